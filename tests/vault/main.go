@@ -1,0 +1,13 @@
+// A Vault server built from its Go modules, for the end-to-end tests and `make vault-dev`.
+// Vault publishes no binary through any package registry, but its command line is a Go package.
+package main
+
+import (
+	"os"
+
+	"github.com/hashicorp/vault/command"
+)
+
+func main() {
+	os.Exit(command.Run(os.Args[1:]))
+}
