@@ -1,0 +1,168 @@
+//! The command line: what `airlock --help` says, as types.
+//!
+//! Limits carry their unit in their name, and the names are those that an exceeded limit reports, so that an operator
+//! can go from an error in Vault's log straight to the flag.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs Vault secrets engines as WebAssembly guests in a sandbox.
+#[derive(Debug, Parser)]
+#[command(name = "airlock", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+A first deployment, given airlock and kv.wasm in Vault's plugin directory:
+
+  airlock check --guest=kv.wasm --guest-sha256=$(sha256sum < kv.wasm | cut -c-64)
+
+says whether it would work, and prints the commands that register and enable it.
+
+Exit status: 0 done; 1 refused or failed, with one line that says why; 2 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a guest to Vault (Vault runs this; see `airlock check` for how to register it)
+    #[command(long_about = SERVE)]
+    Serve(ServeArgs),
+
+    /// Say whether `serve` with the same arguments would work, and how to register it
+    ///
+    /// Loads and describes the guest exactly as `serve` would, in the same sandbox and under the same limits, without
+    /// a Vault. Prints the commands that register and enable it.
+    Check(ServeArgs),
+
+    /// Print what a guest is, what it imports and asks for, and its digest
+    ///
+    /// The guest is compiled and asked to describe itself, in the sandbox and without storage.
+    Inspect {
+        /// The guest, a WebAssembly component
+        #[arg(value_name = "FILE")]
+        guest: PathBuf,
+    },
+
+    /// Turn a core module into a component, the form in which a guest ships
+    ///
+    /// For compilers that write core modules, such as Rust's for wasm32-unknown-unknown. The module must have been
+    /// built with bindings for the `airlock:engine` contract (wit-bindgen or the Airlock SDK).
+    Componentize {
+        /// The core module
+        #[arg(value_name = "MODULE")]
+        module: PathBuf,
+
+        /// Where to write the component
+        #[arg(short, long, value_name = "FILE")]
+        output: PathBuf,
+    },
+
+    /// Compile a component from standard input to native code on standard output
+    ///
+    /// Airlock runs this in a child process, so that the compiler's memory and its bugs stay out of the process that
+    /// serves secrets.
+    #[command(hide = true)]
+    Compile,
+}
+
+const SERVE: &str = "\
+Serve a guest to Vault.
+
+Vault starts this command; started by hand it explains itself and ends. Register it with
+
+  vault plugin register -sha256=<of the airlock binary> -command=airlock \\
+      -args=serve -args=--guest=/path/kv.wasm -args=--guest-sha256=<of the guest> secret airlock-kv
+  vault secrets enable -path=demo airlock-kv
+
+Every request runs in a fresh instance of the guest, under the limits below. A request that exceeds one fails alone, \
+with an error that names the limit and its flag.";
+
+/// What `serve` and `check` take.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The guest, a WebAssembly component; an absolute path is best, as Vault's working directory is rarely yours
+    #[arg(long, value_name = "FILE")]
+    pub guest: PathBuf,
+
+    /// The SHA-256 of a guest that may run; repeat it for every build that may (a new one before it is rolled out, the
+    /// old one until it is gone)
+    #[arg(long, value_name = "HEX", required_unless_present = "unpinned")]
+    pub guest_sha256: Vec<String>,
+
+    /// Run whatever the file holds. For development only: whoever can write the file can then run code on this mount's
+    /// secrets. Says so in Vault's log at every start
+    #[arg(long, conflicts_with = "guest_sha256")]
+    pub unpinned: bool,
+
+    /// Where compiled guests are kept, a directory that only this user can enter [default: airlock in the user's cache
+    /// directory]
+    #[arg(long, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// The limits of one request, and of one mount.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitArgs {
+    /// Linear memory and tables of one request, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub memory_mib: u32,
+
+    /// CPU time of one request, over all its attempts, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cpu_ms: u32,
+
+    /// Time of one request from start to end, storage included, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub wall_ms: u32,
+
+    /// Storage calls of one request
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub storage_ops: u32,
+
+    /// Bytes that one request may move to and from the host, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub transfer_mib: u32,
+
+    /// Log lines of one request
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub log_lines: u32,
+
+    /// Requests that may run at once on one mount
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub instances: u32,
+
+    /// Requests that may wait for their turn on one mount; more get 429
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub queue: u32,
+
+    /// Time to set up, describe or initialize a guest, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub start_ms: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_wants_a_pin_or_the_word_unpinned() {
+        let parse = |args: &[&str]| Cli::try_parse_from([&["airlock", "serve"], args].concat());
+        assert!(parse(&["--guest=g.wasm"]).is_err());
+        assert!(parse(&["--guest=g.wasm", "--unpinned"]).is_ok());
+        assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--guest-sha256=01"]).is_ok());
+        assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--unpinned"]).is_err());
+    }
+}

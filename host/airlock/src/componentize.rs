@@ -1,0 +1,31 @@
+//! `airlock componentize`: wraps a core module as the component that a guest ships as.
+
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+/// Reads the core module, writes the component. The output appears whole or not at all.
+///
+/// Nothing is added to the module: it may import only what its bindings name, so a guest that would need WASI is
+/// refused here and not by the host that should run it.
+pub fn run(module: &Path, output: &Path) -> Result<()> {
+    let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    let component = encode(&bytes)
+        .with_context(|| format!("{} cannot be made a component: is it a core module built with bindings for the airlock:engine contract?", module.display()))?;
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = (|| {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&component)?;
+        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+        file.persist(output).map_err(|e| e.error)
+    })();
+    written.with_context(|| format!("cannot write {}", output.display()))?;
+    Ok(())
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>> {
+    wit_component::ComponentEncoder::default().validate(true).module(module)?.encode()
+}
