@@ -1,1 +1,34 @@
-//! airlock-tests
+//! What the end-to-end tests share: a real Vault server, its log, its HTTP API and its command line.
+//!
+//! A test starts a [`Server`], registers a [`Plugin`] with it, mounts that and talks to the [`Mount`]:
+//!
+//! ```no_run
+//! use airlock_tests::{Plugin, Server, Storage};
+//! use serde_json::json;
+//!
+//! let server = Server::start("example", Storage::Memory);
+//! Plugin::kv().register(&server);
+//! let kv = server.mount("kv", "airlock-kv");
+//! assert_eq!(kv.write("greeting", json!({"value": "hello"})).status, 200);
+//! ```
+//!
+//! Watch out for three things. The host, the guests and Vault are not built here: `make test` builds them first, and
+//! [`files`] says where they lie. Tests of one file share a server where they can, because its start takes two seconds,
+//! so each of them needs a mount of its own. And nothing here returns an error: a helper that cannot go on panics with
+//! what it was doing, which is what a test wants.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
+
+mod command;
+pub mod files;
+mod http;
+mod log;
+mod plugin;
+pub mod process;
+mod server;
+
+pub use command::{Output, airlock, run, vault};
+pub use http::{Answer, Client, Mount};
+pub use log::{Line, Log};
+pub use plugin::Plugin;
+pub use server::{Server, Storage};

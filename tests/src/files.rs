@@ -1,0 +1,45 @@
+//! Where the things under test lie. `make build` and `make vault` put them there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The host: `target/release/airlock`.
+pub fn airlock() -> PathBuf {
+    built(root().join("target/release/airlock"), "make build")
+}
+
+/// A guest: `target/guests/<name>.wasm`.
+pub fn guest(name: &str) -> PathBuf {
+    built(root().join(format!("target/guests/{name}.wasm")), "make build")
+}
+
+/// The server: what `AIRLOCK_VAULT` names, or the one that `make vault` built.
+pub fn vault() -> PathBuf {
+    match std::env::var_os("AIRLOCK_VAULT") {
+        Some(path) => built(path.into(), "AIRLOCK_VAULT with the path of a vault or bao binary"),
+        None => built(root().join("target/vault/vault"), "make vault"),
+    }
+}
+
+/// Python with `hvac` installed: `target/venv/bin/python`.
+pub fn python() -> PathBuf {
+    built(root().join("target/venv/bin/python"), "make venv")
+}
+
+/// A file's SHA-256 in hexadecimal, as Vault's catalog and `--guest-sha256` want it.
+pub fn sha256(file: &Path) -> String {
+    let bytes = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    hex::encode(Sha256::digest(bytes))
+}
+
+fn built(path: PathBuf, remedy: &str) -> PathBuf {
+    assert!(path.exists(), "{} is missing; first run: {remedy}", path.display());
+    path
+}

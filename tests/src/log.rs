@@ -1,0 +1,122 @@
+//! A server's log, read as it comes, so that a test can wait for a line instead of sleeping.
+
+use std::io::{BufRead, BufReader, Read};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long [`Log::wait_for`] waits. Far longer than anything takes, because a line that never comes ends in a failure.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One line of the log.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The line as it was written.
+    pub text: String,
+    json: Value,
+}
+
+impl Line {
+    fn new(text: String) -> Self {
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Line { text, json }
+    }
+
+    /// `trace`, `debug`, `info`, `warn` or `error`; empty for a line that is not a log entry.
+    pub fn level(&self) -> &str {
+        self.field("@level")
+    }
+
+    /// The message without its fields.
+    pub fn message(&self) -> &str {
+        self.field("@message")
+    }
+
+    /// The logger's name, such as `core` or `secrets.airlock-kv`.
+    pub fn module(&self) -> &str {
+        self.field("@module")
+    }
+
+    /// A field's text; empty where there is none.
+    pub fn field(&self, name: &str) -> &str {
+        self.json[name].as_str().unwrap_or_default()
+    }
+}
+
+/// Everything that a server has logged so far. Clones are of the same log.
+#[derive(Clone)]
+pub struct Log {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Vec<Line>,
+    ended: bool,
+}
+
+impl Log {
+    /// Starts reading; ends when the writing side of `source` is closed.
+    pub(crate) fn read(source: impl Read + Send + 'static) -> Self {
+        let shared = Arc::new(Shared::default());
+        let log = Log { shared: shared.clone() };
+        thread::spawn(move || {
+            for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
+                let line = Line::new(String::from_utf8_lossy(&line).into_owned());
+                shared.state.lock().unwrap().lines.push(line);
+                shared.changed.notify_all();
+            }
+            shared.state.lock().unwrap().ended = true;
+            shared.changed.notify_all();
+        });
+        log
+    }
+
+    /// How many lines there are: hand it to [`Log::wait_after`] to see only newer ones.
+    pub fn mark(&self) -> usize {
+        self.shared.state.lock().unwrap().lines.len()
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<Line> {
+        self.shared.state.lock().unwrap().lines.clone()
+    }
+
+    /// The first line, past or future, that `wanted` accepts. `what` names it in the failure.
+    pub fn wait_for(&self, what: &str, wanted: impl Fn(&Line) -> bool) -> Line {
+        self.wait_after(0, what, wanted)
+    }
+
+    /// As [`Log::wait_for`], but only among the lines after `mark`.
+    pub fn wait_after(&self, mark: usize, what: &str, wanted: impl Fn(&Line) -> bool) -> Line {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.shared.state.lock().unwrap();
+        let mut seen = mark;
+        loop {
+            if let Some(line) = state.lines[seen.min(state.lines.len())..].iter().find(|line| wanted(line)) {
+                return line.clone();
+            }
+            seen = seen.max(state.lines.len());
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.ended || left.is_zero() {
+                let tail = tail(&state.lines);
+                drop(state); // do not poison the log for other tests
+                panic!("the server's log never said: {what}; its last lines:\n{tail}");
+            }
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+}
+
+fn tail(lines: &[Line]) -> String {
+    let texts: Vec<&str> = lines[lines.len().saturating_sub(30)..].iter().map(|line| line.text.as_str()).collect();
+    texts.join("\n")
+}

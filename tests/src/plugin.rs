@@ -1,0 +1,72 @@
+//! What Vault's catalog is told about Airlock.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::files;
+use crate::http::Answer;
+use crate::server::Server;
+
+/// An entry of Vault's plugin catalog that runs `airlock serve`.
+#[derive(Clone)]
+pub struct Plugin {
+    name: String,
+    version: String,
+    args: Vec<String>,
+}
+
+impl Plugin {
+    /// The KV guest, pinned by its digest, as `airlock-kv`.
+    pub fn kv() -> Self {
+        Plugin::serving("airlock-kv", &files::guest("kv"))
+    }
+
+    /// A guest, pinned by its digest.
+    pub fn serving(name: &str, guest: &Path) -> Self {
+        Plugin::with_args(
+            name,
+            [format!("--guest={}", guest.display()), format!("--guest-sha256={}", files::sha256(guest))],
+        )
+    }
+
+    /// `airlock serve` with just these arguments.
+    pub fn with_args<S: Into<String>>(name: &str, args: impl IntoIterator<Item = S>) -> Self {
+        let args = ["serve".to_owned()].into_iter().chain(args.into_iter().map(Into::into)).collect();
+        Plugin { name: name.to_owned(), version: String::new(), args }
+    }
+
+    /// The same under another name.
+    pub fn named(mut self, name: &str) -> Self {
+        self.name = name.to_owned();
+        self
+    }
+
+    /// The same with the version under which the catalog shall list it, such as `v0.1.0`.
+    pub fn version(mut self, version: &str) -> Self {
+        self.version = version.to_owned();
+        self
+    }
+
+    /// The same with one more argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Registers it; panics if Vault refuses.
+    #[track_caller]
+    pub fn register(&self, server: &Server) {
+        self.try_register(server).expect_success("register");
+    }
+
+    /// Registers it and hands back what Vault said.
+    #[track_caller]
+    pub fn try_register(&self, server: &Server) -> Answer {
+        let mut entry: Value = json!({"command": "airlock", "sha256": server.airlock_sha256(), "args": self.args});
+        if !self.version.is_empty() {
+            entry["version"] = json!(self.version);
+        }
+        server.client().write(&format!("sys/plugins/catalog/secret/{}", self.name), entry)
+    }
+}

@@ -1,0 +1,219 @@
+//! A Vault server of the test's own, in a temporary directory and on a free port of the loopback interface.
+
+use std::fs;
+use std::io::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use crate::http::{Answer, Client, Mount};
+use crate::log::Log;
+use crate::{files, process};
+
+/// Runs the server as this shell's successor and ends it when the test process ends, however that happens: the pipe
+/// that is its standard input closes then. It removes the server's directory too, unless it is told to keep it for another start.
+const GUARD: &str = r#"
+directory=$1; shift
+exec 3<&0 </dev/null
+( trap '' INT; read -r word <&3; [ "$word" = keep ] || { kill -9 $$; rm -rf "$directory"; } ) >/dev/null 2>&1 &
+exec 3<&- 2>&1 "$@"
+"#;
+
+/// Where a server keeps its data.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Storage {
+    /// In its memory: quick, and gone with the process.
+    Memory,
+    /// On disk, so that [`Server::start_again`] finds it.
+    Disk,
+}
+
+/// A running, unsealed Vault that has `airlock` in its plugin directory. Dropping it ends it.
+pub struct Server {
+    directory: PathBuf,
+    process: Child,
+    client: Client,
+    log: Log,
+    unseal_key: String,
+    airlock_sha256: String,
+}
+
+impl Server {
+    /// Starts, initialises and unseals a server. `name` names its temporary directory.
+    pub fn start(name: &str, storage: Storage) -> Self {
+        let directory = tempfile::Builder::new().prefix(&format!("airlock-{name}-")).tempdir().unwrap().keep();
+        for below in ["plugins", "data", "tmp"] {
+            fs::create_dir(directory.join(below)).unwrap();
+        }
+        let airlock = install(&files::airlock(), &directory.join("plugins"));
+        let port = free_port();
+        fs::write(directory.join("config.hcl"), config(&directory, port, storage)).unwrap();
+        let (process, log) = launch(&directory);
+
+        let client = Client::new(&format!("http://127.0.0.1:{port}"), "");
+        let keys = client.write("sys/init", json!({"secret_shares": 1, "secret_threshold": 1}));
+        let keys = keys.expect_success("initialise the server").body;
+        let server = Server {
+            client: client.with_token(keys["root_token"].as_str().unwrap()),
+            unseal_key: keys["keys"][0].as_str().unwrap().to_owned(),
+            airlock_sha256: files::sha256(&airlock),
+            directory,
+            process,
+            log,
+        };
+        server.unseal();
+        server
+    }
+
+    /// The root token's client.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What the server has logged, at trace level, since it was last started.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The one `airlock serve` process that the server runs now.
+    #[track_caller]
+    pub fn host(&self) -> u32 {
+        let hosts = process::hosts(self.pid());
+        assert_eq!(hosts.len(), 1, "one host process expected, there are {hosts:?}");
+        hosts[0]
+    }
+
+    /// The directory that the server and its plugins have for temporary files.
+    pub fn temporary_directory(&self) -> PathBuf {
+        self.directory.join("tmp")
+    }
+
+    pub(crate) fn airlock_sha256(&self) -> &str {
+        &self.airlock_sha256
+    }
+
+    /// Mounts a registered plugin; panics if Vault refuses.
+    #[track_caller]
+    pub fn mount(&self, path: &str, plugin: &str) -> Mount {
+        self.try_mount(path, plugin).expect_success("mount");
+        Mount::new(self.client.clone(), path)
+    }
+
+    /// Mounts a registered plugin and hands back what Vault said.
+    #[track_caller]
+    pub fn try_mount(&self, path: &str, plugin: &str) -> Answer {
+        self.client.write(&format!("sys/mounts/{path}"), json!({"type": plugin}))
+    }
+
+    /// Takes a mount down, and its data with it.
+    #[track_caller]
+    pub fn unmount(&self, path: &str) {
+        self.client.delete(&format!("sys/mounts/{path}")).expect_success("unmount");
+    }
+
+    /// Seals the server: every plugin is ended.
+    pub fn seal(&self) {
+        self.client.write("sys/seal", json!({})).expect_success("seal");
+    }
+
+    /// Unseals the server and waits until it serves.
+    pub fn unseal(&self) {
+        let mark = self.log.mark();
+        self.client.write("sys/unseal", json!({"key": self.unseal_key})).expect_success("unseal");
+        self.log.wait_after(mark, "post-unseal setup complete", |line| line.message() == "post-unseal setup complete");
+    }
+
+    /// SIGKILL, as when the machine runs out of memory. Waits until the process has ended.
+    pub fn kill(&mut self) {
+        process::kill(self.pid());
+        process::wait_for_child(self.pid());
+    }
+
+    /// Starts the server anew on what it has on disk, after [`Server::kill`].
+    pub fn start_again(&mut self) {
+        let mut guard = self.process.stdin.take().unwrap();
+        guard.write_all(b"keep\n").unwrap();
+        self.process.wait().unwrap();
+        (self.process, self.log) = launch(&self.directory);
+        self.unseal();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let hosts = process::hosts(self.pid());
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+        // A host ends with its server. That it does has a test of its own; here it must just not be left behind.
+        for host in hosts.into_iter().filter(|&host| !process::has_ended(host)) {
+            process::kill(host);
+        }
+    }
+}
+
+/// Puts the host where Vault looks for plugins. A hard link saves the copying of a large file; it needs the same disk.
+fn install(airlock: &Path, plugins: &Path) -> PathBuf {
+    let target = plugins.join("airlock");
+    if fs::hard_link(airlock, &target).is_err() {
+        fs::copy(airlock, &target).unwrap();
+    }
+    target
+}
+
+fn launch(directory: &Path) -> (Child, Log) {
+    let mut process = Command::new("sh")
+        .args(["-c", GUARD, "guard"])
+        .arg(directory)
+        .arg(files::vault())
+        .arg("server")
+        .arg(format!("-config={}", directory.join("config.hcl").display()))
+        .env("TMPDIR", directory.join("tmp"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = Log::read(process.stdout.take().unwrap());
+    log.wait_for("Vault server started", |line| line.text.contains("server started!"));
+    (process, log)
+}
+
+fn config(directory: &Path, port: u16, storage: Storage) -> String {
+    let directory = directory.display();
+    let storage = match storage {
+        Storage::Memory => "storage \"inmem\" {}".to_owned(),
+        Storage::Disk => format!(
+            r#"storage "raft" {{
+  path = "{directory}/data"
+  node_id = "test"
+  performance_multiplier = 1
+}}
+cluster_addr = "http://127.0.0.1:{}""#,
+            free_port()
+        ),
+    };
+    format!(
+        r#"{storage}
+listener "tcp" {{
+  address = "127.0.0.1:{port}"
+  tls_disable = true
+}}
+api_addr = "http://127.0.0.1:{port}"
+plugin_directory = "{directory}/plugins"
+disable_mlock = true
+log_level = "trace"
+log_format = "json"
+"#
+    )
+}
+
+/// A port that was free a moment ago; Vault cannot be told to choose one and to say which.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
