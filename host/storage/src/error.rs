@@ -1,0 +1,66 @@
+//! The one error of this crate.
+
+use std::time::Duration;
+
+/// Why storage did not do what it was asked. No variant carries a key or a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A standby, or a mount that is being set up. Vault's own text, which makes a server forward the request.
+    #[error("cannot write to readonly storage")]
+    ReadOnly,
+
+    /// The key or folder is not one that the guest may name; the text says why and what to do.
+    #[error("storage access denied: {0}")]
+    Denied(&'static str),
+
+    /// Larger than [`Settings`](crate::Settings) allows; checked when the write is made, before anything is stored.
+    #[error("storage {what} of {bytes} bytes is over the limit of {limit}; store less, or raise {setting}")]
+    TooLarge {
+        /// `key` or `value`.
+        what: &'static str,
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        limit: usize,
+        /// The field of [`Settings`](crate::Settings) that says so.
+        setting: &'static str,
+    },
+
+    /// The mount's scratch is used up.
+    #[error("scratch is full: this mount may keep {limit} bytes (`description.scratch-bytes`)")]
+    ScratchFull {
+        /// Bytes of keys and values.
+        limit: usize,
+    },
+
+    /// Another request changed what this one read. Nothing since the last commit is stored: run the guest again with
+    /// [`Attempt::next`](crate::Attempt::next), unless the transaction [has committed](crate::Transaction::has_committed).
+    #[error("another request changed what this one had read")]
+    Conflict,
+
+    /// The mount's commit lock was not to be had, or was held, for too long. Nothing since the last commit is stored.
+    #[error("storage of this mount is busy: {what} for longer than {} ms", limit.as_millis())]
+    Busy {
+        /// What took so long.
+        what: &'static str,
+        /// The bound.
+        limit: Duration,
+    },
+
+    /// The mount is being taken down: commits that had begun are finished, no other begins. Nothing since the last
+    /// commit is stored.
+    #[error("this mount is being taken down")]
+    Draining,
+
+    /// A flush began and could not be finished in time. Storage may hold the first part of the commit.
+    #[error("storage may hold part of what was written: {0}")]
+    Partial(#[source] Box<Error>),
+
+    /// Storage failed; what it said.
+    #[error("{0}")]
+    Backend(String),
+}
+
+/// What everything here returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,47 @@
+//! What a mount allows and how long it waits.
+
+use crate::Prefixes;
+use std::time::Duration;
+
+/// The settings of one mount: what its guest asks for, within what its operator grants.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The keys that the guest may read and write. Default: all.
+    pub storage: Prefixes,
+    /// The keys whose entries may be kept in memory: declared by the guest *and* granted by the operator
+    /// ([`Prefixes::and`]). Default: none.
+    pub cacheable: Prefixes,
+    /// Whether a commit of several keys is all or nothing though the process be killed. Default: no.
+    pub redo_record: bool,
+    /// Bytes of scratch, keys included. Default: none.
+    pub scratch_bytes: usize,
+    /// Bytes of cache, keys included. Default: 4 MiB.
+    pub cache_bytes: usize,
+    /// The longest key. Default: 32,000 bytes; Vault's raft storage takes 32,768 with the mount's own prefix.
+    pub max_key_bytes: usize,
+    /// The largest value. Default: 1 MiB, what Vault's raft storage takes unless `max_entry_size` is set.
+    pub max_value_bytes: usize,
+    /// How long a request may hold the commit lock for itself. Default: 2 s.
+    pub turn: Duration,
+    /// How long a request waits for the commit lock, or for a key that is being written. Default: 10 s.
+    pub wait: Duration,
+    /// How long a flush that fails is tried again. Default: 10 s.
+    pub flush: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            storage: Prefixes::all(),
+            cacheable: Prefixes::none(),
+            redo_record: false,
+            scratch_bytes: 0,
+            cache_bytes: 4 << 20,
+            max_key_bytes: 32_000,
+            max_value_bytes: 1 << 20,
+            turn: Duration::from_secs(2),
+            wait: Duration::from_secs(10),
+            flush: Duration::from_secs(10),
+        }
+    }
+}

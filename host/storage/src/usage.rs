@@ -1,0 +1,44 @@
+//! What a request cost.
+
+use std::ops::AddAssign;
+
+/// Storage calls and bytes of one transaction, or of several added up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Calls that read an entry.
+    pub gets: u64,
+    /// Calls that stored an entry, redo records included.
+    pub puts: u64,
+    /// Calls that removed a key, redo records included.
+    pub deletes: u64,
+    /// Calls that listed a folder.
+    pub lists: u64,
+    /// Calls that began or ended a transaction of the storage's own.
+    pub transaction_calls: u64,
+    /// Reads that cost no call: answered by the cache or by what the existence check had read.
+    pub cached: u64,
+    /// Bytes of values and names that storage answered.
+    pub bytes_read: u64,
+    /// Bytes of keys and values that storage was sent.
+    pub bytes_written: u64,
+}
+
+impl Usage {
+    /// All storage calls together.
+    pub fn calls(&self) -> u64 {
+        self.gets + self.puts + self.deletes + self.lists + self.transaction_calls
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.gets += other.gets;
+        self.puts += other.puts;
+        self.deletes += other.deletes;
+        self.lists += other.lists;
+        self.transaction_calls += other.transaction_calls;
+        self.cached += other.cached;
+        self.bytes_read += other.bytes_read;
+        self.bytes_written += other.bytes_written;
+    }
+}
