@@ -3,8 +3,8 @@
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
-use crate::http::Client;
 use crate::files;
+use crate::http::Client;
 
 /// How a command ended and what it said.
 #[derive(Debug)]
@@ -28,7 +28,10 @@ impl Output {
 
 /// Runs a command to its end, without standard input.
 pub fn run(command: &mut Command) -> Output {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     Output {
         status: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -23,7 +23,10 @@ pub fn guest(name: &str) -> PathBuf {
 /// The server: what `AIRLOCK_VAULT` names, or the one that `make vault` built.
 pub fn vault() -> PathBuf {
     match std::env::var_os("AIRLOCK_VAULT") {
-        Some(path) => built(path.into(), "AIRLOCK_VAULT with the path of a vault or bao binary"),
+        Some(path) => built(
+            path.into(),
+            "AIRLOCK_VAULT with the path of a vault or bao binary",
+        ),
         None => built(root().join("target/vault/vault"), "make vault"),
     }
 }
@@ -40,6 +43,10 @@ pub fn sha256(file: &Path) -> String {
 }
 
 fn built(path: PathBuf, remedy: &str) -> PathBuf {
-    assert!(path.exists(), "{} is missing; first run: {remedy}", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing; first run: {remedy}",
+        path.display()
+    );
     path
 }

@@ -23,8 +23,15 @@ impl Answer {
 
     /// The answer's errors as one text; empty where there are none.
     pub fn errors(&self) -> String {
-        let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
-        errors.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
+        let errors = self.body["errors"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        errors
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     /// Panics, with all that Vault said, unless the status is a success.
@@ -51,12 +58,19 @@ impl Client {
             .max_idle_connections_per_host(64)
             .timeout_global(Some(Duration::from_secs(180))) // a hang is a failure, not a stuck test run
             .build();
-        Client { agent: config.into(), address: address.to_owned(), token: token.to_owned() }
+        Client {
+            agent: config.into(),
+            address: address.to_owned(),
+            token: token.to_owned(),
+        }
     }
 
     /// The same caller with another token.
     pub fn with_token(&self, token: &str) -> Self {
-        Client { token: token.to_owned(), ..self.clone() }
+        Client {
+            token: token.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// The server's address, such as `http://127.0.0.1:8200`.
@@ -71,7 +85,11 @@ impl Client {
 
     /// One request: any method, a path below `/v1/`, an optional JSON body. The error is the connection's, never a status.
     pub fn try_request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, ureq::Error> {
-        let media_type = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+        let media_type = if method == "PATCH" {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
         let request = Request::builder()
             .method(method)
             .uri(format!("{}/v1/{path}", self.address))
@@ -81,8 +99,13 @@ impl Client {
             .unwrap();
         let mut response = self.agent.run(request)?;
         let status = response.status().as_u16();
-        let text = response.body_mut().with_config().limit(64 << 20).read_to_string()?;
-        let body = serde_json::from_str(&text).unwrap_or_else(|_| if text.is_empty() { Value::Null } else { json!(text) });
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(64 << 20)
+            .read_to_string()?;
+        let body = serde_json::from_str(&text)
+            .unwrap_or_else(|_| if text.is_empty() { Value::Null } else { json!(text) });
         Ok(Answer { status, body })
     }
 
@@ -129,7 +152,10 @@ pub struct Mount {
 
 impl Mount {
     pub(crate) fn new(client: Client, path: &str) -> Self {
-        Mount { client, path: path.to_owned() }
+        Mount {
+            client,
+            path: path.to_owned(),
+        }
     }
 
     /// The full path of one of the mount's own.
@@ -144,7 +170,10 @@ impl Mount {
 
     /// The same mount, called with another token.
     pub fn with_token(&self, token: &str) -> Self {
-        Mount { client: self.client.with_token(token), path: self.path.clone() }
+        Mount {
+            client: self.client.with_token(token),
+            path: self.path.clone(),
+        }
     }
 
     /// GET.

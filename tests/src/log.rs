@@ -67,7 +67,9 @@ impl Log {
     /// Starts reading; ends when the writing side of `source` is closed.
     pub(crate) fn read(source: impl Read + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
-        let log = Log { shared: shared.clone() };
+        let log = Log {
+            shared: shared.clone(),
+        };
         thread::spawn(move || {
             for line in BufReader::new(source).split(b'\n').map_while(Result::ok) {
                 let line = Line::new(String::from_utf8_lossy(&line).into_owned());
@@ -101,7 +103,10 @@ impl Log {
         let mut state = self.shared.state.lock().unwrap();
         let mut seen = mark;
         loop {
-            if let Some(line) = state.lines[seen.min(state.lines.len())..].iter().find(|line| wanted(line)) {
+            if let Some(line) = state.lines[seen.min(state.lines.len())..]
+                .iter()
+                .find(|line| wanted(line))
+            {
                 return line.clone();
             }
             seen = seen.max(state.lines.len());
@@ -117,6 +122,9 @@ impl Log {
 }
 
 fn tail(lines: &[Line]) -> String {
-    let texts: Vec<&str> = lines[lines.len().saturating_sub(30)..].iter().map(|line| line.text.as_str()).collect();
+    let texts: Vec<&str> = lines[lines.len().saturating_sub(30)..]
+        .iter()
+        .map(|line| line.text.as_str())
+        .collect();
     texts.join("\n")
 }

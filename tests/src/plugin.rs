@@ -26,14 +26,24 @@ impl Plugin {
     pub fn serving(name: &str, guest: &Path) -> Self {
         Plugin::with_args(
             name,
-            [format!("--guest={}", guest.display()), format!("--guest-sha256={}", files::sha256(guest))],
+            [
+                format!("--guest={}", guest.display()),
+                format!("--guest-sha256={}", files::sha256(guest)),
+            ],
         )
     }
 
     /// `airlock serve` with just these arguments.
     pub fn with_args<S: Into<String>>(name: &str, args: impl IntoIterator<Item = S>) -> Self {
-        let args = ["serve".to_owned()].into_iter().chain(args.into_iter().map(Into::into)).collect();
-        Plugin { name: name.to_owned(), version: String::new(), args }
+        let args = ["serve".to_owned()]
+            .into_iter()
+            .chain(args.into_iter().map(Into::into))
+            .collect();
+        Plugin {
+            name: name.to_owned(),
+            version: String::new(),
+            args,
+        }
     }
 
     /// The same under another name.
@@ -54,6 +64,12 @@ impl Plugin {
         self
     }
 
+    /// The same with more arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = &'static str>) -> Self {
+        self.args.extend(args.into_iter().map(str::to_owned));
+        self
+    }
+
     /// Registers it; panics if Vault refuses.
     #[track_caller]
     pub fn register(&self, server: &Server) {
@@ -63,10 +79,13 @@ impl Plugin {
     /// Registers it and hands back what Vault said.
     #[track_caller]
     pub fn try_register(&self, server: &Server) -> Answer {
-        let mut entry: Value = json!({"command": "airlock", "sha256": server.airlock_sha256(), "args": self.args});
+        let mut entry: Value =
+            json!({"command": "airlock", "sha256": server.airlock_sha256(), "args": self.args});
         if !self.version.is_empty() {
             entry["version"] = json!(self.version);
         }
-        server.client().write(&format!("sys/plugins/catalog/secret/{}", self.name), entry)
+        server
+            .client()
+            .write(&format!("sys/plugins/catalog/secret/{}", self.name), entry)
     }
 }

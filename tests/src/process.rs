@@ -11,7 +11,9 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 /// The `airlock serve` processes that `server` started, oldest first.
 pub fn hosts(server: u32) -> Vec<u32> {
-    let mut hosts: Vec<u32> = all().filter(|&pid| parent(pid) == Some(server) && is_airlock(pid)).collect();
+    let mut hosts: Vec<u32> = all()
+        .filter(|&pid| parent(pid) == Some(server) && is_airlock(pid))
+        .collect();
     hosts.sort_unstable();
     hosts
 }
@@ -22,11 +24,22 @@ pub fn listening_sockets(pid: u32) -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
-        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()))
+        .filter_map(|target| {
+            Some(
+                target
+                    .to_str()?
+                    .strip_prefix("socket:[")?
+                    .strip_suffix(']')?
+                    .to_owned(),
+            )
+        })
         .collect();
     // Columns: address, count, protocol, flags, type, state, inode, path. The flag is the kernel's __SO_ACCEPTCON.
     let table = fs::read_to_string("/proc/net/unix").unwrap();
-    let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let rows = table
+        .lines()
+        .skip(1)
+        .map(|row| row.split_whitespace().collect::<Vec<_>>());
     rows.filter(|row| row.len() > 7 && row[3] == "00010000" && inodes.iter().any(|inode| inode == row[6]))
         .map(|row| PathBuf::from(row[7]))
         .collect()
@@ -40,13 +53,20 @@ pub fn has_ended(pid: u32) -> bool {
 /// SIGKILL. A process that is gone already is no failure.
 pub fn kill(pid: u32) {
     let killed = rustix::process::kill_process(to_pid(pid), Signal::KILL);
-    assert!(matches!(killed, Ok(()) | Err(Errno::SRCH)), "kill {pid}: {killed:?}");
+    assert!(
+        matches!(killed, Ok(()) | Err(Errno::SRCH)),
+        "kill {pid}: {killed:?}"
+    );
 }
 
 /// Waits until a child of this process has ended. It stays in the kernel's table until its owner waits for it, so that
 /// nobody else gets its number.
 pub(crate) fn wait_for_child(pid: u32) {
-    rustix::process::waitid(WaitId::Pid(to_pid(pid)), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+    rustix::process::waitid(
+        WaitId::Pid(to_pid(pid)),
+        WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
+    )
+    .unwrap();
 }
 
 /// Makes this process the parent of orphans below it, so that [`wait_for_orphan`] can wait for one.
@@ -59,14 +79,19 @@ pub fn wait_for_orphan(pid: u32, patience: Duration) -> bool {
     let (sender, ended) = mpsc::channel();
     thread::spawn(move || {
         let end = rustix::process::waitpid(Some(to_pid(pid)), WaitOptions::empty());
-        assert!(matches!(end, Ok(Some(_)) | Err(Errno::CHILD)), "wait for {pid}: {end:?}");
+        assert!(
+            matches!(end, Ok(Some(_)) | Err(Errno::CHILD)),
+            "wait for {pid}: {end:?}"
+        );
         let _ = sender.send(());
     });
     ended.recv_timeout(patience).is_ok() && has_ended(pid)
 }
 
 fn all() -> impl Iterator<Item = u32> {
-    fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 fn parent(pid: u32) -> Option<u32> {
@@ -81,7 +106,8 @@ fn stat(pid: u32) -> Option<(char, u32)> {
 }
 
 fn is_airlock(pid: u32) -> bool {
-    fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe.file_name().is_some_and(|name| name == "airlock"))
+    fs::read_link(format!("/proc/{pid}/exe"))
+        .is_ok_and(|exe| exe.file_name().is_some_and(|name| name == "airlock"))
 }
 
 fn to_pid(pid: u32) -> Pid {

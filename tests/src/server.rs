@@ -43,7 +43,11 @@ pub struct Server {
 impl Server {
     /// Starts, initialises and unseals a server. `name` names its temporary directory.
     pub fn start(name: &str, storage: Storage) -> Self {
-        let directory = tempfile::Builder::new().prefix(&format!("airlock-{name}-")).tempdir().unwrap().keep();
+        let directory = tempfile::Builder::new()
+            .prefix(&format!("airlock-{name}-"))
+            .tempdir()
+            .unwrap()
+            .keep();
         for below in ["plugins", "data", "tmp"] {
             fs::create_dir(directory.join(below)).unwrap();
         }
@@ -109,13 +113,35 @@ impl Server {
     /// Mounts a registered plugin and hands back what Vault said.
     #[track_caller]
     pub fn try_mount(&self, path: &str, plugin: &str) -> Answer {
-        self.client.write(&format!("sys/mounts/{path}"), json!({"type": plugin}))
+        self.client
+            .write(&format!("sys/mounts/{path}"), json!({"type": plugin}))
+    }
+
+    /// What a mount's storage holds at a key, read past the engine; none where there is nothing.
+    #[track_caller]
+    pub fn stored(&self, mount: &str, key: &str) -> Option<String> {
+        let mounts = self.client.read("sys/mounts").expect_success("mounts");
+        let uuid = mounts.data()[format!("{mount}/")]["uuid"]
+            .as_str()
+            .expect("a mounted engine");
+        let answer = self.client.read(&format!("sys/raw/logical/{uuid}/{key}"));
+        if answer.status == 404 {
+            return None;
+        }
+        Some(
+            answer.expect_success("raw storage").data()["value"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        )
     }
 
     /// Takes a mount down, and its data with it.
     #[track_caller]
     pub fn unmount(&self, path: &str) {
-        self.client.delete(&format!("sys/mounts/{path}")).expect_success("unmount");
+        self.client
+            .delete(&format!("sys/mounts/{path}"))
+            .expect_success("unmount");
     }
 
     /// Seals the server: every plugin is ended.
@@ -126,8 +152,12 @@ impl Server {
     /// Unseals the server and waits until it serves.
     pub fn unseal(&self) {
         let mark = self.log.mark();
-        self.client.write("sys/unseal", json!({"key": self.unseal_key})).expect_success("unseal");
-        self.log.wait_after(mark, "post-unseal setup complete", |line| line.message() == "post-unseal setup complete");
+        self.client
+            .write("sys/unseal", json!({"key": self.unseal_key}))
+            .expect_success("unseal");
+        self.log.wait_after(mark, "post-unseal setup complete", |line| {
+            line.message() == "post-unseal setup complete"
+        });
     }
 
     /// SIGKILL, as when the machine runs out of memory. Waits until the process has ended.
@@ -180,7 +210,9 @@ fn launch(directory: &Path) -> (Child, Log) {
         .spawn()
         .unwrap();
     let log = Log::read(process.stdout.take().unwrap());
-    log.wait_for("Vault server started", |line| line.text.contains("server started!"));
+    log.wait_for("Vault server started", |line| {
+        line.text.contains("server started!")
+    });
     (process, log)
 }
 
@@ -206,6 +238,7 @@ listener "tcp" {{
 }}
 api_addr = "http://127.0.0.1:{port}"
 plugin_directory = "{directory}/plugins"
+raw_storage_endpoint = true
 disable_mlock = true
 log_level = "trace"
 log_format = "json"
@@ -215,5 +248,9 @@ log_format = "json"
 
 /// A port that was free a moment ago; Vault cannot be told to choose one and to say which.
 fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

@@ -1,0 +1,156 @@
+//! Processes that die without warning.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use airlock_tests::{Plugin, Server, Storage, process};
+use serde_json::json;
+
+#[test]
+fn after_the_host_is_killed_under_load_the_next_request_is_served() {
+    let server = Server::start("kill-host", Storage::Memory);
+    Plugin::kv().register(&server);
+    let mounts = [
+        server.mount("one", "airlock-kv"),
+        server.mount("two", "airlock-kv"),
+    ];
+    let (stop, written) = (AtomicBool::new(false), AtomicU32::new(0));
+
+    for _ in 0..3 {
+        stop.store(false, Ordering::Relaxed);
+        let before = server.host();
+        let acknowledged: Vec<(usize, String)> = thread::scope(|scope| {
+            let writers: Vec<_> = (0..8)
+                .map(|writer| {
+                    let (mounts, stop, written) = (&mounts, &stop, &written);
+                    scope.spawn(move || {
+                        let mut acknowledged = Vec::new();
+                        while !stop.load(Ordering::Relaxed) {
+                            let (mount, key) = (
+                                writer % 2,
+                                format!("key-{}", written.fetch_add(1, Ordering::Relaxed)),
+                            );
+                            // What was in flight may fail, but it is answered.
+                            let answer = mounts[mount].write(&key, json!({"value": key}));
+                            match answer.status {
+                                200 => acknowledged.push((mount, key)),
+                                500 => {}
+                                _ => panic!("{answer:?}"),
+                            }
+                        }
+                        acknowledged
+                    })
+                })
+                .collect();
+            let enough = written.load(Ordering::Relaxed) + 200;
+            while written.load(Ordering::Relaxed) < enough {
+                thread::yield_now();
+            }
+            kill_and_await_its_end(&server, before);
+            for mount in &mounts {
+                let answer = mount.write("next", json!({"value": "one"}));
+                assert_eq!(answer.status, 200, "{answer:?}");
+            }
+            stop.store(true, Ordering::Relaxed);
+            writers
+                .into_iter()
+                .flat_map(|writer| writer.join().unwrap())
+                .collect()
+        });
+
+        assert_ne!(server.host(), before);
+        for (mount, key) in &acknowledged {
+            assert_eq!(
+                mounts[*mount].read(key).data()["value"],
+                key.as_str(),
+                "acknowledged and lost"
+            );
+        }
+        assert!(!acknowledged.is_empty());
+    }
+}
+
+/// Until Vault knows of the end, a request meets the dead process.
+fn kill_and_await_its_end(server: &Server, host: u32) {
+    let mark = server.log().mark();
+    process::kill(host);
+    server
+        .log()
+        .wait_after(mark, "that the plugin process ended", |line| {
+            line.message() == "plugin process exited"
+        });
+}
+
+#[test]
+fn after_an_idle_host_is_killed_the_next_request_is_served() {
+    let server = Server::start("kill-idle", Storage::Memory);
+    Plugin::kv().register(&server);
+    let kv = server.mount("kv", "airlock-kv");
+    kv.write("a", json!({"value": "one"})).expect_success("write");
+    let host = server.host();
+    kill_and_await_its_end(&server, host);
+    assert_eq!(kv.read("a").data()["value"], "one");
+    assert_ne!(server.host(), host);
+}
+
+#[test]
+fn when_the_server_is_killed_no_host_and_no_socket_is_left() {
+    process::adopt_orphans();
+    let mut server = Server::start("kill-server", Storage::Memory);
+    Plugin::kv().register(&server);
+    // Two registrations make two processes, of which one has requests in flight.
+    Plugin::kv().arg("--cpu-ms=900").named("other").register(&server);
+    let kv = server.mount("kv", "airlock-kv");
+    server.mount("other", "other");
+    let hosts = process::hosts(server.pid());
+    assert_eq!(hosts.len(), 2);
+    let sockets: Vec<_> = hosts
+        .iter()
+        .flat_map(|&host| process::listening_sockets(host))
+        .collect();
+    assert!(
+        sockets.len() >= 2 && sockets.iter().all(|socket| socket.exists()),
+        "{sockets:?}"
+    );
+
+    let writes = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for writer in 0..8 {
+            let (kv, writes) = (&kv, &writes);
+            scope.spawn(move || {
+                let path = kv.path(&format!("key-{writer}"));
+                while kv
+                    .client()
+                    .try_request("PUT", &path, Some(&json!({"value": "one"})))
+                    .is_ok()
+                {
+                    writes.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        while writes.load(Ordering::Relaxed) < 50 {
+            thread::yield_now();
+        }
+        server.kill();
+    });
+
+    for host in hosts {
+        assert!(
+            process::wait_for_orphan(host, Duration::from_secs(10)),
+            "host {host} outlived its server"
+        );
+    }
+    let left: Vec<_> = sockets.iter().filter(|socket| socket.exists()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    // Neither the sockets' private directories.
+    let directories = fs::read_dir(server.temporary_directory()).unwrap();
+    let left: Vec<_> = directories
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}

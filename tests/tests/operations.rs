@@ -1,0 +1,257 @@
+//! The KV guest's operations over HTTP: statuses and bodies, as Vault hands them on.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::sync::LazyLock;
+
+use airlock_tests::{Plugin, Server, Storage};
+use serde_json::json;
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    let server = Server::start("operations", Storage::Memory);
+    Plugin::kv().register(&server);
+    server
+});
+
+#[test]
+fn first_write_creates_and_second_updates() {
+    let kv = SERVER.mount("write", "airlock-kv");
+    let created = kv.write("a", json!({"value": "one"}));
+    assert_eq!(
+        (created.status, created.data()),
+        (200, &json!({"message": "key created"}))
+    );
+    let updated = kv.write("a", json!({"value": "two"}));
+    assert_eq!(
+        (updated.status, updated.data()),
+        (200, &json!({"message": "key updated"}))
+    );
+    assert_eq!(kv.read("a").data(), &json!({"value": "two"}));
+}
+
+#[test]
+fn value_lies_in_storage_as_it_is_below_kv() {
+    let kv = SERVER.mount("stored", "airlock-kv");
+    kv.write("team/a", json!({"value": "one"}))
+        .expect_success("write");
+    assert_eq!(SERVER.stored("stored", "kv/team/a").as_deref(), Some("one"));
+    kv.delete("team/a").expect_success("delete");
+    assert_eq!(SERVER.stored("stored", "kv/team/a"), None);
+}
+
+#[test]
+fn write_after_delete_creates_again() {
+    let kv = SERVER.mount("recreate", "airlock-kv");
+    kv.write("a", json!({"value": "one"})).expect_success("write");
+    kv.delete("a").expect_success("delete");
+    assert_eq!(
+        kv.write("a", json!({"value": "two"})).data()["message"],
+        "key created"
+    );
+}
+
+#[test]
+fn read_answers_the_value_and_makes_no_lease() {
+    let kv = SERVER.mount("read", "airlock-kv");
+    kv.write("a", json!({"value": "one"})).expect_success("write");
+    let answer = kv.read("a");
+    assert_eq!((answer.status, answer.data()), (200, &json!({"value": "one"})));
+    assert_eq!(
+        (&answer.body["lease_id"], &answer.body["lease_duration"]),
+        (&json!(""), &json!(0))
+    );
+}
+
+#[test]
+fn missing_key_is_an_error_response() {
+    let kv = SERVER.mount("missing-key", "airlock-kv");
+    let answer = kv.read("nothing");
+    assert_eq!((answer.status, answer.errors().as_str()), (400, "key not found"));
+}
+
+#[test]
+fn missing_value_is_an_error_response_and_stores_nothing() {
+    let kv = SERVER.mount("missing-value", "airlock-kv");
+    for data in [json!({}), json!({"other": "field"})] {
+        let answer = kv.write("a", data);
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(
+            answer.errors().contains("value"),
+            "the error names the field: {answer:?}"
+        );
+    }
+    assert_eq!(kv.list("").status, 404);
+}
+
+#[test]
+fn delete_removes_the_key_and_may_be_repeated() {
+    let kv = SERVER.mount("delete", "airlock-kv");
+    kv.write("a", json!({"value": "one"})).expect_success("write");
+    for _ in 0..2 {
+        let answer = kv.delete("a");
+        assert_eq!(
+            (answer.status, answer.data()),
+            (200, &json!({"message": "key deleted"}))
+        );
+    }
+    assert_eq!(kv.read("a").errors(), "key not found");
+}
+
+#[test]
+fn list_names_the_keys_and_folders_directly_below() {
+    let kv = SERVER.mount("list", "airlock-kv");
+    for path in ["b", "a", "folder/c", "folder/deeper/d"] {
+        kv.write(path, json!({"value": path})).expect_success("write");
+    }
+    assert_eq!(kv.list("").data(), &json!({"keys": ["a", "b", "folder/"]}));
+    assert_eq!(kv.list("folder").data(), &json!({"keys": ["c", "deeper/"]}));
+    assert_eq!(kv.list("folder/deeper/").data(), &json!({"keys": ["d"]}));
+}
+
+#[test]
+fn list_of_nothing_is_404() {
+    let kv = SERVER.mount("list-nothing", "airlock-kv");
+    let answer = kv.list("nothing");
+    assert_eq!((answer.status, answer.errors().as_str()), (404, ""));
+}
+
+#[test]
+fn other_operations_are_an_error_response() {
+    let kv = SERVER.mount("patch", "airlock-kv");
+    kv.write("a", json!({"value": "one"})).expect_success("write");
+    let answer = kv.patch("a", json!({"value": "two"}));
+    assert_eq!(
+        (answer.status, answer.errors().as_str()),
+        (400, "unsupported operation")
+    );
+    assert_eq!(kv.read("a").data(), &json!({"value": "one"}));
+}
+
+#[test]
+fn json_that_is_not_text_is_stored_as_its_text_with_every_digit() {
+    let kv = SERVER.mount("json", "airlock-kv");
+    for (value, text) in [
+        (json!(9_007_199_254_740_993_u64), "9007199254740993"), // one more than a 64-bit float can tell apart
+        (json!(true), "true"),
+        (json!(null), "null"),
+        (json!([1, "two"]), r#"[1,"two"]"#),
+        (json!({"a": {"b": 1}}), r#"{"a":{"b":1}}"#),
+    ] {
+        kv.write("a", json!({"value": value})).expect_success("write");
+        assert_eq!(kv.read("a").data(), &json!({"value": text}));
+    }
+}
+
+#[test]
+fn any_text_comes_back_as_it_went_in() {
+    let kv = SERVER.mount("text", "airlock-kv");
+    for value in [
+        "",
+        " ",
+        "null",
+        "\"quoted\"",
+        "line\nbreak\r\n\ttab \u{0} nul",
+        "ünï¢ødé 漢字 🔐",
+        "\u{feff}\u{202e}",
+    ] {
+        kv.write("a", json!({"value": value})).expect_success("write");
+        assert_eq!(kv.read("a").data(), &json!({"value": value}), "{value:?}");
+    }
+}
+
+#[test]
+fn any_path_that_vault_routes_works() {
+    let kv = SERVER.mount("paths", "airlock-kv");
+    let deep = vec!["d"; 100].join("/");
+    let long = "l".repeat(500);
+    for (path, name) in [
+        ("UPPER.lower-1_2", "UPPER.lower-1_2"),
+        ("%C3%BC/%E6%BC%A2%E5%AD%97/%F0%9F%94%90", "ü/"),
+        ("with%20space", "with space"),
+        ("per%2525cent", "per%25cent"),
+        ("a@b:c+d=e,f;g~h!i$j&k'l(m)n*o", "a@b:c+d=e,f;g~h!i$j&k'l(m)n*o"),
+        (&deep, "d/"),
+        (&long, &long),
+    ] {
+        let what = format!("path {path}");
+        assert_eq!(
+            kv.write(path, json!({"value": path}))
+                .expect_success(&what)
+                .data()["message"],
+            "key created"
+        );
+        assert_eq!(
+            kv.read(path).expect_success(&what).data()["value"],
+            path,
+            "{what}"
+        );
+        let keys = kv.list("").expect_success(&what).data()["keys"].clone();
+        assert!(
+            keys.as_array().unwrap().contains(&json!(name)),
+            "{what} is listed as {name}: {keys}"
+        );
+        kv.delete(path).expect_success(&what);
+    }
+    assert_eq!(kv.list("").status, 404);
+}
+
+#[test]
+fn a_token_that_may_only_create_cannot_overwrite() {
+    let kv = SERVER.mount("acl", "airlock-kv");
+    let policy = r#"path "acl/*" { capabilities = ["create"] }"#;
+    SERVER
+        .client()
+        .write("sys/policies/acl/create-only", json!({"policy": policy}))
+        .expect_success("policy");
+    let token = SERVER
+        .client()
+        .write("auth/token/create", json!({"policies": ["create-only"]}));
+    let creator = kv.with_token(
+        token.expect_success("token").body["auth"]["client_token"]
+            .as_str()
+            .unwrap(),
+    );
+
+    assert_eq!(
+        creator.write("a", json!({"value": "one"})).data()["message"],
+        "key created"
+    );
+    assert_eq!(creator.write("a", json!({"value": "two"})).status, 403);
+    assert_eq!(kv.read("a").data()["value"], "one");
+}
+
+#[test]
+fn servers_api_document_can_be_read_while_the_guest_is_mounted() {
+    SERVER.mount("document", "airlock-kv");
+    let answer = SERVER
+        .client()
+        .read("sys/internal/specs/openapi")
+        .expect_success("openapi");
+    assert_eq!(answer.body["info"]["title"], "HashiCorp Vault API");
+}
+
+#[test]
+fn path_help_answers() {
+    let kv = SERVER.mount("help", "airlock-kv");
+    let answer = kv.read("a?help=1").expect_success("help");
+    assert!(
+        answer.body["help"].is_string() || answer.data()["help"].is_string(),
+        "{answer:?}"
+    );
+}
+
+#[test]
+fn wrapped_answer_unwraps_to_the_value() {
+    let kv = SERVER.mount("wrapped", "airlock-kv");
+    kv.write("a", json!({"value": "one"})).expect_success("write");
+    let wrapped = airlock_tests::vault(
+        SERVER.client(),
+        ["read", "-wrap-ttl=60", "-field=wrapping_token", "wrapped/a"],
+    );
+    let token = wrapped.expect_success("wrap").stdout;
+    let answer = SERVER
+        .client()
+        .with_token(token.trim())
+        .write("sys/wrapping/unwrap", json!({}));
+    assert_eq!(answer.data(), &json!({"value": "one"}));
+}

@@ -1,0 +1,112 @@
+//! Nothing secret in any log, at trace level, whatever happens to the request that carried it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::thread;
+
+use airlock_tests::{Line, Plugin, Server, Storage, files, process};
+use serde_json::json;
+
+/// In every value.
+const VALUE: &str = "canary-of-a-value-5f1c";
+/// In every path, and so in every storage key.
+const KEY: &str = "canary-of-a-key-93b2";
+/// In a request header that the mount lets through.
+const HEADER: &str = "canary-of-a-header-77de";
+
+fn is_hosts(line: &Line) -> bool {
+    line.module().contains("airlock-kv") || line.module().contains("adversary")
+}
+
+#[test]
+fn no_log_line_holds_a_value_a_key_or_a_token() {
+    let server = Server::start("secrecy", Storage::Memory);
+    Plugin::kv().register(&server);
+    Plugin::serving("adversary", &files::guest("adversary"))
+        .args(["--cpu-ms=200", "--storage-ops=3", "--memory-mib=16"])
+        .register(&server);
+    let (kv, adversary) = (
+        server.mount("kv", "airlock-kv"),
+        server.mount("adversary", "adversary"),
+    );
+    server
+        .client()
+        .write(
+            "sys/mounts/kv/tune",
+            json!({"passthrough_request_headers": ["X-Canary"]}),
+        )
+        .expect_success("let a header through");
+
+    // Requests that are done, and those that the engine refuses.
+    let path = format!("folder/{KEY}");
+    kv.write(&path, json!({"value": VALUE})).expect_success("write");
+    kv.write(&path, json!({"value": {"nested": VALUE}}))
+        .expect_success("write");
+    kv.write(&path, json!({"value": VALUE.repeat(40_000)}))
+        .expect_success("a large write");
+    kv.write(&path, json!({"wrong": VALUE}));
+    kv.patch(&path, json!({"value": VALUE}));
+    kv.read(&path).expect_success("read");
+    kv.list("folder").expect_success("list");
+    kv.read(&format!("missing/{KEY}"));
+    send_with_header(&kv.path(&path), &server);
+    // Paths and data that storage or the sandbox refuses.
+    kv.write(&format!("{KEY}/%00{KEY}"), json!({"value": VALUE}));
+    kv.write(&KEY.repeat(2000), json!({"value": VALUE}));
+    for command in [
+        "trap",
+        "panic",
+        "loop",
+        "overflow",
+        "memory",
+        "storage-ignoring-errors",
+        "not-json",
+        KEY,
+    ] {
+        adversary.write(command, json!({"value": VALUE, KEY: VALUE}));
+    }
+    // A process that dies with requests in flight, and one that is asked to end.
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| kv.write(&path, json!({"value": VALUE.repeat(1000)})));
+        }
+        for host in process::hosts(server.pid()) {
+            process::kill(host);
+        }
+    });
+    kv.delete(&path);
+    airlock_tests::vault(server.client(), ["plugin", "reload", "-plugin=airlock-kv"])
+        .expect_success("reload");
+    server.unmount("kv");
+    server.unmount("adversary");
+
+    let lines = server.log().lines();
+    assert!(
+        lines.iter().any(|line| is_hosts(line) && line.level() == "trace"),
+        "the host logs at trace level"
+    );
+    for secret in [VALUE, HEADER, server.client().token()] {
+        let telling: Vec<&str> = lines
+            .iter()
+            .map(|line| line.text.as_str())
+            .filter(|text| text.contains(secret))
+            .collect();
+        assert!(telling.is_empty(), "{secret} is in the log: {telling:#?}");
+    }
+    // Vault's own lines do tell paths; the host's do not.
+    let telling: Vec<&Line> = lines
+        .iter()
+        .filter(|line| is_hosts(line) && line.text.contains(KEY))
+        .collect();
+    assert!(telling.is_empty(), "{KEY} is in the host's lines: {telling:#?}");
+}
+
+fn send_with_header(path: &str, server: &Server) {
+    let url = format!("{}/v1/{path}", server.client().address());
+    let status = std::process::Command::new(files::python())
+        .args(["-c", "import sys, requests; sys.exit(requests.get(sys.argv[1], headers={'X-Vault-Token': sys.argv[2], 'X-Canary': sys.argv[3]}).status_code != 200)"])
+        .args([&url, server.client().token(), HEADER])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
