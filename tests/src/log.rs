@@ -29,6 +29,11 @@ impl Line {
         self.field("@level")
     }
 
+    /// Whether the host wrote it: Vault names the logger of a plugin's standard error after the command that it runs.
+    pub fn is_hosts(&self) -> bool {
+        self.module().split('.').any(|name| name == "airlock")
+    }
+
     /// The message without its fields.
     pub fn message(&self) -> &str {
         self.field("@message")

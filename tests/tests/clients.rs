@@ -42,7 +42,7 @@ fn vault_command_registers_enables_and_uses_the_engine() {
     let written = cli(&["write", "by-hand/team/db", "value=s3cret"]).expect_success("write");
     assert!(written.stdout.contains("key created"), "{written:?}");
     let read = cli(&["read", "-field=value", "by-hand/team/db"]).expect_success("read");
-    assert_eq!(read.stdout, "s3cret\n");
+    assert_eq!(read.stdout, "s3cret");
     let listed = cli(&["list", "-format=json", "by-hand/team"]).expect_success("list");
     assert_eq!(
         serde_json::from_str::<Vec<String>>(&listed.stdout).unwrap(),

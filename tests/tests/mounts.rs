@@ -95,7 +95,10 @@ fn reload_of_one_mount_leaves_its_sibling_serving() {
     );
     two.write("a", json!({"value": "two"})).expect_success("write");
 
-    vault(server.client(), ["plugin", "reload", "-mounts=one/"]).expect_success("reload");
+    server
+        .client()
+        .write("sys/plugins/reload/backend", json!({"mounts": ["one/"]}))
+        .expect_success("reload");
     assert_eq!(two.read("a").data()["value"], "two");
     assert_eq!(
         one.write("a", json!({"value": "one"})).data()["message"],

@@ -39,7 +39,7 @@ fn assert_refused(name: &str, plugin: Plugin, causes: &[&str]) {
     SERVER
         .log()
         .wait_after(mark, &format!("{causes:?} at level error"), |line| {
-            line.level() == "error" && line.module().contains(name) && says_why(&line.text)
+            line.level() == "error" && line.is_hosts() && line.module().contains(name) && says_why(&line.text)
         });
 }
 

@@ -14,10 +14,6 @@ const KEY: &str = "canary-of-a-key-93b2";
 /// In a request header that the mount lets through.
 const HEADER: &str = "canary-of-a-header-77de";
 
-fn is_hosts(line: &Line) -> bool {
-    line.module().contains("airlock-kv") || line.module().contains("adversary")
-}
-
 #[test]
 fn no_log_line_holds_a_value_a_key_or_a_token() {
     let server = Server::start("secrecy", Storage::Memory);
@@ -82,23 +78,26 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
 
     let lines = server.log().lines();
     assert!(
-        lines.iter().any(|line| is_hosts(line) && line.level() == "trace"),
+        lines
+            .iter()
+            .any(|line| line.is_hosts() && line.level() == "trace"),
         "the host logs at trace level"
     );
     for secret in [VALUE, HEADER, server.client().token()] {
-        let telling: Vec<&str> = lines
-            .iter()
-            .map(|line| line.text.as_str())
-            .filter(|text| text.contains(secret))
-            .collect();
-        assert!(telling.is_empty(), "{secret} is in the log: {telling:#?}");
+        assert_absent(secret, lines.iter());
     }
     // Vault's own lines do tell paths; the host's do not.
-    let telling: Vec<&Line> = lines
-        .iter()
-        .filter(|line| is_hosts(line) && line.text.contains(KEY))
+    assert_absent(KEY, lines.iter().filter(|line| line.is_hosts()));
+}
+
+#[track_caller]
+fn assert_absent<'a>(secret: &str, lines: impl Iterator<Item = &'a Line>) {
+    let telling: Vec<&str> = lines
+        .map(|line| line.text.as_str())
+        .filter(|text| text.contains(secret))
+        .take(5)
         .collect();
-    assert!(telling.is_empty(), "{KEY} is in the host's lines: {telling:#?}");
+    assert!(telling.is_empty(), "{secret} is in the log: {telling:#?}");
 }
 
 fn send_with_header(path: &str, server: &Server) {
