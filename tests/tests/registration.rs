@@ -139,6 +139,43 @@ fn component_that_exports_no_backend_is_named() {
     );
 }
 
+/// A component that imports one empty interface and is nothing else.
+fn importing(interface: &str) -> Vec<u8> {
+    let mut component = b"\0asm\x0d\0\x01\0".to_vec();
+    component.extend([7, 3, 1, 0x42, 0]); // types: one, an instance without exports
+    component.extend([
+        10,
+        u8::try_from(interface.len()).unwrap() + 5,
+        1,
+        0,
+        u8::try_from(interface.len()).unwrap(),
+    ]);
+    component.extend(interface.as_bytes());
+    component.extend([5, 0]); // of the first type
+    component
+}
+
+#[test]
+fn import_that_is_not_granted_is_named() {
+    let import = "wasi:sockets/tcp@0.2.0";
+    let guest = temporary("import.wasm", &importing(import));
+    assert_refused(
+        "import",
+        Plugin::serving("", &guest),
+        &[guest.to_str().unwrap(), import],
+    );
+}
+
+#[test]
+fn other_version_of_the_contract_is_named_with_the_one_that_is_served() {
+    let guest = temporary("contract.wasm", &importing("airlock:engine/storage@9.1.2"));
+    assert_refused(
+        "contract",
+        Plugin::serving("", &guest),
+        &[guest.to_str().unwrap(), "9.1.2", "0.1"],
+    );
+}
+
 #[test]
 fn mending_the_cause_is_enough_to_enable() {
     let guest = SERVER.temporary_directory().join("late.wasm");
@@ -184,9 +221,7 @@ fn unpinned_guest_runs_and_is_warned_of() {
     SERVER
         .log()
         .wait_after(mark, "a warning that the guest is unpinned", |line| {
-            line.level() == "warn"
-                && line.module().contains("unpinned")
-                && line.message().contains("unpinned")
+            line.level() == "warn" && line.is_hosts() && line.message().contains("unpinned")
         });
 }
 

@@ -78,10 +78,8 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
 
     let lines = server.log().lines();
     assert!(
-        lines
-            .iter()
-            .any(|line| line.is_hosts() && line.level() == "trace"),
-        "the host logs at trace level"
+        lines.iter().any(Line::is_hosts),
+        "the host logs nothing, so this shows nothing"
     );
     for secret in [VALUE, HEADER, server.client().token()] {
         assert_absent(secret, lines.iter());
