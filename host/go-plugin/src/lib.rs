@@ -1,1 +1,63 @@
-//! go-plugin
+//! Serves [go-plugin](https://github.com/hashicorp/go-plugin)'s protocol, so that a program written in Rust can be a
+//! plugin of a host written in Go.
+//!
+//! # How to use it
+//! Build a [`Server`] with the cookie that host and plugin agree on and one closure per version of the application's
+//! protocol, which makes the gRPC services; then [`serve`](Server::serve) it:
+//!
+//! ```no_run
+//! # async fn services() -> tonic::service::Routes { tonic::service::Routes::default() }
+//! use go_plugin::{Cookie, Server};
+//! use tonic::service::Routes;
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() {
+//!     let server = Server::new(Cookie { key: "GREETER_PLUGIN", value: "hello" })
+//!         .version(1, |_broker| Routes::default() /* .add_service(…) */);
+//!     if let Err(error) = server.serve().await {
+//!         eprintln!("{error}");
+//!         std::process::exit(1);
+//!     }
+//! }
+//! ```
+//!
+//! `examples/greeter.rs` is a whole plugin that also calls its host back through the [`Broker`].
+//! Log with [`hclog::layer`], whose lines the host understands.
+//!
+//! # What it does
+//! The cookie, version negotiation and the handshake line; mutual TLS pinned to the host's certificate; a private unix
+//! socket, removed at the end; the health, controller, stdio and broker services; the broker over sockets or over one
+//! multiplexed connection. The plugin ends when the host says so, when the host's connection closes, when the
+//! process that started it is gone, and on SIGTERM.
+//!
+//! # What to watch
+//! - Nothing can be printed: standard output belongs to the handshake and leads nowhere after it.
+//! - tonic drops a call's handler when the caller hangs up. Work that must not stop half way belongs in a task of its
+//!   own; [`Server::on_exit`] can wait for it.
+//! - Each tonic service and client decodes at most 4 MiB unless told otherwise; see [`MAX_MESSAGE_SIZE`].
+//! - Plugins do not serve further services through the broker (`AcceptAndServe` on Go's plugin side).
+
+mod broker;
+mod connection;
+mod error;
+pub mod hclog;
+mod launch;
+mod mux;
+mod process;
+mod proto;
+mod server;
+mod services;
+mod socket;
+mod tls;
+
+pub use broker::Broker;
+pub use error::Error;
+pub use launch::Cookie;
+pub use server::{Exit, Server};
+
+/// What Go's side accepts as one message, in bytes: give it to `max_decoding_message_size` of every service and client.
+pub const MAX_MESSAGE_SIZE: usize = i32::MAX as usize;
+
+/// How many bytes the peer may send ahead, for one call and for all together, so that a message of megabytes does not
+/// wait for one round trip after the other.
+const WINDOW: u32 = 4 << 20;

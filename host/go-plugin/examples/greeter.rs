@@ -1,0 +1,65 @@
+//! A small plugin: it greets its host by the name that the host's own service gives.
+//!
+//! Started by hand it only explains itself. `tests/go-plugin-client` is a host for it, on go-plugin's Go client.
+
+use std::process::ExitCode;
+
+use go_plugin::{Broker, Cookie, MAX_MESSAGE_SIZE, Server, hclog};
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+mod proto {
+    #![allow(missing_docs, clippy::all)]
+    tonic::include_proto!("greeter");
+}
+
+use proto::greeter_server::{Greeter, GreeterServer};
+use proto::host_client::HostClient;
+use proto::{Blob, HostService, Nothing, Text};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    tracing_subscriber::registry().with(hclog::layer(["greeter", "go_plugin"])).init();
+    let server = Server::new(Cookie { key: "GREETER_PLUGIN", value: "7e6f1c" })
+        .version(2, |broker| {
+            let greeter = GreeterServer::new(Plugin { broker }).max_decoding_message_size(MAX_MESSAGE_SIZE);
+            Routes::new(greeter)
+        })
+        .on_exit(|| async { tracing::info!("goodbye") });
+    match server.serve().await {
+        Ok(exit) => {
+            tracing::info!(?exit, "served");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Plugin {
+    broker: Broker,
+}
+
+#[tonic::async_trait]
+impl Greeter for Plugin {
+    async fn greet(&self, request: Request<HostService>) -> Result<Response<Text>, Status> {
+        let channel = self.broker.dial(request.into_inner().id).await;
+        let channel = channel.map_err(|error| Status::unavailable(error.to_string()))?;
+        let mut host = HostClient::new(channel).max_decoding_message_size(MAX_MESSAGE_SIZE);
+        let name = host.name(Nothing {}).await?.into_inner().text;
+        tracing::info!(letters = name.len(), "greeting");
+        Ok(Response::new(Text { text: format!("Hello, {name}!") }))
+    }
+
+    async fn echo(&self, request: Request<Blob>) -> Result<Response<Blob>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+
+    async fn wait(&self, _request: Request<Nothing>) -> Result<Response<Nothing>, Status> {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,122 @@
+//! The broker: how the plugin reaches services that the host serves to it.
+//!
+//! The host numbers such a service and tells the number in a message of the application's own. [`Broker::dial`] takes
+//! that number and gives a channel for any tonic client.
+//!
+//! Normally the host says in the broker's stream, before or after that message, at which socket the number is served.
+//! When connections are multiplexed it says nothing beforehand: the plugin knocks, and opens a stream once the host
+//! has answered.
+
+mod address;
+mod door;
+mod post;
+
+use std::fmt;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
+use tonic::codegen::StdError;
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+use crate::connection::Io;
+use crate::mux::Opener;
+use crate::{Error, WINDOW, tls};
+
+use address::Address;
+use door::{Door, Turn};
+pub(crate) use post::Post;
+
+/// How long the host may take to offer a service, as in go-plugin.
+const OFFER_TIME: Duration = Duration::from_secs(5);
+
+/// How long one attempt to connect may take, knocking included.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+
+/// Reaches the services that the host serves to the plugin. Cheap to clone; all clones are the same broker.
+#[derive(Clone)]
+pub struct Broker {
+    post: Post,
+    tls: Option<TlsConnector>,
+    /// Set if connections are multiplexed.
+    turn: Option<Turn>,
+}
+
+impl Broker {
+    /// A broker over the host's stream. `host` is given if connections are multiplexed, and filled once the host is
+    /// connected.
+    pub(crate) fn new(
+        post: Post,
+        tls: Option<TlsConnector>,
+        host: Option<watch::Receiver<Option<Opener>>>,
+    ) -> Broker {
+        Broker { post, tls, turn: host.map(Turn::new) }
+    }
+
+    /// Connects to the service that the host serves under `service_id`.
+    ///
+    /// The channel connects anew by itself if the connection breaks while the host still serves. It sets no message
+    /// limit, but the clients made from it do: raise theirs to [`MAX_MESSAGE_SIZE`](crate::MAX_MESSAGE_SIZE), as Go's
+    /// side does. Drop the channel and its clones when the host ends the service, since hosts wait for that.
+    ///
+    /// # Errors
+    /// [`Error::NotOffered`] if the host does not offer the service within 5 s, [`Error::UnknownNetwork`] if it offers
+    /// it where this crate cannot go, [`Error::Dial`] if nobody answers there or somebody other than the host does.
+    pub async fn dial(&self, service_id: u32) -> Result<Channel, Error> {
+        let way = match &self.turn {
+            None => Way::Address(Address::of(self.post.offer(service_id, OFFER_TIME).await?)?),
+            Some(turn) => Way::Door(Door::new(service_id, self.post.clone(), turn.clone())),
+        };
+        let tls = self.tls.clone();
+        let connector = service_fn(move |_| {
+            let (way, tls) = (way.clone(), tls.clone());
+            async move { way.open(tls).await.map(TokioIo::new) }
+        });
+        endpoint()
+            .connect_with_connector(connector)
+            .await
+            .map_err(|source| Error::Dial { service_id, source })
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tls, multiplexed) = (self.tls.is_some(), self.turn.is_some());
+        f.debug_struct("Broker").field("tls", &tls).field("multiplexed", &multiplexed).finish_non_exhaustive()
+    }
+}
+
+/// The plugin's side of a brokered connection. The address serves only as HTTP's authority: the connector knows the
+/// way. The windows are fixed because measuring them takes pings, and grpc-go hangs up on who pings too often.
+fn endpoint() -> Endpoint {
+    Endpoint::from_static("http://localhost")
+        .connect_timeout(CONNECT_TIME)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+}
+
+/// How to connect to a service, again and again.
+#[derive(Clone)]
+enum Way {
+    Address(Address),
+    Door(Door),
+}
+
+impl Way {
+    async fn open(self, tls: Option<TlsConnector>) -> Result<Box<dyn Io>, StdError> {
+        match self {
+            Way::Address(address) => Ok(secure(address.connect().await?, tls).await?),
+            Way::Door(door) => door.pass(|stream| secure(stream, tls)).await,
+        }
+    }
+}
+
+/// Proves to the host that this is its plugin, and has it prove the like.
+async fn secure(io: impl Io + 'static, tls: Option<TlsConnector>) -> std::io::Result<Box<dyn Io>> {
+    Ok(match tls {
+        None => Box::new(io),
+        Some(tls) => Box::new(tls.connect(tls::server_name(), io).await?),
+    })
+}

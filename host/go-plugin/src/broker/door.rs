@@ -1,0 +1,71 @@
+//! The way to a service when connections are multiplexed: knock, wait, open a stream.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tonic::codegen::StdError;
+
+use super::{OFFER_TIME, Post};
+use crate::Error;
+use crate::mux::{Opener, Stream};
+
+/// The pause before knocking again where nobody was at the door yet.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Whose turn it is. The host gives the next stream to whichever service was knocked for last, so only one service at
+/// a time may be on its way.
+#[derive(Clone)]
+pub(super) struct Turn {
+    host: Arc<Mutex<watch::Receiver<Option<Opener>>>>,
+}
+
+impl Turn {
+    pub fn new(host: watch::Receiver<Option<Opener>>) -> Turn {
+        Turn { host: Arc::new(Mutex::new(host)) }
+    }
+}
+
+/// The door of one service.
+#[derive(Clone)]
+pub(super) struct Door {
+    service_id: u32,
+    post: Post,
+    turn: Turn,
+}
+
+impl Door {
+    pub fn new(service_id: u32, post: Post, turn: Turn) -> Door {
+        Door { service_id, post, turn }
+    }
+
+    /// Opens a stream to the service and makes it a connection by `greet`.
+    ///
+    /// The turn ends only after that: when the service has answered the greeting, the stream has reached it. A refused
+    /// knock is repeated for a while, because the host may name a service a moment before it listens.
+    pub async fn pass<F, C>(&self, greet: impl FnOnce(Stream) -> F) -> Result<C, StdError>
+    where
+        F: Future<Output = io::Result<C>>,
+    {
+        let deadline = Instant::now() + OFFER_TIME;
+        loop {
+            let mut host = self.turn.host.lock().await;
+            match self.post.knock(self.service_id, OFFER_TIME).await {
+                Ok(()) => {
+                    let connected = timeout(OFFER_TIME, host.wait_for(Option::is_some)).await;
+                    let opener = connected.ok().and_then(Result::ok).and_then(|host| host.clone());
+                    let stream = opener.ok_or(Error::HostGone)?.open().await?;
+                    return Ok(greet(stream).await?);
+                }
+                Err(Error::KnockRefused { .. }) if Instant::now() < deadline => {
+                    drop(host);
+                    sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The broker's stream: what host and plugin write to each other about their services.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::Error;
+use crate::proto::ConnInfo;
+use crate::proto::conn_info::Knock;
+use crate::proto::grpc_broker_server::GrpcBroker;
+
+/// How long an offer that nobody asks for is kept. The message that names it is on its way at the same time.
+const KEPT: Duration = Duration::from_secs(60);
+
+type Outgoing = mpsc::UnboundedSender<Result<ConnInfo, Status>>;
+
+/// Both directions of the stream. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Post(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    inbox: Mutex<Inbox>,
+    /// Where to write, once the host has opened the stream.
+    outgoing: watch::Sender<Option<Outgoing>>,
+}
+
+impl Post {
+    /// The host's offer of a service; waits for it if it is not here yet.
+    pub async fn offer(&self, service_id: u32, wait: Duration) -> Result<ConnInfo, Error> {
+        let deadline = Instant::now() + wait;
+        let awaited = match self.0.inbox.lock().take(service_id) {
+            Ok(offer) => return Ok(offer),
+            Err(awaited) => awaited,
+        };
+        self.receive(service_id, awaited, deadline, wait).await
+    }
+
+    /// Knocks for a service and waits until the host opens.
+    pub async fn knock(&self, service_id: u32, wait: Duration) -> Result<(), Error> {
+        let deadline = Instant::now() + wait;
+        let awaited = self.0.inbox.lock().expect_next(service_id);
+        let knock = Knock { knock: true, ..Knock::default() };
+        let message = ConnInfo { service_id, knock: Some(knock), ..ConnInfo::default() };
+        self.send(message, deadline).await?;
+        let answer = self.receive(service_id, awaited, deadline, wait).await?;
+        match answer.knock {
+            Some(knock) if knock.error.is_empty() => Ok(()),
+            Some(knock) => Err(Error::KnockRefused { service_id, reason: knock.error }),
+            None => Err(Error::KnockRefused { service_id, reason: "it answered with an address".into() }),
+        }
+    }
+
+    /// Ends the stream from this side.
+    pub fn close(&self) {
+        self.0.outgoing.send_replace(None);
+    }
+
+    async fn receive(
+        &self,
+        service_id: u32,
+        awaited: oneshot::Receiver<ConnInfo>,
+        deadline: Instant,
+        wait: Duration,
+    ) -> Result<ConnInfo, Error> {
+        match timeout_at(deadline, awaited).await {
+            Ok(Ok(message)) => Ok(message),
+            // Out of time, or somebody else has begun to wait for the same.
+            _ => Err(Error::NotOffered { service_id, seconds: wait.as_secs() }),
+        }
+    }
+
+    async fn send(&self, message: ConnInfo, deadline: Instant) -> Result<(), Error> {
+        let mut outgoing = self.0.outgoing.subscribe();
+        // The host opens the stream as soon as it is connected, but nothing says that it is here before the message
+        // that makes the application knock.
+        let outgoing = timeout_at(deadline, outgoing.wait_for(Option::is_some)).await;
+        let outgoing = outgoing.ok().and_then(Result::ok).and_then(|outgoing| outgoing.clone());
+        outgoing.and_then(|outgoing| outgoing.send(Ok(message)).ok()).ok_or(Error::HostGone)
+    }
+
+    fn deliver(&self, message: ConnInfo) {
+        match &message.knock {
+            None => self.0.inbox.lock().put(message),
+            Some(knock) if knock.ack => self.0.inbox.lock().answer(message),
+            Some(_) => self.refuse(message.service_id),
+        }
+    }
+
+    /// The host knocks for a service of the plugin's: there are none beside the one it is connected to.
+    fn refuse(&self, service_id: u32) {
+        let error = format!("the plugin serves nothing under id {service_id}");
+        let knock = Knock { knock: true, ack: true, error };
+        let message = ConnInfo { service_id, knock: Some(knock), ..ConnInfo::default() };
+        if let Some(outgoing) = &*self.0.outgoing.borrow() {
+            // Without a host there is nobody to refuse.
+            let _ = outgoing.send(Ok(message));
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl GrpcBroker for Post {
+    type StartStreamStream = UnboundedReceiverStream<Result<ConnInfo, Status>>;
+
+    async fn start_stream(
+        &self,
+        request: Request<Streaming<ConnInfo>>,
+    ) -> Result<Response<Self::StartStreamStream>, Status> {
+        let (outgoing, messages) = mpsc::unbounded_channel();
+        self.0.outgoing.send_replace(Some(outgoing));
+        let mut incoming = request.into_inner();
+        let post = self.clone();
+        tokio::spawn(async move {
+            while let Ok(Some(message)) = incoming.message().await {
+                post.deliver(message);
+            }
+        });
+        Ok(Response::new(UnboundedReceiverStream::new(messages)))
+    }
+}
+
+/// Messages by the service they are about, and who waits for one.
+#[derive(Default)]
+struct Inbox(HashMap<u32, Slot>);
+
+enum Slot {
+    Arrived(ConnInfo, Instant),
+    Awaited(oneshot::Sender<ConnInfo>),
+}
+
+impl Inbox {
+    /// Takes a message that is here, or a receiver for the next one.
+    fn take(&mut self, id: u32) -> Result<ConnInfo, oneshot::Receiver<ConnInfo>> {
+        if let Some(Slot::Arrived(message, _)) = self.0.get(&id) {
+            let message = message.clone();
+            self.0.remove(&id);
+            return Ok(message);
+        }
+        Err(self.expect_next(id))
+    }
+
+    /// A receiver for the next message. Who waited before for the same no longer does.
+    fn expect_next(&mut self, id: u32) -> oneshot::Receiver<ConnInfo> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.insert(id, Slot::Awaited(sender));
+        receiver
+    }
+
+    /// Hands a message to who waits for it, or keeps it for who will.
+    fn put(&mut self, message: ConnInfo) {
+        let id = message.service_id;
+        let message = match self.0.remove(&id) {
+            Some(Slot::Awaited(waiter)) => match waiter.send(message) {
+                Ok(()) => return,
+                Err(message) => message,
+            },
+            _ => message,
+        };
+        let now = Instant::now();
+        self.0.retain(|_, slot| match slot {
+            Slot::Arrived(_, at) => now.duration_since(*at) < KEPT,
+            Slot::Awaited(waiter) => !waiter.is_closed(),
+        });
+        self.0.insert(id, Slot::Arrived(message, now));
+    }
+
+    /// Hands a message to who waits for it. An answer that comes too late says nothing about a later question.
+    fn answer(&mut self, message: ConnInfo) {
+        if let Some(Slot::Awaited(waiter)) = self.0.remove(&message.service_id) {
+            let _ = waiter.send(message);
+        }
+    }
+}

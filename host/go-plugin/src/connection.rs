@@ -1,0 +1,181 @@
+//! The host's connections: accepted, authenticated, counted.
+//!
+//! Every connection is prepared in a task of its own and within a time limit, so that a stranger on the socket, or one
+//! who says nothing, neither reaches the services nor keeps the host waiting.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, watch};
+use tokio_rustls::TlsAcceptor;
+use tonic::transport::server::Connected;
+
+use crate::mux::{self, Opener};
+
+/// What a connection consists of: a socket or a stream of the multiplexed one, with or without TLS.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// How long a peer may take to show who it is. The host needs milliseconds.
+const TLS_TIME: Duration = Duration::from_secs(10);
+
+/// How long to wait before accepting again when the process is out of file descriptors, say.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Turns incoming connections into authenticated ones.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    /// `None` if the host asked for no TLS.
+    pub acceptor: Option<TlsAcceptor>,
+    /// Given if connections come multiplexed; gets the opener of the host's.
+    pub multiplexed: Option<Arc<watch::Sender<Option<Opener>>>>,
+    /// Counts those that passed.
+    pub count: Count,
+    /// Where those that passed go.
+    pub passed: mpsc::Sender<io::Result<Connection>>,
+}
+
+impl Gate {
+    /// Accepts connections until dropped.
+    pub async fn accept(self, listener: UnixListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let gate = self.clone();
+                    tokio::spawn(async move {
+                        match gate.multiplexed.clone() {
+                            None => drop(gate.admit(stream).await),
+                            Some(host) => gate.admit_streams(stream, host).await,
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Lets one connection in if it is the host's, and tells whether it was.
+    async fn admit(&self, stream: impl Io + 'static) -> bool {
+        let io: Box<dyn Io> = match &self.acceptor {
+            None => Box::new(stream),
+            Some(acceptor) => match tokio::time::timeout(TLS_TIME, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => Box::new(stream),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "refused a connection that is not the host's");
+                    return false;
+                }
+                Err(_) => {
+                    tracing::warn!(seconds = TLS_TIME.as_secs(), "refused a connection that did not finish its TLS handshake in time");
+                    return false;
+                }
+            },
+        };
+        self.passed.send(Ok(Connection { io, _counted: self.count.enter() })).await.is_ok()
+    }
+
+    /// Lets in the streams of a multiplexed connection. The first connection that proves to be the host's is the one
+    /// that the plugin then opens streams on.
+    async fn admit_streams(self, stream: UnixStream, host: Arc<watch::Sender<Option<Opener>>>) {
+        let (opener, mut incoming) = mux::serve(stream);
+        while let Some(stream) = incoming.recv().await {
+            let (gate, opener, host) = (self.clone(), opener.clone(), host.clone());
+            tokio::spawn(async move {
+                if gate.admit(stream).await {
+                    host.send_if_modified(|host| {
+                        let first = host.is_none();
+                        host.get_or_insert(opener);
+                        first
+                    });
+                }
+            });
+        }
+    }
+}
+
+/// How many authenticated connections are open, and whether there ever was one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Count(Arc<watch::Sender<Seen>>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    open: usize,
+    any: bool,
+}
+
+impl Count {
+    fn enter(&self) -> Counted {
+        self.0.send_modify(|seen| {
+            seen.open += 1;
+            seen.any = true;
+        });
+        Counted(self.0.clone())
+    }
+
+    /// Waits until the host was connected and no longer is.
+    pub async fn all_closed(&self) {
+        // The sender is alive in `self`, so waiting cannot fail.
+        let _ = self.0.subscribe().wait_for(|seen| seen.any && seen.open == 0).await;
+    }
+}
+
+/// One connection's place in the count.
+#[derive(Debug)]
+struct Counted(Arc<watch::Sender<Seen>>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|seen| seen.open -= 1);
+    }
+}
+
+/// A connection of the host's.
+pub(crate) struct Connection {
+    io: Box<dyn Io>,
+    _counted: Counted,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

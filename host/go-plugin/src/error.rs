@@ -1,0 +1,138 @@
+//! The crate's error type.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What can keep a plugin from starting, from serving, or from reaching its host's services.
+///
+/// Each message is one line for a person, fit for standard error. None holds anything that was sent or received.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The magic cookie is missing or wrong: somebody started the program by hand, or a host that wants another
+    /// kind of plugin did.
+    #[error(
+        "this program is a plugin: it is not run by itself but started by the program that uses it, \
+         which then sets {key} (it is {state})"
+    )]
+    NotStartedByHost {
+        /// The environment variable that carries the cookie.
+        key: &'static str,
+        /// `not set`, or `set to something else`.
+        state: &'static str,
+    },
+
+    /// The server was built without a single [`version`](crate::Server::version).
+    #[error("the plugin offers no protocol version, which is a mistake in its code")]
+    NoVersion,
+
+    /// The host set an environment variable to something that makes no sense.
+    #[error("the host set {name} to something unusable: {reason}")]
+    Environment {
+        /// The variable's name.
+        name: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+
+    /// The socket, or the directory it is in, could not be made.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Socket {
+        /// What was tried, as a verb phrase.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+
+    /// A unix socket's path has room for 107 bytes; the temporary directory is nested too deep for that.
+    #[error(
+        "the socket's path {} has {length} bytes and at most {limit} are possible: set {setting} to a shorter path",
+        path.display()
+    )]
+    SocketPathTooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+        /// The longest possible.
+        limit: usize,
+        /// The environment variable that moves the socket.
+        setting: &'static str,
+    },
+
+    /// The plugin's own certificate could not be made.
+    #[error("cannot make the plugin's TLS certificate: {0}")]
+    Certificate(#[source] rcgen::Error),
+
+    /// TLS could not be set up.
+    #[error("cannot set up TLS: {0}")]
+    Tls(#[source] rustls::Error),
+
+    /// The handshake line could not be written: the host is gone, or standard output is closed.
+    #[error("cannot write the handshake to standard output: {0}")]
+    Handshake(#[source] io::Error),
+
+    /// The process could not prepare for signals, or for its parent's end.
+    #[error("cannot {action}: {source}")]
+    Process {
+        /// What was tried, as a verb phrase.
+        action: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+
+    /// The server ended by itself.
+    #[error("the plugin's server failed: {0}")]
+    Serve(#[source] tonic::transport::Error),
+
+    /// The host did not say where its service is within five seconds.
+    #[error("the host did not offer its service {service_id} within {seconds} s")]
+    NotOffered {
+        /// The service's id in the broker.
+        service_id: u32,
+        /// How long it had.
+        seconds: u64,
+    },
+
+    /// The host offers its service on a network that this crate does not know.
+    #[error("the host offers its service {service_id} on the unknown network {network:?}")]
+    UnknownNetwork {
+        /// The service's id in the broker.
+        service_id: u32,
+        /// What the host said instead of `unix` or `tcp`.
+        network: String,
+    },
+
+    /// The host refused a knock for one of its services.
+    #[error("the host keeps its service {service_id} closed: {reason}")]
+    KnockRefused {
+        /// The service's id in the broker.
+        service_id: u32,
+        /// The host's words.
+        reason: String,
+    },
+
+    /// The host is gone, so that none of its services can be reached.
+    #[error("the host's connection is closed")]
+    HostGone,
+
+    /// The host's service was offered but could not be reached.
+    #[error("cannot connect to the host's service {service_id}: {}", root(source))]
+    Dial {
+        /// The service's id in the broker.
+        service_id: u32,
+        /// Why it failed.
+        source: tonic::transport::Error,
+    },
+}
+
+/// tonic's own text is only "transport error": the reason is at the end of the chain.
+fn root(error: &dyn std::error::Error) -> &dyn std::error::Error {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}

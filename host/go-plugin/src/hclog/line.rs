@@ -1,0 +1,172 @@
+//! One event as one line.
+
+use std::error::Error;
+use std::fmt::{Debug, Write};
+use std::time::SystemTime;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
+
+/// The host reads lines into a buffer of 64 KiB, the line's end included.
+const LINE_LIMIT: usize = 64 << 10;
+
+/// The longest text in a line, in bytes. JSON's escapes can make it six times as long, which must still fit a line.
+const TEXT_LIMIT: usize = 8 << 10;
+
+/// Stands at the end of a text that was cut.
+const CUT: &str = "…";
+
+/// Says that fields are missing.
+const INCOMPLETE: &str = ",\"_incomplete\":true";
+
+/// The event's JSON object and its line end: shorter than the host's limit, and with the four reserved names always
+/// there and always text, since the host panics on anything else.
+pub(super) fn render(event: &Event<'_>, at: SystemTime) -> String {
+    let mut collected = Collected::default();
+    event.record(&mut collected);
+    let metadata = event.metadata();
+
+    let mut line = String::with_capacity(256);
+    line.push('{');
+    push(&mut line, "@level", level(*metadata.level()).into());
+    line.push(',');
+    push(&mut line, "@message", collected.message.into());
+    line.push(',');
+    push(&mut line, "@module", metadata.target().replace("::", ".").into());
+    line.push(',');
+    push(&mut line, "@timestamp", timestamp(at).into());
+    for (name, value) in collected.fields {
+        let end = line.len();
+        line.push(',');
+        push(&mut line, &free_name(name), value);
+        if line.len() + INCOMPLETE.len() + "}\n".len() >= LINE_LIMIT {
+            line.truncate(end);
+            line.push_str(INCOMPLETE);
+            break;
+        }
+    }
+    line.push_str("}\n");
+    line
+}
+
+fn push(line: &mut String, name: &str, value: Value) {
+    // Writing to a string cannot fail.
+    let _ = write!(line, "{}:{value}", Value::from(name));
+}
+
+/// The names that begin with `@` belong to hclog.
+fn free_name(name: &str) -> String {
+    match name.strip_prefix('@') {
+        Some(rest) => format!("_{rest}"),
+        None => name.to_owned(),
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// UTC with exactly six digits of a second: the host takes a line with any other layout for plain text.
+fn timestamp(at: SystemTime) -> String {
+    let at = OffsetDateTime::from(at);
+    let (date, time) = (at.date(), at.time());
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.microsecond()
+    )
+}
+
+/// The event's message and its other fields.
+#[derive(Default)]
+struct Collected {
+    message: String,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Collected {
+    fn text(&mut self, field: &Field, text: Text) {
+        match field.name() {
+            "message" => self.message = text.0,
+            name => self.fields.push((name, text.0.into())),
+        }
+    }
+
+    /// A value that JSON has a type for.
+    fn value(&mut self, field: &Field, value: Value) {
+        match field.name() {
+            "message" => self.message = value.to_string(),
+            name => self.fields.push((name, value)),
+        }
+    }
+}
+
+impl Visit for Collected {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.text(field, Text::of(format_args!("{value:?}")));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, Text::of(format_args!("{value}")));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        self.text(field, Text::of(format_args!("{value}")));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.value(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.value(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.value(field, value.into());
+    }
+
+    /// What JSON has no number for becomes null.
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.value(field, value.into());
+    }
+}
+
+/// A text that stops growing at [`TEXT_LIMIT`], so that a huge value is never written out in memory either.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn of(arguments: std::fmt::Arguments<'_>) -> Text {
+        let mut text = Text::default();
+        if text.write_fmt(arguments).is_err() {
+            text.0.push_str(CUT);
+        }
+        text
+    }
+}
+
+impl Write for Text {
+    fn write_str(&mut self, piece: &str) -> std::fmt::Result {
+        let room = TEXT_LIMIT - self.0.len();
+        if piece.len() <= room {
+            self.0.push_str(piece);
+            return Ok(());
+        }
+        self.0.push_str(&piece[..piece.floor_char_boundary(room)]);
+        Err(std::fmt::Error)
+    }
+}

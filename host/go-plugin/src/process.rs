@@ -1,0 +1,82 @@
+//! The process around the server: its signals, its parent, its standard output.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, getppid, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::Error;
+
+/// How often to look for the parent where the kernel cannot tell of its end.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The signals that matter to a plugin.
+pub(crate) struct Signals {
+    terminate: Signal,
+    // Held so that the interrupts of a terminal, which reach host and plugin alike, do not end the plugin first.
+    _interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes the signals over from their defaults, for the rest of the process's life.
+    pub fn handle() -> Result<Signals, Error> {
+        let take = |kind| signal(kind).map_err(|source| Error::Process { action: "handle signals", source });
+        Ok(Signals { terminate: take(SignalKind::terminate())?, _interrupt: take(SignalKind::interrupt())? })
+    }
+
+    /// Waits for SIGTERM.
+    pub async fn terminated(&mut self) {
+        self.terminate.recv().await;
+    }
+}
+
+/// The process that started this one.
+pub(crate) struct Parent {
+    pid: Option<Pid>,
+    /// Becomes readable at the parent's end. Older kernels and some sandboxes have no such thing.
+    end: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Parent {
+    /// The parent of now. Ask early: if it is gone already, its heir is watched instead.
+    pub fn current() -> Parent {
+        let pid = getppid();
+        let end = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok()).and_then(readable);
+        // The number could have been given to another process before it was opened.
+        let end = end.filter(|_| getppid() == pid);
+        Parent { pid, end }
+    }
+
+    /// Waits until the parent is gone. A process that starts a container has none to watch and waits for ever.
+    pub async fn ended(&self) {
+        let Some(pid) = self.pid else { return std::future::pending().await };
+        if let Some(end) = &self.end
+            && end.readable().await.is_ok()
+        {
+            return;
+        }
+        while getppid() == Some(pid) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// Watches a file descriptor; `None` if this kind cannot be watched.
+#[allow(unsafe_code)]
+fn readable(fd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
+    // SAFETY: the descriptor is open and owned, and `AsyncFd` keeps it, always the same, until it is dropped.
+    unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()
+}
+
+/// Writes through `write` to standard output, then hands standard output away: the host reads on but drops what comes,
+/// and a line too long for it would stop its reading and block the writer.
+pub(crate) fn last_words(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    write(&mut io::stdout().lock())?;
+    let nowhere = File::options().write(true).open("/dev/null")?;
+    Ok(rustix::stdio::dup2_stdout(nowhere)?)
+}

@@ -1,0 +1,5 @@
+//! The protocol's messages and services, as built from `proto/go-plugin`.
+
+#![allow(missing_docs, clippy::all, clippy::pedantic)]
+
+tonic::include_proto!("plugin");

@@ -1,0 +1,134 @@
+//! The private unix socket that the host connects to.
+//!
+//! By default it lies in a fresh directory that only this user can enter. Hosts that run plugins in containers name
+//! the directory, which both sides then see, and may name a group that shall reach the socket.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Gid, Mode};
+use tempfile::{TempDir, TempPath};
+use tokio::net::UnixListener;
+
+use crate::Error;
+use crate::launch::{SOCKET_DIR, SOCKET_GROUP};
+
+/// `sun_path` has 108 bytes, of which one is the closing zero (unix(7)).
+const PATH_LIMIT: usize = 107;
+const PREFIX: &str = "plugin";
+const RANDOM_BYTES: usize = 8;
+
+/// Where the host wants the socket.
+#[derive(Debug, Default)]
+pub(crate) struct Place {
+    /// The directory to put it into, directly; a fresh private one in the temporary directory otherwise.
+    pub directory: Option<PathBuf>,
+    /// The group, by name or number, that may connect.
+    pub group: Option<String>,
+}
+
+/// A listening socket's file. Dropping it removes the file and a directory made for it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    // Before the directory, so that this is empty when its turn comes.
+    path: TempPath,
+    _directory: Option<TempDir>,
+}
+
+impl Socket {
+    /// Makes the socket and listens on it.
+    pub fn listen(place: &Place) -> Result<(Socket, UnixListener), Error> {
+        let group = place.group.as_deref().map(group_id).transpose()?;
+        let (directory, private) = match &place.directory {
+            Some(directory) => (directory.clone(), None),
+            None => {
+                let private = private_directory(group)?;
+                (private.path().to_owned(), Some(private))
+            }
+        };
+        check_length(&directory, if private.is_some() { "TMPDIR" } else { SOCKET_DIR })?;
+
+        let (listener, path) = name()
+            .make_in(&directory, |path| UnixListener::bind(path))
+            .map_err(|source| Error::Socket { action: "listen on a socket in", path: directory, source })?
+            .into_parts();
+        if let Some(group) = group {
+            share(&path, group, Mode::from_raw_mode(0o660))?;
+        }
+        Ok((Socket { path, _directory: private }, listener))
+    }
+
+    /// The socket's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn name() -> tempfile::Builder<'static, 'static> {
+    let mut name = tempfile::Builder::new();
+    name.prefix(PREFIX).rand_bytes(RANDOM_BYTES);
+    name
+}
+
+/// A directory that nobody else can enter; with a group, its members can pass through to the socket.
+fn private_directory(group: Option<Gid>) -> Result<TempDir, Error> {
+    let parent = std::env::temp_dir();
+    let directory = name()
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .tempdir_in(&parent)
+        .map_err(|source| Error::Socket { action: "make a directory in", path: parent, source })?;
+    if let Some(group) = group {
+        share(directory.path(), group, Mode::from_raw_mode(0o710))?;
+    }
+    Ok(directory)
+}
+
+/// The kernel's own complaint would name neither the limit nor the way out.
+fn check_length(directory: &Path, setting: &'static str) -> Result<(), Error> {
+    let path = directory.join(format!("{PREFIX}{}", "X".repeat(RANDOM_BYTES)));
+    let length = path.as_os_str().as_bytes().len();
+    if length > PATH_LIMIT {
+        return Err(Error::SocketPathTooLong { path, length, limit: PATH_LIMIT, setting });
+    }
+    Ok(())
+}
+
+/// Gives a path to a group.
+fn share(path: &Path, group: Gid, mode: Mode) -> Result<(), Error> {
+    rustix::fs::chown(path, None, Some(group))
+        .and_then(|()| rustix::fs::chmod(path, mode))
+        .map_err(|errno| Error::Socket {
+            action: "give to the group that the host names",
+            path: path.to_owned(),
+            source: errno.into(),
+        })
+}
+
+/// A group's number. Names are looked up in `/etc/group` alone, as a statically linked Go plugin does it.
+fn group_id(group: &str) -> Result<Gid, Error> {
+    let id = match group.parse() {
+        Ok(id) => Some(id),
+        Err(_) => find_group(&read_groups()?, group),
+    };
+    id.map(Gid::from_raw).ok_or_else(|| Error::Environment {
+        name: SOCKET_GROUP,
+        reason: format!("/etc/group has no group {group:?}; a number works without it"),
+    })
+}
+
+fn read_groups() -> Result<String, Error> {
+    const GROUPS: &str = "/etc/group";
+    let read = |error: io::Error| Error::Socket { action: "read", path: GROUPS.into(), source: error };
+    // Not all of the file need be UTF-8.
+    fs::read(GROUPS).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(read)
+}
+
+/// `name:password:number:members`, one a line (group(5)).
+fn find_group(groups: &str, name: &str) -> Option<u32> {
+    groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    })
+}

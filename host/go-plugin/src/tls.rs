@@ -1,0 +1,212 @@
+//! AutoMTLS: both sides make a certificate for this one process and accept exactly the other's.
+//!
+//! The host's certificate comes in the environment, the plugin's goes out in the handshake line. The verifiers here
+//! compare the peer's certificate with the one expected, byte by byte, and then have the TLS library check that the
+//! peer holds its key. Nothing else is checked, because nothing else is known: there is no authority, and the host's
+//! certificates are marked as authorities themselves, on curve P-521, which ordinary verifiers refuse to see in a
+//! server or a client.
+
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::NoServerSessionStorage;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible, ServerConfig, SignatureScheme, version,
+};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::Error;
+
+/// The name that both certificates bear and that both sides ask for.
+const NAME: &str = "localhost";
+
+/// gRPC over TLS must agree on HTTP/2 by ALPN; grpc-go refuses a peer that does not.
+const ALPN: &[u8] = b"h2";
+
+/// The plugin's two roles in TLS, both pinned to one host.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    /// The plugin's own certificate, for the handshake line.
+    pub cert: CertificateDer<'static>,
+    /// For the host's connections to the plugin.
+    pub acceptor: TlsAcceptor,
+    /// For the plugin's connections to the host's services.
+    pub connector: TlsConnector,
+}
+
+impl Tls {
+    /// Makes a certificate and pins both roles to the host's.
+    pub fn pinned_to(host: CertificateDer<'static>) -> Result<Tls, Error> {
+        let (cert, key) = own_certificate().map_err(Error::Certificate)?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let pin = Arc::new(Pin { peer: host, algorithms: provider.signature_verification_algorithms });
+
+        let server = server_config(&provider, &pin, &cert, key.clone_key()).map_err(Error::Tls)?;
+        let client = client_config(&provider, &pin, &cert, key).map_err(Error::Tls)?;
+        Ok(Tls {
+            cert,
+            acceptor: TlsAcceptor::from(Arc::new(server)),
+            connector: TlsConnector::from(Arc::new(client)),
+        })
+    }
+}
+
+/// The name to ask the host's services for.
+#[allow(clippy::expect_used)]
+pub(crate) fn server_name() -> ServerName<'static> {
+    ServerName::try_from(NAME).expect("localhost is a valid name")
+}
+
+/// Go's TLS wants the usages of both roles, or none, because the one certificate serves both.
+fn own_certificate() -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
+    let mut params = CertificateParams::new([NAME.to_owned()])?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, NAME);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate()?; // ECDSA on P-256
+    let cert = params.self_signed(&key)?;
+    Ok((cert.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into())))
+}
+
+fn server_config(
+    provider: &Arc<CryptoProvider>,
+    pin: &Arc<Pin>,
+    cert: &CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&version::TLS13])?
+        .with_client_cert_verifier(pin.clone())
+        .with_single_cert(vec![cert.clone()], key)?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    // The host connects once.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+fn client_config(
+    provider: &Arc<CryptoProvider>,
+    pin: &Arc<Pin>,
+    cert: &CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ClientConfig, rustls::Error> {
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[&version::TLS13])?
+        .dangerous() // rustls's word for a verifier of one's own
+        .with_custom_certificate_verifier(pin.clone())
+        .with_client_auth_cert(vec![cert.clone()], key)?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// Accepts one peer: the holder of the key of one certificate.
+#[derive(Debug)]
+struct Pin {
+    peer: CertificateDer<'static>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl Pin {
+    fn check(&self, presented: &CertificateDer<'_>) -> Result<(), rustls::Error> {
+        if *presented == self.peer {
+            Ok(())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn check_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signature, &self.algorithms)
+    }
+}
+
+/// Only TLS 1.3 is offered, so its verifiers are never asked about 1.2.
+fn no_tls12() -> Result<HandshakeSignatureValid, rustls::Error> {
+    Err(PeerIncompatible::Tls12NotOffered.into())
+}
+
+impl ClientCertVerifier for Pin {
+    /// No hints: the host has one certificate and no authority to choose by.
+    fn root_hint_subjects(&self) -> &[rustls::DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.check(end_entity).map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        no_tls12()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.check_signature(message, cert, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl ServerCertVerifier for Pin {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.check(end_entity).map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        no_tls12()
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.check_signature(message, cert, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
