@@ -1,1 +1,87 @@
-//! vault-plugin
+//! Vault's plugin services in front of a Rust [`Backend`]: what a secrets engine for HashiCorp Vault or OpenBao needs
+//! to run as an external plugin, and nothing else.
+//!
+//! An engine implements [`Factory`] for the process and [`Backend`] for one mount, and calls [`serve`] in `main`:
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use vault_plugin::{Backend, Error, Factory, Operation, Request, Response, Setup, async_trait};
+//!
+//! struct Plugin;
+//!
+//! #[async_trait]
+//! impl Factory for Plugin {
+//!     async fn setup(&self, mount: Setup) -> Result<Arc<dyn Backend>, Error> {
+//!         Ok(Arc::new(Greeter { mount }))
+//!     }
+//! }
+//!
+//! struct Greeter {
+//!     mount: Setup,
+//! }
+//!
+//! #[async_trait]
+//! impl Backend for Greeter {
+//!     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
+//!         match request.operation {
+//!             Operation::Read => {
+//!                 let greeting = self.mount.config.get("greeting").map_or("hello", String::as_str);
+//!                 Ok(Some(Response::json(&serde_json::json!({ "message": greeting }))?))
+//!             }
+//!             _ => Err(Error::UnsupportedOperation),
+//!         }
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Error> {
+//!     vault_plugin::serve(Plugin).await
+//! }
+//! ```
+//!
+//! A larger one is in `examples/counter.rs`. What to watch:
+//!
+//! - Work goes on when its caller hangs up: each call runs in a task of its own, and [`Backend::cleanup`] comes while
+//!   such tasks may still run.
+//! - Vault may send a request again after the process died, although it was done.
+//! - `Debug` of every type here leaves out data, paths, keys and tokens. Text that an engine puts into an
+//!   [`Error`] is shown to the caller and may be logged by Vault.
+
+mod auth;
+mod backend;
+mod error;
+mod events;
+mod identity;
+mod json;
+mod lease;
+mod link;
+mod proto;
+mod redact;
+mod request;
+mod response;
+mod serve;
+mod service;
+mod storage;
+mod system;
+mod time;
+
+#[cfg(test)]
+mod protocol_tests;
+
+pub use async_trait::async_trait;
+
+pub use auth::{Auth, TokenType};
+pub use backend::{Backend, BackendType, Factory, Setup, SpecialPaths};
+pub use error::Error;
+pub use events::{Event, Events, Observations};
+pub use identity::{Alias, Entity, Group};
+pub use json::Json;
+pub use lease::{Lease, Secret};
+pub use request::{Connection, Operation, Request, TlsState, WrapRequest};
+pub use response::{RawHttp, Response, WrapInfo};
+pub use serve::{serve, server};
+pub use storage::{Storage, StorageEntry, StorageTransaction};
+pub use system::{
+    ClusterInfo, IdentityToken, PluginEnvironment, ReplicationState, RotationInfo, RotationJob,
+    RotationSchedule, SystemView,
+};

@@ -1,0 +1,29 @@
+//! Compiles Vault's wire messages from `proto/vault`. protox reads them, so that building needs no protoc.
+
+use std::path::Path;
+
+const FILES: [&str; 7] = [
+    "backend.proto",
+    "events.proto",
+    "logical.proto",
+    "multiplexing.proto",
+    "request.proto",
+    "storage.proto",
+    "system.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new("../../proto/vault");
+    for file in FILES {
+        println!("cargo::rerun-if-changed={}", folder.join(file).display());
+    }
+    let descriptors = protox::compile(FILES, [folder])?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .bytes(".")
+        // Debug would print request data, tokens and storage values: only tests have it.
+        .skip_debug(["."])
+        .message_attribute(".", "#[cfg_attr(test, derive(Debug))]")
+        .compile_fds(descriptors)?;
+    Ok(())
+}

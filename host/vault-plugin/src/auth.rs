@@ -1,0 +1,169 @@
+//! What an auth plugin answers to a login, and gets back on renewal. A secrets engine has no use for it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::Lease;
+use crate::identity::Alias;
+use crate::json::{self, Json};
+use crate::proto::pb;
+use crate::redact::hidden;
+use crate::time::{from_nanoseconds, to_nanoseconds};
+
+/// Who logged in, and the token that Vault is to make for them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Auth {
+    /// How long the token is good for.
+    pub lease: Lease,
+    /// A JSON object that comes back on renewal; the caller never sees it.
+    pub internal_data: Option<Json>,
+    /// A name for logs; not secret.
+    pub display_name: String,
+    /// All policies; filled in by Vault.
+    pub policies: Vec<String>,
+    /// Kept with the token and shown in Vault's audit log.
+    pub metadata: BTreeMap<String, String>,
+    /// Filled in by Vault.
+    pub client_token: String,
+    /// Filled in by Vault.
+    pub accessor: String,
+    /// For a token that lives as long as it is renewed this often. Zero: it does not.
+    pub period: Duration,
+    /// How often the token may be used. Zero: without limit.
+    pub num_uses: i64,
+    /// Filled in by Vault.
+    pub entity_id: String,
+    /// Who logged in, for Vault's identity store.
+    pub alias: Option<Alias>,
+    /// The groups that the login names.
+    pub group_aliases: Vec<Alias>,
+    /// Networks that the token may be used from, as `10.0.0.0/8`.
+    pub bound_cidrs: Vec<String>,
+    /// The policies that the login gives.
+    pub token_policies: Vec<String>,
+    /// The policies that the identity gives; filled in by Vault.
+    pub identity_policies: Vec<String>,
+    /// An age that the token can never pass. Zero: none.
+    pub explicit_max_ttl: Duration,
+    /// The kind of token to make.
+    pub token_type: TokenType,
+    /// Leaves out the policy `default`.
+    pub no_default_policy: bool,
+}
+
+/// Kinds of tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenType {
+    /// What the mount is tuned to.
+    #[default]
+    Default,
+    /// Kept in storage; renewable.
+    Service,
+    /// Not kept in storage.
+    Batch,
+    /// Service, where the mount leaves the choice to the engine.
+    DefaultService,
+    /// Batch, where the mount leaves the choice to the engine.
+    DefaultBatch,
+    /// One that this crate does not know, by its number.
+    Other(u32),
+}
+
+/// Only what Vault itself logs.
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth")
+            .field("lease", &self.lease)
+            .field("internal_data", &self.internal_data)
+            .field("client_token", &hidden(&self.client_token))
+            .field("token_type", &self.token_type)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<u32> for TokenType {
+    fn from(number: u32) -> TokenType {
+        match number {
+            0 => TokenType::Default,
+            1 => TokenType::Service,
+            2 => TokenType::Batch,
+            3 => TokenType::DefaultService,
+            4 => TokenType::DefaultBatch,
+            other => TokenType::Other(other),
+        }
+    }
+}
+
+impl From<TokenType> for u32 {
+    fn from(kind: TokenType) -> u32 {
+        match kind {
+            TokenType::Default => 0,
+            TokenType::Service => 1,
+            TokenType::Batch => 2,
+            TokenType::DefaultService => 3,
+            TokenType::DefaultBatch => 4,
+            TokenType::Other(other) => other,
+        }
+    }
+}
+
+impl From<pb::Auth> for Auth {
+    fn from(wire: pb::Auth) -> Auth {
+        Auth {
+            lease: wire.lease_options.map(Lease::from).unwrap_or_default(),
+            internal_data: Json::from_text(wire.internal_data),
+            display_name: wire.display_name,
+            policies: wire.policies,
+            metadata: wire.metadata,
+            client_token: wire.client_token,
+            accessor: wire.accessor,
+            period: from_nanoseconds(wire.period),
+            num_uses: wire.num_uses,
+            entity_id: wire.entity_id,
+            alias: wire.alias.map(Alias::from),
+            group_aliases: wire.group_aliases.into_iter().map(Alias::from).collect(),
+            bound_cidrs: wire.bound_cidrs,
+            token_policies: wire.token_policies,
+            identity_policies: wire.identity_policies,
+            explicit_max_ttl: from_nanoseconds(wire.explicit_max_ttl),
+            token_type: wire.token_type.into(),
+            no_default_policy: wire.no_default_policy,
+        }
+    }
+}
+
+/// The error says what Vault would refuse.
+impl TryFrom<Auth> for pb::Auth {
+    type Error = String;
+
+    fn try_from(auth: Auth) -> Result<pb::Auth, String> {
+        let internal_data = json::to_wire(auth.internal_data);
+        Ok(pb::Auth {
+            lease_options: Some(
+                auth.lease
+                    .try_into()
+                    .map_err(|complaint| format!("an auth with {complaint}"))?,
+            ),
+            internal_data: internal_data
+                .map_err(|complaint| format!("internal data of an auth: {complaint}"))?,
+            display_name: auth.display_name,
+            policies: auth.policies,
+            metadata: auth.metadata,
+            client_token: auth.client_token,
+            accessor: auth.accessor,
+            period: to_nanoseconds(auth.period),
+            num_uses: auth.num_uses,
+            entity_id: auth.entity_id,
+            alias: auth.alias.map(Into::into),
+            group_aliases: auth.group_aliases.into_iter().map(Into::into).collect(),
+            bound_cidrs: auth.bound_cidrs,
+            token_policies: auth.token_policies,
+            identity_policies: auth.identity_policies,
+            explicit_max_ttl: to_nanoseconds(auth.explicit_max_ttl),
+            token_type: auth.token_type.into(),
+            no_default_policy: auth.no_default_policy,
+        })
+    }
+}

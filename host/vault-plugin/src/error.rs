@@ -1,0 +1,113 @@
+//! Why something was not done: what an engine answers with, and what storage and the server say.
+//!
+//! An engine passes on what storage says with `?`; each variant reaches Vault as the error that it understands.
+
+mod wire;
+
+/// Why a request, or a call to the server, was not done. Its text may reach the caller and Vault's log: put no
+/// secret into it. The texts of the server's own errors may name a storage key.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller's mistake: 400 with this text.
+    #[error("{0}")]
+    User(String),
+    /// 400, with a text of Vault's.
+    #[error("invalid request")]
+    InvalidRequest,
+    /// 400, and counted as a failed login by an auth mount.
+    #[error("invalid credentials")]
+    InvalidCredentials,
+    /// 403.
+    #[error("permission denied")]
+    PermissionDenied,
+    /// 404. In an existence check: Vault goes on as if the path held something.
+    #[error("unsupported path")]
+    UnsupportedPath,
+    /// 404: the path used to do something.
+    #[error("functionality on this path has been removed")]
+    PathRemoved,
+    /// 405: the path exists, the operation on it does not.
+    #[error("unsupported operation")]
+    UnsupportedOperation,
+    /// 412: this server has not caught up with the state that the caller saw.
+    #[error("required index state not present")]
+    MissingState,
+    /// 429.
+    #[error("rate limit quota exceeded")]
+    RateLimited,
+    /// 429.
+    #[error("lease count quota exceeded")]
+    TooManyLeases,
+    /// 502: another service that the engine depends on limits its rate.
+    #[error("upstream rate limited")]
+    UpstreamRateLimited,
+    /// 500: someone has to look after it.
+    #[error("unrecoverable error")]
+    Unrecoverable,
+    /// 500: more approvals are needed.
+    #[error("request needs further approval")]
+    ApprovalPending,
+    /// An HTTP status of the engine's choice.
+    #[error("{message}")]
+    Coded {
+        /// 400 to 599.
+        status: u16,
+        /// Shown to the caller.
+        message: String,
+    },
+    /// The engine's own fault: 500 with this text.
+    #[error("{0}")]
+    Internal(String),
+    /// JSON that is not what was expected; says where, but quotes no value. 500 unless made an [`Error::User`].
+    #[error("{0}")]
+    Json(String),
+
+    /// Storage cannot be written here. An OpenBao standby that gets it as an answer forwards the request.
+    #[error("cannot write to readonly storage")]
+    ReadOnly,
+    /// Storage cannot be written before [`crate::Backend::initialize`].
+    #[error("cannot write to storage during setup")]
+    SetupReadOnly,
+    /// The server wants the request to go to its active node, and sends it there when it gets this as an answer.
+    #[error("please forward to the active node")]
+    PleaseForward,
+    /// Storage keys cannot hold `..`. 400.
+    #[error("relative paths not supported")]
+    RelativePath,
+    /// A key or value that storage cannot hold. 413.
+    #[error("too large for the server's storage: {0}")]
+    TooLarge(String),
+    /// Another request changed what an OpenBao transaction read: nothing was written, try again.
+    #[error("the storage transaction conflicts with another one")]
+    Conflict,
+    /// The server has no storage transactions, as Vault has not.
+    #[error("the server offers no storage transactions")]
+    NotTransactional,
+    /// The server does not offer this call.
+    #[error("the server does not offer {0}")]
+    Unsupported(&'static str),
+    /// The mount was taken down; the server no longer listens to it.
+    #[error("the mount was taken down")]
+    Closed,
+    /// The server's own words about a call that failed.
+    #[error("{call} failed: {message}")]
+    Server {
+        /// The call, such as `storage get`.
+        call: &'static str,
+        /// What the server said.
+        message: String,
+    },
+    /// No answer came.
+    #[error("{call} was not answered: {}", status.message())]
+    Unanswered {
+        /// The call, such as `storage get`.
+        call: &'static str,
+        /// What gRPC says about it.
+        #[source]
+        status: Box<tonic::Status>,
+    },
+    /// The plugin could not be served.
+    #[error(transparent)]
+    Serve(#[from] go_plugin::Error),
+}

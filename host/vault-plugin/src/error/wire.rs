@@ -1,0 +1,232 @@
+//! Errors as they travel: `ProtoError` to Vault, plain text and gRPC status from it.
+
+use tonic::{Code, Status};
+
+use crate::Error;
+use crate::proto::pb::ProtoError;
+
+/// `ProtoError.err_type`. Vault turns 5 to 10 into errors of its own, without the text.
+mod kind {
+    pub(super) const UNKNOWN: u32 = 0;
+    pub(super) const USER: u32 = 1;
+    pub(super) const INTERNAL: u32 = 2;
+    pub(super) const CODED: u32 = 3;
+    pub(super) const UNSUPPORTED_OPERATION: u32 = 5;
+    pub(super) const UNSUPPORTED_PATH: u32 = 6;
+    pub(super) const INVALID_REQUEST: u32 = 7;
+    pub(super) const PERMISSION_DENIED: u32 = 8;
+    pub(super) const MULTI_AUTHZ_PENDING: u32 = 9;
+    pub(super) const UNRECOVERABLE: u32 = 10;
+}
+
+/// What storage says, by a part of its text.
+const STORAGE_TEXTS: [(&str, fn(&str) -> Error); 8] = [
+    ("cannot write to readonly storage", |_| Error::ReadOnly),
+    ("cannot write to storage during setup", |_| Error::SetupReadOnly),
+    ("please forward to the active node", |_| Error::PleaseForward),
+    ("relative paths not supported", |_| Error::RelativePath),
+    ("due to value being too large", |text| {
+        Error::TooLarge(text.to_owned())
+    }),
+    ("due to key being too large", |text| {
+        Error::TooLarge(text.to_owned())
+    }),
+    // OpenBao wrote "failure" and writes "failed".
+    ("transaction commit fail", |_| Error::Conflict),
+    ("does not support transactions", |_| Error::NotTransactional),
+];
+
+impl Error {
+    /// What the server's text about a failed call means.
+    pub(crate) fn from_server(call: &'static str, text: String) -> Error {
+        let known = STORAGE_TEXTS.iter().find(|(part, _)| text.contains(part));
+        match known {
+            Some((_, error)) => error(&text),
+            None => Error::Server { call, message: text },
+        }
+    }
+
+    /// What a gRPC status in place of an answer means.
+    pub(crate) fn from_status(call: &'static str, status: Status) -> Error {
+        match status.code() {
+            Code::Unimplemented => Error::Unsupported(call),
+            // Go's servers answer an error of their own like this.
+            Code::Unknown | Code::Internal => Error::from_server(call, status.message().to_owned()),
+            _ => Error::Unanswered {
+                call,
+                status: Box::new(status),
+            },
+        }
+    }
+}
+
+/// Vault makes these of the types: 400 for invalid requests, 403, 404, 405 by name, `err_code` for coded ones, 400 for
+/// user errors of existence checks, else 500. Texts of type 0 are compared with Vault's own errors.
+impl From<Error> for ProtoError {
+    fn from(error: Error) -> ProtoError {
+        let error = match error {
+            // Vault would write any number to the wire as the answer's status.
+            Error::Coded { status, message } if !(400..600).contains(&status) => Error::Internal(format!(
+                "the engine answered an error with HTTP status {status}: {message}"
+            )),
+            error => error,
+        };
+        let err_type = match &error {
+            Error::User(_) => kind::USER,
+            Error::InvalidRequest => kind::INVALID_REQUEST,
+            Error::PermissionDenied => kind::PERMISSION_DENIED,
+            Error::UnsupportedPath => kind::UNSUPPORTED_PATH,
+            Error::UnsupportedOperation => kind::UNSUPPORTED_OPERATION,
+            Error::Unrecoverable => kind::UNRECOVERABLE,
+            Error::ApprovalPending => kind::MULTI_AUTHZ_PENDING,
+            Error::Coded { .. } | Error::TooLarge(_) => kind::CODED,
+            Error::InvalidCredentials
+            | Error::PathRemoved
+            | Error::MissingState
+            | Error::RateLimited
+            | Error::TooManyLeases
+            | Error::UpstreamRateLimited
+            | Error::ReadOnly
+            | Error::SetupReadOnly
+            | Error::PleaseForward
+            | Error::RelativePath => kind::UNKNOWN,
+            Error::Internal(_)
+            | Error::Json(_)
+            | Error::Conflict
+            | Error::NotTransactional
+            | Error::Unsupported(_)
+            | Error::Closed
+            | Error::Server { .. }
+            | Error::Unanswered { .. }
+            | Error::Serve(_) => kind::INTERNAL,
+        };
+        let err_code = match &error {
+            Error::Coded { status, .. } => i64::from(*status),
+            Error::TooLarge(_) => 413,
+            _ => 0,
+        };
+        ProtoError {
+            err_type,
+            err_msg: error.to_string(),
+            err_code,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(error: Error) -> (u32, i64, String) {
+        let wire = ProtoError::from(error);
+        (wire.err_type, wire.err_code, wire.err_msg)
+    }
+
+    #[test]
+    fn what_storage_says_comes_out_typed_also_within_a_longer_text() {
+        let read = |text: &str| Error::from_server("storage put", text.to_owned());
+        assert!(matches!(
+            read("cannot write to readonly storage"),
+            Error::ReadOnly
+        ));
+        assert!(matches!(
+            read("failed to persist: cannot write to readonly storage"),
+            Error::ReadOnly
+        ));
+        assert!(matches!(
+            read("cannot write to storage during setup"),
+            Error::SetupReadOnly
+        ));
+        assert!(matches!(
+            read("please forward to the active node"),
+            Error::PleaseForward
+        ));
+        assert!(matches!(
+            read("relative paths not supported"),
+            Error::RelativePath
+        ));
+        assert!(matches!(
+            read("put failed due to value being too large"),
+            Error::TooLarge(_)
+        ));
+        assert!(matches!(read("transaction commit failure"), Error::Conflict));
+        assert!(matches!(
+            read("verify: transaction commit failed"),
+            Error::Conflict
+        ));
+        assert!(matches!(read("disk full"), Error::Server { .. }));
+    }
+
+    #[test]
+    fn errors_that_make_the_server_forward_go_back_as_their_text() {
+        let read_only = (kind::UNKNOWN, 0, "cannot write to readonly storage".to_owned());
+        assert_eq!(
+            sent(Error::from_server(
+                "storage put",
+                "x: cannot write to readonly storage".into()
+            )),
+            read_only
+        );
+        let forward = (kind::UNKNOWN, 0, "please forward to the active node".to_owned());
+        assert_eq!(
+            sent(Error::from_server(
+                "storage get",
+                "please forward to the active node".into()
+            )),
+            forward
+        );
+    }
+
+    #[test]
+    fn errors_with_a_type_of_their_own_are_sent_as_it() {
+        assert_eq!(sent(Error::UnsupportedOperation).0, 5);
+        assert_eq!(sent(Error::UnsupportedPath).0, 6);
+        assert_eq!(sent(Error::InvalidRequest).0, 7);
+        assert_eq!(sent(Error::PermissionDenied).0, 8);
+        assert_eq!(sent(Error::ApprovalPending).0, 9);
+        assert_eq!(sent(Error::Unrecoverable).0, 10);
+        assert_eq!(
+            sent(Error::User("no such role".into())),
+            (1, 0, "no such role".into())
+        );
+        assert_eq!(sent(Error::Internal("lost".into())), (2, 0, "lost".into()));
+        assert_eq!(
+            sent(Error::RateLimited),
+            (0, 0, "rate limit quota exceeded".into())
+        );
+    }
+
+    #[test]
+    fn a_coded_error_keeps_its_status_and_an_impossible_one_is_internal() {
+        assert_eq!(
+            sent(Error::Coded {
+                status: 409,
+                message: "taken".into()
+            }),
+            (3, 409, "taken".into())
+        );
+        assert_eq!(sent(Error::TooLarge("value".into())).1, 413);
+        for status in [0, 200, 399, 600] {
+            assert_eq!(
+                sent(Error::Coded {
+                    status,
+                    message: "odd".into()
+                })
+                .0,
+                kind::INTERNAL
+            );
+        }
+    }
+
+    #[test]
+    fn a_call_that_the_server_does_not_know_is_unsupported() {
+        let error = Error::from_status("send event", Status::unimplemented("unknown service pb.Events"));
+        assert!(matches!(error, Error::Unsupported("send event")));
+        let error = Error::from_status("storage get", Status::unavailable("connection closed"));
+        assert!(matches!(error, Error::Unanswered { .. }));
+        assert_eq!(
+            error.to_string(),
+            "storage get was not answered: connection closed"
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! Leases: how long Vault keeps a secret, and what an engine gets back when it is renewed or revoked.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::json::{self, Json};
+use crate::proto::pb;
+use crate::redact::hidden;
+use crate::time::{from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
+
+/// How long something is good for. Vault caps both durations by what the mount and the server allow; zero asks for
+/// their default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lease {
+    /// From now until Vault revokes it.
+    pub ttl: Duration,
+    /// From its issue until it can be renewed no more.
+    pub max_ttl: Duration,
+    /// Whether Vault may ask the engine to renew it.
+    pub renewable: bool,
+    /// What the caller of renew asks for. Only in requests.
+    pub increment: Duration,
+    /// When Vault issued it. Only in requests; a moment in an answer must lie in the years 1 to 9999.
+    pub issue_time: Option<SystemTime>,
+}
+
+/// A secret with a lease. An engine that answers with one is asked to renew and revoke it in time.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret {
+    /// How long it is good for.
+    pub lease: Lease,
+    /// A JSON object that comes back with renew and revoke; the caller never sees it.
+    pub internal_data: Option<Json>,
+    /// Made by Vault. Empty in answers, and in requests too.
+    pub lease_id: String,
+}
+
+impl Secret {
+    /// A renewable secret of this age, whose renew and revoke get `internal_data` back.
+    pub fn new(ttl: Duration, internal_data: Json) -> Secret {
+        Secret {
+            lease: Lease {
+                ttl,
+                renewable: true,
+                ..Lease::default()
+            },
+            internal_data: Some(internal_data),
+            lease_id: String::new(),
+        }
+    }
+}
+
+/// `internal_data` and the lease id, which holds the request's path, are left out.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret")
+            .field("lease", &self.lease)
+            .field("internal_data", &self.internal_data)
+            .field("lease_id", &hidden(&self.lease_id))
+            .finish()
+    }
+}
+
+impl From<pb::LeaseOptions> for Lease {
+    fn from(wire: pb::LeaseOptions) -> Lease {
+        Lease {
+            ttl: from_nanoseconds(wire.ttl),
+            max_ttl: from_nanoseconds(wire.max_ttl),
+            renewable: wire.renewable,
+            increment: from_nanoseconds(wire.increment),
+            issue_time: from_timestamp(wire.issue_time),
+        }
+    }
+}
+
+/// The error says what Vault would refuse.
+impl TryFrom<Lease> for pb::LeaseOptions {
+    type Error = String;
+
+    fn try_from(lease: Lease) -> Result<pb::LeaseOptions, String> {
+        let issue_time =
+            to_timestamp(lease.issue_time).map_err(|_| "an issue time outside the years 1 to 9999")?;
+        Ok(pb::LeaseOptions {
+            ttl: to_nanoseconds(lease.ttl),
+            renewable: lease.renewable,
+            increment: to_nanoseconds(lease.increment),
+            issue_time: Some(issue_time),
+            max_ttl: to_nanoseconds(lease.max_ttl),
+        })
+    }
+}
+
+impl From<pb::Secret> for Secret {
+    fn from(wire: pb::Secret) -> Secret {
+        Secret {
+            lease: wire.lease_options.map(Lease::from).unwrap_or_default(),
+            internal_data: Json::from_text(wire.internal_data),
+            lease_id: wire.lease_id,
+        }
+    }
+}
+
+/// The error says what Vault would refuse.
+impl TryFrom<Secret> for pb::Secret {
+    type Error = String;
+
+    fn try_from(secret: Secret) -> Result<pb::Secret, String> {
+        let internal_data = json::to_wire(secret.internal_data);
+        Ok(pb::Secret {
+            lease_options: Some(
+                secret
+                    .lease
+                    .try_into()
+                    .map_err(|complaint| format!("a secret with {complaint}"))?,
+            ),
+            internal_data: internal_data
+                .map_err(|complaint| format!("internal data of a secret: {complaint}"))?,
+            lease_id: secret.lease_id,
+        })
+    }
+}

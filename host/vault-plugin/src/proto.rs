@@ -1,0 +1,25 @@
+//! The wire messages and services, generated from `proto/vault`. Each package is a module of its own name.
+
+// Generated: both sides of every service, though a plugin serves some and calls the others.
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used
+)]
+
+pub(crate) mod pb {
+    tonic::include_proto!("pb");
+}
+
+pub(crate) mod logical {
+    tonic::include_proto!("logical");
+}
+
+pub(crate) mod pluginutil {
+    pub(crate) mod multiplexing {
+        tonic::include_proto!("pluginutil.multiplexing");
+    }
+}

@@ -1,0 +1,135 @@
+//! From registration to the end of a mount.
+
+use super::plugin::{NOBODY, Plugin};
+use super::server::StorageDouble;
+use crate::proto::pb;
+
+#[tokio::test]
+async fn a_registration_learns_the_version_and_holds_nothing() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let registration = plugin.mount("registration");
+    // Nothing is served at the broker id, so an attempt to dial would fail.
+    assert_eq!(registration.register().await.unwrap(), "");
+    assert_eq!(plugin.version().await, "v1.2.3");
+    assert_eq!(registration.backend_type().await.unwrap(), 1);
+    let error = registration.ask("nothing", "null").await.unwrap_err();
+    assert_eq!(error.message(), "no backend instance found");
+    registration.cleanup().await.unwrap();
+}
+
+#[tokio::test]
+async fn mounts_of_one_process_have_their_own_options_and_ids() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let (one, other) = (plugin.mount("one"), plugin.mount("other"));
+    assert_eq!(one.setup(1, &[("name", "first")]).await.unwrap(), "");
+    assert_eq!(other.setup(2, &[("name", "second")]).await.unwrap(), "");
+    let data = async |mount: &super::plugin::MountClient| {
+        mount.ask("mount", "null").await.unwrap().response.unwrap().data
+    };
+    assert_eq!(data(&one).await, r#"{"uuid":"one","name":"first"}"#);
+    assert_eq!(data(&other).await, r#"{"uuid":"other","name":"second"}"#);
+
+    one.cleanup().await.unwrap();
+    assert_eq!(
+        one.ask("mount", "null").await.unwrap_err().message(),
+        "no backend instance found"
+    );
+    assert_eq!(data(&other).await, r#"{"uuid":"other","name":"second"}"#);
+}
+
+#[tokio::test]
+async fn a_setup_that_fails_says_why_and_leaves_no_mount() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mount("one");
+    assert_eq!(
+        mount.setup(1, &[("setup", "fails")]).await.unwrap(),
+        "the option setup is wrong"
+    );
+    assert_eq!(
+        mount.setup(1, &[("setup", "panics")]).await.unwrap(),
+        "the engine panicked; the plugin's log says where"
+    );
+    assert_eq!(
+        mount.setup(NOBODY, &[]).await.unwrap(),
+        "the host did not offer its service"
+    );
+    assert!(mount.special_paths().await.is_err());
+    mount.cleanup().await.unwrap();
+}
+
+#[tokio::test]
+async fn initialize_answers_the_engines_error() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mount("one");
+    mount.setup(1, &[("initialize", "fails")]).await.unwrap();
+    assert_eq!(mount.initialize().await.unwrap().unwrap().err_msg, "no key");
+}
+
+#[tokio::test]
+async fn a_call_without_an_id_is_refused() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mut client = plugin.mounted("one").await.client;
+    let error = client.special_paths(pb::Empty {}).await.unwrap_err();
+    assert_eq!(error.code(), tonic::Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn special_paths_and_invalidated_keys_reach_their_ends() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mounted("one").await;
+    assert_eq!(mount.special_paths().await.unwrap().unauthenticated, ["open/*"]);
+    mount.invalidate("policy/metadata").await.unwrap();
+    plugin.signals.done.notified().await;
+}
+
+#[tokio::test]
+async fn cleanup_waits_for_calls_that_are_still_running() {
+    let storage = StorageDouble::vault();
+    let plugin = Plugin::start(&storage).await;
+    let mount = plugin.mounted("one").await;
+    let slow = {
+        let mount = mount.clone();
+        tokio::spawn(async move { mount.ask("slow", "null").await })
+    };
+    plugin.signals.started.notified().await;
+    let mut cleanup = {
+        let mount = mount.clone();
+        tokio::spawn(async move { mount.cleanup().await })
+    };
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_millis(50), &mut cleanup)
+            .await
+            .is_err()
+    );
+    plugin.signals.go_on.notify_one();
+    cleanup.await.unwrap().unwrap();
+    slow.await.unwrap().unwrap();
+    assert_eq!(storage.keys(), ["slow"]);
+}
+
+#[tokio::test]
+async fn what_an_engine_left_running_finds_storage_closed() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mounted("one").await;
+    mount.ask("after-the-end", "null").await.unwrap();
+    mount.cleanup().await.unwrap();
+    plugin.signals.go_on.notify_one();
+    plugin.signals.done.notified().await;
+}
+
+#[tokio::test]
+async fn the_end_of_the_process_takes_all_mounts_down() {
+    let storage = StorageDouble::vault();
+    let plugin = Plugin::start(&storage).await;
+    let mount = plugin.mounted("one").await;
+    let slow = tokio::spawn(async move { mount.ask("slow", "null").await });
+    plugin.signals.started.notified().await;
+    let ending = {
+        let mounts = plugin.mounts.clone();
+        tokio::spawn(async move { mounts.take_down_all().await })
+    };
+    plugin.signals.go_on.notify_one();
+    ending.await.unwrap();
+    slow.await.unwrap().unwrap();
+    assert_eq!(storage.keys(), ["slow"]);
+}

@@ -1,0 +1,277 @@
+//! An engine's answer, and how it is put together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::Error;
+use crate::auth::Auth;
+use crate::json::{self, Json};
+use crate::lease::Secret;
+use crate::proto::pb;
+use crate::redact::hidden;
+use crate::time::{from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
+
+/// An answer. None at all (`Ok(None)`) is 404 for read and list, and 204 for anything else.
+///
+/// ```
+/// # use vault_plugin::{Error, Response};
+/// # fn answer() -> Result<Response, Error> {
+/// let answer = Response::json(&serde_json::json!({ "value": 3 }))?.with_warning("counters are not secret");
+/// # Ok(answer)
+/// # }
+/// ```
+#[derive(Clone, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Response {
+    /// A JSON object. Vault decodes its numbers to 64-bit floats on the way to the caller.
+    pub data: Option<Json>,
+    /// Makes Vault register a lease. Not for mounts of type `kv`; their callers get no lease.
+    pub secret: Option<Secret>,
+    /// A login's token. Vault refuses it from a secrets engine.
+    pub auth: Option<Auth>,
+    /// Sends the caller elsewhere with 307. Empty: does not.
+    pub redirect: String,
+    /// Shown to the caller beside the data.
+    pub warnings: Vec<String>,
+    /// HTTP headers that reach the caller where the mount's `allowed_response_headers` names them.
+    pub headers: BTreeMap<String, Vec<String>>,
+    /// From [`crate::SystemView::response_wrap_data`].
+    pub wrap_info: Option<WrapInfo>,
+    /// Vault fills it in.
+    pub mount_type: String,
+}
+
+impl Response {
+    /// An empty answer: 204, and for a list 404.
+    pub fn new() -> Response {
+        Response::default()
+    }
+
+    /// An answer with this data, which must be a struct or a map with text keys.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the value cannot be written as JSON.
+    pub fn json<T: Serialize + ?Sized>(data: &T) -> Result<Response, Error> {
+        Ok(Response {
+            data: Some(Json::encode(data)?),
+            ..Response::default()
+        })
+    }
+
+    /// The answer to a list; without keys Vault makes it 404. Folders end in `/`.
+    pub fn list<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Response {
+        let keys: Vec<String> = keys.into_iter().map(K::into).collect();
+        Response {
+            data: Json::from_text(json!({ "keys": keys }).to_string()),
+            ..Response::default()
+        }
+    }
+
+    /// The answer to [`crate::Operation::Help`]: what `vault path-help` prints.
+    pub fn help(text: &str) -> Response {
+        Response {
+            data: Json::from_text(json!({ "help": text }).to_string()),
+            ..Response::default()
+        }
+    }
+
+    /// What Vault makes 400 with this text. [`Error::User`] becomes this.
+    pub(crate) fn user_error(message: &str) -> Response {
+        Response {
+            data: Json::from_text(json!({ "error": message }).to_string()),
+            ..Response::default()
+        }
+    }
+
+    /// An HTTP answer of the engine's own, which Vault passes on without its usual envelope.
+    pub fn raw(raw: RawHttp) -> Response {
+        // Always base64, since Vault decodes whatever happens to look like it.
+        let data = json!({
+            "http_status_code": raw.status,
+            "http_content_type": raw.content_type,
+            "http_raw_body": BASE64.encode(raw.body),
+        });
+        Response {
+            data: Json::from_text(data.to_string()),
+            ..Response::default()
+        }
+    }
+
+    /// With this JSON object in place of the data.
+    pub fn with_data(self, data: Json) -> Response {
+        Response {
+            data: Some(data),
+            ..self
+        }
+    }
+
+    /// With a lease.
+    pub fn with_secret(self, secret: Secret) -> Response {
+        Response {
+            secret: Some(secret),
+            ..self
+        }
+    }
+
+    /// With one more warning.
+    pub fn with_warning(mut self, warning: impl Into<String>) -> Response {
+        self.warnings.push(warning.into());
+        self
+    }
+
+    /// With one more HTTP header.
+    pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Response {
+        self.headers.entry(name.into()).or_default().push(value.into());
+        self
+    }
+
+    /// Sends the caller to this address.
+    pub fn with_redirect(self, url: impl Into<String>) -> Response {
+        Response {
+            redirect: url.into(),
+            ..self
+        }
+    }
+
+    /// With data that Vault has wrapped.
+    pub fn with_wrap_info(self, wrapped: WrapInfo) -> Response {
+        Response {
+            wrap_info: Some(wrapped),
+            ..self
+        }
+    }
+}
+
+/// Nothing of what is answered.
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("data", &self.data)
+            .field("secret", &self.secret)
+            .field("auth", &self.auth)
+            .field("warnings", &self.warnings.len())
+            .field("wrap_info", &self.wrap_info)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An HTTP answer of the engine's own. Vault allows neither a lease nor a login beside it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct RawHttp {
+    /// The HTTP status.
+    pub status: u16,
+    /// Needed unless the status is 204.
+    pub content_type: String,
+    /// The body's bytes.
+    pub body: Vec<u8>,
+}
+
+/// Not the body.
+impl fmt::Debug for RawHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawHttp")
+            .field("status", &self.status)
+            .field("content_type", &self.content_type)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Data that Vault has put aside for whoever brings the wrapping token.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct WrapInfo {
+    /// How long the wrapping token is good for.
+    pub ttl: Duration,
+    /// The wrapping token.
+    pub token: String,
+    /// The wrapping token's accessor.
+    pub accessor: String,
+    /// When it was wrapped.
+    pub creation_time: Option<SystemTime>,
+    /// The accessor of a token that is wrapped.
+    pub wrapped_accessor: String,
+    /// Who asked for it to be wrapped.
+    pub wrapped_entity_id: String,
+    /// The wrapping token's form.
+    pub format: String,
+    /// The path whose answer is wrapped.
+    pub creation_path: String,
+    /// Whether it is kept under the seal's key too.
+    pub seal_wrap: bool,
+}
+
+/// Neither the token nor the path.
+impl fmt::Debug for WrapInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WrapInfo")
+            .field("ttl", &self.ttl)
+            .field("token", &hidden(&self.token))
+            .field("creation_time", &self.creation_time)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The error says what Vault would refuse.
+impl TryFrom<Response> for pb::Response {
+    type Error = String;
+
+    fn try_from(response: Response) -> Result<pb::Response, String> {
+        let header = |(name, header)| (name, pb::Header { header });
+        Ok(pb::Response {
+            secret: response.secret.map(pb::Secret::try_from).transpose()?,
+            auth: response.auth.map(pb::Auth::try_from).transpose()?,
+            data: json::to_wire(response.data).map_err(|complaint| format!("data: {complaint}"))?,
+            redirect: response.redirect,
+            warnings: response.warnings,
+            wrap_info: response
+                .wrap_info
+                .map(pb::ResponseWrapInfo::try_from)
+                .transpose()?,
+            headers: response.headers.into_iter().map(header).collect(),
+            mount_type: response.mount_type,
+        })
+    }
+}
+
+impl From<pb::ResponseWrapInfo> for WrapInfo {
+    fn from(wire: pb::ResponseWrapInfo) -> WrapInfo {
+        WrapInfo {
+            ttl: from_nanoseconds(wire.ttl),
+            token: wire.token,
+            accessor: wire.accessor,
+            creation_time: from_timestamp(wire.creation_time),
+            wrapped_accessor: wire.wrapped_accessor,
+            wrapped_entity_id: wire.wrapped_entity_id,
+            format: wire.format,
+            creation_path: wire.creation_path,
+            seal_wrap: wire.seal_wrap,
+        }
+    }
+}
+
+/// The error says what Vault would refuse.
+impl TryFrom<WrapInfo> for pb::ResponseWrapInfo {
+    type Error = String;
+
+    fn try_from(info: WrapInfo) -> Result<pb::ResponseWrapInfo, String> {
+        let creation_time = to_timestamp(info.creation_time);
+        Ok(pb::ResponseWrapInfo {
+            ttl: to_nanoseconds(info.ttl),
+            token: info.token,
+            accessor: info.accessor,
+            creation_time: Some(
+                creation_time.map_err(|_| "wrapping with a time outside the years 1 to 9999")?,
+            ),
+            wrapped_accessor: info.wrapped_accessor,
+            wrapped_entity_id: info.wrapped_entity_id,
+            format: info.format,
+            creation_path: info.creation_path,
+            seal_wrap: info.seal_wrap,
+        })
+    }
+}

@@ -1,0 +1,66 @@
+//! The plugin's process.
+
+use std::sync::Arc;
+
+use go_plugin::{Cookie, MAX_MESSAGE_SIZE, Server};
+use tonic::service::Routes;
+
+use crate::Error;
+use crate::backend::Factory;
+use crate::proto::logical::plugin_version_server::PluginVersionServer;
+use crate::proto::pb::backend_server::BackendServer;
+use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
+use crate::service::{BackendService, Dial, Mounts, MultiplexingService, VersionService};
+
+/// What Vault and OpenBao set in the environment of secrets and auth plugins.
+const COOKIE: Cookie = Cookie {
+    key: "VAULT_BACKEND_PLUGIN",
+    value: "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
+};
+
+/// The protocol with AutoMTLS and multiplexing. Older ones start a plugin twice, at first without TLS.
+const PROTOCOL: u32 = 5;
+
+/// Serves the plugin until the server ends it: the whole of an engine's `main`. End the process when it returns.
+///
+/// A panic is logged through `tracing` with its place alone, since its message may hold what was being worked on.
+///
+/// # Errors
+/// [`Error::Serve`] where the process was not started by a server, or the connection to it cannot be set up. Print it
+/// to standard error and exit with status 1.
+pub async fn serve(factory: impl Factory) -> Result<(), Error> {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+    server(factory).serve().await?;
+    Ok(())
+}
+
+/// The server that [`serve`] runs, for a process that wants to know why it ended.
+pub fn server(factory: impl Factory) -> Server {
+    let factory: Arc<dyn Factory> = Arc::new(factory);
+    let mounts = Arc::<Mounts>::default();
+    let left = mounts.clone();
+    Server::new(COOKIE)
+        .version(PROTOCOL, move |broker| routes(factory, Arc::new(broker), mounts))
+        .on_exit(move || async move { left.take_down_all().await })
+}
+
+pub(crate) fn routes(factory: Arc<dyn Factory>, server: Arc<dyn Dial>, mounts: Arc<Mounts>) -> Routes {
+    let version = VersionService {
+        version: factory.version(),
+    };
+    let backend = BackendServer::new(BackendService {
+        factory,
+        server,
+        mounts,
+    });
+    Routes::new(
+        backend
+            .max_decoding_message_size(MAX_MESSAGE_SIZE)
+            .max_encoding_message_size(MAX_MESSAGE_SIZE),
+    )
+    .add_service(PluginVersionServer::new(version))
+    .add_service(PluginMultiplexingServer::new(MultiplexingService))
+}

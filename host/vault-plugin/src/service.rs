@@ -1,0 +1,260 @@
+//! Vault's calls, each taken to the mount that it is for.
+
+mod mounts;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use crate::backend::{BackendType, Factory, Setup, SpecialPaths};
+use crate::link::Link;
+use crate::proto::logical;
+use crate::proto::logical::plugin_version_server::PluginVersion;
+use crate::proto::pb;
+use crate::proto::pb::backend_server::Backend;
+use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexing;
+use crate::proto::pluginutil::multiplexing::{MultiplexingSupportRequest, MultiplexingSupportResponse};
+use crate::{Error, Events, Observations, Storage, SystemView};
+
+pub(crate) use mounts::Mounts;
+use mounts::{Mount, multiplex_id, run};
+
+/// How a mount reaches the server.
+#[async_trait]
+pub(crate) trait Dial: Send + Sync + 'static {
+    async fn dial(&self, broker_id: u32) -> Result<Channel, Error>;
+}
+
+#[async_trait]
+impl Dial for go_plugin::Broker {
+    async fn dial(&self, broker_id: u32) -> Result<Channel, Error> {
+        Ok(go_plugin::Broker::dial(self, broker_id).await?)
+    }
+}
+
+/// `pb.Backend` for all mounts of the process.
+pub(crate) struct BackendService {
+    pub(crate) factory: Arc<dyn Factory>,
+    pub(crate) server: Arc<dyn Dial>,
+    pub(crate) mounts: Arc<Mounts>,
+}
+
+#[async_trait]
+impl Backend for BackendService {
+    async fn setup(&self, request: Request<pb::SetupArgs>) -> Result<Response<pb::SetupReply>, Status> {
+        let id = multiplex_id(&request)?;
+        let args = request.into_inner();
+        // Registration: Vault only wants to know the version, offers neither storage nor system view, and may leave
+        // the process running without ever calling Cleanup. There is nothing to set up.
+        if args.backend_uuid.is_empty() {
+            return Ok(Response::new(pb::SetupReply::default()));
+        }
+        let (factory, server, mounts) = (self.factory.clone(), self.server.clone(), self.mounts.clone());
+        let result = run(tokio::spawn(async move {
+            let mount = set_up(&*factory, &*server, args).await?;
+            mounts.insert(id, mount);
+            Ok(())
+        }));
+        let err = match result.await {
+            Ok(()) => String::new(),
+            Err(error) => {
+                tracing::error!(%error, "the mount was not set up");
+                // Vault takes an empty text for success.
+                Some(error.to_string())
+                    .filter(|text| !text.is_empty())
+                    .unwrap_or_else(|| "setup failed".to_owned())
+            }
+        };
+        Ok(Response::new(pb::SetupReply { err }))
+    }
+
+    async fn initialize(
+        &self,
+        request: Request<pb::InitializeArgs>,
+    ) -> Result<Response<pb::InitializeReply>, Status> {
+        let result = self
+            .mounts
+            .of(&request)?
+            .call(async |backend| backend.initialize().await)
+            .await;
+        Ok(Response::new(pb::InitializeReply {
+            err: result.err().map(pb::ProtoError::from),
+        }))
+    }
+
+    async fn handle_request(
+        &self,
+        request: Request<pb::HandleRequestArgs>,
+    ) -> Result<Response<pb::HandleRequestReply>, Status> {
+        let mount = self.mounts.of(&request)?;
+        let request = inner_request(request.into_inner().request)?;
+        let result = mount
+            .call(async move |backend| backend.handle_request(request).await)
+            .await;
+        Ok(Response::new(reply(result)))
+    }
+
+    async fn handle_existence_check(
+        &self,
+        request: Request<pb::HandleExistenceCheckArgs>,
+    ) -> Result<Response<pb::HandleExistenceCheckReply>, Status> {
+        let mount = self.mounts.of(&request)?;
+        let request = inner_request(request.into_inner().request)?;
+        let result = mount
+            .call(async move |backend| backend.check_existence(request).await)
+            .await;
+        Ok(Response::new(match result {
+            Ok(answer) => pb::HandleExistenceCheckReply {
+                check_found: answer.is_some(),
+                exists: answer.unwrap_or_default(),
+                err: None,
+            },
+            Err(error) => pb::HandleExistenceCheckReply {
+                err: Some(error.into()),
+                ..pb::HandleExistenceCheckReply::default()
+            },
+        }))
+    }
+
+    async fn invalidate_key(
+        &self,
+        request: Request<pb::InvalidateKeyArgs>,
+    ) -> Result<Response<pb::Empty>, Status> {
+        let mount = self.mounts.of(&request)?;
+        let key = request.into_inner().key;
+        let result = mount
+            .call(async move |backend| Ok(backend.invalidate_key(&key).await))
+            .await;
+        result.map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(pb::Empty {}))
+    }
+
+    async fn special_paths(
+        &self,
+        request: Request<pb::Empty>,
+    ) -> Result<Response<pb::SpecialPathsReply>, Status> {
+        let result = self
+            .mounts
+            .of(&request)?
+            .call(async |backend| Ok(backend.special_paths()))
+            .await;
+        let paths = result.map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(pb::SpecialPathsReply {
+            paths: Some(paths.into()),
+        }))
+    }
+
+    async fn r#type(&self, _: Request<pb::Empty>) -> Result<Response<pb::TypeReply>, Status> {
+        // The same for all mounts, and asked of registrations too.
+        let r#type = match self.factory.backend_type() {
+            BackendType::Logical => 1,
+            BackendType::Credential => 2,
+        };
+        Ok(Response::new(pb::TypeReply { r#type }))
+    }
+
+    async fn cleanup(&self, request: Request<pb::Empty>) -> Result<Response<pb::Empty>, Status> {
+        // A registration has no mount, and one that could not be set up has none: nothing to do.
+        if let Some(mount) = self.mounts.remove(&multiplex_id(&request)?) {
+            let result = run(tokio::spawn(async move { Ok(mount.take_down().await) })).await;
+            result.map_err(|error| Status::internal(error.to_string()))?;
+        }
+        Ok(Response::new(pb::Empty {}))
+    }
+}
+
+async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -> Result<Mount, Error> {
+    // Now rather than at the first call, so that the operator sees why it cannot be reached. Vault tells the broker
+    // where to dial while it waits for Setup's answer.
+    let link = Arc::new(Link::new(server.dial(args.broker_id).await?));
+    let backend = factory.setup(Setup {
+        config: args.config,
+        backend_uuid: args.backend_uuid,
+        storage: Storage::new(link.clone()),
+        system: SystemView::new(link.clone()),
+        events: Events::new(link.clone()),
+        observations: Observations::new(link.clone()),
+    });
+    match backend.await {
+        Ok(backend) => Ok(Mount::new(backend, link)),
+        Err(error) => {
+            link.close();
+            Err(error)
+        }
+    }
+}
+
+fn inner_request(request: Option<pb::Request>) -> Result<crate::Request, Status> {
+    request
+        .map(crate::Request::from)
+        .ok_or_else(|| Status::invalid_argument("the call holds no request"))
+}
+
+/// What an engine answered, as Vault can read it. An answer that it could not read would come out as gRPC's text.
+fn reply(result: Result<Option<crate::Response>, Error>) -> pb::HandleRequestReply {
+    let result = match result {
+        // 400 with its text, which Vault makes of a response rather than of an error.
+        Err(Error::User(message)) => Ok(Some(crate::Response::user_error(&message))),
+        other => other,
+    };
+    let sent = result.and_then(|response| {
+        let response = response.map(pb::Response::try_from).transpose();
+        response.map_err(|complaint| {
+            Error::Internal(format!("the engine answered what Vault cannot read: {complaint}"))
+        })
+    });
+    match sent {
+        Ok(response) => pb::HandleRequestReply {
+            response,
+            ..pb::HandleRequestReply::default()
+        },
+        Err(error) => pb::HandleRequestReply {
+            err: Some(error.into()),
+            ..pb::HandleRequestReply::default()
+        },
+    }
+}
+
+impl From<SpecialPaths> for pb::Paths {
+    fn from(paths: SpecialPaths) -> pb::Paths {
+        pb::Paths {
+            root: paths.root,
+            unauthenticated: paths.unauthenticated,
+            local_storage: paths.local_storage,
+            seal_wrap_storage: paths.seal_wrap_storage,
+            write_forwarded_storage: paths.write_forwarded_storage,
+            binary: paths.binary,
+            limited: paths.limited,
+            allow_snapshot_read: paths.allow_snapshot_read,
+        }
+    }
+}
+
+/// `logical.PluginVersion`. It never fails: Vault does not survive that at registration.
+pub(crate) struct VersionService {
+    pub(crate) version: String,
+}
+
+#[async_trait]
+impl PluginVersion for VersionService {
+    async fn version(&self, _: Request<logical::Empty>) -> Result<Response<logical::VersionReply>, Status> {
+        Ok(Response::new(logical::VersionReply {
+            plugin_version: self.version.clone(),
+        }))
+    }
+}
+
+/// `pluginutil.multiplexing.PluginMultiplexing`: one process may serve several mounts.
+pub(crate) struct MultiplexingService;
+
+#[async_trait]
+impl PluginMultiplexing for MultiplexingService {
+    async fn multiplexing_support(
+        &self,
+        _: Request<MultiplexingSupportRequest>,
+    ) -> Result<Response<MultiplexingSupportResponse>, Status> {
+        Ok(Response::new(MultiplexingSupportResponse { supported: true }))
+    }
+}

@@ -1,0 +1,125 @@
+//! OpenBao's storage transactions.
+
+use std::fmt;
+
+use crate::Error;
+use crate::link::check;
+use crate::proto::pb;
+use crate::storage::StorageEntry;
+use crate::storage::view::{View, client};
+
+/// A transaction on a mount's storage: its writes are stored together by [`StorageTransaction::commit`], or not at all.
+///
+/// OpenBao never ends a transaction by itself. One that is dropped is rolled back in a task of its own, which needs
+/// the runtime to be still there.
+pub struct StorageTransaction {
+    view: View,
+    ended: bool,
+}
+
+impl StorageTransaction {
+    pub(super) fn new(view: View) -> StorageTransaction {
+        StorageTransaction { view, ended: false }
+    }
+
+    /// As [`crate::Storage::get`], and sees the transaction's own writes.
+    ///
+    /// # Errors
+    /// As [`crate::Storage::get`].
+    pub async fn get(&self, key: &str) -> Result<Option<StorageEntry>, Error> {
+        self.view.get(key).await
+    }
+
+    /// As [`crate::Storage::put`], once the transaction is committed.
+    ///
+    /// # Errors
+    /// As [`crate::Storage::put`].
+    pub async fn put(&self, entry: StorageEntry) -> Result<(), Error> {
+        self.view.put(entry).await
+    }
+
+    /// As [`crate::Storage::delete`], once the transaction is committed.
+    ///
+    /// # Errors
+    /// As [`crate::Storage::put`].
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.view.delete(key).await
+    }
+
+    /// As [`crate::Storage::list`], and sees the transaction's own writes.
+    ///
+    /// # Errors
+    /// As [`crate::Storage::get`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        self.view.list(prefix).await
+    }
+
+    /// As [`crate::Storage::list_page`], and sees the transaction's own writes.
+    ///
+    /// # Errors
+    /// As [`crate::Storage::get`].
+    pub async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, Error> {
+        self.view.list_page(prefix, after, limit).await
+    }
+
+    /// Stores what the transaction wrote.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where another request changed what this one read: nothing is stored. After
+    /// [`Error::Unanswered`] it may be stored or not.
+    pub async fn commit(mut self) -> Result<(), Error> {
+        const NAME: &str = "storage commit";
+        let args = pb::StorageCommitTxArgs { txn: self.view.txn() };
+        let reply = self
+            .view
+            .link
+            .call(NAME, |channel| async { client(channel).commit(args).await })
+            .await?;
+        // The server has ended it, whatever came of it.
+        self.ended = true;
+        check(NAME, reply.err)
+    }
+
+    /// Forgets what the transaction wrote.
+    ///
+    /// # Errors
+    /// As [`crate::Storage::get`].
+    pub async fn rollback(mut self) -> Result<(), Error> {
+        self.ended = true;
+        rollback(self.view.clone()).await
+    }
+}
+
+async fn rollback(view: View) -> Result<(), Error> {
+    const NAME: &str = "storage rollback";
+    let args = pb::StorageRollbackTxArgs { txn: view.txn() };
+    let reply = view
+        .link
+        .call(NAME, |channel| async { client(channel).rollback(args).await })
+        .await?;
+    check(NAME, reply.err)
+}
+
+impl Drop for StorageTransaction {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let view = self.view.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = rollback(view).await {
+                    tracing::warn!(%error, "a dropped storage transaction was not rolled back");
+                }
+            });
+        }
+    }
+}
+
+impl fmt::Debug for StorageTransaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StorageTransaction")
+            .field("ended", &self.ended)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! What the server tells a mount about itself: Vault's `SystemView`.
+//!
+//! [`SystemView`] is cheap to clone. Each call is a round trip to the server, so keep what does not change. A call that
+//! the server does not offer, such as rotation jobs on OpenBao, answers [`crate::Error::Unsupported`].
+
+mod client;
+mod types;
+
+pub use client::SystemView;
+pub use types::{
+    ClusterInfo, IdentityToken, PluginEnvironment, ReplicationState, RotationInfo, RotationJob,
+    RotationSchedule,
+};

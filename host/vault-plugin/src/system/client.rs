@@ -1,0 +1,307 @@
+//! The system view's calls.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use go_plugin::MAX_MESSAGE_SIZE;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+use crate::identity::{Entity, Group};
+use crate::link::{Link, check};
+use crate::proto::pb;
+use crate::proto::pb::system_view_client::SystemViewClient;
+use crate::system::types::{
+    ClusterInfo, IdentityToken, PluginEnvironment, ReplicationState, RotationInfo, RotationJob,
+};
+use crate::time::{from_nanoseconds, from_seconds, from_unix_seconds, to_nanoseconds, to_seconds};
+use crate::{Error, Json, WrapInfo, json};
+
+/// The server, as one mount may see it.
+///
+/// Every call fails with [`Error::Unsupported`] where the server does not offer it, [`Error::Server`] where it says no,
+/// [`Error::Unanswered`] where it does not answer, and [`Error::Closed`] once the mount is taken down.
+#[derive(Clone)]
+pub struct SystemView {
+    link: Arc<Link>,
+}
+
+type Client = SystemViewClient<Channel>;
+
+impl SystemView {
+    pub(crate) fn new(link: Arc<Link>) -> SystemView {
+        SystemView { link }
+    }
+
+    async fn call<T, F>(&self, name: &'static str, call: impl FnOnce(Client) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let client = |channel| {
+            let client = SystemViewClient::new(channel);
+            call(
+                client
+                    .max_decoding_message_size(MAX_MESSAGE_SIZE)
+                    .max_encoding_message_size(MAX_MESSAGE_SIZE),
+            )
+        };
+        self.link.call(name, client).await
+    }
+
+    /// The lease that the mount gives where the engine asks for none.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn default_lease_ttl(&self) -> Result<Duration, Error> {
+        let call = |mut client: Client| async move { client.default_lease_ttl(pb::Empty {}).await };
+        Ok(from_nanoseconds(self.call("default lease TTL", call).await?.ttl))
+    }
+
+    /// The longest lease that the mount gives.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn max_lease_ttl(&self) -> Result<Duration, Error> {
+        let call = |mut client: Client| async move { client.max_lease_ttl(pb::Empty {}).await };
+        Ok(from_nanoseconds(self.call("max lease TTL", call).await?.ttl))
+    }
+
+    /// Whether the mount is being taken down: new secrets would be revoked at once.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn tainted(&self) -> Result<bool, Error> {
+        let call = |mut client: Client| async move { client.tainted(pb::Empty {}).await };
+        Ok(self.call("tainted", call).await?.tainted)
+    }
+
+    /// Whether the operator forbids caches of what storage holds.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn caching_disabled(&self) -> Result<bool, Error> {
+        let call = |mut client: Client| async move { client.caching_disabled(pb::Empty {}).await };
+        Ok(self.call("caching disabled", call).await?.disabled)
+    }
+
+    /// The server's part in replication.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn replication_state(&self) -> Result<ReplicationState, Error> {
+        let call = |mut client: Client| async move { client.replication_state(pb::Empty {}).await };
+        Ok(ReplicationState(
+            self.call("replication state", call).await?.state,
+        ))
+    }
+
+    /// Puts a JSON object aside for whoever brings the token in the answer.
+    ///
+    /// # Errors
+    /// See [`SystemView`]; [`Error::Internal`] where the data is not a JSON object.
+    pub async fn response_wrap_data(&self, data: Json, ttl: Duration) -> Result<WrapInfo, Error> {
+        const NAME: &str = "response wrapping";
+        let data =
+            json::to_wire(Some(data)).map_err(|why| Error::Internal(format!("data to be wrapped: {why}")))?;
+        // Servers wrap into a token of their own whatever `jwt` says.
+        let args = pb::ResponseWrapDataArgs {
+            data,
+            ttl: to_nanoseconds(ttl),
+            jwt: false,
+        };
+        let call = |mut client: Client| async move { client.response_wrap_data(args).await };
+        let reply = self.call(NAME, call).await?;
+        check(NAME, reply.err)?;
+        let nothing = || Error::Server {
+            call: NAME,
+            message: "the server answered no token".to_owned(),
+        };
+        Ok(WrapInfo::from(reply.wrap_info.ok_or_else(nothing)?))
+    }
+
+    /// Whether the server keeps its memory from being swapped out.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn mlock_enabled(&self) -> Result<bool, Error> {
+        let call = |mut client: Client| async move { client.mlock_enabled(pb::Empty {}).await };
+        Ok(self.call("mlock enabled", call).await?.enabled)
+    }
+
+    /// Whether the mount belongs to this cluster alone, so that it may write though others are primary.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn local_mount(&self) -> Result<bool, Error> {
+        let call = |mut client: Client| async move { client.local_mount(pb::Empty {}).await };
+        Ok(self.call("local mount", call).await?.local)
+    }
+
+    /// Who an entity is; none where there is no such entity.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>, Error> {
+        const NAME: &str = "entity info";
+        let args = pb::EntityInfoArgs {
+            entity_id: entity_id.to_owned(),
+        };
+        let call = |mut client: Client| async move { client.entity_info(args).await };
+        let reply = self.call(NAME, call).await?;
+        check(NAME, reply.err)?;
+        Ok(reply.entity.map(Entity::from))
+    }
+
+    /// The groups that an entity belongs to.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>, Error> {
+        const NAME: &str = "groups for entity";
+        let args = pb::EntityInfoArgs {
+            entity_id: entity_id.to_owned(),
+        };
+        let call = |mut client: Client| async move { client.groups_for_entity(args).await };
+        let reply = self.call(NAME, call).await?;
+        check(NAME, reply.err)?;
+        Ok(reply.groups.into_iter().map(Group::from).collect())
+    }
+
+    /// The server's version.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn plugin_env(&self) -> Result<PluginEnvironment, Error> {
+        const NAME: &str = "plugin environment";
+        let call = |mut client: Client| async move { client.plugin_env(pb::Empty {}).await };
+        let reply = self.call(NAME, call).await?;
+        check(NAME, reply.err)?;
+        Ok(reply
+            .plugin_environment
+            .map(PluginEnvironment::from)
+            .unwrap_or_default())
+    }
+
+    /// A new password by the rules of a password policy.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn generate_password_from_policy(&self, policy: &str) -> Result<String, Error> {
+        let args = pb::GeneratePasswordFromPolicyRequest {
+            policy_name: policy.to_owned(),
+        };
+        let call = |mut client: Client| async move { client.generate_password_from_policy(args).await };
+        Ok(self.call("password generation", call).await?.password)
+    }
+
+    /// The cluster that the server belongs to.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn cluster_info(&self) -> Result<ClusterInfo, Error> {
+        const NAME: &str = "cluster info";
+        let call = |mut client: Client| async move { client.cluster_info(pb::Empty {}).await };
+        let reply = self.call(NAME, call).await?;
+        check(NAME, reply.err)?;
+        Ok(ClusterInfo {
+            name: reply.cluster_name,
+            id: reply.cluster_id,
+        })
+    }
+
+    /// A token with which to prove to another service who this mount is. The TTL counts in whole seconds. Vault
+    /// Enterprise only.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn generate_identity_token(
+        &self,
+        audience: &str,
+        ttl: Duration,
+    ) -> Result<IdentityToken, Error> {
+        let args = pb::GenerateIdentityTokenRequest {
+            audience: audience.to_owned(),
+            ttl: to_seconds(ttl),
+        };
+        let call = |mut client: Client| async move { client.generate_identity_token(args).await };
+        let reply = self.call("identity token generation", call).await?;
+        Ok(IdentityToken {
+            token: reply.token,
+            ttl: from_seconds(reply.ttl),
+        })
+    }
+
+    /// When the job of a request path is due. Vault Enterprise only.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn rotation_information(&self, path: &str) -> Result<RotationInfo, Error> {
+        let args = pb::RotationInfoRequest {
+            mount_path: path.to_owned(),
+        };
+        let call = |mut client: Client| async move { client.get_rotation_information(args).await };
+        let reply = self.call("rotation information", call).await?;
+        let (next, last) = (
+            from_unix_seconds(reply.expire_time),
+            from_unix_seconds(reply.issue_time),
+        );
+        Ok(RotationInfo {
+            id: String::new(),
+            next,
+            last,
+        })
+    }
+
+    /// Has something rotated in time; answers the job's id. Vault Enterprise only.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn register_rotation_job(&self, job: RotationJob) -> Result<String, Error> {
+        const NAME: &str = "rotation job registration";
+        let args = pb::RegisterRotationJobRequest {
+            job: Some(job.into()),
+        };
+        let call = |mut client: Client| async move { client.register_rotation_job(args).await };
+        let reply = self.call(NAME, call).await?;
+        check(NAME, reply.err)?;
+        Ok(reply.rotation_id)
+    }
+
+    /// As [`SystemView::register_rotation_job`], and says when it is due. Needs Vault Enterprise 2.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn register_rotation_job_with_response(&self, job: RotationJob) -> Result<RotationInfo, Error> {
+        const NAME: &str = "rotation job registration with response";
+        let args = pb::RegisterRotationJobRequest {
+            job: Some(job.into()),
+        };
+        let call = |mut client: Client| async move { client.register_rotation_job_with_response(args).await };
+        let reply = self.call(NAME, call).await?;
+        check(NAME, reply.err)?;
+        Ok(reply.info.map(RotationInfo::from).unwrap_or_default())
+    }
+
+    /// Ends the rotation job of a request path. Vault Enterprise only.
+    ///
+    /// # Errors
+    /// See [`SystemView`].
+    pub async fn deregister_rotation_job(&self, mount_point: &str, path: &str) -> Result<(), Error> {
+        let req = pb::DeregisterRotationRequestInput {
+            mount_point: mount_point.to_owned(),
+            req_path: path.to_owned(),
+        };
+        let args = pb::DeregisterRotationJobRequest { req: Some(req) };
+        let call = |mut client: Client| async move { client.deregister_rotation_job(args).await };
+        self.call("rotation job deregistration", call).await?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SystemView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SystemView").finish_non_exhaustive()
+    }
+}

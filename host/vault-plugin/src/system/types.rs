@@ -1,0 +1,171 @@
+//! What the system view's calls take and answer.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::proto::{logical, pb};
+use crate::redact::hidden;
+use crate::time::{from_timestamp, from_unix_seconds, to_seconds, to_unix_seconds};
+
+/// The server's part in replication: the bits of Vault's number. Community servers replicate nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplicationState(pub i32);
+
+impl ReplicationState {
+    /// Primary for performance replication.
+    pub const PERFORMANCE_PRIMARY: ReplicationState = ReplicationState(1 << 5);
+    /// Secondary for performance replication: storage that is not local is read-only.
+    pub const PERFORMANCE_SECONDARY: ReplicationState = ReplicationState(1 << 6);
+    /// Primary for disaster recovery.
+    pub const DISASTER_RECOVERY_PRIMARY: ReplicationState = ReplicationState(1 << 8);
+    /// Secondary for disaster recovery.
+    pub const DISASTER_RECOVERY_SECONDARY: ReplicationState = ReplicationState(1 << 9);
+    /// About to become a secondary for performance replication.
+    pub const PERFORMANCE_BOOTSTRAPPING: ReplicationState = ReplicationState(1 << 10);
+    /// About to become a secondary for disaster recovery.
+    pub const DISASTER_RECOVERY_BOOTSTRAPPING: ReplicationState = ReplicationState(1 << 11);
+    /// No performance replication.
+    pub const PERFORMANCE_DISABLED: ReplicationState = ReplicationState(1 << 12);
+    /// No disaster recovery.
+    pub const DISASTER_RECOVERY_DISABLED: ReplicationState = ReplicationState(1 << 13);
+    /// A standby that reads: all storage is read-only.
+    pub const PERFORMANCE_STANDBY: ReplicationState = ReplicationState(1 << 14);
+
+    /// Whether all bits of `other` are set.
+    pub fn contains(self, other: ReplicationState) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// The server's version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PluginEnvironment {
+    /// Such as `1.21.0`.
+    pub version: String,
+    /// Such as `beta1`; empty for a release.
+    pub prerelease: String,
+    /// Such as `ent`.
+    pub metadata: String,
+    /// When it was built, where the server tells.
+    pub build_date: Option<SystemTime>,
+}
+
+/// The cluster that the server belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterInfo {
+    /// Today's servers leave it empty.
+    pub name: String,
+    /// The same for all servers of the cluster.
+    pub id: String,
+}
+
+/// A signed token with which the plugin proves to another service who it is.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IdentityToken {
+    /// A JWT.
+    pub token: String,
+    /// How long it is good for, in whole seconds.
+    pub ttl: Duration,
+}
+
+/// Not the token.
+impl fmt::Debug for IdentityToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityToken")
+            .field("token", &hidden(&self.token))
+            .field("ttl", &self.ttl)
+            .finish()
+    }
+}
+
+/// Something that the server is to have rotated in time. Rotation is a feature of Vault Enterprise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RotationJob {
+    /// A name for logs.
+    pub name: String,
+    /// The mount to send [`crate::Operation::Rotate`] to, as [`crate::Request::mount_point`] has it.
+    pub mount_point: String,
+    /// The path of that request.
+    pub path: String,
+    /// When to rotate.
+    pub schedule: RotationSchedule,
+    /// The rules for retries, by name. Empty: the server's own. Needs Vault 2.
+    pub policy: String,
+    /// When an engine that rotated by itself would have rotated next. Needs Vault 2.
+    pub migrated_next_rotation: Option<SystemTime>,
+}
+
+/// When something is rotated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RotationSchedule {
+    /// This often, in whole seconds.
+    Every(Duration),
+    /// By a cron expression, within a window after each time, in whole seconds. A window of zero is none.
+    Cron {
+        /// Such as `0 0 * * SAT`.
+        expression: String,
+        /// How long after its time a rotation may still begin.
+        window: Duration,
+    },
+}
+
+impl Default for RotationSchedule {
+    fn default() -> RotationSchedule {
+        RotationSchedule::Every(Duration::ZERO)
+    }
+}
+
+/// When something is rotated next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RotationInfo {
+    /// The job's id; empty where the server does not tell.
+    pub id: String,
+    /// Next time.
+    pub next: Option<SystemTime>,
+    /// Last time.
+    pub last: Option<SystemTime>,
+}
+
+impl From<logical::PluginEnvironment> for PluginEnvironment {
+    fn from(wire: logical::PluginEnvironment) -> PluginEnvironment {
+        PluginEnvironment {
+            version: wire.vault_version,
+            prerelease: wire.vault_version_prerelease,
+            metadata: wire.vault_version_metadata,
+            build_date: from_timestamp(wire.vault_build_date),
+        }
+    }
+}
+
+impl From<pb::RotationInfo> for RotationInfo {
+    fn from(wire: pb::RotationInfo) -> RotationInfo {
+        RotationInfo {
+            id: wire.rotation_id,
+            next: from_unix_seconds(wire.next_vault_rotation),
+            last: from_unix_seconds(wire.last_vault_rotation),
+        }
+    }
+}
+
+impl From<RotationJob> for pb::RotationJobInput {
+    fn from(job: RotationJob) -> pb::RotationJobInput {
+        let (schedule, window, period) = match job.schedule {
+            RotationSchedule::Every(period) => (String::new(), Duration::ZERO, period),
+            RotationSchedule::Cron { expression, window } => (expression, window, Duration::ZERO),
+        };
+        pb::RotationJobInput {
+            name: job.name,
+            mount_point: job.mount_point,
+            path: job.path,
+            rotation_schedule: schedule,
+            rotation_window: to_seconds(window),
+            rotation_period: to_seconds(period),
+            rotation_policy: job.policy,
+            migrated_legacy_next_rotation_time: to_unix_seconds(job.migrated_next_rotation),
+        }
+    }
+}
