@@ -4,16 +4,25 @@ use std::error::Error;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    compile("../../proto/go-plugin", &["broker.proto", "controller.proto", "stdio.proto"], false)?;
+    compile(
+        "../../proto/go-plugin",
+        &["broker.proto", "controller.proto", "stdio.proto"],
+        false,
+    )?;
     // Here too, because an example has no build script of its own.
     compile("examples", &["greeter.proto"], true)
 }
 
 fn compile(folder: &str, files: &[&str], clients: bool) -> Result<(), Box<dyn Error>> {
     for file in files {
-        println!("cargo::rerun-if-changed={}", Path::new(folder).join(file).display());
+        println!(
+            "cargo::rerun-if-changed={}",
+            Path::new(folder).join(file).display()
+        );
     }
     let descriptors = protox::compile(files, [folder])?;
-    tonic_prost_build::configure().build_client(clients).compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .build_client(clients)
+        .compile_fds(descriptors)?;
     Ok(())
 }

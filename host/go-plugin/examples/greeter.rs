@@ -21,13 +21,18 @@ use proto::{Blob, HostService, Nothing, Text};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    tracing_subscriber::registry().with(hclog::layer(["greeter", "go_plugin"])).init();
-    let server = Server::new(Cookie { key: "GREETER_PLUGIN", value: "7e6f1c" })
-        .version(2, |broker| {
-            let greeter = GreeterServer::new(Plugin { broker }).max_decoding_message_size(MAX_MESSAGE_SIZE);
-            Routes::new(greeter)
-        })
-        .on_exit(|| async { tracing::info!("goodbye") });
+    tracing_subscriber::registry()
+        .with(hclog::layer(["greeter", "go_plugin"]))
+        .init();
+    let server = Server::new(Cookie {
+        key: "GREETER_PLUGIN",
+        value: "7e6f1c",
+    })
+    .version(2, |broker| {
+        let greeter = GreeterServer::new(Plugin { broker }).max_decoding_message_size(MAX_MESSAGE_SIZE);
+        Routes::new(greeter)
+    })
+    .on_exit(|| async { tracing::info!("goodbye") });
     match server.serve().await {
         Ok(exit) => {
             tracing::info!(?exit, "served");
@@ -52,7 +57,9 @@ impl Greeter for Plugin {
         let mut host = HostClient::new(channel).max_decoding_message_size(MAX_MESSAGE_SIZE);
         let name = host.name(Nothing {}).await?.into_inner().text;
         tracing::info!(letters = name.len(), "greeting");
-        Ok(Response::new(Text { text: format!("Hello, {name}!") }))
+        Ok(Response::new(Text {
+            text: format!("Hello, {name}!"),
+        }))
     }
 
     async fn echo(&self, request: Request<Blob>) -> Result<Response<Blob>, Status> {

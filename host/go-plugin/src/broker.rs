@@ -52,7 +52,11 @@ impl Broker {
         tls: Option<TlsConnector>,
         host: Option<watch::Receiver<Option<Opener>>>,
     ) -> Broker {
-        Broker { post, tls, turn: host.map(Turn::new) }
+        Broker {
+            post,
+            tls,
+            turn: host.map(Turn::new),
+        }
     }
 
     /// Connects to the service that the host serves under `service_id`.
@@ -84,7 +88,10 @@ impl Broker {
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (tls, multiplexed) = (self.tls.is_some(), self.turn.is_some());
-        f.debug_struct("Broker").field("tls", &tls).field("multiplexed", &multiplexed).finish_non_exhaustive()
+        f.debug_struct("Broker")
+            .field("tls", &tls)
+            .field("multiplexed", &multiplexed)
+            .finish_non_exhaustive()
     }
 }
 

@@ -21,8 +21,8 @@ use crate::mux::{self, Opener};
 pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// How long a peer may take to show who it is. The host needs milliseconds.
-const TLS_TIME: Duration = Duration::from_secs(10);
+/// The patience with a host, which needs milliseconds.
+pub(crate) const TLS_TIME: Duration = Duration::from_secs(10);
 
 /// How long to wait before accepting again when the process is out of file descriptors, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -32,6 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Gate {
     /// `None` if the host asked for no TLS.
     pub acceptor: Option<TlsAcceptor>,
+    /// How long a peer may take to show who it is.
+    pub patience: Duration,
     /// Given if connections come multiplexed; gets the opener of the host's.
     pub multiplexed: Option<Arc<watch::Sender<Option<Opener>>>>,
     /// Counts those that passed.
@@ -66,19 +68,25 @@ impl Gate {
     async fn admit(&self, stream: impl Io + 'static) -> bool {
         let io: Box<dyn Io> = match &self.acceptor {
             None => Box::new(stream),
-            Some(acceptor) => match tokio::time::timeout(TLS_TIME, acceptor.accept(stream)).await {
+            Some(acceptor) => match tokio::time::timeout(self.patience, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => Box::new(stream),
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "refused a connection that is not the host's");
                     return false;
                 }
                 Err(_) => {
-                    tracing::warn!(seconds = TLS_TIME.as_secs(), "refused a connection that did not finish its TLS handshake in time");
+                    tracing::warn!("refused a connection that did not say in time whose it is");
                     return false;
                 }
             },
         };
-        self.passed.send(Ok(Connection { io, _counted: self.count.enter() })).await.is_ok()
+        self.passed
+            .send(Ok(Connection {
+                io,
+                _counted: self.count.enter(),
+            }))
+            .await
+            .is_ok()
     }
 
     /// Lets in the streams of a multiplexed connection. The first connection that proves to be the host's is the one
@@ -122,7 +130,11 @@ impl Count {
     /// Waits until the host was connected and no longer is.
     pub async fn all_closed(&self) {
         // The sender is alive in `self`, so waiting cannot fail.
-        let _ = self.0.subscribe().wait_for(|seen| seen.any && seen.open == 0).await;
+        let _ = self
+            .0
+            .subscribe()
+            .wait_for(|seen| seen.any && seen.open == 0)
+            .await;
     }
 }
 
@@ -149,7 +161,11 @@ impl Connected for Connection {
 }
 
 impl AsyncRead for Connection {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
@@ -177,5 +193,78 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::tests::{Host, host};
+    use crate::tls::{Tls, server_name};
+    use tokio::io::AsyncReadExt;
+    use tokio::time::timeout;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    fn gate(tls: &Tls, patience: Duration) -> (Gate, mpsc::Receiver<io::Result<Connection>>) {
+        let (passed, connections) = mpsc::channel(1);
+        let acceptor = Some(tls.acceptor.clone());
+        (
+            Gate {
+                acceptor,
+                patience,
+                multiplexed: None,
+                count: Count::default(),
+                passed,
+            },
+            connections,
+        )
+    }
+
+    #[tokio::test]
+    async fn a_silent_stranger_is_hung_up_on_and_not_counted() {
+        let tls = Tls::pinned_to(host().cert).unwrap();
+        let (gate, mut connections) = gate(&tls, Duration::from_millis(20));
+        let count = gate.count.clone();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let accepting = tokio::spawn(gate.accept(UnixListener::bind(&path).unwrap()));
+
+        let mut stranger = UnixStream::connect(&path).await.unwrap();
+        let end = timeout(SOON, stranger.read(&mut [0; 1]))
+            .await
+            .expect("nobody hung up");
+        assert_eq!(end.unwrap(), 0);
+        assert!(connections.try_recv().is_err());
+        assert!(!count.0.borrow().any);
+        accepting.abort();
+    }
+
+    #[tokio::test]
+    async fn the_host_gets_in_while_a_stranger_is_silent() {
+        let host = host();
+        let tls = Tls::pinned_to(host.cert.clone()).unwrap();
+        let (gate, mut connections) = gate(&tls, SOON);
+        let count = gate.count.clone();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let accepting = tokio::spawn(gate.accept(UnixListener::bind(&path).unwrap()));
+
+        let _silent = UnixStream::connect(&path).await.unwrap();
+        let stream = UnixStream::connect(&path).await.unwrap();
+        let stream = Host::connector(&host, &tls.cert)
+            .connect(server_name(), stream)
+            .await
+            .unwrap();
+        let connection = timeout(SOON, connections.recv())
+            .await
+            .expect("the host was kept waiting");
+
+        assert_eq!(count.0.borrow().open, 1);
+        drop((connection, stream));
+        timeout(SOON, count.all_closed())
+            .await
+            .expect("the closed connection still counts");
+        accepting.abort();
     }
 }

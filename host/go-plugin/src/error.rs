@@ -26,6 +26,17 @@ pub enum Error {
     #[error("the plugin offers no protocol version, which is a mistake in its code")]
     NoVersion,
 
+    /// Host and plugin have no version of the application's protocol in common.
+    #[error("the host speaks protocol version {wanted} and this plugin {offered}: one of them is too old")]
+    NoCommonVersion {
+        /// The plugin's lowest version, which go-plugin wants to be told in this case.
+        lowest: u32,
+        /// The plugin's versions.
+        offered: String,
+        /// The host's.
+        wanted: String,
+    },
+
     /// The host set an environment variable to something that makes no sense.
     #[error("the host set {name} to something unusable: {reason}")]
     Environment {

@@ -58,7 +58,9 @@ where
 
 /// Whether a module is another or lies within it.
 fn is_within(module: &str, parent: &str) -> bool {
-    module.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    module
+        .strip_prefix(parent)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 struct Hclog<W> {
@@ -79,3 +81,5 @@ impl<S: Subscriber, W: Write + Send + 'static> Layer<S> for Hclog<W> {
     }
 }
 
+#[cfg(test)]
+mod tests;

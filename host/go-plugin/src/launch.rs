@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -37,8 +37,14 @@ impl Cookie {
     fn check(self, found: Option<OsString>) -> Result<(), Error> {
         match found {
             Some(value) if value == self.value => Ok(()),
-            Some(_) => Err(Error::NotStartedByHost { key: self.key, state: "set to something else" }),
-            None => Err(Error::NotStartedByHost { key: self.key, state: "not set" }),
+            Some(_) => Err(Error::NotStartedByHost {
+                key: self.key,
+                state: "set to something else",
+            }),
+            None => Err(Error::NotStartedByHost {
+                key: self.key,
+                state: "not set",
+            }),
         }
     }
 }
@@ -63,7 +69,11 @@ impl Launch {
     pub fn read(cookie: Cookie, var: impl Fn(&str) -> Option<OsString>) -> Result<Launch, Error> {
         cookie.check(var(cookie.key))?;
         // An empty variable is as good as none to go-plugin.
-        let text = |name| var(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned());
+        let text = |name| {
+            var(name)
+                .filter(|value| !value.is_empty())
+                .map(|value| value.to_string_lossy().into_owned())
+        };
         let multiplex = text(MULTIPLEX);
         Ok(Launch {
             versions: versions(&text(VERSIONS).unwrap_or_default())?,
@@ -71,17 +81,26 @@ impl Launch {
             multiplex: multiplex.as_deref().is_some_and(is_true),
             answers_multiplex: multiplex.is_some(),
             place: Place {
-                directory: var(SOCKET_DIR).filter(|value| !value.is_empty()).map(PathBuf::from),
+                directory: var(SOCKET_DIR)
+                    .filter(|value| !value.is_empty())
+                    .map(PathBuf::from),
                 group: text(SOCKET_GROUP),
             },
         })
     }
 
-    /// The highest version that both sides speak. With none in common it is the plugin's lowest, as in Go: the host
-    /// compares, gives up, and can say which version it got.
+    /// The highest version that both sides speak; a host that names none gets the plugin's lowest, as from Go.
     pub fn negotiate(&self, offered: &BTreeSet<u32>) -> Result<u32, Error> {
-        let common = offered.intersection(&self.versions).max();
-        common.or(offered.first()).copied().ok_or(Error::NoVersion)
+        let lowest = *offered.first().ok_or(Error::NoVersion)?;
+        if self.versions.is_empty() {
+            return Ok(lowest);
+        }
+        let common = offered.intersection(&self.versions).max().copied();
+        common.ok_or_else(|| Error::NoCommonVersion {
+            lowest,
+            offered: list(offered),
+            wanted: list(&self.versions),
+        })
     }
 
     /// Writes the handshake line.
@@ -91,7 +110,7 @@ impl Launch {
         version: u32,
         socket: &Path,
         cert: Option<&CertificateDer<'_>>,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<()> {
         let cert = cert.map(|cert| STANDARD_NO_PAD.encode(cert)).unwrap_or_default();
         let mut line = format!("{CORE_VERSION}|{version}|unix|{}|grpc|{cert}", socket.display());
         if self.answers_multiplex {
@@ -104,6 +123,10 @@ impl Launch {
     }
 }
 
+fn list(versions: &BTreeSet<u32>) -> String {
+    versions.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
 fn versions(list: &str) -> Result<BTreeSet<u32>, Error> {
     let parse = |item: &str| {
         item.parse().map_err(|_| Error::Environment {
@@ -111,15 +134,129 @@ fn versions(list: &str) -> Result<BTreeSet<u32>, Error> {
             reason: format!("{item:?} is not a version number"),
         })
     };
-    list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(parse).collect()
+    list.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(parse)
+        .collect()
 }
 
 fn certificate(pem: &str) -> Result<CertificateDer<'static>, Error> {
-    CertificateDer::from_pem_slice(pem.as_bytes())
-        .map_err(|error| Error::Environment { name: CLIENT_CERT, reason: format!("no PEM certificate ({error})") })
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| Error::Environment {
+        name: CLIENT_CERT,
+        reason: format!("no PEM certificate ({error})"),
+    })
 }
 
 /// Go's `strconv.ParseBool`, which the host's side uses.
 fn is_true(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COOKIE: Cookie = Cookie {
+        key: "COOKIE",
+        value: "yes",
+    };
+
+    /// Reads an environment in which the cookie and these variables are set.
+    fn launch(variables: &[(&str, &str)]) -> Result<Launch, Error> {
+        let all = [&[("COOKIE", "yes")], variables].concat();
+        Launch::read(COOKIE, |name| {
+            all.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| value.into())
+        })
+    }
+
+    fn line(launch: &Launch, cert: Option<&CertificateDer<'_>>) -> String {
+        let mut line = Vec::new();
+        launch
+            .answer(&mut line, 5, Path::new("/tmp/plugin1"), cert)
+            .unwrap();
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn a_person_who_starts_the_plugin_learns_what_it_is() {
+        let unset = Launch::read(COOKIE, |_| None).unwrap_err();
+        assert_eq!(
+            unset.to_string(),
+            "this program is a plugin: it is not run by itself but started by the program that uses it, \
+             which then sets COOKIE (it is not set)"
+        );
+        let wrong = Launch::read(COOKIE, |_| Some("no".into())).unwrap_err();
+        assert!(
+            wrong
+                .to_string()
+                .ends_with("sets COOKIE (it is set to something else)"),
+            "{wrong}"
+        );
+    }
+
+    #[test]
+    fn the_highest_common_version_is_chosen() {
+        let launch = launch(&[(VERSIONS, "6,3,5,4")]).unwrap();
+        assert_eq!(launch.negotiate(&[4, 5].into()).unwrap(), 5);
+        assert_eq!(launch.negotiate(&[4, 7].into()).unwrap(), 4);
+    }
+
+    #[test]
+    fn a_host_that_names_no_version_gets_the_lowest() {
+        assert_eq!(launch(&[]).unwrap().negotiate(&[4, 5].into()).unwrap(), 4);
+    }
+
+    #[test]
+    fn without_a_common_version_both_sides_are_named() {
+        let error = launch(&[(VERSIONS, "3,4")])
+            .unwrap()
+            .negotiate(&[5, 6].into())
+            .unwrap_err();
+        assert!(matches!(error, Error::NoCommonVersion { lowest: 5, .. }));
+        assert_eq!(
+            error.to_string(),
+            "the host speaks protocol version 3, 4 and this plugin 5, 6: one of them is too old"
+        );
+    }
+
+    #[test]
+    fn nonsense_in_the_environment_is_named() {
+        let error = launch(&[(VERSIONS, "5,five")]).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the host set PLUGIN_PROTOCOL_VERSIONS to something unusable: \"five\" is not a version number"
+        );
+        let error = launch(&[(CLIENT_CERT, "no certificate")]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("the host set PLUGIN_CLIENT_CERT to something unusable"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_line_has_six_fields_and_a_certificate_without_padding() {
+        let launch = launch(&[]).unwrap();
+        assert_eq!(line(&launch, None), "1|5|unix|/tmp/plugin1|grpc|\n");
+        let cert = CertificateDer::from(vec![0xff; 4]);
+        assert_eq!(line(&launch, Some(&cert)), "1|5|unix|/tmp/plugin1|grpc|/////w\n");
+    }
+
+    #[test]
+    fn the_seventh_field_is_only_for_hosts_that_ask_for_it() {
+        let asked = launch(&[(MULTIPLEX, "true")]).unwrap();
+        assert!(asked.multiplex);
+        assert_eq!(line(&asked, None), "1|5|unix|/tmp/plugin1|grpc||true\n");
+        let declined = launch(&[(MULTIPLEX, "0")]).unwrap();
+        assert!(!declined.multiplex);
+        assert_eq!(line(&declined, None), "1|5|unix|/tmp/plugin1|grpc||false\n");
+        assert_eq!(
+            line(&launch(&[(MULTIPLEX, "")]).unwrap(), None),
+            "1|5|unix|/tmp/plugin1|grpc|\n"
+        );
+    }
 }

@@ -22,10 +22,18 @@ pub(crate) struct Opener(mpsc::Sender<oneshot::Sender<yamux::Stream>>);
 impl Opener {
     /// Opens a stream. The host learns of it with the first byte written.
     pub async fn open(&self) -> io::Result<Stream> {
-        let gone = || io::Error::new(io::ErrorKind::NotConnected, "the multiplexed connection is closed");
+        let gone = || {
+            io::Error::new(
+                io::ErrorKind::NotConnected,
+                "the multiplexed connection is closed",
+            )
+        };
         let (reply, stream) = oneshot::channel();
         self.0.send(reply).await.map_err(|_| gone())?;
-        stream.await.map(FuturesAsyncReadCompatExt::compat).map_err(|_| gone())
+        stream
+            .await
+            .map(FuturesAsyncReadCompatExt::compat)
+            .map_err(|_| gone())
     }
 }
 
@@ -35,7 +43,12 @@ pub(crate) fn serve(socket: UnixStream) -> (Opener, mpsc::UnboundedReceiver<Stre
     let (opener, requests) = mpsc::channel(1);
     let (incoming, streams) = mpsc::unbounded_channel();
     let connection = yamux::Connection::new(socket.compat(), Config::default(), Mode::Server);
-    let mut session = Session { connection, requests, waiting: None, incoming };
+    let mut session = Session {
+        connection,
+        requests,
+        waiting: None,
+        incoming,
+    };
     tokio::spawn(async move {
         if let Err(error) = poll_fn(|cx| session.poll(cx)).await {
             tracing::debug!(%error, "the multiplexed connection ended");

@@ -25,8 +25,16 @@ pub(crate) struct Signals {
 impl Signals {
     /// Takes the signals over from their defaults, for the rest of the process's life.
     pub fn handle() -> Result<Signals, Error> {
-        let take = |kind| signal(kind).map_err(|source| Error::Process { action: "handle signals", source });
-        Ok(Signals { terminate: take(SignalKind::terminate())?, _interrupt: take(SignalKind::interrupt())? })
+        let take = |kind| {
+            signal(kind).map_err(|source| Error::Process {
+                action: "handle signals",
+                source,
+            })
+        };
+        Ok(Signals {
+            terminate: take(SignalKind::terminate())?,
+            _interrupt: take(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for SIGTERM.
@@ -46,7 +54,9 @@ impl Parent {
     /// The parent of now. Ask early: if it is gone already, its heir is watched instead.
     pub fn current() -> Parent {
         let pid = getppid();
-        let end = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok()).and_then(readable);
+        let end = pid
+            .and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok())
+            .and_then(readable);
         // The number could have been given to another process before it was opened.
         let end = end.filter(|_| getppid() == pid);
         Parent { pid, end }
@@ -54,7 +64,9 @@ impl Parent {
 
     /// Waits until the parent is gone. A process that starts a container has none to watch and waits for ever.
     pub async fn ended(&self) {
-        let Some(pid) = self.pid else { return std::future::pending().await };
+        let Some(pid) = self.pid else {
+            return std::future::pending().await;
+        };
         if let Some(end) = &self.end
             && end.readable().await.is_ok()
         {
@@ -79,4 +91,56 @@ pub(crate) fn last_words(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -
     write(&mut io::stdout().lock())?;
     let nowhere = File::options().write(true).open("/dev/null")?;
     Ok(rustix::stdio::dup2_stdout(nowhere)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+    use tokio::time::timeout;
+
+    const SOON: Duration = Duration::from_secs(10);
+
+    #[tokio::test]
+    async fn the_kernel_tells_of_the_parents_end() {
+        // A child stands in for the parent: it ends when its input does.
+        let mut other = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let pid = Pid::from_child(&other);
+        let parent = Parent {
+            pid: getppid(),
+            end: readable(pidfd_open(pid, PidfdFlags::NONBLOCK).unwrap()),
+        };
+        assert!(timeout(Duration::from_millis(20), parent.ended()).await.is_err());
+        drop(other.stdin.take());
+        timeout(SOON, parent.ended())
+            .await
+            .expect("its end was not noticed");
+        other.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn without_the_kernels_help_another_parent_is_noticed() {
+        let orphan = Parent {
+            pid: Some(Pid::from_child(&ended_child())),
+            end: None,
+        };
+        timeout(SOON, orphan.ended())
+            .await
+            .expect("the end was not noticed");
+        let parented = Parent {
+            pid: getppid(),
+            end: None,
+        };
+        assert!(
+            timeout(Duration::from_millis(20), parented.ended())
+                .await
+                .is_err()
+        );
+    }
+
+    fn ended_child() -> std::process::Child {
+        let mut child = Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        child
+    }
 }

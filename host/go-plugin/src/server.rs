@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::service::Routes;
 
 use crate::broker::{Broker, Post};
-use crate::connection::{Count, Gate};
+use crate::connection::{Count, Gate, TLS_TIME};
 use crate::launch::{Cookie, Launch};
 use crate::process::{Parent, Signals, last_words};
 use crate::socket::Socket;
@@ -58,7 +59,11 @@ impl Server {
     /// A plugin for hosts that set this cookie.
     #[must_use]
     pub fn new(cookie: Cookie) -> Server {
-        Server { cookie, versions: BTreeMap::new(), on_exit: None }
+        Server {
+            cookie,
+            versions: BTreeMap::new(),
+            on_exit: None,
+        }
     }
 
     /// Offers a version of the application's protocol. `services` makes what is served if the host chooses it: the
@@ -66,7 +71,11 @@ impl Server {
     ///
     /// Raise each service's decoding limit to [`MAX_MESSAGE_SIZE`](crate::MAX_MESSAGE_SIZE).
     #[must_use]
-    pub fn version(mut self, version: u32, services: impl FnOnce(Broker) -> Routes + Send + 'static) -> Server {
+    pub fn version(
+        mut self,
+        version: u32,
+        services: impl FnOnce(Broker) -> Routes + Send + 'static,
+    ) -> Server {
         self.versions.insert(version, Box::new(services));
         self
     }
@@ -89,8 +98,8 @@ impl Server {
     /// [`std::process::exit`] if other threads may still be busy.
     ///
     /// # Errors
-    /// [`Error::NotStartedByHost`] if the cookie is missing, and others that keep the plugin from starting. Print the
-    /// error to standard error and exit with status 1: nothing was written to standard output.
+    /// [`Error::NotStartedByHost`] if the cookie is missing, [`Error::NoCommonVersion`], and others that keep the plugin
+    /// from starting. Print the error to standard error and exit with status 1.
     pub async fn serve(self) -> Result<Exit, Error> {
         // First, so that a parent that dies from here on is noticed.
         let parent = Parent::current();
@@ -104,7 +113,10 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let versions: Vec<_> = self.versions.keys().collect();
-        f.debug_struct("Server").field("cookie", &self.cookie).field("versions", &versions).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("cookie", &self.cookie)
+            .field("versions", &versions)
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,7 +135,7 @@ struct Running {
 
 impl Running {
     async fn start(launch: &Launch, mut versions: BTreeMap<u32, Services>) -> Result<Running, Error> {
-        let version = launch.negotiate(&versions.keys().copied().collect())?;
+        let version = agree(launch, &versions)?;
         let services = versions.remove(&version).ok_or(Error::NoVersion)?;
         let tls = launch.host_cert.clone().map(Tls::pinned_to).transpose()?;
         let (socket, listener) = Socket::listen(&launch.place)?;
@@ -134,6 +146,7 @@ impl Running {
         let gate = Gate {
             acceptor: tls.as_ref().map(|tls| tls.acceptor.clone()),
             multiplexed: launch.multiplex.then(|| host.into()),
+            patience: TLS_TIME,
             count: connections.clone(),
             passed,
         };
@@ -142,7 +155,8 @@ impl Running {
         let (requested, ending) = (CancellationToken::new(), CancellationToken::new());
         let connector = tls.as_ref().map(|tls| tls.connector.clone());
         let broker = Broker::new(post.clone(), connector, launch.multiplex.then_some(known_host));
-        let routes = services::add_to(services(broker), post.clone(), requested.clone(), ending.clone()).await;
+        let routes =
+            services::add_to(services(broker), post.clone(), requested.clone(), ending.clone()).await;
         let server = router(routes)
             .serve_with_incoming_shutdown(ReceiverStream::new(incoming), ending.clone().cancelled_owned());
 
@@ -150,7 +164,15 @@ impl Running {
         let serving = AbortOnDropHandle::new(tokio::spawn(server));
         let cert = tls.as_ref().map(|tls| &tls.cert);
         last_words(|out| launch.answer(out, version, socket.path(), cert)).map_err(Error::Handshake)?;
-        Ok(Running { socket, accepting, serving, connections, post, requested, ending })
+        Ok(Running {
+            socket,
+            accepting,
+            serving,
+            connections,
+            post,
+            requested,
+            ending,
+        })
     }
 
     async fn until_the_end(
@@ -178,11 +200,24 @@ impl Running {
                 on_exit().await;
             }
         };
-        if timeout(GRACE, async { tokio::join!(finish, self.serving) }).await.is_err() {
+        if timeout(GRACE, async { tokio::join!(finish, self.serving) })
+            .await
+            .is_err()
+        {
             tracing::warn!("the plugin ends although not all of its work is finished");
         }
         Ok(exit)
     }
+}
+
+/// The version to serve. Without one the host is told so in its own way, by an answer that it will refuse, and nothing
+/// is served: the host kills what it refuses, and nobody could clean up.
+fn agree(launch: &Launch, versions: &BTreeMap<u32, Services>) -> Result<u32, Error> {
+    let version = launch.negotiate(&versions.keys().copied().collect());
+    if let Err(Error::NoCommonVersion { lowest, .. }) = version {
+        last_words(|out| launch.answer(out, lowest, Path::new(""), None)).map_err(Error::Handshake)?;
+    }
+    version
 }
 
 fn router(routes: Routes) -> tonic::transport::server::Router {

@@ -60,7 +60,9 @@ impl GrpcStdio for Stdio {
     type StreamStdioStream = Silence;
 
     async fn stream_stdio(&self, _request: Request<()>) -> Result<Response<Silence>, Status> {
-        Ok(Response::new(Silence(Box::pin(self.ending.clone().cancelled_owned()))))
+        Ok(Response::new(Silence(Box::pin(
+            self.ending.clone().cancelled_owned(),
+        ))))
     }
 }
 

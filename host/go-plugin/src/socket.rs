@@ -52,12 +52,22 @@ impl Socket {
 
         let (listener, path) = name()
             .make_in(&directory, |path| UnixListener::bind(path))
-            .map_err(|source| Error::Socket { action: "listen on a socket in", path: directory, source })?
+            .map_err(|source| Error::Socket {
+                action: "listen on a socket in",
+                path: directory,
+                source,
+            })?
             .into_parts();
         if let Some(group) = group {
             share(&path, group, Mode::from_raw_mode(0o660))?;
         }
-        Ok((Socket { path, _directory: private }, listener))
+        Ok((
+            Socket {
+                path,
+                _directory: private,
+            },
+            listener,
+        ))
     }
 
     /// The socket's path.
@@ -78,7 +88,11 @@ fn private_directory(group: Option<Gid>) -> Result<TempDir, Error> {
     let directory = name()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
         .tempdir_in(&parent)
-        .map_err(|source| Error::Socket { action: "make a directory in", path: parent, source })?;
+        .map_err(|source| Error::Socket {
+            action: "make a directory in",
+            path: parent,
+            source,
+        })?;
     if let Some(group) = group {
         share(directory.path(), group, Mode::from_raw_mode(0o710))?;
     }
@@ -90,7 +104,12 @@ fn check_length(directory: &Path, setting: &'static str) -> Result<(), Error> {
     let path = directory.join(format!("{PREFIX}{}", "X".repeat(RANDOM_BYTES)));
     let length = path.as_os_str().as_bytes().len();
     if length > PATH_LIMIT {
-        return Err(Error::SocketPathTooLong { path, length, limit: PATH_LIMIT, setting });
+        return Err(Error::SocketPathTooLong {
+            path,
+            length,
+            limit: PATH_LIMIT,
+            setting,
+        });
     }
     Ok(())
 }
@@ -120,9 +139,15 @@ fn group_id(group: &str) -> Result<Gid, Error> {
 
 fn read_groups() -> Result<String, Error> {
     const GROUPS: &str = "/etc/group";
-    let read = |error: io::Error| Error::Socket { action: "read", path: GROUPS.into(), source: error };
+    let read = |error: io::Error| Error::Socket {
+        action: "read",
+        path: GROUPS.into(),
+        source: error,
+    };
     // Not all of the file need be UTF-8.
-    fs::read(GROUPS).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(read)
+    fs::read(GROUPS)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .map_err(read)
 }
 
 /// `name:password:number:members`, one a line (group(5)).
@@ -131,4 +156,97 @@ fn find_group(groups: &str, name: &str) -> Option<u32> {
         let mut fields = line.split(':');
         (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[tokio::test]
+    async fn by_default_nobody_else_reaches_the_socket_and_nothing_of_it_stays() {
+        let (socket, _listener) = Socket::listen(&Place::default()).unwrap();
+        let directory = socket.path().parent().unwrap().to_owned();
+        assert_eq!(mode(&directory), 0o700);
+        drop(socket);
+        assert!(!directory.exists());
+    }
+
+    #[tokio::test]
+    async fn the_hosts_directory_and_group_are_used_and_the_directory_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let group = fs::metadata(directory.path()).unwrap().gid();
+        let place = Place {
+            directory: Some(directory.path().into()),
+            group: Some(group.to_string()),
+        };
+        let (socket, _listener) = Socket::listen(&place).unwrap();
+        let path = socket.path().to_owned();
+        assert_eq!(path.parent(), Some(directory.path()));
+        assert_eq!(mode(&path), 0o660);
+        assert_eq!(fs::metadata(&path).unwrap().gid(), group);
+        drop(socket);
+        assert!(!path.exists());
+        assert!(directory.path().exists());
+    }
+
+    #[tokio::test]
+    async fn a_path_that_no_socket_can_have_is_refused_with_the_way_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("d".repeat(100));
+        fs::create_dir(&deep).unwrap();
+        let error = Socket::listen(&Place {
+            directory: Some(deep),
+            group: None,
+        })
+        .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("at most 107 are possible: set PLUGIN_UNIX_SOCKET_DIR to a shorter path"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_longest_possible_path_is_allowed() {
+        let directory = |length| PathBuf::from(format!("/{}", "d".repeat(length - 1)));
+        let longest = PATH_LIMIT - "/".len() - PREFIX.len() - RANDOM_BYTES;
+        check_length(&directory(longest), SOCKET_DIR).unwrap();
+        check_length(&directory(longest + 1), SOCKET_DIR).unwrap_err();
+    }
+
+    #[test]
+    fn a_missing_directory_is_named() {
+        let place = Place {
+            directory: Some("/nonexistent".into()),
+            group: None,
+        };
+        let text = Socket::listen(&place).unwrap_err().to_string();
+        assert!(
+            text.starts_with("cannot listen on a socket in /nonexistent: "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn groups_are_found_by_name() {
+        let groups = "root:x:0:\n# a remark\nvault:x:1042:alice,bob\nbroken\n";
+        assert_eq!(find_group(groups, "vault"), Some(1042));
+        assert_eq!(find_group(groups, "root"), Some(0));
+        assert_eq!(find_group(groups, "broken"), None);
+        assert_eq!(find_group(groups, "alice"), None);
+    }
+
+    #[test]
+    fn an_unknown_group_is_named() {
+        let text = group_id("no-such-group").unwrap_err().to_string();
+        assert!(
+            text.contains("/etc/group has no group \"no-such-group\""),
+            "{text}"
+        );
+    }
 }

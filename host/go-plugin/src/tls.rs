@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose,
+};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature};
@@ -16,7 +18,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible, ServerConfig, SignatureScheme, version,
+    CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible, ServerConfig, SignatureScheme,
+    version,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -44,7 +47,10 @@ impl Tls {
     pub fn pinned_to(host: CertificateDer<'static>) -> Result<Tls, Error> {
         let (cert, key) = own_certificate().map_err(Error::Certificate)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let pin = Arc::new(Pin { peer: host, algorithms: provider.signature_verification_algorithms });
+        let pin = Arc::new(Pin {
+            peer: host,
+            algorithms: provider.signature_verification_algorithms,
+        });
 
         let server = server_config(&provider, &pin, &cert, key.clone_key()).map_err(Error::Tls)?;
         let client = client_config(&provider, &pin, &cert, key).map_err(Error::Tls)?;
@@ -68,10 +74,16 @@ fn own_certificate() -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>)
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, NAME);
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ClientAuth,
+        ExtendedKeyUsagePurpose::ServerAuth,
+    ];
     let key = KeyPair::generate()?; // ECDSA on P-256
     let cert = params.self_signed(&key)?;
-    Ok((cert.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into())))
+    Ok((
+        cert.der().clone(),
+        PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+    ))
 }
 
 fn server_config(
@@ -208,5 +220,112 @@ impl ServerCertVerifier for Pin {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, IsCa, PKCS_ECDSA_P521_SHA512};
+
+    /// A host's side of AutoMTLS, with the kind of certificate that go-plugin makes.
+    pub(crate) struct Host {
+        pub cert: CertificateDer<'static>,
+        key: PrivateKeyDer<'static>,
+    }
+
+    pub(crate) fn host() -> Host {
+        let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P521_SHA512).unwrap();
+        let cert = params.self_signed(&key).unwrap();
+        Host {
+            cert: cert.der().clone(),
+            key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+        }
+    }
+
+    impl Host {
+        fn pin(plugin: &CertificateDer<'static>) -> (Arc<CryptoProvider>, Arc<Pin>) {
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let algorithms = provider.signature_verification_algorithms;
+            (
+                provider,
+                Arc::new(Pin {
+                    peer: plugin.clone(),
+                    algorithms,
+                }),
+            )
+        }
+
+        /// The host's connections to a plugin with this certificate.
+        pub(crate) fn connector(&self, plugin: &CertificateDer<'static>) -> TlsConnector {
+            let (provider, pin) = Self::pin(plugin);
+            let config = client_config(&provider, &pin, &self.cert, self.key.clone_key()).unwrap();
+            TlsConnector::from(Arc::new(config))
+        }
+
+        /// The host's services for a plugin with this certificate.
+        fn acceptor(&self, plugin: &CertificateDer<'static>) -> TlsAcceptor {
+            let (provider, pin) = Self::pin(plugin);
+            let config = server_config(&provider, &pin, &self.cert, self.key.clone_key()).unwrap();
+            TlsAcceptor::from(Arc::new(config))
+        }
+    }
+
+    /// Whether client and server come to trust each other, and over which protocol they then speak.
+    async fn meet(connector: &TlsConnector, acceptor: &TlsAcceptor) -> Option<Vec<u8>> {
+        let (client, server) = tokio::io::duplex(64 << 10);
+        let (client, server) =
+            tokio::join!(connector.connect(server_name(), client), acceptor.accept(server));
+        let (_client, server) = (client.ok()?, server.ok()?);
+        server.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)
+    }
+
+    #[tokio::test]
+    async fn both_roles_meet_a_host_that_shows_an_authority_on_p521_and_agree_on_http2() {
+        let host = host();
+        let tls = Tls::pinned_to(host.cert.clone()).unwrap();
+        assert_eq!(
+            meet(&host.connector(&tls.cert), &tls.acceptor).await.as_deref(),
+            Some(ALPN)
+        );
+        assert_eq!(
+            meet(&tls.connector, &host.acceptor(&tls.cert)).await.as_deref(),
+            Some(ALPN)
+        );
+    }
+
+    #[tokio::test]
+    async fn another_certificate_is_refused_in_both_roles() {
+        let tls = Tls::pinned_to(host().cert).unwrap();
+        let stranger = host();
+        assert_eq!(meet(&stranger.connector(&tls.cert), &tls.acceptor).await, None);
+        assert_eq!(meet(&tls.connector, &stranger.acceptor(&tls.cert)).await, None);
+    }
+
+    #[tokio::test]
+    async fn the_hosts_certificate_without_its_key_is_refused() {
+        let host = host();
+        let tls = Tls::pinned_to(host.cert.clone()).unwrap();
+        // Built as rustls would not: its configurations check that certificate and key fit.
+        let thief = Host {
+            cert: host.cert.clone(),
+            key: self::host().key,
+        };
+        let (provider, pin) = Host::pin(&tls.cert);
+        let key = provider.key_provider.load_private_key(thief.key).unwrap();
+        let stolen = rustls::sign::CertifiedKey::new(vec![thief.cert], key);
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&version::TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(pin)
+            .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(stolen)));
+        assert_eq!(
+            meet(&TlsConnector::from(Arc::new(config)), &tls.acceptor).await,
+            None
+        );
     }
 }

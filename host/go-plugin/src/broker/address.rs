@@ -22,7 +22,10 @@ impl Address {
         match offer.network.as_str() {
             "unix" => Ok(Address::Unix(offer.address.into())),
             "tcp" => Ok(Address::Tcp(offer.address)),
-            _ => Err(Error::UnknownNetwork { service_id: offer.service_id, network: offer.network }),
+            _ => Err(Error::UnknownNetwork {
+                service_id: offer.service_id,
+                network: offer.network,
+            }),
         }
     }
 
@@ -44,7 +47,12 @@ mod tests {
     use super::*;
 
     fn offer(network: &str, address: &str) -> ConnInfo {
-        ConnInfo { service_id: 7, network: network.into(), address: address.into(), knock: None }
+        ConnInfo {
+            service_id: 7,
+            network: network.into(),
+            address: address.into(),
+            knock: None,
+        }
     }
 
     #[test]
@@ -58,6 +66,9 @@ mod tests {
     #[test]
     fn an_unknown_network_is_named_in_the_error() {
         let error = Address::of(offer("vsock", "3:5000")).unwrap_err();
-        assert_eq!(error.to_string(), "the host offers its service 7 on the unknown network \"vsock\"");
+        assert_eq!(
+            error.to_string(),
+            "the host offers its service 7 on the unknown network \"vsock\""
+        );
     }
 }

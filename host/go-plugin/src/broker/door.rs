@@ -25,7 +25,9 @@ pub(super) struct Turn {
 
 impl Turn {
     pub fn new(host: watch::Receiver<Option<Opener>>) -> Turn {
-        Turn { host: Arc::new(Mutex::new(host)) }
+        Turn {
+            host: Arc::new(Mutex::new(host)),
+        }
     }
 }
 
@@ -39,7 +41,11 @@ pub(super) struct Door {
 
 impl Door {
     pub fn new(service_id: u32, post: Post, turn: Turn) -> Door {
-        Door { service_id, post, turn }
+        Door {
+            service_id,
+            post,
+            turn,
+        }
     }
 
     /// Opens a stream to the service and makes it a connection by `greet`.

@@ -46,14 +46,27 @@ impl Post {
     pub async fn knock(&self, service_id: u32, wait: Duration) -> Result<(), Error> {
         let deadline = Instant::now() + wait;
         let awaited = self.0.inbox.lock().expect_next(service_id);
-        let knock = Knock { knock: true, ..Knock::default() };
-        let message = ConnInfo { service_id, knock: Some(knock), ..ConnInfo::default() };
+        let knock = Knock {
+            knock: true,
+            ..Knock::default()
+        };
+        let message = ConnInfo {
+            service_id,
+            knock: Some(knock),
+            ..ConnInfo::default()
+        };
         self.send(message, deadline).await?;
         let answer = self.receive(service_id, awaited, deadline, wait).await?;
         match answer.knock {
             Some(knock) if knock.error.is_empty() => Ok(()),
-            Some(knock) => Err(Error::KnockRefused { service_id, reason: knock.error }),
-            None => Err(Error::KnockRefused { service_id, reason: "it answered with an address".into() }),
+            Some(knock) => Err(Error::KnockRefused {
+                service_id,
+                reason: knock.error,
+            }),
+            None => Err(Error::KnockRefused {
+                service_id,
+                reason: "it answered with an address".into(),
+            }),
         }
     }
 
@@ -72,7 +85,10 @@ impl Post {
         match timeout_at(deadline, awaited).await {
             Ok(Ok(message)) => Ok(message),
             // Out of time, or somebody else has begun to wait for the same.
-            _ => Err(Error::NotOffered { service_id, seconds: wait.as_secs() }),
+            _ => Err(Error::NotOffered {
+                service_id,
+                seconds: wait.as_secs(),
+            }),
         }
     }
 
@@ -81,8 +97,13 @@ impl Post {
         // The host opens the stream as soon as it is connected, but nothing says that it is here before the message
         // that makes the application knock.
         let outgoing = timeout_at(deadline, outgoing.wait_for(Option::is_some)).await;
-        let outgoing = outgoing.ok().and_then(Result::ok).and_then(|outgoing| outgoing.clone());
-        outgoing.and_then(|outgoing| outgoing.send(Ok(message)).ok()).ok_or(Error::HostGone)
+        let outgoing = outgoing
+            .ok()
+            .and_then(Result::ok)
+            .and_then(|outgoing| outgoing.clone());
+        outgoing
+            .and_then(|outgoing| outgoing.send(Ok(message)).ok())
+            .ok_or(Error::HostGone)
     }
 
     fn deliver(&self, message: ConnInfo) {
@@ -96,8 +117,16 @@ impl Post {
     /// The host knocks for a service of the plugin's: there are none beside the one it is connected to.
     fn refuse(&self, service_id: u32) {
         let error = format!("the plugin serves nothing under id {service_id}");
-        let knock = Knock { knock: true, ack: true, error };
-        let message = ConnInfo { service_id, knock: Some(knock), ..ConnInfo::default() };
+        let knock = Knock {
+            knock: true,
+            ack: true,
+            error,
+        };
+        let message = ConnInfo {
+            service_id,
+            knock: Some(knock),
+            ..ConnInfo::default()
+        };
         if let Some(outgoing) = &*self.0.outgoing.borrow() {
             // Without a host there is nobody to refuse.
             let _ = outgoing.send(Ok(message));
@@ -176,5 +205,146 @@ impl Inbox {
         if let Some(Slot::Awaited(waiter)) = self.0.remove(&message.service_id) {
             let _ = waiter.send(message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(10);
+    const BRIEFLY: Duration = Duration::from_millis(20);
+
+    fn offer(service_id: u32, address: &str) -> ConnInfo {
+        ConnInfo {
+            service_id,
+            network: "unix".into(),
+            address: address.into(),
+            knock: None,
+        }
+    }
+
+    fn answer(service_id: u32, error: &str) -> ConnInfo {
+        let knock = Knock {
+            knock: true,
+            ack: true,
+            error: error.into(),
+        };
+        ConnInfo {
+            service_id,
+            knock: Some(knock),
+            ..ConnInfo::default()
+        }
+    }
+
+    /// A stream that the host has opened, as the host reads it.
+    fn opened(post: &Post) -> mpsc::UnboundedReceiver<Result<ConnInfo, Status>> {
+        let (outgoing, messages) = mpsc::unbounded_channel();
+        post.0.outgoing.send_replace(Some(outgoing));
+        messages
+    }
+
+    #[tokio::test]
+    async fn an_offer_may_come_before_it_is_asked_for() {
+        let post = Post::default();
+        post.deliver(offer(1, "/one"));
+        post.deliver(offer(2, "/two"));
+        assert_eq!(post.offer(2, BRIEFLY).await.unwrap().address, "/two");
+        assert_eq!(post.offer(1, BRIEFLY).await.unwrap().address, "/one");
+    }
+
+    #[tokio::test]
+    async fn an_offer_may_come_after_it_is_asked_for() {
+        let post = Post::default();
+        let (offered, ()) = tokio::join!(post.offer(3, SOON), async { post.deliver(offer(3, "/three")) });
+        assert_eq!(offered.unwrap().address, "/three");
+    }
+
+    #[tokio::test]
+    async fn a_service_that_is_never_offered_is_an_error_and_leaves_nothing_behind() {
+        let post = Post::default();
+        let error = post.offer(4, BRIEFLY).await.unwrap_err();
+        assert!(
+            matches!(error, Error::NotOffered { service_id: 4, .. }),
+            "{error}"
+        );
+        post.deliver(offer(5, "/five"));
+        assert_eq!(post.0.inbox.lock().0.len(), 1);
+    }
+
+    #[test]
+    fn offers_that_nobody_asked_for_are_forgotten() {
+        let mut inbox = Inbox::default();
+        inbox.put(offer(1, "/one"));
+        let Some(Slot::Arrived(_, at)) = inbox.0.get_mut(&1) else {
+            panic!("it was not kept")
+        };
+        *at = at.checked_sub(KEPT).unwrap();
+        inbox.put(offer(2, "/two"));
+        assert_eq!(inbox.0.keys().collect::<Vec<_>>(), [&2]);
+    }
+
+    #[tokio::test]
+    async fn a_knock_is_sent_and_its_answer_awaited() {
+        let post = Post::default();
+        let mut host = opened(&post);
+        let (open, ()) = tokio::join!(post.knock(6, SOON), async {
+            let knock = host.recv().await.unwrap().unwrap();
+            assert_eq!((knock.service_id, knock.knock.unwrap().ack), (6, false));
+            post.deliver(answer(6, ""));
+        });
+        open.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_refused_knock_carries_the_hosts_words() {
+        let post = Post::default();
+        let _host = opened(&post);
+        let (open, ()) = tokio::join!(post.knock(7, SOON), async { post.deliver(answer(7, "not here")) });
+        assert_eq!(
+            open.unwrap_err().to_string(),
+            "the host keeps its service 7 closed: not here"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_too_late_does_not_answer_the_next_knock() {
+        let post = Post::default();
+        let _host = opened(&post);
+        post.deliver(answer(8, ""));
+        assert!(matches!(
+            post.knock(8, BRIEFLY).await,
+            Err(Error::NotOffered { .. })
+        ));
+    }
+
+    #[tokio::test]
+    async fn knocking_waits_for_the_host_to_open_its_stream() {
+        let post = Post::default();
+        let (open, _host) = tokio::join!(post.knock(9, SOON), async {
+            let mut host = opened(&post);
+            host.recv().await.unwrap().unwrap();
+            post.deliver(answer(9, ""));
+            host
+        });
+        open.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_hosts_own_knocks_are_refused() {
+        let post = Post::default();
+        let mut host = opened(&post);
+        let knock = Knock {
+            knock: true,
+            ..Knock::default()
+        };
+        post.deliver(ConnInfo {
+            service_id: 10,
+            knock: Some(knock),
+            ..ConnInfo::default()
+        });
+        let refusal = host.recv().await.unwrap().unwrap().knock.unwrap();
+        assert!(refusal.ack);
+        assert_eq!(refusal.error, "the plugin serves nothing under id 10");
     }
 }
