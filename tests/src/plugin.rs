@@ -80,7 +80,7 @@ impl Plugin {
     #[track_caller]
     pub fn try_register(&self, server: &Server) -> Answer {
         let mut entry: Value =
-            json!({"command": "airlock", "sha256": server.airlock_sha256(), "args": self.args});
+            json!({"command": "airlock", "sha256": server.plugin_sha256(), "args": self.args});
         if !self.version.is_empty() {
             entry["version"] = json!(self.version);
         }

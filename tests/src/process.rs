@@ -11,11 +11,16 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
 /// The `airlock serve` processes that `server` started, oldest first.
 pub fn hosts(server: u32) -> Vec<u32> {
-    let mut hosts: Vec<u32> = all()
-        .filter(|&pid| parent(pid) == Some(server) && is_airlock(pid))
+    plugins(server, "airlock")
+}
+
+/// The processes of a plugin's binary that `server` started, oldest first.
+pub fn plugins(server: u32, binary: &str) -> Vec<u32> {
+    let mut plugins: Vec<u32> = all()
+        .filter(|&pid| parent(pid) == Some(server) && runs(pid, binary))
         .collect();
-    hosts.sort_unstable();
-    hosts
+    plugins.sort_unstable();
+    plugins
 }
 
 /// The unix sockets on which a process listens.
@@ -105,9 +110,9 @@ fn stat(pid: u32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
-fn is_airlock(pid: u32) -> bool {
+fn runs(pid: u32, binary: &str) -> bool {
     fs::read_link(format!("/proc/{pid}/exe"))
-        .is_ok_and(|exe| exe.file_name().is_some_and(|name| name == "airlock"))
+        .is_ok_and(|exe| exe.file_name().is_some_and(|name| name == binary))
 }
 
 fn to_pid(pid: u32) -> Pid {

@@ -12,12 +12,21 @@ use crate::http::{Answer, Client, Mount};
 use crate::log::Log;
 use crate::{files, process};
 
-/// Runs the server as this shell's successor and ends it when the test process ends, however that happens: the pipe
-/// that is its standard input closes then. It removes the server's directory too, unless it is told to keep it for another start.
+/// Runs the server as this shell's successor, and ends it and its plugins when the test process ends, however that
+/// happens: the pipe that is its standard input closes then. It removes the server's directory too, unless it is told to
+/// keep it for another start.
 const GUARD: &str = r#"
 directory=$1; shift
 exec 3<&0 </dev/null
-( trap '' INT; read -r word <&3; [ "$word" = keep ] || { kill -9 $$; rm -rf "$directory"; } ) >/dev/null 2>&1 &
+(
+    trap '' INT
+    read -r word <&3
+    [ "$word" != keep ] || exit
+    children=$(cat /proc/$$/task/*/children)
+    kill -9 $$
+    rm -rf "$directory"
+    kill -9 $children # plugins that have not ended with their server; and this shell
+) >/dev/null 2>&1 &
 exec 3<&- 2>&1 "$@"
 "#;
 
@@ -30,19 +39,24 @@ pub enum Storage {
     Disk,
 }
 
-/// A running, unsealed Vault that has `airlock` in its plugin directory. Dropping it ends it.
+/// A running, unsealed Vault that has `airlock`, or another plugin, in its plugin directory. Dropping it ends it.
 pub struct Server {
     directory: PathBuf,
     process: Child,
     client: Client,
     log: Log,
     unseal_key: String,
-    airlock_sha256: String,
+    plugin_sha256: String,
 }
 
 impl Server {
     /// Starts, initialises and unseals a server. `name` names its temporary directory.
     pub fn start(name: &str, storage: Storage) -> Self {
+        Server::start_with(name, storage, &files::airlock())
+    }
+
+    /// As [`Server::start`], with another plugin's binary in place of `airlock`.
+    pub fn start_with(name: &str, storage: Storage, plugin: &Path) -> Self {
         let directory = tempfile::Builder::new()
             .prefix(&format!("airlock-{name}-"))
             .tempdir()
@@ -51,7 +65,7 @@ impl Server {
         for below in ["plugins", "data", "tmp"] {
             fs::create_dir(directory.join(below)).unwrap();
         }
-        let airlock = install(&files::airlock(), &directory.join("plugins"));
+        let installed = install(plugin, &directory.join("plugins"));
         let port = free_port();
         fs::write(directory.join("config.hcl"), config(&directory, port, storage)).unwrap();
         let (process, log) = launch(&directory);
@@ -62,7 +76,7 @@ impl Server {
         let server = Server {
             client: client.with_token(keys["root_token"].as_str().unwrap()),
             unseal_key: keys["keys"][0].as_str().unwrap().to_owned(),
-            airlock_sha256: files::sha256(&airlock),
+            plugin_sha256: files::sha256(&installed),
             directory,
             process,
             log,
@@ -99,8 +113,9 @@ impl Server {
         self.directory.join("tmp")
     }
 
-    pub(crate) fn airlock_sha256(&self) -> &str {
-        &self.airlock_sha256
+    /// The digest of the plugin's binary, as Vault's catalog wants it.
+    pub fn plugin_sha256(&self) -> &str {
+        &self.plugin_sha256
     }
 
     /// Mounts a registered plugin; panics if Vault refuses.
@@ -178,21 +193,16 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let hosts = process::hosts(self.pid());
-        drop(self.process.stdin.take());
+        drop(self.process.stdin.take()); // see GUARD
         let _ = self.process.wait();
-        // A host ends with its server. That it does has a test of its own; here it must just not be left behind.
-        for host in hosts.into_iter().filter(|&host| !process::has_ended(host)) {
-            process::kill(host);
-        }
     }
 }
 
-/// Puts the host where Vault looks for plugins. A hard link saves the copying of a large file; it needs the same disk.
-fn install(airlock: &Path, plugins: &Path) -> PathBuf {
-    let target = plugins.join("airlock");
-    if fs::hard_link(airlock, &target).is_err() {
-        fs::copy(airlock, &target).unwrap();
+/// Puts a binary where Vault looks for plugins. A hard link saves the copying of a large file; it needs the same disk.
+fn install(binary: &Path, plugins: &Path) -> PathBuf {
+    let target = plugins.join(binary.file_name().unwrap());
+    if fs::hard_link(binary, &target).is_err() {
+        fs::copy(binary, &target).unwrap();
     }
     target
 }
