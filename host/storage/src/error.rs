@@ -57,6 +57,11 @@ pub enum Error {
     #[error("storage may hold part of what was written: {0}")]
     Partial(#[source] Box<Error>),
 
+    /// A redo record that a crash left cannot be flushed. The mount serves nothing until it can, because part of that
+    /// commit may be in storage.
+    #[error("the redo record of an interrupted commit cannot be read: {0}")]
+    RedoRecord(&'static str),
+
     /// Storage failed; what it said.
     #[error("{0}")]
     Backend(String),

@@ -1,5 +1,8 @@
 //! Storage in memory, for tests, development and `airlock call`.
 
+mod transactional;
+pub use transactional::TransactionalStorage;
+
 use crate::{Entry, Result, Storage, names};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,6 +42,23 @@ impl MemoryStorage {
             seal_wrap: entry.seal_wrap,
         };
         self.entries.lock().insert(entry.key, value);
+    }
+
+    /// Several writes at once; no entry deletes the key.
+    fn apply(&self, writes: Vec<(String, Option<Entry>)>) {
+        let mut entries = self.entries.lock();
+        for (key, entry) in writes {
+            match entry {
+                Some(entry) => entries.insert(
+                    key,
+                    Value {
+                        bytes: entry.value,
+                        seal_wrap: entry.seal_wrap,
+                    },
+                ),
+                None => entries.remove(&key),
+            };
+        }
     }
 
     fn names(&self, folder: &str, after: &str, limit: usize) -> Vec<String> {

@@ -1,8 +1,25 @@
 //! One mount: what its requests share.
 
-use crate::{Result, Settings, Storage, Transaction};
+use crate::calls::Calls;
+use crate::counters::Thing;
+use crate::kept::KeptReads;
+use crate::ledger::{Generation, Ledger};
+use crate::transaction::Lock;
+use crate::turns::Turns;
+use crate::{Error, Result, Settings, Storage, Transaction, redo};
 use parking_lot::Mutex;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Counters a mount: 24 KiB. Two keys share one, and so conflict for nothing, once in as many commits.
+const COUNTERS: u32 = 1024;
 
 /// Which run of a request this is. The first three are optimistic; later ones wait for a turn in which no other request
 /// commits, and so cannot conflict.
@@ -32,56 +49,153 @@ impl Attempt {
 
 /// A mount's storage and what its requests share: conflict detection, the commit lock, cache and scratch.
 ///
-/// There is one for each mount, for as long as the mount is served; it outlives a change of guest.
+/// There is one for each mount, for as long as the mount is served; it outlives a change of guest. All methods need a
+/// tokio runtime with its timers on.
 pub struct Mount {
-    pub(crate) storage: Arc<dyn Storage>,
-    settings: Mutex<Arc<Settings>>,
+    storage: Arc<dyn Storage>,
+    settings: Mutex<(Arc<Settings>, Generation)>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) turns: Turns,
+    pub(crate) kept: KeptReads,
+    /// Told whenever marks are removed.
+    pub(crate) written: Notify,
+    /// The flushes that have begun.
+    pub(crate) flushes: TaskTracker,
+    pub(crate) draining: CancellationToken,
+    recovered: AtomicBool,
+    recovering: tokio::sync::Mutex<()>,
 }
 
 impl Mount {
     /// A mount over its storage. Nothing is read yet.
     pub fn new(storage: Arc<dyn Storage>, settings: Settings) -> Arc<Self> {
+        let seed = RandomState::new().hash_one(COUNTERS);
         Arc::new(Self {
             storage,
-            settings: Mutex::new(Arc::new(settings)),
+            ledger: Arc::new(Ledger::new(
+                COUNTERS,
+                seed,
+                settings.cache_bytes,
+                settings.scratch_bytes,
+            )),
+            settings: Mutex::new((Arc::new(settings), Generation::default())),
+            turns: Turns::default(),
+            kept: KeptReads::new(Duration::from_secs(5)),
+            written: Notify::new(),
+            flushes: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            recovered: AtomicBool::new(false),
+            recovering: tokio::sync::Mutex::new(()),
         })
     }
 
-    /// Begins a request's transaction.
+    /// Begins a request's transaction: an existence check's, `initialize`'s or any other's.
+    ///
+    /// The first one [recovers](Self::recover) the mount. [`Error::Busy`]: a turn was not to be had in time.
     pub async fn begin(self: &Arc<Self>, attempt: Attempt) -> Result<Transaction> {
-        let _ = attempt;
-        Ok(Transaction::new(self.clone(), self.settings.lock().clone()))
+        self.recover().await?;
+        let (settings, generation) = self.settings.lock().clone();
+        let lock = match attempt.is_exclusive() {
+            true => Lock::Held(self.turns.take(settings.wait, settings.turn).await?),
+            false => Lock::None,
+        };
+        let calls = Arc::new(Calls::new(self.storage.clone()));
+        Ok(Transaction::new(self.clone(), settings, generation, calls, lock))
     }
 
-    /// Begins a request's transaction as the continuation of the existence check with the same request id, if
-    /// [`Transaction::keep_reads`] kept it: see there.
+    /// Begins the first run of a request as the continuation of its existence check, if
+    /// [`Transaction::keep_reads`] kept one under this id and nothing that it read has changed since.
     pub async fn begin_with_reads(self: &Arc<Self>, request_id: &str) -> Result<Transaction> {
-        let _ = request_id;
-        self.begin(Attempt::FIRST).await
+        let mut transaction = self.begin(Attempt::FIRST).await?;
+        if let Some(reads) = self.kept.take(request_id)
+            && self.ledger.stand(reads.samples())
+        {
+            transaction.continue_check(reads);
+        }
+        Ok(transaction)
     }
 
-    /// Finishes what a crash interrupted: replays redo records. [`begin`](Self::begin) does it by itself before the
-    /// first transaction; call it to have it done at a time of your choice.
-    pub async fn recover(&self) -> Result<()> {
-        Ok(())
+    /// Finishes what a crash interrupted: flushes the redo records that it left. [`begin`](Self::begin) does so by itself
+    /// before the first transaction; call it to have it done at a time of your choice. It costs one list.
+    ///
+    /// After an error the next call tries again. [`Error::ReadOnly`]: another server has to do it.
+    pub async fn recover(self: &Arc<Self>) -> Result<()> {
+        if self.recovered.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mount = self.clone();
+        // In a task of its own, as a flush: nobody may begin while a caller that went away has half done it.
+        let recovery = tokio::spawn(async move {
+            let _alone = mount.recovering.lock().await;
+            if !mount.recovered.load(Ordering::Acquire) {
+                let settings = mount.settings.lock().0.clone();
+                redo::recover(&Calls::new(mount.storage.clone()), &settings).await?;
+                mount.recovered.store(true, Ordering::Release);
+            }
+            Ok(())
+        });
+        recovery
+            .await
+            .unwrap_or_else(|_| Err(Error::Backend("the storage implementation panicked".into())))
     }
 
-    /// Storage changed beneath this mount: transactions that read this key conflict, and the cache forgets it.
+    /// Storage changed beneath this mount (`InvalidateKey`): transactions that read this key, or listed a folder above
+    /// it, conflict, and the cache forgets it.
     pub fn invalidate(&self, key: &str) {
-        let _ = key;
+        self.ledger.invalidate(key);
     }
 
-    /// Whether the server lets plugins cache (`SystemView.CachingDisabled`). Not allowing it empties the cache.
+    /// Whether the server lets plugins cache (`SystemView.CachingDisabled`); it does until told otherwise. Not allowing
+    /// it empties the cache.
     pub fn allow_caching(&self, allowed: bool) {
-        let _ = allowed;
+        self.ledger.allow_caching(allowed);
     }
 
     /// Another guest serves the mount from now on: drops cache and scratch. Transactions that have begun keep the
-    /// settings that they began with.
+    /// settings that they began with, and leave nothing in the new guest's cache and scratch.
     pub fn adopt(&self, settings: Settings) {
-        *self.settings.lock() = Arc::new(settings);
+        let mut current = self.settings.lock();
+        let generation = self.ledger.renew(settings.cache_bytes, settings.scratch_bytes);
+        *current = (Arc::new(settings), generation);
     }
 
-    /// Starts no new commit and returns when those that have begun to store are done.
-    pub async fn drain(&self) {}
+    /// Starts no new flush and returns when those that have begun have ended. Commits fail with [`Error::Draining`] from
+    /// then on; reading goes on.
+    ///
+    /// A flush that storage does not take ends after [`Settings::flush`].
+    pub async fn drain(&self) {
+        self.draining.cancel();
+        self.flushes.close();
+        self.flushes.wait().await;
+    }
+
+    /// Waits until nobody is writing a thing.
+    pub(crate) async fn until_written(&self, thing: Thing<'_>, wait: Duration) -> Result<()> {
+        self.until(wait, || self.ledger.is_free(thing).then_some(()))
+            .await
+    }
+
+    /// Waits until `ready` answers, asking each time that marks are removed.
+    pub(crate) async fn until<T>(&self, wait: Duration, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
+        let asked = async {
+            loop {
+                let mut written = std::pin::pin!(self.written.notified());
+                written.as_mut().enable();
+                if let Some(value) = ready() {
+                    return value;
+                }
+                written.await;
+            }
+        };
+        timeout(wait, asked).await.map_err(|_| Error::Busy {
+            what: "another request was writing the same key",
+            limit: wait,
+        })
+    }
+}
+
+impl fmt::Debug for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mount").finish_non_exhaustive()
+    }
 }

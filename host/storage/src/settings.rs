@@ -27,6 +27,9 @@ pub struct Settings {
     pub wait: Duration,
     /// How long a flush that fails is tried again. Default: 10 s.
     pub flush: Duration,
+    /// How long a call that was given up may yet take effect. Default: 90 s, how long Vault works on a request unless
+    /// `default_max_request_duration` says otherwise.
+    pub late: Duration,
 }
 
 impl Default for Settings {
@@ -42,6 +45,7 @@ impl Default for Settings {
             turn: Duration::from_secs(2),
             wait: Duration::from_secs(10),
             flush: Duration::from_secs(10),
+            late: Duration::from_secs(90),
         }
     }
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 /// One call is one round trip, done or not; what spans several calls is what [`Mount`](crate::Mount) is for. All calls
 /// may run at the same time as any other.
 ///
-/// **Errors.** [`Error::ReadOnly`] when the storage takes no writes now, else [`Error::Backend`]. A put or delete that
-/// failed may still have taken effect; callers here assume so. A future that is dropped may still take effect.
+/// **Errors.** [`Error::ReadOnly`] when the storage takes no writes now (then it did not do this one), else
+/// [`Error::Backend`]. A put or delete that failed otherwise may still have taken effect; callers here assume so. A future that is dropped may still take effect.
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
     /// The entry under a key, if there is one.
@@ -39,18 +39,22 @@ pub trait Storage: Send + Sync + 'static {
 
 /// A transaction of the storage's own, as OpenBao offers: writes that are stored together.
 ///
-/// Each one is ended by exactly one call of [`commit`](Self::commit) or [`rollback`](Self::rollback), whatever happens.
+/// Each one is ended, whatever happens: by a [`commit`](Self::commit) that succeeds, else by one call of
+/// [`rollback`](Self::rollback), also after a commit that failed.
 #[async_trait]
 pub trait StorageTransaction: Send + 'static {
     /// Stores an entry within the transaction.
     async fn put(&mut self, entry: Entry) -> Result<()>;
-    /// Removes a key within the transaction.
+
+    /// Removes a key within the transaction; a missing one is no error.
     async fn delete(&mut self, key: &str) -> Result<()>;
-    /// Makes the writes take effect, all at once. [`Error::Conflict`] says that none did; after any other error they may
-    /// have.
-    async fn commit(self: Box<Self>) -> Result<()>;
+
+    /// Makes the writes take effect, all at once. [`Error::Conflict`](crate::Error::Conflict) says that none did; after
+    /// any other error they may have.
+    async fn commit(&mut self) -> Result<()>;
+
     /// Gives the writes up.
-    async fn rollback(self: Box<Self>) -> Result<()>;
+    async fn rollback(&mut self) -> Result<()>;
 }
 
 /// A mount without storage, as at registration: every call fails.

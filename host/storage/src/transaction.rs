@@ -1,45 +1,122 @@
 //! One request's view of storage.
 
-use crate::access::{HIDDEN, check_folder, check_key};
+use crate::access::check_key;
+use crate::calls::Calls;
+use crate::counters::Thing;
+use crate::ledger::Generation;
+use crate::protocol::{self, Found};
+use crate::reads::Reads;
+use crate::scratch::ScratchWrites;
+use crate::turns::Turn;
 use crate::writes::{Write, Writes};
-use crate::{Entry, Error, Mount, Result, Settings, Usage, names};
+use crate::{Entry, Error, Mount, Result, Settings, Usage};
 use bytes::Bytes;
+use std::fmt;
 use std::sync::Arc;
 
-/// A request's transaction, or rather its transactions, one after the other: [`commit`](Self::commit) ends one and
-/// begins the next. Dropping it gives up what was not committed.
+/// A request's transaction, or rather its transactions one after the other: [`commit`](Self::commit) ends one and begins
+/// the next. Dropping it gives up what was not committed.
+///
+/// Reads see the transaction's own writes. Any call may answer [`Error::Conflict`]: see [`commit`](Self::commit).
 pub struct Transaction {
-    mount: Arc<Mount>,
-    settings: Arc<Settings>,
-    writes: Writes,
-    usage: Usage,
-    has_committed: bool,
+    pub(crate) mount: Arc<Mount>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) generation: Generation,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) lock: Lock,
+    pub(crate) reads: Reads,
+    pub(crate) writes: Writes,
+    pub(crate) scratch: ScratchWrites,
+    /// It met a conflict: nothing that it reads can be relied on.
+    pub(crate) stale: bool,
+    pub(crate) has_committed: bool,
+    pub(crate) continues_check: bool,
+}
+
+/// How a transaction stands to the commit lock.
+pub(crate) enum Lock {
+    /// It will share it to commit.
+    None,
+    /// It has to have it alone before it does anything: the request has committed and cannot be run again.
+    Due,
+    /// It has it alone, unless its time is over.
+    Held(Turn),
 }
 
 impl Transaction {
-    pub(crate) fn new(mount: Arc<Mount>, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(
+        mount: Arc<Mount>,
+        settings: Arc<Settings>,
+        generation: Generation,
+        calls: Arc<Calls>,
+        lock: Lock,
+    ) -> Self {
         Self {
             mount,
             settings,
+            generation,
+            calls,
+            lock,
+            reads: Reads::default(),
             writes: Writes::default(),
-            usage: Usage::default(),
+            scratch: ScratchWrites::default(),
+            stale: false,
             has_committed: false,
+            continues_check: false,
         }
     }
 
-    /// The entry under a key, as this transaction would leave it.
+    pub(crate) fn continue_check(&mut self, reads: Reads) {
+        self.reads = reads;
+        self.continues_check = true;
+    }
+
+    /// Whether this transaction continues the request's existence check ([`Mount::begin_with_reads`]). If not, and Vault
+    /// chose between *create* and *update* by that check, repeat it in this transaction before anything else and compare.
+    pub fn continues_check(&self) -> bool {
+        self.continues_check
+    }
+
+    /// Whether a commit of this request has succeeded, or may have stored something. It must then not be run again.
+    pub fn has_committed(&self) -> bool {
+        self.has_committed
+    }
+
+    /// What this request has cost so far, flushes included.
+    pub fn usage(&self) -> Usage {
+        self.calls.usage()
+    }
+
+    /// The entry under a key.
     pub async fn get(&mut self, key: &str) -> Result<Option<Entry>> {
         check_key(key, &self.settings.storage)?;
+        self.enter().await?;
         if let Some(own) = self.writes.get(key) {
             return Ok(own);
         }
-        self.usage.gets += 1;
-        let entry = self.mount.storage.get(key).await?;
-        self.usage.bytes_read += entry.as_ref().map_or(0, |entry| entry.value.len() as u64);
+        if let Some(earlier) = self.reads.get(key) {
+            self.calls.count(|usage| usage.cached += 1);
+            return Ok(earlier);
+        }
+        let cacheable = self.settings.cacheable.contain(key).then_some(self.generation);
+        let found = loop {
+            let get = || self.calls.get(key);
+            match protocol::read(&self.mount.ledger, key, cacheable, get).await {
+                Some(found) => break found?,
+                None => {
+                    self.mount
+                        .until_written(Thing::Key(key), self.settings.wait)
+                        .await?
+                }
+            }
+        };
+        self.calls.count(|usage| usage.cached += u64::from(found.cached));
+        let entry = self.note(found)?;
+        self.reads.found(key, &entry);
         Ok(entry)
     }
 
-    /// Holds an entry for the commit.
+    /// Holds an entry for the commit. [`Error::Denied`] or [`Error::TooLarge`] if it cannot be stored.
     pub async fn put(&mut self, entry: Entry) -> Result<()> {
         check_key(&entry.key, &self.settings.storage)?;
         check_size(
@@ -54,6 +131,7 @@ impl Transaction {
             self.settings.max_value_bytes,
             "max_value_bytes",
         )?;
+        self.enter().await?;
         self.writes.push(Write::Put(entry));
         Ok(())
     }
@@ -61,136 +139,73 @@ impl Transaction {
     /// Holds a deletion for the commit. A missing key is no error.
     pub async fn delete(&mut self, key: &str) -> Result<()> {
         check_key(key, &self.settings.storage)?;
+        self.enter().await?;
         self.writes.push(Write::Delete(key.to_owned()));
         Ok(())
     }
 
-    /// The names directly below a folder (empty, or ending in `/`) as this transaction would leave it, in byte order;
-    /// folders end in `/`.
-    pub async fn list(&mut self, folder: &str) -> Result<Vec<String>> {
-        self.list_page(folder, "", usize::MAX).await
-    }
-
-    /// At most `limit` of these names that come after `after` (empty: from the start).
-    pub async fn list_page(&mut self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
-        check_folder(folder, &self.settings.storage)?;
-        let changes = self.writes.changes_in(folder);
-        let mut names = self
-            .stored_names(
-                folder,
-                after,
-                limit,
-                changes.removed.len() + changes.thinned.len(),
-            )
-            .await?;
-        names.retain(|name| !changes.removed.contains(name));
-        for thinned in &changes.thinned {
-            if let Ok(at) = names.binary_search(thinned)
-                && Box::pin(self.list_page(&format!("{folder}{thinned}"), "", 1))
-                    .await?
-                    .is_empty()
-            {
-                names.remove(at);
-            }
-        }
-        names.extend(changes.added);
-        names.sort_unstable();
-        names.dedup();
-        Ok(names::page(names, after, limit))
-    }
-
-    /// A page of what storage has, with `spare` names more because as many may turn out to be gone.
-    async fn stored_names(
-        &mut self,
-        folder: &str,
-        after: &str,
-        limit: usize,
-        spare: usize,
-    ) -> Result<Vec<String>> {
-        let hidden = usize::from(folder.is_empty());
-        let limit = limit.saturating_add(spare + hidden);
-        self.usage.lists += 1;
-        let mut names = if limit == usize::MAX && after.is_empty() {
-            self.mount.storage.list(folder).await?
-        } else {
-            self.mount.storage.list_page(folder, after, limit).await?
-        };
-        self.usage.bytes_read += names.iter().map(|name| name.len() as u64).sum::<u64>();
-        names.retain(|name| !(folder.is_empty() && name == HIDDEN));
-        Ok(names)
-    }
-
-    /// Stores what was written, and begins the next transaction.
-    ///
-    /// A host calls it when its guest asks for it and when the guest returns success; when it returns an error, drop the
-    /// transaction instead. [`Error::Conflict`]: run the guest again. After any other error the next transaction has
-    /// begun as well, without what was held.
-    pub async fn commit(&mut self) -> Result<()> {
-        let writes = std::mem::take(&mut self.writes);
-        self.has_committed = true;
-        for (done, write) in writes.in_order().iter().enumerate() {
-            let stored = match write {
-                Write::Put(entry) => self.mount.storage.put(entry.clone()).await,
-                Write::Delete(key) => self.mount.storage.delete(key).await,
-            };
-            stored.map_err(|cause| match cause {
-                Error::ReadOnly if done == 0 => cause,
-                cause => Error::Partial(Box::new(cause)),
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Whether a commit of this request has stored something, or may have. The request must then not be run again.
-    pub fn has_committed(&self) -> bool {
-        self.has_committed
-    }
-
-    /// Waits until no other request commits, for the rest of this transaction, and checks that what it read still
-    /// stands. For calls with an effect elsewhere: after it, a commit cannot conflict.
-    pub async fn take_turn(&mut self) -> Result<()> {
-        Ok(())
-    }
-
-    /// Ends an existence check, and keeps what it read for the request with the same id: used once, for a few seconds,
-    /// never for an empty id.
-    ///
-    /// That request's transaction then *continues* this one ([`Mount::begin_with_reads`]): it need not read again what
-    /// was read here, and conflicts if that has changed since, because Vault's decision rests on it.
-    pub fn keep_reads(self, request_id: &str) -> Result<()> {
-        let _ = request_id;
-        Ok(())
-    }
-
-    /// Whether this transaction continues the request's existence check. If it does not and Vault decided between
-    /// *create* and *update*, repeat the check in this transaction and compare.
-    pub fn continues_check(&self) -> bool {
-        false
-    }
-
-    /// What scratch holds under a key, as this transaction would leave it.
+    /// What scratch holds under a key. It may have vanished.
     pub async fn scratch_get(&mut self, key: &str) -> Result<Option<Bytes>> {
-        let _ = key;
-        Ok(None)
+        self.enter().await?;
+        if let Some(own) = self.scratch.get(key) {
+            return Ok(own);
+        }
+        let (ledger, generation) = (&self.mount.ledger, self.generation);
+        let (value, sample) = self
+            .mount
+            .until(self.settings.wait, || ledger.scratch(key, generation))
+            .await?;
+        self.note(Found {
+            value,
+            sample,
+            cached: true,
+        })
     }
 
-    /// Holds a scratch value for the commit.
+    /// Holds a scratch value for the commit. [`Error::ScratchFull`] if there is no room.
     pub async fn scratch_put(&mut self, key: &str, value: Bytes) -> Result<()> {
-        let _ = (key, value);
-        Err(Error::ScratchFull {
-            limit: self.settings.scratch_bytes,
-        })
+        self.enter().await?;
+        let before = self.scratch.set(key, Some(Some(value)));
+        let limit = self.settings.scratch_bytes;
+        if self.mount.ledger.scratch_bytes_after(&self.scratch) > limit {
+            self.scratch.set(key, before);
+            return Err(Error::ScratchFull { limit });
+        }
+        Ok(())
     }
 
     /// Holds the removal of a scratch value for the commit.
     pub async fn scratch_delete(&mut self, key: &str) -> Result<()> {
-        let _ = key;
+        self.enter().await?;
+        self.scratch.set(key, Some(None));
         Ok(())
     }
 
-    /// What this request has cost so far.
-    pub fn usage(&self) -> Usage {
-        self.usage
+    /// What every call begins with: the turn that is due is taken, the one held still lasts.
+    pub(crate) async fn enter(&mut self) -> Result<()> {
+        if self.stale {
+            return Err(Error::Conflict);
+        }
+        match &self.lock {
+            Lock::None => Ok(()),
+            Lock::Held(turn) => turn.check(),
+            Lock::Due => {
+                let turn = self
+                    .mount
+                    .turns
+                    .take(self.settings.wait, self.settings.turn)
+                    .await?;
+                self.lock = Lock::Held(turn);
+                Ok(())
+            }
+        }
+    }
+
+    /// Remembers when this was read, and says so at once if the transaction cannot stand any more.
+    pub(crate) fn note<T>(&mut self, found: Found<T>) -> Result<T> {
+        let noted = self.reads.sampled(found.sample);
+        self.stale |= noted.is_err();
+        noted.map(|()| found.value)
     }
 }
 
@@ -204,4 +219,12 @@ fn check_size(what: &'static str, bytes: usize, limit: usize, setting: &'static 
         });
     }
     Ok(())
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction")
+            .field("usage", &self.calls.usage())
+            .finish_non_exhaustive()
+    }
 }

@@ -1,7 +1,6 @@
 //! A transaction's writes, held until it commits.
 
 use crate::{Entry, names};
-use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One write.
@@ -19,21 +18,18 @@ impl Write {
         }
     }
 
-    fn value(&self) -> Option<Value> {
-        match self {
-            Write::Put(entry) => Some((entry.value.clone(), entry.seal_wrap)),
-            Write::Delete(_) => None,
-        }
+    /// Whether it leaves an entry under its key.
+    pub(crate) fn is_put(&self) -> bool {
+        matches!(self, Write::Put(_))
     }
 }
-
-type Value = (Bytes, bool);
 
 /// The writes in the guest's order, and what they make of each key.
 #[derive(Default)]
 pub(crate) struct Writes {
     log: Vec<Write>,
-    latest: BTreeMap<String, Option<Value>>,
+    /// Where each key's last write stands in the log.
+    latest: BTreeMap<String, usize>,
 }
 
 /// What the held writes make of a folder's list.
@@ -53,24 +49,23 @@ impl Writes {
     /// The order is kept to the letter, because a guest without a redo record relies on it: only a write that follows
     /// directly on one of the same key takes its place.
     pub(crate) fn push(&mut self, write: Write) {
-        self.latest.insert(write.key().to_owned(), write.value());
         match self.log.last_mut() {
             Some(last) if last.key() == write.key() => *last = write,
-            _ => self.log.push(write),
+            _ => {
+                self.latest.insert(write.key().to_owned(), self.log.len());
+                self.log.push(write);
+            }
         }
     }
 
     /// What the transaction itself wrote under a key: an entry, a deletion, or nothing.
     pub(crate) fn get(&self, key: &str) -> Option<Option<Entry>> {
-        let value = self.latest.get(key)?.clone();
-        Some(value.map(|(value, seal_wrap)| Entry {
-            key: key.to_owned(),
-            value,
-            seal_wrap,
-        }))
+        match &self.log[*self.latest.get(key)?] {
+            Write::Put(entry) => Some(Some(entry.clone())),
+            Write::Delete(_) => Some(None),
+        }
     }
 
-    #[allow(dead_code)]
     pub(crate) fn is_empty(&self) -> bool {
         self.log.is_empty()
     }
@@ -80,23 +75,82 @@ impl Writes {
         &self.log
     }
 
+    /// Each key's last write only: what is left to do when all are stored together.
+    pub(crate) fn outcome(&self) -> impl Iterator<Item = &Write> {
+        let is_last = |at: usize, write: &Write| self.latest.get(write.key()) == Some(&at);
+        self.log
+            .iter()
+            .enumerate()
+            .filter(move |(at, write)| is_last(*at, write))
+            .map(|(_, write)| write)
+    }
+
     pub(crate) fn changes_in(&self, folder: &str) -> Changes {
         let mut changes = Changes::default();
         let below = self
             .latest
             .range(folder.to_owned()..)
             .take_while(|(key, _)| key.starts_with(folder));
-        for (key, value) in below {
+        for (key, at) in below {
             let Some(name) = names::name_in(folder, key).map(str::to_owned) else {
                 continue;
             };
-            match (value, name.ends_with('/')) {
-                (Some(_), _) => changes.added.insert(name),
-                (None, true) => changes.thinned.insert(name),
-                (None, false) => changes.removed.insert(name),
+            match (self.log[*at].is_put(), name.ends_with('/')) {
+                (true, _) => changes.added.insert(name),
+                (false, true) => changes.thinned.insert(name),
+                (false, false) => changes.removed.insert(name),
             };
         }
         changes.thinned.retain(|folder| !changes.added.contains(folder));
         changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(keys: &[(&str, bool)]) -> Writes {
+        let mut writes = Writes::default();
+        for (key, put) in keys {
+            let key = key.to_string();
+            writes.push(if *put {
+                Write::Put(Entry::new(key, ""))
+            } else {
+                Write::Delete(key)
+            });
+        }
+        writes
+    }
+
+    fn shown<'w>(writes: impl IntoIterator<Item = &'w Write>) -> Vec<(&'w str, bool)> {
+        writes
+            .into_iter()
+            .map(|write| (write.key(), write.is_put()))
+            .collect()
+    }
+
+    #[test]
+    fn order_is_kept_and_only_neighbours_of_one_key_are_joined() {
+        let writes = writes(&[("a", true), ("a", false), ("b", true), ("a", true)]);
+        assert_eq!(shown(writes.in_order()), [("a", false), ("b", true), ("a", true)]);
+        assert_eq!(shown(writes.outcome()), [("b", true), ("a", true)]);
+        assert!(matches!(writes.get("a"), Some(Some(_))) && writes.get("c").is_none());
+    }
+
+    #[test]
+    fn changes_of_a_folder_are_its_own_names() {
+        let log = [
+            ("f/x", true),
+            ("f/y", false),
+            ("f/g/1", false),
+            ("f/h/1", false),
+            ("f/h/2", true),
+            ("e", true),
+        ];
+        let changes = writes(&log).changes_in("f/");
+        assert_eq!(changes.added, BTreeSet::from(["h/".into(), "x".into()]));
+        assert_eq!(changes.removed, BTreeSet::from(["y".into()]));
+        assert_eq!(changes.thinned, BTreeSet::from(["g/".into()]));
     }
 }

@@ -1,0 +1,125 @@
+//! Entries in memory, each only as good as the counter it was read under.
+//!
+//! Bounded in bytes; the entry that was unused for longest goes first. A value's memory is overwritten as soon as the
+//! cache and everybody it was given to have dropped it.
+
+use crate::Entry;
+use crate::counters::Sample;
+use bytes::Bytes;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// What a map entry costs beside its key and value, roughly.
+const OVERHEAD: usize = 200;
+
+/// A value, or the knowledge that there is none, in memory that is wiped when it is freed.
+#[derive(Clone)]
+pub(crate) struct Cached(Option<(Bytes, bool)>);
+
+impl Cached {
+    pub(crate) fn copy_of(value: Option<(&[u8], bool)>) -> Self {
+        Self(value.map(|(value, seal_wrap)| (Bytes::from_owner(Zeroizing::new(value.to_vec())), seal_wrap)))
+    }
+
+    fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |(value, _)| value.len())
+    }
+
+    fn entry(&self, key: &str) -> Option<Entry> {
+        let (value, seal_wrap) = self.0.clone()?;
+        Some(Entry {
+            key: key.to_owned(),
+            value,
+            seal_wrap,
+        })
+    }
+}
+
+struct Held {
+    value: Cached,
+    sample: Sample,
+    last_use: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Cache {
+    entries: HashMap<Arc<str>, Held>,
+    by_last_use: BTreeMap<u64, Arc<str>>,
+    uses: u64,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Cache {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            ..Self::default()
+        }
+    }
+
+    /// The entry under a key, or that there is none, if `stands` says so of the sample that it was read under.
+    pub(crate) fn get(
+        &mut self,
+        key: &str,
+        stands: impl Fn(Sample) -> bool,
+    ) -> Option<(Option<Entry>, Sample)> {
+        let held = self.entries.get_mut(key)?;
+        if !stands(held.sample) {
+            self.remove(key);
+            return None;
+        }
+        self.uses += 1;
+        if let Some(key) = self.by_last_use.remove(&held.last_use) {
+            self.by_last_use.insert(self.uses, key);
+        }
+        held.last_use = self.uses;
+        Some((held.value.entry(key), held.sample))
+    }
+
+    pub(crate) fn insert(&mut self, key: &str, value: Cached, sample: Sample) {
+        self.remove(key);
+        let bytes = cost(key, &value);
+        if bytes > self.limit {
+            return;
+        }
+        self.uses += 1;
+        self.bytes += bytes;
+        let key: Arc<str> = key.into();
+        self.by_last_use.insert(self.uses, key.clone());
+        self.entries.insert(
+            key,
+            Held {
+                value,
+                sample,
+                last_use: self.uses,
+            },
+        );
+        while self.bytes > self.limit
+            && let Some((_, oldest)) = self.by_last_use.first_key_value()
+        {
+            self.remove(&oldest.clone());
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &str) {
+        if let Some(held) = self.entries.remove(key) {
+            self.by_last_use.remove(&held.last_use);
+            self.bytes -= cost(key, &held.value);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+fn cost(key: &str, value: &Cached) -> usize {
+    key.len() + value.len() + OVERHEAD
+}

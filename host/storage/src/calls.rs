@@ -1,0 +1,121 @@
+//! Storage calls, counted.
+
+use crate::storage::StorageTransaction;
+use crate::writes::Write;
+use crate::{Entry, Result, Storage, Usage};
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// The storage calls of one request, its flushes included.
+pub(crate) struct Calls {
+    storage: Arc<dyn Storage>,
+    usage: Mutex<Usage>,
+}
+
+impl Calls {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self {
+            storage,
+            usage: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        *self.usage.lock()
+    }
+
+    pub(crate) fn count(&self, count: impl FnOnce(&mut Usage)) {
+        count(&mut self.usage.lock());
+    }
+
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let entry = self.storage.get(key).await;
+        self.count(|usage| {
+            usage.gets += 1;
+            usage.bytes_read += bytes_of(entry.as_ref().ok().and_then(Option::as_ref));
+        });
+        entry
+    }
+
+    /// All names, or with `page` those after a name, as many as it says.
+    pub(crate) async fn list(&self, folder: &str, page: Option<(&str, usize)>) -> Result<Vec<String>> {
+        let names = match page {
+            None => self.storage.list(folder).await,
+            Some((after, limit)) => self.storage.list_page(folder, after, limit).await,
+        };
+        self.count(|usage| {
+            usage.lists += 1;
+            usage.bytes_read += names.iter().flatten().map(|name| name.len() as u64).sum::<u64>();
+        });
+        names
+    }
+
+    pub(crate) async fn put(&self, entry: Entry) -> Result<()> {
+        self.count_put(&entry);
+        self.storage.put(entry).await
+    }
+
+    pub(crate) async fn delete(&self, key: &str) -> Result<()> {
+        self.count_delete(key);
+        self.storage.delete(key).await
+    }
+
+    pub(crate) async fn write(&self, write: &Write) -> Result<()> {
+        match write {
+            Write::Put(entry) => self.put(entry.clone()).await,
+            Write::Delete(key) => self.delete(key).await,
+        }
+    }
+
+    /// Counted if the storage turns out to have transactions.
+    pub(crate) async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
+        let begun = self.storage.begin().await;
+        self.count(|usage| usage.transaction_calls += u64::from(!matches!(begun, Ok(None))));
+        begun
+    }
+
+    pub(crate) async fn write_in(
+        &self,
+        transaction: &mut dyn StorageTransaction,
+        write: &Write,
+    ) -> Result<()> {
+        match write {
+            Write::Put(entry) => {
+                self.count_put(entry);
+                transaction.put(entry.clone()).await
+            }
+            Write::Delete(key) => {
+                self.count_delete(key);
+                transaction.delete(key).await
+            }
+        }
+    }
+
+    pub(crate) async fn commit(&self, transaction: &mut dyn StorageTransaction) -> Result<()> {
+        self.count(|usage| usage.transaction_calls += 1);
+        transaction.commit().await
+    }
+
+    pub(crate) async fn rollback(&self, transaction: &mut dyn StorageTransaction) -> Result<()> {
+        self.count(|usage| usage.transaction_calls += 1);
+        transaction.rollback().await
+    }
+
+    fn count_put(&self, entry: &Entry) {
+        self.count(|usage| {
+            usage.puts += 1;
+            usage.bytes_written += entry.key.len() as u64 + bytes_of(Some(entry));
+        });
+    }
+
+    fn count_delete(&self, key: &str) {
+        self.count(|usage| {
+            usage.deletes += 1;
+            usage.bytes_written += key.len() as u64;
+        });
+    }
+}
+
+fn bytes_of(entry: Option<&Entry>) -> u64 {
+    entry.map_or(0, |entry| entry.value.len() as u64)
+}

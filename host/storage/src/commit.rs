@@ -1,0 +1,173 @@
+//! Ending a transaction.
+
+use crate::cache::Cached;
+use crate::counters::Footprint;
+use crate::flush::Flush;
+use crate::ledger::{Marks, Refusal, Stored, footprint};
+use crate::reads::Reads;
+use crate::scratch::ScratchWrites;
+use crate::transaction::Lock;
+use crate::writes::{Write, Writes};
+use crate::{Error, Result, Transaction};
+use std::mem::take;
+
+/// A transaction that is being ended.
+struct Ending {
+    reads: Reads,
+    writes: Writes,
+    scratch: ScratchWrites,
+    lock: Lock,
+}
+
+impl Transaction {
+    /// Stores what was written, and begins the next transaction. Without writes it checks that what was read was true
+    /// all at one time.
+    ///
+    /// A host calls it when its guest asks for it and when the guest returns success; if the guest fails, drop the
+    /// transaction instead. Dropping this future does not stop a flush that has begun.
+    ///
+    /// After it the next transaction has begun, whether it succeeded or not, and has a turn of its own from its first
+    /// call on, because the request cannot be run again. Between the two others may commit.
+    ///
+    /// # Errors
+    /// - [`Error::Conflict`]: drop the transaction and run the guest again with
+    ///   [`Attempt::next`](crate::Attempt::next). (If the request [has committed](Self::has_committed) before, storage was
+    ///   changed from outside, by `InvalidateKey`: it has to end with an error.)
+    /// - [`Error::Partial`]: storage may hold part of what was written. The request must not be run again.
+    /// - Any other: nothing was stored.
+    pub async fn commit(&mut self) -> Result<()> {
+        if self.stale {
+            return Err(Error::Conflict);
+        }
+        let ending = Ending {
+            reads: take(&mut self.reads),
+            writes: take(&mut self.writes),
+            scratch: take(&mut self.scratch),
+            lock: std::mem::replace(&mut self.lock, Lock::Due),
+        };
+        let result = self.end(ending).await;
+        match &result {
+            Ok(()) | Err(Error::Partial(_)) => self.has_committed = true,
+            Err(Error::Conflict) => self.stale = !self.has_committed,
+            Err(_) => {}
+        }
+        result
+    }
+
+    async fn end(&mut self, ending: Ending) -> Result<()> {
+        let Ending {
+            reads,
+            writes,
+            scratch,
+            lock,
+        } = ending;
+        if writes.is_empty() && scratch.is_empty() {
+            return if self.mount.ledger.stand(reads.samples()) {
+                Ok(())
+            } else {
+                Err(Error::Conflict)
+            };
+        }
+        let permit = match lock {
+            Lock::Held(turn) => turn.into_permit()?,
+            Lock::None | Lock::Due => self.mount.turns.share(self.settings.wait).await?,
+        };
+        let begun = self.mount.flushes.token();
+        if self.mount.flushes.is_closed() {
+            return Err(Error::Draining);
+        }
+        let marks = self.mark(&reads, &writes, &scratch).await?;
+        let stored = Stored {
+            generation: self.generation,
+            keys: self.cacheable(&writes),
+            scratch,
+        };
+        if writes.is_empty() {
+            marks.finish(stored);
+            self.mount.written.notify_waiters();
+            return Ok(());
+        }
+        let (mount, settings, calls) = (self.mount.clone(), self.settings.clone(), self.calls.clone());
+        let flush = Flush {
+            mount,
+            settings,
+            calls,
+            writes,
+            permit,
+            begun,
+        };
+        flush.run(marks, stored).await
+    }
+
+    /// Checks and marks in one step. Keys that others are writing come free by themselves.
+    async fn mark(&self, reads: &Reads, writes: &Writes, scratch: &ScratchWrites) -> Result<Marks> {
+        let ledger = &self.mount.ledger;
+        let log = writes
+            .in_order()
+            .iter()
+            .map(|write| (write.key(), write.is_put()));
+        let mut written: Option<Footprint> = Some(footprint(
+            &ledger.places,
+            log,
+            |key| reads.existed(key),
+            scratch.keys(),
+        ));
+        let mark = || match ledger.mark(reads.samples(), written.take().unwrap_or_default()) {
+            Ok(marks) => Some(Ok(marks)),
+            Err((Refusal::Stale, _)) => Some(Err(Error::Conflict)),
+            Err((Refusal::Occupied, footprint)) => {
+                written = Some(footprint);
+                None
+            }
+        };
+        self.mount.until(self.settings.wait, mark).await?
+    }
+
+    /// The keys that were written, with copies of what may be cached.
+    fn cacheable(&self, writes: &Writes) -> Vec<(String, Option<Cached>)> {
+        let cacheable = writes
+            .outcome()
+            .filter(|write| self.settings.cacheable.contain(write.key()));
+        let copied = cacheable.map(|write| {
+            let value = match write {
+                Write::Put(entry) => Some((&*entry.value, entry.seal_wrap)),
+                Write::Delete(_) => None,
+            };
+            (write.key().to_owned(), Some(Cached::copy_of(value)))
+        });
+        copied.collect()
+    }
+
+    /// Waits until nobody else commits, for the rest of this transaction, and checks that what it has read still stands.
+    ///
+    /// For calls with an effect elsewhere (a wrapped response, a rotation job): once this succeeds a commit cannot
+    /// conflict, so the effect happens once. The turn ends by itself after [`Settings::turn`](crate::Settings::turn);
+    /// calls then answer [`Error::Busy`].
+    pub async fn take_turn(&mut self) -> Result<()> {
+        self.enter().await?;
+        if let Lock::None = self.lock {
+            let turn = self
+                .mount
+                .turns
+                .take(self.settings.wait, self.settings.turn)
+                .await?;
+            self.lock = Lock::Held(turn);
+            self.stale = !self.mount.ledger.stand(self.reads.samples());
+        }
+        if self.stale { Err(Error::Conflict) } else { Ok(()) }
+    }
+
+    /// Ends an existence check, and keeps what it read for the request with the same id: used once, for five seconds,
+    /// never for an empty id. Writes that it made are given up. [`Error::Conflict`]: run the check again.
+    ///
+    /// That request's transaction then *continues* this one ([`Mount::begin_with_reads`](crate::Mount::begin_with_reads)):
+    /// it need not read again what was read here, and it conflicts if that has changed since, because Vault's decision
+    /// rests on it.
+    pub fn keep_reads(self, request_id: &str) -> Result<()> {
+        if self.stale || !self.mount.ledger.stand(self.reads.samples()) {
+            return Err(Error::Conflict);
+        }
+        self.mount.kept.keep(request_id, self.reads);
+        Ok(())
+    }
+}

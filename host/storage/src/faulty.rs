@@ -1,0 +1,213 @@
+//! Storage that misbehaves to order, for tests.
+//!
+//! [`FaultyStorage`] wraps any other storage. It counts the calls and does to some of them what it was told:
+//!
+//! ```
+//! # use airlock_storage::{Entry, MemoryStorage, Storage};
+//! # use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let storage = FaultyStorage::new(MemoryStorage::new());
+//! storage.nth(Call::Put, 2, Fault::Fail);
+//! assert!(storage.put(Entry::new("a", "1")).await.is_ok());
+//! assert!(storage.put(Entry::new("b", "2")).await.is_err());
+//! assert_eq!(storage.calls(Call::Put), 2);
+//! # });
+//! ```
+
+mod gate;
+mod rules;
+
+pub use gate::Gate;
+
+use crate::{Entry, Error, Result, Storage, StorageTransaction};
+use async_trait::async_trait;
+use rules::Rules;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A kind of storage call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Call {
+    /// Any of them.
+    Any,
+    /// Reading an entry.
+    Get,
+    /// Storing an entry, within a transaction or not.
+    Put,
+    /// Removing a key, within a transaction or not.
+    Delete,
+    /// Listing a folder or a page of it.
+    List,
+    /// Beginning a transaction of the storage's own.
+    Begin,
+    /// Committing one.
+    Commit,
+    /// Giving one up.
+    Rollback,
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// It fails and has no effect.
+    Fail,
+    /// It has its effect and fails.
+    LoseAnswer,
+    /// It fails as on a standby.
+    ReadOnly,
+    /// It takes that much longer.
+    Delay(Duration),
+    /// It waits at a gate, then has its effect.
+    HoldBefore(Gate),
+    /// It has its effect, then waits at a gate.
+    HoldAfter(Gate),
+    /// It fails without effect, and so do all calls that come after it, as if the server had died.
+    Kill,
+    /// It has its effect and fails; all calls that come after it fail without effect.
+    KillAfter,
+}
+
+/// A storage and what shall go wrong with it. Clones share both.
+#[derive(Clone)]
+pub struct FaultyStorage {
+    inner: Arc<dyn Storage>,
+    rules: Arc<Rules>,
+}
+
+impl FaultyStorage {
+    /// In front of a storage; nothing goes wrong yet.
+    pub fn new(storage: impl Storage) -> Self {
+        Self::over(Arc::new(storage))
+    }
+
+    /// In front of a storage that is used elsewhere too.
+    pub fn over(storage: Arc<dyn Storage>) -> Self {
+        Self {
+            inner: storage,
+            rules: Arc::default(),
+        }
+    }
+
+    /// Does that to the `n`-th call of a kind, counted from now; 1 is the next.
+    pub fn nth(&self, call: Call, n: u64, fault: Fault) {
+        self.rules.add(call, Some(n), fault);
+    }
+
+    /// Does that to every call of a kind from now on.
+    pub fn every(&self, call: Call, fault: Fault) {
+        self.rules.add(call, None, fault);
+    }
+
+    /// Holds the `n`-th call of a kind before it has its effect, until the gate is opened.
+    pub fn hold(&self, call: Call, n: u64) -> Gate {
+        let gate = Gate::new();
+        self.nth(call, n, Fault::HoldBefore(gate.clone()));
+        gate
+    }
+
+    /// Holds the `n`-th call of a kind after it has had its effect: of a read, with what it has read.
+    pub fn hold_answer(&self, call: Call, n: u64) -> Gate {
+        let gate = Gate::new();
+        self.nth(call, n, Fault::HoldAfter(gate.clone()));
+        gate
+    }
+
+    /// Whether puts and deletes fail as on a standby.
+    pub fn set_read_only(&self, read_only: bool) {
+        self.rules.set_read_only(read_only);
+    }
+
+    /// Nothing goes wrong from now on.
+    pub fn heal(&self) {
+        self.rules.clear();
+    }
+
+    /// How many calls of a kind there have been.
+    pub fn calls(&self, call: Call) -> u64 {
+        self.rules.count(call)
+    }
+
+    async fn through<T>(&self, call: Call, effect: impl Future<Output = Result<T>>) -> Result<T> {
+        self.rules.apply(call, effect).await
+    }
+}
+
+fn broken<T>() -> Result<T> {
+    Err(Error::Backend("storage is broken on purpose".into()))
+}
+
+impl fmt::Debug for FaultyStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultyStorage({} calls)", self.calls(Call::Any))
+    }
+}
+
+#[async_trait]
+impl Storage for FaultyStorage {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        self.through(Call::Get, self.inner.get(key)).await
+    }
+
+    async fn put(&self, entry: Entry) -> Result<()> {
+        self.through(Call::Put, self.inner.put(entry)).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.through(Call::Delete, self.inner.delete(key)).await
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>> {
+        self.through(Call::List, self.inner.list(folder)).await
+    }
+
+    async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
+        self.through(Call::List, self.inner.list_page(folder, after, limit))
+            .await
+    }
+
+    async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
+        if self.rules.is_dead() {
+            return broken();
+        }
+        // Whether there are transactions at all only the storage knows; where there are none this is no call.
+        let Some(inner) = self.inner.begin().await? else {
+            return Ok(None);
+        };
+        let mut begun = FaultyTransaction {
+            inner,
+            rules: self.rules.clone(),
+        };
+        match self.through(Call::Begin, async { Ok(()) }).await {
+            Ok(()) => Ok(Some(Box::new(begun))),
+            Err(error) => {
+                begun.inner.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+}
+
+struct FaultyTransaction {
+    inner: Box<dyn StorageTransaction>,
+    rules: Arc<Rules>,
+}
+
+#[async_trait]
+impl StorageTransaction for FaultyTransaction {
+    async fn put(&mut self, entry: Entry) -> Result<()> {
+        self.rules.apply(Call::Put, self.inner.put(entry)).await
+    }
+
+    async fn delete(&mut self, key: &str) -> Result<()> {
+        self.rules.apply(Call::Delete, self.inner.delete(key)).await
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        self.rules.apply(Call::Commit, self.inner.commit()).await
+    }
+
+    async fn rollback(&mut self) -> Result<()> {
+        self.rules.apply(Call::Rollback, self.inner.rollback()).await
+    }
+}

@@ -1,0 +1,171 @@
+//! What shall go wrong with which call.
+
+use super::{Call, Fault, broken};
+use crate::{Error, Result};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub(super) struct Rules(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    rules: Vec<Rule>,
+    counts: BTreeMap<Call, u64>,
+    read_only: bool,
+    dead: bool,
+}
+
+struct Rule {
+    call: Call,
+    /// Calls until it applies, once; none: always.
+    remaining: Option<u64>,
+    fault: Fault,
+}
+
+impl Rules {
+    pub(super) fn add(&self, call: Call, remaining: Option<u64>, fault: Fault) {
+        self.0.lock().rules.push(Rule {
+            call,
+            remaining,
+            fault,
+        });
+    }
+
+    pub(super) fn set_read_only(&self, read_only: bool) {
+        self.0.lock().read_only = read_only;
+    }
+
+    pub(super) fn clear(&self) {
+        let mut state = self.0.lock();
+        *state = State {
+            counts: std::mem::take(&mut state.counts),
+            ..State::default()
+        };
+    }
+
+    pub(super) fn count(&self, call: Call) -> u64 {
+        let counts = &self.0.lock().counts;
+        match call {
+            Call::Any => counts.values().sum(),
+            call => counts.get(&call).copied().unwrap_or(0),
+        }
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.0.lock().dead
+    }
+
+    pub(super) async fn apply<T>(&self, call: Call, effect: impl Future<Output = Result<T>>) -> Result<T> {
+        let fault = self.0.lock().arrival(call);
+        match fault {
+            None => effect.await,
+            Some(Fault::Fail | Fault::Kill) => broken(),
+            Some(Fault::LoseAnswer | Fault::KillAfter) => {
+                effect.await?;
+                broken()
+            }
+            Some(Fault::ReadOnly) => Err(Error::ReadOnly),
+            Some(Fault::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                effect.await
+            }
+            Some(Fault::HoldBefore(gate)) => {
+                gate.pass().await;
+                effect.await
+            }
+            Some(Fault::HoldAfter(gate)) => {
+                let answer = effect.await;
+                gate.pass().await;
+                answer
+            }
+        }
+    }
+}
+
+impl State {
+    fn arrival(&mut self, call: Call) -> Option<Fault> {
+        *self.counts.entry(call).or_default() += 1;
+        if self.dead {
+            return Some(Fault::Fail);
+        }
+        if self.read_only && matches!(call, Call::Put | Call::Delete | Call::Begin) {
+            return Some(Fault::ReadOnly);
+        }
+        let mut fault = None;
+        self.rules.retain_mut(|rule| {
+            if rule.call != call && rule.call != Call::Any {
+                return true;
+            }
+            match &mut rule.remaining {
+                None => {
+                    fault.get_or_insert(rule.fault.clone());
+                    true
+                }
+                Some(1) => {
+                    fault.get_or_insert(rule.fault.clone());
+                    false
+                }
+                Some(remaining) => {
+                    *remaining -= 1;
+                    true
+                }
+            }
+        });
+        self.dead |= matches!(fault, Some(Fault::Kill | Fault::KillAfter));
+        fault
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::faulty::{Call, Fault, FaultyStorage};
+    use crate::{Entry, Error, MemoryStorage, Storage};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn only_the_call_that_was_meant_fails() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        storage.nth(Call::Get, 2, Fault::Fail);
+        assert!(storage.get("a").await.is_ok());
+        assert!(storage.put(Entry::new("a", "")).await.is_ok());
+        assert!(storage.get("a").await.is_err());
+        assert!(storage.get("a").await.is_ok());
+        assert_eq!((storage.calls(Call::Get), storage.calls(Call::Any)), (3, 4));
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_leaves_the_effect_and_a_kill_nothing() {
+        let memory = Arc::new(MemoryStorage::new());
+        let storage = FaultyStorage::over(memory.clone());
+        storage.nth(Call::Put, 1, Fault::LoseAnswer);
+        storage.nth(Call::Put, 2, Fault::Kill);
+        assert!(storage.put(Entry::new("a", "")).await.is_err());
+        assert!(storage.put(Entry::new("b", "")).await.is_err());
+        assert!(storage.get("a").await.is_err());
+        assert_eq!(memory.entries().len(), 1);
+        storage.heal();
+        assert!(storage.get("a").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_held_call_waits_for_its_gate() {
+        let memory = Arc::new(MemoryStorage::new());
+        let storage = FaultyStorage::over(memory.clone());
+        let gate = storage.hold(Call::Put, 1);
+        let put = tokio::spawn(async move { storage.put(Entry::new("a", "")).await });
+        gate.reached().await;
+        assert!(memory.entries().is_empty() && !put.is_finished());
+        gate.open();
+        put.await.unwrap().unwrap();
+        assert_eq!(memory.entries().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn read_only_storage_reads() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        storage.set_read_only(true);
+        assert_eq!(storage.put(Entry::new("a", "")).await, Err(Error::ReadOnly));
+        assert!(storage.get("a").await.is_ok());
+    }
+}

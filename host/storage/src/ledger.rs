@@ -1,0 +1,285 @@
+//! What this process knows of a mount's storage: counters, cache and scratch behind one lock.
+//!
+//! Every method is one atomic step. The order in which they and the storage calls have to come is in
+//! [`protocol`](crate::protocol).
+
+use crate::cache::{Cache, Cached};
+use crate::counters::{Counters, Footprint, Place, Places, Sample, Thing};
+use crate::scratch::{Scratch, ScratchWrites};
+use crate::sync::Mutex;
+use crate::{Entry, names};
+use bytes::Bytes;
+use std::sync::Arc;
+
+pub(crate) struct Ledger {
+    pub(crate) places: Places,
+    state: Mutex<State>,
+}
+
+struct State {
+    counters: Counters,
+    cache: Cache,
+    caching_allowed: bool,
+    scratch: Scratch,
+    /// Which guest this is the cache and the scratch of.
+    generation: Generation,
+}
+
+/// Counts the guests that a mount has had, so that requests still running on an old one leave nothing to the new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Generation(u64);
+
+/// Where an entry is to be had.
+pub(crate) enum Look {
+    /// Here, read under this sample.
+    Cached(Option<Entry>, Sample),
+    /// In storage; keep the sample.
+    Ask(Sample),
+}
+
+/// Why a commit may not start.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Something it read has moved or is being written.
+    Stale,
+    /// Somebody else is writing one of its keys: try again when that has ended.
+    Occupied,
+}
+
+/// What a finished flush leaves.
+pub(crate) struct Stored {
+    pub(crate) generation: Generation,
+    /// The keys that were written, each with what may be cached of it.
+    pub(crate) keys: Vec<(String, Option<Cached>)>,
+    pub(crate) scratch: ScratchWrites,
+}
+
+impl Ledger {
+    pub(crate) fn new(counters: u32, seed: u64, cache_bytes: usize, scratch_bytes: usize) -> Self {
+        let places = Places::new(counters, seed);
+        let state = State {
+            counters: Counters::new(&places),
+            cache: Cache::new(cache_bytes),
+            caching_allowed: true,
+            scratch: Scratch::new(scratch_bytes),
+            generation: Generation::default(),
+        };
+        Self {
+            places,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Where to read a key. None while it is being written.
+    pub(crate) fn look(&self, key: &str, cacheable: bool) -> Option<Look> {
+        let place = self.places.of(Thing::Key(key));
+        let State { counters, cache, .. } = &mut *self.state.lock();
+        let now = counters.sample(place)?;
+        if cacheable && let Some((entry, sample)) = cache.get(key, |sample| counters.stands(sample)) {
+            return Some(Look::Cached(entry, sample));
+        }
+        Some(Look::Ask(now))
+    }
+
+    /// The sample to take before listing a folder. None while it is being written.
+    pub(crate) fn sample_folder(&self, folder: &str) -> Option<Sample> {
+        self.state
+            .lock()
+            .counters
+            .sample(self.places.of(Thing::Folder(folder)))
+    }
+
+    /// Whether nobody is writing at a place.
+    pub(crate) fn is_free(&self, thing: Thing<'_>) -> bool {
+        self.state.lock().counters.sample(self.places.of(thing)).is_some()
+    }
+
+    /// A scratch value and its sample. None while it is being written.
+    pub(crate) fn scratch(&self, key: &str, generation: Generation) -> Option<(Option<Bytes>, Sample)> {
+        let place = self.places.of(Thing::Scratch(key));
+        let state = self.state.lock();
+        let sample = state.counters.sample(place)?;
+        let value = if state.generation == generation {
+            state.scratch.get(key)
+        } else {
+            None
+        };
+        Some((value, sample))
+    }
+
+    /// The bytes of scratch that would be in use after these writes.
+    pub(crate) fn scratch_bytes_after(&self, writes: &ScratchWrites) -> usize {
+        self.state.lock().scratch.bytes_after(writes)
+    }
+
+    /// Caches what was read after `sample`, if that still stands.
+    pub(crate) fn fill(&self, key: &str, value: Cached, sample: Sample, generation: Generation) {
+        self.state.lock().keep(key, value, sample, generation);
+    }
+
+    /// Whether everything that was read is still so.
+    pub(crate) fn stand(&self, samples: impl IntoIterator<Item = Sample>) -> bool {
+        let state = self.state.lock();
+        samples.into_iter().all(|sample| state.counters.stands(sample))
+    }
+
+    /// Begins a commit: checks what it read and marks what it writes, in one step. Two commits that each read what the
+    /// other writes cannot both pass.
+    pub(crate) fn mark(
+        self: &Arc<Self>,
+        read: impl IntoIterator<Item = Sample>,
+        written: Footprint,
+    ) -> Result<Marks, (Refusal, Footprint)> {
+        let mut state = self.state.lock();
+        if !read.into_iter().all(|sample| state.counters.stands(sample)) {
+            return Err((Refusal::Stale, written));
+        }
+        if !state.counters.are_free(&written) {
+            return Err((Refusal::Occupied, written));
+        }
+        state.counters.mark(&written);
+        drop(state);
+        Ok(Marks {
+            ledger: self.clone(),
+            written,
+        })
+    }
+
+    /// Storage changed beneath the mount.
+    pub(crate) fn invalidate(&self, key: &str) {
+        let mut state = self.state.lock();
+        state.counters.bump(self.places.of(Thing::Key(key)));
+        for folder in names::folders_above(key) {
+            state.counters.bump(self.places.of(Thing::Folder(folder)));
+        }
+        state.cache.remove(key);
+    }
+
+    pub(crate) fn allow_caching(&self, allowed: bool) {
+        let mut state = self.state.lock();
+        state.caching_allowed = allowed;
+        if !allowed {
+            state.cache.clear();
+        }
+    }
+
+    /// Drops cache and scratch, for another guest.
+    pub(crate) fn renew(&self, cache_bytes: usize, scratch_bytes: usize) -> Generation {
+        let mut state = self.state.lock();
+        state.cache = Cache::new(cache_bytes);
+        state.scratch = Scratch::new(scratch_bytes);
+        state.generation.0 += 1;
+        state.generation
+    }
+}
+
+impl State {
+    fn keep(&mut self, key: &str, value: Cached, sample: Sample, generation: Generation) {
+        if self.caching_allowed && self.generation == generation && self.counters.may_cache(sample) {
+            self.cache.insert(key, value, sample);
+        }
+    }
+}
+
+/// The marks of a commit under way. However it ends, they are bumped and removed.
+pub(crate) struct Marks {
+    ledger: Arc<Ledger>,
+    written: Footprint,
+}
+
+impl Marks {
+    /// Every write is in storage.
+    pub(crate) fn finish(mut self, stored: Stored) {
+        let Ledger { places, state } = &*self.ledger;
+        let mut state = state.lock();
+        state.release(&self.written);
+        for (key, value) in stored.keys {
+            state.cache.remove(&key);
+            // Nothing was marked between the bump and this, so the sample is that of the value just stored.
+            if let Some(value) = value
+                && let Some(sample) = state.counters.sample(places.of(Thing::Key(&key)))
+            {
+                state.keep(&key, value, sample, stored.generation);
+            }
+        }
+        if state.generation == stored.generation {
+            state.scratch.apply(&stored.scratch);
+        }
+        drop(state);
+        self.written = Footprint::default();
+    }
+
+    /// Nobody knows which of the writes are in storage, and one might even arrive late. Until the [`Fence`] is taken
+    /// down none of these keys is cached.
+    pub(crate) fn give_up(mut self) -> Fence {
+        let mut state = self.ledger.state.lock();
+        state.release(&self.written);
+        state.counters.fence(&self.written);
+        drop(state);
+        Fence {
+            ledger: self.ledger.clone(),
+            fenced: std::mem::take(&mut self.written),
+        }
+    }
+}
+
+impl State {
+    /// A place is bumped before it can be sampled again: who sampled it before the flush read a value that is gone, or
+    /// may be.
+    fn release(&mut self, written: &Footprint) {
+        self.counters.bump_all(written);
+        self.counters.unmark(written);
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        self.ledger.state.lock().release(&self.written);
+    }
+}
+
+/// Keeps keys out of the cache until it is dropped.
+pub(crate) struct Fence {
+    ledger: Arc<Ledger>,
+    fenced: Footprint,
+}
+
+impl Drop for Fence {
+    fn drop(&mut self) {
+        self.ledger.state.lock().counters.unfence(&self.fenced);
+    }
+}
+
+/// The places that writes touch: each key, and the folders above it unless the key is known to stay, or stay away.
+/// `existed` says what the commit read of a key; that is certain, because the commit checks it.
+pub(crate) fn footprint<'w>(
+    places: &Places,
+    writes: impl IntoIterator<Item = (&'w str, bool)>,
+    existed: impl Fn(&str) -> Option<bool>,
+    scratch_keys: impl IntoIterator<Item = &'w str>,
+) -> Footprint {
+    let mut exists = std::collections::HashMap::new();
+    let mut footprint = Footprint::default();
+    for (key, is_put) in writes {
+        footprint.keys.push(places.of(Thing::Key(key)));
+        // Each write counts, not only the last: storage goes through all of them.
+        let exists = exists.entry(key).or_insert_with(|| existed(key));
+        if *exists != Some(is_put) {
+            footprint
+                .folders
+                .extend(names::folders_above(key).map(|folder| places.of(Thing::Folder(folder))));
+        }
+        *exists = Some(is_put);
+    }
+    footprint
+        .keys
+        .extend(scratch_keys.into_iter().map(|key| places.of(Thing::Scratch(key))));
+    unique(&mut footprint.keys);
+    unique(&mut footprint.folders);
+    footprint
+}
+
+fn unique(places: &mut Vec<Place>) {
+    places.sort_unstable();
+    places.dedup();
+}

@@ -1,0 +1,183 @@
+//! Calls that are made until they succeed.
+
+use crate::{Error, Result};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a storage call that fails is tried again.
+#[derive(Clone)]
+pub(crate) enum Patience {
+    /// Until then.
+    Until(Instant),
+    /// For as long as the mount is served, and that much longer.
+    WhileServed(CancellationToken, Duration),
+}
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// The first try said that storage is read-only: the call had no effect.
+    Refused,
+    /// Time is up: it may have had its effect.
+    GaveUp(Error),
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Refused => Error::ReadOnly,
+            Failed::GaveUp(error) => error,
+        }
+    }
+}
+
+impl Patience {
+    /// Makes a call until it succeeds.
+    pub(crate) async fn insist<T, F: Future<Output = Result<T>>>(
+        &self,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T, Failed> {
+        let mut tries = self.tries();
+        loop {
+            if let Some(value) = tries.make(call()).await? {
+                return Ok(value);
+            }
+        }
+    }
+
+    pub(crate) fn tries(&self) -> Tries<'_> {
+        Tries {
+            patience: self,
+            over: Box::pin(self.over()),
+            failure: None,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Returns when there is no time left.
+    pub(crate) async fn over(&self) {
+        match self {
+            Patience::Until(then) => sleep_until(*then).await,
+            Patience::WhileServed(ended, longer) => {
+                ended.cancelled().await;
+                sleep(*longer).await;
+            }
+        }
+    }
+
+    fn accepts_a_refusal(&self) -> bool {
+        matches!(self, Patience::Until(_))
+    }
+}
+
+/// The tries of one call.
+pub(crate) struct Tries<'p> {
+    patience: &'p Patience,
+    over: Pin<Box<dyn Future<Output = ()> + Send + 'p>>,
+    failure: Option<Error>,
+    pause: Duration,
+}
+
+impl Tries<'_> {
+    /// Makes one try; if it fails, pauses and answers with nothing. One that does not answer in time is given up with the
+    /// rest; it may yet have its effect.
+    pub(crate) async fn make<T>(
+        &mut self,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<Option<T>, Failed> {
+        tokio::select! {
+            biased;
+            answer = call => match answer {
+                Ok(value) => return Ok(Some(value)),
+                Err(Error::ReadOnly) if self.failure.is_none() && self.patience.accepts_a_refusal() => {
+                    return Err(Failed::Refused);
+                }
+                Err(error) => self.failure = Some(error),
+            },
+            () = &mut self.over => return Err(gave_up(self.failure.take())),
+        }
+        tokio::select! {
+            biased;
+            () = &mut self.over => return Err(gave_up(self.failure.take())),
+            () = sleep(self.pause) => self.pause = (self.pause * 2).min(LONGEST_PAUSE),
+        }
+        Ok(None)
+    }
+}
+
+fn gave_up(failure: Option<Error>) -> Failed {
+    Failed::GaveUp(failure.unwrap_or_else(|| Error::Backend("storage did not answer in time".into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    fn brief() -> Patience {
+        Patience::Until(Instant::now() + Duration::from_millis(150))
+    }
+
+    fn broken<T>() -> Result<T> {
+        Err(Error::Backend("broken".into()))
+    }
+
+    #[tokio::test]
+    async fn a_call_is_repeated_until_it_succeeds() {
+        let mut calls = 0;
+        let brief = brief();
+        let answer = brief.insist(|| {
+            calls += 1;
+            ready(if calls < 4 { broken() } else { Ok(calls) })
+        });
+        assert_eq!(answer.await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn time_ends_calls_that_fail_and_calls_that_hang() {
+        let failed = brief().insist(|| ready(broken::<()>())).await;
+        assert!(matches!(failed, Err(Failed::GaveUp(Error::Backend(text))) if text == "broken"));
+        let hung = brief().insist(pending::<Result<()>>).await;
+        assert!(matches!(hung, Err(Failed::GaveUp(_))));
+    }
+
+    #[tokio::test]
+    async fn read_only_is_an_answer_at_the_first_try_only() {
+        let refused = brief().insist(|| ready(Err::<(), _>(Error::ReadOnly))).await;
+        assert!(matches!(refused, Err(Failed::Refused)));
+        let mut calls = 0;
+        let brief = brief();
+        let gave_up = brief.insist(|| {
+            calls += 1;
+            ready(if calls == 1 {
+                broken::<()>()
+            } else {
+                Err(Error::ReadOnly)
+            })
+        });
+        assert!(matches!(gave_up.await, Err(Failed::GaveUp(Error::ReadOnly))));
+    }
+
+    #[tokio::test]
+    async fn patience_with_a_served_mount_ends_some_time_after_it() {
+        let served = CancellationToken::new();
+        let patience = Patience::WhileServed(served.clone(), Duration::from_millis(40));
+        let started = Instant::now();
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(60)).await;
+            served.cancel();
+        });
+        assert!(
+            patience
+                .insist(|| ready(Err::<(), _>(Error::ReadOnly)))
+                .await
+                .is_err()
+        );
+        assert!(started.elapsed() >= Duration::from_millis(100));
+    }
+}

@@ -1,0 +1,125 @@
+//! What the tests share.
+#![allow(dead_code, missing_docs, clippy::unwrap_used)] // each test binary uses a part
+
+use airlock_storage::faulty::FaultyStorage;
+use airlock_storage::{Attempt, Entry, Error, MemoryStorage, Mount, Prefixes, Result, Settings, Transaction};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Settings with which nothing that fails takes long.
+pub fn settings() -> Settings {
+    Settings {
+        turn: Duration::from_millis(300),
+        wait: Duration::from_secs(5),
+        flush: Duration::from_millis(100),
+        late: Duration::from_millis(200),
+        ..Settings::default()
+    }
+}
+
+pub fn cacheable(prefix: &str) -> Settings {
+    Settings {
+        cacheable: Prefixes::from_iter([prefix]),
+        ..settings()
+    }
+}
+
+/// A mount, the storage under it with its faults, and the memory under that.
+pub struct Bed {
+    pub mount: Arc<Mount>,
+    pub storage: FaultyStorage,
+    pub memory: Arc<MemoryStorage>,
+}
+
+impl Bed {
+    pub fn new(settings: Settings) -> Self {
+        Self::over(Arc::default(), settings)
+    }
+
+    pub fn over(memory: Arc<MemoryStorage>, settings: Settings) -> Self {
+        let storage = FaultyStorage::over(memory.clone());
+        let mount = Mount::new(Arc::new(storage.clone()), settings);
+        Self {
+            mount,
+            storage,
+            memory,
+        }
+    }
+
+    pub fn with(keys: &[(&str, &str)], settings: Settings) -> Self {
+        let memory = keys
+            .iter()
+            .map(|(key, value)| Entry::new(*key, value.to_string()))
+            .collect();
+        Self::over(Arc::new(memory), settings)
+    }
+
+    pub async fn begin(&self) -> Transaction {
+        self.mount.begin(Attempt::FIRST).await.unwrap()
+    }
+
+    /// Everything stored, as text.
+    pub fn stored(&self) -> Vec<(String, String)> {
+        stored(&self.memory)
+    }
+}
+
+pub fn stored(memory: &MemoryStorage) -> Vec<(String, String)> {
+    let text = |entry: Entry| (entry.key, String::from_utf8(entry.value.to_vec()).unwrap());
+    memory.entries().into_iter().map(text).collect()
+}
+
+/// Expected contents, to compare with [`stored`].
+pub fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs
+        .iter()
+        .map(|(key, value)| (key.to_string(), value.to_string()))
+        .collect()
+}
+
+pub async fn get(transaction: &mut Transaction, key: &str) -> Result<Option<String>> {
+    let entry = transaction.get(key).await?;
+    Ok(entry.map(|entry| String::from_utf8(entry.value.to_vec()).unwrap()))
+}
+
+pub async fn put(transaction: &mut Transaction, key: &str, value: &str) -> Result<()> {
+    transaction.put(Entry::new(key, value.to_owned())).await
+}
+
+/// One committed write.
+pub async fn store(mount: &Arc<Mount>, key: &str, value: &str) -> Result<()> {
+    let mut transaction = mount.begin(Attempt::FIRST).await?;
+    put(&mut transaction, key, value).await?;
+    transaction.commit().await
+}
+
+/// One read.
+pub async fn read(mount: &Arc<Mount>, key: &str) -> Result<Option<String>> {
+    let mut transaction = mount.begin(Attempt::FIRST).await?;
+    let value = get(&mut transaction, key).await?;
+    transaction.commit().await?;
+    Ok(value)
+}
+
+/// Runs a request as a host does: again after a conflict, with a turn of its own after three.
+pub async fn run<T>(
+    mount: &Arc<Mount>,
+    mut request: impl AsyncFnMut(&mut Transaction) -> Result<T>,
+) -> Result<T> {
+    let mut attempt = Attempt::FIRST;
+    loop {
+        let mut transaction = mount.begin(attempt).await?;
+        let ended = match request(&mut transaction).await {
+            Ok(value) => transaction.commit().await.map(|()| value),
+            Err(error) => Err(error),
+        };
+        match ended {
+            Err(Error::Conflict) if !transaction.has_committed() => attempt = attempt.next(),
+            ended => return ended,
+        }
+    }
+}
+
+pub fn is_partial<T>(result: &Result<T>) -> bool {
+    matches!(result, Err(Error::Partial(_)))
+}
