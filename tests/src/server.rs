@@ -22,10 +22,10 @@ exec 3<&0 </dev/null
     trap '' INT
     read -r word <&3
     [ "$word" != keep ] || exit
-    children=$(cat /proc/$$/task/*/children)
-    kill -9 $$
+    set -- $(cat /proc/$$/task/*/children)
+    shift # the oldest child is this shell; the others are plugins
+    kill -9 $$ "$@"
     rm -rf "$directory"
-    kill -9 $children # plugins that have not ended with their server; and this shell
 ) >/dev/null 2>&1 &
 exec 3<&- 2>&1 "$@"
 "#;

@@ -10,28 +10,46 @@ use std::process::{Child, Command, Stdio};
 use airlock_tests::{files, run};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Starts the script in a process group of its own, as a terminal would, and reads what it prints up to the last line.
-fn start(port: u16) -> (Child, Vec<String>) {
-    let mut script = Command::new(files::root().join("tests/vault/dev.sh"))
-        .arg(files::vault())
-        .env("AIRLOCK_DEV_PORT", port.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .unwrap();
-    let mut lines = Vec::new();
-    for line in BufReader::new(script.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-    {
-        let last = line.contains("airlock inspect");
-        lines.push(line);
-        if last {
-            break;
+/// The script in a process group of its own, as a terminal would start it.
+struct Dev(Child);
+
+impl Dev {
+    /// Starts it and reads what it prints up to the last line.
+    fn start(port: u16) -> (Self, Vec<String>) {
+        let mut script = Command::new(files::root().join("tests/vault/dev.sh"))
+            .arg(files::vault())
+            .env("AIRLOCK_DEV_PORT", port.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(script.stdout.take().unwrap());
+        let dev = Dev(script);
+        let mut lines = Vec::new();
+        for line in stdout.lines().map_while(Result::ok) {
+            let last = line.contains("airlock inspect");
+            lines.push(line);
+            if last {
+                break;
+            }
+        }
+        (dev, lines)
+    }
+
+    /// What Ctrl-C does. Answers with the exit status.
+    fn interrupt(&mut self) -> Option<i32> {
+        let _ = kill_process_group(Pid::from_child(&self.0), Signal::INT);
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            self.interrupt();
         }
     }
-    (script, lines)
 }
 
 fn free_port() -> u16 {
@@ -45,7 +63,7 @@ fn free_port() -> u16 {
 #[test]
 fn the_printed_lines_work_and_ctrl_c_ends_everything() {
     let port = free_port();
-    let (mut script, lines) = start(port);
+    let (mut dev, lines) = Dev::start(port);
     let commands: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("  ")).collect();
     assert!(commands.len() >= 6, "{lines:?}");
 
@@ -66,9 +84,7 @@ fn the_printed_lines_work_and_ctrl_c_ends_everything() {
         assert!(output.stdout.contains(answer), "no {answer:?}: {output:?}");
     }
 
-    let group = Pid::from_child(&script);
-    kill_process_group(group, Signal::INT).unwrap(); // what Ctrl-C does
-    assert_eq!(script.wait().unwrap().code(), Some(130));
+    assert_eq!(dev.interrupt(), Some(130));
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the server has left its port");
 }
 

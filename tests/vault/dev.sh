@@ -31,6 +31,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 mkdir "$directory/plugins"
+: >"$log"
 cp "$airlock" "$directory/plugins/airlock"
 echo "plugin_directory = \"$directory/plugins\"" >"$directory/config.hcl"
 export VAULT_ADDR="http://127.0.0.1:$port" VAULT_TOKEN=root BAO_ADDR="http://127.0.0.1:$port" BAO_TOKEN=root
