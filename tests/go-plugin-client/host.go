@@ -32,6 +32,7 @@ func defaults() settings { return settings{tls: true, version: 2, cookie: "7e6f1
 // host is a go-plugin host with one plugin, and what can be seen of that plugin from outside.
 type host struct {
 	client *plugin.Client
+	config *plugin.ClientConfig
 	cmd    *exec.Cmd
 	log    *buffer // the host's log, which has the plugin's lines in it
 	stderr *buffer // the plugin's standard error as it came
@@ -49,7 +50,7 @@ func newHost(path string, s settings) (*host, error) {
 	h := &host{cmd: exec.Command(path), log: &buffer{}, stderr: &buffer{}, alive: alive, held: held}
 	h.cmd.ExtraFiles = []*os.File{held}
 	h.cmd.Env = s.env
-	h.client = plugin.NewClient(&plugin.ClientConfig{
+	h.config = &plugin.ClientConfig{
 		HandshakeConfig:     plugin.HandshakeConfig{MagicCookieKey: "GREETER_PLUGIN", MagicCookieValue: s.cookie},
 		VersionedPlugins:    map[int]plugin.PluginSet{s.version: {"greeter": greeterPlugin{}}},
 		Cmd:                 h.cmd,
@@ -58,7 +59,8 @@ func newHost(path string, s settings) (*host, error) {
 		AllowedProtocols:    []plugin.Protocol{plugin.ProtocolGRPC},
 		Stderr:              h.stderr,
 		Logger:              hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: h.log, JSONFormat: true}),
-	})
+	}
+	h.client = plugin.NewClient(h.config)
 	return h, nil
 }
 

@@ -20,6 +20,7 @@ var scenarios = map[string]func(path string, s settings) error{
 	"burst":            burst,
 	"kill-busy":        killBusy,
 	"disconnect":       disconnect,
+	"reconnect":        reconnect,
 	"terminate":        terminate,
 	"place":            place,
 	"logging":          logging,

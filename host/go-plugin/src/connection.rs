@@ -199,9 +199,9 @@ impl AsyncWrite for Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::tests::{Host, host};
+    use crate::tls::tests::host;
     use crate::tls::{Tls, server_name};
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::timeout;
 
     const SOON: Duration = Duration::from_secs(10);
@@ -241,6 +241,47 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_multiplexed_connections_the_plugin_uses_the_one_that_is_the_hosts() {
+        let host = host();
+        let tls = Tls::pinned_to(host.cert.clone()).unwrap();
+        let (mut gate, mut connections) = gate(&tls, SOON);
+        let (opener, mut known) = watch::channel(None);
+        gate.multiplexed = Some(opener.into());
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let accepting = tokio::spawn(gate.accept(UnixListener::bind(&path).unwrap()));
+
+        // The stranger comes first, and even speaks TLS.
+        let stranger = mux::tests::host(UnixStream::connect(&path).await.unwrap());
+        let stream = stranger.0.open().await.unwrap();
+        let _ = tls.connector.connect(server_name(), stream).await;
+        let mut rightful = mux::tests::host(UnixStream::connect(&path).await.unwrap());
+        let stream = rightful.0.open().await.unwrap();
+        let _stream = host
+            .connector(&tls.cert)
+            .connect(server_name(), stream)
+            .await
+            .unwrap();
+
+        let _connection = timeout(SOON, connections.recv())
+            .await
+            .expect("the host was kept out");
+        let opener = timeout(SOON, known.wait_for(Option::is_some))
+            .await
+            .unwrap()
+            .unwrap()
+            .clone()
+            .unwrap();
+        // The other side learns of a stream with its first byte.
+        opener.open().await.unwrap().write_all(b"!").await.unwrap();
+        timeout(SOON, rightful.1.recv())
+            .await
+            .expect("the stream went elsewhere")
+            .unwrap();
+        accepting.abort();
+    }
+
+    #[tokio::test]
     async fn the_host_gets_in_while_a_stranger_is_silent() {
         let host = host();
         let tls = Tls::pinned_to(host.cert.clone()).unwrap();
@@ -252,7 +293,8 @@ mod tests {
 
         let _silent = UnixStream::connect(&path).await.unwrap();
         let stream = UnixStream::connect(&path).await.unwrap();
-        let stream = Host::connector(&host, &tls.cert)
+        let stream = host
+            .connector(&tls.cert)
             .connect(server_name(), stream)
             .await
             .unwrap();

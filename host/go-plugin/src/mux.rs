@@ -40,9 +40,13 @@ impl Opener {
 /// Serves the outer connection in a task of its own, until either side closes it; yields the streams that the host
 /// opens.
 pub(crate) fn serve(socket: UnixStream) -> (Opener, mpsc::UnboundedReceiver<Stream>) {
+    run(socket, Mode::Server)
+}
+
+fn run(socket: UnixStream, mode: Mode) -> (Opener, mpsc::UnboundedReceiver<Stream>) {
     let (opener, requests) = mpsc::channel(1);
     let (incoming, streams) = mpsc::unbounded_channel();
-    let connection = yamux::Connection::new(socket.compat(), Config::default(), Mode::Server);
+    let connection = yamux::Connection::new(socket.compat(), Config::default(), mode);
     let mut session = Session {
         connection,
         requests,
@@ -89,5 +93,51 @@ impl Session {
                 Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::timeout;
+
+    /// The host's end.
+    pub(crate) fn host(socket: UnixStream) -> (Opener, mpsc::UnboundedReceiver<Stream>) {
+        run(socket, Mode::Client)
+    }
+
+    #[tokio::test]
+    async fn both_sides_open_streams_that_carry_data_both_ways() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (opener, mut incoming) = serve(ours);
+        let (host_opener, mut host_incoming) = host(theirs);
+        for (opener, incoming) in [(&opener, &mut host_incoming), (&host_opener, &mut incoming)] {
+            let mut near = opener.open().await.unwrap();
+            near.write_all(b"ping").await.unwrap();
+            let mut far = incoming.recv().await.unwrap();
+            let mut read = [0; 4];
+            far.read_exact(&mut read).await.unwrap();
+            assert_eq!(&read, b"ping");
+            far.write_all(b"pong").await.unwrap();
+            near.read_exact(&mut read).await.unwrap();
+            assert_eq!(&read, b"pong");
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_opens_once_the_connection_is_closed() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (opener, mut incoming) = serve(ours);
+        drop(theirs);
+        let end = timeout(Duration::from_secs(10), incoming.recv())
+            .await
+            .expect("the end was not noticed");
+        assert!(end.is_none());
+        assert_eq!(
+            opener.open().await.err().map(|error| error.kind()),
+            Some(io::ErrorKind::NotConnected)
+        );
     }
 }

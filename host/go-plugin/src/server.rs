@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinError;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -26,6 +26,9 @@ use crate::{Error, WINDOW, services};
 /// What is left for calls in flight and for [`Server::on_exit`]. The host kills after 2 s.
 const GRACE: Duration = Duration::from_millis(1500);
 
+/// How long a host that has closed its broker may take to ask for the end, which it does right after.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How many calls that were given up before they were looked at may be pending. `h2`'s own limit of 20 protects from
 /// strangers, but the host is none, and closing its connection over a burst of callers who hang up would end every
 /// other call with it.
@@ -40,7 +43,7 @@ type OnExit = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Sen
 pub enum Exit {
     /// The host asked for it.
     Requested,
-    /// The host's connection closed.
+    /// The host's connection closed, or the stream of its broker, without which it cannot be reached.
     Disconnected,
     /// The process that started the plugin is gone.
     Orphaned,
@@ -184,6 +187,10 @@ impl Running {
         let exit = tokio::select! {
             () = self.requested.cancelled() => Exit::Requested,
             () = self.connections.all_closed() => Exit::Disconnected,
+            () = async {
+                self.post.lost().await;
+                sleep(FAREWELL).await;
+            } => Exit::Disconnected,
             () = parent.ended() => Exit::Orphaned,
             () = signals.terminated() => Exit::Terminated,
             ended = &mut self.serving => return Err(failure(ended)),

@@ -102,6 +102,11 @@ fn ends_when_the_connection_closes() {
 }
 
 #[test]
+fn ends_when_the_brokers_stream_is_lost_though_a_connection_is_left() {
+    passes("reconnect", &[&[]]);
+}
+
+#[test]
 fn ignores_sigint_and_ends_in_order_on_sigterm() {
     passes("terminate", &WITH_TLS);
 }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::Error;
@@ -29,6 +30,8 @@ struct Shared {
     inbox: Mutex<Inbox>,
     /// Where to write, once the host has opened the stream.
     outgoing: watch::Sender<Option<Outgoing>>,
+    /// The host had the stream open and no longer has.
+    lost: CancellationToken,
 }
 
 impl Post {
@@ -68,6 +71,12 @@ impl Post {
                 reason: "it answered with an address".into(),
             }),
         }
+    }
+
+    /// Waits until the host was here and is no longer. No Go host opens its stream twice: without it none of its
+    /// services can be reached again.
+    pub async fn lost(&self) {
+        self.0.lost.cancelled().await;
     }
 
     /// Ends the stream from this side.
@@ -150,6 +159,7 @@ impl GrpcBroker for Post {
             while let Ok(Some(message)) = incoming.message().await {
                 post.deliver(message);
             }
+            post.0.lost.cancel();
         });
         Ok(Response::new(UnboundedReceiverStream::new(messages)))
     }
