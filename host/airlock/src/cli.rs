@@ -101,6 +101,11 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
+    /// Keep what is stored under this prefix in memory, where the guest says that it may be (`airlock inspect`: cacheable);
+    /// repeatable. Nothing is kept where Vault forbids caching
+    #[arg(long, value_name = "PREFIX")]
+    pub cache: Vec<String>,
+
     #[command(flatten)]
     pub limits: LimitArgs,
 }

@@ -15,7 +15,10 @@ pub fn run(module: &Path, output: &Path) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let component = encode(&bytes)
         .with_context(|| format!("{} cannot be made a component: is it a core module built with bindings for the airlock:engine contract?", module.display()))?;
-    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = output
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let written = (|| {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&component)?;
@@ -27,5 +30,8 @@ pub fn run(module: &Path, output: &Path) -> Result<()> {
 }
 
 fn encode(module: &[u8]) -> Result<Vec<u8>> {
-    wit_component::ComponentEncoder::default().validate(true).module(module)?.encode()
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)?
+        .encode()
 }

@@ -1,0 +1,241 @@
+//! Requests on their way to the guest and answers on their way back: one form for another, nothing added.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use airlock_sandbox::types;
+use airlock_sandbox::{Error, Paths};
+use vault_plugin::{Json, Operation, SpecialPaths};
+
+/// A request as the contract has it.
+pub fn request(request: vault_plugin::Request) -> types::Request {
+    types::Request {
+        id: request.id,
+        operation: operation(request.operation),
+        path: request.path,
+        data: request.data.map(Json::into_string),
+        mount_point: request.mount_point,
+        mount_type: request.mount_type,
+        mount_accessor: request.mount_accessor,
+        entity_id: request.entity_id,
+        display_name: request.display_name,
+        client_token: request.client_token,
+        client_token_accessor: request.client_token_accessor,
+        headers: headers_in(request.headers),
+        connection: request.connection.map(|connection| types::Connection {
+            remote_addr: connection.remote_addr,
+            remote_port: u32::try_from(connection.remote_port).unwrap_or(0),
+        }),
+        secret: request.secret.map(|secret| types::Secret {
+            lease: types::Lease {
+                ttl: nanoseconds(secret.lease.ttl),
+                max_ttl: nanoseconds(secret.lease.max_ttl),
+                renewable: secret.lease.renewable,
+                increment: nanoseconds(secret.lease.increment),
+                issue_time: secret.lease.issue_time.map(timestamp),
+            },
+            internal_data: secret.internal_data.map(Json::into_string),
+            lease_id: secret.lease_id,
+        }),
+        wrap: request.wrap.map(|wrap| types::WrapRequest {
+            ttl: nanoseconds(wrap.ttl),
+            format: wrap.format,
+            seal_wrap: wrap.seal_wrap,
+        }),
+        unauthenticated: request.unauthenticated,
+        policy_override: request.policy_override,
+        replication_cluster: request.replication_cluster,
+        recover_source_path: request.recover_source_path,
+    }
+}
+
+/// A guest's answer as Vault takes it.
+pub fn answer(answer: types::Response) -> vault_plugin::Response {
+    let mut response = vault_plugin::Response::new();
+    response.data = answer.data.and_then(Json::from_text);
+    response.secret = answer.secret.map(|secret| vault_plugin::Secret {
+        lease: vault_plugin::Lease {
+            ttl: duration(secret.lease.ttl),
+            max_ttl: duration(secret.lease.max_ttl),
+            renewable: secret.lease.renewable,
+            increment: duration(secret.lease.increment),
+            issue_time: secret.lease.issue_time.and_then(system_time),
+        },
+        internal_data: secret.internal_data.and_then(Json::from_text),
+        lease_id: secret.lease_id,
+    });
+    response.redirect = answer.redirect.unwrap_or_default();
+    response.warnings = answer.warnings;
+    for header in answer.headers {
+        response
+            .headers
+            .entry(header.name)
+            .or_default()
+            .extend(header.values);
+    }
+    response.wrap_info = answer.wrap_info.map(|info| vault_plugin::WrapInfo {
+        ttl: duration(info.ttl),
+        token: info.token,
+        accessor: info.accessor,
+        creation_time: info.creation_time.and_then(system_time),
+        wrapped_accessor: info.wrapped_accessor,
+        wrapped_entity_id: info.wrapped_entity_id,
+        format: info.format,
+        creation_path: info.creation_path,
+        seal_wrap: info.seal_wrap,
+    });
+    response
+}
+
+/// Why a request was not done, as the error that makes Vault answer with the right status.
+pub fn refusal(error: Error) -> vault_plugin::Error {
+    use vault_plugin::Error as Vault;
+    if error.is_read_only() {
+        return Vault::ReadOnly;
+    }
+    match error {
+        Error::Guest(types::Error::User(text)) => Vault::User(text),
+        Error::Guest(types::Error::Internal(text)) => Vault::Internal(text),
+        Error::Guest(types::Error::UnsupportedOperation) => Vault::UnsupportedOperation,
+        Error::Guest(types::Error::UnsupportedPath) => Vault::UnsupportedPath,
+        Error::Guest(types::Error::PermissionDenied) => Vault::PermissionDenied,
+        Error::Guest(types::Error::Coded(error)) => Vault::Coded {
+            status: error.status,
+            message: error.message,
+        },
+        error => Vault::Coded {
+            status: error.status(),
+            message: error.to_string(),
+        },
+    }
+}
+
+/// The paths that Vault treats specially.
+pub fn paths(paths: Paths) -> SpecialPaths {
+    SpecialPaths {
+        root: paths.root,
+        unauthenticated: paths.unauthenticated,
+        local_storage: paths.local_storage,
+        seal_wrap_storage: paths.seal_wrap_storage,
+        write_forwarded_storage: paths.write_forwarded_storage,
+        binary: Vec::new(),
+        limited: paths.limited,
+        allow_snapshot_read: paths.allow_snapshot_read,
+    }
+}
+
+fn operation(operation: Operation) -> types::Operation {
+    match operation {
+        Operation::Create => types::Operation::Create,
+        Operation::Read => types::Operation::Read,
+        Operation::Update => types::Operation::Update,
+        Operation::Patch => types::Operation::Patch,
+        Operation::Delete => types::Operation::Delete,
+        Operation::List => types::Operation::List,
+        Operation::Help => types::Operation::Help,
+        Operation::AliasLookahead => types::Operation::AliasLookahead,
+        Operation::ResolveRole => types::Operation::ResolveRole,
+        Operation::Header => types::Operation::Header,
+        Operation::Revoke => types::Operation::Revoke,
+        Operation::Renew => types::Operation::Renew,
+        Operation::Rollback => types::Operation::Rollback,
+        Operation::Rotate => types::Operation::Rotate,
+        Operation::Recover => types::Operation::Recover,
+        Operation::Scan => types::Operation::Scan,
+        other => types::Operation::Other(other.as_str().to_owned()),
+    }
+}
+
+fn headers_in(headers: impl IntoIterator<Item = (String, Vec<String>)>) -> Vec<types::Header> {
+    headers
+        .into_iter()
+        .map(|(name, values)| types::Header { name, values })
+        .collect()
+}
+
+/// As the contract counts time; what is longer than 292 years is that long.
+pub(super) fn nanoseconds(duration: Duration) -> types::Nanoseconds {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// A guest's length of time; a negative one is none.
+pub(super) fn duration(nanoseconds: types::Nanoseconds) -> Duration {
+    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
+}
+
+/// A moment; one before 1970 is 1970, which no lease knows.
+pub(super) fn timestamp(time: SystemTime) -> types::Timestamp {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    types::Timestamp {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanoseconds: since.subsec_nanos(),
+    }
+}
+
+/// A guest's moment; none if it is before 1970 or farther away than the system's clock can say.
+fn system_time(time: types::Timestamp) -> Option<SystemTime> {
+    let since = Duration::new(
+        u64::try_from(time.seconds).ok()?,
+        time.nanoseconds.min(999_999_999),
+    );
+    UNIX_EPOCH.checked_add(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_passed_on_digit_for_digit() {
+        const TEXT: &str = r#"{"n": 9007199254740993, "x":1e3}"#;
+        let mut incoming = vault_plugin::Request::new(Operation::Update, "a");
+        incoming.data = Json::from_text(TEXT);
+        assert_eq!(request(incoming).data.as_deref(), Some(TEXT));
+        let outgoing = answer(types::Response {
+            data: Some(TEXT.into()),
+            ..types::Response::default()
+        });
+        assert_eq!(outgoing.data.unwrap().as_str(), TEXT);
+    }
+
+    #[test]
+    fn times_that_do_not_fit_are_bounded_and_do_not_wrap() {
+        assert_eq!(nanoseconds(Duration::MAX), i64::MAX);
+        assert_eq!(duration(-1), Duration::ZERO);
+        assert_eq!(
+            system_time(types::Timestamp {
+                seconds: -1,
+                nanoseconds: 0
+            }),
+            None
+        );
+        assert_eq!(
+            system_time(types::Timestamp {
+                seconds: i64::MAX,
+                nanoseconds: u32::MAX
+            }),
+            None
+        );
+        let time = UNIX_EPOCH + Duration::new(7, 9);
+        assert_eq!(system_time(timestamp(time)), Some(time));
+    }
+
+    #[test]
+    fn what_the_guest_refuses_keeps_its_meaning() {
+        let refused = |error| refusal(Error::Guest(error));
+        assert!(
+            matches!(refused(types::Error::User("no".into())), vault_plugin::Error::User(text) if text == "no")
+        );
+        assert!(matches!(
+            refused(types::Error::ReadOnly),
+            vault_plugin::Error::ReadOnly
+        ));
+        let coded = types::CodedError {
+            status: 418,
+            message: "tea".into(),
+        };
+        assert!(matches!(
+            refused(types::Error::Coded(coded)),
+            vault_plugin::Error::Coded { status: 418, .. }
+        ));
+    }
+}

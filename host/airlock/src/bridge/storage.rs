@@ -1,0 +1,103 @@
+//! Vault's storage, as transactions use it.
+
+use airlock_storage::{Entry, Error, Result, Storage, StorageTransaction};
+use async_trait::async_trait;
+use vault_plugin::StorageEntry;
+
+/// A mount's storage in Vault.
+pub struct VaultStorage(pub vault_plugin::Storage);
+
+#[async_trait]
+impl Storage for VaultStorage {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        Ok(self.0.get(key).await.map_err(error)?.map(from_vault))
+    }
+
+    async fn put(&self, entry: Entry) -> Result<()> {
+        self.0.put(to_vault(entry)).await.map_err(error)
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.0.delete(key).await.map_err(error)
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>> {
+        self.0.list(folder).await.map_err(error)
+    }
+
+    async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
+        // Vault's pages count in 32 bits; a larger one is the whole folder.
+        let limit = u32::try_from(limit).unwrap_or(i32::MAX as u32);
+        self.0.list_page(folder, after, limit).await.map_err(error)
+    }
+
+    async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
+        match self.0.begin_tx().await {
+            Ok(transaction) => Ok(Some(Box::new(Transaction(Some(transaction))))),
+            Err(vault_plugin::Error::NotTransactional) => Ok(None),
+            Err(other) => Err(error(other)),
+        }
+    }
+}
+
+/// A storage transaction of OpenBao's, until it is ended.
+struct Transaction(Option<vault_plugin::StorageTransaction>);
+
+impl Transaction {
+    fn open(&self) -> Result<&vault_plugin::StorageTransaction> {
+        self.0.as_ref().ok_or_else(ended)
+    }
+
+    fn end(&mut self) -> Result<vault_plugin::StorageTransaction> {
+        self.0.take().ok_or_else(ended)
+    }
+}
+
+fn ended() -> Error {
+    Error::Backend("the storage transaction has ended".into())
+}
+
+#[async_trait]
+impl StorageTransaction for Transaction {
+    async fn put(&mut self, entry: Entry) -> Result<()> {
+        self.open()?.put(to_vault(entry)).await.map_err(error)
+    }
+
+    async fn delete(&mut self, key: &str) -> Result<()> {
+        self.open()?.delete(key).await.map_err(error)
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        self.end()?.commit().await.map_err(error)
+    }
+
+    async fn rollback(&mut self) -> Result<()> {
+        self.end()?.rollback().await.map_err(error)
+    }
+}
+
+fn to_vault(entry: Entry) -> StorageEntry {
+    StorageEntry {
+        key: entry.key,
+        value: entry.value,
+        seal_wrap: entry.seal_wrap,
+    }
+}
+
+fn from_vault(entry: StorageEntry) -> Entry {
+    Entry {
+        key: entry.key,
+        value: entry.value,
+        seal_wrap: entry.seal_wrap,
+    }
+}
+
+fn error(error: vault_plugin::Error) -> Error {
+    use vault_plugin::Error as Vault;
+    match error {
+        // One meaning to whoever writes: not here, not now. The server forwards the request where it can.
+        Vault::ReadOnly | Vault::SetupReadOnly | Vault::PleaseForward => Error::ReadOnly,
+        Vault::Conflict => Error::Conflict,
+        other => Error::Backend(other.to_string()),
+    }
+}

@@ -1,0 +1,170 @@
+//! Vault's system view and event bus, as a guest sees them.
+
+use airlock_sandbox::types::{Json, Nanoseconds, WrapInfo};
+use airlock_sandbox::{Alias, Entity, Events, Group, Replication, System, SystemError};
+use async_trait::async_trait;
+use vault_plugin::{Event, ReplicationState, SystemView};
+
+use super::message::{duration, nanoseconds, timestamp};
+
+/// Vault's `SystemView` of a mount.
+pub struct VaultSystem(pub SystemView);
+
+type Result<T> = std::result::Result<T, SystemError>;
+
+#[async_trait]
+impl System for VaultSystem {
+    async fn default_lease_ttl(&self) -> Result<Nanoseconds> {
+        self.0.default_lease_ttl().await.map(nanoseconds).map_err(error)
+    }
+
+    async fn max_lease_ttl(&self) -> Result<Nanoseconds> {
+        self.0.max_lease_ttl().await.map(nanoseconds).map_err(error)
+    }
+
+    async fn tainted(&self) -> Result<bool> {
+        self.0.tainted().await.map_err(error)
+    }
+
+    async fn caching_disabled(&self) -> Result<bool> {
+        self.0.caching_disabled().await.map_err(error)
+    }
+
+    async fn local_mount(&self) -> Result<bool> {
+        self.0.local_mount().await.map_err(error)
+    }
+
+    async fn replication_state(&self) -> Result<Replication> {
+        let state = self.0.replication_state().await.map_err(error)?;
+        let part = |bit, flag| {
+            if state.contains(bit) {
+                flag
+            } else {
+                Replication::empty()
+            }
+        };
+        Ok(part(
+            ReplicationState::PERFORMANCE_PRIMARY,
+            Replication::PERFORMANCE_PRIMARY,
+        ) | part(
+            ReplicationState::PERFORMANCE_SECONDARY,
+            Replication::PERFORMANCE_SECONDARY,
+        ) | part(
+            ReplicationState::PERFORMANCE_STANDBY,
+            Replication::PERFORMANCE_STANDBY,
+        ) | part(
+            ReplicationState::DISASTER_RECOVERY_PRIMARY,
+            Replication::DISASTER_RECOVERY_PRIMARY,
+        ) | part(
+            ReplicationState::DISASTER_RECOVERY_SECONDARY,
+            Replication::DISASTER_RECOVERY_SECONDARY,
+        ))
+    }
+
+    async fn vault_version(&self) -> Result<String> {
+        let environment = self.0.plugin_env().await.map_err(error)?;
+        let mut version = environment.version;
+        for (mark, part) in [('-', environment.prerelease), ('+', environment.metadata)] {
+            if !part.is_empty() {
+                version.push(mark);
+                version.push_str(&part);
+            }
+        }
+        Ok(version)
+    }
+
+    async fn cluster_id(&self) -> Result<String> {
+        self.0.cluster_info().await.map(|info| info.id).map_err(error)
+    }
+
+    async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>> {
+        let entity = self.0.entity_info(entity_id).await.map_err(error)?;
+        Ok(entity.map(|entity| Entity {
+            id: entity.id,
+            name: entity.name,
+            aliases: entity.aliases.into_iter().map(alias).collect(),
+            metadata: entity.metadata.into_iter().collect(),
+            disabled: entity.disabled,
+        }))
+    }
+
+    async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>> {
+        let groups = self.0.groups_for_entity(entity_id).await.map_err(error)?;
+        let group = |group: vault_plugin::Group| Group {
+            id: group.id,
+            name: group.name,
+            metadata: group.metadata.into_iter().collect(),
+        };
+        Ok(groups.into_iter().map(group).collect())
+    }
+
+    async fn generate_password(&self, policy: &str) -> Result<String> {
+        self.0.generate_password_from_policy(policy).await.map_err(error)
+    }
+
+    async fn identity_token(&self, audience: &str, ttl: Nanoseconds) -> Result<(String, Nanoseconds)> {
+        let token = self
+            .0
+            .generate_identity_token(audience, duration(ttl))
+            .await
+            .map_err(error)?;
+        Ok((token.token, nanoseconds(token.ttl)))
+    }
+
+    async fn wrap_data(&self, data: Json, ttl: Nanoseconds) -> Result<WrapInfo> {
+        let Some(data) = vault_plugin::Json::from_text(data) else {
+            return Err(SystemError::Failed("there is no data to wrap".into()));
+        };
+        let info = self
+            .0
+            .response_wrap_data(data, duration(ttl))
+            .await
+            .map_err(error)?;
+        Ok(WrapInfo {
+            ttl: nanoseconds(info.ttl),
+            token: info.token,
+            accessor: info.accessor,
+            creation_time: info.creation_time.map(timestamp),
+            wrapped_accessor: info.wrapped_accessor,
+            wrapped_entity_id: info.wrapped_entity_id,
+            format: info.format,
+            creation_path: info.creation_path,
+            seal_wrap: info.seal_wrap,
+        })
+    }
+}
+
+fn alias(alias: vault_plugin::Alias) -> Alias {
+    Alias {
+        id: alias.id,
+        mount_type: alias.mount_type,
+        mount_accessor: alias.mount_accessor,
+        name: alias.name,
+        metadata: alias.metadata.into_iter().collect(),
+    }
+}
+
+fn error(error: vault_plugin::Error) -> SystemError {
+    match error {
+        vault_plugin::Error::Unsupported(_) => SystemError::Unsupported,
+        other => SystemError::Failed(other.to_string()),
+    }
+}
+
+/// Vault's event bus.
+pub struct VaultEvents(pub vault_plugin::Events);
+
+#[async_trait]
+impl Events for VaultEvents {
+    async fn send(&self, event_type: &str, metadata: &str) -> std::result::Result<(), String> {
+        let event = Event {
+            metadata: vault_plugin::Json::from_text(metadata),
+            ..Event::default()
+        };
+        match self.0.send(event_type, event).await {
+            // OpenBao has no event bus: nobody can be waiting for it.
+            Ok(()) | Err(vault_plugin::Error::Unsupported(_)) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The guest of this process, loaded: what `serve`, `check` and `inspect` have in common.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use airlock_sandbox::{Compiler, Guest, Limits, Sandbox, SandboxSettings};
+use airlock_storage::Prefixes;
+use anyhow::{Context as _, Result};
+
+use crate::cli::{LimitArgs, ServeArgs};
+use crate::trust::Trust;
+
+/// A guest that may run here, and what its operator grants it.
+pub struct Engine {
+    pub guest: Guest,
+    /// The storage that may be kept in memory.
+    pub cacheable: Prefixes,
+    /// Whether the guest's digest was checked against a pin.
+    pub pinned: bool,
+}
+
+impl Engine {
+    /// Reads, checks and loads the guest that the arguments name.
+    pub async fn load(args: &ServeArgs) -> Result<Self> {
+        let trust = Trust::new(&args.guest_sha256)?;
+        let component = trust.read(&args.guest)?;
+        let cache = args.cache_dir.clone().or_else(default_cache);
+        let guest = load(&args.guest, &component, cache, limits(&args.limits)).await?;
+        Ok(Self {
+            guest,
+            cacheable: Prefixes::from_iter(&args.cache),
+            pinned: trust != Trust::Unpinned,
+        })
+    }
+}
+
+/// Loads a guest's bytes in a sandbox of its own.
+pub async fn load(path: &Path, component: &[u8], cache: Option<PathBuf>, limits: Limits) -> Result<Guest> {
+    let sandbox = |cache| {
+        let compiler = Compiler::Child {
+            program: this_program(),
+            arguments: vec!["compile".into()],
+        };
+        Sandbox::new(SandboxSettings { compiler, cache })
+    };
+    let sandbox = match sandbox(cache) {
+        Err(airlock_sandbox::Error::Cache(reason)) => {
+            tracing::warn!(
+                reason,
+                "compiled guests are not kept; the guest is compiled at every start"
+            );
+            sandbox(None)?
+        }
+        sandbox => sandbox?,
+    };
+    sandbox
+        .load(component, limits)
+        .await
+        .with_context(|| format!("guest {}", path.display()))
+}
+
+/// The limits that the command line sets.
+pub fn limits(args: &LimitArgs) -> Limits {
+    let mib = |count: u32| u64::from(count) << 20;
+    let milliseconds = |count: u32| Duration::from_millis(count.into());
+    Limits {
+        memory_bytes: mib(args.memory_mib),
+        cpu: milliseconds(args.cpu_ms),
+        wall: milliseconds(args.wall_ms),
+        storage_operations: args.storage_ops,
+        transfer_bytes: mib(args.transfer_mib),
+        log_lines: args.log_lines,
+        instances: args.instances,
+        queue: args.queue,
+        start: milliseconds(args.start_ms),
+    }
+}
+
+/// This very program, though the file it was started from may have been replaced.
+fn this_program() -> PathBuf {
+    let link = PathBuf::from("/proc/self/exe");
+    if link.exists() {
+        link
+    } else {
+        std::env::current_exe().unwrap_or(link)
+    }
+}
+
+/// `airlock` in the user's cache directory, or, for a user without a home, in the temporary directory under a name of
+/// the user's own. The sandbox refuses it if anyone else could write there.
+fn default_cache() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    let own = || std::env::temp_dir().join(format!("airlock-cache-{}", rustix::process::geteuid().as_raw()));
+    Some(caches.map_or_else(own, |caches| caches.join("airlock")))
+}

@@ -1,0 +1,21 @@
+//! What the process gives up before it sees a secret.
+
+/// Freed memory is wiped: whatever held a request, a value or a key, in any crate, is gone once it is let go.
+#[global_allocator]
+static WIPE_FREED_MEMORY: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
+    zeroizing_alloc::ZeroAlloc(std::alloc::System);
+
+/// Forbids core dumps, and lets no other process of the same user attach or read this one's memory.
+///
+/// Best effort: a system that refuses leaves the process as safe as any other.
+pub fn seal_process() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let _ = setrlimit(
+        Resource::Core,
+        Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    );
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+}

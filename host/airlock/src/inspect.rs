@@ -1,0 +1,109 @@
+//! `airlock inspect`: what a guest is, before anyone lets it near a Vault.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits};
+use anyhow::Result;
+
+use crate::engine;
+use crate::trust::read_guest;
+
+/// Reads the guest and has it describe itself, in the sandbox.
+pub async fn run(path: &Path) -> Result<String> {
+    let component = read_guest(path)?;
+    // What it needs is to be shown here and not to be refused.
+    let limits = Limits {
+        memory_bytes: 4 << 30,
+        cpu: ENOUGH,
+        wall: ENOUGH,
+        storage_operations: u32::MAX,
+        ..Limits::default()
+    };
+    let guest = engine::load(path, &component, None, limits).await?;
+    Ok(describe(&guest, component.len()))
+}
+
+const ENOUGH: std::time::Duration = std::time::Duration::from_secs(u32::MAX as u64);
+
+fn describe(guest: &Guest, size: usize) -> String {
+    let description = guest.description();
+    let mut out = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(out, "{:<16} {value}", format!("{name}:"));
+    };
+    line("name", &description.name);
+    line("version", &description.version);
+    line("about", &description.about);
+    line("sha256", guest.digest());
+    line("size", &format!("{size} bytes"));
+    line(
+        "contract",
+        &format!("airlock:engine {CONTRACT_VERSION} (this host's)"),
+    );
+    line("imports", &list(guest.imports(), "nothing"));
+    line(
+        "storage",
+        &list(
+            &description
+                .storage
+                .iter()
+                .map(|prefix| shown(prefix))
+                .collect::<Vec<_>>(),
+            "none",
+        ),
+    );
+    line("layout version", &description.storage_version.to_string());
+    line(
+        "cacheable",
+        &list(
+            &description
+                .cacheable
+                .iter()
+                .map(|prefix| shown(prefix))
+                .collect::<Vec<_>>(),
+            "nothing",
+        ),
+    );
+    line(
+        "redo record",
+        if description.redo_record {
+            "yes: a commit of several keys is all or nothing"
+        } else {
+            "no"
+        },
+    );
+    line("scratch", &format!("{} bytes", description.scratch_bytes));
+    let needs = &description.needs;
+    let needs: Vec<String> = [
+        needs
+            .memory_bytes
+            .map(|bytes| format!("--memory-mib={}", bytes.div_ceil(1 << 20))),
+        needs.cpu_milliseconds.map(|count| format!("--cpu-ms={count}")),
+        needs.wall_milliseconds.map(|count| format!("--wall-ms={count}")),
+        needs
+            .storage_operations
+            .map(|count| format!("--storage-ops={count}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    line("needs at least", &list(&needs, "no more than the defaults"));
+    out
+}
+
+fn list(items: &[String], none: &str) -> String {
+    if items.is_empty() {
+        none.to_owned()
+    } else {
+        items.join(", ")
+    }
+}
+
+fn shown(prefix: &str) -> String {
+    if prefix.is_empty() {
+        "everything".to_owned()
+    } else {
+        format!("{prefix}*")
+    }
+}

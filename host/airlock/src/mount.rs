@@ -1,0 +1,145 @@
+//! One mount: Vault's requests on one side, the guest on the other.
+
+use std::sync::{Arc, OnceLock};
+
+use airlock_sandbox::{Guest, MountContext, Outcome, Services};
+use vault_plugin::{Backend, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
+
+use crate::bridge::{self, HostLog, VaultEvents, VaultStorage, VaultSystem};
+use crate::engine::Engine;
+
+/// A mount that a guest serves.
+pub struct GuestMount {
+    guest: Guest,
+    context: Arc<MountContext>,
+    paths: SpecialPaths,
+    /// Why the guest could not be initialized. Vault only logs that, and sends requests all the same.
+    failed: OnceLock<String>,
+}
+
+impl GuestMount {
+    /// Prepares a mount. The guest is asked for its special paths; nothing is stored yet.
+    pub async fn set_up(engine: &Engine, setup: Setup) -> Result<Self, Error> {
+        let guest = engine.guest.clone();
+        let config: Vec<_> = setup.config.into_iter().collect();
+        let paths = guest.special_paths(&config).await.map_err(bridge::refusal)?;
+
+        let mut settings = guest.description().storage_settings();
+        settings.cacheable =
+            airlock_storage::Prefixes::from_iter(&guest.description().cacheable).and(&engine.cacheable);
+        let storage = airlock_storage::Mount::new(Arc::new(VaultStorage(setup.storage)), settings);
+        // A server that does not say is one that has not forbidden it.
+        storage.allow_caching(!setup.system.caching_disabled().await.unwrap_or(false));
+        let services = Services {
+            system: Arc::new(VaultSystem(setup.system)),
+            events: Arc::new(VaultEvents(setup.events)),
+            log: Arc::new(HostLog),
+            ..Services::default()
+        };
+        let context = MountContext::new(storage, services, config, guest.limits());
+        Ok(Self {
+            guest,
+            context,
+            paths: bridge::paths(paths),
+            failed: OnceLock::new(),
+        })
+    }
+
+    fn check_initialized(&self) -> Result<(), Error> {
+        match self.failed.get() {
+            None => Ok(()),
+            Some(reason) => Err(Error::Coded {
+                status: 503,
+                message: format!(
+                    "this mount could not be initialized: {reason}; reload the plugin to try again"
+                ),
+            }),
+        }
+    }
+
+    /// The result of a call; what it used goes to the log.
+    fn report<T>(&self, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
+        let usage = &outcome.usage;
+        tracing::trace!(
+            guest = self.guest.description().name,
+            call = what,
+            done = outcome.result.is_ok(),
+            attempts = usage.attempts,
+            cpu_us = usage.cpu.as_micros() as u64,
+            wall_us = usage.wall.as_micros() as u64,
+            memory_bytes = usage.memory_bytes,
+            storage_calls = usage.storage.calls(),
+            "guest was called"
+        );
+        match &outcome.result {
+            Err(airlock_sandbox::Error::Guest(_)) | Ok(_) => {}
+            // Our own words: they name the guest, the limit and the setting, and hold nothing of the request.
+            Err(error) => tracing::warn!(call = what, %error, "a call of the guest was not done"),
+        }
+        outcome.result
+    }
+}
+
+#[async_trait]
+impl Backend for GuestMount {
+    fn special_paths(&self) -> SpecialPaths {
+        self.paths.clone()
+    }
+
+    async fn initialize(&self) -> Result<(), Error> {
+        let outcome = self.guest.initialize(&self.context).await;
+        match self.report("initialize", outcome) {
+            Ok(()) => Ok(()),
+            // A standby cannot write. Its active node has initialized the mount, or will.
+            Err(error) if error.is_read_only() => Ok(()),
+            Err(error) => {
+                let _ = self.failed.set(error.to_string());
+                Err(bridge::refusal(error))
+            }
+        }
+    }
+
+    async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
+        self.check_initialized()?;
+        let operation = operation_name(&request.operation).to_owned();
+        let outcome = self
+            .guest
+            .handle_request(&self.context, bridge::request(request))
+            .await;
+        self.report(&operation, outcome)
+            .map(|answer| answer.map(bridge::answer))
+            .map_err(bridge::refusal)
+    }
+
+    /// Vault shows no cause of a check that fails: the caller would read "internal error". So a check that could not be
+    /// made is no answer, after which Vault sends the request as an update. The request then fails by itself and says
+    /// why; or, if it can be done after all, the sandbox repeats the check and refuses an update that is none.
+    async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
+        self.check_initialized()?;
+        let outcome = self
+            .guest
+            .check_existence(&self.context, bridge::request(request))
+            .await;
+        match self.report("existence check", outcome).map_err(bridge::refusal) {
+            Err(error @ (Error::User(_) | Error::UnsupportedPath | Error::ReadOnly)) => Err(error),
+            result => Ok(result.unwrap_or(None)),
+        }
+    }
+
+    async fn invalidate_key(&self, key: &str) {
+        let outcome = self.guest.invalidate(&self.context, key).await;
+        let _ = self.report("invalidate", outcome);
+    }
+
+    async fn cleanup(&self) {
+        self.context.storage().drain().await;
+    }
+}
+
+/// For the log: an operation that this host does not know may carry anything in its name.
+fn operation_name(operation: &Operation) -> &str {
+    match operation {
+        Operation::Other(_) => "other",
+        known => known.as_str(),
+    }
+}

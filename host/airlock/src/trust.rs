@@ -1,0 +1,143 @@
+//! Which guests may run: a file's bytes are read once, and what is hashed is what is run.
+//!
+//! Vault's catalog pins the host binary and its arguments. The arguments pin the guest, so that replacing the file is
+//! not enough to run code on a mount's secrets.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+/// The largest guest that is read, in bytes: far above any engine, far below what would hurt the host.
+const MAX_GUEST_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Which guests the operator lets run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// Those with one of these digests, in lower-case hexadecimal.
+    Pinned(Vec<String>),
+    /// Whatever the file holds; for development.
+    Unpinned,
+}
+
+/// Why a guest file was not taken.
+#[derive(Debug, Error)]
+pub enum Refused {
+    #[error("--guest-sha256={0} is not a SHA-256: give 64 hexadecimal digits, as `sha256sum` prints them")]
+    BadPin(String),
+    #[error("guest {}: cannot be read by this user", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("guest {}: not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    #[error("guest {}: larger than 256 MiB, which no guest may be", .0.display())]
+    TooLarge(PathBuf),
+    #[error(
+        "guest {}: its SHA-256 is {found}, which no --guest-sha256 names: put back the pinned file, or register the \
+         plugin with this digest if it is the build you want",
+        path.display()
+    )]
+    NotPinned { path: PathBuf, found: String },
+}
+
+impl Trust {
+    /// From `--guest-sha256` (any case, surrounding space ignored); no pins mean `--unpinned`, which the command line
+    /// has made explicit.
+    pub fn new(pins: &[String]) -> Result<Self, Refused> {
+        if pins.is_empty() {
+            return Ok(Self::Unpinned);
+        }
+        let digest = |pin: &String| {
+            let digest = pin.trim().to_ascii_lowercase();
+            let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if is_digest {
+                Ok(digest)
+            } else {
+                Err(Refused::BadPin(pin.clone()))
+            }
+        };
+        pins.iter()
+            .map(digest)
+            .collect::<Result<_, _>>()
+            .map(Self::Pinned)
+    }
+
+    /// Reads a guest, whole, if it may run.
+    pub fn read(&self, path: &Path) -> Result<Vec<u8>, Refused> {
+        let bytes = read_guest(path)?;
+        if let Self::Pinned(pins) = self {
+            let found = hex::encode(Sha256::digest(&bytes));
+            if !pins.contains(&found) {
+                return Err(Refused::NotPinned {
+                    path: path.into(),
+                    found,
+                });
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// Reads a guest's file, bounded, whether or not it may run.
+pub fn read_guest(path: &Path) -> Result<Vec<u8>, Refused> {
+    let unreadable = |source| Refused::Unreadable {
+        path: path.into(),
+        source,
+    };
+    // The metadata first: opening a pipe would wait for its writer.
+    let metadata = std::fs::metadata(path).map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(Refused::NotAFile(path.into()));
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_GUEST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_GUEST_BYTES {
+        return Err(Refused::TooLarge(path.into()));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(bytes: &[u8]) -> String {
+        hex::encode(Sha256::digest(bytes))
+    }
+
+    #[test]
+    fn a_pinned_guest_is_read_and_another_is_refused_by_digest() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "one").unwrap();
+        let trust = Trust::new(&[digest(b"zero"), format!(" {}\n", digest(b"one").to_uppercase())]).unwrap();
+        assert_eq!(trust.read(file.path()).unwrap(), b"one");
+
+        std::fs::write(file.path(), "two").unwrap();
+        let error = trust.read(file.path()).unwrap_err().to_string();
+        assert!(error.contains(&digest(b"two")), "{error}");
+    }
+
+    #[test]
+    fn a_pin_that_is_no_digest_is_named() {
+        for pin in ["abc", &"g".repeat(64)] {
+            let error = Trust::new(&[pin.to_owned()]).unwrap_err().to_string();
+            assert!(error.contains(&format!("--guest-sha256={pin}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_and_a_missing_file_are_refused_with_their_path() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            Trust::Unpinned.read(folder.path()),
+            Err(Refused::NotAFile(_))
+        ));
+        let missing = folder.path().join("missing.wasm");
+        let error = Trust::Unpinned.read(&missing).unwrap_err().to_string();
+        assert!(error.contains("missing.wasm"), "{error}");
+    }
+}
