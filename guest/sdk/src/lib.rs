@@ -1,10 +1,180 @@
-//! What a Rust guest is written with.
+//! What a secrets engine for Airlock is written with.
 //!
-//! Say `use airlock_sdk as _;` once in a guest and it has the allocator that suits it, see [`bump`]. On any other
-//! target than WebAssembly the crate does nothing, so that engine code and its tests build natively too.
+//! An engine is a table of routes, and a function for each operation. What a request may say is a struct, so that a
+//! function never sees a field that is missing, misspelt or of the wrong type; help texts and the OpenAPI document are
+//! written from the same declarations. Here is all of an engine, and a test of it:
+//!
+//! ```
+//! use airlock_sdk::{Context, Description, Engine, Name, Response, Result, Routes, fields, route};
+//! use serde::{Deserialize, Serialize};
+//! use std::time::Duration;
+//!
+//! fields! {
+//!     /// Where a role is.
+//!     struct At {
+//!         /// Name of the role.
+//!         name: Name,
+//!     }
+//!
+//!     /// What a caller says of a role.
+//!     struct WriteRole {
+//!         /// Name of the role.
+//!         name: Name,
+//!         /// How long its tokens live: `1h30m`, or seconds.
+//!         ttl: Duration = Duration::from_secs(3600),
+//!         /// Who may use it: a list, or text with commas.
+//!         groups: Option<Vec<String>>,
+//!     }
+//! }
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct Role {
+//!     ttl: u64,
+//!     groups: Vec<String>,
+//! }
+//!
+//! struct Roles;
+//!
+//! impl Engine for Roles {
+//!     const DESCRIPTION: Description =
+//!         Description::new("roles", env!("CARGO_PKG_VERSION"), "Keeps roles.").storage(&["role/"]);
+//!
+//!     const ROUTES: Routes = &[
+//!         &route("roles/").synopsis("List the roles.").list(list_roles),
+//!         &route("roles/{name}")
+//!             .synopsis("Manage a role.")
+//!             .read(read_role)
+//!             .write(write_role)
+//!             .delete(delete_role),
+//!     ];
+//! }
+//!
+//! fn list_roles(cx: &Context, _: ()) -> Result<Response> {
+//!     Ok(Response::list(cx.storage.list("role/")?))
+//! }
+//!
+//! fn read_role(cx: &Context, at: At) -> Result<Option<Response>> {
+//!     let role: Option<Role> = cx.storage.get_json(&format!("role/{}", at.name))?;
+//!     role.map(|role| Response::json(&role)).transpose() // none is a 404
+//! }
+//!
+//! fn write_role(cx: &Context, role: WriteRole) -> Result<()> {
+//!     let entry = Role { ttl: role.ttl.as_secs(), groups: role.groups.unwrap_or_default() };
+//!     cx.storage.put_json(&format!("role/{}", role.name), &entry)
+//! }
+//!
+//! fn delete_role(cx: &Context, at: At) -> Result<()> {
+//!     cx.storage.delete(&format!("role/{}", at.name))
+//! }
+//!
+//! airlock_sdk::export!(Roles);
+//!
+//! // In a test:
+//! use airlock_sdk::testing::Mount;
+//! use serde_json::json;
+//!
+//! let mount = Mount::<Roles>::new();
+//! assert_eq!(mount.write("roles/web", json!({ "ttl": "1h30m", "groups": "a, b" })).status(), 204);
+//! assert_eq!(mount.read("roles/web").data(), &json!({ "ttl": 5400, "groups": ["a", "b"] }));
+//! assert_eq!(mount.list("roles").keys(), ["web"]);
+//! assert_eq!(mount.write("roles/web", json!({ "ttl": "soon" })).status(), 400);
+//! ```
+//!
+//! # Where things are
+//! - [`Engine`]: what an engine says of itself. [`route()`] and the [`route`] module: its paths. [`fields!`] and the
+//!   [`field`] module: what requests may say. [`Patch`]: JSON merge patch.
+//! - [`Context`]: the request and everything outside the engine: [`Storage`], [`Scratch`], [`System`], [`Events`],
+//!   [`Log`], [`Clock`], [`Random`].
+//! - [`Response`] and [`Error`]: what comes of it. [`Secret`]: leases. [`Wal`]: what to undo after a crash.
+//! - [`testing`]: an engine mounted in memory, for `cargo test`.
+//!
+//! # A guest
+//! The crate of a guest is a `cdylib`, and a `rlib` so that it can be tested; it says [`export!`] once. A build script
+//! gives it a small stack and a heap that is there from the start, so that a request needs no system call in the host:
+//!
+//! ```toml
+//! [lib]
+//! crate-type = ["cdylib", "rlib"]
+//! ```
+//! ```no_run
+//! // build.rs
+//! if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32") {
+//!     println!("cargo::rustc-link-arg-cdylib=-zstack-size=65536");
+//!     println!("cargo::rustc-link-arg-cdylib=--initial-heap=131072");
+//! }
+//! ```
+//!
+//! # What to watch
+//! - Each request runs in a fresh instance. A `static` does not outlive it; memory is never freed within it, see [`bump`].
+//! - A request is one transaction and may be run again from the start, until it has committed; see [`Storage`].
+//! - Numbers of requests and of storage keep every digit; Vault makes 64-bit floats of those in answers.
+//! - Texts of errors reach the caller, and lines of the log the operator: keep secrets out of both.
 
 pub mod bump;
+mod context;
+mod dispatch;
+mod engine;
+mod error;
+pub mod field;
+mod help;
+mod host;
+mod openapi;
+mod patch;
+mod request;
+mod response;
+pub mod route;
+mod secret;
+mod storage;
+pub mod system;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
+mod time;
+mod wal;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod wasm;
+
+pub use context::{Clock, Context, Events, Level, Line, Log, Random, Scratch};
+pub use engine::{Description, Engine, Needs, SpecialPaths};
+pub use error::{Error, Result};
+pub use field::{Field, FieldType, Fields, LowercaseString, Name};
+pub use patch::{Patch, merge};
+pub use request::{Connection, Header, LeasedSecret, Operation, Request, WrapRequest};
+pub use response::{Lease, Response, WrapInfo};
+pub use route::{Routes, route};
+pub use secret::{AnySecret, Held, LeaseTime, Secret, Secrets};
+pub use storage::{Entry, Storage};
+pub use system::System;
+pub use time::{NotATime, Timestamp};
+pub use wal::{AnyWal, Wal, WalEntry, WalKinds};
+
+#[doc(hidden)]
+pub use serde;
+#[doc(no_inline)]
+pub use serde_json::{Value, json};
+
+/// A JSON object.
+pub type Map = serde_json::Map<String, Value>;
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static ALLOCATOR: bump::Bump = bump::Bump::new();
+
+/// Makes a guest of an engine: `airlock_sdk::export!(MyEngine);`, once in its crate. Natively it does nothing but check
+/// that there is such an engine.
+#[macro_export]
+macro_rules! export {
+    ($engine:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        #[allow(unsafe_code, missing_docs)]
+        const _: () = {
+            type Guest = $crate::wasm::Component<$engine>;
+    $crate::wasm::bindings::export_component!(Guest with_types_in $crate::wasm::bindings);
+        };
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: () = {
+            const fn is_an_engine<E: $crate::Engine>() {}
+            is_an_engine::<$engine>();
+        };
+    };
+}

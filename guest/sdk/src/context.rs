@@ -1,0 +1,286 @@
+//! What a handler works with: the request, and everything outside the engine.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::host::Host;
+use crate::{Error, Request, Result, Storage, System, Timestamp};
+
+/// What a handler works with. One is made for each request.
+#[non_exhaustive]
+pub struct Context {
+    /// The request, apart from its fields. Empty in `initialize` and `invalidate`.
+    pub request: Request,
+    /// What Vault keeps for this mount.
+    pub storage: Storage,
+    /// A few bytes in the host's memory that outlive the request.
+    pub scratch: Scratch,
+    /// What Vault says of the mount.
+    pub system: System,
+    /// Vault's event bus.
+    pub events: Events,
+    /// Vault's log.
+    pub log: Log,
+    /// The time.
+    pub clock: Clock,
+    /// Bytes fit for keys.
+    pub random: Random,
+}
+
+impl Context {
+    pub(crate) fn new(host: &Host, request: Request) -> Context {
+        Context {
+            request,
+            storage: Storage::new(host.clone()),
+            scratch: Scratch { host: host.clone() },
+            system: System { host: host.clone() },
+            events: Events { host: host.clone() },
+            log: Log { host: host.clone() },
+            clock: Clock { host: host.clone() },
+            random: Random { host: host.clone() },
+        }
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A few volatile bytes for each mount, in the host's memory, that outlive a request: parsed keys, counters.
+///
+/// They may vanish at any time. Changes take effect with the request's transaction. An engine that uses it says how much
+/// in [`Description::scratch_bytes`](crate::Description::scratch_bytes).
+#[derive(Debug)]
+pub struct Scratch {
+    host: Host,
+}
+
+impl Scratch {
+    /// What was put there, if it is still there.
+    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.host.scratch_get(key)
+    }
+
+    /// What was put there, if it is still there and still is what it should be.
+    pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        serde_json::from_slice(&self.get(key)?).ok()
+    }
+
+    /// Keeps it for later requests.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the declared size is used up.
+    pub fn put(&self, key: &str, value: &[u8]) -> Result<()> {
+        self.host
+            .scratch_put(key, value)
+            .map_err(|error| Error::Internal(format!("scratch: {error}")))
+    }
+
+    /// Keeps it for later requests, as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the declared size is used up.
+    pub fn put_json(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {
+        let value =
+            serde_json::to_vec(value).map_err(|error| Error::Internal(format!("scratch: {error}")))?;
+        self.put(key, &value)
+    }
+
+    /// Forgets it.
+    pub fn delete(&self, key: &str) {
+        self.host.scratch_delete(key);
+    }
+}
+
+/// Vault's event bus. Events leave after the commit, in order; those of a request that fails never do.
+#[derive(Debug)]
+pub struct Events {
+    host: Host,
+}
+
+impl Events {
+    /// Sends an event: its type, such as `users/user-write`, and its metadata, a JSON object.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the metadata is no object or the event was not taken. An engine may well ignore it.
+    pub fn send(&self, event_type: &str, metadata: &Value) -> Result<()> {
+        if !metadata.is_object() {
+            return Err(Error::internal("the metadata of an event must be a JSON object"));
+        }
+        self.host
+            .send_event(event_type, &metadata.to_string())
+            .map_err(|error| Error::Internal(format!("event: {error}")))
+    }
+}
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // Vault's own names.
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// Vault's log. Lines leave at once, also those of a request that fails later. Put no secret into them.
+///
+/// ```
+/// # use airlock_sdk::{Context, Result};
+/// # fn handler(cx: &Context) -> Result<()> {
+/// cx.log.field("users", 3).field("took", "2s").info("cleaned up");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Log {
+    host: Host,
+}
+
+impl Log {
+    /// Begins a line with a field.
+    pub fn field(&self, name: &str, value: impl Display) -> Line<'_> {
+        Line {
+            log: self,
+            fields: Vec::new(),
+        }
+        .field(name, value)
+    }
+
+    /// Writes a line.
+    pub fn line(&self, level: Level, message: &str) {
+        self.host.log(level, message, &[]);
+    }
+
+    /// Writes a line at the level `trace`.
+    pub fn trace(&self, message: &str) {
+        self.line(Level::Trace, message);
+    }
+
+    /// Writes a line at the level `debug`.
+    pub fn debug(&self, message: &str) {
+        self.line(Level::Debug, message);
+    }
+
+    /// Writes a line at the level `info`.
+    pub fn info(&self, message: &str) {
+        self.line(Level::Info, message);
+    }
+
+    /// Writes a line at the level `warn`.
+    pub fn warn(&self, message: &str) {
+        self.line(Level::Warn, message);
+    }
+
+    /// Writes a line at the level `error`.
+    pub fn error(&self, message: &str) {
+        self.line(Level::Error, message);
+    }
+}
+
+/// A line of the log that has fields.
+#[derive(Debug)]
+#[must_use = "a line is written by its level: `.info(\"…\")`"]
+pub struct Line<'l> {
+    log: &'l Log,
+    fields: Vec<(String, String)>,
+}
+
+impl Line<'_> {
+    /// Adds a field.
+    pub fn field(mut self, name: &str, value: impl Display) -> Self {
+        self.fields.push((name.into(), value.to_string()));
+        self
+    }
+
+    /// Writes it.
+    pub fn line(self, level: Level, message: &str) {
+        self.log.host.log(level, message, &self.fields);
+    }
+
+    /// Writes it at the level `trace`.
+    pub fn trace(self, message: &str) {
+        self.line(Level::Trace, message);
+    }
+
+    /// Writes it at the level `debug`.
+    pub fn debug(self, message: &str) {
+        self.line(Level::Debug, message);
+    }
+
+    /// Writes it at the level `info`.
+    pub fn info(self, message: &str) {
+        self.line(Level::Info, message);
+    }
+
+    /// Writes it at the level `warn`.
+    pub fn warn(self, message: &str) {
+        self.line(Level::Warn, message);
+    }
+
+    /// Writes it at the level `error`.
+    pub fn error(self, message: &str) {
+        self.line(Level::Error, message);
+    }
+}
+
+/// The time.
+#[derive(Debug)]
+pub struct Clock {
+    host: Host,
+}
+
+impl Clock {
+    /// What the host's clock says.
+    pub fn now(&self) -> Timestamp {
+        self.host.now()
+    }
+}
+
+/// Bytes fit for keys.
+#[derive(Debug)]
+pub struct Random {
+    host: Host,
+}
+
+impl Random {
+    /// So many bytes, 64 KiB at most.
+    pub fn bytes(&self, length: u32) -> Vec<u8> {
+        self.host.random(length)
+    }
+
+    /// Bytes for a key of a known size.
+    pub fn array<const N: usize>(&self) -> [u8; N] {
+        let mut array = [0; N];
+        for chunk in array.chunks_mut(65_536) {
+            // A chunk is 64 KiB at most, so its length fits.
+            chunk.copy_from_slice(&self.bytes(chunk.len() as u32));
+        }
+        array
+    }
+
+    /// A random UUID: `67e55044-10b1-426f-9247-bb680e5fe0c8`.
+    pub fn uuid(&self) -> String {
+        let mut bytes: [u8; 16] = self.array();
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let mut text = String::with_capacity(36);
+        for (i, byte) in bytes.iter().enumerate() {
+            if matches!(i, 4 | 6 | 8 | 10) {
+                text.push('-');
+            }
+            for nibble in [byte >> 4, byte & 0x0f] {
+                text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,159 @@
+//! From a request to its handler and back.
+
+use serde_json::{Map, Value};
+
+use crate::field::{FieldError, Raw};
+use crate::host::Host;
+use crate::route::pattern::{Captures, capture, capture_folder};
+use crate::route::{AnyOperation, AnyRoute, Verb};
+use crate::{Context, Engine, Error, Operation, Request, Response, Result, Routes, help, secret, wal};
+
+/// Every verb of a route, the existence check apart.
+pub(crate) const VERBS: [Verb; 7] = [
+    Verb::Create,
+    Verb::Read,
+    Verb::Update,
+    Verb::Patch,
+    Verb::Delete,
+    Verb::List,
+    Verb::Scan,
+];
+
+/// Answers a request.
+pub(crate) fn handle<E: Engine>(host: &Host, request: Request) -> Result<Option<Response>> {
+    let cx = Context::new(host, request);
+    let response = match &cx.request.operation {
+        Operation::Renew | Operation::Revoke => secret::handle(E::SECRETS, &cx),
+        Operation::Rollback => tick::<E>(&cx),
+        Operation::Rotate => E::rotate(&cx).map(|()| Some(Response::default())),
+        Operation::Help => help::answer::<E>(&cx).map(Some),
+        operation => answer(E::ROUTES, &cx, operation.verb()),
+    }?;
+    if let Some(response) = &response {
+        secret::check(E::SECRETS, response)?;
+    }
+    Ok(response)
+}
+
+/// Whether there is something at a path; none: the path has no such check.
+pub(crate) fn exists<E: Engine>(host: &Host, request: Request) -> Result<Option<bool>> {
+    let cx = Context::new(host, request);
+    let (route, captures) = find(E::ROUTES, &cx.request.path, None).ok_or(Error::UnsupportedPath)?;
+    let write = route
+        .operation(Verb::Create)
+        .or_else(|| route.operation(Verb::Update));
+    let derived = || {
+        route
+            .operation(Verb::Read)
+            .filter(|_| route.head().has(Verb::Create))
+    };
+    let Some(check) = route.operation(Verb::Exists).or_else(derived) else {
+        return Ok(None);
+    };
+    let (mut raw, _) = Raw::new(data(&cx.request)?, captures);
+    let valid = write.map_or(Ok(()), |write| write.validate(raw.clone()));
+    valid.map_err(|error: FieldError| Error::User(error.to_string()))?;
+    check.call(&cx, &mut raw).map(|found| Some(found.is_some()))
+}
+
+/// Prepares a mount.
+pub(crate) fn initialize<E: Engine>(host: &Host) -> Result<()> {
+    E::initialize(&Context::new(host, Request::default()))
+}
+
+/// Tells the engine that storage changed beneath it.
+pub(crate) fn invalidate<E: Engine>(host: &Host, key: &str) {
+    E::invalidate(&Context::new(host, Request::default()), key);
+}
+
+/// The first route that matches, and what it captures. A list's trailing slash says nothing to a route that lists.
+pub(crate) fn find<'p>(
+    routes: Routes,
+    path: &'p str,
+    verb: Option<Verb>,
+) -> Option<(&'static dyn AnyRoute, Captures<'p>)> {
+    routes.iter().find_map(|route| {
+        let head = route.head();
+        let lists = verb.is_some_and(|verb| matches!(verb, Verb::List | Verb::Scan) && head.has(verb));
+        let captures = if lists {
+            capture_folder(head.pattern, path)
+        } else {
+            capture(head.pattern, path)
+        };
+        captures.map(|captures| (*route, captures))
+    })
+}
+
+/// The request's data.
+pub(crate) fn data(request: &Request) -> Result<Map<String, Value>> {
+    match &request.data {
+        None => Ok(Map::new()),
+        Some(data) => {
+            serde_json::from_str(data).map_err(|_| Error::internal("request data is no JSON object"))
+        }
+    }
+}
+
+fn answer(routes: Routes, cx: &Context, verb: Option<Verb>) -> Result<Option<Response>> {
+    let (route, captures) = find(routes, &cx.request.path, verb).ok_or(Error::UnsupportedPath)?;
+    let operation = verb
+        .and_then(|verb| route.operation(verb))
+        .ok_or(Error::UnsupportedOperation)?;
+    let (mut raw, replaced) = Raw::new(data(&cx.request)?, captures);
+    let ignored = ignored(route, &raw);
+    let mut response = operation.call(cx, &mut raw)?;
+    if let Some(response) = &mut response {
+        if !ignored.is_empty() {
+            let text = format!(
+                "Endpoint ignored these unrecognized parameters: [{}]",
+                ignored.join(" ")
+            );
+            response.warnings.push(text);
+        }
+        if !replaced.is_empty() {
+            response.warnings.push(format!(
+                "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: [{}]",
+                replaced.join(" ")
+            ));
+        }
+    }
+    Ok(response)
+}
+
+/// What no operation of the route knows, in order.
+fn ignored(route: &dyn AnyRoute, raw: &Raw) -> Vec<String> {
+    let known = |operation: &dyn AnyOperation, name: &str| {
+        operation
+            .fields()
+            .iter()
+            .any(|field| field.is_rest() || field.name() == name)
+    };
+    let mut ignored: Vec<String> = Vec::new();
+    for name in raw.names() {
+        let operations = || VERBS.iter().filter_map(|verb| route.operation(*verb));
+        if !operations().any(|operation| known(operation, name)) {
+            let at = ignored.partition_point(|other| other.as_str() < name);
+            ignored.insert(at, name.into());
+        }
+    }
+    ignored
+}
+
+/// Vault's tick: the periodic function, then the write-ahead entries.
+fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
+    let periodic = E::periodic(cx);
+    if E::WAL.is_empty() {
+        return periodic.map(|()| None);
+    }
+    if cx.storage.is_dirty() {
+        // What a failed function wrote must go before anything else is stored.
+        periodic.clone()?;
+        cx.storage.commit()?;
+    }
+    let immediate = data(&cx.request)?.contains_key("immediate");
+    let rolled_back = wal::roll_back(E::WAL, cx, immediate);
+    match (periodic, rolled_back) {
+        (Err(first), Err(second)) => Err(Error::Internal(format!("{first}; {second}"))),
+        (periodic, rolled_back) => periodic.and(rolled_back).map(|()| None),
+    }
+}

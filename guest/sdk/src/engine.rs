@@ -1,0 +1,259 @@
+//! What an engine is.
+
+use std::collections::BTreeMap;
+
+use crate::route::Verb;
+use crate::route::pattern::{Segment, segments};
+use crate::{Context, Error, Result, Routes, Secrets, WalKinds, wal};
+
+/// A secrets engine. [`export!`](crate::export) makes a guest of it, [`testing`](crate::testing) tries it.
+///
+/// An engine has no state of its own: each request meets a fresh instance. What must last is in
+/// [`storage`](crate::Storage).
+pub trait Engine: 'static {
+    /// What it is and asks for.
+    const DESCRIPTION: Description;
+
+    /// Its paths, in the order in which they are tried.
+    const ROUTES: Routes;
+
+    /// The types of leased secrets that it hands out.
+    const SECRETS: Secrets = &[];
+
+    /// The kinds of write-ahead entries that it writes.
+    const WAL: WalKinds = &[];
+
+    /// The paths and prefixes that Vault treats specially, given the mount's options. Vault asks when it mounts or reloads
+    /// the engine. Unless overridden, what the routes and the description say.
+    fn special_paths(_options: &BTreeMap<String, String>) -> SpecialPaths {
+        SpecialPaths::declared::<Self>()
+    }
+
+    /// Once for each mount before its first request, and again after a restart. Keep it short: Vault waits.
+    ///
+    /// # Errors
+    /// Any; the mount then answers with it.
+    fn initialize(_cx: &Context) -> Result<()> {
+        Ok(())
+    }
+
+    /// About once a minute. Keep it short: the next tick comes.
+    ///
+    /// # Errors
+    /// Any; Vault logs it.
+    fn periodic(_cx: &Context) -> Result<()> {
+        Ok(())
+    }
+
+    /// A rotation job is due.
+    ///
+    /// # Errors
+    /// Any; Vault tries again.
+    fn rotate(_cx: &Context) -> Result<()> {
+        Err(Error::UnsupportedOperation)
+    }
+
+    /// Storage changed beneath this mount: forget what was derived from this key, in [`scratch`](crate::Scratch) say.
+    fn invalidate(_cx: &Context, _key: &str) {}
+}
+
+/// What an engine is and asks for, made as a constant:
+///
+/// ```
+/// # use airlock_sdk::Description;
+/// const DESCRIPTION: Description =
+///     Description::new("users", env!("CARGO_PKG_VERSION"), "Keeps users.").storage(&["user/", "config"]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) help: &'static str,
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    pub(crate) storage_version: u32,
+    pub(crate) storage: &'static [&'static str],
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    pub(crate) cacheable: &'static [&'static str],
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    pub(crate) redo_record: bool,
+    pub(crate) scratch_bytes: u32,
+    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+    pub(crate) needs: Needs,
+    seal_wrap: &'static [&'static str],
+    local: &'static [&'static str],
+    write_forwarded: &'static [&'static str],
+}
+
+/// The least limits that an engine works under; a host refuses to load it under lower ones. None: the host's default is
+/// enough.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Needs {
+    pub memory_bytes: Option<u64>,
+    pub cpu_milliseconds: Option<u32>,
+    pub wall_milliseconds: Option<u32>,
+    pub storage_operations: Option<u32>,
+}
+
+impl Description {
+    /// The engine's name, such as `users`; its version without a leading `v`, best `env!("CARGO_PKG_VERSION")`; and what it
+    /// is in one sentence.
+    pub const fn new(name: &'static str, version: &'static str, about: &'static str) -> Description {
+        Description {
+            name,
+            version,
+            about,
+            help: about,
+            storage_version: 1,
+            storage: &[""],
+            cacheable: &[],
+            redo_record: false,
+            scratch_bytes: 0,
+            needs: Needs {
+                memory_bytes: None,
+                cpu_milliseconds: None,
+                wall_milliseconds: None,
+                storage_operations: None,
+            },
+            seal_wrap: &[],
+            local: &[],
+            write_forwarded: &[],
+        }
+    }
+
+    /// The help text of the engine as a whole, for `vault path-help MOUNT`.
+    pub const fn help(mut self, text: &'static str) -> Description {
+        self.help = text;
+        self
+    }
+
+    /// The layout of what it stores; a number that grows when an older version could no longer read it. 1 at first.
+    pub const fn storage_version(mut self, version: u32) -> Description {
+        self.storage_version = version;
+        self
+    }
+
+    /// The prefixes it stores under, so that the host can hold it to them; everything unless told otherwise. That of
+    /// write-ahead entries is added where there are some.
+    pub const fn storage(mut self, prefixes: &'static [&'static str]) -> Description {
+        self.storage = prefixes;
+        self
+    }
+
+    /// The prefixes of these that the host may keep in memory; never those with secrets.
+    pub const fn cacheable(mut self, prefixes: &'static [&'static str]) -> Description {
+        self.cacheable = prefixes;
+        self
+    }
+
+    /// Asks that a commit of several keys be all or nothing though the process be killed. It costs two more writes.
+    /// Without it an engine writes in an order in which every beginning is valid.
+    pub const fn redo_record(mut self) -> Description {
+        self.redo_record = true;
+        self
+    }
+
+    /// Bytes of [`scratch`](crate::Scratch) a mount, 0 to 1,048,576; 0 unless told otherwise.
+    pub const fn scratch_bytes(mut self, bytes: u32) -> Description {
+        if bytes > 1 << 20 {
+            panic!("scratch is 1,048,576 bytes at most");
+        }
+        self.scratch_bytes = bytes;
+        self
+    }
+
+    /// The least limits that it works under.
+    pub const fn needs(mut self, needs: Needs) -> Description {
+        self.needs = needs;
+        self
+    }
+
+    /// Storage prefixes that the server wraps with its seal too.
+    pub const fn seal_wrap(mut self, prefixes: &'static [&'static str]) -> Description {
+        self.seal_wrap = prefixes;
+        self
+    }
+
+    /// Storage prefixes that are not replicated.
+    pub const fn local_storage(mut self, prefixes: &'static [&'static str]) -> Description {
+        self.local = prefixes;
+        self
+    }
+
+    /// Storage prefixes whose writes go to the primary.
+    pub const fn write_forwarded_storage(mut self, prefixes: &'static [&'static str]) -> Description {
+        self.write_forwarded = prefixes;
+        self
+    }
+}
+
+/// The prefixes that an engine stores under, as the host is told.
+pub(crate) fn storage_prefixes<E: Engine + ?Sized>() -> Vec<&'static str> {
+    let mut prefixes = E::DESCRIPTION.storage.to_vec();
+    if !E::WAL.is_empty() && !prefixes.iter().any(|prefix| wal::PREFIX.starts_with(prefix)) {
+        prefixes.push(wal::PREFIX);
+    }
+    prefixes
+}
+
+/// Paths and storage prefixes that Vault treats specially. A trailing `*` makes a prefix, `+` is one segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpecialPaths {
+    /// Need a token with `sudo`.
+    pub root: Vec<String>,
+    /// Served without a token.
+    pub unauthenticated: Vec<String>,
+    /// Storage prefixes that are not replicated.
+    pub local_storage: Vec<String>,
+    /// Storage prefixes to wrap with the seal.
+    pub seal_wrap_storage: Vec<String>,
+    /// Storage prefixes whose writes go to the primary.
+    pub write_forwarded_storage: Vec<String>,
+    /// Paths with a rate limit of Vault's own.
+    pub limited: Vec<String>,
+    /// Paths that can be read from a snapshot.
+    pub allow_snapshot_read: Vec<String>,
+}
+
+impl SpecialPaths {
+    /// What the routes and the description say.
+    pub fn declared<E: Engine + ?Sized>() -> SpecialPaths {
+        let owned = |prefixes: &[&str]| prefixes.iter().map(|prefix| prefix.to_string()).collect();
+        let mut paths = SpecialPaths {
+            local_storage: owned(E::DESCRIPTION.local),
+            seal_wrap_storage: owned(E::DESCRIPTION.seal_wrap),
+            write_forwarded_storage: owned(E::DESCRIPTION.write_forwarded),
+            ..SpecialPaths::default()
+        };
+        for route in E::ROUTES {
+            let head = route.head();
+            if head.unauthenticated {
+                paths
+                    .unauthenticated
+                    .extend(special(head.pattern, head.has(Verb::List), "+"));
+            }
+            if head.sudo {
+                paths
+                    .root
+                    .extend(special(head.pattern, head.has(Verb::List), "*"));
+            }
+        }
+        paths
+    }
+}
+
+/// A pattern as Vault writes special paths, and the path that a list of it has.
+fn special(pattern: &'static str, lists: bool, one: &str) -> Vec<String> {
+    let path: Vec<&str> = segments(pattern)
+        .map(|segment| match segment {
+            Segment::Literal(literal) => literal,
+            Segment::One(_) => one,
+            Segment::Rest(_) => "*",
+        })
+        .collect();
+    let path = path.join("/");
+    let list = (lists && !path.ends_with(['/', '*'])).then(|| format!("{path}/"));
+    [Some(path), list].into_iter().flatten().collect()
+}

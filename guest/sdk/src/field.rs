@@ -1,0 +1,397 @@
+//! Typed fields: what a request may say.
+//!
+//! ```
+//! # use airlock_sdk::{choices, fields, Name};
+//! # use std::time::Duration;
+//! choices! {
+//!     /// What kind of key.
+//!     pub enum KeyType { Ed25519 = "ed25519", EcdsaP256 = "ecdsa-p256" }
+//! }
+//!
+//! fields! {
+//!     /// What a caller says of a role.
+//!     struct WriteRole {
+//!         /// Name of the role.
+//!         name: Name,
+//!         /// What kind of key it hands out.
+//!         key_type: KeyType = KeyType::Ed25519,
+//!         /// How long its keys live.
+//!         ttl: Duration = Duration::from_secs(3600),
+//!         /// Who may use it, comma-separated or a list.
+//!         groups: Option<Vec<String>>,
+//!         /// Password of the directory.
+//!         bind_password: String as sensitive,
+//!     }
+//! }
+//! ```
+//!
+//! The comments are the help text and the description in OpenAPI. A field is required unless it is an `Option` or has a
+//! default after `=`. Its type says how it is read, as Vault reads it; see [`FieldType`]. After each `as` comes a flag, one of
+//! the methods of [`Field`].
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::Error;
+
+mod coerce;
+mod collections;
+mod duration;
+mod macros;
+mod numbers;
+mod strings;
+
+pub use collections::{Headers, StringSlice};
+pub use duration::{SignedSeconds, seconds};
+#[doc(hidden)]
+pub use strings::choose;
+pub use strings::{LowercaseString, Name};
+
+/// How a field is read: Vault's own field types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// `String`. Numbers count as their text, `true` as `1`.
+    String,
+    /// [`LowercaseString`].
+    Lowercase,
+    /// [`Name`]: letters, digits and `_`, with `-` and `.` inside.
+    Name,
+    /// Up to 32 bits, such as `u32`. Text is taken too, `0x1f` and `1_000` included.
+    Int,
+    /// `i64` and `u64`.
+    Int64,
+    /// `f64`.
+    Float,
+    /// `bool`. `"true"`, `"T"`, `1` are taken too.
+    Bool,
+    /// `serde_json::Map`.
+    Map,
+    /// `BTreeMap<String, String>`: an object, or a list of `key=value`.
+    KvPairs,
+    /// `std::time::Duration` and [`SignedSeconds`]: whole seconds, or `1h30m`, or `2d`.
+    Duration,
+    /// `Vec<Value>`. What is no list becomes a list of one.
+    Slice,
+    /// [`StringSlice`]. Commas are left alone.
+    StringSlice,
+    /// `Vec<String>`: a list, or text with commas.
+    CommaStringSlice,
+    /// `Vec<i64>`: a list, or text with commas.
+    CommaIntSlice,
+    /// [`Headers`].
+    Header,
+    /// [`Timestamp`](crate::Timestamp): RFC 3339 or seconds since 1970.
+    Time,
+    /// `serde_json::Value`, as it came.
+    Any,
+}
+
+/// A Rust type that a field can have.
+///
+/// The texts of errors and the conversions are those of Vault's `framework`, with two differences: they do not repeat a
+/// list or an object that was given where it does not belong, because it may hold secrets, and a narrow number such as
+/// `u8` is checked for its range.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the type of a field",
+    note = "see `airlock_sdk::field::Kind` for the types that are, and `choices!` for an enum of allowed values"
+)]
+pub trait FieldType: Sized {
+    /// How it is read.
+    const KIND: Kind;
+    /// The values that are allowed, as text; empty: any.
+    const ALLOWED: &'static [&'static str] = &[];
+    /// Whether a request may leave it out.
+    const OPTIONAL: bool = false;
+
+    /// Converts what was given. None counts as not given, such as `null` for a duration.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the caller to read.
+    fn from_json(value: Value) -> Result<Option<Self>, String>;
+
+    /// Its JSON, as OpenAPI shows a default and as a patch is merged.
+    fn to_json(&self) -> Value;
+
+    /// What it is when it is not given; none: it must be given.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl<T: FieldType> FieldType for Option<T> {
+    const KIND: Kind = T::KIND;
+    const ALLOWED: &'static [&'static str] = T::ALLOWED;
+    const OPTIONAL: bool = true;
+
+    fn from_json(value: Value) -> Result<Option<Self>, String> {
+        Ok(T::from_json(value)?.map(Some))
+    }
+
+    fn to_json(&self) -> Value {
+        self.as_ref().map_or(Value::Null, T::to_json)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl FieldType for Value {
+    const KIND: Kind = Kind::Any;
+
+    fn from_json(value: Value) -> Result<Option<Self>, String> {
+        Ok(Some(value))
+    }
+
+    fn to_json(&self) -> Value {
+        self.clone()
+    }
+}
+
+/// The declaration of a field, as [`fields!`](crate::fields) makes it. Its methods are the flags that follow `as`.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    name: &'static str,
+    docs: &'static [&'static str],
+    pub(crate) kind: Kind,
+    pub(crate) allowed: &'static [&'static str],
+    pub(crate) required: bool,
+    pub(crate) default: Option<fn() -> Value>,
+    pub(crate) in_query: bool,
+    pub(crate) is_sensitive: bool,
+    pub(crate) is_deprecated: bool,
+    is_rest: bool,
+}
+
+impl Field {
+    #[doc(hidden)]
+    pub const fn of<T: FieldType>(name: &'static str, docs: &'static [&'static str]) -> Field {
+        Field {
+            name,
+            docs,
+            kind: T::KIND,
+            allowed: T::ALLOWED,
+            required: !T::OPTIONAL,
+            default: None,
+            in_query: false,
+            is_sensitive: false,
+            is_deprecated: false,
+            is_rest: false,
+        }
+    }
+
+    #[doc(hidden)]
+    pub const fn default(mut self, value: fn() -> Value) -> Field {
+        self.default = Some(value);
+        self.required = false;
+        self
+    }
+
+    /// Reads, lists and deletes take it as a query parameter: `?version=2`. For documentation only.
+    pub const fn query(mut self) -> Field {
+        self.in_query = true;
+        self
+    }
+
+    /// It holds a secret, which user interfaces hide.
+    pub const fn sensitive(mut self) -> Field {
+        self.is_sensitive = true;
+        self
+    }
+
+    /// It is there for old callers. For documentation only.
+    pub const fn deprecated(mut self) -> Field {
+        self.is_deprecated = true;
+        self
+    }
+
+    /// It holds all that the other fields do not, for a path that takes any input. Its type is `serde_json::Map`, and it
+    /// comes last.
+    pub const fn rest(mut self) -> Field {
+        if !matches!(self.kind, Kind::Map) {
+            panic!("a field that takes the rest is a `serde_json::Map<String, Value>`");
+        }
+        self.is_rest = true;
+        self.required = false;
+        self
+    }
+
+    /// Its name in requests.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether it takes what the other fields do not.
+    pub const fn is_rest(&self) -> bool {
+        self.is_rest
+    }
+
+    /// Its comments, in one line.
+    pub(crate) fn description(&self) -> String {
+        let lines: Vec<&str> = self
+            .docs
+            .iter()
+            .map(|line| line.trim())
+            .filter(|line| !line.is_empty())
+            .collect();
+        lines.join(" ")
+    }
+}
+
+/// The fields of a handler, made by [`fields!`](crate::fields). `()` is none.
+#[diagnostic::on_unimplemented(
+    message = "a handler's second argument is a struct made by `fields!`, or `()`, not `{Self}`"
+)]
+pub trait Fields: Sized + 'static {
+    /// The declarations.
+    const FIELDS: &'static [Field];
+
+    #[doc(hidden)]
+    fn parse(raw: &mut Raw) -> Result<Self, FieldError>;
+
+    /// What was given, converted, for a merge patch.
+    #[doc(hidden)]
+    fn given(raw: &mut Raw) -> Result<Map<String, Value>, FieldError>;
+}
+
+impl Fields for () {
+    const FIELDS: &'static [Field] = &[];
+
+    fn parse(_: &mut Raw) -> Result<Self, FieldError> {
+        Ok(())
+    }
+
+    fn given(_: &mut Raw) -> Result<Map<String, Value>, FieldError> {
+        Ok(Map::new())
+    }
+}
+
+/// Stops the compiler where a declaration is wrong.
+#[doc(hidden)]
+pub const fn checked(fields: &'static [Field]) -> &'static [Field] {
+    let mut i = 0;
+    while i + 1 < fields.len() {
+        if fields[i].is_rest {
+            panic!("the field that takes the rest must be the last");
+        }
+        i += 1;
+    }
+    fields
+}
+
+/// What a request said, not yet typed.
+#[doc(hidden)]
+#[derive(Clone, Default)]
+pub struct Raw {
+    data: Map<String, Value>,
+    captured: Vec<&'static str>,
+}
+
+impl Raw {
+    /// What the path captured goes before what the body says; the names that it replaced come back.
+    pub(crate) fn new(
+        data: Map<String, Value>,
+        captures: Vec<(&'static str, &str)>,
+    ) -> (Raw, Vec<&'static str>) {
+        let mut raw = Raw {
+            data,
+            captured: Vec::with_capacity(captures.len()),
+        };
+        let mut replaced = Vec::new();
+        for (name, value) in captures {
+            raw.captured.push(name);
+            if raw
+                .data
+                .insert(name.into(), value.into())
+                .is_some_and(|old| !old.is_null())
+            {
+                replaced.push(name);
+            }
+        }
+        (raw, replaced)
+    }
+
+    /// The names that nothing has taken.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.data.keys().map(String::as_str)
+    }
+
+    /// Takes a field, or its default.
+    pub fn take<T: FieldType>(&mut self, field: &Field, default: Option<fn() -> T>) -> Result<T, FieldError> {
+        let given = if field.is_rest {
+            Some(Value::Object(std::mem::take(&mut self.data)))
+        } else {
+            self.data.shift_remove(field.name)
+        };
+        let value = match given {
+            Some(given) => T::from_json(given).map_err(|cause| FieldError::Conversion {
+                field: field.name,
+                cause,
+            })?,
+            None => None,
+        };
+        value
+            .or_else(|| default.map_or_else(T::absent, |default| Some(default())))
+            .ok_or(FieldError::Missing(field.name))
+    }
+
+    /// Converts a field for a merge patch: `null` stays, since it removes; what the path captured is no change.
+    pub fn give<T: FieldType>(
+        &mut self,
+        field: &Field,
+        into: &mut Map<String, Value>,
+    ) -> Result<(), FieldError> {
+        if self.captured.contains(&field.name) {
+            return Ok(());
+        }
+        if field.is_rest {
+            into.extend(std::mem::take(&mut self.data));
+            return Ok(());
+        }
+        let Some(given) = self.data.shift_remove(field.name) else {
+            return Ok(());
+        };
+        let value = match given {
+            Value::Null => Value::Null,
+            given => T::from_json(given)
+                .map_err(|cause| FieldError::Conversion {
+                    field: field.name,
+                    cause,
+                })?
+                .map_or(Value::Null, |value| value.to_json()),
+        };
+        into.insert(field.name.into(), value);
+        Ok(())
+    }
+}
+
+/// Why a request's fields are not what the handler takes.
+#[doc(hidden)]
+#[derive(Debug, PartialEq, Eq)]
+pub enum FieldError {
+    Conversion { field: &'static str, cause: String },
+    Missing(&'static str),
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FieldError::Conversion { field, cause } => {
+                write!(f, "error converting input for field {field:?}: {cause}")
+            }
+            FieldError::Missing(field) => write!(f, "missing required field {field:?}"),
+        }
+    }
+}
+
+impl FieldError {
+    /// As a request is refused.
+    pub(crate) fn refuse(self) -> Error {
+        Error::User(format!("Field validation failed: {self}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The macros that declare fields and their allowed values.
+
+/// Declares what a handler takes. See the [module](crate::field).
+///
+/// Attributes pass through, so that the same struct can be stored:
+///
+/// ```
+/// use airlock_sdk::{fields, field::seconds};
+/// use std::time::Duration;
+///
+/// fields! {
+///     #[derive(serde::Serialize, serde::Deserialize)]
+///     struct Config {
+///         /// How long tokens live.
+///         #[serde(with = "seconds")]
+///         ttl: Duration = Duration::from_secs(60),
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! fields {
+    ($(
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[$($attribute:tt)*])*
+                $field_vis:vis $field:ident : $type:ty $(as $flag:ident)* $(= $default:expr)?
+            ),*
+            $(,)?
+        }
+    )+) => { $(
+        $(#[$meta])*
+        $vis struct $name {
+            $( $(#[$($attribute)*])* $field_vis $field: $type ),*
+        }
+
+        impl $crate::Fields for $name {
+            const FIELDS: &'static [$crate::Field] = $crate::field::checked(&[
+                $(
+                    $crate::Field::of::<$type>(
+                        stringify!($field),
+                        &[$($crate::__doc!($($attribute)*)),*],
+                    )
+                    $( .default(|| {
+                        let default: $type = $default;
+                        $crate::FieldType::to_json(&default)
+                    }) )?
+                    $( .$flag() )*
+                ),*
+            ]);
+
+            #[allow(unused_variables)]
+            fn parse(raw: &mut $crate::field::Raw) -> ::core::result::Result<Self, $crate::field::FieldError> {
+                ::core::result::Result::Ok(Self {
+                    $( $field: {
+                        const FIELD: $crate::Field =
+                            $crate::Field::of::<$type>(stringify!($field), &[]) $( .$flag() )*;
+                        raw.take::<$type>(&FIELD, $crate::__default!($($default)?))?
+                    } ),*
+                })
+            }
+
+            #[allow(unused_variables, unused_mut)]
+            fn given(
+                raw: &mut $crate::field::Raw,
+            ) -> ::core::result::Result<$crate::Map, $crate::field::FieldError> {
+                let mut given = $crate::Map::new();
+                $( {
+                    const FIELD: $crate::Field =
+                        $crate::Field::of::<$type>(stringify!($field), &[]) $( .$flag() )*;
+                    raw.give::<$type>(&FIELD, &mut given)?;
+                } )*
+                ::core::result::Result::Ok(given)
+            }
+        }
+    )+ };
+}
+
+/// The text of a comment; nothing of another attribute.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __doc {
+    (doc = $text:expr) => {
+        $text
+    };
+    ($($other:tt)*) => {
+        ""
+    };
+}
+
+/// A default as a function, so that it costs nothing unless needed.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __default {
+    () => {
+        ::core::option::Option::None
+    };
+    ($default:expr) => {
+        ::core::option::Option::Some(|| $default)
+    };
+}
+
+/// Declares an enum of the values that a field may have; anything else is refused. It is stored as its text.
+///
+/// ```
+/// # use airlock_sdk::choices;
+/// choices! {
+///     /// What kind of key.
+///     pub enum KeyType { Ed25519 = "ed25519", EcdsaP256 = "ecdsa-p256" }
+/// }
+/// assert_eq!(KeyType::EcdsaP256.as_str(), "ecdsa-p256");
+/// ```
+#[macro_export]
+macro_rules! choices {
+    (
+        $(#[$meta:meta])*
+        $vis:vis enum $name:ident {
+            $( $(#[$choice_meta:meta])* $choice:ident = $text:literal ),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $vis enum $name {
+            $(
+                #[doc = concat!("`", $text, "`")]
+                $(#[$choice_meta])*
+                $choice
+            ),+
+        }
+
+        impl $name {
+            /// Its text in requests.
+            $vis const fn as_str(self) -> &'static str {
+                match self { $( Self::$choice => $text ),+ }
+            }
+
+            fn from_text(text: &str) -> ::core::option::Option<Self> {
+                match text { $( $text => ::core::option::Option::Some(Self::$choice), )+ _ => ::core::option::Option::None }
+            }
+        }
+
+        impl ::core::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl $crate::FieldType for $name {
+            const KIND: $crate::field::Kind = $crate::field::Kind::String;
+            const ALLOWED: &'static [&'static str] = &[$($text),+];
+
+            fn from_json(
+                value: $crate::Value,
+            ) -> ::core::result::Result<::core::option::Option<Self>, ::std::string::String> {
+                $crate::field::choose(value, Self::from_text, <Self as $crate::FieldType>::ALLOWED)
+            }
+
+            fn to_json(&self) -> $crate::Value {
+                $crate::Value::from(self.as_str())
+            }
+        }
+
+        impl $crate::serde::Serialize for $name {
+            fn serialize<S: $crate::serde::Serializer>(&self, serializer: S) -> ::core::result::Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> $crate::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> ::core::result::Result<Self, D::Error> {
+                let text = <::std::string::String as $crate::serde::Deserialize>::deserialize(deserializer)?;
+                Self::from_text(&text).ok_or_else(|| {
+                    $crate::serde::de::Error::unknown_variant(&text, <Self as $crate::FieldType>::ALLOWED)
+                })
+            }
+        }
+    };
+}

@@ -1,0 +1,116 @@
+//! Fields that are text.
+
+use std::fmt;
+use std::ops::Deref;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{FieldType, Kind, coerce};
+
+impl FieldType for String {
+    const KIND: Kind = Kind::String;
+
+    fn from_json(value: Value) -> Result<Option<Self>, String> {
+        coerce::text("", value).map(Some)
+    }
+
+    fn to_json(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+/// A choice among allowed values; see [`choices!`](crate::choices).
+#[doc(hidden)]
+pub fn choose<T>(
+    value: Value,
+    from_text: fn(&str) -> Option<T>,
+    allowed: &[&str],
+) -> Result<Option<T>, String> {
+    if value.is_null() {
+        return Ok(None);
+    }
+    let text = coerce::text("", value)?;
+    from_text(&text)
+        .map(Some)
+        .ok_or_else(|| format!("{text:?} is not one of {}", allowed.join(", ")))
+}
+
+macro_rules! text_type {
+    ($(#[$meta:meta])* $name:ident) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// As text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(text: $name) -> String {
+                text.0
+            }
+        }
+    };
+}
+
+text_type! {
+    /// Text that is made lower case.
+    LowercaseString
+}
+
+text_type! {
+    /// A name that is safe in a path: it begins and ends with a letter of ASCII, a digit or `_`, and may have `-` and `.`
+    /// inside.
+    Name
+}
+
+impl FieldType for LowercaseString {
+    const KIND: Kind = Kind::Lowercase;
+
+    fn from_json(value: Value) -> Result<Option<Self>, String> {
+        let text = coerce::text("", value)?;
+        Ok(Some(LowercaseString(text.to_lowercase())))
+    }
+
+    fn to_json(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl FieldType for Name {
+    const KIND: Kind = Kind::Name;
+
+    fn from_json(value: Value) -> Result<Option<Self>, String> {
+        let text = coerce::text("", value)?;
+        let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let bytes = text.as_bytes();
+        let ends = bytes.first().is_some_and(word) && bytes.last().is_some_and(word);
+        if !ends || !bytes.iter().all(|byte| word(byte) || matches!(byte, b'-' | b'.')) {
+            return Err("field does not match the formatting rules".into());
+        }
+        Ok(Some(Name(text)))
+    }
+
+    fn to_json(&self) -> Value {
+        self.as_str().into()
+    }
+}

@@ -1,0 +1,157 @@
+//! Help texts, for `vault path-help`, written from the declarations.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::dispatch::{VERBS, data};
+use crate::field::{Field, Kind};
+use crate::openapi::{self, object};
+use crate::route::pattern::capture_folder;
+use crate::route::{AnyRoute, Verb};
+use crate::{Context, Engine, Error, Response, Result};
+
+/// Answers a request for help: of the whole engine for the empty path, else of the route that matches.
+///
+/// Vault builds one document from what all mounts answer for the empty path, so that one never fails.
+pub(crate) fn answer<E: Engine>(cx: &Context) -> Result<Response> {
+    let path = cx.request.path.as_str();
+    // Vault tells what the mount's type is called, for the names in the document.
+    let data = data(&cx.request)?;
+    let prefix = data
+        .get("requestResponsePrefix")
+        .and_then(Value::as_str)
+        .unwrap_or("");
+    if path.is_empty() {
+        return respond(&engine::<E>(), openapi::document::<E>(E::ROUTES, prefix));
+    }
+    let route = E::ROUTES
+        .iter()
+        .find(|route| capture_folder(route.head().pattern, path).is_some());
+    let route = route.ok_or(Error::UnsupportedPath)?;
+    respond(&of_route(path, *route), openapi::document::<E>(&[*route], prefix))
+}
+
+fn respond(help: &str, openapi: Value) -> Result<Response> {
+    Response::json(&object(vec![
+        ("help", help.into()),
+        ("see_also", Value::Array(vec![])),
+        ("openapi", openapi),
+    ]))
+}
+
+fn engine<E: Engine>() -> String {
+    let description = E::DESCRIPTION;
+    let mut text = format!("{}\n\n## PATHS\n\n", description.help.trim());
+    text.push_str("Ask for the help of any path that fits one of these to see what it takes.\n");
+    for route in E::ROUTES {
+        let head = route.head();
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\n    {}\n        {}\n",
+            head.pattern,
+            or(head.synopsis, "(no synopsis)")
+        );
+    }
+    text
+}
+
+fn of_route(path: &str, route: &dyn AnyRoute) -> String {
+    let head = route.head();
+    let verbs: Vec<&str> = VERBS
+        .iter()
+        .filter(|verb| head.has(**verb))
+        .map(|verb| name(*verb))
+        .collect();
+    let mut text = format!(
+        "Request:    {path}\nRoute:      {}\nOperations: {}\n\n{}\n",
+        head.pattern,
+        verbs.join(", "),
+        or(head.synopsis, "(no synopsis)")
+    );
+    let fields = fields(route);
+    if !fields.is_empty() {
+        text.push_str("\n## PARAMETERS\n");
+    }
+    for field in fields {
+        let _ = write!(
+            text,
+            "\n    {} ({})\n        {}\n",
+            field.name(),
+            kind(field.kind),
+            about(&field)
+        );
+    }
+    if !head.description.is_empty() {
+        let _ = write!(text, "\n## DESCRIPTION\n\n{}\n", head.description.trim());
+    }
+    text
+}
+
+/// What a field is, and what it takes.
+fn about(field: &Field) -> String {
+    let description = field.description();
+    let mut text = or(&description, "(no description)").to_string();
+    if !field.allowed.is_empty() {
+        let _ = write!(text, " One of: {}.", field.allowed.join(", "));
+    }
+    if let Some(default) = field.default {
+        let _ = write!(text, " Default: {}.", default());
+    }
+    if field.is_deprecated {
+        text.insert_str(0, "(DEPRECATED) ");
+    }
+    text
+}
+
+/// The fields of all operations of a route by name, without one that takes the rest.
+fn fields(route: &dyn AnyRoute) -> Vec<Field> {
+    let mut fields: Vec<Field> = Vec::new();
+    for operation in VERBS.iter().filter_map(|verb| route.operation(*verb)) {
+        for field in operation.fields().iter().filter(|field| !field.is_rest()) {
+            if let Err(at) = fields.binary_search_by_key(&field.name(), Field::name) {
+                fields.insert(at, *field);
+            }
+        }
+    }
+    fields
+}
+
+fn or<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
+    let text = text.trim();
+    if text.is_empty() { otherwise } else { text }
+}
+
+/// What Vault calls an operation.
+pub(crate) fn name(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Create => "create",
+        Verb::Read | Verb::Exists => "read",
+        Verb::Update => "update",
+        Verb::Patch => "patch",
+        Verb::Delete => "delete",
+        Verb::List => "list",
+        Verb::Scan => "scan",
+    }
+}
+
+/// What Vault calls a kind of field.
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::String => "string",
+        Kind::Lowercase => "lowercase string",
+        Kind::Name => "name string",
+        Kind::Int => "int",
+        Kind::Int64 => "int64",
+        Kind::Float => "float",
+        Kind::Bool => "bool",
+        Kind::Map => "map",
+        Kind::KvPairs => "keypair",
+        Kind::Duration => "duration (sec)",
+        Kind::Slice | Kind::StringSlice | Kind::CommaStringSlice | Kind::CommaIntSlice => "slice",
+        Kind::Header => "header",
+        Kind::Time => "time",
+        Kind::Any => "any",
+    }
+}

@@ -1,0 +1,164 @@
+//! JSON merge patch, RFC 7396: what `vault patch` and `PATCH` send.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::field::{Field, FieldError, Fields, Raw};
+use crate::storage::place;
+use crate::{Error, Result};
+
+/// What a handler for [`patch`](crate::Route::patch) takes: where, in `At`, and what changes, among the fields of `F`.
+///
+/// A field that is not given stays as it is, `null` removes it, anything else is converted as `F` says and replaces it;
+/// objects are merged member by member. The names of `F`'s fields are those of what is stored.
+///
+/// ```
+/// # use airlock_sdk::{Context, Patch, Result, fields};
+/// # fields! { struct At { name: String } }
+/// # fields! { struct WriteRole { name: String, description: Option<String> } }
+/// # #[derive(serde::Serialize, serde::Deserialize)] struct Role { description: Option<String> }
+/// fn patch_role(cx: &Context, patch: Patch<At, WriteRole>) -> Result<()> {
+///     let key = format!("role/{}", patch.at.name);
+///     let Some(role) = cx.storage.get_json::<Role>(&key)? else {
+///         return Err(airlock_sdk::Error::coded(404, "no such role"));
+///     };
+///     cx.storage.put_json(&key, &patch.apply(&role)?)
+/// }
+/// ```
+pub struct Patch<At, F> {
+    /// Where: the fields that the path captures.
+    pub at: At,
+    changes: Map<String, Value>,
+    fields: PhantomData<fn() -> F>,
+}
+
+impl<At, F> Patch<At, F> {
+    /// The resource with the changes made.
+    ///
+    /// # Errors
+    /// [`Error::User`] if the outcome is no `T`, say because what it needs was removed.
+    pub fn apply<T: Serialize + DeserializeOwned>(&self, resource: &T) -> Result<T> {
+        let mut value = serde_json::to_value(resource)
+            .map_err(|error| Error::Internal(format!("a resource cannot be patched: {}", place(&error))))?;
+        merge(&mut value, Value::Object(self.changes.clone()));
+        serde_json::from_value(value).map_err(|error| Error::User(format!("the patch does not fit: {error}")))
+    }
+
+    /// Whether a field is to be changed or removed.
+    pub fn changes(&self, field: &str) -> bool {
+        self.changes.contains_key(field)
+    }
+}
+
+impl<At, F> fmt::Debug for Patch<At, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patch").finish_non_exhaustive()
+    }
+}
+
+impl<At: Fields, F: Fields> Fields for Patch<At, F> {
+    const FIELDS: &'static [Field] = {
+        if !contains(F::FIELDS, At::FIELDS) {
+            panic!("the fields of a `Patch` must include those of its path");
+        }
+        F::FIELDS
+    };
+
+    fn parse(raw: &mut Raw) -> Result<Self, FieldError> {
+        let changes = F::given(raw)?;
+        Ok(Patch {
+            at: At::parse(raw)?,
+            changes,
+            fields: PhantomData,
+        })
+    }
+
+    fn given(raw: &mut Raw) -> Result<Map<String, Value>, FieldError> {
+        F::given(raw)
+    }
+}
+
+const fn contains(all: &[Field], some: &[Field]) -> bool {
+    let mut i = 0;
+    while i < some.len() {
+        let mut j = 0;
+        while j < all.len() && !same(some[i].name().as_bytes(), all[j].name().as_bytes()) {
+            j += 1;
+        }
+        if j == all.len() {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+const fn same(left: &[u8], right: &[u8]) -> bool {
+    let mut i = 0;
+    while i < left.len() && i < right.len() && left[i] == right[i] {
+        i += 1;
+    }
+    i == left.len() && i == right.len()
+}
+
+/// Merges a patch into a value, as RFC 7396 says.
+pub fn merge(value: &mut Value, patch: Value) {
+    let Value::Object(changes) = patch else {
+        *value = patch;
+        return;
+    };
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    let Value::Object(members) = value else { return };
+    for (name, change) in changes {
+        if change.is_null() {
+            members.shift_remove(&name);
+        } else {
+            merge(members.entry(name).or_insert(Value::Null), change);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_examples_of_the_rfc_come_out_as_it_says() {
+        for (mut value, patch, outcome) in [
+            (json!({"a":"b"}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"b"}), json!({"b":"c"}), json!({"a":"b","b":"c"})),
+            (json!({"a":"b"}), json!({"a":null}), json!({})),
+            (json!({"a":"b","b":"c"}), json!({"a":null}), json!({"b":"c"})),
+            (json!({"a":["b"]}), json!({"a":"c"}), json!({"a":"c"})),
+            (json!({"a":"c"}), json!({"a":["b"]}), json!({"a":["b"]})),
+            (
+                json!({"a":{"b":"c"}}),
+                json!({"a":{"b":"d","c":null}}),
+                json!({"a":{"b":"d"}}),
+            ),
+            (json!({"a":[{"b":"c"}]}), json!({"a":[1]}), json!({"a":[1]})),
+            (json!(["a", "b"]), json!(["c", "d"]), json!(["c", "d"])),
+            (json!({"a":"b"}), json!(["c"]), json!(["c"])),
+            (json!({"a":"foo"}), json!(null), json!(null)),
+            (json!({"a":"foo"}), json!("bar"), json!("bar")),
+            (json!({"e":null}), json!({"a":1}), json!({"e":null,"a":1})),
+            (json!([1, 2]), json!({"a":"b","c":null}), json!({"a":"b"})),
+            (
+                json!({}),
+                json!({"a":{"bb":{"ccc":null}}}),
+                json!({"a":{"bb":{}}}),
+            ),
+        ] {
+            merge(&mut value, patch);
+            assert_eq!(value, outcome);
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a handler answers with.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{Error, Header, Result, Timestamp};
+
+/// An answer. Its `Debug` does not show data.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Response {
+    /// A JSON object as text, or none.
+    pub data: Option<String>,
+    /// A lease, from [`Secret::lease`](crate::Secret::lease).
+    pub lease: Option<Lease>,
+    /// Where to send the caller: 307.
+    pub redirect: Option<String>,
+    /// What the caller should know though all went well.
+    pub warnings: Vec<String>,
+    /// HTTP headers, of which the mount lets through what its `allowed_response_headers` names.
+    pub headers: Vec<Header>,
+    /// A wrapped answer, from [`System::wrap_data`](crate::System::wrap_data).
+    pub wrap_info: Option<WrapInfo>,
+}
+
+impl Response {
+    /// Answers with anything that is a JSON object: a struct, a map, `json!({ … })`. Vault makes 64-bit floats of its
+    /// numbers.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if it is no object, or cannot be written as JSON.
+    pub fn json(data: &(impl Serialize + ?Sized)) -> Result<Response> {
+        let data =
+            serde_json::to_string(data).map_err(|error| Error::Internal(format!("response: {error}")))?;
+        if !data.starts_with('{') {
+            return Err(Error::internal("the data of a response must be a JSON object"));
+        }
+        Ok(Response {
+            data: Some(data),
+            ..Response::default()
+        })
+    }
+
+    /// Answers a list with its keys; folders end in `/`. No keys is a 404.
+    pub fn list<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Response {
+        let keys: Vec<serde_json::Value> = keys.into_iter().map(|key| key.as_ref().into()).collect();
+        let data = if keys.is_empty() {
+            json!({})
+        } else {
+            json!({ "keys": keys })
+        };
+        Response {
+            data: Some(data.to_string()),
+            ..Response::default()
+        }
+    }
+
+    /// Answers with a status and a body of its own, which Vault passes on as it is: the way to a 404 with a body, to
+    /// exact numbers, to anything but JSON.
+    pub fn http(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Response {
+        let data = json!({
+            "http_status_code": status,
+            "http_content_type": content_type,
+            "http_raw_body": STANDARD.encode(body),
+        });
+        Response {
+            data: Some(data.to_string()),
+            ..Response::default()
+        }
+    }
+
+    /// Adds a warning.
+    #[must_use]
+    pub fn warning(mut self, text: impl Into<String>) -> Response {
+        self.warnings.push(text.into());
+        self
+    }
+
+    /// Adds a lease: Vault then sends renew and revoke in time.
+    #[must_use]
+    pub fn lease(mut self, lease: Lease) -> Response {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// Adds an HTTP header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Response {
+        self.headers.push(Header {
+            name: name.into(),
+            values: vec![value.into()],
+        });
+        self
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("data", &self.data.as_ref().map(|_| "…"))
+            .field("lease", &self.lease)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A lease to give out. See [`Secret`](crate::Secret). Its `Debug` does not show the internal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// How long it lasts; 0: the mount's default.
+    pub ttl: Duration,
+    /// How long it may last, renewals included; 0: the mount's maximum.
+    pub max_ttl: Duration,
+    /// Whether it can be renewed.
+    pub renewable: bool,
+    pub(crate) secret_type: &'static str,
+    pub(crate) internal_data: String,
+}
+
+impl Lease {
+    /// How long it lasts, and how long at most; 0: what the mount has.
+    #[must_use]
+    pub fn lasting(mut self, ttl: Duration, max_ttl: Duration) -> Lease {
+        self.ttl = ttl;
+        self.max_ttl = max_ttl;
+        self
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("secret_type", &self.secret_type)
+            .field("ttl", &self.ttl)
+            .field("max_ttl", &self.max_ttl)
+            .field("renewable", &self.renewable)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A wrapped answer, as Vault's response wrapping makes it.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // Vault's own names.
+pub struct WrapInfo {
+    pub ttl: Duration,
+    pub token: String,
+    pub accessor: String,
+    pub creation_time: Option<Timestamp>,
+    pub wrapped_accessor: String,
+    pub wrapped_entity_id: String,
+    pub format: String,
+    pub creation_path: String,
+    pub seal_wrap: bool,
+}
+
+impl fmt::Debug for WrapInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WrapInfo")
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_object_can_be_data() {
+        assert!(Response::json(&json!({ "a": 1 })).is_ok());
+        assert!(matches!(Response::json(&json!([1])), Err(Error::Internal(_))));
+    }
+
+    #[test]
+    fn numbers_keep_every_digit() {
+        let value: serde_json::Value = serde_json::from_str(r#"{"n":12345678901234567890.10}"#).unwrap();
+        assert_eq!(
+            Response::json(&value).unwrap().data.unwrap(),
+            r#"{"n":12345678901234567890.10}"#
+        );
+    }
+
+    #[test]
+    fn a_body_of_its_own_travels_in_base64() {
+        let data = Response::http(404, "text/plain", "gone").data.unwrap();
+        let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+        assert_eq!(data["http_status_code"], 404);
+        assert_eq!(data["http_raw_body"], "Z29uZQ==");
+    }
+
+    #[test]
+    fn debug_shows_no_data() {
+        let response = Response::json(&json!({ "password": "hunter2" })).unwrap();
+        assert!(!format!("{response:?}").contains("hunter2"));
+    }
+}

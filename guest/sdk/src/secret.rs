@@ -1,0 +1,286 @@
+//! Leased secrets: what Vault takes back in time.
+//!
+//! ```
+//! # use airlock_sdk::{Context, Held, Lease, Response, Result, Secret, Secrets};
+//! # use serde_json::json;
+//! # use std::time::Duration;
+//! /// What is needed to take a token back.
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Token {
+//!     id: String,
+//! }
+//!
+//! const TOKEN: Secret<Token> = Secret::new("token", revoke_token).renew(renew_token);
+//! const SECRETS: Secrets = &[&TOKEN]; // the engine's `SECRETS`
+//!
+//! fn create_token(cx: &Context, _: ()) -> Result<Response> {
+//!     let id = cx.random.uuid();
+//!     cx.storage.put(&format!("token/{id}"), "")?;
+//!     let lease = TOKEN.lease(&Token { id: id.clone() })?;
+//!     Ok(Response::json(&json!({ "token": id }))?.lease(lease))
+//! }
+//!
+//! fn renew_token(_: &Context, held: Held<Token>) -> Result<Lease> {
+//!     Ok(TOKEN.lease(&held.data)?.lasting(Duration::from_secs(600), Duration::from_secs(3600)))
+//! }
+//!
+//! fn revoke_token(cx: &Context, held: Held<Token>) -> Result<()> {
+//!     cx.storage.delete(&format!("token/{}", held.data.id))
+//! }
+//! ```
+//!
+//! Vault repeats a revoke that fails, so make it succeed where there is nothing left to revoke.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::storage::place;
+use crate::{Context, Error, Lease, LeasedSecret, Operation, Response, Result, Timestamp};
+
+/// The secret types of an engine.
+pub type Secrets = &'static [&'static dyn AnySecret];
+
+/// The member of a lease's internal data that says which type it is of, as in Vault's own framework.
+const TYPE: &str = "secret_type";
+
+type Revoke<T> = fn(&Context, Held<T>) -> Result<()>;
+type Renew<T> = fn(&Context, Held<T>) -> Result<Lease>;
+
+/// A type of secret that is leased. `T` is what the engine needs to renew and revoke one: a struct, kept by Vault with
+/// the lease and never shown to the caller.
+#[derive(Debug)]
+pub struct Secret<T> {
+    kind: &'static str,
+    revoke: Revoke<T>,
+    renew: Option<Renew<T>>,
+    ttl: Duration,
+}
+
+impl<T> Secret<T> {
+    /// A type of secret and how one is revoked. Never change the name: leases outlive versions of an engine.
+    pub const fn new(name: &'static str, revoke: fn(&Context, Held<T>) -> Result<()>) -> Secret<T> {
+        Secret {
+            kind: name,
+            revoke,
+            renew: None,
+            ttl: Duration::ZERO,
+        }
+    }
+
+    /// Makes it renewable: the function answers with the lease as it shall be from now on.
+    pub const fn renew(mut self, renew: fn(&Context, Held<T>) -> Result<Lease>) -> Secret<T> {
+        self.renew = Some(renew);
+        self
+    }
+
+    /// How long its leases last unless told otherwise; the mount's default if it is not given.
+    pub const fn lasting(mut self, ttl: Duration) -> Secret<T> {
+        self.ttl = ttl;
+        self
+    }
+}
+
+impl<T: Serialize> Secret<T> {
+    /// A lease of this type, to answer with.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if `data` is no JSON object.
+    pub fn lease(&self, data: &T) -> Result<Lease> {
+        let mut internal = match serde_json::to_value(data) {
+            Ok(Value::Object(map)) => map,
+            Ok(Value::Null) => Map::new(),
+            _ => return Err(Error::internal("what a lease keeps must be a JSON object")),
+        };
+        internal.insert(TYPE.into(), self.kind.into());
+        Ok(Lease {
+            ttl: self.ttl,
+            max_ttl: Duration::ZERO,
+            renewable: self.renew.is_some(),
+            secret_type: self.kind,
+            internal_data: Value::Object(internal).to_string(),
+        })
+    }
+}
+
+/// A lease that Vault wants renewed or revoked. Its `Debug` does not show the data.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Held<T> {
+    /// What the engine gave it.
+    pub data: T,
+    /// Its times; see [`LeaseTime`] for how long it may go on.
+    pub lease: LeasedSecret,
+}
+
+impl<T> fmt::Debug for Held<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A type of secret, whatever it keeps. Only [`Secret`] is one.
+pub trait AnySecret: sealed::Sealed {
+    #[doc(hidden)]
+    fn kind(&self) -> &'static str;
+    #[doc(hidden)]
+    fn revoke(&self, cx: &Context, internal: Map<String, Value>, lease: LeasedSecret) -> Result<()>;
+    #[doc(hidden)]
+    fn renew(&self, cx: &Context, internal: Map<String, Value>, lease: LeasedSecret) -> Result<Lease>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T> Sealed for super::Secret<T> {}
+}
+
+impl<T: DeserializeOwned> AnySecret for Secret<T> {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn revoke(&self, cx: &Context, internal: Map<String, Value>, lease: LeasedSecret) -> Result<()> {
+        (self.revoke)(cx, held(internal, lease)?)
+    }
+
+    fn renew(&self, cx: &Context, internal: Map<String, Value>, lease: LeasedSecret) -> Result<Lease> {
+        let renew = self.renew.ok_or(Error::UnsupportedOperation)?;
+        renew(cx, held(internal, lease)?)
+    }
+}
+
+fn held<T: DeserializeOwned>(internal: Map<String, Value>, lease: LeasedSecret) -> Result<Held<T>> {
+    let data = serde_json::from_value(Value::Object(internal)).map_err(|error| {
+        Error::Internal(format!(
+            "a lease's data is not what it should be: {}",
+            place(&error)
+        ))
+    })?;
+    Ok(Held { data, lease })
+}
+
+/// Renews or revokes, by the type that the lease's data names.
+pub(crate) fn handle(secrets: Secrets, cx: &Context) -> Result<Option<Response>> {
+    let unsupported = || Error::internal("secret is unsupported by this backend");
+    let lease = cx
+        .request
+        .secret
+        .clone()
+        .ok_or_else(|| Error::internal("request has no secret"))?;
+    let internal = lease.internal_data.as_deref().unwrap_or("{}");
+    let mut internal: Map<String, Value> = serde_json::from_str(internal).map_err(|_| unsupported())?;
+    let kind = internal.remove(TYPE).ok_or_else(unsupported)?;
+    let secret = secrets
+        .iter()
+        .find(|secret| kind == secret.kind())
+        .ok_or_else(unsupported)?;
+    if cx.request.operation == Operation::Renew {
+        let lease = secret.renew(cx, internal, lease)?;
+        return Ok(Some(Response::default().lease(lease)));
+    }
+    secret.revoke(cx, internal, lease)?;
+    Ok(None)
+}
+
+/// Refuses an answer whose lease could never be revoked.
+pub(crate) fn check(secrets: Secrets, response: &Response) -> Result<()> {
+    match &response.lease {
+        Some(lease) if !secrets.iter().any(|secret| secret.kind() == lease.secret_type) => {
+            Err(Error::Internal(format!(
+                "the engine leases secrets of the type {:?}, which is missing from its `SECRETS`",
+                lease.secret_type
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What decides how long a lease may last. Lengths of zero are not given.
+///
+/// ```
+/// # use airlock_sdk::{Context, LeaseTime, Result};
+/// # use std::time::Duration;
+/// # fn handler(cx: &Context, increment: Duration, role_ttl: Duration, role_max_ttl: Duration) -> Result<()> {
+/// let (ttl, warning) = LeaseTime { increment, ttl: role_ttl, max_ttl: role_max_ttl, issue_time: None }.reckon(cx)?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LeaseTime {
+    /// What the caller asks for.
+    pub increment: Duration,
+    /// What the role, or the engine, gives.
+    pub ttl: Duration,
+    /// What the role, or the engine, gives at most, from the issue on.
+    pub max_ttl: Duration,
+    /// When the lease was issued; none: now.
+    pub issue_time: Option<Timestamp>,
+}
+
+impl LeaseTime {
+    /// How long the lease may last from now, within the mount's maximum; and a warning if that is less than was wanted.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the lease is at its end, or the server does not say what the mount's limits are.
+    pub fn reckon(self, cx: &Context) -> Result<(Duration, Option<String>)> {
+        let given = |length: &Duration| !length.is_zero();
+        let mount_max = cx.system.max_lease_ttl()?;
+        let max = Some(self.max_ttl)
+            .filter(given)
+            .map_or(mount_max, |max| max.min(mount_max));
+        let wanted = match [self.increment, self.ttl].into_iter().find(given) {
+            Some(wanted) => wanted,
+            None => cx.system.default_lease_ttl()?,
+        };
+        let spent = self.issue_time.map_or(Duration::ZERO, |issued| {
+            Timestamp::from_seconds(cx.clock.now().seconds).since(Timestamp::from_seconds(issued.seconds))
+        });
+        let left = max.saturating_sub(spent);
+        if left.is_zero() {
+            return Err(Error::internal("past the max TTL, cannot renew"));
+        }
+        let warning = (wanted > left).then(|| {
+            format!(
+                "TTL of \"{}\" exceeded the effective max_ttl of \"{}\"; TTL value is capped accordingly",
+                human(wanted),
+                human(left)
+            )
+        });
+        Ok((wanted.min(left), warning))
+    }
+}
+
+/// `1h30m`, without what is zero.
+fn human(length: Duration) -> String {
+    let seconds = length.as_secs();
+    let parts = [
+        (seconds / 3600, 'h'),
+        (seconds / 60 % 60, 'm'),
+        (seconds % 60, 's'),
+    ];
+    let text: String = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    if text.is_empty() { "0s".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_told_without_what_is_zero() {
+        let told = |seconds| human(Duration::from_secs(seconds));
+        assert_eq!(
+            [told(0), told(5), told(3600), told(3661)],
+            ["0s", "5s", "1h", "1h1m1s"]
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! What Vault keeps for the mount.
+
+use std::cell::Cell;
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::host::Host;
+use crate::{Error, Result};
+
+/// What is stored at a key. Its `Debug` shows neither key nor value.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// Relative to the mount's storage, without a leading slash.
+    pub key: String,
+    /// Any bytes.
+    pub value: Vec<u8>,
+    /// Wrap it with the seal's key too, where the server has one.
+    pub seal_wrap: bool,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("seal_wrap", &self.seal_wrap)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What Vault keeps for this mount, encrypted; no other mount can see it.
+///
+/// One request is one transaction. What it writes reaches Vault when its handler returns success or calls
+/// [`commit`](Storage::commit), and never when it returns an error. Reads see the request's own writes. If another request
+/// changed what this one read, the host runs the handler again from the start, so what it does besides must bear that;
+/// after a `commit` it never does.
+///
+/// Errors are [`Error::ReadOnly`], which goes back to the server as it is, and [`Error::Internal`] with a cause;
+/// [`Error::context`] says what was being done.
+#[derive(Debug)]
+pub struct Storage {
+    host: Host,
+    /// Whether something was written since the last commit.
+    dirty: Cell<bool>,
+}
+
+impl Storage {
+    pub(crate) fn new(host: Host) -> Storage {
+        Storage {
+            host,
+            dirty: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.dirty.get()
+    }
+
+    /// What is stored at a key, read as JSON.
+    ///
+    /// # Errors
+    /// Those of storage, and [`Error::Internal`] if what is there is not a `T`.
+    pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        let Some(value) = self.get(key)? else {
+            return Ok(None);
+        };
+        // The cause may quote what is stored.
+        serde_json::from_slice(&value).map(Some).map_err(|error| {
+            Error::Internal(format!(
+                "a stored entry is not what it should be: {}",
+                place(&error)
+            ))
+        })
+    }
+
+    /// Stores a value as JSON.
+    ///
+    /// # Errors
+    /// Those of storage, and [`Error::Internal`] if the value cannot be written as JSON.
+    pub fn put_json(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {
+        let value = serde_json::to_vec(value)
+            .map_err(|error| Error::Internal(format!("an entry is no JSON: {error}")))?;
+        self.put(key, value)
+    }
+
+    /// The bytes stored at a key.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.get_entry(key)?.map(|entry| entry.value))
+    }
+
+    /// What is stored at a key.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn get_entry(&self, key: &str) -> Result<Option<Entry>> {
+        self.host.storage_get(key)
+    }
+
+    /// Stores bytes.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn put(&self, key: &str, value: impl Into<Vec<u8>>) -> Result<()> {
+        self.put_entry(Entry {
+            key: key.into(),
+            value: value.into(),
+            seal_wrap: false,
+        })
+    }
+
+    /// Stores an entry.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn put_entry(&self, entry: Entry) -> Result<()> {
+        self.dirty.set(true);
+        self.host.storage_put(entry)
+    }
+
+    /// Deletes a key; a missing one too.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn delete(&self, key: &str) -> Result<()> {
+        self.dirty.set(true);
+        self.host.storage_delete(key)
+    }
+
+    /// The names directly below a prefix that is empty or ends in `/`, in order; folders end in `/`.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        self.host.storage_list(prefix)
+    }
+
+    /// At most `limit` names that come after `after`; empty: from the start.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>> {
+        self.host.storage_list_page(prefix, after, limit)
+    }
+
+    /// Ends the transaction and begins the next: once it returns, what was written is in Vault, whatever happens later.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn commit(&self) -> Result<()> {
+        self.host.storage_commit()?;
+        self.dirty.set(false);
+        Ok(())
+    }
+}
+
+/// Where JSON is wrong, without a word of what it says.
+pub(crate) fn place(error: &serde_json::Error) -> String {
+    format!(
+        "{:?} error at line {}, column {}",
+        error.classify(),
+        error.line(),
+        error.column()
+    )
+}

@@ -1,0 +1,287 @@
+//! Tests of an engine, natively and in milliseconds.
+//!
+//! A [`Mount`] is an engine with a storage in memory, a clock that stands still and randomness that repeats. It goes
+//! about a request as Vault and the host do: the existence check decides between create and update, what a failed request
+//! wrote is dropped, a list's path ends in `/`.
+//!
+//! ```
+//! # use airlock_sdk::{Context, Description, Engine, Response, Result, Routes, fields, route};
+//! # fields! { struct Greet { name: String } }
+//! # fn greet(_: &Context, greet: Greet) -> Result<Response> {
+//! #     Response::json(&serde_json::json!({ "greeting": format!("Hello, {}!", greet.name) }))
+//! # }
+//! # struct Hello;
+//! # impl Engine for Hello {
+//! #     const DESCRIPTION: Description = Description::new("hello", "1.0.0", "Greets.");
+//! #     const ROUTES: Routes = &[&route("greetings/{name}").read(greet)];
+//! # }
+//! use airlock_sdk::testing::Mount;
+//!
+//! let mount = Mount::<Hello>::new();
+//! assert_eq!(mount.read("greetings/bob").data()["greeting"], "Hello, bob!");
+//! assert_eq!(mount.read("nowhere").status(), 404);
+//! ```
+//!
+//! What it does not try: limits, conflicts between requests, the guest as it ships.
+
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+use crate::{Engine, Lease, LeasedSecret, Operation, Request, Result, SpecialPaths, Timestamp, dispatch};
+
+mod reply;
+mod world;
+
+pub use reply::Reply;
+pub(crate) use world::World;
+pub use world::{Fault, LogLine};
+
+pub(crate) type Host = Rc<World>;
+
+/// An engine, mounted in memory at `test/`.
+#[derive(Debug)]
+pub struct Mount<E> {
+    world: Rc<World>,
+    engine: PhantomData<fn() -> E>,
+}
+
+impl<E: Engine> Default for Mount<E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Engine> Mount<E> {
+    /// Mounts the engine without options.
+    ///
+    /// # Panics
+    /// If its `initialize` fails.
+    pub fn new() -> Self {
+        Self::with_options(&[])
+    }
+
+    /// Mounts the engine with options, as `vault secrets enable -options` does.
+    ///
+    /// # Panics
+    /// If its `initialize` fails.
+    pub fn with_options(options: &[(&str, &str)]) -> Self {
+        let options: BTreeMap<String, String> = options
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect();
+        let world = World::new(
+            options,
+            crate::engine::storage_prefixes::<E>(),
+            E::DESCRIPTION.scratch_bytes,
+        );
+        let mount = Mount {
+            world: Rc::new(world),
+            engine: PhantomData,
+        };
+        if let Err(error) = mount.initialize() {
+            panic!("initialize failed: {error}");
+        }
+        mount
+    }
+
+    /// Initializes the engine once more, as after a restart: what is not stored is gone.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub fn initialize(&self) -> Result<()> {
+        self.world.restart();
+        self.world.transaction(|| dispatch::initialize::<E>(&self.world))
+    }
+
+    /// Tells the engine that a key of its storage changed beneath it.
+    pub fn invalidate(&self, key: &str) {
+        dispatch::invalidate::<E>(&self.world, key);
+    }
+
+    /// Reads a path.
+    pub fn read(&self, path: &str) -> Reply {
+        self.send(request(Operation::Read, path, None))
+    }
+
+    /// Reads a path with query parameters, such as `json!({ "version": 2 })`.
+    pub fn read_with(&self, path: &str, query: Value) -> Reply {
+        self.send(request(Operation::Read, path, Some(query)))
+    }
+
+    /// Writes to a path: creates or updates, as the existence check finds.
+    pub fn write(&self, path: &str, data: Value) -> Reply {
+        let mut write = request(Operation::Update, path, Some(data));
+        write.operation = match self.exists(write.clone()) {
+            Ok(Some(false)) => Operation::Create,
+            Ok(_) | Err(crate::Error::UnsupportedPath) => Operation::Update,
+            // Vault answers with any other error at once.
+            Err(error) => return Reply::new(Operation::Update, Err(error)),
+        };
+        self.send(write)
+    }
+
+    /// Patches a path.
+    pub fn patch(&self, path: &str, data: Value) -> Reply {
+        self.send(request(Operation::Patch, path, Some(data)))
+    }
+
+    /// Deletes a path.
+    pub fn delete(&self, path: &str) -> Reply {
+        self.send(request(Operation::Delete, path, None))
+    }
+
+    /// Lists below a path.
+    pub fn list(&self, path: &str) -> Reply {
+        self.send(request(
+            Operation::List,
+            &format!("{}/", path.trim_end_matches('/')),
+            None,
+        ))
+    }
+
+    /// The help of a path, or of the engine for the empty path.
+    pub fn help(&self, path: &str) -> Reply {
+        self.send(request(
+            Operation::Help,
+            path,
+            Some(json!({ "requestResponsePrefix": E::DESCRIPTION.name })),
+        ))
+    }
+
+    /// Renews a lease that the engine gave.
+    pub fn renew(&self, lease: &Lease, increment: Duration) -> Reply {
+        self.send(self.about(Operation::Renew, lease, increment))
+    }
+
+    /// Revokes a lease that the engine gave.
+    pub fn revoke(&self, lease: &Lease) -> Reply {
+        self.send(self.about(Operation::Revoke, lease, Duration::ZERO))
+    }
+
+    /// Vault's tick: the periodic function, then the write-ahead entries that are old enough.
+    pub fn tick(&self) -> Reply {
+        self.send(request(Operation::Rollback, "", None))
+    }
+
+    /// Sends a request of any kind as it is. One that fails stores nothing since its last commit.
+    pub fn send(&self, request: Request) -> Reply {
+        let operation = request.operation.clone();
+        Reply::new(
+            operation,
+            self.world
+                .transaction(|| dispatch::handle::<E>(&self.world, request)),
+        )
+    }
+
+    /// What the existence check says.
+    ///
+    /// # Errors
+    /// Those of the check.
+    pub fn exists(&self, request: Request) -> Result<Option<bool>> {
+        // The check must not write; what it wrote anyway is dropped.
+        self.world
+            .transaction(|| Ok(dispatch::exists::<E>(&self.world, request)))?
+    }
+
+    /// The special paths that Vault is told of.
+    pub fn special_paths(&self) -> SpecialPaths {
+        E::special_paths(&self.world.config())
+    }
+
+    /// What the engine has stored, by key.
+    pub fn stored(&self) -> BTreeMap<String, Vec<u8>> {
+        self.world.stored()
+    }
+
+    /// What is stored at a key, read as JSON.
+    ///
+    /// # Panics
+    /// If it is not a `T`.
+    pub fn stored_json<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        let value = self.stored().remove(key)?;
+        Some(serde_json::from_slice(&value).unwrap_or_else(|error| panic!("the entry at {key:?}: {error}")))
+    }
+
+    /// Stores JSON beneath the engine.
+    ///
+    /// # Panics
+    /// If the value cannot be written as JSON.
+    pub fn store_json(&self, key: &str, value: &impl Serialize) {
+        let value =
+            serde_json::to_vec(value).unwrap_or_else(|error| panic!("the entry for {key:?}: {error}"));
+        self.world.store(key, value);
+    }
+
+    /// Makes storage fail; see [`Fault`].
+    pub fn fail(&self, fault: Fault) {
+        self.world.fail(fault);
+    }
+
+    /// What the clock says: it starts at 2026-01-01T00:00:00Z and stands still.
+    pub fn now(&self) -> Timestamp {
+        self.world.now()
+    }
+
+    /// Moves the clock on.
+    pub fn advance(&self, time: Duration) {
+        self.world.advance(time);
+    }
+
+    /// The events that were sent: type and metadata.
+    pub fn events(&self) -> Vec<(String, Value)> {
+        self.world.events()
+    }
+
+    /// The lines that were logged.
+    pub fn logs(&self) -> Vec<LogLine> {
+        self.world.logs()
+    }
+
+    /// How often the engine has committed for itself.
+    pub fn commits(&self) -> usize {
+        self.world.commits()
+    }
+
+    fn about(&self, operation: Operation, lease: &Lease, increment: Duration) -> Request {
+        let secret = LeasedSecret {
+            ttl: lease.ttl,
+            max_ttl: lease.max_ttl,
+            renewable: lease.renewable,
+            increment,
+            issue_time: Some(self.now()),
+            internal_data: Some(lease.internal_data.clone()),
+            lease_id: "test/lease".into(),
+        };
+        Request {
+            secret: Some(secret),
+            ..request(operation, "", None)
+        }
+    }
+}
+
+/// A request to the mount at `test/`, to be changed and given to [`Mount::send`].
+pub fn request(operation: Operation, path: &str, data: Option<Value>) -> Request {
+    Request {
+        id: "00000000-0000-4000-8000-000000000000".into(),
+        operation,
+        path: path.into(),
+        data: data.map(|data| object(data).to_string()),
+        mount_point: "test/".into(),
+        mount_type: "test".into(),
+        ..Request::default()
+    }
+}
+
+fn object(data: Value) -> Value {
+    match data {
+        Value::Object(map) => Value::Object(map),
+        Value::Null => Value::Object(Map::new()),
+        _ => panic!("the data of a request must be a JSON object"),
+    }
+}

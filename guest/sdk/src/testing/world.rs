@@ -1,0 +1,395 @@
+//! What stands in for the host.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::context::Level;
+use crate::system::{Entity, Group, IdentityToken, Replication};
+use crate::{Entry, Error, Result, Timestamp, WrapInfo};
+
+/// A storage that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Nothing fails any more.
+    None,
+    /// Nothing can be written, as on a standby.
+    ReadOnly,
+    /// Reads fail after so many more.
+    Gets(usize),
+    /// Writes fail after so many more.
+    Puts(usize),
+    /// Deletions fail after so many more.
+    Deletes(usize),
+    /// Lists fail after so many more.
+    Lists(usize),
+    /// Commits fail after so many more, whether the engine asks for them or they come at the end of a request.
+    Commits(usize),
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: Level,
+    /// The message.
+    pub message: String,
+    /// The fields.
+    pub fields: Vec<(String, String)>,
+}
+
+/// 2026-01-01T00:00:00Z.
+const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
+
+/// The host as an engine sees it, in memory.
+pub(crate) struct World {
+    options: BTreeMap<String, String>,
+    prefixes: Vec<&'static str>,
+    scratch_bytes: u32,
+    stored: RefCell<BTreeMap<String, Entry>>,
+    /// What the request has written since its last commit; none: deleted.
+    written: RefCell<BTreeMap<String, Option<Entry>>>,
+    scratch: RefCell<BTreeMap<String, Vec<u8>>>,
+    fault: Cell<Fault>,
+    commits: Cell<usize>,
+    now: Cell<Timestamp>,
+    seed: Cell<u64>,
+    events: RefCell<Vec<(String, Value)>>,
+    logs: RefCell<Vec<LogLine>>,
+}
+
+impl fmt::Debug for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+impl World {
+    pub(super) fn new(
+        options: BTreeMap<String, String>,
+        prefixes: Vec<&'static str>,
+        scratch_bytes: u32,
+    ) -> World {
+        World {
+            options,
+            prefixes,
+            scratch_bytes,
+            stored: RefCell::default(),
+            written: RefCell::default(),
+            scratch: RefCell::default(),
+            fault: Cell::new(Fault::None),
+            commits: Cell::new(0),
+            now: Cell::new(START),
+            seed: Cell::new(0),
+            events: RefCell::default(),
+            logs: RefCell::default(),
+        }
+    }
+
+    /// Runs a request: what it wrote and sent stays if it succeeds.
+    pub(super) fn transaction<T>(&self, request: impl FnOnce() -> Result<T>) -> Result<T> {
+        let events = self.events.borrow().len();
+        let scratch = self.scratch.borrow().clone();
+        let result = request().and_then(|answer| self.flush().map(|()| answer));
+        if result.is_err() {
+            self.written.borrow_mut().clear();
+            self.events.borrow_mut().truncate(events);
+            *self.scratch.borrow_mut() = scratch;
+        }
+        result
+    }
+
+    pub(super) fn restart(&self) {
+        self.scratch.borrow_mut().clear();
+    }
+
+    pub(super) fn stored(&self) -> BTreeMap<String, Vec<u8>> {
+        self.stored
+            .borrow()
+            .iter()
+            .map(|(key, entry)| (key.clone(), entry.value.clone()))
+            .collect()
+    }
+
+    pub(super) fn store(&self, key: &str, value: Vec<u8>) {
+        self.stored.borrow_mut().insert(
+            key.into(),
+            Entry {
+                key: key.into(),
+                value,
+                seal_wrap: false,
+            },
+        );
+    }
+
+    pub(super) fn fail(&self, fault: Fault) {
+        self.fault.set(fault);
+    }
+
+    pub(super) fn advance(&self, time: Duration) {
+        self.now.set(self.now.get() + time);
+    }
+
+    pub(super) fn events(&self) -> Vec<(String, Value)> {
+        self.events.borrow().clone()
+    }
+
+    pub(super) fn logs(&self) -> Vec<LogLine> {
+        self.logs.borrow().clone()
+    }
+
+    pub(super) fn commits(&self) -> usize {
+        self.commits.get()
+    }
+
+    fn flush(&self) -> Result<()> {
+        let written = std::mem::take(&mut *self.written.borrow_mut());
+        if written.is_empty() {
+            return Ok(());
+        }
+        self.meet(|fault| match fault {
+            Fault::Commits(left) => Some((left, Fault::Commits)),
+            _ => None,
+        })?;
+        let mut stored = self.stored.borrow_mut();
+        for (key, entry) in written {
+            match entry {
+                Some(entry) => stored.insert(key, entry),
+                None => stored.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    /// Fails if the fault is of this kind and its time has come.
+    fn meet(&self, of: impl FnOnce(Fault) -> Option<(usize, fn(usize) -> Fault)>) -> Result<()> {
+        match of(self.fault.get()) {
+            None => Ok(()),
+            Some((0, _)) => Err(Error::internal("storage failed, as the test asked")),
+            Some((left, fault)) => {
+                self.fault.set(fault(left - 1));
+                Ok(())
+            }
+        }
+    }
+
+    fn allow(&self, key: &str) -> Result<()> {
+        if self.prefixes.iter().any(|prefix| key.starts_with(prefix)) {
+            return Ok(());
+        }
+        Err(Error::internal(
+            "outside the prefixes that the description's `storage` names",
+        ))
+    }
+
+    fn write(&self, key: String, entry: Option<Entry>) -> Result<()> {
+        if self.fault.get() == Fault::ReadOnly {
+            return Err(Error::ReadOnly);
+        }
+        self.allow(&key)?;
+        if key.is_empty() || key.ends_with('/') || key.split('/').any(|part| part == "..") {
+            return Err(Error::internal("a key that storage cannot hold"));
+        }
+        self.written.borrow_mut().insert(key, entry);
+        Ok(())
+    }
+}
+
+/// What the imports of the contract do.
+impl World {
+    pub(crate) fn storage_get(&self, key: &str) -> Result<Option<Entry>> {
+        self.allow(key)?;
+        self.meet(|fault| match fault {
+            Fault::Gets(left) => Some((left, Fault::Gets)),
+            _ => None,
+        })?;
+        let written = self.written.borrow().get(key).cloned();
+        Ok(written.unwrap_or_else(|| self.stored.borrow().get(key).cloned()))
+    }
+
+    pub(crate) fn storage_put(&self, entry: Entry) -> Result<()> {
+        self.meet(|fault| match fault {
+            Fault::Puts(left) => Some((left, Fault::Puts)),
+            _ => None,
+        })?;
+        self.write(entry.key.clone(), Some(entry))
+    }
+
+    pub(crate) fn storage_delete(&self, key: &str) -> Result<()> {
+        self.meet(|fault| match fault {
+            Fault::Deletes(left) => Some((left, Fault::Deletes)),
+            _ => None,
+        })?;
+        self.write(key.into(), None)
+    }
+
+    pub(crate) fn storage_list(&self, prefix: &str) -> Result<Vec<String>> {
+        self.meet(|fault| match fault {
+            Fault::Lists(left) => Some((left, Fault::Lists)),
+            _ => None,
+        })?;
+        if !prefix.is_empty() && !prefix.ends_with('/') {
+            return Err(Error::internal("a prefix to list is empty or ends in `/`"));
+        }
+        let (stored, written) = (self.stored.borrow(), self.written.borrow());
+        let kept = stored.keys().filter(|key| !written.contains_key(*key));
+        let new = written
+            .iter()
+            .filter(|(_, entry)| entry.is_some())
+            .map(|(key, _)| key);
+        let below = kept.chain(new).filter_map(|key| key.strip_prefix(prefix));
+        let mut names: Vec<String> = below
+            .map(|name| match name.split_once('/') {
+                Some((folder, _)) => format!("{folder}/"),
+                None => name.into(),
+            })
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
+    pub(crate) fn storage_list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>> {
+        let names = self
+            .storage_list(prefix)?
+            .into_iter()
+            .filter(|name| name.as_str() > after);
+        Ok(names.take(limit as usize).collect())
+    }
+
+    pub(crate) fn storage_commit(&self) -> Result<()> {
+        self.commits.set(self.commits.get() + 1);
+        self.flush()
+    }
+
+    pub(crate) fn scratch_get(&self, key: &str) -> Option<Vec<u8>> {
+        self.scratch.borrow().get(key).cloned()
+    }
+
+    pub(crate) fn scratch_put(&self, key: &str, value: &[u8]) -> Result<(), String> {
+        let mut scratch = self.scratch.borrow_mut();
+        let others = scratch
+            .iter()
+            .filter(|(name, _)| *name != key)
+            .map(|(name, value)| name.len() + value.len());
+        if others.sum::<usize>() + key.len() + value.len() > self.scratch_bytes as usize {
+            return Err("the description's `scratch_bytes` are used up".into());
+        }
+        scratch.insert(key.into(), value.into());
+        Ok(())
+    }
+
+    pub(crate) fn scratch_delete(&self, key: &str) {
+        self.scratch.borrow_mut().remove(key);
+    }
+
+    pub(crate) fn send_event(&self, event_type: &str, metadata: &str) -> Result<(), String> {
+        let metadata: Map<String, Value> =
+            serde_json::from_str(metadata).map_err(|error| error.to_string())?;
+        self.events
+            .borrow_mut()
+            .push((event_type.into(), Value::Object(metadata)));
+        Ok(())
+    }
+
+    pub(crate) fn log(&self, level: Level, message: &str, fields: &[(String, String)]) {
+        self.logs.borrow_mut().push(LogLine {
+            level,
+            message: message.into(),
+            fields: fields.to_vec(),
+        });
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    /// SplitMix64: each test draws the same bytes. Fit for tests only.
+    pub(crate) fn random(&self, length: u32) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(length as usize + 8);
+        while bytes.len() < length as usize {
+            let seed = self.seed.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
+            self.seed.set(seed);
+            let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            bytes.extend((mixed ^ (mixed >> 31)).to_le_bytes());
+        }
+        bytes.truncate(length as usize);
+        bytes
+    }
+}
+
+/// A server on its own, with Vault's default times.
+impl World {
+    pub(crate) fn config(&self) -> BTreeMap<String, String> {
+        self.options.clone()
+    }
+
+    pub(crate) fn default_lease_ttl(&self) -> Result<Duration> {
+        Ok(Duration::from_secs(32 * 86_400))
+    }
+
+    pub(crate) fn max_lease_ttl(&self) -> Result<Duration> {
+        Ok(Duration::from_secs(32 * 86_400))
+    }
+
+    pub(crate) fn tainted(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    pub(crate) fn caching_disabled(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    pub(crate) fn local_mount(&self) -> Result<bool> {
+        Ok(false)
+    }
+
+    pub(crate) fn replication_state(&self) -> Result<Replication> {
+        Ok(Replication::default())
+    }
+
+    pub(crate) fn vault_version(&self) -> Result<String> {
+        Ok("1.21.0".into())
+    }
+
+    pub(crate) fn cluster_id(&self) -> Result<String> {
+        Ok("test".into())
+    }
+
+    pub(crate) fn entity_info(&self, _entity_id: &str) -> Result<Option<Entity>> {
+        Ok(None)
+    }
+
+    pub(crate) fn groups_for_entity(&self, _entity_id: &str) -> Result<Vec<Group>> {
+        Ok(Vec::new())
+    }
+
+    pub(crate) fn generate_password(&self, _policy: &str) -> Result<String> {
+        let letters = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+        Ok(self
+            .random(20)
+            .iter()
+            .map(|byte| char::from(letters[usize::from(*byte) % letters.len()]))
+            .collect())
+    }
+
+    pub(crate) fn identity_token(&self, _audience: &str, _ttl: Duration) -> Result<IdentityToken> {
+        Err(Error::internal("identity tokens are not offered in tests"))
+    }
+
+    pub(crate) fn wrap_data(&self, _data: &Value, ttl: Duration) -> Result<WrapInfo> {
+        Ok(WrapInfo {
+            ttl,
+            token: "hvs.test".into(),
+            creation_time: Some(self.now()),
+            ..WrapInfo::default()
+        })
+    }
+}

@@ -1,0 +1,274 @@
+//! Moments.
+
+use std::fmt;
+use std::ops::Add;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::field::{FieldType, Kind};
+
+const DAY: i64 = 86_400;
+
+/// A moment, in UTC. Its text, and its JSON, is RFC 3339 as Vault writes it: `2026-01-02T03:04:05.5Z`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp {
+    /// Since 1970-01-01T00:00:00Z.
+    pub seconds: i64,
+    /// 0 to 999,999,999, after the seconds.
+    pub nanoseconds: u32,
+}
+
+impl Timestamp {
+    /// Whole seconds since 1970.
+    pub const fn from_seconds(seconds: i64) -> Timestamp {
+        Timestamp {
+            seconds,
+            nanoseconds: 0,
+        }
+    }
+
+    /// How long it has been since an earlier moment; nothing if that one is later.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        let nanoseconds = i128::from(self.seconds - earlier.seconds) * 1_000_000_000
+            + i128::from(self.nanoseconds)
+            - i128::from(earlier.nanoseconds);
+        Duration::from_nanos(u64::try_from(nanoseconds.max(0)).unwrap_or(u64::MAX))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Timestamp;
+
+    fn add(self, after: Duration) -> Timestamp {
+        let nanoseconds = self.nanoseconds + after.subsec_nanos();
+        let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
+        Timestamp {
+            seconds: self
+                .seconds
+                .saturating_add(seconds)
+                .saturating_add((nanoseconds / 1_000_000_000).into()),
+            nanoseconds: nanoseconds % 1_000_000_000,
+        }
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day) = date(self.seconds.div_euclid(DAY));
+        let second = self.seconds.rem_euclid(DAY);
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        write!(
+            f,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+        )?;
+        if self.nanoseconds > 0 {
+            let digits = format!("{:09}", self.nanoseconds);
+            write!(f, ".{}", digits.trim_end_matches('0'))?;
+        }
+        f.write_str("Z")
+    }
+}
+
+/// A text that is no moment in RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("could not parse string as date and time")]
+pub struct NotATime;
+
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        parse(text).ok_or(NotATime)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+}
+
+impl FieldType for Timestamp {
+    const KIND: Kind = Kind::Time;
+
+    fn from_json(value: Value) -> Result<Option<Self>, String> {
+        let seconds = match value {
+            Value::Null => return Ok(None),
+            Value::String(text) => match text.parse::<i64>() {
+                Ok(seconds) => seconds,
+                Err(_) => {
+                    return text
+                        .parse()
+                        .map(Some)
+                        .map_err(|error: NotATime| error.to_string());
+                }
+            },
+            Value::Number(number) => number.to_string().parse::<i64>().map_err(|error| {
+                let out_of_range = matches!(
+                    error.kind(),
+                    std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow
+                );
+                let why = if out_of_range {
+                    "value out of range"
+                } else {
+                    "invalid syntax"
+                };
+                format!("strconv.ParseInt: parsing {:?}: {why}", number.to_string())
+            })?,
+            _ => return Err("could not parse time from input type".into()),
+        };
+        Ok(Some(Timestamp::from_seconds(seconds)))
+    }
+
+    fn to_json(&self) -> Value {
+        self.to_string().into()
+    }
+}
+
+/// The date that so many days after 1970-01-01 is. A year here begins in March, so that the leap day is its last.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+/// The other way round.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let from_march = if month > 2 { month - 3 } else { month + 9 };
+    let day_of_year = (153 * from_march + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+fn parse(text: &str) -> Option<Timestamp> {
+    let (date_text, time) = text.split_once('T')?;
+    let [year, month, day] = numbers(date_text, '-', [4, 2, 2])?;
+    let zone_at = time.find(['Z', '+', '-'])?;
+    let (time, zone) = time.split_at(zone_at);
+    let (time, fraction) = match time.split_once('.') {
+        Some((time, fraction)) => (time, Some(fraction)),
+        None => (time, None),
+    };
+    let [hour, minute, second] = numbers(time, ':', [2, 2, 2])?;
+    let offset = match zone.as_bytes().first()? {
+        b'Z' if zone.len() == 1 => 0,
+        sign @ (b'+' | b'-') => {
+            let [hours, minutes] = numbers(&zone[1..], ':', [2, 2])?;
+            if hours > 24 || minutes > 60 {
+                return None;
+            }
+            let offset = hours * 3600 + minutes * 60;
+            if *sign == b'-' { -offset } else { offset }
+        }
+        _ => return None,
+    };
+    let nanoseconds = match fraction {
+        None => 0,
+        Some(digits) if !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+            format!("{digits:0<9.9}").parse().ok()?
+        }
+        Some(_) => return None,
+    };
+    let at = days(year, month, day);
+    // Only a real date comes back as it went in.
+    if hour > 23 || minute > 59 || second > 59 || !(1..=12).contains(&month) || date(at) != (year, month, day)
+    {
+        return None;
+    }
+    Some(Timestamp {
+        seconds: at * DAY + hour * 3600 + minute * 60 + second - offset,
+        nanoseconds,
+    })
+}
+
+/// Numbers of a fixed width between separators.
+fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[i64; N]> {
+    let mut parts = text.split(separator);
+    let mut numbers = [0; N];
+    for (number, width) in numbers.iter_mut().zip(widths) {
+        let part = parts.next()?;
+        if part.len() != width || !part.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        *number = part.parse().ok()?;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_written_as_vault_writes_it() {
+        let at = Timestamp {
+            seconds: 1_767_323_045,
+            nanoseconds: 120_000_000,
+        };
+        assert_eq!(at.to_string(), "2026-01-02T03:04:05.12Z");
+        assert_eq!(Timestamp::from_seconds(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp::from_seconds(-1).to_string(), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_comes_back_from_its_text() {
+        for day in -100_000..100_000 {
+            let at = Timestamp::from_seconds(day * DAY + 3_661);
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
+    }
+
+    #[test]
+    fn zones_are_reckoned_and_dates_that_do_not_exist_are_refused() {
+        let at = |text: &str| text.parse::<Timestamp>();
+        assert_eq!(at("2026-01-02T03:04:05+02:00"), at("2026-01-02T01:04:05Z"));
+        for wrong in [
+            "2026-02-29T00:00:00Z",
+            "2026-01-02",
+            "2026-01-02T24:00:00Z",
+            "2026-1-02T03:04:05Z",
+            "x",
+            "",
+        ] {
+            assert_eq!(at(wrong), Err(NotATime), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn time_that_passed_is_never_negative() {
+        let (early, late) = (Timestamp::from_seconds(10), Timestamp::from_seconds(12));
+        assert_eq!(late.since(early), Duration::from_secs(2));
+        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(
+            early + Duration::from_millis(2_500),
+            Timestamp {
+                seconds: 12,
+                nanoseconds: 500_000_000
+            }
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! Write-ahead entries: what to undo when a request does not come back.
+//!
+//! A request that changes something outside Vault says first what it is about to do. If it does not live to take that back,
+//! Vault's tick finds the entry, once it is old enough, and has it rolled back.
+//!
+//! ```
+//! # use airlock_sdk::{Context, Response, Result, Wal, WalKinds};
+//! /// An account that may have been made.
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Account {
+//!     name: String,
+//! }
+//!
+//! const ACCOUNT: Wal<Account> = Wal::new("account", remove_account);
+//! const WAL: WalKinds = &[&ACCOUNT]; // the engine's `WAL`
+//!
+//! # fn make(_: &str) -> Result<()> { Ok(()) }
+//! # fn remove(_: &str) -> Result<()> { Ok(()) }
+//! fn create_account(cx: &Context, _: ()) -> Result<()> {
+//!     let name = cx.random.uuid();
+//!     let entry = ACCOUNT.begin(cx, &Account { name: name.clone() })?; // in Vault when this returns
+//!     make(&name)?;
+//!     cx.storage.put(&format!("account/{name}"), "")?;
+//!     entry.done(cx) // goes with the request's success, together with the account's own entry
+//! }
+//!
+//! fn remove_account(_: &Context, account: Account) -> Result<()> {
+//!     remove(&account.name)
+//! }
+//! ```
+//!
+//! A rollback may come again, so make it succeed where there is nothing left to undo. One that fails after it wrote to
+//! storage stops the tick there, because what it wrote can only be dropped together with the whole request.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::storage::place;
+use crate::{Context, Error, Result, Timestamp};
+
+/// Where entries are kept, as by Vault's own framework.
+pub(crate) const PREFIX: &str = "wal/";
+
+/// The kinds of write-ahead entries of an engine.
+pub type WalKinds = &'static [&'static dyn AnyWal];
+
+/// A kind of write-ahead entry. `T` is what is needed to undo.
+#[derive(Debug)]
+pub struct Wal<T> {
+    kind: &'static str,
+    rollback: fn(&Context, T) -> Result<()>,
+    min_age: Duration,
+}
+
+/// An entry as it is stored, in the way of Vault's own framework.
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    #[serde(rename = "type")]
+    kind: String,
+    data: T,
+    /// In seconds since 1970.
+    created_at: i64,
+}
+
+impl<T> Wal<T> {
+    /// A kind of entry and how one is undone.
+    pub const fn new(name: &'static str, rollback: fn(&Context, T) -> Result<()>) -> Wal<T> {
+        Wal {
+            kind: name,
+            rollback,
+            min_age: Duration::from_secs(600),
+        }
+    }
+
+    /// How old an entry must be before it is rolled back; ten minutes unless told otherwise. It must be longer than a
+    /// request can take, or the tick undoes what a running request does.
+    pub const fn min_age(mut self, age: Duration) -> Wal<T> {
+        self.min_age = age;
+        self
+    }
+}
+
+impl<T: Serialize> Wal<T> {
+    /// Writes down what is about to be done, and commits: when it returns, the entry is in Vault, and so is everything that
+    /// the request wrote before it. From there the host never runs the request again.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn begin(&self, cx: &Context, data: &T) -> Result<WalEntry> {
+        let key = format!("{PREFIX}{}", cx.random.uuid());
+        let created_at = cx.clock.now().seconds;
+        cx.storage.put_json(
+            &key,
+            &Stored {
+                kind: self.kind.into(),
+                data,
+                created_at,
+            },
+        )?;
+        cx.storage.commit()?;
+        Ok(WalEntry { key })
+    }
+}
+
+/// An entry that waits for the end of what it guards.
+#[derive(Debug)]
+#[must_use = "call `done` when what the entry guards is done"]
+pub struct WalEntry {
+    key: String,
+}
+
+impl WalEntry {
+    /// Removes the entry in the request's transaction: it goes if and when what the request writes is stored.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn done(self, cx: &Context) -> Result<()> {
+        cx.storage.delete(&self.key)
+    }
+}
+
+/// A kind of write-ahead entry, whatever it holds. Only [`Wal`] is one.
+pub trait AnyWal: sealed::Sealed {
+    #[doc(hidden)]
+    fn kind(&self) -> &'static str;
+    #[doc(hidden)]
+    fn min_age(&self) -> Duration;
+    #[doc(hidden)]
+    fn roll_back(&self, cx: &Context, data: Value) -> Result<()>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<T> Sealed for super::Wal<T> {}
+}
+
+impl<T: DeserializeOwned> AnyWal for Wal<T> {
+    fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    fn min_age(&self) -> Duration {
+        self.min_age
+    }
+
+    fn roll_back(&self, cx: &Context, data: Value) -> Result<()> {
+        let data = serde_json::from_value(data).map_err(|error| {
+            Error::Internal(format!("the entry is not what it should be: {}", place(&error)))
+        })?;
+        (self.rollback)(cx, data)
+    }
+}
+
+/// Rolls back what is old enough, or all of it where Vault asks for that; each entry in a transaction of its own.
+pub(crate) fn roll_back(kinds: WalKinds, cx: &Context, immediate: bool) -> Result<()> {
+    let mut failures = Vec::new();
+    for name in cx.storage.list(PREFIX)? {
+        let key = format!("{PREFIX}{name}");
+        if let Err((kind, error)) = roll_back_one(kinds, cx, &key, immediate) {
+            let error = error.context(&format!("error rolling back {kind:?} entry"));
+            if cx.storage.is_dirty() {
+                return Err(error);
+            }
+            failures.push(error.to_string());
+        }
+    }
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Internal(failures.join("; ")))
+    }
+}
+
+fn roll_back_one(kinds: WalKinds, cx: &Context, key: &str, immediate: bool) -> Result<(), (String, Error)> {
+    let unknown = |error| (String::new(), error);
+    let Some(entry) = cx.storage.get_json::<Stored<Value>>(key).map_err(unknown)? else {
+        return Ok(());
+    };
+    let named = |error| (entry.kind.clone(), error);
+    let Some(kind) = kinds.iter().find(|kind| kind.kind() == entry.kind) else {
+        return Err(named(Error::internal("the engine does not know this kind")));
+    };
+    let age = cx.clock.now().since(Timestamp::from_seconds(entry.created_at));
+    if age <= kind.min_age() && !immediate {
+        return Ok(());
+    }
+    kind.roll_back(cx, entry.data).map_err(named)?;
+    cx.storage
+        .delete(key)
+        .and_then(|()| cx.storage.commit())
+        .map_err(named)
+}

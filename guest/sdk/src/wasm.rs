@@ -1,0 +1,80 @@
+//! The guest's side of the contract: [`Component`] answers what it exports, [`Host`] calls what it imports.
+
+use std::marker::PhantomData;
+
+use self::bindings::airlock::engine::types as wit;
+use self::bindings::exports::airlock::engine::backend;
+use crate::engine::storage_prefixes;
+use crate::{Engine, dispatch};
+
+mod convert;
+mod host;
+
+pub(crate) use host::Host;
+
+/// What `wit-bindgen` makes of the contract.
+#[allow(unsafe_code, missing_docs, clippy::all)]
+pub mod bindings {
+    wit_bindgen::generate!({
+        path: "../../wit",
+        world: "engine",
+        pub_export_macro: true,
+        export_macro_name: "export_component",
+    });
+}
+
+/// The component of an engine.
+pub struct Component<E>(PhantomData<fn() -> E>);
+
+impl<E: Engine> backend::Guest for Component<E> {
+    fn describe() -> backend::Description {
+        let description = E::DESCRIPTION;
+        let owned = |prefixes: &[&str]| prefixes.iter().map(|prefix| prefix.to_string()).collect();
+        backend::Description {
+            name: description.name.into(),
+            version: description.version.into(),
+            about: description.about.into(),
+            storage_version: description.storage_version,
+            storage: owned(&storage_prefixes::<E>()),
+            cacheable: owned(description.cacheable),
+            redo_record: description.redo_record,
+            scratch_bytes: description.scratch_bytes,
+            needs: backend::Needs {
+                memory_bytes: description.needs.memory_bytes,
+                cpu_milliseconds: description.needs.cpu_milliseconds,
+                wall_milliseconds: description.needs.wall_milliseconds,
+                storage_operations: description.needs.storage_operations,
+            },
+        }
+    }
+
+    fn special_paths(config: Vec<(String, String)>) -> backend::Paths {
+        let paths = E::special_paths(&convert::options(config));
+        backend::Paths {
+            root: paths.root,
+            unauthenticated: paths.unauthenticated,
+            local_storage: paths.local_storage,
+            seal_wrap_storage: paths.seal_wrap_storage,
+            write_forwarded_storage: paths.write_forwarded_storage,
+            limited: paths.limited,
+            allow_snapshot_read: paths.allow_snapshot_read,
+        }
+    }
+
+    fn initialize() -> Result<(), wit::Error> {
+        dispatch::initialize::<E>(&Host).map_err(Into::into)
+    }
+
+    fn handle_request(request: wit::Request) -> Result<Option<wit::Response>, wit::Error> {
+        let response = dispatch::handle::<E>(&Host, request.into())?;
+        Ok(response.map(Into::into))
+    }
+
+    fn check_existence(request: wit::Request) -> Result<Option<bool>, wit::Error> {
+        dispatch::exists::<E>(&Host, request.into()).map_err(Into::into)
+    }
+
+    fn invalidate(key: String) {
+        dispatch::invalidate::<E>(&Host, &key);
+    }
+}
