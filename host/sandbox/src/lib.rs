@@ -1,1 +1,61 @@
-//! airlock-sandbox
+//! Runs secrets engines as WebAssembly guests: one instance a request, under limits.
+//!
+//! A **guest** is a component that exports `airlock:engine/backend` (see `wit/`) and imports nothing but that contract.
+//! This crate knows nothing of gRPC or of Vault's plugin protocol: it turns a request into an answer.
+//!
+//! # How to use it
+//! 1. Make one [`Sandbox`] for the process. It needs to know how to compile: in a child process ([`Compiler::Child`]) or,
+//!    for tools, in this one.
+//! 2. [`Sandbox::load`] turns a component's bytes into a [`Guest`], under [`Limits`], or says why it cannot.
+//! 3. Make a [`MountContext`] for each mount: an [`airlock_storage::Mount`] with the settings that the guest's
+//!    [description](Description::storage_settings) asks for, and the [`Services`] that stand for Vault.
+//! 4. Call the guest: [`Guest::initialize`], [`Guest::handle_request`], [`Guest::check_existence`]. Each call says what it
+//!    used ([`Outcome::usage`]).
+//!
+//! # What happens to a request
+//! It waits for one of its mount's turns (`gate`), gets an account with one budget for all its attempts (`account`), and
+//! runs in a task of its own (`lanes`), in a fresh instance from a pool (`instance`, `engine`), interrupted at every tick
+//! of an epoch (`ticker`). Its imports are in `imports`. If it succeeds, its transaction is committed and its events are
+//! sent (`session`); if another request was in the way, it is run again (`guest`).
+//!
+//! # What to watch
+//! - Nothing is linked that the contract does not name.
+//! - An error, a trap or a limit ends one request and writes nothing.
+//! - No type that holds a secret prints it: `Debug` of [`types`] shows what is there and not what it is.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod account;
+mod bindings;
+mod cache;
+mod calls;
+mod compiler;
+mod contract;
+mod description;
+mod engine;
+mod error;
+mod gate;
+mod guest;
+mod imports;
+mod instance;
+mod lanes;
+mod limits;
+mod mount;
+mod sandbox;
+mod session;
+mod ticker;
+pub mod types;
+
+pub use account::Usage;
+pub use compiler::Compiler;
+pub use contract::CONTRACT_VERSION;
+pub use description::{Description, Needs, Paths};
+pub use engine::compile;
+pub use error::{Error, Result};
+pub use guest::{Guest, Outcome};
+pub use limits::{Exceeded, Limit, Limits};
+pub use mount::{
+    Alias, Clock, Entity, Events, Group, Level, LogLine, LogSink, MountContext, Random, Real, Replication, Services,
+    System, SystemError,
+};
+pub use sandbox::{Sandbox, SandboxSettings};

@@ -1,0 +1,153 @@
+//! Compiled guests on disk, so that a start need not compile.
+//!
+//! What is in here is run as native code. So the directory must be this user's alone, and is refused otherwise; a file
+//! appears whole or not at all, and carries a digest of itself, since a disk's mistake would be run as well. The name
+//! of a file says what was compiled (the component's digest) and by and for what (wasmtime's compatibility hash).
+
+use std::fs::{self, DirBuilder};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use wasmtime::Engine;
+
+/// Files kept; the oldest go first.
+const KEPT: usize = 32;
+const SUFFIX: &str = ".airlock";
+
+#[derive(Debug, Clone)]
+pub(crate) struct Cache {
+    directory: PathBuf,
+    compatibility: u64,
+}
+
+impl Cache {
+    /// Opens the directory; makes it if it is missing.
+    ///
+    /// # Errors
+    /// What is wrong with it, for a person to read.
+    pub fn open(directory: &Path, engine: &Engine) -> Result<Self, String> {
+        let at = |what: &dyn std::fmt::Display| format!("cache directory {}: {what}", directory.display());
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| at(&error))?;
+        let metadata = fs::symlink_metadata(directory).map_err(|error| at(&error))?;
+        if !metadata.is_dir() {
+            return Err(at(&"is a symbolic link or a file; name the directory itself"));
+        }
+        if metadata.uid() != rustix::process::geteuid().as_raw() {
+            return Err(at(&"belongs to another user, who could put code there"));
+        }
+        if metadata.mode() & 0o077 != 0 {
+            return Err(at(&format!(
+                "others may enter it (mode {:03o}); set it to 700",
+                metadata.mode() & 0o777
+            )));
+        }
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Ok(Self { directory: directory.to_owned(), compatibility: hasher.finish() })
+    }
+
+    fn file(&self, digest: &str) -> PathBuf {
+        self.directory.join(format!("{digest}-{:016x}{SUFFIX}", self.compatibility))
+    }
+
+    /// What was compiled from the component with this digest, if it is there and sound.
+    pub fn get(&self, digest: &str) -> Option<Vec<u8>> {
+        let file = self.file(digest);
+        let mut bytes = fs::read(&file).ok()?;
+        let sound = bytes.split_first_chunk::<32>().is_some_and(|(sum, code)| Sha256::digest(code)[..] == sum[..]);
+        if !sound {
+            tracing::warn!(file = %file.display(), "a compiled guest on disk is damaged; compiling again");
+            let _ = fs::remove_file(&file);
+            return None;
+        }
+        bytes.drain(..32);
+        Some(bytes)
+    }
+
+    /// Keeps what was compiled. A failure is only logged: the guest runs without.
+    pub fn put(&self, digest: &str, code: &[u8]) {
+        if let Err(error) = self.write(digest, code).and_then(|()| self.prune()) {
+            tracing::warn!(%error, directory = %self.directory.display(), "a compiled guest cannot be kept on disk");
+        }
+    }
+
+    fn write(&self, digest: &str, code: &[u8]) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+        file.write_all(&Sha256::digest(code))?;
+        file.write_all(code)?;
+        file.as_file().sync_data()?;
+        file.persist(self.file(digest))?;
+        Ok(())
+    }
+
+    fn prune(&self) -> io::Result<()> {
+        let mut files: Vec<_> = fs::read_dir(&self.directory)?
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_name().to_string_lossy().ends_with(SUFFIX))
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        files.sort();
+        for (_, old) in files.iter().take(files.len().saturating_sub(KEPT)) {
+            fs::remove_file(old)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn open(directory: &Path) -> Result<Cache, String> {
+        Cache::open(directory, &Engine::default())
+    }
+
+    #[test]
+    fn what_is_kept_is_found_and_what_is_damaged_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = open(&directory.path().join("new/one")).unwrap();
+        assert_eq!(cache.get("abc"), None);
+        cache.put("abc", b"code");
+        assert_eq!(cache.get("abc").as_deref(), Some(&b"code"[..]));
+
+        let mut bytes = fs::read(cache.file("abc")).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(cache.file("abc"), bytes).unwrap();
+        assert_eq!(cache.get("abc"), None);
+        assert!(!cache.file("abc").exists());
+        fs::write(cache.file("abc"), b"short").unwrap();
+        assert_eq!(cache.get("abc"), None);
+    }
+
+    #[test]
+    fn a_directory_that_others_may_enter_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o750)).unwrap();
+        let error = open(directory.path()).unwrap_err();
+        assert!(error.contains("mode 750") && error.contains("700"), "{error}");
+    }
+
+    #[test]
+    fn a_link_to_a_directory_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (real, link) = (directory.path().join("real"), directory.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert!(open(&link).unwrap_err().contains("symbolic link"));
+    }
+
+    #[test]
+    fn old_files_make_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let cache = open(&directory.path().join("cache")).unwrap();
+        for number in 0..KEPT + 3 {
+            cache.put(&number.to_string(), b"code");
+        }
+        assert_eq!(fs::read_dir(&cache.directory).unwrap().count(), KEPT);
+    }
+}

@@ -1,0 +1,160 @@
+//! What a guest says of itself, checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock_storage::{Prefixes, Settings};
+
+use crate::limits::{Exceeded, Limit, Limits};
+use crate::{Error, Result};
+
+pub use crate::bindings::exports::airlock::engine::backend::{Description, Needs, Paths};
+
+/// Bytes of scratch that a guest may ask for.
+const MOST_SCRATCH: u32 = 1 << 20;
+
+/// Checks a description, and that the limits are enough for it.
+pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
+    let wrong = |what: String| Err(Error::Description(what));
+    let name = &description.name;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
+        return wrong("the name must be 1 to 64 letters, digits, `-`, `_` or `.`".into());
+    }
+    if !is_version(&description.version) {
+        return wrong("the version must be semantic and without a leading `v`, such as 1.2.0".into());
+    }
+    if description.about.len() > 200 || description.about.contains(char::is_control) {
+        return wrong("`about` must be one line of at most 200 bytes".into());
+    }
+    for prefix in description.storage.iter().chain(&description.cacheable) {
+        if prefix.starts_with('/') || prefix.contains("//") || prefix.contains("..") {
+            return wrong("a storage prefix has a leading or doubled `/` or a `..`, so no key has it".into());
+        }
+    }
+    let declared = Prefixes::from_iter(&description.storage);
+    if !description.cacheable.iter().all(|prefix| declared.contain(prefix)) {
+        return wrong("a cacheable prefix is not below one of its storage prefixes".into());
+    }
+    if description.scratch_bytes > MOST_SCRATCH {
+        return wrong(format!("it asks for more scratch than {MOST_SCRATCH} bytes"));
+    }
+    check_needs(&description.needs, limits)
+}
+
+fn check_needs(needs: &Needs, limits: &Limits) -> Result<()> {
+    let milliseconds = |number: u32| Duration::from_millis(number.into());
+    let missing = [
+        (
+            Limit::Memory,
+            needs.memory_bytes.filter(|bytes| *bytes > limits.memory_bytes).map(|bytes| format!("{bytes} bytes")),
+        ),
+        (
+            Limit::Cpu,
+            needs.cpu_milliseconds.filter(|ms| milliseconds(*ms) > limits.cpu).map(|ms| format!("{ms} ms")),
+        ),
+        (
+            Limit::Wall,
+            needs.wall_milliseconds.filter(|ms| milliseconds(*ms) > limits.wall).map(|ms| format!("{ms} ms")),
+        ),
+        (
+            Limit::StorageOperations,
+            needs.storage_operations.filter(|n| *n > limits.storage_operations).map(|n| format!("{n} calls")),
+        ),
+    ];
+    for (limit, needs) in missing {
+        if let Some(needs) = needs {
+            return Err(Error::Needs { needs, exceeded: Exceeded::new(limit, limits) });
+        }
+    }
+    Ok(())
+}
+
+/// Semantic versioning's form; what follows `-` or `+` is only looked at for odd characters.
+fn is_version(version: &str) -> bool {
+    let (core, rest) = match version.find(['-', '+']) {
+        Some(at) => (&version[..at], &version[at + 1..]),
+        None => (version, "0"),
+    };
+    let is_number = |part: &str| part.parse::<u64>().is_ok() && (part == "0" || !part.starts_with('0'));
+    core.split('.').count() == 3
+        && core.split('.').all(is_number)
+        && !rest.is_empty()
+        && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '+'))
+}
+
+impl Description {
+    /// The settings of the guest's storage: what it asks for. Cached is only what the operator grants as well, so
+    /// `cacheable` is for the caller to fill in.
+    pub fn storage_settings(&self) -> Settings {
+        Settings {
+            storage: Prefixes::from_iter(&self.storage),
+            redo_record: self.redo_record,
+            scratch_bytes: self.scratch_bytes as usize,
+            ..Settings::default()
+        }
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        self.name.as_str().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description() -> Description {
+        Description {
+            name: "kv".into(),
+            version: "1.2.0".into(),
+            about: "About.".into(),
+            storage_version: 1,
+            storage: vec!["kv/".into()],
+            cacheable: vec![],
+            redo_record: false,
+            scratch_bytes: 0,
+            needs: Needs {
+                memory_bytes: None,
+                cpu_milliseconds: None,
+                wall_milliseconds: None,
+                storage_operations: None,
+            },
+        }
+    }
+
+    fn refused(change: impl FnOnce(&mut Description)) -> String {
+        let mut changed = description();
+        change(&mut changed);
+        check(&changed, &Limits::default()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn each_field_is_checked_and_named() {
+        assert!(check(&description(), &Limits::default()).is_ok());
+        assert!(refused(|d| d.name = "a b".into()).contains("name"));
+        assert!(refused(|d| d.version = "v1.2.0".into()).contains("version"));
+        assert!(refused(|d| d.about = "a\nb".into()).contains("about"));
+        assert!(refused(|d| d.storage = vec!["../x".into()]).contains("storage prefix"));
+        assert!(refused(|d| d.cacheable = vec!["other/".into()]).contains("cacheable"));
+        assert!(refused(|d| d.scratch_bytes = u32::MAX).contains("scratch"));
+    }
+
+    #[test]
+    fn needs_over_a_limit_name_its_setting() {
+        assert!(refused(|d| d.needs.memory_bytes = Some(1 << 40)).contains("--memory-mib"));
+        assert!(refused(|d| d.needs.cpu_milliseconds = Some(60_000)).contains("--cpu-ms"));
+        assert!(refused(|d| d.needs.wall_milliseconds = Some(90_000)).contains("--wall-ms"));
+        assert!(refused(|d| d.needs.storage_operations = Some(u32::MAX)).contains("--storage-ops"));
+    }
+
+    #[test]
+    fn versions_are_semantic() {
+        for good in ["0.1.0", "1.2.3-rc.1", "1.2.3+build.5"] {
+            assert!(is_version(good), "{good}");
+        }
+        for bad in ["", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.x", "1.2.3-", "1.2.3-ä"] {
+            assert!(!is_version(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! The one error of this crate.
+
+use std::sync::Arc;
+
+use crate::limits::Exceeded;
+use crate::types;
+
+/// Why a guest could not be loaded, or a request not be done. No variant carries a path, a key or a value; only what
+/// the guest itself answers, in [`Error::Guest`], may.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The runtime could not be set up on this machine.
+    #[error("the WebAssembly runtime cannot start: {0}")]
+    Runtime(String),
+
+    /// The directory for compiled guests cannot be used.
+    #[error("{0}")]
+    Cache(String),
+
+    /// The file is no component; the text says what it is instead and what to do.
+    #[error("not a WebAssembly component: {0}")]
+    NotAComponent(&'static str),
+
+    /// The guest was built for a contract that this host does not serve.
+    #[error(
+        "built for version {guest} of the airlock:engine contract, and this host serves {host}: {}",
+        if *newer { "use a newer airlock" } else { "rebuild the guest with this version's wit/" }
+    )]
+    ContractVersion {
+        /// The guest's.
+        guest: String,
+        /// The host's.
+        host: &'static str,
+        /// Whether the guest's is the newer one.
+        newer: bool,
+    },
+
+    /// A component, but no secrets engine.
+    #[error("exports no airlock:engine/backend, so it is no secrets engine")]
+    NotAnEngine,
+
+    /// The guest wants something of the host that no guest gets.
+    #[error(
+        "imports {import}, which is not granted: a guest gets the imports of the airlock:engine contract and no others"
+    )]
+    Ungranted {
+        /// What it imports.
+        import: String,
+    },
+
+    /// The compiler refused the guest.
+    #[error("cannot be compiled: {0}")]
+    Compile(String),
+
+    /// The compiler itself failed, or ran out of its own limits.
+    #[error("the compiler {what}")]
+    Compiler {
+        /// What happened to it.
+        what: String,
+        /// The cause, if the system gave one.
+        #[source]
+        source: Option<std::io::Error>,
+    },
+
+    /// The guest's imports or exports have the right names and the wrong types, or it is too large for an instance.
+    #[error("does not fit the contract or the pool of instances: {0}")]
+    Link(String),
+
+    /// `describe` answered what cannot be.
+    #[error("its description is wrong: {0}")]
+    Description(String),
+
+    /// The guest needs more than the limits allow.
+    #[error("it needs {needs}; {exceeded}")]
+    Needs {
+        /// What it asks for.
+        needs: String,
+        /// The limit in the way.
+        #[source]
+        exceeded: Exceeded,
+    },
+
+    /// A request went over a limit.
+    #[error("guest {guest} went {exceeded}")]
+    Limit {
+        /// Whose.
+        guest: Arc<str>,
+        /// Which limit.
+        #[source]
+        exceeded: Exceeded,
+    },
+
+    /// The guest's code failed.
+    #[error("guest {guest} failed: {reason}{}", trace(.functions))]
+    Trap {
+        /// Whose.
+        guest: Arc<str>,
+        /// What it did, in the runtime's words.
+        reason: String,
+        /// The functions that it was in, the innermost first; the guest's own names, a few of them.
+        functions: Vec<String>,
+    },
+
+    /// The guest broke the contract, such as by an answer that is no JSON.
+    #[error("guest {guest} broke the contract: {what}")]
+    Contract {
+        /// Whose.
+        guest: Arc<str>,
+        /// How.
+        what: String,
+    },
+
+    /// The mount has as many requests running and waiting as it may.
+    #[error("this mount is busy: guest {guest} is {exceeded}")]
+    Busy {
+        /// Whose.
+        guest: Arc<str>,
+        /// Which limit.
+        #[source]
+        exceeded: Exceeded,
+    },
+
+    /// Vault allowed a create and the path has come to be, or an update and it has gone.
+    #[error("another request {} this path in the meantime; nothing was written", if *exists { "created" } else { "deleted" })]
+    ExistenceChanged {
+        /// Whether it exists now.
+        exists: bool,
+    },
+
+    /// Storage, at the begin or the end of the request.
+    #[error(transparent)]
+    Storage(#[from] airlock_storage::Error),
+
+    /// What the guest answered.
+    #[error("{0}")]
+    Guest(#[source] types::Error),
+
+    /// The request's task ended before it was done: the process is ending, or a defect of the host.
+    #[error("the request was given up: the host is shutting down or failed; see its log")]
+    GivenUp,
+}
+
+impl Error {
+    /// The HTTP status that says best what happened.
+    ///
+    /// 503 is for what may well work when sent again, 500 for what will not.
+    pub fn status(&self) -> u16 {
+        use airlock_storage::Error as Storage;
+        match self {
+            Self::Busy { .. } => 429,
+            Self::ExistenceChanged { .. } => 409,
+            Self::Limit { exceeded, .. } if exceeded.is_time() => 503,
+            Self::GivenUp => 503,
+            Self::Storage(Storage::Conflict | Storage::Busy { .. } | Storage::Draining) => 503,
+            Self::Storage(Storage::Denied(_) | Storage::TooLarge { .. }) => 400,
+            Self::Guest(error) => match error {
+                types::Error::User(_) => 400,
+                types::Error::UnsupportedOperation => 405,
+                types::Error::UnsupportedPath => 404,
+                types::Error::PermissionDenied => 403,
+                types::Error::Coded(coded) => coded.status,
+                types::Error::ReadOnly | types::Error::Internal(_) => 500,
+            },
+            _ => 500,
+        }
+    }
+
+    /// Whether the storage is read-only here, so that the server should forward the request.
+    pub fn is_read_only(&self) -> bool {
+        matches!(
+            self,
+            Self::Guest(types::Error::ReadOnly) | Self::Storage(airlock_storage::Error::ReadOnly)
+        )
+    }
+}
+
+fn trace(functions: &[String]) -> String {
+    match functions {
+        [] => String::new(),
+        functions => format!(" (in {})", functions.join(", called by ")),
+    }
+}
+
+/// What this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{Limit, Limits};
+
+    #[test]
+    fn a_limit_names_the_guest_the_limit_and_the_setting() {
+        let error = Error::Limit {
+            guest: "kv".into(),
+            exceeded: Exceeded::new(Limit::Memory, &Limits::default()),
+        };
+        assert_eq!(error.to_string(), "guest kv went over the limit of 64 MiB of memory (--memory-mib)");
+        assert_eq!(error.status(), 500);
+    }
+
+    #[test]
+    fn a_full_queue_is_429_with_its_reason() {
+        let error = Error::Busy {
+            guest: "kv".into(),
+            exceeded: Exceeded::new(Limit::Queue, &Limits::default()),
+        };
+        assert_eq!(
+            error.to_string(),
+            "this mount is busy: guest kv is over the limit of 512 requests waiting (--queue)"
+        );
+        assert_eq!(error.status(), 429);
+    }
+
+    #[test]
+    fn a_trap_shows_functions() {
+        let error = Error::Trap {
+            guest: "kv".into(),
+            reason: "unreachable".into(),
+            functions: vec!["a".into(), "b".into()],
+        };
+        assert_eq!(error.to_string(), "guest kv failed: unreachable (in a, called by b)");
+    }
+}

@@ -1,0 +1,111 @@
+//! How many requests of one mount run at once, and how many wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::time::Instant;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::limits::{Limit, Limits};
+
+pub(crate) struct Gate {
+    turns: Arc<Semaphore>,
+    waiting: AtomicU32,
+    queue: u32,
+}
+
+impl Gate {
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            turns: Arc::new(Semaphore::new(limits.instances as usize)),
+            waiting: AtomicU32::new(0),
+            queue: limits.queue,
+        }
+    }
+
+    /// Waits for a turn, in the order of arrival. A caller that goes away while it waits has not been here.
+    ///
+    /// # Errors
+    /// Which limit is in the way: too many wait already, or the request's own time is over.
+    pub async fn enter(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Limit> {
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
+        let _place = Place::take(self).ok_or(Limit::Queue)?;
+        match tokio::time::timeout_at(deadline.into(), self.turns.clone().acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Limit::Instances),
+        }
+    }
+}
+
+/// A place in the queue, given back when dropped.
+struct Place<'a>(&'a Gate);
+
+impl<'a> Place<'a> {
+    fn take(gate: &'a Gate) -> Option<Self> {
+        let place = Self(gate);
+        (gate.waiting.fetch_add(1, SeqCst) < gate.queue).then_some(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn gate(instances: u32, queue: u32) -> Gate {
+        Gate::new(&Limits { instances, queue, ..Limits::default() })
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    #[tokio::test]
+    async fn turns_then_places_then_no_more() {
+        let gate = gate(1, 1);
+        let first = gate.enter(soon()).await.unwrap();
+        let second = gate.enter(soon());
+        tokio::pin!(second);
+        assert!(futures_poll(second.as_mut()).is_none());
+        assert_eq!(gate.enter(soon()).await.unwrap_err(), Limit::Queue);
+        drop(first);
+        assert!(second.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_gives_its_place_back() {
+        let gate = gate(1, 1);
+        let _first = gate.enter(soon()).await.unwrap();
+        {
+            let gone = gate.enter(soon());
+            tokio::pin!(gone);
+            assert!(futures_poll(gone.as_mut()).is_none());
+        }
+        let next = gate.enter(soon());
+        tokio::pin!(next);
+        assert!(futures_poll(next.as_mut()).is_none(), "it waits, so it has a place");
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_with_the_request_s_time() {
+        let gate = gate(1, 1);
+        let _first = gate.enter(soon()).await.unwrap();
+        assert_eq!(gate.enter(Instant::now()).await.unwrap_err(), Limit::Instances);
+    }
+
+    fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+        match future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        }
+    }
+}

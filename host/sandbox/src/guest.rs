@@ -1,0 +1,221 @@
+//! A loaded guest, and how a request of it runs.
+
+use std::sync::Arc;
+
+use airlock_storage::Attempt;
+use tokio::sync::Semaphore;
+
+use crate::account::{Account, Usage};
+use crate::bindings::EnginePre;
+use crate::calls::{CheckExistence, HandleRequest, Initialize, Invalidate, SpecialPaths, Transact};
+use crate::description::{Description, Paths};
+use crate::instance::{self, Call, State};
+use crate::lanes::{SLOW_TURNS, Work};
+use crate::limits::{Limit, Limits};
+use crate::mount::MountContext;
+use crate::sandbox::Shared;
+use crate::session::Session;
+use crate::types::{Request, Response};
+use crate::{Error, Result};
+
+/// A guest that has been compiled, checked and described. Cheap to clone.
+#[derive(Clone)]
+pub struct Guest {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    code: Code,
+    name: Arc<str>,
+    description: Description,
+}
+
+/// What can be instantiated, and where.
+#[derive(Clone)]
+pub(crate) struct Code {
+    pub shared: Arc<Shared>,
+    pub component: Arc<EnginePre<State>>,
+    pub digest: String,
+    pub imports: Vec<String>,
+    pub limits: Limits,
+}
+
+/// How a request ended, and what it used.
+#[derive(Debug)]
+pub struct Outcome<T> {
+    /// The guest's answer, or why there is none. What the guest itself refuses is [`Error::Guest`].
+    pub result: Result<T>,
+    /// What it used, over all its attempts.
+    pub usage: Usage,
+}
+
+impl Guest {
+    pub(crate) fn new(code: Code, description: Description) -> Self {
+        Self { inner: Arc::new(Inner { code, name: description.shared_name(), description }) }
+    }
+
+    /// What the guest says of itself.
+    pub fn description(&self) -> &Description {
+        &self.inner.description
+    }
+
+    /// The SHA-256 of its file, in lower-case hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.inner.code.digest
+    }
+
+    /// The names of its imports, such as `airlock:engine/storage@0.1.0`.
+    pub fn imports(&self) -> &[String] {
+        &self.inner.code.imports
+    }
+
+    /// The limits that it was loaded under.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.code.limits
+    }
+
+    /// The paths that Vault treats specially, given a mount's options.
+    ///
+    /// # Errors
+    /// As for a request; the time limit is [`Limits::start`].
+    pub async fn special_paths(&self, config: &[(String, String)]) -> Result<Paths> {
+        self.inner.code.call_static(self.inner.name.clone(), SpecialPaths(config.to_vec())).await
+    }
+
+    /// Prepares a mount, before its first request. The time limit is [`Limits::start`].
+    pub async fn initialize(&self, mount: &Arc<MountContext>) -> Outcome<()> {
+        self.run(mount, Initialize).await
+    }
+
+    /// Answers a request.
+    ///
+    /// Dropping the future does not stop a request that has begun, only one that still waits for its turn.
+    pub async fn handle_request(&self, mount: &Arc<MountContext>, request: Request) -> Outcome<Option<Response>> {
+        self.run(mount, HandleRequest(Arc::new(request))).await
+    }
+
+    /// Says whether a path holds something; `None` if the guest has no such check for it. Nothing it writes is stored.
+    pub async fn check_existence(&self, mount: &Arc<MountContext>, request: Request) -> Outcome<Option<bool>> {
+        self.run(mount, CheckExistence(Arc::new(request))).await
+    }
+
+    /// Tells the guest that storage changed beneath it. The mount's own cache is told first.
+    pub async fn invalidate(&self, mount: &Arc<MountContext>, key: &str) -> Outcome<()> {
+        mount.storage.invalidate(key);
+        self.run(mount, Invalidate(key.to_owned())).await
+    }
+
+    async fn run<C: Transact>(&self, mount: &Arc<MountContext>, call: C) -> Outcome<C::Output> {
+        let Inner { code, name, .. } = &*self.inner;
+        let account = Arc::new(Account::open(name.clone(), code.limits.clone(), C::TIME));
+        let result = self.run_with(mount, call, &account).await;
+        Outcome { result, usage: account.usage() }
+    }
+
+    async fn run_with<C: Transact>(
+        &self,
+        mount: &Arc<MountContext>,
+        call: C,
+        account: &Arc<Account>,
+    ) -> Result<C::Output> {
+        let Code { shared, .. } = &self.inner.code;
+        let busy = |limit| Error::Busy { guest: account.guest.clone(), exceeded: account.exceeded(limit) };
+        let turn = mount.gate.enter(account.deadline).await.map_err(busy)?;
+        let slot = shared.slot(account.deadline).await.ok_or_else(|| busy(Limit::Instances))?;
+        let (guest, mount_, account_) = (self.clone(), mount.clone(), account.clone());
+        let work = Work::new(account.clone(), shared.ticker.run(), async move {
+            let result = guest.attempts(&mount_, &account_, &call).await;
+            drop((turn, slot));
+            result
+        });
+        shared.lanes.run(work, mount.slow_turns.clone()).await
+    }
+
+    /// Runs the guest, again if another request was in the way.
+    async fn attempts<C: Transact>(
+        &self,
+        mount: &Arc<MountContext>,
+        account: &Arc<Account>,
+        call: &C,
+    ) -> Result<C::Output> {
+        let mut attempt = Attempt::FIRST;
+        loop {
+            account.attempt();
+            let transaction = call.begin(&mount.storage, attempt).await?;
+            let session = Session::new(transaction, mount.clone(), attempt);
+            match self.attempt(session, account, call).await {
+                Err(Error::Storage(airlock_storage::Error::Conflict)) if !account.has_committed() => {
+                    attempt = attempt.next();
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn attempt<C: Transact>(&self, session: Session, account: &Arc<Account>, call: &C) -> Result<C::Output> {
+        let session = self.confirm(session, account, call).await?;
+        let (answer, mut session) = self.call(session, account, call).await?;
+        let result = match (C::fault(&answer), answer) {
+            (Some(what), _) => Err(Error::Contract { guest: self.inner.name.clone(), what }),
+            (None, Err(error)) => Err(Error::Guest(error)),
+            (None, Ok(output)) => Ok(output),
+        };
+        let result = match (result, call.continued_by()) {
+            (Ok(output), None) => session.commit(account).await.map(|()| output).map_err(Error::from),
+            (result, _) => result,
+        };
+        account.transaction_ended(session.transaction.usage());
+        if result.is_ok() && let Some(id) = call.continued_by() {
+            session.transaction.keep_reads(id)?;
+        }
+        result
+    }
+
+    /// Makes sure that Vault's decision between create and update still stands, within the transaction that rests on
+    /// it: unless this continues the existence check, the check is repeated.
+    async fn confirm<C: Transact>(&self, session: Session, account: &Arc<Account>, call: &C) -> Result<Session> {
+        let Some((check, existed)) = call.rests_on() else {
+            return Ok(session);
+        };
+        if session.transaction.continues_check() {
+            return Ok(session);
+        }
+        let (answer, session) = self.call(session, account, &check).await?;
+        match answer {
+            Ok(Some(exists)) if exists != existed => {
+                account.transaction_ended(session.transaction.usage());
+                Err(Error::ExistenceChanged { exists })
+            }
+            // A check that fails now is no decision; the request itself will meet what it met.
+            _ => Ok(session),
+        }
+    }
+
+    async fn call<C: Call>(
+        &self,
+        session: Session,
+        account: &Arc<Account>,
+        call: &C,
+    ) -> Result<(C::Answer, Session)> {
+        match instance::call(&self.inner.code.component, account, Some(session), call).await? {
+            (answer, Some(session)) => Ok((answer, session)),
+            (_, None) => Err(Error::GivenUp),
+        }
+    }
+}
+
+impl Code {
+    /// Calls an export that gets no session.
+    pub(crate) async fn call_static<C: Call>(&self, name: Arc<str>, call: C) -> Result<C::Answer> {
+        let account = Arc::new(Account::open(name, self.limits.clone(), Limit::Start));
+        let late = || Error::Limit { guest: account.guest.clone(), exceeded: account.too_late() };
+        let slot = self.shared.slot(account.deadline).await.ok_or_else(late)?;
+        let (component, account_) = (self.component.clone(), account.clone());
+        let work = Work::new(account.clone(), self.shared.ticker.run(), async move {
+            let (answer, _) = instance::call(&component, &account_, None, &call).await?;
+            drop(slot);
+            Ok(answer)
+        });
+        self.shared.lanes.run(work, Arc::new(Semaphore::new(SLOW_TURNS))).await
+    }
+}

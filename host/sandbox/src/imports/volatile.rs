@@ -1,0 +1,49 @@
+//! `clock` and `random`.
+
+use std::time::UNIX_EPOCH;
+
+use crate::bindings::airlock::engine::{clock, random};
+use crate::instance::{State, Stop};
+use crate::types::Timestamp;
+
+/// Random bytes a call.
+const MOST_RANDOM: u32 = 64 << 10;
+
+impl clock::Host for State {
+    fn now(&mut self) -> wasmtime::Result<Timestamp> {
+        let now = self.session("clock.now")?.mount.services.clock.now();
+        // Before 1970 the seconds are negative and the nanoseconds still count forwards.
+        let timestamp = match now.duration_since(UNIX_EPOCH) {
+            Ok(after) => (after.as_secs().cast_signed(), after.subsec_nanos()),
+            Err(before) => {
+                let before = before.duration();
+                match before.subsec_nanos() {
+                    0 => (-before.as_secs().cast_signed(), 0),
+                    nanos => (-before.as_secs().cast_signed() - 1, 1_000_000_000 - nanos),
+                }
+            }
+        };
+        Ok(Timestamp { seconds: timestamp.0, nanoseconds: timestamp.1 })
+    }
+}
+
+impl random::Host for State {
+    fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+        if length > MOST_RANDOM {
+            let what = format!("random.bytes was asked for {length} bytes; it gives {MOST_RANDOM} a call");
+            return Err(Stop::Contract(what).into());
+        }
+        self.charge_bytes(length as usize)?;
+        let random = self.session("random.bytes")?.mount.services.random.clone();
+        let mut bytes = vec![0; length as usize];
+        random.fill(&mut bytes).map_err(|error| Stop::Contract(format!("no random bytes: {error}")))?;
+        Ok(bytes)
+    }
+}
+
+impl State {
+    /// Charges bytes where the contract has no error for too many: that ends the request.
+    pub(super) fn charge_bytes(&self, bytes: usize) -> wasmtime::Result<()> {
+        self.account.transfer(bytes).map_err(|exceeded| Stop::from(exceeded).into())
+    }
+}

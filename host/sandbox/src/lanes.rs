@@ -1,0 +1,157 @@
+//! Where requests run: a fast lane and a slow one.
+//!
+//! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
+//! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
+//! task of its own, which yields at every tick of the epoch, and one that has been found running at the second tick
+//! moves to a thread that is there for such requests. There, a mount has two turns at a time, so that many long
+//! requests of one mount do not make those of another wait for more than two.
+//!
+//! The task is not the caller's: a caller that goes away leaves it to end, so that it does not stop a commit half way.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Sleep;
+
+use crate::account::Account;
+use crate::ticker::Running;
+use crate::{Error, Result};
+
+/// Ticks that a request may take in the fast lane.
+const FAST_TICKS: u32 = 2;
+
+/// Turns of one mount in the slow lane.
+pub(crate) const SLOW_TURNS: usize = 2;
+
+/// The slow lane's thread, which starts when it is first needed.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    slow: Mutex<Option<SlowLane>>,
+}
+
+struct SlowLane {
+    handle: Handle,
+    /// Dropped, it ends the thread.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Lanes {
+    /// Runs a request's work to its end, in a task of its own. `turns` are the mount's in the slow lane.
+    pub async fn run<T: Send + 'static>(self: &Arc<Self>, mut work: Work<T>, turns: Arc<Semaphore>) -> Result<T> {
+        let (answer, wait) = oneshot::channel();
+        let lanes = self.clone();
+        tokio::spawn(async move {
+            match work.drive(true).await {
+                Some(result) => {
+                    drop(work);
+                    let _ = answer.send(result);
+                }
+                None => lanes.move_over(work, turns, answer),
+            }
+        });
+        wait.await.unwrap_or(Err(Error::GivenUp))
+    }
+
+    fn move_over<T: Send + 'static>(
+        &self,
+        mut work: Work<T>,
+        turns: Arc<Semaphore>,
+        answer: oneshot::Sender<Result<T>>,
+    ) {
+        let rest = async move {
+            let turn = tokio::time::timeout_at(work.account.deadline.into(), turns.acquire()).await;
+            let result = match turn {
+                Ok(_) => work.drive(false).await,
+                Err(_) => None,
+            };
+            let result = result.unwrap_or_else(|| Err(work.too_late()));
+            drop(work);
+            let _ = answer.send(result);
+        };
+        match self.slow() {
+            Ok(slow) => drop(slow.spawn(rest)),
+            Err(error) => {
+                tracing::warn!(%error, "no thread for long requests; they stay with the short ones");
+                tokio::spawn(rest);
+            }
+        }
+    }
+
+    fn slow(&self) -> std::io::Result<Handle> {
+        let mut slow = self.slow.lock();
+        if let Some(lane) = &*slow {
+            return Ok(lane.handle.clone());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::Builder::new().name("slow-lane".into()).spawn(move || {
+            let _ = runtime.block_on(stopped);
+        })?;
+        *slow = Some(SlowLane { handle: handle.clone(), _stop: stop });
+        Ok(handle)
+    }
+}
+
+/// A request's future, with its account: every poll is charged, and the request's time is kept.
+pub(crate) struct Work<T> {
+    /// None once it is over: its instance and its transaction are gone before the answer is sent.
+    future: Option<Pin<Box<dyn Future<Output = Result<T>> + Send>>>,
+    account: Arc<Account>,
+    timer: Option<Pin<Box<Sleep>>>,
+    _running: Running,
+}
+
+impl<T> Work<T> {
+    pub fn new(
+        account: Arc<Account>,
+        running: Running,
+        future: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Self {
+        Self { future: Some(Box::pin(future)), account, timer: None, _running: running }
+    }
+
+    /// Polls to the end. `None`: the request should move to the slow lane; only if it `may_move`.
+    async fn drive(&mut self, may_move: bool) -> Option<Result<T>> {
+        poll_fn(|context| self.poll(may_move, context)).await
+    }
+
+    fn poll(&mut self, may_move: bool, context: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        let Some(future) = &mut self.future else {
+            return Poll::Ready(Some(Err(Error::GivenUp)));
+        };
+        let ticks = self.account.ticks();
+        self.account.poll_begins();
+        let polled = future.as_mut().poll(context);
+        let now = self.account.poll_ends();
+        if let Poll::Ready(result) = polled {
+            self.future = None;
+            return Poll::Ready(Some(result));
+        }
+        // A commit ends within bounds of its own, and giving it up would leave it half done.
+        if !self.account.is_committing() && (now >= self.account.deadline || self.poll_timer(context).is_ready()) {
+            self.future = None;
+            return Poll::Ready(Some(Err(self.too_late())));
+        }
+        // Only from a yield of the guest: one that waits for storage needs no thread.
+        let yielded = self.account.ticks() > ticks;
+        if may_move && yielded && self.account.ticks() >= FAST_TICKS {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let deadline = self.account.deadline.into();
+        self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline))).as_mut().poll(context)
+    }
+
+    fn too_late(&self) -> Error {
+        Error::Limit { guest: self.account.guest.clone(), exceeded: self.account.too_late() }
+    }
+}

@@ -1,0 +1,117 @@
+//! What one request, and one mount, may use.
+
+use std::fmt;
+use std::time::Duration;
+
+/// The limits of a guest's requests. One request has one budget, over all its attempts.
+///
+/// The fields' names are those of the settings that an exceeded limit reports, see [`Limit::setting`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory and tables of an instance, in bytes, at most 4 GiB. A table element counts 8.
+    pub memory_bytes: u64,
+    /// CPU time.
+    pub cpu: Duration,
+    /// Time from arrival to answer, with the wait for a turn and for storage.
+    pub wall: Duration,
+    /// Calls of `storage` and `scratch`.
+    pub storage_operations: u32,
+    /// Bytes moved between guest and host: keys, values, names, log lines, events, the answer.
+    pub transfer_bytes: u64,
+    /// Log lines; more are dropped.
+    pub log_lines: u32,
+    /// Requests of one mount that run at once.
+    pub instances: u32,
+    /// Requests of one mount that wait for their turn; more are refused.
+    pub queue: u32,
+    /// Time, and CPU time, of `describe`, `special-paths` and `initialize`, for which Vault waits without a limit.
+    pub start: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 64 << 20,
+            cpu: Duration::from_secs(1),
+            wall: Duration::from_secs(30),
+            storage_operations: 10_000,
+            transfer_bytes: 64 << 20,
+            log_lines: 1_000,
+            instances: 64,
+            queue: 512,
+            start: Duration::from_secs(10),
+        }
+    }
+}
+
+/// One of the [`Limits`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // named as the fields
+pub enum Limit {
+    Memory,
+    Cpu,
+    Wall,
+    StorageOperations,
+    Transfer,
+    LogLines,
+    Instances,
+    Queue,
+    Start,
+}
+
+impl Limit {
+    /// The setting that changes it, as the `airlock` binary spells it.
+    pub fn setting(self) -> &'static str {
+        match self {
+            Self::Memory => "--memory-mib",
+            Self::Cpu => "--cpu-ms",
+            Self::Wall => "--wall-ms",
+            Self::StorageOperations => "--storage-ops",
+            Self::Transfer => "--transfer-mib",
+            Self::LogLines => "--log-lines",
+            Self::Instances => "--instances",
+            Self::Queue => "--queue",
+            Self::Start => "--start-ms",
+        }
+    }
+
+    /// What it bounds and where it stands, such as `64 MiB of memory`.
+    pub(crate) fn within(self, limits: &Limits) -> String {
+        let mib = |bytes: u64| bytes >> 20;
+        match self {
+            Self::Memory => format!("{} MiB of memory", mib(limits.memory_bytes)),
+            Self::Cpu => format!("{} ms of CPU time", limits.cpu.as_millis()),
+            Self::Wall => format!("{} ms from start to end", limits.wall.as_millis()),
+            Self::StorageOperations => format!("{} storage calls", limits.storage_operations),
+            Self::Transfer => format!("{} MiB moved between guest and host", mib(limits.transfer_bytes)),
+            Self::LogLines => format!("{} log lines", limits.log_lines),
+            Self::Instances => format!("{} requests at once", limits.instances),
+            Self::Queue => format!("{} requests waiting", limits.queue),
+            Self::Start => format!("{} ms to start", limits.start.as_millis()),
+        }
+    }
+}
+
+/// A limit that was exceeded: which, where it stands, and the setting that changes it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Exceeded {
+    /// Which.
+    pub limit: Limit,
+    within: String,
+}
+
+impl Exceeded {
+    pub(crate) fn new(limit: Limit, limits: &Limits) -> Self {
+        Self { limit, within: limit.within(limits) }
+    }
+
+    pub(crate) fn is_time(&self) -> bool {
+        matches!(self.limit, Limit::Wall | Limit::Start)
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "over the limit of {} ({})", self.within, self.limit.setting())
+    }
+}

@@ -1,0 +1,195 @@
+//! What a guest's mount is to it: storage, Vault's services, and its turns.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use crate::bindings::airlock::engine::{log, system};
+use crate::gate::Gate;
+use crate::lanes::SLOW_TURNS;
+use crate::limits::Limits;
+use crate::types::{Json, Nanoseconds, WrapInfo};
+
+pub use log::Level;
+pub use system::{Alias, Entity, Error as SystemError, Group, Replication};
+
+/// One mount, as the sandbox sees it. It lives as long as the mount, and outlives a change of guest.
+pub struct MountContext {
+    pub(crate) storage: Arc<airlock_storage::Mount>,
+    pub(crate) services: Services,
+    pub(crate) config: Vec<(String, String)>,
+    pub(crate) gate: Gate,
+    pub(crate) slow_turns: Arc<Semaphore>,
+}
+
+impl MountContext {
+    /// A mount with its options (`config`), as Vault gives them at setup. Of the limits, `instances` and `queue` count
+    /// here.
+    pub fn new(
+        storage: Arc<airlock_storage::Mount>,
+        services: Services,
+        config: Vec<(String, String)>,
+        limits: &Limits,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            storage,
+            services,
+            config,
+            gate: Gate::new(limits),
+            slow_turns: Arc::new(Semaphore::new(SLOW_TURNS)),
+        })
+    }
+
+    /// The mount's storage.
+    pub fn storage(&self) -> &Arc<airlock_storage::Mount> {
+        &self.storage
+    }
+}
+
+/// What a guest can reach besides storage. [`Services::default`] reaches nothing but the clock and randomness.
+#[derive(Clone)]
+pub struct Services {
+    /// Vault's `SystemView`.
+    pub system: Arc<dyn System>,
+    /// Vault's event bus.
+    pub events: Arc<dyn Events>,
+    /// Where log lines go.
+    pub log: Arc<dyn LogSink>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where random bytes come from.
+    pub random: Arc<dyn Random>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        let nothing = Arc::new(Nothing);
+        Self { system: nothing.clone(), events: nothing.clone(), log: nothing, clock: Arc::new(Real), random: Arc::new(Real) }
+    }
+}
+
+/// Vault's `SystemView` of one mount. Every method that is not written says that the server does not offer it.
+#[async_trait]
+#[allow(missing_docs)] // the contract documents them
+pub trait System: Send + Sync + 'static {
+    async fn default_lease_ttl(&self) -> Result<Nanoseconds, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn max_lease_ttl(&self) -> Result<Nanoseconds, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn tainted(&self) -> Result<bool, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn caching_disabled(&self) -> Result<bool, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn local_mount(&self) -> Result<bool, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn replication_state(&self) -> Result<Replication, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn vault_version(&self) -> Result<String, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn cluster_id(&self) -> Result<String, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn entity_info(&self, _entity_id: &str) -> Result<Option<Entity>, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn groups_for_entity(&self, _entity_id: &str) -> Result<Vec<Group>, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn generate_password(&self, _policy: &str) -> Result<String, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    async fn identity_token(
+        &self,
+        _audience: &str,
+        _ttl: Nanoseconds,
+    ) -> Result<(String, Nanoseconds), SystemError> {
+        Err(SystemError::Unsupported)
+    }
+    /// Called with the mount's commit turn taken, since its effect is outside the transaction.
+    async fn wrap_data(&self, _data: Json, _ttl: Nanoseconds) -> Result<WrapInfo, SystemError> {
+        Err(SystemError::Unsupported)
+    }
+}
+
+/// Vault's event bus.
+#[async_trait]
+pub trait Events: Send + Sync + 'static {
+    /// Sends an event whose request has been committed. `metadata` is a JSON object. The error is logged; the request
+    /// succeeds all the same.
+    async fn send(&self, event_type: &str, metadata: &str) -> Result<(), String>;
+}
+
+/// Where a guest's log lines go.
+pub trait LogSink: Send + Sync + 'static {
+    /// Takes one line. It must not block.
+    fn log(&self, line: LogLine<'_>);
+}
+
+/// One line of a guest's log.
+///
+/// It has no `Debug`, so that it goes nowhere by accident; what is in it is what the guest meant for the log.
+pub struct LogLine<'a> {
+    /// Whose: its `description.name`.
+    pub guest: &'a str,
+    /// Which attempt of the request, 1 for the first: lines of an attempt that is run again come again.
+    pub attempt: u32,
+    /// How bad it is.
+    pub level: Level,
+    /// At most 16 KiB, fields included.
+    pub message: &'a str,
+    /// Names and values.
+    pub fields: &'a [(String, String)],
+}
+
+/// Tells the time.
+pub trait Clock: Send + Sync + 'static {
+    /// What time it is.
+    fn now(&self) -> SystemTime;
+}
+
+/// Gives random bytes fit for keys.
+pub trait Random: Send + Sync + 'static {
+    /// Fills the buffer. The error says why there are none; the guest then fails.
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), String>;
+}
+
+/// The machine's clock and the kernel's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Real;
+
+impl Clock for Real {
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
+impl Random for Real {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), String> {
+        getrandom::fill(buffer).map_err(|error| error.to_string())
+    }
+}
+
+/// No Vault: nothing is offered, nothing is kept.
+struct Nothing;
+
+impl System for Nothing {}
+
+#[async_trait]
+impl Events for Nothing {
+    async fn send(&self, _: &str, _: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl LogSink for Nothing {
+    fn log(&self, _: LogLine<'_>) {}
+}

@@ -1,0 +1,134 @@
+//! Loading guests.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+use crate::bindings::EnginePre;
+use crate::cache::Cache;
+use crate::calls::Describe;
+use crate::compiler::Compiler;
+use crate::guest::{Code, Guest};
+use crate::instance::{self, State};
+use crate::lanes::Lanes;
+use crate::limits::Limits;
+use crate::ticker::Ticker;
+use crate::{Error, Result, contract, description, engine};
+
+/// How guests are compiled and kept.
+#[derive(Debug, Clone)]
+pub struct SandboxSettings {
+    /// Where guests are compiled.
+    pub compiler: Compiler,
+    /// A directory for compiled guests, which only this user may enter; it is made if missing. None: compile at each
+    /// start.
+    pub cache: Option<PathBuf>,
+}
+
+/// The sandbox: a pool of instances, and what runs them. One in a process is enough for any number of guests and
+/// mounts, and there should be no other.
+///
+/// Everything `async` here wants a tokio runtime with time; requests run in tasks on it.
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    linker: Linker<State>,
+    compiler: Compiler,
+    cache: Option<Cache>,
+}
+
+/// What all guests share.
+pub(crate) struct Shared {
+    pub ticker: Arc<Ticker>,
+    pub lanes: Arc<Lanes>,
+    slots: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// A slot of the pool of instances; none if there is none in time.
+    pub async fn slot(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            return Some(slot);
+        }
+        tokio::time::timeout_at(deadline.into(), self.slots.clone().acquire_owned()).await.ok()?.ok()
+    }
+}
+
+impl Sandbox {
+    /// Sets the runtime up. Reserves address space for the pool, which is not memory.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] where the machine does not let it, [`Error::Cache`] for a directory that cannot be trusted.
+    pub fn new(settings: SandboxSettings) -> Result<Self> {
+        let engine = engine::serving()?;
+        let cache = settings.cache.map(|directory| Cache::open(&directory, &engine)).transpose().map_err(Error::Cache)?;
+        let ticker = Ticker::start(&engine).map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
+        Ok(Self {
+            linker: instance::linker(&engine)?,
+            shared: Arc::new(Shared {
+                ticker: Arc::new(ticker),
+                lanes: Arc::default(),
+                slots: Arc::new(Semaphore::new(engine::POOL as usize)),
+            }),
+            compiler: settings.compiler,
+            cache,
+        })
+    }
+
+    /// Compiles a component (or finds it compiled), checks that it is a guest for this host, and has it describe itself.
+    ///
+    /// `limits` are those of every request of this guest.
+    ///
+    /// # Errors
+    /// Every way in which a file is not a guest that can run here; see [`Error`], of which the first half is for this.
+    pub async fn load(&self, component: &[u8], limits: Limits) -> Result<Guest> {
+        contract::check_is_component(component)?;
+        let digest = hex::encode(Sha256::digest(component));
+        let engine = self.linker.engine();
+        let compiled = self.compiled(component, &digest).await?;
+        contract::check(&compiled, engine)?;
+        let link = |error: wasmtime::Error| Error::Link(format!("{error:#}"));
+        let pre = self.linker.instantiate_pre(&compiled).map_err(link)?;
+        let code = Code {
+            shared: self.shared.clone(),
+            component: Arc::new(EnginePre::new(pre).map_err(link)?),
+            imports: contract::imports(&compiled, engine),
+            limits,
+            digest,
+        };
+        // It has no name yet that could be said.
+        let unnamed: Arc<str> = format!("with digest {}…", &code.digest[..12]).into();
+        let description = code.call_static(unnamed, Describe).await?;
+        description::check(&description, &code.limits)?;
+        Ok(Guest::new(code, description))
+    }
+
+    async fn compiled(&self, component: &[u8], digest: &str) -> Result<Component> {
+        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest)) {
+            match self.deserialize(&code) {
+                Ok(component) => return Ok(component),
+                Err(error) => tracing::warn!(%error, "a compiled guest on disk does not fit; compiling again"),
+            }
+        }
+        let code = self.compiler.run(component).await?;
+        let component = self.deserialize(&code)?;
+        if let Some(cache) = &self.cache {
+            cache.put(digest, &code);
+        }
+        Ok(component)
+    }
+
+    fn deserialize(&self, code: &[u8]) -> Result<Component> {
+        let engine: &Engine = self.linker.engine();
+        // SAFETY: these bytes are native code and are trusted as this program is: they come from its own compiler, in
+        // this process or a child of it, or from a directory that only this user can enter, where its own compiler put
+        // them and where a digest vouches that they are what it put there.
+        #[allow(unsafe_code)]
+        let component = unsafe { Component::deserialize(engine, code) };
+        component.map_err(|error| Error::Compiler { what: format!("made something unusable: {error:#}"), source: None })
+    }
+}

@@ -1,0 +1,58 @@
+//! What one attempt of a request works on: its transaction, and what waits for the commit.
+
+use std::sync::Arc;
+
+use airlock_storage::{Attempt, Transaction};
+
+use crate::account::Account;
+use crate::mount::MountContext;
+
+pub(crate) struct Session {
+    pub transaction: Transaction,
+    pub mount: Arc<MountContext>,
+    pub attempt: Attempt,
+    events: Vec<(String, String)>,
+}
+
+/// Events of one transaction; more are refused.
+const MOST_EVENTS: usize = 256;
+
+impl Session {
+    pub fn new(transaction: Transaction, mount: Arc<MountContext>, attempt: Attempt) -> Self {
+        Self { transaction, mount, attempt, events: Vec::new() }
+    }
+
+    /// Keeps an event until the commit.
+    pub fn queue_event(&mut self, event_type: String, metadata: String) -> Result<(), String> {
+        if self.events.len() >= MOST_EVENTS {
+            return Err(format!("no more than {MOST_EVENTS} events in one transaction"));
+        }
+        if !is_json_object(&metadata) {
+            return Err("the metadata is not a JSON object".into());
+        }
+        self.events.push((event_type, metadata));
+        Ok(())
+    }
+
+    /// Stores what was written, then lets the events go.
+    ///
+    /// The account is told, so that the request is not given up in between.
+    pub async fn commit(&mut self, account: &Account) -> airlock_storage::Result<()> {
+        account.commit_begins();
+        let result = self.transaction.commit().await;
+        account.commit_ends(self.transaction.has_committed());
+        let events = std::mem::take(&mut self.events);
+        result?;
+        for (event_type, metadata) in events {
+            if let Err(error) = self.mount.services.events.send(&event_type, &metadata).await {
+                tracing::warn!(guest = &*account.guest, event_type, error, "an event was not sent");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text is a JSON object. Cheaper than parsing it: nothing is built.
+pub(crate) fn is_json_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}

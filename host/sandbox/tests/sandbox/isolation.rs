@@ -1,0 +1,77 @@
+//! Requests do not see each other, and do not keep each other waiting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock_sandbox::types::Operation;
+use airlock_sandbox::{Error, Limits};
+
+use crate::support::{Bench, load};
+
+#[tokio::test]
+async fn no_request_sees_the_memory_of_another() {
+    let bench = Bench::new("adversary", Limits::default()).await;
+    for _ in 0..3 {
+        assert_eq!(bench.ask(Operation::Read, "served").await.unwrap(), r#"{"served":1}"#);
+        bench.ask(Operation::Read, "mark").await.unwrap();
+        assert_eq!(bench.ask(Operation::Read, "scan").await.unwrap(), r#"{"marked":0}"#);
+    }
+    // Nor that of one that ended badly.
+    assert!(bench.ask(Operation::Read, "memory").await.is_err());
+    assert_eq!(bench.ask(Operation::Read, "scan").await.unwrap(), r#"{"marked":0}"#);
+}
+
+#[tokio::test]
+async fn mounts_have_storage_of_their_own() {
+    let guest = load("adversary", Limits::default()).await;
+    let (one, other) = (Bench::of(guest.clone()), Bench::of(guest));
+    assert_eq!(one.ask(Operation::Read, "increment").await.unwrap(), r#"{"count":1}"#);
+    assert_eq!(other.ask(Operation::Read, "increment").await.unwrap(), r#"{"count":1}"#);
+}
+
+/// On the runtime of the binary: one thread.
+#[tokio::test(flavor = "current_thread")]
+async fn loops_on_one_mount_leave_another_answering() {
+    const LOOPS: usize = 64;
+    let limits = Limits { wall: Duration::from_secs(4), ..Limits::default() };
+    let guest = load("adversary", limits).await;
+    let (bad, good) = (Arc::new(Bench::of(guest.clone())), Bench::of(guest));
+    let loops: Vec<_> = (0..LOOPS)
+        .map(|_| {
+            let bad = bad.clone();
+            tokio::spawn(async move { bad.ask(Operation::Read, "loop").await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+
+    for _ in 0..200 {
+        good.ask(Operation::Read, "increment").await.unwrap();
+    }
+    // A request that takes the slow lane itself gets its share of it.
+    good.ask(Operation::Read, "work").await.unwrap();
+    assert!(loops.iter().filter(|handle| !handle.is_finished()).count() > LOOPS / 2, "the loops had ended already");
+
+    for handle in loops {
+        match handle.await.unwrap() {
+            Err(Error::Limit { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_runtime_s_thread_is_free_while_a_guest_computes() {
+    let bench = Arc::new(Bench::new("adversary", Limits::default()).await);
+    let work = {
+        let bench = bench.clone();
+        tokio::spawn(async move { bench.ask(Operation::Read, "work").await })
+    };
+    let mut turns = 0_u64;
+    while !work.is_finished() {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    work.await.unwrap().unwrap();
+    // On the same thread there would be one turn for each tick, some dozens.
+    assert!(turns > 1_000, "{turns}");
+}

@@ -1,0 +1,12 @@
+//! The sandbox with real guests. They must have been built: `guest/build.sh --with-tests`.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod adversary;
+mod guests;
+mod isolation;
+mod kv;
+mod loading;
+mod support;
+mod synthetic;
+mod transactions;
