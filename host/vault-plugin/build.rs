@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Debug would print request data, tokens and storage values: only tests have it.
         .skip_debug(["."])
         .message_attribute(".", "#[cfg_attr(test, derive(Debug))]")
+        // So that a double of the server in a test serves what the test is about.
+        .generate_default_stubs(true)
         .compile_fds(descriptors)?;
     Ok(())
 }

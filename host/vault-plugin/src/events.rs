@@ -24,7 +24,8 @@ pub struct Events {
 pub struct Event {
     /// Unique; empty lets [`Events::send`] make one up.
     pub id: String,
-    /// A JSON object. Vault knows `path`, `data_path`, `operation` and `modified`. Numbers travel as 64-bit floats.
+    /// A JSON object. Vault puts the mount's path before `path` and `data_path`, and reads `modified` and `operation`;
+    /// all of them as text, such as `"true"`. Numbers travel as 64-bit floats.
     pub metadata: Option<Json>,
     /// Whom it is about.
     pub entity_ids: Vec<String>,

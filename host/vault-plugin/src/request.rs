@@ -33,7 +33,8 @@ pub enum Operation {
     Delete,
     /// LIST; the path ends in `/`.
     List,
-    /// `vault path-help` and the OpenAPI document. Vault stops on an empty answer: never answer `Ok(None)`.
+    /// `vault path-help`; and the server's OpenAPI document, for which the path is empty and an answer is taken from
+    /// the field `openapi` if it is there.
     Help,
     /// Whose alias a login would be.
     AliasLookahead,

@@ -1,6 +1,7 @@
 //! Vault's calls, each taken to the mount that it is for.
 
 mod mounts;
+mod reply;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::{Error, Events, Observations, Storage, SystemView};
 
 pub(crate) use mounts::Mounts;
 use mounts::{Mount, multiplex_id, run};
+use reply::{Reader, reply};
 
 /// How a mount reaches the server.
 #[async_trait]
@@ -44,7 +46,7 @@ pub(crate) struct BackendService {
 #[async_trait]
 impl Backend for BackendService {
     async fn setup(&self, request: Request<pb::SetupArgs>) -> Result<Response<pb::SetupReply>, Status> {
-        let id = multiplex_id(&request)?;
+        let id = multiplex_id(&request)?.to_owned();
         let args = request.into_inner();
         // Registration: Vault only wants to know the version, offers neither storage nor system view, and may leave
         // the process running without ever calling Cleanup. There is nothing to set up.
@@ -57,7 +59,7 @@ impl Backend for BackendService {
             mounts.insert(id, mount);
             Ok(())
         }));
-        let err = match result.await {
+        let err = match result.await.flatten() {
             Ok(()) => String::new(),
             Err(error) => {
                 tracing::error!(%error, "the mount was not set up");
@@ -74,11 +76,11 @@ impl Backend for BackendService {
         &self,
         request: Request<pb::InitializeArgs>,
     ) -> Result<Response<pb::InitializeReply>, Status> {
-        let result = self
-            .mounts
-            .of(&request)?
+        let mount = self.mounts.of(&request)?;
+        let result = mount
             .call(async |backend| backend.initialize().await)
-            .await;
+            .await
+            .flatten();
         Ok(Response::new(pb::InitializeReply {
             err: result.err().map(pb::ProtoError::from),
         }))
@@ -90,10 +92,11 @@ impl Backend for BackendService {
     ) -> Result<Response<pb::HandleRequestReply>, Status> {
         let mount = self.mounts.of(&request)?;
         let request = inner_request(request.into_inner().request)?;
+        let reader = Reader::of(&request);
         let result = mount
             .call(async move |backend| backend.handle_request(request).await)
             .await;
-        Ok(Response::new(reply(result)))
+        Ok(Response::new(reply(reader, result.flatten())))
     }
 
     async fn handle_existence_check(
@@ -105,16 +108,15 @@ impl Backend for BackendService {
         let result = mount
             .call(async move |backend| backend.check_existence(request).await)
             .await;
-        Ok(Response::new(match result {
-            Ok(answer) => pb::HandleExistenceCheckReply {
-                check_found: answer.is_some(),
-                exists: answer.unwrap_or_default(),
-                err: None,
-            },
-            Err(error) => pb::HandleExistenceCheckReply {
-                err: Some(error.into()),
-                ..pb::HandleExistenceCheckReply::default()
-            },
+        let (answer, err) = match result.flatten() {
+            Ok(answer) => (answer, None),
+            Err(error) => (None, Some(error.into())),
+        };
+        let (check_found, exists) = (answer.is_some(), answer.unwrap_or_default());
+        Ok(Response::new(pb::HandleExistenceCheckReply {
+            check_found,
+            exists,
+            err,
         }))
     }
 
@@ -124,10 +126,10 @@ impl Backend for BackendService {
     ) -> Result<Response<pb::Empty>, Status> {
         let mount = self.mounts.of(&request)?;
         let key = request.into_inner().key;
-        let result = mount
-            .call(async move |backend| Ok(backend.invalidate_key(&key).await))
-            .await;
-        result.map_err(|error| Status::internal(error.to_string()))?;
+        mount
+            .call(async move |backend| backend.invalidate_key(&key).await)
+            .await
+            .map_err(status)?;
         Ok(Response::new(pb::Empty {}))
     }
 
@@ -135,12 +137,11 @@ impl Backend for BackendService {
         &self,
         request: Request<pb::Empty>,
     ) -> Result<Response<pb::SpecialPathsReply>, Status> {
-        let result = self
-            .mounts
-            .of(&request)?
-            .call(async |backend| Ok(backend.special_paths()))
-            .await;
-        let paths = result.map_err(|error| Status::internal(error.to_string()))?;
+        let mount = self.mounts.of(&request)?;
+        let paths = mount
+            .call(async |backend| backend.special_paths())
+            .await
+            .map_err(status)?;
         Ok(Response::new(pb::SpecialPathsReply {
             paths: Some(paths.into()),
         }))
@@ -157,12 +158,17 @@ impl Backend for BackendService {
 
     async fn cleanup(&self, request: Request<pb::Empty>) -> Result<Response<pb::Empty>, Status> {
         // A registration has no mount, and one that could not be set up has none: nothing to do.
-        if let Some(mount) = self.mounts.remove(&multiplex_id(&request)?) {
-            let result = run(tokio::spawn(async move { Ok(mount.take_down().await) })).await;
-            result.map_err(|error| Status::internal(error.to_string()))?;
+        if let Some(mount) = self.mounts.remove(multiplex_id(&request)?) {
+            run(tokio::spawn(async move { mount.take_down().await }))
+                .await
+                .map_err(status)?;
         }
         Ok(Response::new(pb::Empty {}))
     }
+}
+
+fn status(error: Error) -> Status {
+    Status::internal(error.to_string())
 }
 
 async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -> Result<Mount, Error> {
@@ -190,31 +196,6 @@ fn inner_request(request: Option<pb::Request>) -> Result<crate::Request, Status>
     request
         .map(crate::Request::from)
         .ok_or_else(|| Status::invalid_argument("the call holds no request"))
-}
-
-/// What an engine answered, as Vault can read it. An answer that it could not read would come out as gRPC's text.
-fn reply(result: Result<Option<crate::Response>, Error>) -> pb::HandleRequestReply {
-    let result = match result {
-        // 400 with its text, which Vault makes of a response rather than of an error.
-        Err(Error::User(message)) => Ok(Some(crate::Response::user_error(&message))),
-        other => other,
-    };
-    let sent = result.and_then(|response| {
-        let response = response.map(pb::Response::try_from).transpose();
-        response.map_err(|complaint| {
-            Error::Internal(format!("the engine answered what Vault cannot read: {complaint}"))
-        })
-    });
-    match sent {
-        Ok(response) => pb::HandleRequestReply {
-            response,
-            ..pb::HandleRequestReply::default()
-        },
-        Err(error) => pb::HandleRequestReply {
-            err: Some(error.into()),
-            ..pb::HandleRequestReply::default()
-        },
-    }
 }
 
 impl From<SpecialPaths> for pb::Paths {

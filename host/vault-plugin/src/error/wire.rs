@@ -19,8 +19,10 @@ mod kind {
     pub(super) const UNRECOVERABLE: u32 = 10;
 }
 
+type Meaning = fn(&str) -> Error;
+
 /// What storage says, by a part of its text.
-const STORAGE_TEXTS: [(&str, fn(&str) -> Error); 8] = [
+const STORAGE_TEXTS: [(&str, Meaning); 8] = [
     ("cannot write to readonly storage", |_| Error::ReadOnly),
     ("cannot write to storage during setup", |_| Error::SetupReadOnly),
     ("please forward to the active node", |_| Error::PleaseForward),

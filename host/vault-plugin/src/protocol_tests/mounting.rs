@@ -2,6 +2,7 @@
 
 use super::plugin::{NOBODY, Plugin};
 use super::server::StorageDouble;
+use super::soon;
 use crate::proto::pb;
 
 #[tokio::test]
@@ -79,7 +80,7 @@ async fn special_paths_and_invalidated_keys_reach_their_ends() {
     let mount = plugin.mounted("one").await;
     assert_eq!(mount.special_paths().await.unwrap().unauthenticated, ["open/*"]);
     mount.invalidate("policy/metadata").await.unwrap();
-    plugin.signals.done.notified().await;
+    soon(plugin.signals.done.notified()).await;
 }
 
 #[tokio::test]
@@ -91,7 +92,7 @@ async fn cleanup_waits_for_calls_that_are_still_running() {
         let mount = mount.clone();
         tokio::spawn(async move { mount.ask("slow", "null").await })
     };
-    plugin.signals.started.notified().await;
+    soon(plugin.signals.started.notified()).await;
     let mut cleanup = {
         let mount = mount.clone();
         tokio::spawn(async move { mount.cleanup().await })
@@ -102,8 +103,8 @@ async fn cleanup_waits_for_calls_that_are_still_running() {
             .is_err()
     );
     plugin.signals.go_on.notify_one();
-    cleanup.await.unwrap().unwrap();
-    slow.await.unwrap().unwrap();
+    soon(cleanup).await.unwrap().unwrap();
+    soon(slow).await.unwrap().unwrap();
     assert_eq!(storage.keys(), ["slow"]);
 }
 
@@ -114,7 +115,7 @@ async fn what_an_engine_left_running_finds_storage_closed() {
     mount.ask("after-the-end", "null").await.unwrap();
     mount.cleanup().await.unwrap();
     plugin.signals.go_on.notify_one();
-    plugin.signals.done.notified().await;
+    soon(plugin.signals.done.notified()).await;
 }
 
 #[tokio::test]
@@ -123,13 +124,13 @@ async fn the_end_of_the_process_takes_all_mounts_down() {
     let plugin = Plugin::start(&storage).await;
     let mount = plugin.mounted("one").await;
     let slow = tokio::spawn(async move { mount.ask("slow", "null").await });
-    plugin.signals.started.notified().await;
+    soon(plugin.signals.started.notified()).await;
     let ending = {
         let mounts = plugin.mounts.clone();
         tokio::spawn(async move { mounts.take_down_all().await })
     };
     plugin.signals.go_on.notify_one();
-    ending.await.unwrap();
-    slow.await.unwrap().unwrap();
+    soon(ending).await.unwrap();
+    soon(slow).await.unwrap().unwrap();
     assert_eq!(storage.keys(), ["slow"]);
 }

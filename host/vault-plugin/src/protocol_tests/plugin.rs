@@ -138,12 +138,28 @@ impl MountClient {
     }
 
     pub(super) async fn ask(&self, path: &str, data: &str) -> Result<pb::HandleRequestReply, Status> {
-        let request = pb::Request {
+        self.send(pb::Request {
             operation: "update".into(),
             path: path.into(),
             data: data.into(),
-            ..Default::default()
-        };
+            ..pb::Request::default()
+        })
+        .await
+    }
+
+    pub(super) async fn help(&self, id: &str, path: &str) -> pb::HandleRequestReply {
+        let (id, path) = (id.to_owned(), path.to_owned());
+        self.send(pb::Request {
+            id,
+            operation: "help".into(),
+            path,
+            ..pb::Request::default()
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn send(&self, request: pb::Request) -> Result<pb::HandleRequestReply, Status> {
         let args = pb::HandleRequestArgs {
             storage_id: 0,
             request: Some(request),

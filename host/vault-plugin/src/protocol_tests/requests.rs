@@ -2,6 +2,7 @@
 
 use super::plugin::Plugin;
 use super::server::StorageDouble;
+use super::soon;
 use crate::proto::pb;
 
 fn error(reply: pb::HandleRequestReply) -> (u32, i64, String) {
@@ -69,6 +70,15 @@ async fn an_answer_that_vault_cannot_read_is_an_internal_error() {
 }
 
 #[tokio::test]
+async fn help_is_never_nothing_and_costs_no_other_mount_its_documentation() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mounted("one").await;
+    assert_eq!(mount.help("request", "a").await.response.unwrap().data, "null");
+    assert_eq!(mount.help("", "").await.response.unwrap().data, "null");
+    assert_eq!(error(mount.help("request", "").await), (2, 0, "no help".into()));
+}
+
+#[tokio::test]
 async fn a_panic_is_an_error_of_its_request_alone() {
     let plugin = Plugin::start(&StorageDouble::vault()).await;
     let mount = plugin.mounted("one").await;
@@ -107,13 +117,13 @@ async fn work_goes_on_when_the_caller_hangs_up() {
         let mount = mount.clone();
         tokio::spawn(async move { mount.ask("slow", "null").await })
     };
-    plugin.signals.started.notified().await;
+    soon(plugin.signals.started.notified()).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     // A round trip on the same connection, so that the plugin has seen the call go.
     mount.special_paths().await.unwrap();
     plugin.signals.go_on.notify_one();
-    plugin.signals.done.notified().await;
+    soon(plugin.signals.done.notified()).await;
     assert_eq!(storage.keys(), ["slow"]);
 }
 

@@ -186,7 +186,9 @@ impl Storage for StorageDouble {
         } = request.into_inner();
         let mut keys = self.read(&txn, |entries| children(entries, &prefix));
         keys.retain(|key| *key > after);
-        keys.truncate(limit as usize);
+        if limit > 0 {
+            keys.truncate(limit as usize);
+        }
         Ok(Response::new(pb::StorageListReply {
             keys,
             err: String::new(),

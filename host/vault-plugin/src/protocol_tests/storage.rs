@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::server::StorageDouble;
+use super::soon;
 use crate::link::Link;
 use crate::{Error, Storage, StorageEntry};
 
@@ -95,9 +96,12 @@ async fn a_transaction_is_rolled_back_by_name_and_when_it_is_dropped() {
     let transaction = storage.begin_tx().await.unwrap();
     transaction.put(StorageEntry::new("new", "1")).await.unwrap();
     drop(transaction);
-    while server.open_transactions() > 0 {
-        tokio::task::yield_now().await;
-    }
+    let rolled_back = async {
+        while server.open_transactions() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(rolled_back).await;
     assert_eq!(storage.get("new").await.unwrap(), None);
 }
 
@@ -126,6 +130,6 @@ async fn a_closed_link_refuses_calls_and_ends_open_ones() {
     };
     tokio::task::yield_now().await;
     link.close();
-    assert!(matches!(open.await.unwrap(), Err(Error::Closed)));
+    assert!(matches!(soon(open).await.unwrap(), Err(Error::Closed)));
     assert!(matches!(Storage::new(link).get("a").await, Err(Error::Closed)));
 }

@@ -42,20 +42,20 @@ impl Mounts {
 
     /// The mount that a call is for.
     pub(super) fn of<T>(&self, request: &Request<T>) -> Result<Arc<Mount>, Status> {
-        let mount = self.by_id.read().get(&multiplex_id(request)?).cloned();
+        let mount = self.by_id.read().get(multiplex_id(request)?).cloned();
         mount.ok_or_else(|| Status::not_found("no backend instance found"))
     }
 }
 
 /// Exactly one id comes with each call, also where Vault gives each mount a process of its own.
-pub(super) fn multiplex_id<T>(request: &Request<T>) -> Result<String, Status> {
+pub(super) fn multiplex_id<T>(request: &Request<T>) -> Result<&str, Status> {
     let mut values = request.metadata().get_all("multiplex_id").iter();
     let id = values
         .next()
         .and_then(|value| value.to_str().ok())
         .filter(|id| !id.is_empty());
     match (id, values.next()) {
-        (Some(id), None) => Ok(id.to_owned()),
+        (Some(id), None) => Ok(id),
         _ => Err(Status::invalid_argument(
             "the call needs exactly one multiplex_id in its metadata",
         )),
@@ -83,7 +83,7 @@ impl Mount {
     pub(super) async fn call<T, F>(&self, call: impl FnOnce(Arc<dyn Backend>) -> F) -> Result<T, Error>
     where
         T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
+        F: Future<Output = T> + Send + 'static,
     {
         run(self.calls.spawn(call(self.backend.clone()))).await
     }
@@ -103,11 +103,7 @@ impl Mount {
 }
 
 /// Waits for a task; a panic in it is an error of that call alone.
-pub(super) async fn run<T>(task: JoinHandle<Result<T, Error>>) -> Result<T, Error> {
-    let panicked = |_| {
-        Err(Error::Internal(
-            "the engine panicked; the plugin's log says where".to_owned(),
-        ))
-    };
-    task.await.unwrap_or_else(panicked)
+pub(super) async fn run<T>(task: JoinHandle<T>) -> Result<T, Error> {
+    task.await
+        .map_err(|_| Error::Internal("the engine panicked; the plugin's log says where".to_owned()))
 }
