@@ -1,0 +1,209 @@
+//! What goes back to the caller: Vault's envelope, its errors, or an engine's own HTTP answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::go::to_text;
+
+/// An HTTP answer.
+#[derive(Clone, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// A JSON text, which gets the line end that Vault gives it.
+    pub(crate) fn json(status: u16, mut text: String) -> Answer {
+        text.push('\n');
+        let mut answer = Answer::empty(status);
+        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        answer.body = text.into();
+        answer
+    }
+
+    /// No body; where the status has room for one, none is meant.
+    pub(crate) fn empty(status: u16) -> Answer {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(
+            "strict-transport-security",
+            HeaderValue::from_static("max-age=31536000; includeSubDomains"),
+        );
+        Answer { status, headers, body: Bytes::new() }
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Answer {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+        self
+    }
+}
+
+/// Why a call was not done, as Vault says it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) errors: Vec<String>,
+    /// What an engine's error answer says beside the error.
+    pub(crate) data: Option<Value>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, text: impl Into<String>) -> Refusal {
+        Refusal { status, errors: vec![text.into()], data: None }
+    }
+
+    /// A status without a text: `{"errors":[]}`.
+    pub(crate) fn status(status: u16) -> Refusal {
+        Refusal { status, errors: Vec::new(), data: None }
+    }
+
+    /// 400.
+    pub(crate) fn user(text: impl Into<String>) -> Refusal {
+        Refusal::new(400, text)
+    }
+
+    /// A text in the form that Vault's core gives to what it collects.
+    pub(crate) fn collected(status: u16, texts: &[&str]) -> Refusal {
+        Refusal::new(status, collected(texts))
+    }
+
+    pub(crate) fn unsupported_path() -> Refusal {
+        Refusal::collected(404, &["unsupported path"])
+    }
+
+    pub(crate) fn unsupported_operation() -> Refusal {
+        Refusal::collected(405, &["unsupported operation"])
+    }
+
+    pub(crate) fn into_answer(self) -> Answer {
+        let body = match self.data {
+            Some(data) => json!({ "errors": self.errors, "data": data }),
+            None => json!({ "errors": self.errors }),
+        };
+        Answer::json(self.status, to_text(&body))
+    }
+}
+
+/// The server's own storage failed: the caller of a development server may know why.
+impl From<airlock_storage::Error> for Refusal {
+    fn from(error: airlock_storage::Error) -> Refusal {
+        Refusal::collected(500, &[&error.to_string()])
+    }
+}
+
+fn collected(texts: &[&str]) -> String {
+    let head = match texts.len() {
+        1 => "1 error occurred:".to_owned(),
+        count => format!("{count} errors occurred:"),
+    };
+    let lines: String = texts.iter().map(|text| format!("\n\t* {text}")).collect();
+    format!("{head}{lines}\n\n")
+}
+
+/// A success, before it is put into the envelope.
+#[derive(Clone, Default)]
+pub(crate) struct Reply {
+    pub(crate) data: Option<Value>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) lease: Option<LeaseShown>,
+    pub(crate) auth: Option<Value>,
+    pub(crate) mount_type: String,
+    /// How long the answer is to be wrapped, where the engine or the caller asks for that.
+    pub(crate) wrap_ttl: Option<Duration>,
+    /// The headers that the mount lets through.
+    pub(crate) headers: HeaderMap,
+}
+
+/// What the envelope shows of a lease.
+#[derive(Clone, Default)]
+pub(crate) struct LeaseShown {
+    pub(crate) id: String,
+    pub(crate) renewable: bool,
+    pub(crate) ttl: Duration,
+}
+
+impl Reply {
+    pub(crate) fn data(data: Value) -> Reply {
+        Reply { data: Some(data), ..Reply::default() }
+    }
+
+    /// Vault's envelope. With `inject` the data's fields stand beside the envelope's own too, as older callers of
+    /// `sys` expect.
+    pub(crate) fn envelope(&self, request_id: &str, wrap_info: Option<&str>, inject: bool) -> String {
+        let lease = self.lease.clone().unwrap_or_default();
+        let data = self.data.as_ref().map_or_else(|| "null".to_owned(), to_text);
+        let fields = [
+            ("request_id", quoted(request_id)),
+            ("lease_id", quoted(&lease.id)),
+            ("renewable", lease.renewable.to_string()),
+            ("lease_duration", lease.ttl.as_secs().to_string()),
+            ("data", data.clone()),
+            ("wrap_info", wrap_info.unwrap_or("null").to_owned()),
+            (
+                "warnings",
+                match self.warnings.is_empty() {
+                    true => "null".to_owned(),
+                    false => to_text(&json!(self.warnings)),
+                },
+            ),
+            ("auth", self.auth.as_ref().map_or_else(|| "null".to_owned(), to_text)),
+            ("mount_type", quoted(&self.mount_type)),
+        ];
+        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let injected = match data.strip_prefix('{').and_then(|data| data.strip_suffix('}')) {
+            Some(inner) if inject && !inner.is_empty() => format!("{inner},"),
+            _ => String::new(),
+        };
+        format!("{{{injected}{}}}", fields.join(","))
+    }
+}
+
+fn quoted(text: &str) -> String {
+    to_text(&Value::from(text))
+}
+
+/// How a call ended that was not refused.
+pub(crate) enum Outcome {
+    Reply(Box<Reply>),
+    /// The engine answered nothing: 404 where something was asked for, else 204.
+    Nothing,
+    /// An HTTP answer that stands for itself.
+    Raw(Answer),
+}
+
+impl From<Reply> for Outcome {
+    fn from(reply: Reply) -> Outcome {
+        Outcome::Reply(Box::new(reply))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_envelope_has_vaults_fields_in_vaults_order() {
+        let reply = Reply { mount_type: "kv".into(), ..Reply::data(json!({"b": 1, "a": "<"})) };
+        assert_eq!(
+            reply.envelope("id", None, false),
+            r#"{"request_id":"id","lease_id":"","renewable":false,"lease_duration":0,"data":{"a":"\u003c","b":1},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}"#
+        );
+        assert!(reply.envelope("id", None, true).starts_with(r#"{"a":"\u003c","b":1,"request_id":"id""#));
+        assert!(Reply::default().envelope("id", None, true).starts_with(r#"{"request_id":"id""#));
+    }
+
+    #[test]
+    fn errors_are_counted_as_vault_counts_them() {
+        assert_eq!(collected(&["a"]), "1 error occurred:\n\t* a\n\n");
+        assert_eq!(collected(&["a", "b"]), "2 errors occurred:\n\t* a\n\t* b\n\n");
+    }
+}

@@ -1,0 +1,214 @@
+//! One call of Vault's API: what an HTTP request asks for.
+
+mod body;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Method, Uri, request};
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+use vault_plugin::{Json, Operation};
+
+use crate::answer::Refusal;
+use crate::go::parse_duration;
+use crate::random;
+
+pub(crate) use body::{MAX_BODY, data_of_body};
+
+/// A request, read and understood. The body's JSON is as it came.
+pub(crate) struct Call {
+    pub(crate) id: String,
+    pub(crate) operation: Operation,
+    /// Without `/v1/`; decoded.
+    pub(crate) path: String,
+    pub(crate) data: Option<Json>,
+    pub(crate) token: String,
+    pub(crate) wrap_ttl: Option<Duration>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) remote: IpAddr,
+    pub(crate) began: Instant,
+}
+
+/// The head of a request under `/v1/`, for which a body may still have to be read.
+pub(crate) struct Head {
+    pub(crate) parts: request::Parts,
+    pub(crate) path: String,
+    pub(crate) operation: Operation,
+    pub(crate) query: Query,
+    pub(crate) began: Instant,
+}
+
+/// Query parameters, each with its values in their order.
+pub(crate) struct Query(BTreeMap<String, Vec<String>>);
+
+impl Query {
+    pub(crate) fn of(uri: &Uri) -> Query {
+        let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
+            parameters.entry(name.into_owned()).or_default().push(value.into_owned());
+        }
+        Query(parameters)
+    }
+
+    pub(crate) fn first(&self, name: &str) -> &str {
+        self.0.get(name).and_then(|values| values.first()).map_or("", String::as_str)
+    }
+
+    /// The data that Vault makes of a query: one value as a text, several as an array.
+    fn into_data(self) -> Option<Json> {
+        let data: BTreeMap<String, Value> = self
+            .0
+            .into_iter()
+            .filter(|(name, _)| name != "help")
+            .map(|(name, mut values)| match values.len() {
+                1 => (name, Value::String(values.swap_remove(0))),
+                _ => (name, Value::from(values)),
+            })
+            .collect();
+        if data.is_empty() { None } else { Json::encode(&data).ok() }
+    }
+}
+
+impl Head {
+    /// Understands method and path.
+    ///
+    /// # Errors
+    /// 400 for a path or a query that cannot be, 405 for a method that Vault does not know.
+    pub(crate) fn read(parts: request::Parts, began: Instant) -> Result<Head, Refusal> {
+        let encoded = parts.uri.path().strip_prefix("/v1/").unwrap_or_default();
+        let decoded = percent_decode_str(encoded).decode_utf8();
+        let mut path = decoded.map_err(|_| Refusal::status(400))?.into_owned();
+        if path.chars().any(|character| character.is_control()) {
+            return Err(Refusal::status(400));
+        }
+        let mut query = Query::of(&parts.uri);
+        let operation = match parts.method.as_str() {
+            "HELP" => Operation::Help,
+            "GET" if !query.first("help").is_empty() => Operation::Help,
+            "GET" => match query.first("list") {
+                "" => Operation::Read,
+                "1" | "t" | "T" | "true" | "TRUE" | "True" => {
+                    query.0.remove("list");
+                    Operation::List
+                }
+                "0" | "f" | "F" | "false" | "FALSE" | "False" => Operation::Read,
+                _ => return Err(Refusal::status(400)),
+            },
+            "POST" | "PUT" => Operation::Update,
+            "PATCH" => Operation::Patch,
+            "DELETE" => Operation::Delete,
+            "LIST" => Operation::List,
+            "SCAN" => Operation::Scan,
+            "HEAD" => Operation::Header,
+            _ => return Err(Refusal::status(405)),
+        };
+        if matches!(operation, Operation::List | Operation::Scan) && !path.ends_with('/') {
+            path.push('/');
+        }
+        Ok(Head { parts, path, operation, query, began })
+    }
+
+    /// Whether the data is in the body.
+    pub(crate) fn has_body(&self) -> bool {
+        matches!(self.operation, Operation::Update | Operation::Patch)
+    }
+
+    /// The whole call; `body` is empty where [`Head::has_body`] is false.
+    ///
+    /// # Errors
+    /// What Vault answers to a body, a media type or a wrapping header that it does not understand.
+    pub(crate) fn with_body(self, body: &[u8], remote: IpAddr) -> Result<Call, Refusal> {
+        let data = match self.operation {
+            Operation::Update | Operation::Patch => data_of_body(&self.operation, &self.parts.headers, body)?,
+            Operation::Help => None,
+            _ => self.query.into_data(),
+        };
+        let headers = self.parts.headers;
+        Ok(Call {
+            id: random::uuid(),
+            operation: self.operation,
+            path: self.path,
+            data,
+            token: token(&headers),
+            wrap_ttl: wrap_ttl(&headers)?,
+            headers,
+            remote,
+            began: self.began,
+        })
+    }
+}
+
+impl Call {
+    /// The data as a JSON object's fields; none where there is no data.
+    pub(crate) fn fields(&self) -> serde_json::Map<String, Value> {
+        self.data.as_ref().and_then(|data| data.decode().ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn method_is_write(&self) -> bool {
+        matches!(self.operation, Operation::Update | Operation::Patch)
+    }
+}
+
+/// A path as Go's router wants it: no empty, `.` or `..` segments. None where it is already so.
+pub(crate) fn cleaned(method: &Method, path: &str) -> Option<String> {
+    if *method == Method::CONNECT {
+        return None;
+    }
+    let mut segments: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            segment => segments.push(segment),
+        }
+    }
+    let mut clean = format!("/{}", segments.join("/"));
+    if clean != "/" && (path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..")) {
+        clean.push('/');
+    }
+    (clean != path).then_some(clean)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn token(headers: &HeaderMap) -> String {
+    let token = header(headers, "x-vault-token");
+    if !token.is_empty() {
+        return token.trim().to_owned();
+    }
+    header(headers, "authorization").strip_prefix("Bearer ").unwrap_or_default().trim().to_owned()
+}
+
+fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
+    let text = header(headers, "x-vault-wrap-ttl");
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let refused = |why: &str| Refusal::new(400, format!("error parsing X-Vault-Wrap-TTL header: {why}"));
+    if text.starts_with('-') && parse_duration(&Value::from(&text[1..])).is_ok() {
+        return Err(refused("requested wrap ttl cannot be negative"));
+    }
+    let ttl = parse_duration(&Value::from(text)).map_err(|why| refused(&why))?;
+    Ok(Some(ttl).filter(|ttl| !ttl.is_zero()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned_as_gos_router_does() {
+        let clean = |path| cleaned(&Method::GET, path);
+        assert_eq!(clean("/v1/kv//b").unwrap(), "/v1/kv/b");
+        assert_eq!(clean("/v1/kv/x/../b").unwrap(), "/v1/kv/b");
+        assert_eq!(clean("/v1/kv/./").unwrap(), "/v1/kv/");
+        assert_eq!(clean("/v1/kv/b/"), None);
+        assert_eq!(clean("/"), None);
+    }
+}

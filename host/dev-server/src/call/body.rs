@@ -1,0 +1,145 @@
+//! A request's body as the data that an engine gets.
+
+use http::HeaderMap;
+use serde_json::Value;
+use vault_plugin::{Json, Operation};
+
+use crate::answer::Refusal;
+use crate::go::check_limits;
+
+/// Vault's default `max_request_size`, in bytes.
+pub(crate) const MAX_BODY: usize = 32 << 20;
+
+const MERGE_PATCH: &str = "application/merge-patch+json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Reads the body of an update or a patch.
+///
+/// # Errors
+/// 400, 415 and 500 with Vault's texts.
+pub(crate) fn data_of_body(
+    operation: &Operation,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Option<Json>, Refusal> {
+    check_limits(body).map_err(|text| Refusal::new(500, text))?;
+    let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let patch = *operation == Operation::Patch;
+    if patch && media_type.is_empty() {
+        return Err(Refusal::new(400, "mime: no media type"));
+    }
+    if patch && media_type != MERGE_PATCH {
+        let text = format!("PATCH requires Content-Type of {MERGE_PATCH}, provided {media_type}");
+        return Err(Refusal::new(415, text));
+    }
+    if !patch && media_type == FORM && !looks_like_json(body) {
+        return Ok(form(body));
+    }
+    json(body).map_err(|why| {
+        let detail = if patch { String::new() } else { format!(": failed to parse JSON input: {why}") };
+        Refusal::new(400, format!("error parsing JSON{detail}"))
+    })
+}
+
+/// `curl -d` says that everything is a form, so Vault looks whether it is.
+fn looks_like_json(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+fn form(body: &[u8]) -> Option<Json> {
+    let mut fields = serde_json::Map::new();
+    for (name, value) in form_urlencoded::parse(body) {
+        match fields.get_mut(name.as_ref()) {
+            Some(Value::String(values)) => *values = format!("{values},{value}"),
+            _ => {
+                fields.insert(name.into_owned(), Value::from(value));
+            }
+        }
+    }
+    if fields.is_empty() { None } else { Json::encode(&fields).ok() }
+}
+
+/// The body as it came, where it is an object; the error is in Go's words.
+fn json(body: &[u8]) -> Result<Option<Json>, String> {
+    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let not_a_map = |kind: &str| {
+        Err(format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))
+    };
+    // Go takes broken text in strings for U+FFFD, and so does the engine that gets it.
+    let text = String::from_utf8_lossy(text);
+    match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+        Err(_) => Err(syntax_error(&text)),
+        Ok(_) => match text.as_bytes().first() {
+            Some(b'{') => Ok(Json::from_text(text)),
+            Some(b'[') => not_a_map("array"),
+            Some(b'"') => not_a_map("string"),
+            Some(b't' | b'f') => not_a_map("bool"),
+            Some(b'n') => Ok(None),
+            _ => not_a_map("number"),
+        },
+    }
+}
+
+/// What Go says of the first character that fits no value; of the rest, that it is not JSON. Quotes no more of a body
+/// than that character.
+fn syntax_error(text: &str) -> String {
+    match text.chars().next() {
+        Some(first) if !"{[\"-0123456789tfn".contains(first) => {
+            format!("invalid character '{first}' looking for beginning of value")
+        }
+        _ => "invalid JSON".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn read(operation: &Operation, media_type: &'static str, body: &str) -> Result<Option<String>, (u16, String)> {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", HeaderValue::from_static(media_type));
+        match data_of_body(operation, &headers, body.as_bytes()) {
+            Ok(data) => Ok(data.map(Json::into_string)),
+            Err(refusal) => Err((refusal.status, refusal.errors.join(";"))),
+        }
+    }
+
+    #[test]
+    fn an_object_goes_on_as_it_came() {
+        let body = r#"{"n": 12345678901234567890.10, "s":"é"}"#;
+        assert_eq!(read(&Operation::Update, "application/json", body).unwrap().unwrap(), body);
+        assert_eq!(read(&Operation::Update, FORM, body).unwrap().unwrap(), body);
+        assert_eq!(read(&Operation::Patch, "application/merge-patch+json; charset=utf-8", body).unwrap().unwrap(), body);
+    }
+
+    #[test]
+    fn a_form_becomes_texts() {
+        assert_eq!(read(&Operation::Update, FORM, "a=b&c=d&c=e").unwrap().unwrap(), r#"{"a":"b","c":"d,e"}"#);
+    }
+
+    #[test]
+    fn nothing_and_null_are_no_data() {
+        for body in ["", " ", "null"] {
+            assert_eq!(read(&Operation::Update, "application/json", body), Ok(None));
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused_in_gos_words() {
+        for (body, text) in [
+            ("[]", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
+            ("1", "json: cannot unmarshal number into Go value of type map[string]interface {}"),
+            ("x", "invalid character 'x' looking for beginning of value"),
+        ] {
+            let expected = format!("error parsing JSON: failed to parse JSON input: {text}");
+            assert_eq!(read(&Operation::Update, "application/json", body), Err((400, expected)));
+        }
+        assert_eq!(read(&Operation::Patch, "application/json", "{}").unwrap_err().0, 415);
+        assert_eq!(read(&Operation::Update, "application/json", "{").unwrap_err().0, 500);
+    }
+}

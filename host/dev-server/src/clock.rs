@@ -1,0 +1,137 @@
+//! The server's time, which can be held and moved: leases expire by it and the periodic tick follows it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// A clock; clones are the same one.
+///
+/// It runs with the system's until it is held or moved. Moving it forward by an hour makes what falls due in that hour
+/// due now.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    state: Arc<Mutex<State>>,
+    changed: Arc<watch::Sender<()>>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// The time at `since`.
+    time: SystemTime,
+    /// None while it is held.
+    since: Option<Instant>,
+}
+
+impl Clock {
+    /// One that runs, from now.
+    pub fn running() -> Clock {
+        Clock::new(SystemTime::now(), Some(Instant::now()))
+    }
+
+    /// One that stands at a moment until it is moved.
+    pub fn held(at: SystemTime) -> Clock {
+        Clock::new(at, None)
+    }
+
+    fn new(time: SystemTime, since: Option<Instant>) -> Clock {
+        Clock { state: Arc::new(Mutex::new(State { time, since })), changed: Arc::new(watch::Sender::new(())) }
+    }
+
+    /// What it shows.
+    pub fn now(&self) -> SystemTime {
+        self.state.lock().now()
+    }
+
+    /// Whether it stands.
+    pub fn is_held(&self) -> bool {
+        self.state.lock().since.is_none()
+    }
+
+    /// Stops it.
+    pub fn hold(&self) {
+        self.change(|state| state.since = None);
+    }
+
+    /// Lets it run on from where it stands.
+    pub fn run(&self) {
+        self.change(|state| state.since = Some(Instant::now()));
+    }
+
+    /// Moves it forward, whether it is held or runs. It cannot go past what the system's own time can express.
+    pub fn advance(&self, by: Duration) {
+        self.change(|state| state.time = state.time.checked_add(by).unwrap_or(state.time));
+    }
+
+    /// Waits until it shows this moment or a later one.
+    pub async fn sleep_until(&self, moment: SystemTime) {
+        let mut changed = self.changed.subscribe();
+        loop {
+            let (now, held) = (self.now(), self.is_held());
+            let Ok(left) = moment.duration_since(now) else { return };
+            if left.is_zero() {
+                return;
+            }
+            if held {
+                // The sender lives as long as this clock, so it cannot be gone.
+                let _ = changed.changed().await;
+            } else {
+                let _ = tokio::time::timeout(left, changed.changed()).await;
+            }
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        {
+            let mut state = self.state.lock();
+            state.time = state.now();
+            state.since = state.since.map(|_| Instant::now());
+            change(&mut state);
+        }
+        self.changed.send_replace(());
+    }
+}
+
+impl State {
+    fn now(&self) -> SystemTime {
+        let passed = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        self.time.checked_add(passed).unwrap_or(self.time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_held_clock_moves_only_when_it_is_moved() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let clock = Clock::held(start);
+        assert_eq!(clock.now(), start);
+        let hour = Duration::from_secs(3600);
+        let waiting = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep_until(start + hour).await }
+        });
+        clock.advance(hour / 2);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        clock.advance(hour / 2);
+        waiting.await.unwrap();
+        assert_eq!(clock.now(), start + hour);
+    }
+
+    #[tokio::test]
+    async fn a_running_clock_wakes_sleepers_without_being_moved() {
+        let clock = Clock::running();
+        assert!(!clock.is_held());
+        clock.sleep_until(clock.now() + Duration::from_millis(5)).await;
+        clock.hold();
+        assert!(clock.is_held());
+        let at = clock.now();
+        assert_eq!(clock.now(), at);
+        clock.run();
+        clock.sleep_until(at + Duration::from_millis(1)).await;
+    }
+}

@@ -1,0 +1,90 @@
+//! From a call to its answer: who serves it, wrapping, the envelope and the journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use vault_plugin::Operation;
+
+use super::Core;
+use crate::answer::{Answer, Outcome, Refusal, Reply};
+use crate::call::Call;
+use crate::cost::metered;
+use crate::go::to_text;
+use crate::journal::RequestRecord;
+use crate::sys;
+
+impl Core {
+    /// Serves a call. Runs to its end though the caller hangs up.
+    pub(crate) async fn answer(self: Arc<Self>, mut call: Call) -> Answer {
+        let work = tokio::spawn(async move {
+            let at = self.clock.now();
+            let (result, cost) = metered(self.perform(&mut call)).await;
+            let answer = match result.and_then(|outcome| self.finish(&call, outcome)) {
+                Ok(answer) => answer,
+                Err(refusal) => refusal.into_answer(),
+            };
+            self.journal.request(RequestRecord {
+                number: 0,
+                at,
+                operation: call.operation.to_string(),
+                path: call.path,
+                status: answer.status.as_u16(),
+                took: call.began.elapsed(),
+                cost,
+            });
+            answer
+        });
+        // A backend that panics is its own request's 500, as in Vault.
+        work.await.unwrap_or_else(|_| Refusal::collected(500, &["internal error"]).into_answer())
+    }
+
+    async fn perform(&self, call: &mut Call) -> Result<Outcome, Refusal> {
+        // A wrapping token is good for one call, whatever that is, and for few.
+        if sys::is_sys(&call.path) { sys::serve(self, call).await } else { self.route(call).await }
+    }
+
+    fn finish(&self, call: &Call, outcome: Outcome) -> Result<Answer, Refusal> {
+        let asks = matches!(
+            call.operation,
+            Operation::Read | Operation::Header | Operation::List | Operation::Scan
+        );
+        let reply = match outcome {
+            Outcome::Raw(answer) => return Ok(answer),
+            Outcome::Nothing if asks => return Err(Refusal::status(404)),
+            Outcome::Nothing => return Ok(Answer::empty(204)),
+            Outcome::Reply(reply) => reply,
+        };
+        if call.operation == Operation::Help {
+            return Ok(Answer::json(200, to_text(&reply.data.unwrap_or(Value::Null))));
+        }
+        if let Some(ttl) = shorter(reply.wrap_ttl, call.wrap_ttl) {
+            let wrapped = self.wraps.wrap(&reply, &call.id, &call.path, ttl)?;
+            return Ok(Answer::json(200, Reply::default().envelope("", Some(&wrapped.info()), false)));
+        }
+        if matches!(call.operation, Operation::List | Operation::Scan) {
+            check_list(&reply)?;
+        }
+        let mut answer = Answer::json(200, reply.envelope(&call.id, None, sys::injects(&call.path)));
+        answer.headers.extend(reply.headers);
+        Ok(answer)
+    }
+}
+
+fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    one.into_iter().chain(other).min()
+}
+
+/// A list without keys is 404, unless it says something else.
+fn check_list(reply: &Reply) -> Result<(), Refusal> {
+    let fields = reply.data.as_ref().and_then(Value::as_object).filter(|fields| !fields.is_empty());
+    let Some(fields) = fields else {
+        return if reply.warnings.is_empty() { Err(Refusal::status(404)) } else { Ok(()) };
+    };
+    match fields.get("keys") {
+        None | Some(Value::Null) => Ok(()),
+        Some(Value::Array(keys)) if keys.is_empty() => Err(Refusal::status(404)),
+        Some(Value::Array(keys)) if keys.iter().all(Value::is_string) => Ok(()),
+        Some(_) => Err(Refusal::status(500)),
+    }
+}

@@ -1,0 +1,139 @@
+//! Renewing and revoking: the engine's part of a lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vault_plugin::{Json, Operation, Request};
+
+use super::Core;
+use crate::answer::{LeaseShown, Refusal, Reply};
+use crate::leases::{Lease, calculate_ttl};
+use crate::mount::Mount;
+
+impl Core {
+    /// Gives a lease more time, as its engine allows.
+    ///
+    /// # Errors
+    /// Vault's refusals, and the engine's.
+    pub(crate) async fn renew(&self, id: &str, increment: Duration) -> Result<Reply, Refusal> {
+        let lease = self.leases.get(id).ok_or_else(|| Refusal::user("lease not found"))?;
+        let now = self.clock.now();
+        lease.check_renewable(now).map_err(Refusal::user)?;
+        let Some((mount, rest)) = self.mount_of(&lease.path) else {
+            return Err(Refusal::user("unable to retrieve system view from router"));
+        };
+        let request = lease_request(Operation::Renew, &mount, rest, &lease, increment);
+        let engine = mount.engine().map_err(Refusal::user)?;
+        let answer = engine.backend.handle_request(request).await;
+        let failed = |why: &dyn std::fmt::Display| Refusal::user(format!("failed to renew entry: {why}"));
+        let answer = answer.map_err(|error| failed(&error))?;
+        let Some(secret) = answer.as_ref().and_then(|answer| answer.secret.clone()) else {
+            return Ok(Reply::default());
+        };
+        let age = now.duration_since(lease.issued).unwrap_or_default();
+        let bounds = (mount.default_ttl(), mount.max_ttl());
+        let Some((ttl, warning)) = calculate_ttl(increment, secret.lease.ttl, secret.lease.max_ttl, bounds, age) else {
+            return Err(Refusal::user("past the max TTL, cannot renew"));
+        };
+        let data = answer.as_ref().and_then(|answer| answer.data.clone());
+        let mut warnings: Vec<String> = answer.map(|answer| answer.warnings).unwrap_or_default();
+        warnings.extend(warning);
+        let lease = Lease {
+            expires: now + ttl,
+            renewed: Some(now),
+            ttl,
+            max_ttl: secret.lease.max_ttl,
+            renewable: secret.lease.renewable,
+            internal_data: secret.internal_data.map(Json::into_string),
+            data: data.clone().map(Json::into_string),
+            ..lease
+        };
+        self.leases.put(lease.clone())?;
+        Ok(Reply {
+            data: data.and_then(|data| data.decode().ok()),
+            warnings,
+            lease: Some(LeaseShown { id: lease.id, renewable: lease.renewable, ttl }),
+            ..Reply::default()
+        })
+    }
+
+    /// Ends a lease now. Nothing where there is none.
+    ///
+    /// # Errors
+    /// What the engine says; the lease stays and is tried again later.
+    pub(crate) async fn revoke(&self, id: &str) -> Result<(), Refusal> {
+        let Some(lease) = self.leases.get(id) else { return Ok(()) };
+        let revoked = match self.mount_of(&lease.path) {
+            Some((mount, rest)) => match mount.engine() {
+                Ok(engine) => {
+                    let request = lease_request(Operation::Revoke, &mount, rest, &lease, Duration::ZERO);
+                    engine.backend.handle_request(request).await.map_err(|error| error.to_string()).and_then(engine_error)
+                }
+                Err(why) => Err(why),
+            },
+            // Nobody is left who could take it back.
+            None => Ok(()),
+        };
+        match revoked {
+            Ok(()) => Ok(self.leases.remove(id)?),
+            Err(why) => {
+                let lease = Lease { failures: lease.failures + 1, expires: lease.expires.min(self.clock.now()), ..lease };
+                self.leases.put(lease)?;
+                let text = format!("failed to revoke \"{id}\": failed to revoke entry: {why}");
+                Err(Refusal::collected(400, &[&text]))
+            }
+        }
+    }
+
+    /// Ends all leases whose ids begin with this; with `force` also those that their engine does not take back.
+    pub(crate) async fn revoke_below(&self, prefix: &str, force: bool) -> Result<(), Refusal> {
+        let mut first_refusal = None;
+        for lease in self.leases.below(prefix) {
+            if let Err(refusal) = self.revoke(&lease.id).await {
+                if force {
+                    self.leases.remove(&lease.id)?;
+                } else {
+                    first_refusal.get_or_insert(refusal);
+                }
+            }
+        }
+        first_refusal.map_or(Ok(()), Err)
+    }
+
+    /// Revokes what expires, as it does. Never ends.
+    pub(crate) async fn expire(self: Arc<Self>) {
+        loop {
+            for lease in self.leases.next_due().await {
+                if self.revoke(&lease.id).await.is_err() {
+                    let point = self.mount_of(&lease.path).map_or_else(String::new, |(mount, _)| mount.path());
+                    self.journal.trouble(&format!("a lease of {point} has expired and could not be revoked"));
+                }
+            }
+        }
+    }
+}
+
+fn lease_request(
+    operation: Operation,
+    mount: &Arc<Mount>,
+    path: &str,
+    lease: &Lease,
+    increment: Duration,
+) -> Request {
+    let mut request = Request::new(operation, path);
+    request.mount_point = mount.path();
+    request.mount_type = mount.entry().engine;
+    request.secret = Some(lease.secret(increment));
+    request.data = lease.data.clone().and_then(Json::from_text);
+    request
+}
+
+/// An engine may also answer with an error in its data.
+fn engine_error(answer: Option<vault_plugin::Response>) -> Result<(), String> {
+    let data = answer.and_then(|answer| answer.data);
+    let fields: serde_json::Map<String, serde_json::Value> = data.and_then(|data| data.decode().ok()).unwrap_or_default();
+    match fields.get("error") {
+        Some(error) => Err(error.as_str().unwrap_or("the engine refused").to_owned()),
+        None => Ok(()),
+    }
+}

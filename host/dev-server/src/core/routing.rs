@@ -1,0 +1,235 @@
+//! An engine's path: the existence check, the request, and what Vault's core makes of the answer.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use vault_plugin::{Connection, Error, Operation, Request, Response, WrapRequest};
+
+use super::Core;
+use crate::answer::{Answer, LeaseShown, Outcome, Refusal, Reply};
+use crate::call::Call;
+use crate::go::as_floats;
+use crate::leases::calculate_ttl;
+use crate::mount::{Mount, is_special};
+use crate::raw;
+
+impl Core {
+    /// Serves a call by the engine that is mounted at its path.
+    ///
+    /// # Errors
+    /// What Vault's core or the engine refuses.
+    pub(crate) async fn route(&self, call: &mut Call) -> Result<Outcome, Refusal> {
+        if call.method_is_write() && call.path.ends_with('/') {
+            return Err(Refusal::user("cannot write to a path ending in '/'"));
+        }
+        let path = call.path.clone();
+        let found = self.mount_of(&path);
+        let open = found.as_ref().is_some_and(|(mount, rest)| {
+            mount.engine().is_ok_and(|engine| is_special(&engine.special.unauthenticated, rest))
+        });
+        if !open {
+            self.authorize(&call.token)?;
+        }
+        let Some((mount, rest)) = found else {
+            return Err(Refusal::new(404, format!("no handler for route \"{path}\". route entry not found.")));
+        };
+        if mount.is_tainted() {
+            return Err(Refusal::unsupported_path());
+        }
+        let engine = mount
+            .engine()
+            .map_err(|why| Refusal::new(500, format!("the mount {} is not served: {why}", mount.path())))?;
+        let mut request = self.request(call, &mount, rest, open);
+        if call.operation == Operation::Update {
+            let exists = match engine.backend.check_existence(request.clone()).await {
+                Ok(exists) => exists,
+                Err(Error::UnsupportedPath) => None,
+                Err(Error::User(text)) => return Err(Refusal::user(text)),
+                Err(error) => {
+                    self.journal.trouble(&format!("an existence check of {} failed: {error}", mount.path()));
+                    return Err(Refusal::collected(500, &["internal error"]));
+                }
+            };
+            if exists == Some(false) {
+                call.operation = Operation::Create;
+                request.operation = Operation::Create;
+            }
+            // Vault fills it in only once it has routed the request, which the existence check was.
+            request.mount_accessor = mount.entry().accessor;
+        }
+        match engine.backend.handle_request(request).await {
+            Ok(None) => Ok(Outcome::Nothing),
+            Ok(Some(response)) => self.outcome(call, &mount, response),
+            Err(error) => Err(refusal(&error)),
+        }
+    }
+
+    fn request(&self, call: &Call, mount: &Arc<Mount>, path: &str, unauthenticated: bool) -> Request {
+        let entry = mount.entry();
+        let known = self.is_root(&call.token);
+        let mut request = Request::new(call.operation.clone(), path);
+        request.id.clone_from(&call.id);
+        request.data.clone_from(&call.data);
+        request.headers = passed(&call.headers, entry.config.list("passthrough_request_headers"));
+        request.mount_point = entry.path;
+        request.mount_type = entry.engine;
+        request.unauthenticated = unauthenticated && !known;
+        request.wrap = call.wrap_ttl.map(|ttl| WrapRequest { ttl, ..WrapRequest::default() });
+        if known {
+            let salted = [self.cluster.salt.as_str(), &entry.uuid, &call.token].join("\0");
+            request.client_token = hex::encode(Sha256::digest(salted));
+            request.client_token_accessor.clone_from(&self.root.accessor);
+            "token".clone_into(&mut request.display_name);
+        }
+        let mut connection = Connection::default();
+        connection.remote_addr = call.remote.to_string();
+        request.connection = Some(connection);
+        request
+    }
+
+    /// What the caller gets of an engine's answer.
+    fn outcome(&self, call: &Call, mount: &Arc<Mount>, response: Response) -> Result<Outcome, Refusal> {
+        if response.auth.is_some() {
+            return Err(Refusal::collected(500, &["internal error"]));
+        }
+        let entry = mount.entry();
+        let data = match &response.data {
+            Some(text) => {
+                let object: Option<Map<String, Value>> = text.decode().ok();
+                let floats = object.and_then(|object| as_floats(Value::Object(object)));
+                Some(floats.ok_or_else(|| Refusal::collected(500, &["the engine's data is not a JSON object that Vault can read"]))?)
+            }
+            None => None,
+        };
+        if !response.redirect.is_empty() {
+            return Ok(Outcome::Raw(Answer::empty(307).with_header("location", &response.redirect)));
+        }
+        if let Some(error) = data.as_ref().and_then(engine_error) {
+            return Err(error);
+        }
+        if let Some(fields) = data.as_ref().and_then(Value::as_object).filter(|data| data.contains_key("http_status_code")) {
+            return Ok(Outcome::Raw(raw::answer(fields, response.secret.is_some())));
+        }
+        let mut reply = Reply {
+            data,
+            warnings: response.warnings,
+            mount_type: entry.engine.clone(),
+            wrap_ttl: response.wrap_info.map(|info| info.ttl).filter(|ttl| !ttl.is_zero()),
+            headers: allowed(&response.headers, entry.config.list("allowed_response_headers")),
+            ..Reply::default()
+        };
+        if let Some(secret) = response.secret {
+            let leased = entry.options.as_ref().and_then(|options| options.get("leased_passthrough"));
+            if matches!(entry.engine.as_str(), "kv" | "generic") && leased.is_none_or(|leased| leased != "true") {
+                reply.lease = Some(LeaseShown { id: String::new(), renewable: false, ttl: secret.lease.ttl });
+            } else {
+                let bounds = (mount.default_ttl(), mount.max_ttl());
+                let zero = std::time::Duration::ZERO;
+                let ttl = calculate_ttl(zero, secret.lease.ttl, secret.lease.max_ttl, bounds, zero);
+                let Some((ttl, warning)) = ttl else {
+                    return Err(Refusal::collected(500, &["max TTL must be greater than zero"]));
+                };
+                reply.warnings.extend(warning);
+                let lease = self.leases.register(&call.path, ttl, &secret, response.data.as_ref())?;
+                reply.lease = Some(LeaseShown { id: lease.id, renewable: lease.renewable, ttl });
+            }
+        }
+        Ok(reply.into())
+    }
+}
+
+/// Data of exactly `error`, or of `error` and `data`, is an error.
+fn engine_error(data: &Value) -> Option<Refusal> {
+    let fields = data.as_object()?;
+    let text = fields.get("error")?.as_str()?;
+    match (fields.len(), fields.get("data")) {
+        (1, _) => Some(Refusal::user(text)),
+        (2, Some(data)) => Some(Refusal { data: Some(data.clone()), ..Refusal::user(text) }),
+        _ => None,
+    }
+}
+
+/// The status that Vault gives to an engine's error.
+pub(crate) fn refusal(error: &Error) -> Refusal {
+    let status = match error {
+        Error::User(text) => return Refusal::user(text),
+        Error::InvalidRequest | Error::InvalidCredentials | Error::RelativePath => 400,
+        Error::PermissionDenied => 403,
+        Error::UnsupportedPath | Error::PathRemoved => 404,
+        Error::UnsupportedOperation => 405,
+        Error::MissingState => 412,
+        Error::TooLarge(_) => 413,
+        Error::RateLimited | Error::TooManyLeases => 429,
+        Error::UpstreamRateLimited => 502,
+        Error::Coded { status, .. } if (400..600).contains(status) => *status,
+        _ => 500,
+    };
+    Refusal::collected(status, &[&error.to_string()])
+}
+
+/// The headers that the mount passes to its engine, by their canonical names.
+fn passed(headers: &HeaderMap, names: &[String]) -> std::collections::BTreeMap<String, Vec<String>> {
+    let values = |name: &str| -> Vec<String> {
+        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
+    };
+    let passed = names.iter().filter(|name| !name.eq_ignore_ascii_case("x-vault-token"));
+    passed.map(|name| (canonical(name), values(name))).filter(|(_, values)| !values.is_empty()).collect()
+}
+
+/// The headers that the mount lets its engine answer with.
+fn allowed(headers: &std::collections::BTreeMap<String, Vec<String>>, names: &[String]) -> HeaderMap {
+    let mut allowed = HeaderMap::new();
+    for (name, values) in headers {
+        let known = names.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
+        let Some(name) = HeaderName::try_from(name.as_str()).ok().filter(|_| known) else { continue };
+        for value in values.iter().filter_map(|value| HeaderValue::from_str(value).ok()) {
+            allowed.append(name.clone(), value);
+        }
+    }
+    allowed
+}
+
+/// `x-request-id` as `X-Request-Id`, which is how Go keeps it.
+fn canonical(name: &str) -> String {
+    let part = |part: &str| match part.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + &rest.to_ascii_lowercase(),
+        None => part.to_owned(),
+    };
+    name.split('-').map(part).collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn only_an_error_alone_or_with_data_is_an_error() {
+        assert_eq!(engine_error(&json!({"error": "no"})), Some(Refusal::user("no")));
+        let with_data = engine_error(&json!({"error": "no", "data": {"a": 1}})).unwrap();
+        assert_eq!(with_data.data, Some(json!({"a": 1})));
+        assert_eq!(engine_error(&json!({"error": "no", "other": 1})), None);
+        assert_eq!(engine_error(&json!({"errors": "no"})), None);
+    }
+
+    #[test]
+    fn headers_pass_only_where_they_are_named() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-request-id", HeaderValue::from_static("1"));
+        headers.append("x-vault-token", HeaderValue::from_static("secret"));
+        let names = ["X-REQUEST-ID".to_owned(), "X-Vault-Token".to_owned(), "X-Absent".to_owned()];
+        let passed = passed(&headers, &names);
+        assert_eq!(passed.into_iter().collect::<Vec<_>>(), [("X-Request-Id".to_owned(), vec!["1".to_owned()])]);
+    }
+
+    #[test]
+    fn errors_have_vaults_statuses() {
+        assert_eq!(refusal(&Error::User("x".into())), Refusal::user("x"));
+        assert_eq!(refusal(&Error::UnsupportedOperation), Refusal::unsupported_operation());
+        assert_eq!(refusal(&Error::UnsupportedPath), Refusal::unsupported_path());
+        assert_eq!(refusal(&Error::Coded { status: 418, message: "tea".into() }).status, 418);
+        assert_eq!(refusal(&Error::Coded { status: 200, message: "odd".into() }).status, 500);
+    }
+}

@@ -1,0 +1,11 @@
+//! Go's ways of writing things, where callers of Vault see them: JSON, durations, moments.
+
+mod duration;
+mod json;
+mod limits;
+mod moment;
+
+pub(crate) use duration::{human_duration, parse_duration};
+pub(crate) use json::{as_floats, to_text};
+pub(crate) use limits::check_limits;
+pub(crate) use moment::{moment, unix_seconds};

@@ -1,0 +1,126 @@
+//! JSON as Go's encoder writes a map: keys sorted, `<`, `>` and `&` escaped, floats in Go's form.
+
+use serde_json::{Map, Number, Value};
+
+/// The text of a value.
+pub(crate) fn to_text(value: &Value) -> String {
+    let mut text = String::new();
+    write(value, &mut text);
+    text
+}
+
+fn write(value: &Value, text: &mut String) {
+    match value {
+        Value::Null => text.push_str("null"),
+        Value::Bool(truth) => text.push_str(if *truth { "true" } else { "false" }),
+        Value::Number(number) => text.push_str(&number.to_string()),
+        Value::String(string) => write_string(string, text),
+        Value::Array(values) => {
+            text.push('[');
+            for (index, value) in values.iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write(value, text);
+            }
+            text.push(']');
+        }
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            text.push('{');
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                write_string(key, text);
+                text.push(':');
+                write(value, text);
+            }
+            text.push('}');
+        }
+    }
+}
+
+fn write_string(string: &str, text: &mut String) {
+    text.push('"');
+    for character in string.chars() {
+        match character {
+            '"' => text.push_str("\\\""),
+            '\\' => text.push_str("\\\\"),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            '\u{8}' => text.push_str("\\b"),
+            '\u{c}' => text.push_str("\\f"),
+            '\0'..='\u{1f}' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
+                text.push_str(&format!("\\u{:04x}", u32::from(character)));
+            }
+            _ => text.push(character),
+        }
+    }
+    text.push('"');
+}
+
+/// The value with its numbers as 64-bit floats, which is how Vault decodes a plugin's answer. None where one of them
+/// is out of range.
+pub(crate) fn as_floats(value: Value) -> Option<Value> {
+    Some(match value {
+        Value::Number(number) => Value::Number(as_float(&number)?),
+        Value::Array(values) => Value::Array(values.into_iter().map(as_floats).collect::<Option<_>>()?),
+        Value::Object(map) => {
+            let floats = map.into_iter().map(|(key, value)| Some((key, as_floats(value)?)));
+            Value::Object(floats.collect::<Option<Map<_, _>>>()?)
+        }
+        other => other,
+    })
+}
+
+fn as_float(number: &Number) -> Option<Number> {
+    let float: f64 = number.to_string().parse().ok().filter(|float: &f64| float.is_finite())?;
+    let small_or_large = float != 0.0 && !(1e-6..1e21).contains(&float.abs());
+    let text = if small_or_large { exponential(float) } else { float.to_string() };
+    serde_json::from_str(&text).ok()
+}
+
+/// Go writes the exponent with its sign, and at least two digits of it only where it is positive.
+fn exponential(float: f64) -> String {
+    let text = format!("{float:e}");
+    match text.split_once('e') {
+        Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floats(text: &str) -> Option<String> {
+        as_floats(serde_json::from_str(text).unwrap()).map(|value| to_text(&value))
+    }
+
+    #[test]
+    fn numbers_become_gos_floats() {
+        for (text, expected) in [
+            ("9007199254740993", "9007199254740992"),
+            ("1.50", "1.5"),
+            ("1.0", "1"),
+            ("-0.0", "-0"),
+            ("1e20", "100000000000000000000"),
+            ("1e21", "1e+21"),
+            ("12345678901234567890123", "1.2345678901234568e+22"),
+            ("0.000001", "0.000001"),
+            ("0.0000001", "1e-7"),
+        ] {
+            assert_eq!(floats(text).unwrap(), expected, "{text}");
+        }
+        assert_eq!(floats("[1e400]"), None);
+    }
+
+    #[test]
+    fn keys_are_sorted_and_markup_is_escaped() {
+        let value = serde_json::json!({"b": "<&>\u{2028}\u{7}", "a": [{"d": 1, "c": null}]});
+        assert_eq!(to_text(&value), r#"{"a":[{"c":null,"d":1}],"b":"\u003c\u0026\u003e\u2028\u0007"}"#);
+    }
+}

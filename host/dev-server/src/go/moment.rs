@@ -1,0 +1,34 @@
+//! Moments as Go writes them: RFC 3339 in UTC, with as many digits of a second as it has.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+
+/// Such as `2026-11-22T21:30:32.636553634Z`.
+pub(crate) fn moment(at: SystemTime) -> String {
+    let at = OffsetDateTime::from(at);
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.to_hms();
+    let nanoseconds = format!(".{:09}", at.nanosecond());
+    let fraction = nanoseconds.trim_end_matches('0').trim_end_matches('.');
+    let month = u8::from(month);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
+}
+
+/// Whole seconds since 1970; earlier is 0.
+pub(crate) fn unix_seconds(at: SystemTime) -> u64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn trailing_zeros_of_a_second_are_left_out() {
+        let at = UNIX_EPOCH + Duration::new(1_700_000_000, 120_000_000);
+        assert_eq!(moment(at), "2023-11-14T22:13:20.12Z");
+        assert_eq!(moment(UNIX_EPOCH), "1970-01-01T00:00:00Z");
+    }
+}

@@ -1,0 +1,246 @@
+//! The leases: what was lent, until when, and what its engine gets back at its end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use vault_plugin::Json;
+
+use crate::go::{human_duration, moment, unix_seconds};
+use crate::random::base62;
+use crate::store::Store;
+use crate::{Clock, Error};
+
+const PREFIX: &str = "core/leases/";
+/// How often a revocation that fails is tried again, as Vault does, before the lease is left to the operator.
+const ATTEMPTS: u32 = 6;
+
+/// One lease.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Lease {
+    /// The path and a random part.
+    pub(crate) id: String,
+    /// The full path of the request that it came from.
+    pub(crate) path: String,
+    pub(crate) issued: SystemTime,
+    pub(crate) expires: SystemTime,
+    pub(crate) renewed: Option<SystemTime>,
+    pub(crate) ttl: Duration,
+    pub(crate) max_ttl: Duration,
+    pub(crate) renewable: bool,
+    pub(crate) internal_data: Option<String>,
+    /// What the caller got; renew and revoke get it as their data.
+    pub(crate) data: Option<String>,
+    /// Revocations that failed.
+    pub(crate) failures: u32,
+}
+
+impl Lease {
+    /// Revoking it has failed so often that nobody tries any more.
+    pub(crate) fn is_irrevocable(&self) -> bool {
+        self.failures >= ATTEMPTS
+    }
+
+    /// Whether it may be renewed; if not, in Vault's words.
+    pub(crate) fn check_renewable(&self, now: SystemTime) -> Result<(), &'static str> {
+        if self.is_irrevocable() {
+            return Err("lease is expired and has failed previous revocation attempts");
+        }
+        if self.expires < now {
+            return Err("lease expired");
+        }
+        if self.renewable { Ok(()) } else { Err("lease is not renewable") }
+    }
+
+    /// What `sys/leases/lookup` shows.
+    pub(crate) fn shown(&self, now: SystemTime) -> Value {
+        let left = unix_seconds(self.expires).cast_signed() - unix_seconds(now).cast_signed();
+        json!({
+            "id": self.id,
+            "issue_time": moment(self.issued),
+            "expire_time": moment(self.expires),
+            "last_renewal": self.renewed.map(moment),
+            "ttl": left,
+            "renewable": self.check_renewable(now).is_ok(),
+        })
+    }
+
+    /// The engine's secret, as renew and revoke get it.
+    pub(crate) fn secret(&self, increment: Duration) -> vault_plugin::Secret {
+        vault_plugin::Secret {
+            lease: vault_plugin::Lease {
+                ttl: self.ttl,
+                max_ttl: self.max_ttl,
+                renewable: self.renewable,
+                increment,
+                issue_time: Some(self.issued),
+            },
+            internal_data: self.internal_data.clone().and_then(Json::from_text),
+            lease_id: String::new(),
+        }
+    }
+
+    fn key(&self) -> String {
+        format!("{PREFIX}{}", self.id)
+    }
+
+    /// When to revoke it; never once it is irrevocable. A revocation that failed waits longer each time.
+    fn due(&self) -> Option<SystemTime> {
+        let wait = Duration::from_secs(10) * (2_u32.pow(self.failures.min(ATTEMPTS)) - 1);
+        (!self.is_irrevocable()).then(|| self.expires + wait)
+    }
+}
+
+/// All leases, in memory and in the store.
+pub(crate) struct Leases {
+    store: Arc<Store>,
+    clock: Clock,
+    all: Mutex<BTreeMap<String, Lease>>,
+    /// Told when the soonest expiry may have changed.
+    changed: Notify,
+}
+
+impl Leases {
+    pub(crate) fn load(store: Arc<Store>, clock: Clock) -> Result<Leases, Error> {
+        let leases: Vec<Lease> = store.documents(PREFIX, "a lease")?;
+        let all = leases.into_iter().map(|lease| (lease.id.clone(), lease)).collect();
+        Ok(Leases { store, clock, all: Mutex::new(all), changed: Notify::new() })
+    }
+
+    /// Keeps a new lease for this path.
+    pub(crate) fn register(
+        &self,
+        path: &str,
+        ttl: Duration,
+        secret: &vault_plugin::Secret,
+        data: Option<&Json>,
+    ) -> airlock_storage::Result<Lease> {
+        let now = self.clock.now();
+        let lease = Lease {
+            id: format!("{}/{}", path.trim_end_matches('/'), base62(24)),
+            path: path.to_owned(),
+            issued: now,
+            expires: now + ttl,
+            renewed: None,
+            ttl,
+            max_ttl: secret.lease.max_ttl,
+            renewable: secret.lease.renewable,
+            internal_data: secret.internal_data.clone().map(Json::into_string),
+            data: data.cloned().map(Json::into_string),
+            failures: 0,
+        };
+        self.put(lease.clone())?;
+        Ok(lease)
+    }
+
+    pub(crate) fn put(&self, lease: Lease) -> airlock_storage::Result<()> {
+        self.store.put_document(&lease.key(), &lease)?;
+        self.all.lock().insert(lease.id.clone(), lease);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Lease> {
+        self.all.lock().get(id).cloned()
+    }
+
+    pub(crate) fn remove(&self, id: &str) -> airlock_storage::Result<()> {
+        let Some(lease) = self.get(id) else { return Ok(()) };
+        self.store.delete(lease.key())?;
+        self.all.lock().remove(id);
+        Ok(())
+    }
+
+    /// Those whose id begins with this.
+    pub(crate) fn below(&self, prefix: &str) -> Vec<Lease> {
+        self.all.lock().values().filter(|lease| lease.id.starts_with(prefix)).cloned().collect()
+    }
+
+    /// The names directly below a folder of lease ids; folders end in `/`.
+    pub(crate) fn list(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for id in self.all.lock().keys() {
+            let Some(rest) = id.strip_prefix(folder) else { continue };
+            let name = rest.split_inclusive('/').next().unwrap_or_default();
+            if names.last().is_none_or(|last| last != name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
+    /// Waits until leases are due for revocation, and gives them.
+    pub(crate) async fn next_due(&self) -> Vec<Lease> {
+        loop {
+            let changed = self.changed.notified();
+            let now = self.clock.now();
+            let due: Vec<Lease> = {
+                let all = self.all.lock();
+                all.values().filter(|lease| lease.due().is_some_and(|due| due <= now)).cloned().collect()
+            };
+            if !due.is_empty() {
+                return due;
+            }
+            let soonest = self.all.lock().values().filter_map(Lease::due).min();
+            match soonest {
+                Some(soonest) => tokio::select! {
+                    () = changed => {}
+                    () = self.clock.sleep_until(soonest) => {}
+                },
+                None => changed.await,
+            }
+        }
+    }
+}
+
+/// How long a lease is good for from now on, and what Vault warns of; None where it is past its largest age.
+pub(crate) fn calculate_ttl(
+    asked: Duration,
+    engine_ttl: Duration,
+    engine_max: Duration,
+    mount: (Duration, Duration),
+    age: Duration,
+) -> Option<(Duration, Option<String>)> {
+    let (default_ttl, mount_max) = mount;
+    let wanted = [asked, engine_ttl].into_iter().find(|ttl| !ttl.is_zero()).unwrap_or(default_ttl);
+    let max = if engine_max.is_zero() { mount_max } else { engine_max.min(mount_max) };
+    let left = max.checked_sub(age).filter(|left| !left.is_zero())?;
+    if wanted <= left {
+        return Some((wanted, None));
+    }
+    let (wanted, effective) = (human_duration(wanted), human_duration(left));
+    let warning = format!(
+        "TTL of \"{wanted}\" exceeded the effective max_ttl of \"{effective}\"; TTL value is capped accordingly"
+    );
+    Some((left, Some(warning)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_ttl_is_what_was_asked_for_within_the_smallest_bound() {
+        let mount = (seconds(60), seconds(100));
+        let ttl = |asked, engine, max, age| calculate_ttl(seconds(asked), seconds(engine), seconds(max), mount, seconds(age));
+        assert_eq!(ttl(0, 0, 0, 0), Some((seconds(60), None)));
+        assert_eq!(ttl(0, 10, 0, 0), Some((seconds(10), None)));
+        assert_eq!(ttl(20, 10, 0, 0), Some((seconds(20), None)));
+        let (capped, warning) = ttl(200, 0, 0, 30).unwrap();
+        assert_eq!(capped, seconds(70));
+        assert_eq!(
+            warning.unwrap(),
+            "TTL of \"3m20s\" exceeded the effective max_ttl of \"1m10s\"; TTL value is capped accordingly"
+        );
+        assert_eq!(ttl(0, 90, 50, 0).unwrap().0, seconds(50));
+        assert_eq!(ttl(0, 0, 0, 100), None);
+    }
+}

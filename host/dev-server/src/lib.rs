@@ -1,0 +1,70 @@
+//! Vault's HTTP API for secrets engines, without Vault: what `vault`, `curl` and `hvac` need to use an engine that is
+//! being written, on an embedded store.
+//!
+//! The engines come from an [`EngineFactory`], as [`vault_plugin::Backend`]s over the [`airlock_storage::Storage`] that
+//! the server gives them:
+//!
+//! ```no_run
+//! # use airlock_dev_server::{Clock, DevServer, EngineFactory, Error, Settings, Store, Unobserved};
+//! # async fn example(factory: impl EngineFactory) -> Result<(), Error> {
+//! let server = DevServer::start(Settings {
+//!     listen: "127.0.0.1:8200".parse().expect("an address"),
+//!     token: "root".to_owned(),
+//!     store: Store::memory()?,
+//!     clock: Clock::running(),
+//!     observer: Box::new(Unobserved),
+//!     factory: Box::new(factory),
+//! })
+//! .await?;
+//! server.enable("demo", "kv", Default::default()).await?;
+//! println!("http://{}", server.address());
+//! // … until Ctrl-C …
+//! server.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What to watch:
+//!
+//! - It is a development server: it listens on loopback only, has one token, which may do everything, and encrypts
+//!   nothing. It says so in `sys/health`.
+//! - A multi-threaded tokio runtime is needed: a guest may compute for long.
+//! - Leases and the periodic tick follow the [`Clock`], which can be held and moved.
+//! - What a request cost is known where the backend says so, with [`report_cost`].
+//! - Nothing of a request's data or answer is kept or shown but to its caller and, when somebody asks for it there, to
+//!   the page at `/ui`.
+//!
+//! Vault 1.21 is the model: statuses, texts and envelopes are compared with it by this crate's tests. Namespaces,
+//! policies, tokens other than the root token, auth mounts and the audit log are not here.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod answer;
+mod call;
+mod clock;
+mod core;
+mod cost;
+mod engine;
+mod error;
+mod go;
+mod journal;
+mod leases;
+mod listener;
+mod mount;
+mod random;
+mod raw;
+mod server;
+mod store;
+mod sys;
+mod system;
+mod ui;
+mod wrapping;
+
+pub use clock::Clock;
+pub use cost::{Cost, report_cost};
+pub use engine::{DevEvents, EngineFactory, EngineInfo, MountSetup};
+pub use error::Error;
+pub use journal::{Observer, RequestRecord, Unobserved};
+pub use server::{DevServer, Replaced, Settings};
+pub use store::Store;
+pub use system::DevSystem;

@@ -1,0 +1,213 @@
+//! One mount: its entry in the mount table, its storage and the engine that serves it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use vault_plugin::{Backend, SpecialPaths};
+
+use crate::store::View;
+
+/// Vault's default for both bounds of a lease: 32 days.
+pub(crate) const SYSTEM_TTL: Duration = Duration::from_secs(32 * 24 * 60 * 60);
+
+/// What the mount table keeps of a mount.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct MountEntry {
+    /// With a trailing slash.
+    pub(crate) path: String,
+    #[serde(rename = "type")]
+    pub(crate) engine: String,
+    pub(crate) description: String,
+    pub(crate) uuid: String,
+    pub(crate) accessor: String,
+    pub(crate) local: bool,
+    pub(crate) seal_wrap: bool,
+    pub(crate) external_entropy_access: bool,
+    pub(crate) options: Option<BTreeMap<String, String>>,
+    pub(crate) config: MountConfig,
+}
+
+/// What can be tuned.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MountConfig {
+    /// Zero: the server's own.
+    pub(crate) default_lease_ttl: Duration,
+    /// Zero: the server's own.
+    pub(crate) max_lease_ttl: Duration,
+    pub(crate) force_no_cache: bool,
+    pub(crate) listing_visibility: String,
+    /// Lists of names that Vault keeps and shows, by the name of the setting.
+    pub(crate) lists: BTreeMap<String, Vec<String>>,
+}
+
+/// The settings that are lists of names. The server acts on the two of headers; the others it keeps and shows.
+pub(crate) const LISTS: [&str; 5] = [
+    "audit_non_hmac_request_keys",
+    "audit_non_hmac_response_keys",
+    "passthrough_request_headers",
+    "allowed_response_headers",
+    "allowed_managed_keys",
+];
+
+impl MountConfig {
+    pub(crate) fn list(&self, name: &str) -> &[String] {
+        self.lists.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The settings that are shown only where they were made.
+    pub(crate) fn shown(&self, into: &mut Map<String, Value>) {
+        into.insert("force_no_cache".to_owned(), self.force_no_cache.into());
+        if !self.listing_visibility.is_empty() {
+            into.insert("listing_visibility".to_owned(), self.listing_visibility.as_str().into());
+        }
+        for (name, names) in &self.lists {
+            into.insert(name.clone(), json!(names));
+        }
+    }
+}
+
+/// A mount that is served.
+pub(crate) struct Mount {
+    entry: RwLock<MountEntry>,
+    pub(crate) storage: View,
+    engine: RwLock<Result<Arc<Engine>, String>>,
+    tainted: AtomicBool,
+}
+
+/// The engine behind a mount.
+pub(crate) struct Engine {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) special: SpecialPaths,
+    pub(crate) version: String,
+    pub(crate) sha256: String,
+}
+
+impl Mount {
+    /// One without an engine yet.
+    pub(crate) fn new(entry: MountEntry, storage: View) -> Mount {
+        Mount {
+            entry: RwLock::new(entry),
+            storage,
+            engine: RwLock::new(Err("its engine is not loaded".to_owned())),
+            tainted: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn entry(&self) -> MountEntry {
+        self.entry.read().clone()
+    }
+
+    pub(crate) fn path(&self) -> String {
+        self.entry.read().path.clone()
+    }
+
+    pub(crate) fn set_entry(&self, entry: MountEntry) {
+        *self.entry.write() = entry;
+    }
+
+    /// The engine, or why there is none.
+    pub(crate) fn engine(&self) -> Result<Arc<Engine>, String> {
+        self.engine.read().clone()
+    }
+
+    /// Puts an engine, or why there is none, in place of what was there; gives that back.
+    pub(crate) fn set_engine(&self, engine: Result<Arc<Engine>, String>) -> Result<Arc<Engine>, String> {
+        std::mem::replace(&mut *self.engine.write(), engine)
+    }
+
+    pub(crate) fn is_tainted(&self) -> bool {
+        self.tainted.load(Ordering::Acquire)
+    }
+
+    /// From now on no request reaches the engine but rollback and revocations.
+    pub(crate) fn taint(&self) {
+        self.tainted.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn default_ttl(&self) -> Duration {
+        or_system(self.entry.read().config.default_lease_ttl)
+    }
+
+    pub(crate) fn max_ttl(&self) -> Duration {
+        or_system(self.entry.read().config.max_lease_ttl)
+    }
+
+    /// What `sys/mounts` shows, with the lease bounds as they were set; with `effective` as they hold.
+    pub(crate) fn shown(&self, effective: bool) -> Value {
+        let entry = self.entry();
+        let (version, sha256) =
+            self.engine().map_or_else(|_| Default::default(), |engine| (engine.version.clone(), engine.sha256.clone()));
+        let bound = |ttl: Duration| if effective { or_system(ttl) } else { ttl };
+        let mut config = Map::new();
+        config.insert("default_lease_ttl".to_owned(), bound(entry.config.default_lease_ttl).as_secs().into());
+        config.insert("max_lease_ttl".to_owned(), bound(entry.config.max_lease_ttl).as_secs().into());
+        entry.config.shown(&mut config);
+        json!({
+            "type": entry.engine,
+            "description": entry.description,
+            "accessor": entry.accessor,
+            "local": entry.local,
+            "seal_wrap": entry.seal_wrap,
+            "external_entropy_access": entry.external_entropy_access,
+            "options": entry.options,
+            "uuid": entry.uuid,
+            "plugin_version": "",
+            "running_plugin_version": version,
+            "running_sha256": sha256,
+            "config": config,
+        })
+    }
+}
+
+fn or_system(ttl: Duration) -> Duration {
+    if ttl.is_zero() { SYSTEM_TTL } else { ttl }
+}
+
+/// Whether a path of an engine is among its special ones: exact, a prefix with a trailing `*`, and `+` for a segment.
+pub(crate) fn is_special(paths: &[String], path: &str) -> bool {
+    paths.iter().any(|pattern| {
+        let (pattern, is_prefix) = match pattern.strip_suffix('*') {
+            Some(prefix) => (prefix, true),
+            None => (pattern.as_str(), false),
+        };
+        let (mut wanted, mut found) = (pattern.split('/').peekable(), path.split('/').peekable());
+        loop {
+            let last = |rest: &mut std::iter::Peekable<std::str::Split<'_, char>>| rest.peek().is_none();
+            match (wanted.next(), found.next()) {
+                (Some("+"), Some(segment)) if !segment.is_empty() => {}
+                (Some(wanted_segment), Some(segment)) if is_prefix && last(&mut wanted) => {
+                    return segment.starts_with(wanted_segment);
+                }
+                (Some(wanted_segment), Some(segment)) if wanted_segment == segment => {}
+                (None, None) => return true,
+                (None, Some(_)) => return is_prefix,
+                _ => return false,
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_paths_are_exact_prefixes_or_have_any_segment() {
+        let special = |pattern: &str, path: &str| is_special(&[pattern.to_owned()], path);
+        assert!(special("ca", "ca"));
+        assert!(!special("ca", "ca/pem"));
+        assert!(!special("ca", "cat"));
+        assert!(special("ca*", "cat/x"));
+        assert!(special("ca/*", "ca/x/y"));
+        assert!(!special("ca/*", "ca"));
+        assert!(special("issuer/+/pem", "issuer/a/pem"));
+        assert!(!special("issuer/+/pem", "issuer/a/b/pem"));
+        assert!(special("issuer/+/c*", "issuer/a/crl/x"));
+        assert!(special("*", "anything"));
+    }
+}

@@ -1,0 +1,190 @@
+//! The server as its owner sees it: start, mounts, replaced engines, stop.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::core::Core;
+use crate::engine::EngineFactory;
+use crate::journal::{Journal, Observer};
+use crate::{Clock, Error, Store, listener};
+
+/// How often Vault asks every engine to clean up.
+const TICK: Duration = Duration::from_secs(60);
+/// How long requests may take to end when the server stops.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a server is started with.
+pub struct Settings {
+    /// Where to listen: an address of loopback. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The root token that callers need.
+    pub token: String,
+    /// What the server keeps; see [`Store::open`] and [`Store::memory`].
+    pub store: Store,
+    /// The server's time.
+    pub clock: Clock,
+    /// Who is told what happens.
+    pub observer: Box<dyn Observer>,
+    /// Where engines come from.
+    pub factory: Box<dyn EngineFactory>,
+}
+
+/// Not the token.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("listen", &self.listen).finish_non_exhaustive()
+    }
+}
+
+/// A server that runs.
+///
+/// Dropped, it stops taking requests; [`DevServer::stop`] also lets the engines clean up.
+pub struct DevServer {
+    core: Arc<Core>,
+    address: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What became of one mount whose engine was to be replaced.
+#[derive(Debug)]
+pub struct Replaced {
+    /// The mount's path, with a trailing slash.
+    pub mount: String,
+    /// Why it still has its old engine.
+    pub result: Result<(), vault_plugin::Error>,
+}
+
+impl DevServer {
+    /// Loads the mounts that are stored, and listens. A mount whose engine cannot be loaded is told to the observer
+    /// and answers 500 until it is replaced; the others are served.
+    ///
+    /// # Errors
+    /// [`Error::NotLoopback`], [`Error::Listen`], [`Error::BadToken`], [`Error::Damaged`], [`Error::Storage`].
+    pub async fn start(settings: Settings) -> Result<DevServer, Error> {
+        let address = settings.listen;
+        if !address.ip().is_loopback() {
+            return Err(Error::NotLoopback(address));
+        }
+        if settings.token.is_empty() || HeaderValue::from_str(&settings.token).is_err() {
+            return Err(Error::BadToken);
+        }
+        // Taken before anything of the store is touched.
+        let listen = |source| Error::Listen { address, source };
+        let socket = TcpListener::bind(address).await.map_err(listen)?;
+        let address = socket.local_addr().map_err(listen)?;
+        let journal = Journal::new(settings.observer);
+        let core = Core::new(settings.store, settings.clock, settings.token, journal, settings.factory)?;
+        let core = Arc::new(core);
+        core.load_all().await;
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let until_stop = |work| {
+            let stop = stop.clone();
+            async move { stop.run_until_cancelled(work).await }
+        };
+        tasks.spawn(until_stop(Box::pin(Arc::clone(&core).expire()) as Work));
+        tasks.spawn(until_stop(Box::pin(tick(Arc::clone(&core)))));
+        tasks.spawn(listener::serve(socket, Arc::clone(&core), stop.clone()));
+        Ok(DevServer { core, address, stop, tasks })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The server's clock.
+    pub fn clock(&self) -> &Clock {
+        &self.core.clock
+    }
+
+    /// The paths of the mounts, with trailing slashes, each with its engine's name.
+    pub fn mounts(&self) -> BTreeMap<String, String> {
+        self.core.mounts().iter().map(|mount| mount.entry()).map(|entry| (entry.path, entry.engine)).collect()
+    }
+
+    /// Enables an engine at a path, as `vault secrets enable -path=PATH ENGINE` does. A mount of the same engine that
+    /// is already there stays as it is, so that a server can be started again with the same arguments.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the text that Vault's API would answer.
+    pub async fn enable(
+        &self,
+        path: &str,
+        engine: &str,
+        options: BTreeMap<String, String>,
+    ) -> Result<(), Error> {
+        let mounted = self.core.mount_at(&crate::core::sanitized(path));
+        if mounted.is_some_and(|mount| mount.entry().engine == engine) {
+            return Ok(());
+        }
+        let fields = [("type".to_owned(), json!(engine)), ("options".to_owned(), json!(options))];
+        let enabled = self.core.enable(path, &fields.into_iter().collect()).await;
+        enabled.map_err(|refusal| Error::Refused(format!("cannot enable {path}: {}", refusal.errors.join("; "))))
+    }
+
+    /// Asks the factory for a new engine for each mount of this one, and puts it in place: requests in flight finish
+    /// on the old engine, no other is lost. A mount whose new engine cannot be had keeps its old one.
+    pub async fn replace(&self, engine: &str) -> Vec<Replaced> {
+        let mut replaced = Vec::new();
+        for mount in self.core.mounts() {
+            let entry = mount.entry();
+            if entry.engine == engine {
+                let result = self.core.reload(&mount).await;
+                replaced.push(Replaced { mount: entry.path, result });
+            }
+        }
+        replaced
+    }
+
+    /// Stops taking requests, waits up to 5 s for those that run, and lets every engine clean up.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(PATIENCE, self.tasks.wait()).await;
+        for mount in self.core.mounts() {
+            if let Ok(engine) = mount.engine() {
+                engine.backend.cleanup().await;
+            }
+        }
+    }
+}
+
+type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Vault's tick: a rollback request to every mount, and wrapped answers that nobody came for.
+async fn tick(core: Arc<Core>) {
+    let mut next = core.clock.now() + TICK;
+    loop {
+        core.clock.sleep_until(next).await;
+        for mount in core.mounts() {
+            core.roll_back(&mount).await;
+        }
+        if let Err(error) = core.wraps.tidy() {
+            core.journal.trouble(&format!("wrapped answers could not be tidied up: {error}"));
+        }
+        // A clock that was moved by an hour ticks once, as a server does that was asleep.
+        next = core.clock.now() + TICK;
+    }
+}
+
+impl Drop for DevServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for DevServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DevServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,265 @@
+//! The embedded store: all that the server keeps, in one file or in memory.
+//!
+//! Keys are laid out as Vault lays out its own storage: `core/…` for mounts, leases and wrapped answers, and
+//! `logical/<uuid>/…` for each mount. Every write is one transaction and durable before it is answered. When a write
+//! fails, as on a full disk, nothing of it is kept and the store is opened anew for the next call, since the database
+//! refuses all work after a failed write.
+
+mod view;
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use airlock_storage::Entry;
+use bytes::Bytes;
+use parking_lot::{RwLock, RwLockReadGuard};
+use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+
+pub(crate) use view::View;
+
+/// Values begin with one byte that says whether they are to be seal-wrapped.
+const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("vault");
+const FORMAT_KEY: &str = "core/format";
+/// The layout of what is stored; grows when an older version could no longer read it.
+const FORMAT: u64 = 1;
+
+type Open = Box<dyn Fn() -> Result<Database, redb::Error> + Send + Sync>;
+
+/// Where a server keeps its mounts, their entries and their leases.
+pub struct Store {
+    open: Open,
+    /// None after a write that failed.
+    database: RwLock<Option<Database>>,
+}
+
+/// One change of a transaction.
+pub(crate) enum Change {
+    Put(Entry),
+    Delete(String),
+}
+
+impl Store {
+    /// One that is gone with the process.
+    ///
+    /// # Errors
+    /// [`Error::Store`], where memory is short.
+    pub fn memory() -> Result<Store, Error> {
+        let open = || Ok(Database::builder().create_with_backend(redb::backends::InMemoryBackend::new())?);
+        Store::new(Box::new(open), Path::new("memory"))
+    }
+
+    /// The store in a directory, which is made if it does not exist: the file `vault.redb`.
+    ///
+    /// # Errors
+    /// [`Error::Directory`], [`Error::InUse`], [`Error::NewerStore`] and [`Error::Store`]; none of them changes what
+    /// is there.
+    pub fn open(directory: &Path) -> Result<Store, Error> {
+        fs::create_dir_all(directory)
+            .map_err(|source| Error::Directory { path: directory.to_owned(), source })?;
+        let path = directory.join("vault.redb");
+        let file = path.clone();
+        Store::new(Box::new(move || Ok(Database::create(&file)?)), &path)
+    }
+
+    fn new(open: Open, path: &Path) -> Result<Store, Error> {
+        let place = path.display().to_string();
+        let failed = |source| match source {
+            redb::Error::DatabaseAlreadyOpen => Error::InUse(path.to_owned()),
+            source => Error::Store { place: place.clone(), source: Box::new(source) },
+        };
+        let database = open().map_err(failed)?;
+        let store = Store { open, database: RwLock::new(Some(database)) };
+        store.check_format(path.to_owned(), failed)?;
+        Ok(store)
+    }
+
+    fn check_format(&self, path: PathBuf, failed: impl Fn(redb::Error) -> Error) -> Result<(), Error> {
+        let found = {
+            let database = self.database().map_err(&failed)?;
+            read(&database, |table| Ok(table.get(FORMAT_KEY)?.map(|value| value.value().to_vec())))
+                .map_err(failed)?
+        };
+        let Some(found) = found else {
+            return Ok(self.put_document(FORMAT_KEY, &FORMAT)?);
+        };
+        let found: u64 =
+            serde_json::from_slice(&found[1..]).map_err(|source| Error::Damaged { what: "a format", source })?;
+        if found > FORMAT {
+            return Err(Error::NewerStore { path, found, known: FORMAT });
+        }
+        Ok(())
+    }
+
+    /// The database, opened anew where a failed write closed it.
+    fn database(&self) -> Result<OpenDatabase<'_>, redb::Error> {
+        loop {
+            let database = self.database.read();
+            if database.is_some() {
+                return Ok(OpenDatabase(database));
+            }
+            drop(database);
+            let mut database = self.database.write();
+            if database.is_none() {
+                *database = Some((self.open)()?);
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, key: &str) -> airlock_storage::Result<Option<Entry>> {
+        let value = self.read(|table| Ok(table.get(key)?.map(|value| value.value().to_vec())))?;
+        Ok(value.map(|value| entry(key.to_owned(), &value)))
+    }
+
+    /// The names directly below a prefix that come after `after`, in byte order.
+    pub(crate) fn list(&self, prefix: &str, after: &str, limit: usize) -> airlock_storage::Result<Vec<String>> {
+        self.read(|table| {
+            let mut names: Vec<String> = Vec::new();
+            let mut from = format!("{prefix}{after}");
+            while names.len() < limit {
+                let Some(next) = table.range(from.as_str()..)?.next() else { break };
+                let key = next?.0;
+                let Some(rest) = key.value().strip_prefix(prefix) else { break };
+                let name = match rest.find('/') {
+                    Some(slash) => &rest[..=slash],
+                    None => rest,
+                };
+                // Behind a key comes what follows it by a zero byte; behind a folder what follows `/`, which is `0`.
+                from = match name.strip_suffix('/') {
+                    Some(folder) => format!("{prefix}{folder}0"),
+                    None => format!("{prefix}{name}\0"),
+                };
+                if name > after && !name.is_empty() {
+                    names.push(name.to_owned());
+                }
+            }
+            Ok(names)
+        })
+    }
+
+    /// Every entry below a prefix, whatever its depth.
+    pub(crate) fn entries(&self, prefix: &str) -> airlock_storage::Result<Vec<Entry>> {
+        self.read(|table| {
+            let mut entries = Vec::new();
+            for found in table.range(prefix..)? {
+                let (key, value) = found?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                entries.push(entry(key.value().to_owned(), value.value()));
+            }
+            Ok(entries)
+        })
+    }
+
+    /// Makes all the changes or none.
+    pub(crate) fn write(&self, changes: &[Change]) -> airlock_storage::Result<()> {
+        let written = self.database().and_then(|database| write(&database, changes));
+        written.map_err(|error| {
+            *self.database.write() = None;
+            unstored(&error)
+        })
+    }
+
+    pub(crate) fn put_document<T: Serialize>(&self, key: &str, document: &T) -> airlock_storage::Result<()> {
+        let value = serde_json::to_vec(document)
+            .map_err(|error| airlock_storage::Error::Backend(format!("not written: {error}")))?;
+        self.write(&[Change::Put(Entry::new(key, value))])
+    }
+
+    /// The documents below a prefix.
+    pub(crate) fn documents<T: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        what: &'static str,
+    ) -> Result<Vec<T>, Error> {
+        let decode = |entry: Entry| {
+            serde_json::from_slice(&entry.value).map_err(|source| Error::Damaged { what, source })
+        };
+        self.entries(prefix)?.into_iter().map(decode).collect()
+    }
+
+    pub(crate) fn delete(&self, key: String) -> airlock_storage::Result<()> {
+        self.write(&[Change::Delete(key)])
+    }
+
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&ReadOnlyTable<&'static str, &'static [u8]>) -> Result<T, redb::Error>,
+    ) -> airlock_storage::Result<T>
+    where
+        T: Default,
+    {
+        let answer = self.database().and_then(|database| read(&database, work));
+        answer.map_err(|error| unstored(&error))
+    }
+}
+
+/// A read lock on a database that is open.
+struct OpenDatabase<'a>(RwLockReadGuard<'a, Option<Database>>);
+
+impl OpenDatabase<'_> {
+    fn get(&self) -> Result<&Database, redb::Error> {
+        self.0.as_ref().ok_or(redb::Error::DatabaseClosed)
+    }
+}
+
+fn read<T: Default>(
+    database: &OpenDatabase<'_>,
+    work: impl FnOnce(&ReadOnlyTable<&'static str, &'static [u8]>) -> Result<T, redb::Error>,
+) -> Result<T, redb::Error> {
+    match database.get()?.begin_read()?.open_table(TABLE) {
+        Ok(table) => work(&table),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(T::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write(database: &OpenDatabase<'_>, changes: &[Change]) -> Result<(), redb::Error> {
+    let transaction = database.get()?.begin_write()?;
+    {
+        let mut table = transaction.open_table(TABLE)?;
+        for change in changes {
+            match change {
+                Change::Put(entry) => {
+                    let mut value = Vec::with_capacity(1 + entry.value.len());
+                    value.push(u8::from(entry.seal_wrap));
+                    value.extend_from_slice(&entry.value);
+                    table.insert(entry.key.as_str(), value.as_slice())?;
+                }
+                Change::Delete(key) => {
+                    table.remove(key.as_str())?;
+                }
+            }
+        }
+    }
+    Ok(transaction.commit()?)
+}
+
+fn entry(key: String, value: &[u8]) -> Entry {
+    let (flag, value) = value.split_first().unwrap_or((&0, &[]));
+    Entry { key, value: Bytes::copy_from_slice(value), seal_wrap: *flag == 1 }
+}
+
+fn unstored(error: &redb::Error) -> airlock_storage::Error {
+    let full = matches!(error, redb::Error::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
+    airlock_storage::Error::Backend(if full {
+        "the disk is full: nothing was stored, and what was stored before is kept; make room and try again".to_owned()
+    } else {
+        format!("the store failed: {error}")
+    })
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! One mount's part of the store.
+
+use std::sync::Arc;
+
+use airlock_storage::{Entry, Error, Result, Storage, StorageTransaction};
+use async_trait::async_trait;
+
+use super::{Change, Store};
+
+/// The entries below a prefix, as a mount's storage.
+///
+/// Writes wait for the disk, so they run where blocking does no harm; reads come from the database's cache and run at
+/// once.
+#[derive(Clone)]
+pub(crate) struct View {
+    store: Arc<Store>,
+    prefix: Arc<str>,
+}
+
+impl View {
+    /// The storage of the mount with this id.
+    pub(crate) fn of_mount(store: Arc<Store>, uuid: &str) -> View {
+        View { store, prefix: format!("logical/{uuid}/").into() }
+    }
+
+    /// Removes every entry, all at once.
+    pub(crate) async fn wipe(&self) -> Result<()> {
+        let entries = self.store.entries(&self.prefix)?;
+        self.write(entries.into_iter().map(|entry| Change::Delete(entry.key)).collect()).await
+    }
+
+    fn key(&self, key: &str) -> Result<String> {
+        if key.contains("..") {
+            return Err(Error::Backend("relative paths not supported".to_owned())); // Vault's own words
+        }
+        Ok(format!("{}{key}", self.prefix))
+    }
+
+    fn put_change(&self, entry: Entry) -> Result<Change> {
+        Ok(Change::Put(Entry { key: self.key(&entry.key)?, ..entry }))
+    }
+
+    async fn write(&self, changes: Vec<Change>) -> Result<()> {
+        let store = Arc::clone(&self.store);
+        let written = tokio::task::spawn_blocking(move || store.write(&changes)).await;
+        written.unwrap_or_else(|_| Err(Error::Backend("the server is shutting down".to_owned())))
+    }
+}
+
+#[async_trait]
+impl Storage for View {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let found = self.store.get(&self.key(key)?)?;
+        Ok(found.map(|entry| Entry { key: key.to_owned(), ..entry }))
+    }
+
+    async fn put(&self, entry: Entry) -> Result<()> {
+        self.write(vec![self.put_change(entry)?]).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.write(vec![Change::Delete(self.key(key)?)]).await
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<String>> {
+        self.list_page(folder, "", usize::MAX).await
+    }
+
+    async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
+        self.store.list(&self.key(folder)?, after, limit)
+    }
+
+    async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
+        Ok(Some(Box::new(Held { view: self.clone(), changes: Vec::new() })))
+    }
+}
+
+/// Writes that are made together at the commit.
+struct Held {
+    view: View,
+    changes: Vec<Change>,
+}
+
+#[async_trait]
+impl StorageTransaction for Held {
+    async fn put(&mut self, entry: Entry) -> Result<()> {
+        self.changes.push(self.view.put_change(entry)?);
+        Ok(())
+    }
+
+    async fn delete(&mut self, key: &str) -> Result<()> {
+        self.changes.push(Change::Delete(self.view.key(key)?));
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        self.view.write(std::mem::take(&mut self.changes)).await
+    }
+
+    async fn rollback(&mut self) -> Result<()> {
+        self.changes.clear();
+        Ok(())
+    }
+}

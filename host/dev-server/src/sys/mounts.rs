@@ -1,0 +1,135 @@
+//! `sys/mounts`, `sys/remount` and what the user interface and the `vault kv` command ask about mounts.
+
+use serde_json::{Map, Value, json};
+use vault_plugin::Operation;
+
+use super::{system, text, tokens};
+use crate::answer::{Outcome, Refusal, Reply};
+use crate::call::Call;
+use crate::core::{Core, sanitized};
+use crate::mount::SYSTEM_TTL;
+
+pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
+    if path == "remount" {
+        let fields = call.fields();
+        let (from, to) = (text(&fields, "from"), text(&fields, "to"));
+        if call.operation != Operation::Update {
+            return Err(Refusal::unsupported_operation());
+        }
+        core.remount(from, to).await?;
+        return Ok(system(json!({ "migration_id": crate::random::uuid() })));
+    }
+    let Some(path) = path.strip_prefix("mounts/") else {
+        return match call.operation {
+            Operation::Read => Ok(system(table(core, false).into())),
+            _ => Err(Refusal::unsupported_operation()),
+        };
+    };
+    if let Some(path) = path.strip_suffix("/tune") {
+        return tune(core, call, path).await;
+    }
+    match call.operation {
+        Operation::Read => {
+            let path = sanitized(path);
+            let shown = match core.mount_at(&path) {
+                Some(mount) => mount.shown(false),
+                None => table(core, false)
+                    .remove(&path)
+                    .ok_or_else(|| Refusal::user(format!("No secret engine mount at {path}")))?,
+            };
+            Ok(system(shown))
+        }
+        Operation::Update => core.enable(path, &call.fields()).await.map(|()| Outcome::Nothing),
+        Operation::Delete => core.disable(path).await.map(|()| Outcome::Nothing),
+        _ => Err(Refusal::unsupported_operation()),
+    }
+}
+
+async fn tune(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
+    match call.operation {
+        Operation::Read => {
+            let path = sanitized(path);
+            let Some((mount, _)) = core.mount_of(&path) else {
+                return Err(Refusal::user(format!("cannot fetch sysview for path \"{path}\"")));
+            };
+            let entry = mount.entry();
+            let mut shown = Map::new();
+            shown.insert("description".to_owned(), entry.description.into());
+            shown.insert("default_lease_ttl".to_owned(), mount.default_ttl().as_secs().into());
+            shown.insert("max_lease_ttl".to_owned(), mount.max_ttl().as_secs().into());
+            entry.config.shown(&mut shown);
+            if let Some(options) = entry.options {
+                shown.insert("options".to_owned(), json!(options));
+            }
+            Ok(system(shown.into()))
+        }
+        Operation::Update => match core.tune(path, &call.fields()).await? {
+            None => Ok(Outcome::Nothing),
+            Some(warning) => {
+                let reply = Reply { warnings: vec![warning], mount_type: "system".to_owned(), ..Reply::default() };
+                Ok(reply.into())
+            }
+        },
+        _ => Err(Refusal::unsupported_operation()),
+    }
+}
+
+/// All mounts as Vault shows them, its own included.
+fn table(core: &Core, effective: bool) -> Map<String, Value> {
+    let own = [
+        ("cubbyhole/", "cubbyhole", "per-token private secret storage"),
+        ("identity/", "identity", "identity store"),
+        ("sys/", "system", "system endpoints used for control, policy and debugging"),
+    ];
+    let own = own.into_iter().map(|(path, kind, description)| {
+        (path.to_owned(), builtin(kind, description, core, effective))
+    });
+    own.chain(core.mounts().iter().map(|mount| (mount.path(), mount.shown(effective)))).collect()
+}
+
+/// One of Vault's own mounts, which are shown but hold nothing here.
+pub(super) fn builtin(kind: &str, description: &str, core: &Core, effective: bool) -> Value {
+    let ttl = if effective { SYSTEM_TTL.as_secs() } else { 0 };
+    let id = core.cluster.id.as_str();
+    json!({
+        "type": kind,
+        "description": description,
+        "accessor": format!("{kind}_{}", id.get(..8).unwrap_or(id)),
+        "local": kind == "cubbyhole",
+        "seal_wrap": kind == "system",
+        "external_entropy_access": false,
+        "options": null,
+        "uuid": id,
+        "plugin_version": "",
+        "running_plugin_version": format!("v{}+builtin.vault", crate::system::VAULT_VERSION),
+        "running_sha256": "",
+        "config": { "default_lease_ttl": ttl, "max_lease_ttl": ttl, "force_no_cache": false },
+    })
+}
+
+/// `sys/internal/ui/…`: which mount serves a path, and with which options.
+pub(super) fn internal_ui(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
+    if call.operation != Operation::Read && call.operation != Operation::List {
+        return Err(Refusal::unsupported_operation());
+    }
+    let path = path.strip_prefix("ui/").ok_or_else(Refusal::unsupported_path)?;
+    let shown = match path {
+        "mounts" => json!({ "auth": { "token/": tokens::auth_mount(core, true) }, "secret": table(core, true) }),
+        "namespaces" => json!({ "keys": [""] }),
+        "resultant-acl" => json!({ "root": true, "chroot_namespace": "" }),
+        "authenticated-messages" | "unauthenticated-messages" => json!({}),
+        _ => {
+            let path = path.strip_prefix("mounts/").ok_or_else(Refusal::unsupported_path)?;
+            let Some((mount, _)) = core.mount_of(path) else {
+                let path = sanitized(path);
+                return Err(Refusal::new(403, format!(
+                    "preflight capability check returned 403, please ensure client's policies grant access to path \"{path}\""
+                )));
+            };
+            let mut shown = mount.shown(true);
+            shown["path"] = mount.path().into();
+            shown
+        }
+    };
+    Ok(Reply::data(shown).into())
+}

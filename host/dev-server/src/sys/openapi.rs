@@ -1,0 +1,58 @@
+//! `sys/internal/specs/openapi`: the documents of all mounts' engines as one.
+
+use serde_json::{Map, Value, json};
+use vault_plugin::{Operation, Request};
+
+use crate::answer::{Answer, Outcome, Refusal};
+use crate::call::Call;
+use crate::core::Core;
+use crate::go::to_text;
+use crate::system::VAULT_VERSION;
+
+pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> {
+    if !matches!(call.operation, Operation::Read | Operation::Update) {
+        return Err(Refusal::unsupported_operation());
+    }
+    let mut paths = Map::new();
+    let mut schemas = Map::new();
+    for mount in core.mounts() {
+        let Some(document) = document_of(core, &mount).await else { continue };
+        let path = mount.path();
+        for (below, item) in document["paths"].as_object().into_iter().flatten() {
+            paths.insert(format!("/{path}{}", below.trim_start_matches('/')), item.clone());
+        }
+        for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
+            schemas.insert(name.clone(), schema.clone());
+        }
+    }
+    let document = json!({
+        "openapi": "3.0.2",
+        "info": {
+            "title": "HashiCorp Vault API",
+            "description": "HTTP API that gives you full access to Vault. All API routes are prefixed with `/v1/`.",
+            "version": VAULT_VERSION,
+        },
+        "paths": paths,
+        "components": { "schemas": schemas },
+    });
+    Ok(Outcome::Raw(Answer::json(200, to_text(&document))))
+}
+
+/// An engine's own document; none where it offers none. One that fails costs only its own part.
+async fn document_of(core: &Core, mount: &crate::mount::Mount) -> Option<Value> {
+    let engine = mount.engine().ok()?;
+    let path = mount.path();
+    let mut request = Request::new(Operation::Help, "");
+    request.mount_point.clone_from(&path);
+    request.mount_type = mount.entry().engine;
+    request.data = vault_plugin::Json::encode(&json!({ "requestResponsePrefix": path.trim_end_matches('/') })).ok();
+    let answer = match engine.backend.handle_request(request).await {
+        Ok(answer) => answer?,
+        Err(error) => {
+            core.journal.trouble(&format!("{path} gives no OpenAPI document: {error}"));
+            return None;
+        }
+    };
+    let mut data: Map<String, Value> = answer.data?.decode().ok()?;
+    data.remove("openapi")
+}

@@ -1,0 +1,96 @@
+//! The `SystemView` of a mount.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use vault_plugin::{Error, Json, PluginEnvironment, WrapInfo};
+
+use crate::Clock;
+use crate::answer::Reply;
+use crate::mount::Mount;
+use crate::wrapping::Wraps;
+
+/// The Vault version whose API this is.
+pub(crate) const VAULT_VERSION: &str = "1.21.0";
+
+/// What the server tells one mount about itself. What it does not offer is [`Error::Unsupported`].
+#[derive(Clone)]
+pub struct DevSystem {
+    pub(crate) mount: Arc<Mount>,
+    pub(crate) wraps: Arc<Wraps>,
+    pub(crate) clock: Clock,
+    pub(crate) cluster_id: Arc<str>,
+}
+
+impl DevSystem {
+    /// How long a lease of this mount is good for unless said otherwise.
+    pub fn default_lease_ttl(&self) -> Duration {
+        self.mount.default_ttl()
+    }
+
+    /// How long a lease of this mount can be good for.
+    pub fn max_lease_ttl(&self) -> Duration {
+        self.mount.max_ttl()
+    }
+
+    /// Whether the mount is being taken down.
+    pub fn tainted(&self) -> bool {
+        self.mount.is_tainted()
+    }
+
+    /// Whether the mount was enabled with `force_no_cache`.
+    pub fn caching_disabled(&self) -> bool {
+        self.mount.entry().config.force_no_cache
+    }
+
+    /// Whether the mount was enabled as local.
+    pub fn local_mount(&self) -> bool {
+        self.mount.entry().local
+    }
+
+    /// The cluster's id, the same as long as the store lives.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The Vault version that the server stands in for.
+    pub fn plugin_environment(&self) -> PluginEnvironment {
+        let mut environment = PluginEnvironment::default();
+        environment.version = VAULT_VERSION.to_owned();
+        environment.metadata = "airlock.dev".to_owned();
+        environment
+    }
+
+    /// The server's time.
+    pub fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// Wraps data for whoever brings the wrapping token.
+    ///
+    /// # Errors
+    /// [`Error::Json`] where the data is no JSON object, [`Error::Internal`] where the store failed.
+    pub fn response_wrap_data(&self, data: &Json, ttl: Duration) -> Result<WrapInfo, Error> {
+        let data: serde_json::Map<String, serde_json::Value> = data.decode()?;
+        let path = "sys/wrapping/wrap";
+        let wrapped = self
+            .wraps
+            .wrap(&Reply::data(data.into()), "", path, ttl)
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(WrapInfo {
+            ttl,
+            token: wrapped.token,
+            accessor: wrapped.accessor,
+            creation_time: Some(wrapped.creation_time),
+            creation_path: path.to_owned(),
+            ..WrapInfo::default()
+        })
+    }
+}
+
+impl fmt::Debug for DevSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DevSystem").finish_non_exhaustive()
+    }
+}

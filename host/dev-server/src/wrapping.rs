@@ -1,0 +1,127 @@
+//! Response wrapping: an answer put aside for whoever brings its token, once.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use airlock_storage::Entry;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Clock;
+use crate::answer::Reply;
+use crate::go::{moment, to_text};
+use crate::random::base62;
+use crate::store::{Change, Store};
+
+const PREFIX: &str = "core/wraps/";
+
+/// Everything that is wrapped.
+pub(crate) struct Wraps {
+    store: Arc<Store>,
+    clock: Clock,
+}
+
+/// An answer that is put aside.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Wrapped {
+    pub(crate) token: String,
+    pub(crate) accessor: String,
+    pub(crate) creation_time: SystemTime,
+    pub(crate) creation_path: String,
+    pub(crate) ttl: Duration,
+    /// The envelope as the caller would have got it.
+    pub(crate) response: String,
+}
+
+impl Wraps {
+    pub(crate) fn new(store: Arc<Store>, clock: Clock) -> Wraps {
+        Wraps { store, clock }
+    }
+
+    /// Puts an answer aside.
+    pub(crate) fn wrap(
+        &self,
+        reply: &Reply,
+        request_id: &str,
+        path: &str,
+        ttl: Duration,
+    ) -> airlock_storage::Result<Wrapped> {
+        self.put(reply.envelope(request_id, None, false), path.to_owned(), ttl)
+    }
+
+    fn put(&self, response: String, creation_path: String, ttl: Duration) -> airlock_storage::Result<Wrapped> {
+        let wrapped = Wrapped {
+            token: format!("hvs.{}", base62(95)),
+            accessor: base62(24),
+            creation_time: self.clock.now(),
+            creation_path,
+            ttl,
+            response,
+        };
+        self.store.put_document(&format!("{PREFIX}{}", wrapped.token), &wrapped)?;
+        Ok(wrapped)
+    }
+
+    /// What a token stands for, where it is still good.
+    pub(crate) fn look_up(&self, token: &str) -> airlock_storage::Result<Option<Wrapped>> {
+        if token.is_empty() || token.contains('/') {
+            return Ok(None);
+        }
+        let found = self.store.get(&format!("{PREFIX}{token}"))?;
+        let decode = |entry: Entry| serde_json::from_slice::<Wrapped>(&entry.value).ok();
+        let wrapped = found.and_then(decode);
+        Ok(wrapped.filter(|wrapped| wrapped.creation_time + wrapped.ttl > self.clock.now()))
+    }
+
+    /// Takes what a token stands for; the token is used up.
+    pub(crate) fn take(&self, token: &str) -> airlock_storage::Result<Option<Wrapped>> {
+        let wrapped = self.look_up(token)?;
+        if wrapped.is_some() {
+            self.store.delete(format!("{PREFIX}{token}"))?;
+        }
+        Ok(wrapped)
+    }
+
+    /// Puts what a token stands for under another; the first is used up.
+    pub(crate) fn rewrap(&self, token: &str) -> airlock_storage::Result<Option<Wrapped>> {
+        let Some(old) = self.take(token)? else { return Ok(None) };
+        self.put(old.response, old.creation_path, old.ttl).map(Some)
+    }
+
+    /// Forgets what nobody came for in time.
+    pub(crate) fn tidy(&self) -> airlock_storage::Result<()> {
+        let now = self.clock.now();
+        let gone = |entry: &Entry| match serde_json::from_slice::<Wrapped>(&entry.value) {
+            Ok(wrapped) => wrapped.creation_time + wrapped.ttl <= now,
+            Err(_) => true,
+        };
+        let entries = self.store.entries(PREFIX)?;
+        let changes: Vec<Change> =
+            entries.into_iter().filter(gone).map(|entry| Change::Delete(entry.key)).collect();
+        if changes.is_empty() { Ok(()) } else { self.store.write(&changes) }
+    }
+}
+
+impl Wrapped {
+    /// The `wrap_info` of an envelope, in Vault's order.
+    pub(crate) fn info(&self) -> String {
+        let text = |value: &str| to_text(&Value::from(value));
+        format!(
+            r#"{{"token":{},"accessor":{},"ttl":{},"creation_time":{},"creation_path":{}}}"#,
+            text(&self.token),
+            text(&self.accessor),
+            self.ttl.as_secs(),
+            text(&moment(self.creation_time)),
+            text(&self.creation_path)
+        )
+    }
+
+    /// What `sys/wrapping/lookup` shows.
+    pub(crate) fn shown(&self) -> Value {
+        json!({
+            "creation_path": self.creation_path,
+            "creation_time": moment(self.creation_time),
+            "creation_ttl": self.ttl.as_secs(),
+        })
+    }
+}
