@@ -29,7 +29,7 @@ impl Line {
         self.field("@level")
     }
 
-    /// Whether the host wrote it: Vault names the logger of a plugin's standard error after the command that it runs.
+    /// Whether the host wrote it: Vault names the logger of what a plugin writes after the command that it runs.
     pub fn is_hosts(&self) -> bool {
         self.module().split('.').any(|name| name == "airlock")
     }

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use airlock_tests::{Plugin, Server, Storage, process, vault};
+use std::fs;
+use std::path::PathBuf;
+
+use airlock_tests::{Plugin, Server, Storage, files, process, vault};
 use serde_json::json;
 
 fn server(name: &str) -> Server {
@@ -115,24 +118,54 @@ fn a_moved_mount_keeps_its_data() {
     assert_eq!(server.client().read("there/a").data()["value"], "one");
 }
 
+/// A build of the KV guest that calls itself 0.2.0: the same code, told otherwise.
+fn newer_kv(server: &Server) -> PathBuf {
+    let mut guest = fs::read(files::guest("kv")).unwrap();
+    let version: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
+    let found: Vec<usize> = guest
+        .windows(version.len())
+        .enumerate()
+        .filter(|(_, w)| *w == version)
+        .map(|(at, _)| at)
+        .collect();
+    for at in found {
+        if guest[at - 1] != b'@' {
+            guest[at..at + version.len()].copy_from_slice(b"0.2.0"); // not the contract's version, as in `storage@0.1.0`
+        }
+    }
+    let path = server.temporary_directory().join("kv-0.2.0.wasm");
+    fs::write(&path, guest).unwrap();
+    path
+}
+
 #[test]
-fn a_mount_moves_to_a_new_plugin_version_with_its_data() {
+fn a_mount_moves_to_a_new_plugin_version_and_back_with_its_data() {
     let server = Server::start("version", Storage::Memory);
-    let kv = Plugin::kv();
-    kv.clone().version("v0.1.0").register(&server);
+    Plugin::kv().version("v0.1.0").register(&server);
     let mount = server.mount("kv", "airlock-kv");
     mount.write("a", json!({"value": "one"})).expect_success("write");
+    Plugin::serving("airlock-kv", &newer_kv(&server))
+        .version("v0.2.0")
+        .register(&server);
 
-    // Another registration of the same host: what differs is a limit.
-    kv.arg("--cpu-ms=900").version("v0.2.0").register(&server);
-    vault(
-        server.client(),
-        ["secrets", "tune", "-plugin-version=v0.2.0", "kv"],
-    )
-    .expect_success("tune");
-    vault(server.client(), ["plugin", "reload", "-plugin=airlock-kv"]).expect_success("reload");
+    for version in ["v0.2.0", "v0.1.0"] {
+        let tune = ["secrets", "tune", &format!("-plugin-version={version}"), "kv"];
+        vault(server.client(), tune).expect_success("tune");
+        vault(server.client(), ["plugin", "reload", "-plugin=airlock-kv"]).expect_success("reload");
 
-    let mounts = server.client().read("sys/mounts").expect_success("mounts");
-    assert_eq!(mounts.data()["kv/"]["running_plugin_version"], "v0.2.0");
-    assert_eq!(mount.read("a").data()["value"], "one");
+        let mounts = server.client().read("sys/mounts").expect_success("mounts");
+        assert_eq!(mounts.data()["kv/"]["running_plugin_version"], version);
+        assert_eq!(mount.read("a").data()["value"], "one");
+    }
+}
+
+#[test]
+fn a_version_that_the_guest_is_not_cannot_be_registered() {
+    let server = Server::start("wrong-version", Storage::Memory);
+    let answer = Plugin::kv().version("v9.0.0").try_register(&server);
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(
+        answer.errors().contains("v0.1.0") && answer.errors().contains("v9.0.0"),
+        "{answer:?}"
+    );
 }

@@ -68,11 +68,11 @@ fn message_of_six_mebibytes_passes() {
 }
 
 #[test]
-fn value_of_six_mebibytes_comes_back_whole() {
-    let kv = SERVER.mount("value", "airlock-kv");
-    let parts: Vec<Value> = (0..6).map(|_| json!(text(MIB))).collect();
-    kv.write("large", json!({"value": parts})).expect_success("write");
-    let answer = kv.read("large").expect_success("read");
-    let stored: Value = serde_json::from_str(answer.data()["value"].as_str().unwrap()).unwrap();
-    assert!(stored == json!(parts));
+fn value_larger_than_storage_takes_is_refused_with_its_limit() {
+    let kv = SERVER.mount("too-large", "airlock-kv");
+    let parts: Vec<Value> = (0..2).map(|_| json!(text(MIB / 2))).collect();
+    let answer = kv.write("large", json!({"value": parts}));
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.errors().contains(&MIB.to_string()), "{answer:?}");
+    assert_eq!(SERVER.stored("too-large", "kv/large"), None);
 }
