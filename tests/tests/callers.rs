@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
 
-use airlock_tests::{Mount, Plugin, Server, Storage, files};
+use airlock_tests::{Answer, Mount, Plugin, Server, Storage, files};
 use serde_json::json;
 
 #[test]
@@ -40,25 +40,51 @@ fn sixty_four_callers_at_once_each_get_their_own_answers() {
     }
 }
 
+/// What 64 callers are told who write to one key at once.
+fn write_at_once(kv: &Mount) -> Vec<Answer> {
+    thread::scope(|scope| {
+        let callers: Vec<_> = (0..64)
+            .map(|caller| scope.spawn(move || kv.write("a", json!({"value": format!("caller-{caller}")}))))
+            .collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    })
+}
+
 #[test]
-fn sixty_four_writers_of_one_key_leave_one_of_their_values() {
-    let server = Server::start("one-key", Storage::Memory);
+fn sixty_four_updates_of_one_key_are_all_done() {
+    let server = Server::start("updates", Storage::Memory);
     Plugin::kv().register(&server);
     let kv = server.mount("kv", "airlock-kv");
-    thread::scope(|scope| {
-        for caller in 0..64 {
-            let kv = &kv;
-            scope.spawn(move || {
-                kv.write("a", json!({"value": format!("caller-{caller}")}))
-                    .expect_success("write")
-            });
-        }
-    });
-    let answer = kv.read("a");
+    kv.write("a", json!({"value": "first"})).expect_success("write");
+    for answer in write_at_once(&kv) {
+        assert_eq!(answer.data()["message"], "key updated", "{answer:?}");
+    }
+    let last = kv.read("a");
     assert!(
-        answer.data()["value"].as_str().unwrap().starts_with("caller-"),
-        "{answer:?}"
+        last.data()["value"].as_str().unwrap().starts_with("caller-"),
+        "{last:?}"
     );
+}
+
+/// Vault authorised each of them to create a key that was not there, so only the first may write it.
+#[test]
+fn of_sixty_four_callers_who_create_one_key_one_does_and_none_overwrites_it() {
+    let server = Server::start("creates", Storage::Memory);
+    Plugin::kv().register(&server);
+    let kv = server.mount("kv", "airlock-kv");
+    let answers = write_at_once(&kv);
+    let created = answers
+        .iter()
+        .filter(|answer| answer.data()["message"] == "key created")
+        .count();
+    assert_eq!(created, 1, "{answers:?}");
+    // Those who came later met the key, and were told either that or, if Vault had asked before it was there, 409.
+    for answer in &answers {
+        assert!(
+            answer.data()["message"].is_string() || answer.status == 409,
+            "{answer:?}"
+        );
+    }
 }
 
 /// 256 requests, all sent before the first caller hangs up; nobody reads an answer.
