@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::host::Host;
-use crate::{Error, Request, Result, Storage, System, Timestamp};
+use crate::{Error, Request, Result, Storage, System, Timestamp, codec};
 
 /// What a handler works with. One is made for each request.
 #[non_exhaustive]
@@ -70,7 +70,7 @@ impl Scratch {
 
     /// What was put there, if it is still there and still is what it should be.
     pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        serde_json::from_slice(&self.get(key)?).ok()
+        codec::read(&self.get(key)?).ok()
     }
 
     /// Keeps it for later requests.
@@ -88,8 +88,7 @@ impl Scratch {
     /// # Errors
     /// [`Error::Internal`] when the declared size is used up.
     pub fn put_json(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {
-        let value =
-            serde_json::to_vec(value).map_err(|error| Error::Internal(format!("scratch: {error}")))?;
+        let value = codec::write(value).map_err(|error| Error::Internal(format!("scratch: {error}")))?;
         self.put(key, &value)
     }
 
@@ -115,7 +114,7 @@ impl Events {
             return Err(Error::internal("the metadata of an event must be a JSON object"));
         }
         self.host
-            .send_event(event_type, &metadata.to_string())
+            .send_event(event_type, &codec::text(metadata))
             .map_err(|error| Error::Internal(format!("event: {error}")))
     }
 }

@@ -6,7 +6,7 @@ use crate::field::{FieldError, Raw};
 use crate::host::Host;
 use crate::route::pattern::{Captures, capture, capture_folder};
 use crate::route::{AnyOperation, AnyRoute, Verb};
-use crate::{Context, Engine, Error, Operation, Request, Response, Result, Routes, help, secret, wal};
+use crate::{Context, Engine, Error, Operation, Request, Response, Result, Routes, codec, help, secret, wal};
 
 /// Every verb of a route, the existence check apart.
 pub(crate) const VERBS: [Verb; 7] = [
@@ -89,7 +89,7 @@ pub(crate) fn data(request: &Request) -> Result<Map<String, Value>> {
     match &request.data {
         None => Ok(Map::new()),
         Some(data) => {
-            serde_json::from_str(data).map_err(|_| Error::internal("request data is no JSON object"))
+            codec::read(data.as_bytes()).map_err(|_| Error::internal("request data is no JSON object"))
         }
     }
 }

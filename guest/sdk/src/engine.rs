@@ -1,10 +1,8 @@
 //! What an engine is.
 
-use std::collections::BTreeMap;
-
 use crate::route::Verb;
 use crate::route::pattern::{Segment, segments};
-use crate::{Context, Error, Result, Routes, Secrets, WalKinds, wal};
+use crate::{Context, Error, Options, Result, Routes, Secrets, WalKinds, wal};
 
 /// A secrets engine. [`export!`](crate::export) makes a guest of it, [`testing`](crate::testing) tries it.
 ///
@@ -25,7 +23,7 @@ pub trait Engine: 'static {
 
     /// The paths and prefixes that Vault treats specially, given the mount's options. Vault asks when it mounts or reloads
     /// the engine. Unless overridden, what the routes and the description say.
-    fn special_paths(_options: &BTreeMap<String, String>) -> SpecialPaths {
+    fn special_paths(_options: &Options) -> SpecialPaths {
         SpecialPaths::declared::<Self>()
     }
 

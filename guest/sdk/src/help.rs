@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::codec::Object;
 use crate::dispatch::{VERBS, data};
 use crate::field::{Field, Kind};
-use crate::openapi::{self, object};
 use crate::route::pattern::capture_folder;
 use crate::route::{AnyRoute, Verb};
-use crate::{Context, Engine, Error, Response, Result};
+use crate::{Context, Engine, Error, Response, Result, codec, openapi};
 
 /// Answers a request for help: of the whole engine for the empty path, else of the route that matches.
 ///
@@ -23,21 +23,31 @@ pub(crate) fn answer<E: Engine>(cx: &Context) -> Result<Response> {
         .and_then(Value::as_str)
         .unwrap_or("");
     if path.is_empty() {
-        return respond(&engine::<E>(), openapi::document::<E>(E::ROUTES, prefix));
+        return Ok(respond(
+            &engine::<E>(),
+            &openapi::document::<E>(E::ROUTES, prefix),
+        ));
     }
     let route = E::ROUTES
         .iter()
         .find(|route| capture_folder(route.head().pattern, path).is_some());
     let route = route.ok_or(Error::UnsupportedPath)?;
-    respond(&of_route(path, *route), openapi::document::<E>(&[*route], prefix))
+    Ok(respond(
+        &of_route(path, *route),
+        &openapi::document::<E>(&[*route], prefix),
+    ))
 }
 
-fn respond(help: &str, openapi: Value) -> Result<Response> {
-    Response::json(&object(vec![
-        ("help", help.into()),
-        ("see_also", Value::Array(vec![])),
-        ("openapi", openapi),
-    ]))
+fn respond(help: &str, openapi: &str) -> Response {
+    let data = Object::text(|data| {
+        data.string("help", help)
+            .strings("see_also", &[])
+            .json("openapi", openapi);
+    });
+    Response {
+        data: Some(data),
+        ..Response::default()
+    }
 }
 
 fn engine<E: Engine>() -> String {
@@ -97,7 +107,7 @@ fn about(field: &Field) -> String {
         let _ = write!(text, " One of: {}.", field.allowed.join(", "));
     }
     if let Some(default) = field.default {
-        let _ = write!(text, " Default: {}.", default());
+        let _ = write!(text, " Default: {}.", codec::text(&default()));
     }
     if field.is_deprecated {
         text.insert_str(0, "(DEPRECATED) ");

@@ -111,6 +111,7 @@
 //! - Texts of errors reach the caller, and lines of the log the operator: keep secrets out of both.
 
 pub mod bump;
+mod codec;
 mod context;
 mod dispatch;
 mod engine;
@@ -144,7 +145,7 @@ pub use response::{Lease, Response, WrapInfo};
 pub use route::{Routes, route};
 pub use secret::{AnySecret, Held, LeaseTime, Secret, Secrets};
 pub use storage::{Entry, Storage};
-pub use system::System;
+pub use system::{Options, System};
 pub use time::{NotATime, Timestamp};
 pub use wal::{AnyWal, Wal, WalEntry, WalKinds};
 

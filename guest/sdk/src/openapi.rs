@@ -2,200 +2,181 @@
 //!
 //! Schemas stand where they are used: Vault drops the references of a document that comes from a plugin.
 
-use serde_json::Value;
-
 use crate::Engine;
+use crate::codec::{self, Object};
 use crate::dispatch::VERBS;
 use crate::field::{Field, Kind};
 use crate::help;
 use crate::route::pattern::{Segment, segments};
 use crate::route::{AnyOperation, AnyRoute, Head, Verb};
 
-/// A JSON object. It is a function, and not `json!`, because that is several times as much code in a guest.
-#[inline(never)]
-pub(crate) fn object(members: Vec<(&str, Value)>) -> Value {
-    members
-        .into_iter()
-        .map(|(name, value)| (name.to_string(), value))
-        .collect()
-}
-
-/// The document of some routes. `prefix` begins the ids of operations.
-pub(crate) fn document<E: Engine>(routes: &[&'static dyn AnyRoute], prefix: &str) -> Value {
-    let info = object(vec![
-        ("title", E::DESCRIPTION.name.into()),
-        ("description", E::DESCRIPTION.about.into()),
-        ("version", E::DESCRIPTION.version.into()),
-    ]);
-    let mut paths = Vec::new();
-    for route in routes {
-        paths.extend(document_route(*route, prefix));
-    }
-    object(vec![
-        ("openapi", "3.0.2".into()),
-        ("info", info),
-        ("paths", paths.into_iter().collect()),
-        ("components", object(vec![("schemas", object(vec![]))])),
-    ])
+/// The document of some routes, as JSON. `prefix` begins the ids of operations.
+pub(crate) fn document<E: Engine>(routes: &[&'static dyn AnyRoute], prefix: &str) -> String {
+    Object::text(|document| {
+        document.string("openapi", "3.0.2");
+        document.object("info", |info| {
+            info.string("title", E::DESCRIPTION.name);
+            info.string("description", E::DESCRIPTION.about);
+            info.string("version", E::DESCRIPTION.version);
+        });
+        document.object("paths", |paths| {
+            for route in routes {
+                document_route(*route, prefix, paths);
+            }
+        });
+        document.object("components", |components| {
+            components.json("schemas", "{}");
+        });
+    })
 }
 
 /// The paths of a route: a list has one of its own, with a slash at the end, so that it does not meet the read.
-fn document_route(route: &dyn AnyRoute, prefix: &str) -> Vec<(String, Value)> {
-    let head = route.head();
-    let path = openapi_path(head.pattern);
-    let (mut item, mut list) = (Vec::new(), Vec::new());
-    for verb in VERBS {
-        // A write is one operation, whether it creates or updates; OpenAPI knows no recursive list.
-        let folded = verb == Verb::Create && head.has(Verb::Update);
-        let Some(operation) = route.operation(verb).filter(|_| !folded && verb != Verb::Scan) else {
-            continue;
-        };
-        let method = match verb {
-            Verb::Create | Verb::Update => "post",
-            Verb::Patch => "patch",
-            Verb::Delete => "delete",
-            _ => "get",
-        };
-        let into = if verb == Verb::List { &mut list } else { &mut item };
-        into.push((method, document_operation(head, verb, operation, prefix)));
-    }
-    let mut paths = Vec::new();
-    for (mut item, path) in [
-        (item, path.clone()),
-        (list, format!("{}/", path.trim_end_matches('/'))),
-    ] {
-        if item.is_empty() {
-            continue;
-        }
-        if head.has(Verb::Create) && item.iter().any(|(method, _)| *method == "post") {
-            item.push(("x-vault-createSupported", true.into()));
-        }
-        if head.sudo {
-            item.push(("x-vault-sudo", true.into()));
-        }
-        if head.unauthenticated {
-            item.push(("x-vault-unauthenticated", true.into()));
-        }
-        item.push(("description", one_line(head.synopsis)));
-        item.push(("parameters", path_parameters(route)));
-        paths.push((path, object(item)));
-    }
-    paths
+fn document_route(route: &dyn AnyRoute, prefix: &str, paths: &mut Object<'_>) {
+    let path = openapi_path(route.head().pattern);
+    let path = path.trim_end_matches('/');
+    document_path(
+        route,
+        prefix,
+        paths,
+        path,
+        &[Verb::Create, Verb::Read, Verb::Update, Verb::Patch, Verb::Delete],
+    );
+    document_path(route, prefix, paths, &format!("{path}/"), &[Verb::List]);
 }
 
-fn document_operation(head: &Head, verb: Verb, operation: &dyn AnyOperation, prefix: &str) -> Value {
+fn document_path(route: &dyn AnyRoute, prefix: &str, paths: &mut Object<'_>, path: &str, verbs: &[Verb]) {
+    let head = route.head();
+    if !verbs.iter().any(|verb| head.has(*verb)) {
+        return;
+    }
+    paths.object(path, |item| {
+        item.string("description", &one_line(head.synopsis));
+        item.json("parameters", &path_parameters(route));
+        item.truth("x-vault-sudo", head.sudo);
+        item.truth("x-vault-unauthenticated", head.unauthenticated);
+        item.truth(
+            "x-vault-createSupported",
+            head.has(Verb::Create) && verbs.contains(&Verb::Create),
+        );
+        for verb in verbs {
+            // A write is one operation, whether it creates or updates.
+            let folded = *verb == Verb::Create && head.has(Verb::Update);
+            let Some(operation) = route.operation(*verb).filter(|_| !folded) else {
+                continue;
+            };
+            let method = match verb {
+                Verb::Create | Verb::Update => "post",
+                Verb::Patch => "patch",
+                Verb::Delete => "delete",
+                _ => "get",
+            };
+            item.object(method, |document| {
+                document_operation(head, *verb, operation, prefix, document)
+            });
+        }
+    });
+}
+
+fn document_operation(
+    head: &Head,
+    verb: Verb,
+    operation: &dyn AnyOperation,
+    prefix: &str,
+    document: &mut Object<'_>,
+) {
     let fields: Vec<&Field> = operation
         .fields()
         .iter()
         .filter(|field| !captures(head.pattern, field.name()))
         .collect();
-    let (status, description) = if verb == Verb::Delete {
-        ("204", "empty body")
-    } else {
-        ("200", "OK")
-    };
-    let mut response = vec![("description", description.into())];
-    if verb == Verb::List {
-        let keys = object(vec![
-            ("type", "array".into()),
-            ("items", object(vec![("type", "string".into())])),
-        ]);
-        let list = object(vec![
-            ("type", "object".into()),
-            ("properties", object(vec![("keys", keys)])),
-        ]);
-        response.push(("content", content(list)));
-    }
-    let mut document = vec![
-        ("summary", one_line(head.synopsis)),
-        ("operationId", operation_id(head.pattern, verb, prefix).into()),
-        ("tags", Value::Array(vec!["secrets".into()])),
-        ("responses", object(vec![(status, object(response))])),
-    ];
+    document.string("summary", &one_line(head.synopsis));
+    document.string("operationId", &operation_id(head.pattern, verb, prefix));
+    document.strings("tags", &["secrets"]);
+    document.json(
+        "responses",
+        match verb {
+            Verb::Delete => r#"{"204":{"description":"empty body"}}"#,
+            Verb::List => concat!(
+                r#"{"200":{"description":"OK","content":{"application/json":{"schema":{"type":"object","#,
+                r#""properties":{"keys":{"type":"array","items":{"type":"string"}}}}}}}}"#,
+            ),
+            _ => r#"{"200":{"description":"OK"}}"#,
+        },
+    );
     if matches!(verb, Verb::Create | Verb::Update | Verb::Patch) {
-        let body = body(&fields, verb == Verb::Patch);
-        document.push((
-            "requestBody",
-            object(vec![("required", true.into()), ("content", content(body))]),
-        ));
-        return object(document);
+        document.object("requestBody", |request| {
+            request.truth("required", true);
+            request.object("content", |content| {
+                content.object("application/json", |json| {
+                    json.object("schema", |body| document_body(&fields, verb == Verb::Patch, body));
+                });
+            });
+        });
+        return;
     }
     let in_query = fields.iter().filter(|field| field.in_query);
-    let mut parameters: Vec<Value> = in_query
+    let mut parameters: Vec<String> = in_query
         .map(|field| parameter(field, "query", field.required))
         .collect();
     if verb == Verb::List {
-        let schema = object(vec![
-            ("type", "string".into()),
-            ("enum", Value::Array(vec!["true".into()])),
-        ]);
-        parameters.push(object(vec![
-            ("name", "list".into()),
-            ("description", "Must be set to `true`".into()),
-            ("in", "query".into()),
-            ("required", true.into()),
-            ("schema", schema),
-        ]));
+        let list = concat!(
+            r#"{"name":"list","description":"Must be set to `true`","in":"query","required":true,"#,
+            r#""schema":{"type":"string","enum":["true"]}}"#,
+        );
+        parameters.push(list.into());
     }
-    if !parameters.is_empty() {
-        document.push(("parameters", parameters.into()));
-    }
-    object(document)
-}
-
-fn content(schema: Value) -> Value {
-    object(vec![("application/json", object(vec![("schema", schema)]))])
+    document.json("parameters", &array(&parameters));
 }
 
 /// The schema of a request's body. A patch requires nothing.
-fn body(fields: &[&Field], patch: bool) -> Value {
+fn document_body(fields: &[&Field], patch: bool, body: &mut Object<'_>) {
     let named = || fields.iter().filter(|field| !field.is_rest());
-    let properties = named().map(|field| (field.name(), schema(field, true))).collect();
-    let required: Vec<Value> = named()
+    let required: Vec<&str> = named()
         .filter(|field| field.required && !patch)
-        .map(|field| field.name().into())
+        .map(|field| field.name())
         .collect();
-    let mut body = vec![("type", "object".into()), ("properties", object(properties))];
+    body.string("type", "object");
+    body.object("properties", |properties| {
+        for field in named() {
+            properties.object(field.name(), |property| {
+                property.string("description", &field.description());
+                property.truth("deprecated", field.is_deprecated);
+                document_schema(field, property);
+            });
+        }
+    });
     if !required.is_empty() {
-        body.push(("required", required.into()));
+        body.strings("required", &required);
     }
-    if fields.iter().any(|field| field.is_rest()) {
-        body.push(("additionalProperties", true.into()));
-    }
-    object(body)
+    body.truth("additionalProperties", fields.iter().any(|field| field.is_rest()));
 }
 
-fn path_parameters(route: &dyn AnyRoute) -> Value {
-    let mut parameters = Vec::new();
-    for segment in segments(route.head().pattern) {
-        let (Segment::One(name) | Segment::Rest(name)) = segment else {
-            continue;
-        };
-        // Every operation has the fields that its path captures; the compiler saw to that.
-        let operation = VERBS.iter().find_map(|verb| route.operation(*verb));
-        let fields = operation.map_or(&[][..], |operation| operation.fields());
-        let field = fields.iter().find(|field| field.name() == name);
-        parameters.extend(field.map(|field| parameter(field, "path", true)));
-    }
-    parameters.into()
+fn path_parameters(route: &dyn AnyRoute) -> String {
+    // Every operation has the fields that its path captures; the compiler saw to that.
+    let operation = VERBS.iter().find_map(|verb| route.operation(*verb));
+    let fields = operation.map_or(&[][..], |operation| operation.fields());
+    let captured = fields
+        .iter()
+        .filter(|field| captures(route.head().pattern, field.name()));
+    array(
+        &captured
+            .map(|field| parameter(field, "path", true))
+            .collect::<Vec<_>>(),
+    )
 }
 
-fn parameter(field: &Field, place: &str, required: bool) -> Value {
-    let mut parameter = vec![
-        ("name", field.name().into()),
-        ("description", field.description().into()),
-        ("in", place.into()),
-        ("required", required.into()),
-        ("schema", schema(field, false)),
-    ];
-    if field.is_deprecated {
-        parameter.push(("deprecated", true.into()));
-    }
-    object(parameter)
+fn parameter(field: &Field, place: &str, required: bool) -> String {
+    Object::text(|parameter| {
+        parameter.string("name", field.name());
+        parameter.string("description", &field.description());
+        parameter.string("in", place);
+        parameter.truth("required", required);
+        parameter.truth("deprecated", field.is_deprecated);
+        parameter.object("schema", |schema| document_schema(field, schema));
+    })
 }
 
-/// The schema of a field; of one in a body with its description.
-fn schema(field: &Field, in_body: bool) -> Value {
+fn document_schema(field: &Field, schema: &mut Object<'_>) {
     let (kind, format, items) = match field.kind {
         Kind::String | Kind::Name | Kind::Header => ("string", "", ""),
         Kind::Lowercase => ("string", "lowercase", ""),
@@ -217,30 +198,28 @@ fn schema(field: &Field, in_body: bool) -> Value {
     } else {
         ""
     };
-    let mut schema: Vec<(&str, Value)> = [("type", kind), ("format", format), ("pattern", pattern)]
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(name, text)| (name, text.into()))
-        .collect();
-    if in_body {
-        schema.push(("description", field.description().into()));
-    }
+    schema
+        .some_string("type", kind)
+        .some_string("format", format)
+        .some_string("pattern", pattern);
     if !items.is_empty() {
-        schema.push(("items", object(vec![("type", items.into())])));
+        schema.object("items", |schema| {
+            schema.string("type", items);
+        });
     }
     if !field.allowed.is_empty() {
-        schema.push(("enum", field.allowed.iter().copied().collect()));
+        schema.strings("enum", field.allowed);
     }
     if let Some(default) = field.default {
-        schema.push(("default", default()));
-    }
-    if in_body && field.is_deprecated {
-        schema.push(("deprecated", true.into()));
+        schema.json("default", &codec::text(&default()));
     }
     if field.is_sensitive {
-        schema.push(("x-vault-displayAttrs", object(vec![("sensitive", true.into())])));
+        schema.json("x-vault-displayAttrs", r#"{"sensitive":true}"#);
     }
-    object(schema)
+}
+
+fn array(items: &[String]) -> String {
+    format!("[{}]", items.join(","))
 }
 
 /// `/users/{username}`.
@@ -273,11 +252,10 @@ fn operation_id(pattern: &str, verb: Verb, prefix: &str) -> String {
 }
 
 fn captures(pattern: &'static str, name: &str) -> bool {
-    segments(pattern).any(
-        |segment| matches!(segment, Segment::One(captured) | Segment::Rest(captured) if captured == name),
-    )
+    let captured = |segment| matches!(segment, Segment::One(part) | Segment::Rest(part) if part == name);
+    segments(pattern).any(captured)
 }
 
-fn one_line(text: &str) -> Value {
-    text.split_ascii_whitespace().collect::<Vec<_>>().join(" ").into()
+fn one_line(text: &str) -> String {
+    text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -8,8 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::field::{Field, FieldError, Fields, Raw};
-use crate::storage::place;
-use crate::{Error, Result};
+use crate::{Error, Result, codec};
 
 /// What a handler for [`patch`](crate::Route::patch) takes: where, in `At`, and what changes, among the fields of `F`.
 ///
@@ -42,10 +41,12 @@ impl<At, F> Patch<At, F> {
     /// # Errors
     /// [`Error::User`] if the outcome is no `T`, say because what it needs was removed.
     pub fn apply<T: Serialize + DeserializeOwned>(&self, resource: &T) -> Result<T> {
-        let mut value = serde_json::to_value(resource)
-            .map_err(|error| Error::Internal(format!("a resource cannot be patched: {}", place(&error))))?;
+        let unfit = |_| Error::internal("a resource to be patched must be JSON");
+        let mut value: Value = codec::read(&codec::write(resource).map_err(unfit)?).map_err(unfit)?;
         merge(&mut value, Value::Object(self.changes.clone()));
-        serde_json::from_value(value).map_err(|error| Error::User(format!("the patch does not fit: {error}")))
+        // The resource itself was fine, so what is wrong now is of the caller's making.
+        codec::read(codec::text(&value).as_bytes())
+            .map_err(|error| Error::User(format!("the patch does not fit: {error}")))
     }
 
     /// Whether a field is to be changed or removed.

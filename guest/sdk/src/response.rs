@@ -3,12 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::codec::{self, Object};
+use crate::{Error, Header, Result, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde_json::json;
-
-use crate::{Error, Header, Result, Timestamp};
 
 /// An answer. Its `Debug` does not show data.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -35,43 +34,39 @@ impl Response {
     /// # Errors
     /// [`Error::Internal`] if it is no object, or cannot be written as JSON.
     pub fn json(data: &(impl Serialize + ?Sized)) -> Result<Response> {
-        let data =
-            serde_json::to_string(data).map_err(|error| Error::Internal(format!("response: {error}")))?;
-        if !data.starts_with('{') {
-            return Err(Error::internal("the data of a response must be a JSON object"));
+        let json = codec::write(data).map_err(|error| Error::Internal(format!("response: {error}")))?;
+        match String::from_utf8(json) {
+            Ok(data) if data.starts_with('{') => Ok(Response::text(data)),
+            _ => Err(Error::internal("the data of a response must be a JSON object")),
         }
-        Ok(Response {
+    }
+
+    fn text(data: String) -> Response {
+        Response {
             data: Some(data),
             ..Response::default()
-        })
+        }
     }
 
     /// Answers a list with its keys; folders end in `/`. No keys is a 404.
     pub fn list<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Response {
-        let keys: Vec<serde_json::Value> = keys.into_iter().map(|key| key.as_ref().into()).collect();
-        let data = if keys.is_empty() {
-            json!({})
-        } else {
-            json!({ "keys": keys })
-        };
-        Response {
-            data: Some(data.to_string()),
-            ..Response::default()
-        }
+        let keys: Vec<K> = keys.into_iter().collect();
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        Response::text(Object::text(|data| {
+            if !keys.is_empty() {
+                data.strings("keys", &keys);
+            }
+        }))
     }
 
     /// Answers with a status and a body of its own, which Vault passes on as it is: the way to a 404 with a body, to
     /// exact numbers, to anything but JSON.
     pub fn http(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Response {
-        let data = json!({
-            "http_status_code": status,
-            "http_content_type": content_type,
-            "http_raw_body": STANDARD.encode(body),
-        });
-        Response {
-            data: Some(data.to_string()),
-            ..Response::default()
-        }
+        Response::text(Object::text(|data| {
+            data.json("http_status_code", &status.to_string());
+            data.string("http_content_type", content_type);
+            data.string("http_raw_body", &STANDARD.encode(body));
+        }))
     }
 
     /// Adds a warning.
@@ -168,6 +163,8 @@ impl fmt::Debug for WrapInfo {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

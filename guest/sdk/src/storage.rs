@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::host::Host;
-use crate::{Error, Result};
+use crate::{Error, Result, codec};
 
 /// What is stored at a key. Its `Debug` shows neither key nor value.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -64,13 +64,7 @@ impl Storage {
         let Some(value) = self.get(key)? else {
             return Ok(None);
         };
-        // The cause may quote what is stored.
-        serde_json::from_slice(&value).map(Some).map_err(|error| {
-            Error::Internal(format!(
-                "a stored entry is not what it should be: {}",
-                place(&error)
-            ))
-        })
+        codec::read_own(&value, "a stored entry").map(Some)
     }
 
     /// Stores a value as JSON.
@@ -78,8 +72,8 @@ impl Storage {
     /// # Errors
     /// Those of storage, and [`Error::Internal`] if the value cannot be written as JSON.
     pub fn put_json(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {
-        let value = serde_json::to_vec(value)
-            .map_err(|error| Error::Internal(format!("an entry is no JSON: {error}")))?;
+        let value =
+            codec::write(value).map_err(|error| Error::Internal(format!("an entry is no JSON: {error}")))?;
         self.put(key, value)
     }
 
@@ -154,14 +148,4 @@ impl Storage {
         self.dirty.set(false);
         Ok(())
     }
-}
-
-/// Where JSON is wrong, without a word of what it says.
-pub(crate) fn place(error: &serde_json::Error) -> String {
-    format!(
-        "{:?} error at line {}, column {}",
-        error.classify(),
-        error.line(),
-        error.column()
-    )
 }

@@ -74,6 +74,24 @@ impl fmt::Debug for IdentityToken {
     }
 }
 
+/// The options of a mount.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options(pub(crate) Vec<(String, String)>);
+
+impl Options {
+    /// The value of an option, if it is set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find(|(option, _)| *option == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
 macro_rules! queries {
     ($( $(#[$doc:meta])* $name:ident($($argument:ident: $type:ty),*) -> $answer:ty; )*) => {
         impl System {
@@ -122,7 +140,7 @@ queries! {
 
 impl System {
     /// The mount's options, as given to `vault secrets enable -options`, with `plugin_name` and the like.
-    pub fn config(&self) -> BTreeMap<String, String> {
-        self.host.config()
+    pub fn config(&self) -> Options {
+        Options(self.host.config())
     }
 }

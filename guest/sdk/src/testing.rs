@@ -71,7 +71,7 @@ impl<E: Engine> Mount<E> {
     /// # Panics
     /// If its `initialize` fails.
     pub fn with_options(options: &[(&str, &str)]) -> Self {
-        let options: BTreeMap<String, String> = options
+        let options = options
             .iter()
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect();
@@ -191,7 +191,7 @@ impl<E: Engine> Mount<E> {
 
     /// The special paths that Vault is told of.
     pub fn special_paths(&self) -> SpecialPaths {
-        E::special_paths(&self.world.config())
+        E::special_paths(&crate::Options(self.world.config()))
     }
 
     /// What the engine has stored, by key.

@@ -38,8 +38,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::storage::place;
-use crate::{Context, Error, Result, Timestamp};
+use crate::{Context, Error, Result, Timestamp, codec};
 
 /// Where entries are kept, as by Vault's own framework.
 pub(crate) const PREFIX: &str = "wal/";
@@ -147,9 +146,7 @@ impl<T: DeserializeOwned> AnyWal for Wal<T> {
     }
 
     fn roll_back(&self, cx: &Context, data: Value) -> Result<()> {
-        let data = serde_json::from_value(data).map_err(|error| {
-            Error::Internal(format!("the entry is not what it should be: {}", place(&error)))
-        })?;
+        let data = codec::read_own(codec::text(&data).as_bytes(), "the entry")?;
         (self.rollback)(cx, data)
     }
 }

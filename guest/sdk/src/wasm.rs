@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use self::bindings::airlock::engine::types as wit;
 use self::bindings::exports::airlock::engine::backend;
 use crate::engine::storage_prefixes;
-use crate::{Engine, dispatch};
+use crate::{Engine, Options, dispatch};
 
 mod convert;
 mod host;
@@ -49,7 +49,7 @@ impl<E: Engine> backend::Guest for Component<E> {
     }
 
     fn special_paths(config: Vec<(String, String)>) -> backend::Paths {
-        let paths = E::special_paths(&convert::options(config));
+        let paths = E::special_paths(&Options(config));
         backend::Paths {
             root: paths.root,
             unauthenticated: paths.unauthenticated,

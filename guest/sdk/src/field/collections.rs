@@ -159,7 +159,7 @@ impl FieldType for Headers {
                 .decode(text)
                 .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok());
-            let map = serde_json::from_str(decoded.as_deref().unwrap_or(text))
+            let map = crate::codec::read(decoded.as_deref().unwrap_or(text).as_bytes())
                 .map_err(|_| "headers given as text must be a JSON object")?;
             return Headers::from_map(map).map(Some);
         }

@@ -47,7 +47,7 @@ const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
 /// The host as an engine sees it, in memory.
 pub(crate) struct World {
-    options: BTreeMap<String, String>,
+    options: Vec<(String, String)>,
     prefixes: Vec<&'static str>,
     scratch_bytes: u32,
     stored: RefCell<BTreeMap<String, Entry>>,
@@ -72,7 +72,7 @@ impl fmt::Debug for World {
 
 impl World {
     pub(super) fn new(
-        options: BTreeMap<String, String>,
+        options: Vec<(String, String)>,
         prefixes: Vec<&'static str>,
         scratch_bytes: u32,
     ) -> World {
@@ -327,7 +327,7 @@ impl World {
 
 /// A server on its own, with Vault's default times.
 impl World {
-    pub(crate) fn config(&self) -> BTreeMap<String, String> {
+    pub(crate) fn config(&self) -> Vec<(String, String)> {
         self.options.clone()
     }
 

@@ -1,6 +1,5 @@
 //! The contract's records as the kit's types, and back.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bindings::airlock::engine::types as wit;
@@ -16,15 +15,6 @@ pub(super) fn duration(nanoseconds: i64) -> Duration {
 
 pub(super) fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// One by one: to collect them would bring a whole sort into the guest.
-pub(super) fn options(pairs: Vec<(String, String)>) -> BTreeMap<String, String> {
-    let mut options = BTreeMap::new();
-    for (name, value) in pairs {
-        options.insert(name, value);
-    }
-    options
 }
 
 impl From<wit::Timestamp> for Timestamp {

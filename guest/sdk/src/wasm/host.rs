@@ -1,14 +1,13 @@
 //! The imports of the contract. Only those that an engine uses end up in its guest.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::bindings::airlock::engine::{clock, events, log, random, scratch, storage, system};
-use super::convert::{duration, nanoseconds, options};
+use super::convert::{duration, nanoseconds};
 use crate::system::{Alias, Entity, Group, IdentityToken, Replication};
-use crate::{Entry, Error, Level, Result, Timestamp, WrapInfo};
+use crate::{Entry, Error, Level, Result, Timestamp, WrapInfo, codec};
 
 /// The host of a guest.
 #[derive(Clone, Debug)]
@@ -86,8 +85,8 @@ impl Host {
 }
 
 impl Host {
-    pub(crate) fn config(&self) -> BTreeMap<String, String> {
-        options(system::config())
+    pub(crate) fn config(&self) -> Vec<(String, String)> {
+        system::config()
     }
 
     pub(crate) fn default_lease_ttl(&self) -> Result<Duration> {
@@ -172,7 +171,7 @@ impl Host {
     }
 
     pub(crate) fn wrap_data(&self, data: &Value, ttl: Duration) -> Result<WrapInfo> {
-        Ok(system::wrap_data(&data.to_string(), nanoseconds(ttl))?.into())
+        Ok(system::wrap_data(&codec::text(data), nanoseconds(ttl))?.into())
     }
 }
 

@@ -1,0 +1,168 @@
+//! JSON in and out, by one way each.
+//!
+//! `serde_json` is generic over where text comes from and where it goes, and a guest carries a copy of it for each. So all
+//! of the kit reads texts, as `serde_json` does within itself, and writes vectors; it uses no other way.
+
+use serde::Serialize;
+use serde::de::{DeserializeOwned, Error as _};
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// Reads JSON.
+pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+    let text = std::str::from_utf8(json).map_err(|_| serde_json::Error::custom("not UTF-8"))?;
+    serde_json::from_str(text)
+}
+
+/// Reads JSON that the engine wrote once.
+///
+/// # Errors
+/// [`Error::Internal`], which says what cannot be read, and where, without a word of it: it may be a secret.
+pub(crate) fn read_own<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T> {
+    read(json).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Error::Internal(format!(
+            "{what} is not what it should be, at line {line}, column {column}"
+        ))
+    })
+}
+
+/// Writes JSON.
+pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(value)
+}
+
+/// Writes a value, which always can be.
+pub(crate) fn text(value: &Value) -> String {
+    write(value)
+        .ok()
+        .and_then(|json| String::from_utf8(json).ok())
+        .unwrap_or_default()
+}
+
+/// Writes a JSON object, member by member, straight into text. In a guest that is a fraction of the code that building
+/// values takes.
+pub(crate) struct Object<'t> {
+    text: &'t mut String,
+    empty: bool,
+}
+
+impl Object<'_> {
+    /// Writes an object of the members that `members` adds.
+    pub(crate) fn write(text: &mut String, members: impl FnOnce(&mut Object<'_>)) {
+        text.push('{');
+        members(&mut Object { text, empty: true });
+        text.push('}');
+    }
+
+    /// The text of an object.
+    pub(crate) fn text(members: impl FnOnce(&mut Object<'_>)) -> String {
+        let mut text = String::new();
+        Object::write(&mut text, members);
+        text
+    }
+
+    #[inline(never)]
+    fn name(&mut self, name: &str) {
+        if !std::mem::take(&mut self.empty) {
+            self.text.push(',');
+        }
+        quote(self.text, name);
+        self.text.push(':');
+    }
+
+    /// A text.
+    #[inline(never)]
+    pub(crate) fn string(&mut self, name: &str, value: &str) -> &mut Self {
+        self.name(name);
+        quote(self.text, value);
+        self
+    }
+
+    /// A text, unless it is empty.
+    #[inline(never)]
+    pub(crate) fn some_string(&mut self, name: &str, value: &str) -> &mut Self {
+        if value.is_empty() {
+            self
+        } else {
+            self.string(name, value)
+        }
+    }
+
+    /// `true`, or nothing.
+    #[inline(never)]
+    pub(crate) fn truth(&mut self, name: &str, value: bool) -> &mut Self {
+        if value { self.json(name, "true") } else { self }
+    }
+
+    /// A list of texts.
+    #[inline(never)]
+    pub(crate) fn strings(&mut self, name: &str, values: &[&str]) -> &mut Self {
+        self.name(name);
+        for (i, value) in values.iter().enumerate() {
+            self.text.push(if i == 0 { '[' } else { ',' });
+            quote(self.text, value);
+        }
+        self.text.push_str(if values.is_empty() { "[]" } else { "]" });
+        self
+    }
+
+    /// Anything, given as JSON.
+    #[inline(never)]
+    pub(crate) fn json(&mut self, name: &str, value: &str) -> &mut Self {
+        self.name(name);
+        self.text.push_str(value);
+        self
+    }
+
+    /// An object in the object.
+    pub(crate) fn object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) -> &mut Self {
+        self.name(name);
+        Object::write(self.text, members);
+        self
+    }
+}
+
+fn quote(into: &mut String, text: &str) {
+    into.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => into.push_str("\\\""),
+            '\\' => into.push_str("\\\\"),
+            '\n' => into.push_str("\\n"),
+            control if control < ' ' => into.push_str(&format!("\\u{:04x}", u32::from(control))),
+            c => into.push(c),
+        }
+    }
+    into.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_object_is_the_json_of_its_members() {
+        let text = Object::text(|object| {
+            object
+                .string("a", "\"\\\n\u{1}ü")
+                .some_string("b", "")
+                .truth("c", true)
+                .truth("d", false);
+            object
+                .strings("e", &["x", "y"])
+                .strings("f", &[])
+                .object("g", |inner| {
+                    inner.json("h", "1");
+                });
+        });
+        assert_eq!(
+            read::<Value>(text.as_bytes()).unwrap(),
+            json!({ "a": "\"\\\n\u{1}ü", "c": true, "e": ["x", "y"], "f": [], "g": { "h": 1 } })
+        );
+        assert_eq!(Object::text(|_| ()), "{}");
+    }
+}

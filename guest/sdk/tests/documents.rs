@@ -1,0 +1,198 @@
+//! Help and OpenAPI, as Vault shows them.
+
+use std::time::Duration;
+
+use airlock_sdk::testing::Mount;
+use airlock_sdk::{
+    Context, Description, Engine, Name, Patch, Response, Result, Routes, Value, choices, fields, json, route,
+};
+
+choices! {
+    enum Kind { Small = "small", Large = "large" }
+}
+
+fields! {
+    struct At {
+        /// Name of the role.
+        name: Name,
+    }
+
+    struct Write {
+        /// Name of the role.
+        name: Name,
+        /// How long
+        /// it lasts.
+        ttl: Duration = Duration::from_secs(90),
+        /// What kind it is.
+        kind: Kind = Kind::Small,
+        /// A "secret".
+        password: String as sensitive,
+        /// For old callers.
+        old: Option<Vec<i64>> as deprecated,
+    }
+
+    struct Page {
+        /// Where to begin.
+        after: Option<String> as query,
+    }
+}
+
+struct Roles;
+
+impl Engine for Roles {
+    const DESCRIPTION: Description = Description::new("roles", "1.2.3", "Keeps roles.")
+        .help("This engine keeps roles.\nAnd nothing else.");
+
+    const ROUTES: Routes = &[
+        &route("roles/").synopsis("List the roles.").list(list),
+        &route("roles/{name}")
+            .synopsis("Manage a role.")
+            .description("A role is a role.")
+            .read(read)
+            .write(write)
+            .patch(patch)
+            .delete(delete),
+        &route("login")
+            .synopsis("Come in.")
+            .unauthenticated()
+            .update(login),
+    ];
+}
+
+fn list(_: &Context, _: Page) -> Result<Response> {
+    Ok(Response::list(["a"]))
+}
+
+fn read(_: &Context, _: At) -> Result<()> {
+    Ok(())
+}
+
+fn write(_: &Context, given: Write) -> Result<Response> {
+    let Write {
+        name,
+        ttl,
+        kind,
+        password,
+        old,
+    } = given;
+    Response::json(
+        &json!({ "name": name, "ttl": ttl.as_secs(), "kind": kind, "length": password.len(), "old": old }),
+    )
+}
+
+fn patch(_: &Context, patch: Patch<At, Write>) -> Result<()> {
+    let _ = patch.at.name;
+    Ok(())
+}
+
+fn delete(_: &Context, _: At) -> Result<()> {
+    Ok(())
+}
+
+fn login(_: &Context, _: ()) -> Result<()> {
+    Ok(())
+}
+
+fn document() -> Value {
+    Mount::<Roles>::new().help("").data()["openapi"].clone()
+}
+
+#[test]
+fn the_help_of_the_engine_lists_its_paths() {
+    let help = Mount::<Roles>::new().help("");
+    let help = help.data()["help"].as_str().unwrap();
+    assert!(
+        help.starts_with("This engine keeps roles.\nAnd nothing else.\n"),
+        "{help}"
+    );
+    assert!(
+        help.contains("    roles/{name}\n        Manage a role.\n"),
+        "{help}"
+    );
+}
+
+#[test]
+fn the_help_of_a_path_lists_its_parameters() {
+    let mount = Mount::<Roles>::new();
+    let help = mount.help("roles/ann");
+    let help = help.data()["help"].as_str().unwrap();
+    for part in [
+        "Request:    roles/ann\nRoute:      roles/{name}\nOperations: create, read, update, patch, delete\n",
+        "\n    kind (string)\n        What kind it is. One of: small, large. Default: \"small\".\n",
+        "\n    old (slice)\n        (DEPRECATED) For old callers.\n",
+        "\n    ttl (duration (sec))\n        How long it lasts. Default: 90.\n",
+        "\n## DESCRIPTION\n\nA role is a role.\n",
+    ] {
+        assert!(help.contains(part), "{part:?} is missing in:\n{help}");
+    }
+    assert_eq!(mount.help("roles").status(), 200);
+    assert_eq!(mount.help("nowhere").status(), 404);
+}
+
+#[test]
+fn a_path_has_one_operation_for_each_method() {
+    let document = document();
+    let role = &document["paths"]["/roles/{name}"];
+    for (method, id) in [
+        ("get", "roles-read-roles-name"),
+        ("post", "roles-write-roles-name"),
+        ("patch", "roles-patch-roles-name"),
+        ("delete", "roles-delete-roles-name"),
+    ] {
+        assert_eq!(role[method]["operationId"], id);
+        assert_eq!(role[method]["summary"], "Manage a role.");
+    }
+    assert_eq!(role["x-vault-createSupported"], true);
+    assert_eq!(
+        role["delete"]["responses"],
+        json!({ "204": { "description": "empty body" } })
+    );
+    assert_eq!(
+        role["parameters"],
+        json!([{
+            "name": "name", "description": "Name of the role.", "in": "path", "required": true,
+            "schema": { "type": "string", "pattern": r"\w([\w-.]*\w)?" },
+        }])
+    );
+    assert_eq!(document["paths"]["/login"]["x-vault-unauthenticated"], true);
+}
+
+#[test]
+fn a_list_has_a_path_of_its_own() {
+    let list = &document()["paths"]["/roles/"]["get"];
+    assert_eq!(list["parameters"][0]["name"], "after");
+    assert_eq!(list["parameters"][0]["in"], "query");
+    assert_eq!(list["parameters"][1]["name"], "list");
+    let schema = &list["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(schema["properties"]["keys"]["type"], "array");
+}
+
+#[test]
+fn a_body_is_described_field_by_field_and_a_patch_requires_nothing() {
+    let document = document();
+    let body = |method: &str| {
+        document["paths"]["/roles/{name}"][method]["requestBody"]["content"]["application/json"]["schema"]
+            .clone()
+    };
+    assert_eq!(
+        body("post"),
+        json!({
+            "type": "object",
+            "properties": {
+                "ttl": { "description": "How long it lasts.", "type": "string", "format": "duration", "default": 90 },
+                "kind": {
+                    "description": "What kind it is.", "type": "string", "enum": ["small", "large"], "default": "small",
+                },
+                "password": {
+                    "description": "A \"secret\".", "type": "string", "x-vault-displayAttrs": { "sensitive": true },
+                },
+                "old": {
+                    "description": "For old callers.", "deprecated": true, "type": "array",
+                    "items": { "type": "integer" },
+                },
+            },
+            "required": ["password"],
+        })
+    );
+    assert_eq!(body("patch")["required"], Value::Null);
+}
