@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -99,21 +99,16 @@ impl Counter {
     async fn count(&self, request: &Request) -> Result<Response, Error> {
         #[derive(Deserialize)]
         struct Body {
-            by: Option<i64>,
+            by: Option<Value>,
         }
-        // The vault command sends numbers as text; take both.
-        let by = match request.decode::<Body>() {
-            Ok(body) => body.by.unwrap_or(1),
-            Err(_) => {
-                #[derive(Deserialize)]
-                struct Text {
-                    by: String,
-                }
-                let text = request.decode::<Text>()?.by;
-                text.parse()
-                    .map_err(|_| Error::User("by must be a whole number".to_owned()))?
-            }
+        // The vault command sends numbers as text.
+        let by = match request.decode::<Body>()?.by {
+            None => Some(1),
+            Some(Value::Number(number)) => number.as_i64(),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(_) => None,
         };
+        let by = by.ok_or_else(|| Error::User("by must be a whole number".to_owned()))?;
         let value = self.value(&request.path).await?.unwrap_or_default();
         let value = value
             .checked_add(by)

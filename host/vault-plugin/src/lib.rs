@@ -39,7 +39,11 @@
 //! }
 //! ```
 //!
-//! A larger one is in `examples/counter.rs`. What to watch:
+//! `examples/counter.rs` is a whole engine with leases; `examples/probe.rs` shows what a server tells its plugins.
+//! Log through `tracing` with [`go_plugin::hclog::layer`] for the engine's own modules, `vault_plugin` and `go_plugin`:
+//! Vault keeps the lines at their levels.
+//!
+//! What to watch:
 //!
 //! - Work goes on when its caller hangs up: each call runs in a task of its own, and [`Backend::cleanup`] comes while
 //!   such tasks may still run.

@@ -63,10 +63,11 @@ impl Backend for BackendService {
             Ok(()) => String::new(),
             Err(error) => {
                 tracing::error!(%error, "the mount was not set up");
-                // Vault takes an empty text for success.
-                Some(error.to_string())
-                    .filter(|text| !text.is_empty())
-                    .unwrap_or_else(|| "setup failed".to_owned())
+                match error.to_string() {
+                    // Vault would take an empty text for success.
+                    text if text.is_empty() => "setup failed".to_owned(),
+                    text => text,
+                }
             }
         };
         Ok(Response::new(pb::SetupReply { err }))

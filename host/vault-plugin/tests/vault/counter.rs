@@ -73,16 +73,13 @@ fn the_existence_check_decides_between_create_and_update() {
 #[test]
 fn mistakes_get_their_status_and_text() {
     let mount = SERVER.mount("mistakes", "counter");
-    let answer = mount.write("counters/a", json!({ "by": 1.5 }));
-    assert_eq!(
-        (answer.status, answer.errors().as_str()),
-        (400, "a value of another type or out of range at line 1 column 9")
-    );
-    let answer = mount.write("counters/a", json!({ "by": "much" }));
-    assert_eq!(
-        (answer.status, answer.errors().as_str()),
-        (400, "by must be a whole number")
-    );
+    for by in [json!(1.5), json!("much"), json!([])] {
+        let answer = mount.write("counters/a", json!({ "by": by }));
+        assert_eq!(
+            (answer.status, answer.errors().as_str()),
+            (400, "by must be a whole number")
+        );
+    }
     assert_eq!(mount.write("seat", json!({})).status, 405);
     assert_eq!(mount.read("nowhere/at/all").status, 404);
 }
