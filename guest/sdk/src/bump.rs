@@ -5,7 +5,7 @@
 //! block can grow, shrink or be given back in place, which is what a growing buffer needs.
 //!
 //! Watch out: a guest that allocates and frees in a long loop uses ever more memory and meets its limit. Such a guest
-//! brings an allocator of its own and leaves this crate out.
+//! switches the feature `bump-allocator` of this crate off, and has the standard library's allocator or its own.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;

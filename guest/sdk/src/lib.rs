@@ -81,7 +81,7 @@
 //! ```
 //!
 //! # Where things are
-//! - [`Engine`]: what an engine says of itself. [`route()`] and the [`route`] module: its paths. [`fields!`] and the
+//! - [`Engine`]: what an engine says of itself. [`route()`](route()) and the [`route`](mod@route) module: its paths. [`fields!`] and the
 //!   [`field`] module: what requests may say. [`Patch`]: JSON merge patch.
 //! - [`Context`]: the request and everything outside the engine: [`Storage`], [`Scratch`], [`System`], [`Events`],
 //!   [`Log`], [`Clock`], [`Random`].
@@ -106,6 +106,7 @@
 //!
 //! # What to watch
 //! - Each request runs in a fresh instance. A `static` does not outlive it; memory is never freed within it, see [`bump`].
+//! - A panic ends the request as a 500, and Vault's log says where it was; an error says more.
 //! - A request is one transaction and may be run again from the start, until it has committed; see [`Storage`].
 //! - Numbers of requests and of storage keep every digit; Vault makes 64-bit floats of those in answers.
 //! - Texts of errors reach the caller, and lines of the log the operator: keep secrets out of both.
@@ -157,12 +158,12 @@ pub use serde_json::{Value, json};
 /// A JSON object.
 pub type Map = serde_json::Map<String, Value>;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "bump-allocator"))]
 #[global_allocator]
 static ALLOCATOR: bump::Bump = bump::Bump::new();
 
-/// Makes a guest of an engine: `airlock_sdk::export!(MyEngine);`, once in its crate. Natively it does nothing but check
-/// that there is such an engine.
+/// Makes a guest of an engine: `airlock_sdk::export!(MyEngine);`, once in its crate. Natively it only sees to it that
+/// the routes are checked.
 #[macro_export]
 macro_rules! export {
     ($engine:ty) => {
@@ -172,10 +173,7 @@ macro_rules! export {
             type Guest = $crate::wasm::Component<$engine>;
     $crate::wasm::bindings::export_component!(Guest with_types_in $crate::wasm::bindings);
         };
-        #[cfg(not(target_arch = "wasm32"))]
-        const _: () = {
-            const fn is_an_engine<E: $crate::Engine>() {}
-            is_an_engine::<$engine>();
-        };
+        // Wrong routes do not compile even if nothing uses them.
+        const _: $crate::Routes = <$engine as $crate::Engine>::ROUTES;
     };
 }

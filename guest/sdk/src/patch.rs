@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::field::{Field, FieldError, Fields, Raw};
 use crate::{Error, Result, codec};
 
-/// What a handler for [`patch`](crate::Route::patch) takes: where, in `At`, and what changes, among the fields of `F`.
+/// What a handler for [`patch`](crate::route::Route::patch) takes: where, in `At`, and what changes, among the fields of `F`.
 ///
 /// A field that is not given stays as it is, `null` removes it, anything else is converted as `F` says and replaces it;
 /// objects are merged member by member. The names of `F`'s fields are those of what is stored.

@@ -62,19 +62,34 @@ impl<E: Engine> backend::Guest for Component<E> {
     }
 
     fn initialize() -> Result<(), wit::Error> {
+        log_panics();
         dispatch::initialize::<E>(&Host).map_err(Into::into)
     }
 
     fn handle_request(request: wit::Request) -> Result<Option<wit::Response>, wit::Error> {
+        log_panics();
         let response = dispatch::handle::<E>(&Host, request.into())?;
         Ok(response.map(Into::into))
     }
 
     fn check_existence(request: wit::Request) -> Result<Option<bool>, wit::Error> {
+        log_panics();
         dispatch::exists::<E>(&Host, request.into()).map_err(Into::into)
     }
 
     fn invalidate(key: String) {
         dispatch::invalidate::<E>(&Host, &key);
     }
+}
+
+/// Says in Vault's log where the engine panicked. Not what the panic says: that may hold what is secret.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        bindings::airlock::engine::log::log(
+            bindings::airlock::engine::log::Level::Error,
+            "the engine panicked",
+            &[("at".into(), place)],
+        );
+    }));
 }

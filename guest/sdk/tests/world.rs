@@ -1,0 +1,182 @@
+//! What a handler meets in a test is what it meets in the host.
+
+use airlock_sdk::testing::{Fault, Mount, request};
+use airlock_sdk::{
+    Context, Description, Engine, Error, Level, Operation, Options, Response, Result, Routes, SpecialPaths,
+    fields, json, route,
+};
+
+fields! {
+    struct Do {
+        path: String,
+        then: Option<String>,
+    }
+}
+
+struct World;
+
+impl Engine for World {
+    const DESCRIPTION: Description = Description::new("world", "1.0.0", "Tries everything.")
+        .storage(&["in/"])
+        .scratch_bytes(16);
+
+    const ROUTES: Routes = &[&route("{path...}").read(act).list(list)];
+
+    fn special_paths(options: &Options) -> SpecialPaths {
+        let mut paths = SpecialPaths::declared::<Self>();
+        paths
+            .unauthenticated
+            .extend(options.get("open").map(String::from));
+        paths
+    }
+
+    fn initialize(cx: &Context) -> Result<()> {
+        cx.log.info("ready");
+        match cx.system.config().get("fail") {
+            Some(_) => Err(Error::internal("told to")),
+            None => Ok(()),
+        }
+    }
+
+    fn rotate(cx: &Context) -> Result<()> {
+        cx.storage.put("in/rotated", "")
+    }
+
+    fn invalidate(cx: &Context, key: &str) {
+        cx.scratch.delete(key);
+    }
+}
+
+fn act(cx: &Context, given: Do) -> Result<Response> {
+    match given.path.as_str() {
+        "event" => cx.events.send("world/spun", &json!({ "n": 1 }))?,
+        "outside" => cx.storage.put("out/side", "")?,
+        "inside" => cx.storage.put("in/side", "")?,
+        "commit" => {
+            cx.storage.put("in/kept", "")?;
+            cx.storage.commit()?;
+            cx.storage.put("in/lost", "")?;
+        }
+        "own" => {
+            cx.storage.put("in/own", "1")?;
+            assert_eq!(cx.storage.get("in/own")?, Some(b"1".to_vec()));
+            assert_eq!(cx.storage.list("in/")?, ["own"]);
+            cx.storage.delete("in/own")?;
+            assert_eq!(cx.storage.get("in/own")?, None);
+        }
+        "scratch" => cx.scratch.put_json("k", &7)?,
+        "scratch-full" => cx.scratch.put("k", &[0; 16])?,
+        "scratch-read" => {
+            return Response::json(&json!({ "k": cx.scratch.get_json::<u32>("k") }));
+        }
+        "random" => {
+            let (a, b): ([u8; 32], [u8; 32]) = (cx.random.array(), cx.random.array());
+            assert_ne!(a, b);
+            return Response::json(&json!({ "uuid": cx.random.uuid(), "now": cx.clock.now() }));
+        }
+        other => return Err(Error::user(format!("no such act: {other}"))),
+    }
+    match given.then {
+        Some(error) => Err(Error::user(error)),
+        None => Ok(Response::default()),
+    }
+}
+
+fn list(cx: &Context, given: Do) -> Result<Response> {
+    Ok(Response::list(cx.storage.list(&given.path)?))
+}
+
+#[test]
+fn initialize_runs_at_mount_with_its_options() {
+    let mount = Mount::<World>::with_options(&[("open", "door")]);
+    assert_eq!(
+        (mount.logs()[0].level, mount.logs()[0].message.as_str()),
+        (Level::Info, "ready")
+    );
+    assert_eq!(mount.special_paths().unauthenticated, ["door"]);
+}
+
+#[test]
+#[should_panic(expected = "initialize failed: told to")]
+fn a_mount_that_fails_to_initialize_fails_the_test() {
+    let _ = Mount::<World>::with_options(&[("fail", "")]);
+}
+
+#[test]
+fn events_leave_only_with_success() {
+    let mount = Mount::<World>::new();
+    assert_eq!(mount.read_with("event", json!({ "then": "no" })).status(), 400);
+    assert!(mount.events().is_empty());
+    assert_eq!(mount.read("event").status(), 200);
+    assert_eq!(mount.events(), [("world/spun".to_string(), json!({ "n": 1 }))]);
+}
+
+#[test]
+fn storage_is_held_to_the_prefixes_of_the_description() {
+    let mount = Mount::<World>::new();
+    assert_eq!(mount.read("outside").status(), 500);
+    assert_eq!(mount.read("inside").status(), 200);
+}
+
+#[test]
+fn a_request_sees_its_own_writes_and_a_commit_outlives_its_failure() {
+    let mount = Mount::<World>::new();
+    assert_eq!(mount.read("own").status(), 200);
+    assert_eq!(mount.read_with("commit", json!({ "then": "fail" })).status(), 400);
+    assert_eq!(mount.stored().keys().collect::<Vec<_>>(), ["in/kept"]);
+}
+
+#[test]
+fn a_read_only_storage_is_an_error_that_the_server_forwards() {
+    let mount = Mount::<World>::new();
+    mount.fail(Fault::ReadOnly);
+    assert_eq!(mount.read("inside").error(), &Error::ReadOnly);
+}
+
+#[test]
+fn a_commit_that_fails_at_the_end_fails_the_request() {
+    let mount = Mount::<World>::new();
+    mount.fail(Fault::Commits(0));
+    assert_eq!(mount.read("inside").status(), 500);
+    assert!(mount.stored().is_empty());
+}
+
+#[test]
+fn scratch_outlives_a_request_but_not_a_restart_and_has_a_size() {
+    let mount = Mount::<World>::new();
+    assert_eq!(mount.read("scratch").status(), 200);
+    assert_eq!(mount.read("scratch-read").data()["k"], 7);
+    assert_eq!(mount.read("scratch-full").status(), 500);
+    assert_eq!(mount.read("scratch-read").data()["k"], 7);
+    mount.invalidate("k");
+    assert!(mount.read("scratch-read").data()["k"].is_null());
+    assert_eq!(mount.read("scratch").status(), 200);
+    mount.initialize().unwrap();
+    assert!(mount.read("scratch-read").data()["k"].is_null());
+}
+
+#[test]
+fn randomness_and_time_are_the_same_in_every_run() {
+    let (one, other) = (Mount::<World>::new(), Mount::<World>::new());
+    let reply = one.read("random");
+    assert_eq!(reply.data(), other.read("random").data());
+    assert_eq!(reply.data()["now"], "2026-01-01T00:00:00Z");
+    let uuid = reply.data()["uuid"].as_str().unwrap();
+    assert_eq!((uuid.len(), &uuid[14..15]), (36, "4"));
+}
+
+#[test]
+fn a_rotation_is_done_where_the_engine_does_one() {
+    let mount = Mount::<World>::new();
+    assert_eq!(mount.send(request(Operation::Rotate, "", None)).status(), 200);
+    assert!(mount.stored().contains_key("in/rotated"));
+}
+
+#[test]
+fn folders_are_listed_with_a_slash() {
+    let mount = Mount::<World>::new();
+    mount.store_json("in/a/b", &1);
+    mount.store_json("in/c", &1);
+    assert_eq!(mount.list("in").keys(), ["a/", "c"]);
+    assert_eq!(mount.list("in/nothing").status(), 404);
+}
