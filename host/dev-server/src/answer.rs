@@ -22,7 +22,9 @@ impl Answer {
     pub(crate) fn json(status: u16, mut text: String) -> Answer {
         text.push('\n');
         let mut answer = Answer::empty(status);
-        answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        answer
+            .headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         answer.body = text.into();
         answer
     }
@@ -36,7 +38,11 @@ impl Answer {
             "strict-transport-security",
             HeaderValue::from_static("max-age=31536000; includeSubDomains"),
         );
-        Answer { status, headers, body: Bytes::new() }
+        Answer {
+            status,
+            headers,
+            body: Bytes::new(),
+        }
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Answer {
@@ -58,12 +64,20 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(status: u16, text: impl Into<String>) -> Refusal {
-        Refusal { status, errors: vec![text.into()], data: None }
+        Refusal {
+            status,
+            errors: vec![text.into()],
+            data: None,
+        }
     }
 
     /// A status without a text: `{"errors":[]}`.
     pub(crate) fn status(status: u16) -> Refusal {
-        Refusal { status, errors: Vec::new(), data: None }
+        Refusal {
+            status,
+            errors: Vec::new(),
+            data: None,
+        }
     }
 
     /// 400.
@@ -133,7 +147,10 @@ pub(crate) struct LeaseShown {
 
 impl Reply {
     pub(crate) fn data(data: Value) -> Reply {
-        Reply { data: Some(data), ..Reply::default() }
+        Reply {
+            data: Some(data),
+            ..Reply::default()
+        }
     }
 
     /// Vault's envelope. With `inject` the data's fields stand beside the envelope's own too, as older callers of
@@ -155,10 +172,16 @@ impl Reply {
                     false => to_text(&json!(self.warnings)),
                 },
             ),
-            ("auth", self.auth.as_ref().map_or_else(|| "null".to_owned(), to_text)),
+            (
+                "auth",
+                self.auth.as_ref().map_or_else(|| "null".to_owned(), to_text),
+            ),
             ("mount_type", quoted(&self.mount_type)),
         ];
-        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("\"{name}\":{value}"))
+            .collect();
         let injected = match data.strip_prefix('{').and_then(|data| data.strip_suffix('}')) {
             Some(inner) if inject && !inner.is_empty() => format!("{inner},"),
             _ => String::new(),
@@ -192,13 +215,24 @@ mod tests {
 
     #[test]
     fn the_envelope_has_vaults_fields_in_vaults_order() {
-        let reply = Reply { mount_type: "kv".into(), ..Reply::data(json!({"b": 1, "a": "<"})) };
+        let reply = Reply {
+            mount_type: "kv".into(),
+            ..Reply::data(json!({"b": 1, "a": "<"}))
+        };
         assert_eq!(
             reply.envelope("id", None, false),
             r#"{"request_id":"id","lease_id":"","renewable":false,"lease_duration":0,"data":{"a":"\u003c","b":1},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}"#
         );
-        assert!(reply.envelope("id", None, true).starts_with(r#"{"a":"\u003c","b":1,"request_id":"id""#));
-        assert!(Reply::default().envelope("id", None, true).starts_with(r#"{"request_id":"id""#));
+        assert!(
+            reply
+                .envelope("id", None, true)
+                .starts_with(r#"{"a":"\u003c","b":1,"request_id":"id""#)
+        );
+        assert!(
+            Reply::default()
+                .envelope("id", None, true)
+                .starts_with(r#"{"request_id":"id""#)
+        );
     }
 
     #[test]

@@ -47,13 +47,19 @@ impl Query {
     pub(crate) fn of(uri: &Uri) -> Query {
         let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-            parameters.entry(name.into_owned()).or_default().push(value.into_owned());
+            parameters
+                .entry(name.into_owned())
+                .or_default()
+                .push(value.into_owned());
         }
         Query(parameters)
     }
 
     pub(crate) fn first(&self, name: &str) -> &str {
-        self.0.get(name).and_then(|values| values.first()).map_or("", String::as_str)
+        self.0
+            .get(name)
+            .and_then(|values| values.first())
+            .map_or("", String::as_str)
     }
 
     /// The data that Vault makes of a query: one value as a text, several as an array.
@@ -67,7 +73,11 @@ impl Query {
                 _ => (name, Value::from(values)),
             })
             .collect();
-        if data.is_empty() { None } else { Json::encode(&data).ok() }
+        if data.is_empty() {
+            None
+        } else {
+            Json::encode(&data).ok()
+        }
     }
 }
 
@@ -107,7 +117,13 @@ impl Head {
         if matches!(operation, Operation::List | Operation::Scan) && !path.ends_with('/') {
             path.push('/');
         }
-        Ok(Head { parts, path, operation, query, began })
+        Ok(Head {
+            parts,
+            path,
+            operation,
+            query,
+            began,
+        })
     }
 
     /// Whether the data is in the body.
@@ -143,7 +159,10 @@ impl Head {
 impl Call {
     /// The data as a JSON object's fields; none where there is no data.
     pub(crate) fn fields(&self) -> serde_json::Map<String, Value> {
-        self.data.as_ref().and_then(|data| data.decode().ok()).unwrap_or_default()
+        self.data
+            .as_ref()
+            .and_then(|data| data.decode().ok())
+            .unwrap_or_default()
     }
 
     pub(crate) fn method_is_write(&self) -> bool {
@@ -174,15 +193,22 @@ pub(crate) fn cleaned(method: &Method, path: &str) -> Option<String> {
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
-fn token(headers: &HeaderMap) -> String {
+pub(crate) fn token(headers: &HeaderMap) -> String {
     let token = header(headers, "x-vault-token");
     if !token.is_empty() {
         return token.trim().to_owned();
     }
-    header(headers, "authorization").strip_prefix("Bearer ").unwrap_or_default().trim().to_owned()
+    header(headers, "authorization")
+        .strip_prefix("Bearer ")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
 }
 
 fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {

@@ -36,7 +36,10 @@ impl Clock {
     }
 
     fn new(time: SystemTime, since: Option<Instant>) -> Clock {
-        Clock { state: Arc::new(Mutex::new(State { time, since })), changed: Arc::new(watch::Sender::new(())) }
+        Clock {
+            state: Arc::new(Mutex::new(State { time, since })),
+            changed: Arc::new(watch::Sender::new(())),
+        }
     }
 
     /// What it shows.
@@ -69,7 +72,9 @@ impl Clock {
         let mut changed = self.changed.subscribe();
         loop {
             let (now, held) = (self.now(), self.is_held());
-            let Ok(left) = moment.duration_since(now) else { return };
+            let Ok(left) = moment.duration_since(now) else {
+                return;
+            };
             if left.is_zero() {
                 return;
             }

@@ -4,6 +4,7 @@ mod dispatch;
 mod leasing;
 mod mounting;
 mod routing;
+mod tuning;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use crate::store::{Store, View};
 use crate::wrapping::Wraps;
 use crate::{Clock, Error};
 
-pub(crate) use mounting::{sanitized, strings};
+pub(crate) use mounting::sanitized;
+pub(crate) use tuning::strings;
 
 const MOUNTS: &str = "core/mounts/";
 const CLUSTER: &str = "core/cluster";
@@ -78,7 +80,11 @@ impl Core {
             leases: Leases::load(Arc::clone(&store), clock.clone())?,
             wraps: Arc::new(Wraps::new(Arc::clone(&store), clock.clone())),
             mounts: RwLock::new(mounts.collect()),
-            root: RootToken { token, accessor: random::base62(24), issued: clock.now() },
+            root: RootToken {
+                token,
+                accessor: random::base62(24),
+                issued: clock.now(),
+            },
             journal: Arc::new(journal),
             changes: tokio::sync::Mutex::new(()),
             store,
@@ -91,7 +97,10 @@ impl Core {
     fn cluster(store: &Store) -> Result<Cluster, Error> {
         let stored = store.get(CLUSTER)?;
         if let Some(entry) = stored {
-            let damaged = |source| Error::Damaged { what: "a cluster id", source };
+            let damaged = |source| Error::Damaged {
+                what: "a cluster id",
+                source,
+            };
             return serde_json::from_slice(&entry.value).map_err(damaged);
         }
         let cluster = Cluster {
@@ -118,7 +127,11 @@ impl Core {
         let mounts = self.mounts.read();
         let found = mounts.iter().find_map(|(prefix, mount)| {
             // A mount's own path may come without its slash.
-            let rest = if path == prefix.trim_end_matches('/') { Some("") } else { path.strip_prefix(prefix.as_str()) };
+            let rest = if path == prefix.trim_end_matches('/') {
+                Some("")
+            } else {
+                path.strip_prefix(prefix.as_str())
+            };
             rest.map(|rest| (Arc::clone(mount), rest))
         });
         found
@@ -128,7 +141,10 @@ impl Core {
     pub(crate) fn is_root(&self, token: &str) -> bool {
         // Of equal length, every byte is compared: the time tells nothing of where they differ.
         let root = self.root.token.as_bytes();
-        let same = root.iter().zip(token.as_bytes()).fold(0, |differs, (one, other)| differs | (one ^ other));
+        let same = root
+            .iter()
+            .zip(token.as_bytes())
+            .fold(0, |differs, (one, other)| differs | (one ^ other));
         token.len() == root.len() && same == 0
     }
 

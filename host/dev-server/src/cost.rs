@@ -59,7 +59,12 @@ mod tests {
 
     #[tokio::test]
     async fn reports_add_up_and_those_outside_a_request_are_dropped() {
-        let cost = Cost { cpu: Duration::from_millis(2), reads: 1, writes: 2, lists: 3 };
+        let cost = Cost {
+            cpu: Duration::from_millis(2),
+            reads: 1,
+            writes: 2,
+            lists: 3,
+        };
         report_cost(cost);
         let ((), none) = metered(async {}).await;
         assert_eq!(none, None);

@@ -79,6 +79,8 @@ impl DevEvents {
 
 impl fmt::Debug for DevEvents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DevEvents").field("mount", &self.mount).finish_non_exhaustive()
+        f.debug_struct("DevEvents")
+            .field("mount", &self.mount)
+            .finish_non_exhaustive()
     }
 }

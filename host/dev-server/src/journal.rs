@@ -90,7 +90,12 @@ impl Journal {
 
     /// The kept requests after this number.
     pub(crate) fn after(&self, number: u64) -> Vec<RequestRecord> {
-        self.last.lock().iter().filter(|record| record.number > number).cloned().collect()
+        self.last
+            .lock()
+            .iter()
+            .filter(|record| record.number > number)
+            .cloned()
+            .collect()
     }
 
     /// Waits until there is a request after this number.

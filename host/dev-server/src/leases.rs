@@ -53,7 +53,11 @@ impl Lease {
         if self.expires < now {
             return Err("lease expired");
         }
-        if self.renewable { Ok(()) } else { Err("lease is not renewable") }
+        if self.renewable {
+            Ok(())
+        } else {
+            Err("lease is not renewable")
+        }
     }
 
     /// What `sys/leases/lookup` shows.
@@ -107,8 +111,16 @@ pub(crate) struct Leases {
 impl Leases {
     pub(crate) fn load(store: Arc<Store>, clock: Clock) -> Result<Leases, Error> {
         let leases: Vec<Lease> = store.documents(PREFIX, "a lease")?;
-        let all = leases.into_iter().map(|lease| (lease.id.clone(), lease)).collect();
-        Ok(Leases { store, clock, all: Mutex::new(all), changed: Notify::new() })
+        let all = leases
+            .into_iter()
+            .map(|lease| (lease.id.clone(), lease))
+            .collect();
+        Ok(Leases {
+            store,
+            clock,
+            all: Mutex::new(all),
+            changed: Notify::new(),
+        })
     }
 
     /// Keeps a new lease for this path.
@@ -157,14 +169,21 @@ impl Leases {
 
     /// Those whose id begins with this.
     pub(crate) fn below(&self, prefix: &str) -> Vec<Lease> {
-        self.all.lock().values().filter(|lease| lease.id.starts_with(prefix)).cloned().collect()
+        self.all
+            .lock()
+            .values()
+            .filter(|lease| lease.id.starts_with(prefix))
+            .cloned()
+            .collect()
     }
 
     /// The names directly below a folder of lease ids; folders end in `/`.
     pub(crate) fn list(&self, folder: &str) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for id in self.all.lock().keys() {
-            let Some(rest) = id.strip_prefix(folder) else { continue };
+            let Some(rest) = id.strip_prefix(folder) else {
+                continue;
+            };
             let name = rest.split_inclusive('/').next().unwrap_or_default();
             if names.last().is_none_or(|last| last != name) {
                 names.push(name.to_owned());
@@ -180,7 +199,10 @@ impl Leases {
             let now = self.clock.now();
             let due: Vec<Lease> = {
                 let all = self.all.lock();
-                all.values().filter(|lease| lease.due().is_some_and(|due| due <= now)).cloned().collect()
+                all.values()
+                    .filter(|lease| lease.due().is_some_and(|due| due <= now))
+                    .cloned()
+                    .collect()
             };
             if !due.is_empty() {
                 return due;
@@ -206,8 +228,15 @@ pub(crate) fn calculate_ttl(
     age: Duration,
 ) -> Option<(Duration, Option<String>)> {
     let (default_ttl, mount_max) = mount;
-    let wanted = [asked, engine_ttl].into_iter().find(|ttl| !ttl.is_zero()).unwrap_or(default_ttl);
-    let max = if engine_max.is_zero() { mount_max } else { engine_max.min(mount_max) };
+    let wanted = [asked, engine_ttl]
+        .into_iter()
+        .find(|ttl| !ttl.is_zero())
+        .unwrap_or(default_ttl);
+    let max = if engine_max.is_zero() {
+        mount_max
+    } else {
+        engine_max.min(mount_max)
+    };
     let left = max.checked_sub(age).filter(|left| !left.is_zero())?;
     if wanted <= left {
         return Some((wanted, None));
@@ -230,7 +259,9 @@ mod tests {
     #[test]
     fn a_ttl_is_what_was_asked_for_within_the_smallest_bound() {
         let mount = (seconds(60), seconds(100));
-        let ttl = |asked, engine, max, age| calculate_ttl(seconds(asked), seconds(engine), seconds(max), mount, seconds(age));
+        let ttl = |asked, engine, max, age| {
+            calculate_ttl(seconds(asked), seconds(engine), seconds(max), mount, seconds(age))
+        };
         assert_eq!(ttl(0, 0, 0, 0), Some((seconds(60), None)));
         assert_eq!(ttl(0, 10, 0, 0), Some((seconds(10), None)));
         assert_eq!(ttl(20, 10, 0, 0), Some((seconds(20), None)));

@@ -68,7 +68,11 @@ async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> 
     let began = Instant::now();
     let path = request.uri().path();
     if let Some(clean) = cleaned(request.method(), path) {
-        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        let query = request
+            .uri()
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
         return Answer::empty(307).with_header("location", &format!("{clean}{query}"));
     }
     if !path.starts_with("/v1/") {
@@ -86,22 +90,32 @@ enum Ready {
     Answered(Answer),
 }
 
-async fn read(request: Request<Incoming>, remote: IpAddr, began: Instant, core: &Core) -> Result<Ready, Refusal> {
+async fn read(
+    request: Request<Incoming>,
+    remote: IpAddr,
+    began: Instant,
+    core: &Core,
+) -> Result<Ready, Refusal> {
     let (parts, body) = request.into_parts();
     let head = Head::read(parts, began)?;
     if let Some(answer) = sys::unauthenticated(core, &head.path, &head.operation) {
         return Ok(Ready::Answered(answer));
     }
-    let body = if head.has_body() { read_body(body).await? } else { Bytes::new() };
+    let body = if head.has_body() {
+        read_body(body).await?
+    } else {
+        Bytes::new()
+    };
     Ok(Ready::Call(Box::new(head.with_body(&body, remote)?)))
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, Refusal> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Refusal::new(413, "error reading JSON token: http: request body too large"))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::new(
+            413,
+            "error reading JSON token: http: request body too large",
+        )),
         Err(_) => Err(Refusal::new(400, "error reading data")),
     }
 }

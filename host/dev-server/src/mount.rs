@@ -63,7 +63,10 @@ impl MountConfig {
     pub(crate) fn shown(&self, into: &mut Map<String, Value>) {
         into.insert("force_no_cache".to_owned(), self.force_no_cache.into());
         if !self.listing_visibility.is_empty() {
-            into.insert("listing_visibility".to_owned(), self.listing_visibility.as_str().into());
+            into.insert(
+                "listing_visibility".to_owned(),
+                self.listing_visibility.as_str().into(),
+            );
         }
         for (name, names) in &self.lists {
             into.insert(name.clone(), json!(names));
@@ -140,12 +143,20 @@ impl Mount {
     /// What `sys/mounts` shows, with the lease bounds as they were set; with `effective` as they hold.
     pub(crate) fn shown(&self, effective: bool) -> Value {
         let entry = self.entry();
-        let (version, sha256) =
-            self.engine().map_or_else(|_| Default::default(), |engine| (engine.version.clone(), engine.sha256.clone()));
+        let (version, sha256) = self.engine().map_or_else(
+            |_| Default::default(),
+            |engine| (engine.version.clone(), engine.sha256.clone()),
+        );
         let bound = |ttl: Duration| if effective { or_system(ttl) } else { ttl };
         let mut config = Map::new();
-        config.insert("default_lease_ttl".to_owned(), bound(entry.config.default_lease_ttl).as_secs().into());
-        config.insert("max_lease_ttl".to_owned(), bound(entry.config.max_lease_ttl).as_secs().into());
+        config.insert(
+            "default_lease_ttl".to_owned(),
+            bound(entry.config.default_lease_ttl).as_secs().into(),
+        );
+        config.insert(
+            "max_lease_ttl".to_owned(),
+            bound(entry.config.max_lease_ttl).as_secs().into(),
+        );
         entry.config.shown(&mut config);
         json!({
             "type": entry.engine,

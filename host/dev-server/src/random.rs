@@ -13,8 +13,12 @@ fn bytes<const N: usize>() -> [u8; N] {
 /// `length` characters of base 62, up to 64.
 pub(crate) fn base62(length: usize) -> String {
     // 248 is the largest multiple of 62 in a byte: above it a character would be likelier than others.
-    let fair = std::iter::repeat_with(bytes::<64>).flatten().filter(|byte| *byte < 248);
-    fair.take(length).map(|byte| char::from(BASE62[usize::from(byte % 62)])).collect()
+    let fair = std::iter::repeat_with(bytes::<64>)
+        .flatten()
+        .filter(|byte| *byte < 248);
+    fair.take(length)
+        .map(|byte| char::from(BASE62[usize::from(byte % 62)]))
+        .collect()
 }
 
 /// Lower-case hexadecimal of four bytes, as in a mount's accessor.

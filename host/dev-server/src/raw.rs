@@ -12,9 +12,14 @@ pub(crate) fn answer(data: &Map<String, Value>, has_secret: bool) -> Answer {
     if has_secret {
         return refused("raw responses cannot contain secrets or auth");
     }
-    let status = data.get("http_status_code").and_then(Value::as_f64).filter(|code| (100.0..1000.0).contains(code));
+    let status = data
+        .get("http_status_code")
+        .and_then(Value::as_f64)
+        .filter(|code| (100.0..1000.0).contains(code));
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 100 and 1000
-    let Some(status) = status.map(|status| status as u16) else { return refused("cannot decode status code") };
+    let Some(status) = status.map(|status| status as u16) else {
+        return refused("cannot decode status code");
+    };
     let mut answer = Answer::empty(status);
     let text = |name: &str| data.get(name).and_then(Value::as_str);
     match (data.get("http_content_type"), text("http_content_type")) {
@@ -29,7 +34,10 @@ pub(crate) fn answer(data: &Map<String, Value>, has_secret: bool) -> Answer {
         match (data.get("http_raw_body"), text("http_raw_body")) {
             (Some(_), None) => return refused("cannot decode body"),
             (_, Some(body)) => {
-                answer.body = BASE64.decode(body).unwrap_or_else(|_| body.as_bytes().to_vec()).into();
+                answer.body = BASE64
+                    .decode(body)
+                    .unwrap_or_else(|_| body.as_bytes().to_vec())
+                    .into();
             }
             _ => {}
         }

@@ -41,7 +41,9 @@ pub struct Settings {
 /// Not the token.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("listen", &self.listen).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -83,7 +85,13 @@ impl DevServer {
         let socket = TcpListener::bind(address).await.map_err(listen)?;
         let address = socket.local_addr().map_err(listen)?;
         let journal = Journal::new(settings.observer);
-        let core = Core::new(settings.store, settings.clock, settings.token, journal, settings.factory)?;
+        let core = Core::new(
+            settings.store,
+            settings.clock,
+            settings.token,
+            journal,
+            settings.factory,
+        )?;
         let core = Arc::new(core);
         core.load_all().await;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
@@ -94,7 +102,12 @@ impl DevServer {
         tasks.spawn(until_stop(Box::pin(Arc::clone(&core).expire()) as Work));
         tasks.spawn(until_stop(Box::pin(tick(Arc::clone(&core)))));
         tasks.spawn(listener::serve(socket, Arc::clone(&core), stop.clone()));
-        Ok(DevServer { core, address, stop, tasks })
+        Ok(DevServer {
+            core,
+            address,
+            stop,
+            tasks,
+        })
     }
 
     /// Where it listens.
@@ -109,7 +122,12 @@ impl DevServer {
 
     /// The paths of the mounts, with trailing slashes, each with its engine's name.
     pub fn mounts(&self) -> BTreeMap<String, String> {
-        self.core.mounts().iter().map(|mount| mount.entry()).map(|entry| (entry.path, entry.engine)).collect()
+        self.core
+            .mounts()
+            .iter()
+            .map(|mount| mount.entry())
+            .map(|entry| (entry.path, entry.engine))
+            .collect()
     }
 
     /// Enables an engine at a path, as `vault secrets enable -path=PATH ENGINE` does. A mount of the same engine that
@@ -127,9 +145,13 @@ impl DevServer {
         if mounted.is_some_and(|mount| mount.entry().engine == engine) {
             return Ok(());
         }
-        let fields = [("type".to_owned(), json!(engine)), ("options".to_owned(), json!(options))];
+        let fields = [
+            ("type".to_owned(), json!(engine)),
+            ("options".to_owned(), json!(options)),
+        ];
         let enabled = self.core.enable(path, &fields.into_iter().collect()).await;
-        enabled.map_err(|refusal| Error::Refused(format!("cannot enable {path}: {}", refusal.errors.join("; "))))
+        enabled
+            .map_err(|refusal| Error::Refused(format!("cannot enable {path}: {}", refusal.errors.join("; "))))
     }
 
     /// Asks the factory for a new engine for each mount of this one, and puts it in place: requests in flight finish
@@ -140,7 +162,10 @@ impl DevServer {
             let entry = mount.entry();
             if entry.engine == engine {
                 let result = self.core.reload(&mount).await;
-                replaced.push(Replaced { mount: entry.path, result });
+                replaced.push(Replaced {
+                    mount: entry.path,
+                    result,
+                });
             }
         }
         replaced
@@ -170,7 +195,8 @@ async fn tick(core: Arc<Core>) {
             core.roll_back(&mount).await;
         }
         if let Err(error) = core.wraps.tidy() {
-            core.journal.trouble(&format!("wrapped answers could not be tidied up: {error}"));
+            core.journal
+                .trouble(&format!("wrapped answers could not be tidied up: {error}"));
         }
         // A clock that was moved by an hour ticks once, as a server does that was asleep.
         next = core.clock.now() + TICK;
@@ -185,6 +211,8 @@ impl Drop for DevServer {
 
 impl fmt::Debug for DevServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DevServer").field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("DevServer")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }

@@ -60,8 +60,10 @@ impl Store {
     /// [`Error::Directory`], [`Error::InUse`], [`Error::NewerStore`] and [`Error::Store`]; none of them changes what
     /// is there.
     pub fn open(directory: &Path) -> Result<Store, Error> {
-        fs::create_dir_all(directory)
-            .map_err(|source| Error::Directory { path: directory.to_owned(), source })?;
+        fs::create_dir_all(directory).map_err(|source| Error::Directory {
+            path: directory.to_owned(),
+            source,
+        })?;
         let path = directory.join("vault.redb");
         let file = path.clone();
         Store::new(Box::new(move || Ok(Database::create(&file)?)), &path)
@@ -71,10 +73,16 @@ impl Store {
         let place = path.display().to_string();
         let failed = |source| match source {
             redb::Error::DatabaseAlreadyOpen => Error::InUse(path.to_owned()),
-            source => Error::Store { place: place.clone(), source: Box::new(source) },
+            source => Error::Store {
+                place: place.clone(),
+                source: Box::new(source),
+            },
         };
         let database = open().map_err(failed)?;
-        let store = Store { open, database: RwLock::new(Some(database)) };
+        let store = Store {
+            open,
+            database: RwLock::new(Some(database)),
+        };
         store.check_format(path.to_owned(), failed)?;
         Ok(store)
     }
@@ -82,16 +90,24 @@ impl Store {
     fn check_format(&self, path: PathBuf, failed: impl Fn(redb::Error) -> Error) -> Result<(), Error> {
         let found = {
             let database = self.database().map_err(&failed)?;
-            read(&database, |table| Ok(table.get(FORMAT_KEY)?.map(|value| value.value().to_vec())))
-                .map_err(failed)?
+            read(&database, |table| {
+                Ok(table.get(FORMAT_KEY)?.map(|value| value.value().to_vec()))
+            })
+            .map_err(failed)?
         };
         let Some(found) = found else {
             return Ok(self.put_document(FORMAT_KEY, &FORMAT)?);
         };
-        let found: u64 =
-            serde_json::from_slice(&found[1..]).map_err(|source| Error::Damaged { what: "a format", source })?;
+        let found: u64 = serde_json::from_slice(&found[1..]).map_err(|source| Error::Damaged {
+            what: "a format",
+            source,
+        })?;
         if found > FORMAT {
-            return Err(Error::NewerStore { path, found, known: FORMAT });
+            return Err(Error::NewerStore {
+                path,
+                found,
+                known: FORMAT,
+            });
         }
         Ok(())
     }
@@ -117,14 +133,23 @@ impl Store {
     }
 
     /// The names directly below a prefix that come after `after`, in byte order.
-    pub(crate) fn list(&self, prefix: &str, after: &str, limit: usize) -> airlock_storage::Result<Vec<String>> {
+    pub(crate) fn list(
+        &self,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> airlock_storage::Result<Vec<String>> {
         self.read(|table| {
             let mut names: Vec<String> = Vec::new();
             let mut from = format!("{prefix}{after}");
             while names.len() < limit {
-                let Some(next) = table.range(from.as_str()..)?.next() else { break };
+                let Some(next) = table.range(from.as_str()..)?.next() else {
+                    break;
+                };
                 let key = next?.0;
-                let Some(rest) = key.value().strip_prefix(prefix) else { break };
+                let Some(rest) = key.value().strip_prefix(prefix) else {
+                    break;
+                };
                 let name = match rest.find('/') {
                     Some(slash) => &rest[..=slash],
                     None => rest,
@@ -243,13 +268,18 @@ fn write(database: &OpenDatabase<'_>, changes: &[Change]) -> Result<(), redb::Er
 
 fn entry(key: String, value: &[u8]) -> Entry {
     let (flag, value) = value.split_first().unwrap_or((&0, &[]));
-    Entry { key, value: Bytes::copy_from_slice(value), seal_wrap: *flag == 1 }
+    Entry {
+        key,
+        value: Bytes::copy_from_slice(value),
+        seal_wrap: *flag == 1,
+    }
 }
 
 fn unstored(error: &redb::Error) -> airlock_storage::Error {
     let full = matches!(error, redb::Error::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
     airlock_storage::Error::Backend(if full {
-        "the disk is full: nothing was stored, and what was stored before is kept; make room and try again".to_owned()
+        "the disk is full: nothing was stored, and what was stored before is kept; make room and try again"
+            .to_owned()
     } else {
         format!("the store failed: {error}")
     })

@@ -25,12 +25,25 @@ pub(crate) fn is_sys(path: &str) -> bool {
 
 /// Whether the data's fields stand beside the envelope's own in the answer.
 pub(crate) fn injects(path: &str) -> bool {
-    let Some(path) = path.strip_prefix("sys/") else { return false };
-    ["mounts/", "auth/", "policy/", "audit/"].iter().any(|prefix| path.starts_with(prefix))
+    let Some(path) = path.strip_prefix("sys/") else {
+        return false;
+    };
+    ["mounts/", "auth/", "policy/", "audit/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
         || matches!(
             path,
-            "mounts" | "auth" | "policy" | "audit" | "ha-status" | "key-status" | "remount" | "wrapping/wrap"
-                | "capabilities" | "capabilities-self" | "capabilities-accessor"
+            "mounts"
+                | "auth"
+                | "policy"
+                | "audit"
+                | "ha-status"
+                | "key-status"
+                | "remount"
+                | "wrapping/wrap"
+                | "capabilities"
+                | "capabilities-self"
+                | "capabilities-accessor"
         )
 }
 
@@ -50,11 +63,16 @@ pub(crate) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
     if call.method_is_write() && call.path.ends_with('/') {
         return Err(Refusal::user("cannot write to a path ending in '/'"));
     }
-    let Some((head, rest)) = path.split_once('/') else { return Err(Refusal::unsupported_path()) };
+    let Some((head, rest)) = path.split_once('/') else {
+        return Err(Refusal::unsupported_path());
+    };
     if head == "auth" {
         return match rest.split_once('/') {
             Some(("token", rest)) => tokens::serve(core, call, rest),
-            _ => Err(Refusal::new(404, format!("no handler for route \"{}\". route entry not found.", call.path))),
+            _ => Err(Refusal::new(
+                404,
+                format!("no handler for route \"{}\". route entry not found.", call.path),
+            )),
         };
     }
     let (first, below) = rest.split_once('/').unwrap_or((rest, ""));
@@ -64,9 +82,13 @@ pub(crate) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
             "specs/openapi" => openapi::serve(core, call).await?,
             _ => mounts::internal_ui(core, call, below)?,
         },
-        "leases" | "renew" | "revoke" | "revoke-prefix" | "revoke-force" => leases::serve(core, call, rest).await?,
+        "leases" | "renew" | "revoke" | "revoke-prefix" | "revoke-force" => {
+            leases::serve(core, call, rest).await?
+        }
         "plugins" => plugins::serve(core, call, below).await?,
-        "capabilities" | "capabilities-self" | "capabilities-accessor" => capabilities::serve(core, call, first)?,
+        "capabilities" | "capabilities-self" | "capabilities-accessor" => {
+            capabilities::serve(core, call, first)?
+        }
         "auth" if below.is_empty() => system(json!({ "token/": tokens::auth_mount(core, false) })),
         "policy" | "policies" | "ha-status" | "key-status" => status::fixed(core, call, rest)?,
         _ => return Err(Refusal::unsupported_path()),
@@ -79,7 +101,11 @@ const HELP: &str = "Paths below sys/ and auth/token/ work as Vault's documentati
 
 /// An answer of the mount `sys/`.
 fn system(data: Value) -> Outcome {
-    Reply { mount_type: "system".to_owned(), ..Reply::data(data) }.into()
+    Reply {
+        mount_type: "system".to_owned(),
+        ..Reply::data(data)
+    }
+    .into()
 }
 
 /// A field that must be there as a text.

@@ -1,11 +1,49 @@
-//! The page at `/ui`, and what it asks for.
+//! The page at `/ui`, and what it asks for besides Vault's own API: stored keys, the last requests, the clock.
+//!
+//! The page is three files that are part of the program. Its scripts and styles come from here alone, which its
+//! content security policy says too. What it shows needs the token, which the page sends as any caller does.
 
-use http::Request;
+mod api;
+
+use http::{Method, Request};
 use hyper::body::Incoming;
 
 use crate::answer::{Answer, Refusal};
 use crate::core::Core;
 
-pub(crate) async fn answer(_request: Request<Incoming>, _core: &Core) -> Answer {
-    Refusal::status(404).into_answer()
+const PAGE: &str = include_str!("ui/page.html");
+const STYLE: &str = include_str!("ui/style.css");
+const SCRIPT: &str = include_str!("ui/script.js");
+
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Answers what is not below `/v1/`.
+pub(crate) async fn answer(request: Request<Incoming>, core: &Core) -> Answer {
+    if let Some(name) = request.uri().path().strip_prefix("/ui/api/") {
+        let name = name.to_owned();
+        return api::answer(request, &name, core)
+            .await
+            .unwrap_or_else(Refusal::into_answer);
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Refusal::status(405).into_answer();
+    }
+    match request.uri().path() {
+        "/" | "/ui" => Answer::empty(307).with_header("location", "/ui/"),
+        "/ui/" => file(PAGE, "text/html; charset=utf-8"),
+        "/ui/style.css" => file(STYLE, "text/css; charset=utf-8"),
+        "/ui/script.js" => file(SCRIPT, "text/javascript; charset=utf-8"),
+        _ => Refusal::status(404).into_answer(),
+    }
+}
+
+fn file(text: &'static str, content_type: &str) -> Answer {
+    let mut answer = Answer::empty(200)
+        .with_header("content-type", content_type)
+        .with_header("content-security-policy", POLICY)
+        .with_header("x-content-type-options", "nosniff")
+        .with_header("referrer-policy", "no-referrer");
+    answer.body = text.as_bytes().into();
+    answer
 }

@@ -49,7 +49,12 @@ impl Wraps {
         self.put(reply.envelope(request_id, None, false), path.to_owned(), ttl)
     }
 
-    fn put(&self, response: String, creation_path: String, ttl: Duration) -> airlock_storage::Result<Wrapped> {
+    fn put(
+        &self,
+        response: String,
+        creation_path: String,
+        ttl: Duration,
+    ) -> airlock_storage::Result<Wrapped> {
         let wrapped = Wrapped {
             token: format!("hvs.{}", base62(95)),
             accessor: base62(24),
@@ -58,7 +63,8 @@ impl Wraps {
             ttl,
             response,
         };
-        self.store.put_document(&format!("{PREFIX}{}", wrapped.token), &wrapped)?;
+        self.store
+            .put_document(&format!("{PREFIX}{}", wrapped.token), &wrapped)?;
         Ok(wrapped)
     }
 
@@ -84,7 +90,9 @@ impl Wraps {
 
     /// Puts what a token stands for under another; the first is used up.
     pub(crate) fn rewrap(&self, token: &str) -> airlock_storage::Result<Option<Wrapped>> {
-        let Some(old) = self.take(token)? else { return Ok(None) };
+        let Some(old) = self.take(token)? else {
+            return Ok(None);
+        };
         self.put(old.response, old.creation_path, old.ttl).map(Some)
     }
 
@@ -96,9 +104,16 @@ impl Wraps {
             Err(_) => true,
         };
         let entries = self.store.entries(PREFIX)?;
-        let changes: Vec<Change> =
-            entries.into_iter().filter(gone).map(|entry| Change::Delete(entry.key)).collect();
-        if changes.is_empty() { Ok(()) } else { self.store.write(&changes) }
+        let changes: Vec<Change> = entries
+            .into_iter()
+            .filter(gone)
+            .map(|entry| Change::Delete(entry.key))
+            .collect();
+        if changes.is_empty() {
+            Ok(())
+        } else {
+            self.store.write(&changes)
+        }
     }
 }
 

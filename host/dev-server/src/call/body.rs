@@ -23,8 +23,16 @@ pub(crate) fn data_of_body(
     body: &[u8],
 ) -> Result<Option<Json>, Refusal> {
     check_limits(body).map_err(|text| Refusal::new(500, text))?;
-    let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let content_type = headers
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let media_type = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     let patch = *operation == Operation::Patch;
     if patch && media_type.is_empty() {
         return Err(Refusal::new(400, "mime: no media type"));
@@ -37,7 +45,11 @@ pub(crate) fn data_of_body(
         return Ok(form(body));
     }
     json(body).map_err(|why| {
-        let detail = if patch { String::new() } else { format!(": failed to parse JSON input: {why}") };
+        let detail = if patch {
+            String::new()
+        } else {
+            format!(": failed to parse JSON input: {why}")
+        };
         Refusal::new(400, format!("error parsing JSON{detail}"))
     })
 }
@@ -57,7 +69,11 @@ fn form(body: &[u8]) -> Option<Json> {
             }
         }
     }
-    if fields.is_empty() { None } else { Json::encode(&fields).ok() }
+    if fields.is_empty() {
+        None
+    } else {
+        Json::encode(&fields).ok()
+    }
 }
 
 /// The body as it came, where it is an object; the error is in Go's words.
@@ -67,7 +83,9 @@ fn json(body: &[u8]) -> Result<Option<Json>, String> {
         return Ok(None);
     }
     let not_a_map = |kind: &str| {
-        Err(format!("json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"))
+        Err(format!(
+            "json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+        ))
     };
     // Go takes broken text in strings for U+FFFD, and so does the engine that gets it.
     let text = String::from_utf8_lossy(text);
@@ -100,7 +118,11 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
-    fn read(operation: &Operation, media_type: &'static str, body: &str) -> Result<Option<String>, (u16, String)> {
+    fn read(
+        operation: &Operation,
+        media_type: &'static str,
+        body: &str,
+    ) -> Result<Option<String>, (u16, String)> {
         let mut headers = HeaderMap::new();
         headers.insert("content-type", HeaderValue::from_static(media_type));
         match data_of_body(operation, &headers, body.as_bytes()) {
@@ -112,14 +134,31 @@ mod tests {
     #[test]
     fn an_object_goes_on_as_it_came() {
         let body = r#"{"n": 12345678901234567890.10, "s":"é"}"#;
-        assert_eq!(read(&Operation::Update, "application/json", body).unwrap().unwrap(), body);
+        assert_eq!(
+            read(&Operation::Update, "application/json", body)
+                .unwrap()
+                .unwrap(),
+            body
+        );
         assert_eq!(read(&Operation::Update, FORM, body).unwrap().unwrap(), body);
-        assert_eq!(read(&Operation::Patch, "application/merge-patch+json; charset=utf-8", body).unwrap().unwrap(), body);
+        assert_eq!(
+            read(
+                &Operation::Patch,
+                "application/merge-patch+json; charset=utf-8",
+                body
+            )
+            .unwrap()
+            .unwrap(),
+            body
+        );
     }
 
     #[test]
     fn a_form_becomes_texts() {
-        assert_eq!(read(&Operation::Update, FORM, "a=b&c=d&c=e").unwrap().unwrap(), r#"{"a":"b","c":"d,e"}"#);
+        assert_eq!(
+            read(&Operation::Update, FORM, "a=b&c=d&c=e").unwrap().unwrap(),
+            r#"{"a":"b","c":"d,e"}"#
+        );
     }
 
     #[test]
@@ -132,14 +171,29 @@ mod tests {
     #[test]
     fn what_is_no_object_is_refused_in_gos_words() {
         for (body, text) in [
-            ("[]", "json: cannot unmarshal array into Go value of type map[string]interface {}"),
-            ("1", "json: cannot unmarshal number into Go value of type map[string]interface {}"),
+            (
+                "[]",
+                "json: cannot unmarshal array into Go value of type map[string]interface {}",
+            ),
+            (
+                "1",
+                "json: cannot unmarshal number into Go value of type map[string]interface {}",
+            ),
             ("x", "invalid character 'x' looking for beginning of value"),
         ] {
             let expected = format!("error parsing JSON: failed to parse JSON input: {text}");
-            assert_eq!(read(&Operation::Update, "application/json", body), Err((400, expected)));
+            assert_eq!(
+                read(&Operation::Update, "application/json", body),
+                Err((400, expected))
+            );
         }
-        assert_eq!(read(&Operation::Patch, "application/json", "{}").unwrap_err().0, 415);
-        assert_eq!(read(&Operation::Update, "application/json", "{").unwrap_err().0, 500);
+        assert_eq!(
+            read(&Operation::Patch, "application/json", "{}").unwrap_err().0,
+            415
+        );
+        assert_eq!(
+            read(&Operation::Update, "application/json", "{").unwrap_err().0,
+            500
+        );
     }
 }

@@ -36,12 +36,17 @@ impl Core {
             answer
         });
         // A backend that panics is its own request's 500, as in Vault.
-        work.await.unwrap_or_else(|_| Refusal::collected(500, &["internal error"]).into_answer())
+        work.await
+            .unwrap_or_else(|_| Refusal::collected(500, &["internal error"]).into_answer())
     }
 
     async fn perform(&self, call: &mut Call) -> Result<Outcome, Refusal> {
         // A wrapping token is good for one call, whatever that is, and for few.
-        if sys::is_sys(&call.path) { sys::serve(self, call).await } else { self.route(call).await }
+        if sys::is_sys(&call.path) {
+            sys::serve(self, call).await
+        } else {
+            self.route(call).await
+        }
     }
 
     fn finish(&self, call: &Call, outcome: Outcome) -> Result<Answer, Refusal> {
@@ -60,7 +65,10 @@ impl Core {
         }
         if let Some(ttl) = shorter(reply.wrap_ttl, call.wrap_ttl) {
             let wrapped = self.wraps.wrap(&reply, &call.id, &call.path, ttl)?;
-            return Ok(Answer::json(200, Reply::default().envelope("", Some(&wrapped.info()), false)));
+            return Ok(Answer::json(
+                200,
+                Reply::default().envelope("", Some(&wrapped.info()), false),
+            ));
         }
         if matches!(call.operation, Operation::List | Operation::Scan) {
             check_list(&reply)?;
@@ -77,9 +85,17 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
 
 /// A list without keys is 404, unless it says something else.
 fn check_list(reply: &Reply) -> Result<(), Refusal> {
-    let fields = reply.data.as_ref().and_then(Value::as_object).filter(|fields| !fields.is_empty());
+    let fields = reply
+        .data
+        .as_ref()
+        .and_then(Value::as_object)
+        .filter(|fields| !fields.is_empty());
     let Some(fields) = fields else {
-        return if reply.warnings.is_empty() { Err(Refusal::status(404)) } else { Ok(()) };
+        return if reply.warnings.is_empty() {
+            Err(Refusal::status(404))
+        } else {
+            Ok(())
+        };
     };
     match fields.get("keys") {
         None | Some(Value::Null) => Ok(()),

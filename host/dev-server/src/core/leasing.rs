@@ -16,7 +16,10 @@ impl Core {
     /// # Errors
     /// Vault's refusals, and the engine's.
     pub(crate) async fn renew(&self, id: &str, increment: Duration) -> Result<Reply, Refusal> {
-        let lease = self.leases.get(id).ok_or_else(|| Refusal::user("lease not found"))?;
+        let lease = self
+            .leases
+            .get(id)
+            .ok_or_else(|| Refusal::user("lease not found"))?;
         let now = self.clock.now();
         lease.check_renewable(now).map_err(Refusal::user)?;
         let Some((mount, rest)) = self.mount_of(&lease.path) else {
@@ -32,7 +35,9 @@ impl Core {
         };
         let age = now.duration_since(lease.issued).unwrap_or_default();
         let bounds = (mount.default_ttl(), mount.max_ttl());
-        let Some((ttl, warning)) = calculate_ttl(increment, secret.lease.ttl, secret.lease.max_ttl, bounds, age) else {
+        let Some((ttl, warning)) =
+            calculate_ttl(increment, secret.lease.ttl, secret.lease.max_ttl, bounds, age)
+        else {
             return Err(Refusal::user("past the max TTL, cannot renew"));
         };
         let data = answer.as_ref().and_then(|answer| answer.data.clone());
@@ -52,7 +57,11 @@ impl Core {
         Ok(Reply {
             data: data.and_then(|data| data.decode().ok()),
             warnings,
-            lease: Some(LeaseShown { id: lease.id, renewable: lease.renewable, ttl }),
+            lease: Some(LeaseShown {
+                id: lease.id,
+                renewable: lease.renewable,
+                ttl,
+            }),
             ..Reply::default()
         })
     }
@@ -62,12 +71,19 @@ impl Core {
     /// # Errors
     /// What the engine says; the lease stays and is tried again later.
     pub(crate) async fn revoke(&self, id: &str) -> Result<(), Refusal> {
-        let Some(lease) = self.leases.get(id) else { return Ok(()) };
+        let Some(lease) = self.leases.get(id) else {
+            return Ok(());
+        };
         let revoked = match self.mount_of(&lease.path) {
             Some((mount, rest)) => match mount.engine() {
                 Ok(engine) => {
                     let request = lease_request(Operation::Revoke, &mount, rest, &lease, Duration::ZERO);
-                    engine.backend.handle_request(request).await.map_err(|error| error.to_string()).and_then(engine_error)
+                    engine
+                        .backend
+                        .handle_request(request)
+                        .await
+                        .map_err(|error| error.to_string())
+                        .and_then(engine_error)
                 }
                 Err(why) => Err(why),
             },
@@ -77,7 +93,11 @@ impl Core {
         match revoked {
             Ok(()) => Ok(self.leases.remove(id)?),
             Err(why) => {
-                let lease = Lease { failures: lease.failures + 1, expires: lease.expires.min(self.clock.now()), ..lease };
+                let lease = Lease {
+                    failures: lease.failures + 1,
+                    expires: lease.expires.min(self.clock.now()),
+                    ..lease
+                };
                 self.leases.put(lease)?;
                 let text = format!("failed to revoke \"{id}\": failed to revoke entry: {why}");
                 Err(Refusal::collected(400, &[&text]))
@@ -105,8 +125,12 @@ impl Core {
         loop {
             for lease in self.leases.next_due().await {
                 if self.revoke(&lease.id).await.is_err() {
-                    let point = self.mount_of(&lease.path).map_or_else(String::new, |(mount, _)| mount.path());
-                    self.journal.trouble(&format!("a lease of {point} has expired and could not be revoked"));
+                    let point = self
+                        .mount_of(&lease.path)
+                        .map_or_else(String::new, |(mount, _)| mount.path());
+                    self.journal.trouble(&format!(
+                        "a lease of {point} has expired and could not be revoked"
+                    ));
                 }
             }
         }
@@ -131,7 +155,8 @@ fn lease_request(
 /// An engine may also answer with an error in its data.
 fn engine_error(answer: Option<vault_plugin::Response>) -> Result<(), String> {
     let data = answer.and_then(|answer| answer.data);
-    let fields: serde_json::Map<String, serde_json::Value> = data.and_then(|data| data.decode().ok()).unwrap_or_default();
+    let fields: serde_json::Map<String, serde_json::Value> =
+        data.and_then(|data| data.decode().ok()).unwrap_or_default();
     match fields.get("error") {
         Some(error) => Err(error.as_str().unwrap_or("the engine refused").to_owned()),
         None => Ok(()),

@@ -27,13 +27,18 @@ impl Core {
         let path = call.path.clone();
         let found = self.mount_of(&path);
         let open = found.as_ref().is_some_and(|(mount, rest)| {
-            mount.engine().is_ok_and(|engine| is_special(&engine.special.unauthenticated, rest))
+            mount
+                .engine()
+                .is_ok_and(|engine| is_special(&engine.special.unauthenticated, rest))
         });
         if !open {
             self.authorize(&call.token)?;
         }
         let Some((mount, rest)) = found else {
-            return Err(Refusal::new(404, format!("no handler for route \"{path}\". route entry not found.")));
+            return Err(Refusal::new(
+                404,
+                format!("no handler for route \"{path}\". route entry not found."),
+            ));
         };
         if mount.is_tainted() {
             return Err(Refusal::unsupported_path());
@@ -48,7 +53,8 @@ impl Core {
                 Err(Error::UnsupportedPath) => None,
                 Err(Error::User(text)) => return Err(Refusal::user(text)),
                 Err(error) => {
-                    self.journal.trouble(&format!("an existence check of {} failed: {error}", mount.path()));
+                    self.journal
+                        .trouble(&format!("an existence check of {} failed: {error}", mount.path()));
                     return Err(Refusal::collected(500, &["internal error"]));
                 }
             };
@@ -76,7 +82,10 @@ impl Core {
         request.mount_point = entry.path;
         request.mount_type = entry.engine;
         request.unauthenticated = unauthenticated && !known;
-        request.wrap = call.wrap_ttl.map(|ttl| WrapRequest { ttl, ..WrapRequest::default() });
+        request.wrap = call.wrap_ttl.map(|ttl| WrapRequest {
+            ttl,
+            ..WrapRequest::default()
+        });
         if known {
             let salted = [self.cluster.salt.as_str(), &entry.uuid, &call.token].join("\0");
             request.client_token = hex::encode(Sha256::digest(salted));
@@ -99,31 +108,54 @@ impl Core {
             Some(text) => {
                 let object: Option<Map<String, Value>> = text.decode().ok();
                 let floats = object.and_then(|object| as_floats(Value::Object(object)));
-                Some(floats.ok_or_else(|| Refusal::collected(500, &["the engine's data is not a JSON object that Vault can read"]))?)
+                Some(floats.ok_or_else(|| {
+                    Refusal::collected(
+                        500,
+                        &["the engine's data is not a JSON object that Vault can read"],
+                    )
+                })?)
             }
             None => None,
         };
         if !response.redirect.is_empty() {
-            return Ok(Outcome::Raw(Answer::empty(307).with_header("location", &response.redirect)));
+            return Ok(Outcome::Raw(
+                Answer::empty(307).with_header("location", &response.redirect),
+            ));
         }
         if let Some(error) = data.as_ref().and_then(engine_error) {
             return Err(error);
         }
-        if let Some(fields) = data.as_ref().and_then(Value::as_object).filter(|data| data.contains_key("http_status_code")) {
+        if let Some(fields) = data
+            .as_ref()
+            .and_then(Value::as_object)
+            .filter(|data| data.contains_key("http_status_code"))
+        {
             return Ok(Outcome::Raw(raw::answer(fields, response.secret.is_some())));
         }
         let mut reply = Reply {
             data,
             warnings: response.warnings,
             mount_type: entry.engine.clone(),
-            wrap_ttl: response.wrap_info.map(|info| info.ttl).filter(|ttl| !ttl.is_zero()),
+            wrap_ttl: response
+                .wrap_info
+                .map(|info| info.ttl)
+                .filter(|ttl| !ttl.is_zero()),
             headers: allowed(&response.headers, entry.config.list("allowed_response_headers")),
             ..Reply::default()
         };
         if let Some(secret) = response.secret {
-            let leased = entry.options.as_ref().and_then(|options| options.get("leased_passthrough"));
-            if matches!(entry.engine.as_str(), "kv" | "generic") && leased.is_none_or(|leased| leased != "true") {
-                reply.lease = Some(LeaseShown { id: String::new(), renewable: false, ttl: secret.lease.ttl });
+            let leased = entry
+                .options
+                .as_ref()
+                .and_then(|options| options.get("leased_passthrough"));
+            if matches!(entry.engine.as_str(), "kv" | "generic")
+                && leased.is_none_or(|leased| leased != "true")
+            {
+                reply.lease = Some(LeaseShown {
+                    id: String::new(),
+                    renewable: false,
+                    ttl: secret.lease.ttl,
+                });
             } else {
                 let bounds = (mount.default_ttl(), mount.max_ttl());
                 let zero = std::time::Duration::ZERO;
@@ -132,8 +164,14 @@ impl Core {
                     return Err(Refusal::collected(500, &["max TTL must be greater than zero"]));
                 };
                 reply.warnings.extend(warning);
-                let lease = self.leases.register(&call.path, ttl, &secret, response.data.as_ref())?;
-                reply.lease = Some(LeaseShown { id: lease.id, renewable: lease.renewable, ttl });
+                let lease = self
+                    .leases
+                    .register(&call.path, ttl, &secret, response.data.as_ref())?;
+                reply.lease = Some(LeaseShown {
+                    id: lease.id,
+                    renewable: lease.renewable,
+                    ttl,
+                });
             }
         }
         Ok(reply.into())
@@ -146,7 +184,10 @@ fn engine_error(data: &Value) -> Option<Refusal> {
     let text = fields.get("error")?.as_str()?;
     match (fields.len(), fields.get("data")) {
         (1, _) => Some(Refusal::user(text)),
-        (2, Some(data)) => Some(Refusal { data: Some(data.clone()), ..Refusal::user(text) }),
+        (2, Some(data)) => Some(Refusal {
+            data: Some(data.clone()),
+            ..Refusal::user(text)
+        }),
         _ => None,
     }
 }
@@ -172,10 +213,20 @@ pub(crate) fn refusal(error: &Error) -> Refusal {
 /// The headers that the mount passes to its engine, by their canonical names.
 fn passed(headers: &HeaderMap, names: &[String]) -> std::collections::BTreeMap<String, Vec<String>> {
     let values = |name: &str| -> Vec<String> {
-        headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).map(str::to_owned).collect()
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .map(str::to_owned)
+            .collect()
     };
-    let passed = names.iter().filter(|name| !name.eq_ignore_ascii_case("x-vault-token"));
-    passed.map(|name| (canonical(name), values(name))).filter(|(_, values)| !values.is_empty()).collect()
+    let passed = names
+        .iter()
+        .filter(|name| !name.eq_ignore_ascii_case("x-vault-token"));
+    passed
+        .map(|name| (canonical(name), values(name)))
+        .filter(|(_, values)| !values.is_empty())
+        .collect()
 }
 
 /// The headers that the mount lets its engine answer with.
@@ -183,8 +234,13 @@ fn allowed(headers: &std::collections::BTreeMap<String, Vec<String>>, names: &[S
     let mut allowed = HeaderMap::new();
     for (name, values) in headers {
         let known = names.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
-        let Some(name) = HeaderName::try_from(name.as_str()).ok().filter(|_| known) else { continue };
-        for value in values.iter().filter_map(|value| HeaderValue::from_str(value).ok()) {
+        let Some(name) = HeaderName::try_from(name.as_str()).ok().filter(|_| known) else {
+            continue;
+        };
+        for value in values
+            .iter()
+            .filter_map(|value| HeaderValue::from_str(value).ok())
+        {
             allowed.append(name.clone(), value);
         }
     }
@@ -219,17 +275,41 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append("x-request-id", HeaderValue::from_static("1"));
         headers.append("x-vault-token", HeaderValue::from_static("secret"));
-        let names = ["X-REQUEST-ID".to_owned(), "X-Vault-Token".to_owned(), "X-Absent".to_owned()];
+        let names = [
+            "X-REQUEST-ID".to_owned(),
+            "X-Vault-Token".to_owned(),
+            "X-Absent".to_owned(),
+        ];
         let passed = passed(&headers, &names);
-        assert_eq!(passed.into_iter().collect::<Vec<_>>(), [("X-Request-Id".to_owned(), vec!["1".to_owned()])]);
+        assert_eq!(
+            passed.into_iter().collect::<Vec<_>>(),
+            [("X-Request-Id".to_owned(), vec!["1".to_owned()])]
+        );
     }
 
     #[test]
     fn errors_have_vaults_statuses() {
         assert_eq!(refusal(&Error::User("x".into())), Refusal::user("x"));
-        assert_eq!(refusal(&Error::UnsupportedOperation), Refusal::unsupported_operation());
+        assert_eq!(
+            refusal(&Error::UnsupportedOperation),
+            Refusal::unsupported_operation()
+        );
         assert_eq!(refusal(&Error::UnsupportedPath), Refusal::unsupported_path());
-        assert_eq!(refusal(&Error::Coded { status: 418, message: "tea".into() }).status, 418);
-        assert_eq!(refusal(&Error::Coded { status: 200, message: "odd".into() }).status, 500);
+        assert_eq!(
+            refusal(&Error::Coded {
+                status: 418,
+                message: "tea".into()
+            })
+            .status,
+            418
+        );
+        assert_eq!(
+            refusal(&Error::Coded {
+                status: 200,
+                message: "odd".into()
+            })
+            .status,
+            500
+        );
     }
 }

@@ -25,10 +25,14 @@ pub(crate) fn parse_duration(value: &Value) -> Result<Duration, String> {
     let mut total = Duration::ZERO;
     let mut rest = text.as_str();
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(invalid)?;
+        let digits = rest
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .ok_or_else(invalid)?;
         let (number, after) = rest.split_at(digits);
         let number: f64 = number.parse().map_err(|_| invalid())?;
-        let unit_length = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
+        let unit_length = after
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_length);
         let seconds = match unit {
             "ns" => 1e-9,
@@ -52,9 +56,19 @@ pub(crate) fn human_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let fraction = format!("{:.9}", f64::from(duration.subsec_nanos()) / 1e9);
-    let fraction = fraction.trim_start_matches('0').trim_end_matches('0').trim_end_matches('.');
-    let parts = [(hours > 0, format!("{hours}h")), (minutes > 0, format!("{minutes}m"))];
-    let mut text: String = parts.into_iter().filter(|(shown, _)| *shown).map(|(_, part)| part).collect();
+    let fraction = fraction
+        .trim_start_matches('0')
+        .trim_end_matches('0')
+        .trim_end_matches('.');
+    let parts = [
+        (hours > 0, format!("{hours}h")),
+        (minutes > 0, format!("{minutes}m")),
+    ];
+    let mut text: String = parts
+        .into_iter()
+        .filter(|(shown, _)| *shown)
+        .map(|(_, part)| part)
+        .collect();
     if rest > 0 || !fraction.is_empty() || text.is_empty() {
         text.push_str(&format!("{rest}{fraction}s"));
     }
@@ -77,16 +91,30 @@ mod tests {
             (json!(""), 0.0),
             (json!(null), 0.0),
         ] {
-            assert_eq!(parse_duration(&value), Ok(Duration::from_secs_f64(seconds)), "{value}");
+            assert_eq!(
+                parse_duration(&value),
+                Ok(Duration::from_secs_f64(seconds)),
+                "{value}"
+            );
         }
-        assert_eq!(parse_duration(&json!("abc")).unwrap_err(), "time: invalid duration \"abc\"");
+        assert_eq!(
+            parse_duration(&json!("abc")).unwrap_err(),
+            "time: invalid duration \"abc\""
+        );
         assert!(parse_duration(&json!("5x")).is_err());
         assert!(parse_duration(&json!([1])).is_err());
     }
 
     #[test]
     fn zero_parts_are_left_out() {
-        for (seconds, text) in [(0.0, "0s"), (3600.0, "1h"), (5400.0, "1h30m"), (61.0, "1m1s"), (0.5, "0.5s"), (3601.0, "1h1s")] {
+        for (seconds, text) in [
+            (0.0, "0s"),
+            (3600.0, "1h"),
+            (5400.0, "1h30m"),
+            (61.0, "1m1s"),
+            (0.5, "0.5s"),
+            (3601.0, "1h1s"),
+        ] {
             assert_eq!(human_duration(Duration::from_secs_f64(seconds)), text);
         }
     }

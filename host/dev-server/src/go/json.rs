@@ -77,9 +77,17 @@ pub(crate) fn as_floats(value: Value) -> Option<Value> {
 }
 
 fn as_float(number: &Number) -> Option<Number> {
-    let float: f64 = number.to_string().parse().ok().filter(|float: &f64| float.is_finite())?;
+    let float: f64 = number
+        .to_string()
+        .parse()
+        .ok()
+        .filter(|float: &f64| float.is_finite())?;
     let small_or_large = float != 0.0 && !(1e-6..1e21).contains(&float.abs());
-    let text = if small_or_large { exponential(float) } else { float.to_string() };
+    let text = if small_or_large {
+        exponential(float)
+    } else {
+        float.to_string()
+    };
     serde_json::from_str(&text).ok()
 }
 
@@ -121,6 +129,9 @@ mod tests {
     #[test]
     fn keys_are_sorted_and_markup_is_escaped() {
         let value = serde_json::json!({"b": "<&>\u{2028}\u{7}", "a": [{"d": 1, "c": null}]});
-        assert_eq!(to_text(&value), r#"{"a":[{"c":null,"d":1}],"b":"\u003c\u0026\u003e\u2028\u0007"}"#);
+        assert_eq!(
+            to_text(&value),
+            r#"{"a":[{"c":null,"d":1}],"b":"\u003c\u0026\u003e\u2028\u0007"}"#
+        );
     }
 }

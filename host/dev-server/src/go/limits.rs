@@ -27,7 +27,11 @@ impl Container {
         if self.count <= MAX_ENTRIES {
             return Ok(());
         }
-        let (kind, what) = if self.is_object() { ("object", "entry") } else { ("array", "element") };
+        let (kind, what) = if self.is_object() {
+            ("object", "entry")
+        } else {
+            ("array", "element")
+        };
         Err(format!("JSON {kind} exceeds allowed {what} count"))
     }
 }
@@ -37,7 +41,10 @@ impl Container {
 /// # Errors
 /// Vault's text.
 pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
-    let mut rest = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start();
+    let mut rest = body
+        .strip_prefix(b"\xef\xbb\xbf")
+        .unwrap_or(body)
+        .trim_ascii_start();
     if !rest.starts_with(b"{") && !rest.starts_with(b"[") {
         return Ok(());
     }
@@ -53,7 +60,10 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
             return Err("invalid character ']' after array element".to_owned());
         }
         if open.is_empty() && begun {
-            return Err(format!("invalid character '{}' after top-level value", char::from(first)));
+            return Err(format!(
+                "invalid character '{}' after top-level value",
+                char::from(first)
+            ));
         }
         tokens += 1;
         if tokens > MAX_TOKENS {
@@ -68,7 +78,12 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
                     return Err("JSON input exceeds allowed nesting depth".to_owned());
                 }
                 let closing = if first == b'{' { b'}' } else { b']' };
-                open.push(Container { closing, keys: HashSet::new(), count: 0, expects_key: first == b'{' });
+                open.push(Container {
+                    closing,
+                    keys: HashSet::new(),
+                    count: 0,
+                    expects_key: first == b'{',
+                });
                 &rest[1..]
             }
             b'}' | b']' => {
@@ -80,7 +95,10 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
                 match open.last_mut() {
                     Some(container) if container.is_object() && container.expects_key => {
                         if !container.keys.insert(string.to_vec()) {
-                            return Err(format!("duplicate key '{}' in object", String::from_utf8_lossy(string)));
+                            return Err(format!(
+                                "duplicate key '{}' in object",
+                                String::from_utf8_lossy(string)
+                            ));
                         }
                         container.count()?;
                         container.expects_key = false;
@@ -98,16 +116,26 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
             b':' => &rest[1..],
             b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => {
                 value(&mut open)?;
-                let end = rest.iter().position(|byte| b",:]} \t\r\n".contains(byte)).unwrap_or(rest.len());
+                let end = rest
+                    .iter()
+                    .position(|byte| b",:]} \t\r\n".contains(byte))
+                    .unwrap_or(rest.len());
                 &rest[end..]
             }
             other => {
-                return Err(format!("invalid character '{}' looking for beginning of value", char::from(other)));
+                return Err(format!(
+                    "invalid character '{}' looking for beginning of value",
+                    char::from(other)
+                ));
             }
         }
         .trim_ascii_start();
     }
-    if open.is_empty() { Ok(()) } else { Err("malformed JSON, unclosed containers".to_owned()) }
+    if open.is_empty() {
+        Ok(())
+    } else {
+        Err("malformed JSON, unclosed containers".to_owned())
+    }
 }
 
 /// A value begins: counted where it is an array's.
@@ -123,13 +151,17 @@ fn value(open: &mut [Container]) -> Result<(), String> {
 fn close(open: &mut Vec<Container>, closing: u8) -> Result<(), String> {
     let closing_text = char::from(closing);
     let Some(container) = open.pop() else {
-        return Err(format!("malformed JSON: unmatched closing delimiter '{closing_text}'"));
+        return Err(format!(
+            "malformed JSON: unmatched closing delimiter '{closing_text}'"
+        ));
     };
     if container.is_object() && !container.expects_key {
         return Err("invalid character '}' after object key".to_owned());
     }
     if container.closing != closing {
-        return Err(format!("malformed JSON: mismatched closing delimiter '{closing_text}'"));
+        return Err(format!(
+            "malformed JSON: mismatched closing delimiter '{closing_text}'"
+        ));
     }
     Ok(())
 }
@@ -179,7 +211,14 @@ mod tests {
 
     #[test]
     fn what_is_fine_or_no_container_passes() {
-        for body in ["", "null", "x", r#" {"a":{"a":[1,"\"",null,-1.5e3,{}]},"b":true} "#, "\u{feff}{}", "[]"] {
+        for body in [
+            "",
+            "null",
+            "x",
+            r#" {"a":{"a":[1,"\"",null,-1.5e3,{}]},"b":true} "#,
+            "\u{feff}{}",
+            "[]",
+        ] {
             assert_eq!(check_limits(body.as_bytes()), Ok(()), "{body}");
         }
     }

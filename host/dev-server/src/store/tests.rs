@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use airlock_storage::Storage as _;
+use redb::StorageBackend;
 use redb::backends::FileBackend;
-use redb::{BackendError, StorageBackend};
 
 use super::*;
 
@@ -17,7 +17,10 @@ async fn a_list_shows_children_in_order_and_each_folder_once() {
     for key in ["b", "b-", "b/x", "b/y", "b0", "a/b/c", "z", "ü"] {
         view.put(Entry::new(key, "v")).await.unwrap();
     }
-    assert_eq!(view.list("").await.unwrap(), ["a/", "b", "b-", "b/", "b0", "z", "ü"]);
+    assert_eq!(
+        view.list("").await.unwrap(),
+        ["a/", "b", "b-", "b/", "b0", "z", "ü"]
+    );
     assert_eq!(view.list("b/").await.unwrap(), ["x", "y"]);
     assert!(view.list("missing/").await.unwrap().is_empty());
     assert_eq!(view.list_page("", "b-", 2).await.unwrap(), ["b/", "b0"]);
@@ -27,7 +30,10 @@ async fn a_list_shows_children_in_order_and_each_folder_once() {
 #[tokio::test]
 async fn mounts_do_not_see_each_other() {
     let store = Arc::new(Store::memory().unwrap());
-    let (one, other) = (View::of_mount(Arc::clone(&store), "1"), View::of_mount(Arc::clone(&store), "10"));
+    let (one, other) = (
+        View::of_mount(Arc::clone(&store), "1"),
+        View::of_mount(Arc::clone(&store), "10"),
+    );
     one.put(Entry::new("k", "one")).await.unwrap();
     other.put(Entry::new("k", "other")).await.unwrap();
     one.wipe().await.unwrap();
@@ -44,7 +50,12 @@ async fn a_transaction_writes_everything_or_nothing() {
     given_up.rollback().await.unwrap();
     assert_eq!(view.get("a").await.unwrap(), None);
     let mut kept = view.begin().await.unwrap().unwrap();
-    kept.put(Entry { seal_wrap: true, ..Entry::new("a", "1") }).await.unwrap();
+    kept.put(Entry {
+        seal_wrap: true,
+        ..Entry::new("a", "1")
+    })
+    .await
+    .unwrap();
     kept.put(Entry::new("b", "2")).await.unwrap();
     kept.delete("b").await.unwrap();
     kept.commit().await.unwrap();
@@ -56,8 +67,19 @@ async fn a_transaction_writes_everything_or_nothing() {
 async fn what_is_stored_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new/store");
-    view(Store::open(&path).unwrap()).put(Entry::new("k", "v")).await.unwrap();
-    assert_eq!(view(Store::open(&path).unwrap()).get("k").await.unwrap().unwrap().value, "v");
+    view(Store::open(&path).unwrap())
+        .put(Entry::new("k", "v"))
+        .await
+        .unwrap();
+    assert_eq!(
+        view(Store::open(&path).unwrap())
+            .get("k")
+            .await
+            .unwrap()
+            .unwrap()
+            .value,
+        "v"
+    );
 }
 
 #[test]
@@ -69,13 +91,29 @@ fn a_store_that_is_in_use_or_newer_or_no_store_is_refused_in_one_line() {
     store.put_document(FORMAT_KEY, &(FORMAT + 1)).unwrap();
     drop(store);
     let error = Store::open(directory.path()).unwrap_err();
-    assert!(matches!(error, Error::NewerStore { found: 2, known: 1, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::NewerStore {
+                found: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{error}"
+    );
 
     let file = directory.path().join("vault.redb");
     std::fs::write(&file, "a text that somebody keeps here").unwrap();
     let error = Store::open(directory.path()).unwrap_err();
-    assert!(!error.to_string().contains('\n') && matches!(error, Error::Store { .. }), "{error}");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a text that somebody keeps here");
+    assert!(
+        !error.to_string().contains('\n') && matches!(error, Error::Store { .. }),
+        "{error}"
+    );
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "a text that somebody keeps here"
+    );
 
     let error = Store::open(&file.join("below")).unwrap_err();
     assert!(matches!(error, Error::Directory { .. }), "{error}");
@@ -89,28 +127,28 @@ struct Full {
 }
 
 impl Full {
-    fn room(&self) -> Result<(), BackendError> {
+    fn room(&self) -> Result<(), io::Error> {
         match self.full.load(Ordering::SeqCst) {
-            true => Err(BackendError::Io(io::ErrorKind::StorageFull.into())),
+            true => Err(io::ErrorKind::StorageFull.into()),
             false => Ok(()),
         }
     }
 }
 
 impl StorageBackend for Full {
-    fn len(&self) -> Result<u64, BackendError> {
+    fn len(&self) -> Result<u64, io::Error> {
         self.file.len()
     }
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), BackendError> {
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
         self.file.read(offset, out)
     }
-    fn set_len(&self, len: u64) -> Result<(), BackendError> {
+    fn set_len(&self, len: u64) -> Result<(), io::Error> {
         self.room().and_then(|()| self.file.set_len(len))
     }
-    fn sync_data(&self) -> Result<(), BackendError> {
+    fn sync_data(&self) -> Result<(), io::Error> {
         self.file.sync_data()
     }
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), BackendError> {
+    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
         self.room().and_then(|()| self.file.write(offset, data))
     }
 }
@@ -123,9 +161,17 @@ async fn a_full_disk_is_said_loses_nothing_and_is_forgotten_once_there_is_room()
     let open = {
         let (path, full) = (path.clone(), Arc::clone(&full));
         move || {
-            let file =
-                fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
-            let backend = Full { file: FileBackend::new(file)?, full: Arc::clone(&full) };
+            let file = fs::OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
+                .unwrap();
+            let backend = Full {
+                file: FileBackend::new(file)?,
+                full: Arc::clone(&full),
+            };
             Ok(Database::builder().create_with_backend(backend)?)
         }
     };

@@ -20,13 +20,22 @@ pub(crate) struct View {
 impl View {
     /// The storage of the mount with this id.
     pub(crate) fn of_mount(store: Arc<Store>, uuid: &str) -> View {
-        View { store, prefix: format!("logical/{uuid}/").into() }
+        View {
+            store,
+            prefix: format!("logical/{uuid}/").into(),
+        }
     }
 
     /// Removes every entry, all at once.
     pub(crate) async fn wipe(&self) -> Result<()> {
         let entries = self.store.entries(&self.prefix)?;
-        self.write(entries.into_iter().map(|entry| Change::Delete(entry.key)).collect()).await
+        self.write(
+            entries
+                .into_iter()
+                .map(|entry| Change::Delete(entry.key))
+                .collect(),
+        )
+        .await
     }
 
     fn key(&self, key: &str) -> Result<String> {
@@ -37,7 +46,10 @@ impl View {
     }
 
     fn put_change(&self, entry: Entry) -> Result<Change> {
-        Ok(Change::Put(Entry { key: self.key(&entry.key)?, ..entry }))
+        Ok(Change::Put(Entry {
+            key: self.key(&entry.key)?,
+            ..entry
+        }))
     }
 
     async fn write(&self, changes: Vec<Change>) -> Result<()> {
@@ -51,7 +63,10 @@ impl View {
 impl Storage for View {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
         let found = self.store.get(&self.key(key)?)?;
-        Ok(found.map(|entry| Entry { key: key.to_owned(), ..entry }))
+        Ok(found.map(|entry| Entry {
+            key: key.to_owned(),
+            ..entry
+        }))
     }
 
     async fn put(&self, entry: Entry) -> Result<()> {
@@ -71,7 +86,10 @@ impl Storage for View {
     }
 
     async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
-        Ok(Some(Box::new(Held { view: self.clone(), changes: Vec::new() })))
+        Ok(Some(Box::new(Held {
+            view: self.clone(),
+            changes: Vec::new(),
+        })))
     }
 }
 

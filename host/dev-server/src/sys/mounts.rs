@@ -55,7 +55,10 @@ async fn tune(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> 
             let entry = mount.entry();
             let mut shown = Map::new();
             shown.insert("description".to_owned(), entry.description.into());
-            shown.insert("default_lease_ttl".to_owned(), mount.default_ttl().as_secs().into());
+            shown.insert(
+                "default_lease_ttl".to_owned(),
+                mount.default_ttl().as_secs().into(),
+            );
             shown.insert("max_lease_ttl".to_owned(), mount.max_ttl().as_secs().into());
             entry.config.shown(&mut shown);
             if let Some(options) = entry.options {
@@ -66,7 +69,11 @@ async fn tune(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> 
         Operation::Update => match core.tune(path, &call.fields()).await? {
             None => Ok(Outcome::Nothing),
             Some(warning) => {
-                let reply = Reply { warnings: vec![warning], mount_type: "system".to_owned(), ..Reply::default() };
+                let reply = Reply {
+                    warnings: vec![warning],
+                    mount_type: "system".to_owned(),
+                    ..Reply::default()
+                };
                 Ok(reply.into())
             }
         },
@@ -79,12 +86,21 @@ fn table(core: &Core, effective: bool) -> Map<String, Value> {
     let own = [
         ("cubbyhole/", "cubbyhole", "per-token private secret storage"),
         ("identity/", "identity", "identity store"),
-        ("sys/", "system", "system endpoints used for control, policy and debugging"),
+        (
+            "sys/",
+            "system",
+            "system endpoints used for control, policy and debugging",
+        ),
     ];
-    let own = own.into_iter().map(|(path, kind, description)| {
-        (path.to_owned(), builtin(kind, description, core, effective))
-    });
-    own.chain(core.mounts().iter().map(|mount| (mount.path(), mount.shown(effective)))).collect()
+    let own = own
+        .into_iter()
+        .map(|(path, kind, description)| (path.to_owned(), builtin(kind, description, core, effective)));
+    own.chain(
+        core.mounts()
+            .iter()
+            .map(|mount| (mount.path(), mount.shown(effective))),
+    )
+    .collect()
 }
 
 /// One of Vault's own mounts, which are shown but hold nothing here.
@@ -114,17 +130,24 @@ pub(super) fn internal_ui(core: &Core, call: &Call, path: &str) -> Result<Outcom
     }
     let path = path.strip_prefix("ui/").ok_or_else(Refusal::unsupported_path)?;
     let shown = match path {
-        "mounts" => json!({ "auth": { "token/": tokens::auth_mount(core, true) }, "secret": table(core, true) }),
+        "mounts" => {
+            json!({ "auth": { "token/": tokens::auth_mount(core, true) }, "secret": table(core, true) })
+        }
         "namespaces" => json!({ "keys": [""] }),
         "resultant-acl" => json!({ "root": true, "chroot_namespace": "" }),
         "authenticated-messages" | "unauthenticated-messages" => json!({}),
         _ => {
-            let path = path.strip_prefix("mounts/").ok_or_else(Refusal::unsupported_path)?;
+            let path = path
+                .strip_prefix("mounts/")
+                .ok_or_else(Refusal::unsupported_path)?;
             let Some((mount, _)) = core.mount_of(path) else {
                 let path = sanitized(path);
-                return Err(Refusal::new(403, format!(
-                    "preflight capability check returned 403, please ensure client's policies grant access to path \"{path}\""
-                )));
+                return Err(Refusal::new(
+                    403,
+                    format!(
+                        "preflight capability check returned 403, please ensure client's policies grant access to path \"{path}\""
+                    ),
+                ));
             };
             let mut shown = mount.shown(true);
             shown["path"] = mount.path().into();

@@ -16,12 +16,18 @@ pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
     let mut paths = Map::new();
     let mut schemas = Map::new();
     for mount in core.mounts() {
-        let Some(document) = document_of(core, &mount).await else { continue };
+        let Some(document) = document_of(core, &mount).await else {
+            continue;
+        };
         let path = mount.path();
         for (below, item) in document["paths"].as_object().into_iter().flatten() {
             paths.insert(format!("/{path}{}", below.trim_start_matches('/')), item.clone());
         }
-        for (name, schema) in document["components"]["schemas"].as_object().into_iter().flatten() {
+        for (name, schema) in document["components"]["schemas"]
+            .as_object()
+            .into_iter()
+            .flatten()
+        {
             schemas.insert(name.clone(), schema.clone());
         }
     }
@@ -45,11 +51,13 @@ async fn document_of(core: &Core, mount: &crate::mount::Mount) -> Option<Value> 
     let mut request = Request::new(Operation::Help, "");
     request.mount_point.clone_from(&path);
     request.mount_type = mount.entry().engine;
-    request.data = vault_plugin::Json::encode(&json!({ "requestResponsePrefix": path.trim_end_matches('/') })).ok();
+    request.data =
+        vault_plugin::Json::encode(&json!({ "requestResponsePrefix": path.trim_end_matches('/') })).ok();
     let answer = match engine.backend.handle_request(request).await {
         Ok(answer) => answer?,
         Err(error) => {
-            core.journal.trouble(&format!("{path} gives no OpenAPI document: {error}"));
+            core.journal
+                .trouble(&format!("{path} gives no OpenAPI document: {error}"));
             return None;
         }
     };

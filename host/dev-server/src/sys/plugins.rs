@@ -37,15 +37,26 @@ pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcom
 /// `catalog/secret/<name>` and `reload/secret/<name>`.
 async fn one(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
     if let Some(name) = path.strip_prefix("reload/secret/") {
-        let mounts = core.mounts().into_iter().map(|mount| mount.entry()).filter(|entry| entry.engine == name);
+        let mounts = core
+            .mounts()
+            .into_iter()
+            .map(|mount| mount.entry())
+            .filter(|entry| entry.engine == name);
         return reload_all(core, mounts.map(|entry| entry.path).collect()).await;
     }
-    let name = path.strip_prefix("catalog/secret/").ok_or_else(Refusal::unsupported_path)?;
+    let name = path
+        .strip_prefix("catalog/secret/")
+        .ok_or_else(Refusal::unsupported_path)?;
     if call.operation != Operation::Read {
-        return Err(Refusal::user("this server's plugins are those that it was started with"));
+        return Err(Refusal::user(
+            "this server's plugins are those that it was started with",
+        ));
     }
     let engines = core.factory.engines();
-    let engine = engines.iter().find(|engine| engine.name == name).ok_or_else(|| Refusal::status(404))?;
+    let engine = engines
+        .iter()
+        .find(|engine| engine.name == name)
+        .ok_or_else(|| Refusal::status(404))?;
     Ok(system(json!({
         "args": null,
         "builtin": false,
@@ -58,12 +69,18 @@ async fn one(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
 
 async fn reload(core: &Core, call: &Call) -> Result<Outcome, Refusal> {
     let fields = call.fields();
-    let paths = match (text(&fields, "plugin"), fields.get("mounts").map(strings).unwrap_or_default()) {
+    let paths = match (
+        text(&fields, "plugin"),
+        fields.get("mounts").map(strings).unwrap_or_default(),
+    ) {
         ("", paths) if paths.is_empty() => return Err(Refusal::user("plugin or mounts must be provided")),
         ("", paths) => paths.iter().map(|path| sanitized(path)).collect(),
         (plugin, _) => {
             let entries = core.mounts().into_iter().map(|mount| mount.entry());
-            entries.filter(|entry| entry.engine == plugin).map(|entry| entry.path).collect()
+            entries
+                .filter(|entry| entry.engine == plugin)
+                .map(|entry| entry.path)
+                .collect()
         }
     };
     reload_all(core, paths).await
@@ -74,7 +91,9 @@ async fn reload_all(core: &Core, paths: Vec<String>) -> Result<Outcome, Refusal>
         let Some(mount) = core.mount_at(&path) else {
             return Err(Refusal::user(format!("cannot fetch mount entry on \"{path}\"")));
         };
-        core.reload(&mount).await.map_err(|error| Refusal::user(error.to_string()))?;
+        core.reload(&mount)
+            .await
+            .map_err(|error| Refusal::user(error.to_string()))?;
     }
     Ok(system(json!({ "reload_id": crate::random::uuid() })))
 }

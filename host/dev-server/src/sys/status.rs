@@ -91,7 +91,9 @@ pub(crate) fn fixed(core: &Core, call: &Call, path: &str) -> Result<Outcome, Ref
         "ha-status" => Ok(system(json!({ "nodes": [] }))),
         "key-status" => {
             let installed = moment(core.root.issued);
-            Ok(system(json!({ "term": 1, "install_time": installed, "encryptions": 0 })))
+            Ok(system(
+                json!({ "term": 1, "install_time": installed, "encryptions": 0 }),
+            ))
         }
         _ => Err(Refusal::unsupported_path()),
     }

@@ -19,17 +19,24 @@ pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcome, Ref
             token if core.is_root(token) => Ok(shown(core)),
             _ => Err(Refusal::new(403, "bad token")),
         },
-        ("lookup-accessor", Operation::Update) if text(&fields, "accessor") == core.root.accessor => Ok(shown(core)),
+        ("lookup-accessor", Operation::Update) if text(&fields, "accessor") == core.root.accessor => {
+            Ok(shown(core))
+        }
         ("lookup-accessor", Operation::Update) => Err(Refusal::new(403, "invalid accessor")),
-        ("accessors", Operation::List) => {
-            Ok(Reply { mount_type: "token".to_owned(), ..Reply::data(json!({ "keys": [core.root.accessor] })) }.into())
+        ("accessors", Operation::List) => Ok(Reply {
+            mount_type: "token".to_owned(),
+            ..Reply::data(json!({ "keys": [core.root.accessor] }))
         }
+        .into()),
         ("renew-self" | "renew", Operation::Update) => Err(Refusal::user("lease is not renewable")),
-        ("revoke-self" | "revoke" | "create" | "create-orphan", Operation::Update) => {
-            Err(Refusal::user("a development server has one token, which stays: the root token"))
-        }
-        ("lookup-self" | "lookup" | "lookup-accessor" | "accessors" | "renew-self" | "renew" | "revoke-self"
-            | "revoke" | "create" | "create-orphan", _) => Err(Refusal::unsupported_operation()),
+        ("revoke-self" | "revoke" | "create" | "create-orphan", Operation::Update) => Err(Refusal::user(
+            "a development server has one token, which stays: the root token",
+        )),
+        (
+            "lookup-self" | "lookup" | "lookup-accessor" | "accessors" | "renew-self" | "renew"
+            | "revoke-self" | "revoke" | "create" | "create-orphan",
+            _,
+        ) => Err(Refusal::unsupported_operation()),
         _ => Err(Refusal::unsupported_path()),
     }
 }
@@ -55,7 +62,11 @@ fn shown(core: &Core) -> Outcome {
         "ttl": 0,
         "type": "service",
     });
-    Reply { mount_type: "token".to_owned(), ..Reply::data(data) }.into()
+    Reply {
+        mount_type: "token".to_owned(),
+        ..Reply::data(data)
+    }
+    .into()
 }
 
 /// The auth mount that every Vault has.

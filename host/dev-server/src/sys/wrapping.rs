@@ -11,7 +11,9 @@ const INVALID: &str = "wrapping token is not valid or does not exist";
 
 /// None where the path is not one of these.
 pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Option<Outcome>, Refusal> {
-    let Some(action) = path.strip_prefix("sys/wrapping/") else { return Ok(None) };
+    let Some(action) = path.strip_prefix("sys/wrapping/") else {
+        return Ok(None);
+    };
     if call.operation == Operation::Help {
         return Ok(None);
     }
@@ -19,7 +21,11 @@ pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Option<Outco
     let write = call.operation == Operation::Update;
     let given = text(&fields, "token");
     // Where the body names none, the caller's own token is the one.
-    let token = if given.is_empty() { call.token.as_str() } else { given };
+    let token = if given.is_empty() {
+        call.token.as_str()
+    } else {
+        given
+    };
     let invalid = || Refusal::user(INVALID);
     let outcome = match (action, write) {
         ("wrap", true) => {
@@ -27,7 +33,11 @@ pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Option<Outco
             if call.wrap_ttl.is_none() {
                 return Err(Refusal::user("endpoint requires response wrapping to be used"));
             }
-            Reply { mount_type: "system".to_owned(), ..Reply::data(fields.into()) }.into()
+            Reply {
+                mount_type: "system".to_owned(),
+                ..Reply::data(fields.into())
+            }
+            .into()
         }
         ("unwrap", true) => {
             let wrapped = core.wraps.take(token)?.ok_or_else(invalid)?;
@@ -43,7 +53,10 @@ pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Option<Outco
         }
         ("rewrap", true) => {
             let wrapped = core.wraps.rewrap(token)?.ok_or_else(invalid)?;
-            Outcome::Raw(Answer::json(200, Reply::default().envelope("", Some(&wrapped.info()), false)))
+            Outcome::Raw(Answer::json(
+                200,
+                Reply::default().envelope("", Some(&wrapped.info()), false),
+            ))
         }
         ("wrap" | "unwrap" | "lookup" | "rewrap", _) => return Err(Refusal::unsupported_operation()),
         _ => return Err(Refusal::unsupported_path()),

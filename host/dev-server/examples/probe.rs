@@ -1,0 +1,57 @@
+//! The engine that the tests mount on both servers, as a plugin for the real Vault.
+#![allow(missing_docs, unreachable_pub)]
+
+use std::sync::Arc;
+
+use airlock_storage::{Entry, Result, Storage};
+use vault_plugin::{Backend, Error, Factory, Setup, StorageEntry, async_trait};
+
+#[path = "../tests/common/probe.rs"]
+mod probe;
+
+struct Plugin;
+
+#[async_trait]
+impl Factory for Plugin {
+    async fn setup(&self, mount: Setup) -> std::result::Result<Arc<dyn Backend>, Error> {
+        Ok(Arc::new(probe::Probe {
+            storage: Arc::new(Broker(mount.storage)),
+            config: mount.config,
+        }))
+    }
+}
+
+/// Vault's storage as the engine knows it.
+struct Broker(vault_plugin::Storage);
+
+fn failed(error: Error) -> airlock_storage::Error {
+    airlock_storage::Error::Backend(error.to_string())
+}
+
+#[async_trait]
+impl Storage for Broker {
+    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+        let entry = self.0.get(key).await.map_err(failed)?;
+        Ok(entry.map(|entry| Entry::new(entry.key, entry.value)))
+    }
+    async fn put(&self, entry: Entry) -> Result<()> {
+        self.0
+            .put(StorageEntry::new(entry.key, entry.value))
+            .await
+            .map_err(failed)
+    }
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.0.delete(key).await.map_err(failed)
+    }
+    async fn list(&self, folder: &str) -> Result<Vec<String>> {
+        self.0.list(folder).await.map_err(failed)
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    if let Err(error) = vault_plugin::serve(Plugin).await {
+        eprintln!("{error}");
+        std::process::exit(1);
+    }
+}

@@ -1,0 +1,189 @@
+//! What `sys/mounts/<path>` and its `tune` take: settings, options, bounds of leases.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::mounting::sanitized;
+use super::{Core, MOUNTS};
+use crate::answer::Refusal;
+use crate::go::parse_duration;
+use crate::mount::{LISTS, MountConfig, MountEntry, SYSTEM_TTL};
+
+impl Core {
+    /// `sys/mounts/<path>/tune` with these fields; a warning where it made a reload.
+    pub(crate) async fn tune(
+        &self,
+        path: &str,
+        fields: &Map<String, Value>,
+    ) -> Result<Option<String>, Refusal> {
+        let path = sanitized(path);
+        if ["cubbyhole/", "sys/", "audit/", "identity/"]
+            .iter()
+            .any(|fixed| path.starts_with(fixed))
+        {
+            return Err(Refusal::user(format!("cannot tune \"{path}\"")));
+        }
+        let _turn = self.changes.lock().await;
+        let Some((mount, _)) = self.mount_of(&path) else {
+            return Err(Refusal::user(format!(
+                "tune of path \"{path}\" failed: no mount entry found"
+            )));
+        };
+        let mut entry = mount.entry();
+        for (name, bound) in [("default_lease_ttl", 0), ("max_lease_ttl", 1)] {
+            let ttl = match fields.get(name) {
+                None => continue,
+                Some(value) if value.as_str() == Some("") => continue,
+                Some(value) if value.as_str() == Some("system") => Default::default(),
+                Some(value) => parse_duration(value).map_err(Refusal::user)?,
+            };
+            let config = &mut entry.config;
+            *[&mut config.default_lease_ttl, &mut config.max_lease_ttl][bound] = ttl;
+        }
+        check_tuned_ttls(&entry.config)?;
+        if let Some(description) = fields.get("description").and_then(Value::as_str) {
+            entry.description = description.to_owned();
+        }
+        set_visibility(&mut entry.config, fields)?;
+        set_lists(&mut entry.config, fields);
+        let upgraded = tune_options(&mut entry, fields)?;
+        self.store
+            .put_document(&format!("{MOUNTS}{}", entry.path), &entry)?;
+        mount.set_entry(entry);
+        if upgraded.is_some()
+            && let Err(error) = self.reload(&mount).await
+        {
+            self.journal
+                .trouble(&format!("{} was tuned but not reloaded: {error}", mount.path()));
+        }
+        Ok(upgraded)
+    }
+}
+
+/// A list of names, which may come as an array or as a text with commas.
+pub(crate) fn strings(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(values) => values
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        Value::String(text) => text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub(super) fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
+    fields.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+pub(super) fn flag(fields: &Map<String, Value>, name: &str) -> bool {
+    match fields.get(name) {
+        Some(Value::Bool(flag)) => *flag,
+        Some(Value::String(text)) => text.parse().unwrap_or_default(),
+        _ => false,
+    }
+}
+
+pub(super) fn options(fields: &Map<String, Value>) -> Option<BTreeMap<String, String>> {
+    let options = fields.get("options")?.as_object()?;
+    let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Some(
+        options
+            .iter()
+            .map(|(name, value)| (name.clone(), as_text(value)))
+            .collect(),
+    )
+}
+
+fn check_tuned_ttls(config: &MountConfig) -> Result<(), Refusal> {
+    let max = if config.max_lease_ttl.is_zero() {
+        SYSTEM_TTL
+    } else {
+        config.max_lease_ttl
+    };
+    if config.default_lease_ttl > max {
+        let (default, max) = (config.default_lease_ttl.as_secs(), max.as_secs());
+        return Err(Refusal::user(format!(
+            "backend max lease TTL of {max} is less than the default lease TTL of {default}"
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn set_visibility(config: &mut MountConfig, fields: &Map<String, Value>) -> Result<(), Refusal> {
+    if let Some(visibility) = fields.get("listing_visibility").and_then(Value::as_str) {
+        if !matches!(visibility, "" | "hidden" | "unauth") {
+            return Err(Refusal::user(format!("invalid listing_visibility {visibility}")));
+        }
+        visibility.clone_into(&mut config.listing_visibility);
+    }
+    Ok(())
+}
+
+pub(super) fn set_lists(config: &mut MountConfig, fields: &Map<String, Value>) {
+    for name in LISTS {
+        if let Some(value) = fields.get(name) {
+            let names = strings(value);
+            if names.is_empty() {
+                config.lists.remove(name)
+            } else {
+                config.lists.insert(name.to_owned(), names)
+            };
+        }
+    }
+}
+
+/// Changes the options; the warning of an upgrade where the version was raised.
+fn tune_options(entry: &mut MountEntry, fields: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    let Some(new) = options(fields).filter(|options| !options.is_empty()) else {
+        return Ok(None);
+    };
+    let mut options = entry.options.clone().unwrap_or_default();
+    let mut warning = None;
+    if let Some(wanted) = new.get("version") {
+        let current: i64 = options
+            .get("version")
+            .and_then(|version| version.parse().ok())
+            .unwrap_or(0);
+        let invalid = || {
+            Refusal::user(format!(
+                "unable to parse options: strconv.ParseInt: parsing \"{wanted}\": invalid syntax"
+            ))
+        };
+        let wanted: i64 = if wanted.is_empty() {
+            0
+        } else {
+            wanted.parse().map_err(|_| invalid())?
+        };
+        if !matches!(wanted, 1 | 2) {
+            return Err(Refusal::user(format!("invalid version provided: {wanted}")));
+        }
+        if current > wanted {
+            return Err(Refusal::user(format!(
+                "cannot downgrade mount from version {current}"
+            )));
+        }
+        if current < wanted {
+            warning = Some(format!(
+                "Upgrading mount from version {current} to version {wanted}. This mount will be unavailable for a \
+                 brief period and will resume service shortly."
+            ));
+        }
+    }
+    for (name, value) in new {
+        if value.is_empty() && name != "version" {
+            options.remove(&name);
+        } else {
+            options.insert(name, value);
+        }
+    }
+    entry.options = Some(options);
+    Ok(warning)
+}

@@ -1,0 +1,114 @@
+//! What the page asks for, as JSON, below `/ui/api/`.
+
+use std::time::Duration;
+
+use airlock_storage::Storage;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::{Method, Request};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Refusal};
+use crate::call::{Query, token};
+use crate::core::{Core, sanitized};
+use crate::go::{moment, parse_duration, to_text};
+use crate::journal::RequestRecord;
+
+/// How long a question for new requests waits for one.
+const WAIT: Duration = Duration::from_secs(20);
+/// How many keys of a folder are shown at a time.
+const PAGE: usize = 200;
+
+/// Answers one question of the page.
+///
+/// # Errors
+/// 403 without the token, 404, 405, and 400 for a question that cannot be understood.
+pub(super) async fn answer(request: Request<Incoming>, name: &str, core: &Core) -> Result<Answer, Refusal> {
+    core.authorize(&token(request.headers()))?;
+    let query = Query::of(request.uri());
+    let shown = match (name, request.method()) {
+        ("requests", &Method::GET) => requests(core, &query).await,
+        ("keys", &Method::GET) => keys(core, &query).await?,
+        ("value", &Method::GET) => value(core, &query).await?,
+        ("clock", &Method::GET) => clock(core),
+        ("clock", &Method::POST) => {
+            move_clock(core, &query)?;
+            clock(core)
+        }
+        ("requests" | "keys" | "value" | "clock", _) => return Err(Refusal::status(405)),
+        _ => return Err(Refusal::status(404)),
+    };
+    Ok(Answer::json(200, to_text(&shown)))
+}
+
+/// The requests after number `after`; waits for one where there is none.
+async fn requests(core: &Core, query: &Query) -> Value {
+    let after = query.first("after").parse().unwrap_or(0);
+    let _ = tokio::time::timeout(WAIT, core.journal.wait_after(after)).await;
+    core.journal.after(after).iter().map(shown).collect()
+}
+
+fn shown(record: &RequestRecord) -> Value {
+    json!({
+        "number": record.number,
+        "at": moment(record.at),
+        "operation": record.operation,
+        "path": record.path,
+        "status": record.status,
+        "took_us": u64::try_from(record.took.as_micros()).unwrap_or(u64::MAX),
+        "cost": record.cost.map(|cost| json!({
+            "cpu_us": u64::try_from(cost.cpu.as_micros()).unwrap_or(u64::MAX),
+            "reads": cost.reads,
+            "writes": cost.writes,
+            "lists": cost.lists,
+        })),
+    })
+}
+
+/// The names below a folder of a mount's storage, after a name; no values.
+async fn keys(core: &Core, query: &Query) -> Result<Value, Refusal> {
+    let mount = mount(core, query)?;
+    let names = mount
+        .storage
+        .list_page(query.first("folder"), query.first("after"), PAGE)
+        .await?;
+    Ok(json!({ "more": names.len() == PAGE, "keys": names }))
+}
+
+/// One value, as text where it is text, else in base64.
+async fn value(core: &Core, query: &Query) -> Result<Value, Refusal> {
+    let mount = mount(core, query)?;
+    let entry = mount
+        .storage
+        .get(query.first("key"))
+        .await?
+        .ok_or_else(|| Refusal::status(404))?;
+    Ok(match std::str::from_utf8(&entry.value) {
+        Ok(text) => json!({ "text": text, "seal_wrap": entry.seal_wrap }),
+        Err(_) => json!({ "base64": BASE64.encode(&entry.value), "seal_wrap": entry.seal_wrap }),
+    })
+}
+
+fn mount(core: &Core, query: &Query) -> Result<std::sync::Arc<crate::mount::Mount>, Refusal> {
+    let path = sanitized(query.first("mount"));
+    core.mount_at(&path)
+        .ok_or_else(|| Refusal::new(404, format!("nothing is mounted at {path}")))
+}
+
+fn clock(core: &Core) -> Value {
+    json!({ "now": moment(core.clock.now()), "held": core.clock.is_held() })
+}
+
+/// `?action=hold`, `run` or `advance&by=1h`.
+fn move_clock(core: &Core, query: &Query) -> Result<(), Refusal> {
+    match query.first("action") {
+        "hold" => core.clock.hold(),
+        "run" => core.clock.run(),
+        "advance" => core
+            .clock
+            .advance(parse_duration(&Value::from(query.first("by"))).map_err(Refusal::user)?),
+        _ => return Err(Refusal::user("action must be hold, run or advance")),
+    }
+    Ok(())
+}
