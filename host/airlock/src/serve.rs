@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
+use tokio::sync::OnceCell;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use vault_plugin::{Backend, Error, Factory, Setup, async_trait};
@@ -59,59 +60,68 @@ pub fn run(args: Result<ServeArgs, String>) -> Result<()> {
     served.map_err(Into::into)
 }
 
-/// The process as Vault sees it: a guest to serve, or the reason why there is none.
-enum Plugin {
-    Ready(Engine),
-    Broken(String),
+/// The process as Vault sees it: a guest to serve, or the reason why there is none yet.
+///
+/// Vault keeps a process whose mounts it could not set up, so each set-up tries again: mending the cause is enough.
+struct Plugin {
+    args: Result<ServeArgs, String>,
+    engine: OnceCell<Engine>,
 }
 
 impl Plugin {
     async fn start(args: Result<ServeArgs, String>) -> Self {
-        let engine = match args {
-            Ok(args) => Engine::load(&args).await.map_err(|error| format!("{error:#}")),
-            Err(reason) => Err(reason),
+        let plugin = Self {
+            args,
+            engine: OnceCell::new(),
         };
-        match engine {
-            Ok(engine) => {
-                let description = engine.guest.description();
-                tracing::info!(
-                    guest = description.name,
-                    version = description.version,
-                    sha256 = engine.guest.digest(),
-                    "guest is loaded"
-                );
-                if !engine.pinned {
-                    tracing::warn!(
-                        sha256 = engine.guest.digest(),
-                        "UNPINNED: whoever can write the guest's file can run code on this mount's secrets; register \
-                         the plugin with --guest-sha256 for anything but development"
-                    );
-                }
-                Self::Ready(engine)
-            }
-            Err(reason) => {
+        // Why it failed is in the log, and in the answer to the set-up.
+        let _ = plugin.engine().await;
+        plugin
+    }
+
+    async fn engine(&self) -> Result<&Engine, Error> {
+        self.engine
+            .get_or_try_init(|| self.load())
+            .await
+            .map_err(|reason| {
                 tracing::error!(reason, "no mount can be served");
-                Self::Broken(reason)
-            }
+                Error::Internal(format!("airlock cannot serve this mount: {reason}"))
+            })
+    }
+
+    async fn load(&self) -> Result<Engine, String> {
+        let args = self.args.as_ref().map_err(Clone::clone)?;
+        let engine = Engine::load(args).await.map_err(|error| format!("{error:#}"))?;
+        let description = engine.guest.description();
+        let sha256 = engine.guest.digest();
+        tracing::info!(
+            guest = description.name,
+            version = description.version,
+            sha256,
+            "guest is loaded"
+        );
+        if !engine.pinned {
+            tracing::warn!(
+                sha256,
+                "UNPINNED: whoever can write the guest's file can run code on this mount's secrets; register the plugin \
+                 with --guest-sha256 for anything but development"
+            );
         }
+        Ok(engine)
     }
 }
 
 #[async_trait]
 impl Factory for Plugin {
     fn version(&self) -> String {
-        match self {
-            Self::Ready(engine) => format!("v{}", engine.guest.description().version),
-            Self::Broken(_) => String::new(),
-        }
+        self.engine
+            .get()
+            .map(|engine| format!("v{}", engine.guest.description().version))
+            .unwrap_or_default()
     }
 
     async fn setup(&self, setup: Setup) -> Result<Arc<dyn Backend>, Error> {
-        match self {
-            Self::Ready(engine) => Ok(Arc::new(GuestMount::set_up(engine, setup).await?)),
-            Self::Broken(reason) => Err(Error::Internal(format!(
-                "airlock cannot serve this mount: {reason}"
-            ))),
-        }
+        let engine = self.engine().await?;
+        Ok(Arc::new(GuestMount::set_up(engine, setup).await?))
     }
 }
