@@ -221,7 +221,7 @@ fn unpinned_guest_runs_and_is_warned_of() {
     SERVER
         .log()
         .wait_after(mark, "a warning that the guest is unpinned", |line| {
-            line.level() == "warn" && line.is_hosts() && line.message().contains("unpinned")
+            line.level() == "warn" && line.is_hosts() && line.message().contains("UNPINNED")
         });
 }
 
