@@ -45,6 +45,26 @@ impl Answer {
         }
     }
 
+    /// What Vault answers where there is nothing to say, media type included.
+    pub(crate) fn no_content() -> Answer {
+        Answer::empty(204).with_header("content-type", "application/json")
+    }
+
+    /// 307 to another path of this server, or to wherever an engine says, as Go writes it.
+    pub(crate) fn redirect(to: &str, with_body: bool) -> Answer {
+        let mut answer = Answer::empty(307).with_header("location", to);
+        if with_body {
+            let shown = to
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+                .replace('"', "&#34;");
+            answer = answer.with_header("content-type", "text/html; charset=utf-8");
+            answer.body = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n").into();
+        }
+        answer
+    }
+
     pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Answer {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);

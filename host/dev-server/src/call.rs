@@ -25,6 +25,7 @@ pub(crate) struct Call {
     pub(crate) path: String,
     pub(crate) data: Option<Json>,
     pub(crate) token: String,
+    /// How long the answer is to be wrapped; zero is as none, but engines see it.
     pub(crate) wrap_ttl: Option<Duration>,
     pub(crate) headers: HeaderMap,
     pub(crate) remote: IpAddr,
@@ -112,6 +113,7 @@ impl Head {
             "LIST" => Operation::List,
             "SCAN" => Operation::Scan,
             "HEAD" => Operation::Header,
+            "OPTIONS" => return Err(Refusal::unsupported_operation()),
             _ => return Err(Refusal::status(405)),
         };
         if matches!(operation, Operation::List | Operation::Scan) && !path.ends_with('/') {
@@ -221,7 +223,7 @@ fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
         return Err(refused("requested wrap ttl cannot be negative"));
     }
     let ttl = parse_duration(&Value::from(text)).map_err(|why| refused(&why))?;
-    Ok(Some(ttl).filter(|ttl| !ttl.is_zero()))
+    Ok(Some(ttl))
 }
 
 #[cfg(test)]

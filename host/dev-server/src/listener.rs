@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -73,7 +73,7 @@ async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> 
             .query()
             .map(|query| format!("?{query}"))
             .unwrap_or_default();
-        return Answer::empty(307).with_header("location", &format!("{clean}{query}"));
+        return Answer::redirect(&format!("{clean}{query}"), request.method() == Method::GET);
     }
     if !path.starts_with("/v1/") {
         return ui::answer(request, &core).await;

@@ -28,7 +28,7 @@ pub(crate) struct MountEntry {
     pub(crate) local: bool,
     pub(crate) seal_wrap: bool,
     pub(crate) external_entropy_access: bool,
-    pub(crate) options: Option<BTreeMap<String, String>>,
+    pub(crate) options: BTreeMap<String, String>,
     pub(crate) config: MountConfig,
 }
 

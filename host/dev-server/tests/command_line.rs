@@ -80,9 +80,11 @@ fn engines_are_enabled_listed_tuned_moved_and_disabled() {
     );
     assert!(done(&dev, &["plugin", "list", "secret"]).contains("probe"));
     done(&dev, &["write", "demo/kv/a", "value=x"]);
-    done(&dev, &["secrets", "disable", "demo"]);
-    assert!(!done(&dev, &["secrets", "list"]).contains("demo/"));
-    assert_ne!(vault(&dev, &["read", "demo/kv/a"]).status, 0);
+    done(&dev, &["secrets", "move", "demo", "moved"]);
+    assert_eq!(done(&dev, &["read", "-field=value", "moved/kv/a"]).trim(), "x");
+    done(&dev, &["secrets", "disable", "moved"]);
+    assert!(!done(&dev, &["secrets", "list"]).contains("moved/"));
+    assert_ne!(vault(&dev, &["read", "moved/kv/a"]).status, 0);
     let refused = vault(&dev, &["secrets", "enable", "nope"]);
     assert!(
         refused.stderr.contains("plugin not found in the catalog: nope"),

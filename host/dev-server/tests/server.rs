@@ -147,22 +147,50 @@ fn mounts_secrets_leases_and_wrapped_answers_outlive_the_server() {
 }
 
 #[test]
-fn a_broken_engine_is_said_and_leaves_the_other_mounts_alone() {
-    let (observer, _requests, _trouble) = told();
-    let dev = Dev::observed(Store::memory().unwrap(), Clock::running(), observer);
-    dev.caller.enable("p", "probe");
+fn a_broken_engine_is_said_and_what_was_served_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = |observer| Dev::observed(Store::open(directory.path()).unwrap(), Clock::running(), observer);
+    let dev = start(told().0);
     let refused = dev.caller.write("sys/mounts/b", json!({ "type": "broken" }));
     assert_eq!(
         (refused.status, &refused.body),
         (400, &json!({ "errors": ["the guest is broken"] }))
     );
     assert_eq!(dev.caller.read("b/x").status, 404);
+
+    // An engine that cannot be replaced: the old one serves on.
+    dev.caller.enable("p", "probe");
+    dev.caller.write("p/kv/a", json!({ "value": 1 })).ok();
+    dev.caller
+        .write("sys/mounts/p/tune", json!({ "options": { "break": "now" } }))
+        .ok();
     let replaced = dev.runtime.block_on(dev.server().replace("probe"));
     assert!(
-        replaced.len() == 1 && replaced[0].mount == "p/" && replaced[0].result.is_ok(),
+        replaced.len() == 1 && replaced[0].mount == "p/" && replaced[0].result.is_err(),
         "{replaced:?}"
     );
-    assert_eq!(dev.caller.read("p/echo/x").status, 200);
+    assert_eq!(dev.caller.read("p/kv/a").data()["value"], 1);
+    dev.stop();
+
+    // One that cannot be loaded: the server starts and says so, until it is replaced.
+    let (observer, _requests, trouble) = told();
+    let dev = start(observer);
+    assert_eq!(
+        trouble.recv_timeout(HOUR / 60).unwrap(),
+        "p/ is not served: the guest is broken"
+    );
+    let refused = dev.caller.read("p/kv/a");
+    let why = "the mount p/ is not served: the guest is broken";
+    assert_eq!(
+        (refused.status, &refused.body),
+        (500, &json!({ "errors": [why] }))
+    );
+    dev.caller
+        .write("sys/mounts/p/tune", json!({ "options": { "break": "" } }))
+        .ok();
+    let replaced = dev.runtime.block_on(dev.server().replace("probe"));
+    assert!(replaced[0].result.is_ok(), "{replaced:?}");
+    assert_eq!(dev.caller.read("p/kv/a").data()["value"], 1);
 }
 
 #[test]

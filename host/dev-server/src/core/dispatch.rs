@@ -57,13 +57,16 @@ impl Core {
         let reply = match outcome {
             Outcome::Raw(answer) => return Ok(answer),
             Outcome::Nothing if asks => return Err(Refusal::status(404)),
-            Outcome::Nothing => return Ok(Answer::empty(204)),
+            Outcome::Nothing => return Ok(Answer::no_content()),
             Outcome::Reply(reply) => reply,
         };
         if call.operation == Operation::Help {
             return Ok(Answer::json(200, to_text(&reply.data.unwrap_or(Value::Null))));
         }
         if let Some(ttl) = shorter(reply.wrap_ttl, call.wrap_ttl) {
+            if call.operation == Operation::List && !sys::is_sys(&call.path) {
+                check_wrapped_list(&reply)?;
+            }
             let wrapped = self.wraps.wrap(&reply, &call.id, &call.path, ttl)?;
             return Ok(Answer::json(
                 200,
@@ -80,7 +83,21 @@ impl Core {
 }
 
 fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
-    one.into_iter().chain(other).min()
+    one.into_iter().chain(other).filter(|ttl| !ttl.is_zero()).min()
+}
+
+/// Vault wraps no keys that an external plugin lists, since it looks for a kind of list that those never give.
+fn check_wrapped_list(reply: &Reply) -> Result<(), Refusal> {
+    let fields = reply
+        .data
+        .as_ref()
+        .and_then(Value::as_object)
+        .filter(|fields| !fields.is_empty());
+    match fields {
+        Some(fields) if fields.get("keys").is_none_or(Value::is_null) => Ok(()),
+        None if !reply.warnings.is_empty() => Ok(()),
+        _ => Err(Refusal::new(404, "unsupported path")),
+    }
 }
 
 /// A list without keys is 404, unless it says something else.

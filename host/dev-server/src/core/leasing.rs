@@ -7,6 +7,7 @@ use vault_plugin::{Json, Operation, Request};
 
 use super::Core;
 use crate::answer::{LeaseShown, Refusal, Reply};
+use crate::go::unix_seconds;
 use crate::leases::{Lease, calculate_ttl};
 use crate::mount::Mount;
 
@@ -33,7 +34,8 @@ impl Core {
         let Some(secret) = answer.as_ref().and_then(|answer| answer.secret.clone()) else {
             return Ok(Reply::default());
         };
-        let age = now.duration_since(lease.issued).unwrap_or_default();
+        // Vault counts in whole seconds.
+        let age = Duration::from_secs(unix_seconds(now).saturating_sub(unix_seconds(lease.issued)));
         let bounds = (mount.default_ttl(), mount.max_ttl());
         let Some((ttl, warning)) =
             calculate_ttl(increment, secret.lease.ttl, secret.lease.max_ttl, bounds, age)

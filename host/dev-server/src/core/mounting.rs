@@ -115,8 +115,9 @@ impl Core {
             .into_iter()
             .find(|info| info.name == entry.engine)
             .unwrap_or_default();
-        let mut config = entry.options.clone().unwrap_or_default();
+        let mut config = entry.options.clone();
         config.insert("plugin_name".to_owned(), entry.engine.clone());
+        config.insert("plugin_tier".to_owned(), "unknown".to_owned());
         config.insert("plugin_type".to_owned(), "secret".to_owned());
         config.insert("plugin_version".to_owned(), String::new());
         let setup = MountSetup {
@@ -243,8 +244,8 @@ impl Core {
 fn engine_and_options(
     fields: &Map<String, Value>,
     config: &Map<String, Value>,
-) -> Result<(String, Option<BTreeMap<String, String>>), Refusal> {
-    let mut options = options(fields);
+) -> Result<(String, BTreeMap<String, String>), Refusal> {
+    let mut options = options(fields).unwrap_or_default();
     let mut engine = text(fields, "type");
     if engine.is_empty() {
         return Err(Refusal::user("backend type must be specified as a string"));
@@ -263,24 +264,18 @@ fn engine_and_options(
         "kv" => {}
         "kv-v1" | "kv-v2" => {
             let version = engine.trim_start_matches("kv-v").to_owned();
-            options
-                .get_or_insert_default()
-                .insert("version".to_owned(), version);
+            options.insert("version".to_owned(), version);
             engine = "kv";
         }
         other => {
-            if options
-                .as_ref()
-                .and_then(|options| options.get("version"))
-                .is_some_and(|version| !version.is_empty())
-            {
+            if options.get("version").is_some_and(|version| !version.is_empty()) {
                 return Err(Refusal::user(format!(
                     "secrets engine \"{other}\" does not allow setting a version"
                 )));
             }
         }
     }
-    Ok((engine.to_owned(), options.filter(|options| !options.is_empty())))
+    Ok((engine.to_owned(), options))
 }
 
 fn check_ttls(config: &MountConfig) -> Result<(), Refusal> {

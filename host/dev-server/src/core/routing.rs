@@ -67,7 +67,13 @@ impl Core {
         }
         match engine.backend.handle_request(request).await {
             Ok(None) => Ok(Outcome::Nothing),
-            Ok(Some(response)) => self.outcome(call, &mount, response),
+            Ok(Some(response)) => {
+                let mut outcome = self.outcome(call, &mount, response)?;
+                if let (true, Outcome::Reply(reply)) = (open, &mut outcome) {
+                    reply.mount_type.clear(); // Vault serves such paths as logins, which have none
+                }
+                Ok(outcome)
+            }
             Err(error) => Err(refusal(&error)),
         }
     }
@@ -86,11 +92,11 @@ impl Core {
             ttl,
             ..WrapRequest::default()
         });
+        let salted = [self.cluster.salt.as_str(), &entry.uuid, &call.token].join("\0");
+        request.client_token = hex::encode(Sha256::digest(salted));
         if known {
-            let salted = [self.cluster.salt.as_str(), &entry.uuid, &call.token].join("\0");
-            request.client_token = hex::encode(Sha256::digest(salted));
             request.client_token_accessor.clone_from(&self.root.accessor);
-            "token".clone_into(&mut request.display_name);
+            "root".clone_into(&mut request.display_name);
         }
         let mut connection = Connection::default();
         connection.remote_addr = call.remote.to_string();
@@ -118,9 +124,10 @@ impl Core {
             None => None,
         };
         if !response.redirect.is_empty() {
-            return Ok(Outcome::Raw(
-                Answer::empty(307).with_header("location", &response.redirect),
-            ));
+            return Ok(Outcome::Raw(Answer::redirect(
+                &response.redirect,
+                call.operation == Operation::Read,
+            )));
         }
         if let Some(error) = data.as_ref().and_then(engine_error) {
             return Err(error);
@@ -144,10 +151,7 @@ impl Core {
             ..Reply::default()
         };
         if let Some(secret) = response.secret {
-            let leased = entry
-                .options
-                .as_ref()
-                .and_then(|options| options.get("leased_passthrough"));
+            let leased = entry.options.get("leased_passthrough");
             if matches!(entry.engine.as_str(), "kv" | "generic")
                 && leased.is_none_or(|leased| leased != "true")
             {

@@ -111,7 +111,7 @@ fn check_tuned_ttls(config: &MountConfig) -> Result<(), Refusal> {
     if config.default_lease_ttl > max {
         let (default, max) = (config.default_lease_ttl.as_secs(), max.as_secs());
         return Err(Refusal::user(format!(
-            "backend max lease TTL of {max} is less than the default lease TTL of {default}"
+            "backend max lease TTL of {max} would be less than backend default lease TTL of {default}"
         )));
     }
     Ok(())
@@ -145,7 +145,7 @@ fn tune_options(entry: &mut MountEntry, fields: &Map<String, Value>) -> Result<O
     let Some(new) = options(fields).filter(|options| !options.is_empty()) else {
         return Ok(None);
     };
-    let mut options = entry.options.clone().unwrap_or_default();
+    let mut options = entry.options.clone();
     let mut warning = None;
     if let Some(wanted) = new.get("version") {
         let current: i64 = options
@@ -184,6 +184,6 @@ fn tune_options(entry: &mut MountEntry, fields: &Map<String, Value>) -> Result<O
             options.insert(name, value);
         }
     }
-    entry.options = Some(options);
+    entry.options = options;
     Ok(warning)
 }

@@ -71,6 +71,7 @@ pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcom
                 body.envelope(&call.id, None, false),
             )))
         }
+        ("leases", false) => Err(Refusal::status(404)),
         ("lookup" | "renew" | "revoke" | "revoke-prefix" | "revoke-force" | "tidy", _) => {
             Err(Refusal::unsupported_operation())
         }

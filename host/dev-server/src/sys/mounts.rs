@@ -19,8 +19,14 @@ pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcom
         core.remount(from, to).await?;
         return Ok(system(json!({ "migration_id": crate::random::uuid() })));
     }
+    if let Some(id) = path.strip_prefix("remount/status/") {
+        // A move is done before its id is given.
+        let info = json!({ "status": "success" });
+        return Ok(system(json!({ "migration_id": id, "migration_info": info })));
+    }
     let Some(path) = path.strip_prefix("mounts/") else {
         return match call.operation {
+            _ if path != "mounts" => Err(Refusal::unsupported_path()),
             Operation::Read => Ok(system(table(core, false).into())),
             _ => Err(Refusal::unsupported_operation()),
         };
@@ -61,8 +67,8 @@ async fn tune(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> 
             );
             shown.insert("max_lease_ttl".to_owned(), mount.max_ttl().as_secs().into());
             entry.config.shown(&mut shown);
-            if let Some(options) = entry.options {
-                shown.insert("options".to_owned(), json!(options));
+            if !entry.options.is_empty() {
+                shown.insert("options".to_owned(), json!(entry.options));
             }
             Ok(system(shown.into()))
         }
@@ -134,23 +140,25 @@ pub(super) fn internal_ui(core: &Core, call: &Call, path: &str) -> Result<Outcom
             json!({ "auth": { "token/": tokens::auth_mount(core, true) }, "secret": table(core, true) })
         }
         "namespaces" => json!({ "keys": [""] }),
-        "resultant-acl" => json!({ "root": true, "chroot_namespace": "" }),
+        "resultant-acl" => return Ok(system(json!({ "root": true, "chroot_namespace": "" }))),
         "authenticated-messages" | "unauthenticated-messages" => json!({}),
         _ => {
             let path = path
                 .strip_prefix("mounts/")
                 .ok_or_else(Refusal::unsupported_path)?;
-            let Some((mount, _)) = core.mount_of(path) else {
+            let own = table(core, true)
+                .remove(&sanitized(path))
+                .map(|shown| (sanitized(path), shown));
+            let found = core
+                .mount_of(path)
+                .map(|(mount, _)| (mount.path(), mount.shown(true)))
+                .or(own);
+            let Some((at, mut shown)) = found else {
                 let path = sanitized(path);
-                return Err(Refusal::new(
-                    403,
-                    format!(
-                        "preflight capability check returned 403, please ensure client's policies grant access to path \"{path}\""
-                    ),
-                ));
+                let why = "preflight capability check returned 403, please ensure client's policies grant access to path";
+                return Err(Refusal::new(403, format!("{why} \"{path}\"")));
             };
-            let mut shown = mount.shown(true);
-            shown["path"] = mount.path().into();
+            shown["path"] = at.into();
             shown
         }
     };

@@ -89,7 +89,8 @@ async fn reload(core: &Core, call: &Call) -> Result<Outcome, Refusal> {
 async fn reload_all(core: &Core, paths: Vec<String>) -> Result<Outcome, Refusal> {
     for path in paths {
         let Some(mount) = core.mount_at(&path) else {
-            return Err(Refusal::user(format!("cannot fetch mount entry on \"{path}\"")));
+            let text = format!("cannot fetch mount entry on \"{path}\"");
+            return Err(Refusal::collected(500, &[&text]));
         };
         core.reload(&mount)
             .await

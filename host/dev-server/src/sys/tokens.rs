@@ -7,7 +7,7 @@ use super::{mounts, text};
 use crate::answer::{Outcome, Refusal, Reply};
 use crate::call::Call;
 use crate::core::Core;
-use crate::go::{moment, unix_seconds};
+use crate::go::unix_seconds;
 
 pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
     let fields = call.fields();
@@ -28,7 +28,7 @@ pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcome, Ref
             ..Reply::data(json!({ "keys": [core.root.accessor] }))
         }
         .into()),
-        ("renew-self" | "renew", Operation::Update) => Err(Refusal::user("lease is not renewable")),
+        ("renew-self" | "renew", Operation::Update) => Err(Refusal::user("invalid lease ID")),
         ("revoke-self" | "revoke" | "create" | "create-orphan", Operation::Update) => Err(Refusal::user(
             "a development server has one token, which stays: the root token",
         )),
@@ -47,18 +47,16 @@ fn shown(core: &Core) -> Outcome {
         "accessor": root.accessor,
         "creation_time": unix_seconds(root.issued),
         "creation_ttl": 0,
-        "display_name": "token",
+        "display_name": "root",
         "entity_id": "",
         "expire_time": null,
         "explicit_max_ttl": 0,
         "id": root.token,
-        "issue_time": moment(root.issued),
         "meta": null,
         "num_uses": 0,
         "orphan": true,
-        "path": "auth/token/create",
+        "path": "auth/token/root",
         "policies": ["root"],
-        "renewable": false,
         "ttl": 0,
         "type": "service",
     });

@@ -30,7 +30,7 @@ pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Option<Outco
     let outcome = match (action, write) {
         ("wrap", true) => {
             core.authorize(&call.token)?;
-            if call.wrap_ttl.is_none() {
+            if call.wrap_ttl.is_none_or(|ttl| ttl.is_zero()) {
                 return Err(Refusal::user("endpoint requires response wrapping to be used"));
             }
             Reply {

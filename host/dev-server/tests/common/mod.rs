@@ -27,6 +27,7 @@ impl EngineFactory for Probes {
         ["probe", "kv", "broken"]
             .map(|name| EngineInfo {
                 name: name.to_owned(),
+                sha256: "00".repeat(32),
                 ..EngineInfo::default()
             })
             .into()
@@ -35,6 +36,7 @@ impl EngineFactory for Probes {
     async fn mount(&self, engine: &str, mount: MountSetup) -> Result<Arc<dyn Backend>, Error> {
         match engine {
             "broken" => Err(Error::Internal("the guest is broken".to_owned())),
+            _ if mount.config.contains_key("break") => Err(Error::Internal("the guest is broken".to_owned())),
             _ => Ok(Arc::new(Costly(probe::Probe {
                 storage: mount.storage,
                 config: mount.config,

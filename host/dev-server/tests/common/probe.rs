@@ -72,6 +72,9 @@ impl Backend for Probe {
 
 impl Probe {
     async fn kv(&self, request: &Request, name: &str) -> Result<Option<Response>, Error> {
+        if name.is_empty() && request.operation != Operation::List {
+            return Err(Error::UnsupportedPath);
+        }
         let key = format!("kv/{name}");
         match request.operation {
             Operation::Create | Operation::Update => {
@@ -129,7 +132,7 @@ fn echo(request: &Request) -> Result<Response, Error> {
         "operation": request.operation.as_str(),
         "path": request.path,
         "data": data,
-        "exact": request.data.as_ref().map(|data| data.as_str().len()),
+        "digits": data["b"].to_string(),
         "mount_point": request.mount_point,
         "mount_type": request.mount_type,
         "mount_accessor": !request.mount_accessor.is_empty(),
