@@ -1,0 +1,336 @@
+//! Answers as Vault gives them to its callers.
+
+use std::fmt;
+
+use airlock_sandbox::types::{self, Operation, Response};
+use airlock_sandbox::{Error, Usage};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+
+/// What the caller of Vault's API gets, and what the request used.
+pub struct Answer {
+    status: u16,
+    body: Option<Body>,
+    data: Value,
+    error: Option<String>,
+    warnings: Vec<String>,
+    lease: Option<Lease>,
+    usage: Usage,
+}
+
+enum Body {
+    Json(Value),
+    /// `http_raw_body`: an answer of the guest's own.
+    Raw(String),
+}
+
+/// A lease as Vault keeps it, to renew or revoke.
+#[derive(Clone)]
+pub struct Lease {
+    pub(crate) path: String,
+    pub(crate) secret: types::Secret,
+    pub(crate) data: Option<types::Json>,
+}
+
+impl Lease {
+    /// Its times, its id, and what the guest keeps with it.
+    pub fn secret(&self) -> &types::Secret {
+        &self.secret
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease")
+            .field("secret", &self.secret)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an answer needs to know of its request.
+pub(crate) struct Asked {
+    pub operation: Operation,
+    pub id: String,
+    pub mount_type: String,
+}
+
+impl Answer {
+    pub(crate) fn new(
+        asked: &Asked,
+        result: airlock_sandbox::Result<Option<Response>>,
+        usage: Usage,
+    ) -> Self {
+        let answer = match result {
+            Err(error) => Self::refused(&error),
+            Ok(None) => Self::nothing(asked),
+            Ok(Some(response)) => Self::given(asked, response),
+        };
+        Self { usage, ..answer }
+    }
+
+    fn bare(status: u16, body: Option<Body>) -> Self {
+        Self {
+            status,
+            body,
+            data: Value::Null,
+            error: None,
+            warnings: Vec::new(),
+            lease: None,
+            usage: Usage::default(),
+        }
+    }
+
+    fn nothing(asked: &Asked) -> Self {
+        match asked.operation {
+            Operation::Read | Operation::List | Operation::Scan | Operation::Header => Self::missing(),
+            _ => Self::bare(204, None),
+        }
+    }
+
+    fn missing() -> Self {
+        Self::bare(404, Some(Body::Json(json!({ "errors": [] }))))
+    }
+
+    /// Vault's core collects errors, and says how many it has; only the caller's own mistakes it passes on as they are.
+    fn refused(error: &Error) -> Self {
+        let text = error.to_string();
+        let shown = match error {
+            Error::Guest(types::Error::User(_)) => text.clone(),
+            _ => format!("1 error occurred:\n\t* {text}\n\n"),
+        };
+        let body = Body::Json(json!({ "errors": [shown] }));
+        Self {
+            error: Some(text),
+            ..Self::bare(error.status(), Some(body))
+        }
+    }
+
+    fn given(asked: &Asked, response: Response) -> Self {
+        // The sandbox has checked that it is an object.
+        let data = response
+            .data
+            .as_deref()
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or(Value::Null);
+        if let Some(status) = data.get("http_status_code").and_then(Value::as_u64) {
+            let raw = data
+                .get("http_raw_body")
+                .and_then(Value::as_str)
+                .map(|text| Body::Raw(decoded(text)));
+            return Self {
+                data,
+                ..Self::bare(u16::try_from(status).unwrap_or(500), raw)
+            };
+        }
+        if asked.operation == Operation::List && response.warnings.is_empty() && has_no_keys(&data) {
+            return Self::missing();
+        }
+        let secret = response.secret.as_ref();
+        let seconds = |nanoseconds: i64| nanoseconds / 1_000_000_000;
+        let body = json!({
+            "request_id": asked.id,
+            "lease_id": secret.map_or("", |secret| &secret.lease_id),
+            "renewable": secret.is_some_and(|secret| secret.lease.renewable),
+            "lease_duration": secret.map_or(0, |secret| seconds(secret.lease.ttl)),
+            "data": sorted(data.clone()),
+            "wrap_info": null,
+            "warnings": if response.warnings.is_empty() { Value::Null } else { json!(response.warnings) },
+            "auth": null,
+            "mount_type": asked.mount_type,
+        });
+        Self {
+            data,
+            warnings: response.warnings,
+            ..Self::bare(200, Some(Body::Json(body)))
+        }
+    }
+
+    pub(crate) fn with_lease(self, lease: Option<Lease>) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Whether the status is one of success.
+    pub fn is_success(&self) -> bool {
+        self.status < 400
+    }
+
+    /// This answer, if the request succeeded.
+    ///
+    /// # Panics
+    /// With the status and the error, if it did not.
+    #[track_caller]
+    pub fn expect_success(self) -> Self {
+        assert!(
+            self.is_success(),
+            "status {}: {}",
+            self.status,
+            self.error().unwrap_or("nothing is there")
+        );
+        self
+    }
+
+    /// The guest's data; null if it gave none.
+    pub fn data(&self) -> &Value {
+        &self.data
+    }
+
+    /// The names of a list; none if there is nothing.
+    pub fn keys(&self) -> Vec<&str> {
+        self.data["keys"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect()
+    }
+
+    /// Why the request was refused, in the guest's words or the host's, without Vault's frame around it.
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// The guest's warnings.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The lease, if the guest gave a secret one.
+    pub fn lease(&self) -> Option<&Lease> {
+        self.lease.as_ref()
+    }
+
+    /// What the request used, its existence check included.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// The body that Vault sends; empty for a 204. Numbers keep their digits, where Vault would round them to 64-bit
+    /// floats.
+    pub fn body(&self) -> String {
+        match &self.body {
+            None => String::new(),
+            Some(Body::Raw(text)) => text.clone(),
+            Some(Body::Json(body)) => format!("{body:#}"),
+        }
+    }
+}
+
+/// Its data may be secret.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Vault takes a raw body for Base64 wherever it can be read as that.
+fn decoded(text: &str) -> String {
+    let bytes = STANDARD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn has_no_keys(data: &Value) -> bool {
+    let fields = data.as_object().map_or(0, Map::len);
+    match data.get("keys") {
+        None | Some(Value::Null) => fields == 0,
+        Some(keys) => keys.as_array().is_some_and(Vec::is_empty),
+    }
+}
+
+/// With the fields of objects in order, as Vault sends them.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields
+                .into_iter()
+                .map(|(name, value)| (name, sorted(value)))
+                .collect();
+            fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(values) => values.into_iter().map(sorted).collect(),
+        value => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(operation: Operation, result: airlock_sandbox::Result<Option<Response>>) -> Answer {
+        let asked = Asked {
+            operation,
+            id: "id".into(),
+            mount_type: "kv".into(),
+        };
+        Answer::new(&asked, result, Usage::default())
+    }
+
+    fn data(text: &str) -> airlock_sandbox::Result<Option<Response>> {
+        Ok(Some(Response {
+            data: Some(text.into()),
+            ..Response::default()
+        }))
+    }
+
+    #[test]
+    fn nothing_is_404_where_something_was_asked_for() {
+        assert_eq!(answer(Operation::Read, Ok(None)).status(), 404);
+        assert_eq!(answer(Operation::List, data(r#"{"keys":[]}"#)).status(), 404);
+        assert_eq!(answer(Operation::Delete, Ok(None)).status(), 204);
+        assert_eq!(answer(Operation::Delete, Ok(None)).body(), "");
+    }
+
+    #[test]
+    fn errors_are_framed_as_vault_frames_them() {
+        let user = answer(
+            Operation::Read,
+            Err(Error::Guest(types::Error::User("no".into()))),
+        );
+        assert_eq!((user.status(), user.error()), (400, Some("no")));
+        assert_eq!(
+            serde_json::from_str::<Value>(&user.body()).unwrap(),
+            json!({ "errors": ["no"] })
+        );
+        let denied = answer(Operation::Read, Err(Error::Guest(types::Error::PermissionDenied)));
+        assert_eq!(
+            (denied.status(), denied.error()),
+            (403, Some("permission denied"))
+        );
+        assert!(
+            denied
+                .body()
+                .contains(r"1 error occurred:\n\t* permission denied\n\n")
+        );
+    }
+
+    #[test]
+    fn the_body_has_vaults_fields_and_sorted_data() {
+        let body = answer(
+            Operation::Read,
+            data(r#"{"b":12345678901234567890,"a":{"d":1,"c":2}}"#),
+        )
+        .body();
+        let compact: String = body.split_whitespace().collect();
+        assert_eq!(
+            compact,
+            r#"{"request_id":"id","lease_id":"","renewable":false,"lease_duration":0,"data":{"a":{"c":2,"d":1},"b":12345678901234567890},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}"#
+        );
+    }
+
+    #[test]
+    fn an_answer_of_the_guests_own_is_passed_on() {
+        let raw = answer(
+            Operation::Read,
+            data(r#"{"http_status_code":404,"http_raw_body":"Z29uZQ=="}"#),
+        );
+        assert_eq!((raw.status(), raw.body().as_str()), (404, "gone"));
+    }
+}

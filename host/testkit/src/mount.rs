@@ -1,0 +1,380 @@
+//! A mount: a guest over a storage, and Vault's part in each request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+
+use airlock_sandbox::types::{self, Operation, Response, Timestamp};
+use airlock_sandbox::{MountContext, Services, System, Usage};
+use airlock_storage::faulty::FaultyStorage;
+use airlock_storage::{Entry, MemoryStorage, Settings, Storage};
+use serde_json::Value;
+
+use crate::answer::Asked;
+use crate::services::nanoseconds;
+use crate::{
+    Answer, Clock, Error, FakeSystem, FolderStorage, Guest, Lease, Recorder, Request, Result, Seeded,
+    block_on,
+};
+
+/// How a guest shall be mounted.
+#[must_use = "a mount begins with `start`"]
+pub struct MountBuilder {
+    guest: Guest,
+    entries: Entries,
+    options: Vec<(String, String)>,
+    path: String,
+    identity: Identity,
+    system: Arc<dyn System>,
+    seed: u64,
+    is_real: bool,
+    retry: Duration,
+}
+
+#[derive(Default)]
+struct Identity {
+    entity: String,
+    display_name: String,
+}
+
+#[derive(Clone)]
+enum Entries {
+    Memory(Arc<MemoryStorage>),
+    Folder(Arc<FolderStorage>),
+}
+
+impl Entries {
+    fn storage(&self) -> Arc<dyn Storage> {
+        match self {
+            Self::Memory(storage) => storage.clone(),
+            Self::Folder(storage) => storage.clone(),
+        }
+    }
+
+    fn all(&self) -> Vec<Entry> {
+        match self {
+            Self::Memory(storage) => storage.entries(),
+            Self::Folder(storage) => storage.entries(),
+        }
+    }
+}
+
+impl MountBuilder {
+    pub(crate) fn new(guest: Guest) -> Self {
+        Self {
+            entries: Entries::Memory(Arc::default()),
+            options: Vec::new(),
+            path: format!("{}/", guest.description().name),
+            identity: Identity::default(),
+            system: Arc::new(FakeSystem::default()),
+            seed: 0,
+            is_real: false,
+            retry: Duration::ZERO,
+            guest,
+        }
+    }
+
+    /// Over a storage in memory that holds something already. Default: an empty one.
+    pub fn memory(mut self, storage: Arc<MemoryStorage>) -> Self {
+        self.entries = Entries::Memory(storage);
+        self
+    }
+
+    /// Over a storage in a directory.
+    pub fn folder(mut self, storage: Arc<FolderStorage>) -> Self {
+        self.entries = Entries::Folder(storage);
+        self
+    }
+
+    /// With an option, as `vault secrets enable -options` gives it.
+    pub fn option(mut self, name: &str, value: &str) -> Self {
+        self.options.push((name.into(), value.into()));
+        self
+    }
+
+    /// Where it is mounted. Default: the engine's name.
+    pub fn path(mut self, path: &str) -> Self {
+        self.path = format!("{}/", path.trim_matches('/'));
+        self
+    }
+
+    /// Who makes requests that do not say so themselves. Default: nobody, as with the root token.
+    pub fn entity(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.identity.entity);
+        self
+    }
+
+    /// The display name of whoever makes requests. Default: empty.
+    pub fn display_name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.identity.display_name);
+        self
+    }
+
+    /// A system view. Default: [`FakeSystem::default`].
+    pub fn system(mut self, system: impl System) -> Self {
+        self.system = Arc::new(system);
+        self
+    }
+
+    /// Another seed for the guest's randomness, which repeats in every run. Default: 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// With the machine's clock and the kernel's randomness.
+    pub fn real_time_and_randomness(mut self) -> Self {
+        self.is_real = true;
+        self
+    }
+
+    /// How long the host tries a write again that storage did not take. Default: not at all, so that a call that is
+    /// made to fail stays failed. `airlock serve` does so for 10 s. A write that is made slow needs it, too, because it is
+    /// given up after that time.
+    pub fn retry_storage(mut self, time: Duration) -> Self {
+        self.retry = time;
+        self
+    }
+
+    /// Mounts the guest and initializes it.
+    ///
+    /// # Errors
+    /// [`Error::Initialize`], or [`Error::Runtime`].
+    pub fn start(self) -> Result<Mount> {
+        let faults = FaultyStorage::over(self.entries.storage());
+        let (clock, recorder) = (Clock::default(), Recorder::default());
+        let log = Arc::new(recorder.clone());
+        let mut services = Services {
+            system: self.system.clone(),
+            events: log.clone(),
+            log,
+            ..Services::default()
+        };
+        if !self.is_real {
+            services.clock = Arc::new(clock.clone());
+            services.random = Arc::new(Seeded::new(self.seed));
+        }
+        let context = self.context(&faults, services.clone())?;
+        Ok(Mount {
+            context,
+            faults,
+            clock,
+            recorder,
+            services,
+            requests: AtomicU64::new(0),
+            built: self,
+        })
+    }
+
+    /// A mount of the guest as the sandbox has it, initialized.
+    fn context(&self, faults: &FaultyStorage, services: Services) -> Result<Arc<MountContext>> {
+        let guest = &self.guest.inner;
+        let settings = Settings {
+            flush: self.retry,
+            late: Duration::ZERO,
+            ..guest.description().storage_settings()
+        };
+        let storage = airlock_storage::Mount::new(Arc::new(faults.clone()), settings);
+        let context = MountContext::new(storage, services, self.options.clone(), guest.limits());
+        match block_on(guest.initialize(&context))?.result {
+            // A standby cannot write; Vault serves the mount all the same.
+            Err(error) if !error.is_read_only() => Err(Error::Initialize(error)),
+            _ => Ok(context),
+        }
+    }
+}
+
+/// A guest, mounted. Requests may come from several threads at once.
+pub struct Mount {
+    built: MountBuilder,
+    services: Services,
+    faults: FaultyStorage,
+    clock: Clock,
+    recorder: Recorder,
+    requests: AtomicU64,
+    context: Arc<MountContext>,
+}
+
+impl Mount {
+    /// As after a restart of the host: storage stays, scratch and cache are gone, and the guest is initialized again.
+    ///
+    /// # Errors
+    /// [`Error::Initialize`], or [`Error::Runtime`].
+    pub fn restart(&mut self) -> Result<()> {
+        self.context = self.built.context(&self.faults, self.services.clone())?;
+        Ok(())
+    }
+
+    /// Reads a path.
+    pub fn read(&self, path: &str) -> Answer {
+        self.send(Request::read(path))
+    }
+
+    /// Writes to a path; the existence check decides whether that is a create or an update.
+    pub fn write(&self, path: &str, data: Value) -> Answer {
+        self.send(Request::write(path).data(&data))
+    }
+
+    /// Patches a path.
+    pub fn patch(&self, path: &str, data: Value) -> Answer {
+        self.send(Request::patch(path).data(&data))
+    }
+
+    /// Deletes a path.
+    pub fn delete(&self, path: &str) -> Answer {
+        self.send(Request::delete(path))
+    }
+
+    /// Lists below a path.
+    pub fn list(&self, path: &str) -> Answer {
+        self.send(Request::list(path))
+    }
+
+    /// Sends a request as Vault does: with an id, where it is mounted, and who asks; a write after its existence check.
+    ///
+    /// # Panics
+    /// If this machine gives no threads to run on, which `start` would have said.
+    pub fn send(&self, request: Request) -> Answer {
+        block_on(self.deliver(request)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    async fn deliver(&self, request: Request) -> Answer {
+        let (guest, context) = (&self.built.guest.inner, &self.context);
+        let Request {
+            inner: mut request,
+            undecided,
+        } = request;
+        self.sign(&mut request);
+        let mut usage = Usage::default();
+        if undecided {
+            let outcome = guest.check_existence(context, request.clone()).await;
+            add(&mut usage, &outcome.usage);
+            request.operation = match outcome.result {
+                Ok(Some(false)) => Operation::Create,
+                Err(error) if is_final(&error) => return Answer::new(&asked(&request), Err(error), usage),
+                // A check that failed is none: the request will fail by itself, and say why.
+                Ok(_) | Err(_) => Operation::Update,
+            };
+        }
+        let asked = asked(&request);
+        let path = request.path.clone();
+        let outcome = guest.handle_request(context, request).await;
+        add(&mut usage, &outcome.usage);
+        let mut result = outcome.result;
+        let lease = match &mut result {
+            Ok(Some(response)) => self.lease(&path, &asked.id, response).await,
+            _ => None,
+        };
+        Answer::new(&asked, result, usage).with_lease(lease)
+    }
+
+    /// What Vault adds to a request.
+    fn sign(&self, request: &mut types::Request) {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let MountBuilder {
+            guest,
+            path,
+            identity,
+            ..
+        } = &self.built;
+        request.id = format!("00000000-0000-0000-0000-{number:012}");
+        request.mount_point.clone_from(path);
+        request.mount_type.clone_from(&guest.description().name);
+        request.mount_accessor = format!("{}_00000000", guest.description().name);
+        if request.entity_id.is_empty() {
+            request.entity_id.clone_from(&identity.entity);
+        }
+        request.display_name.clone_from(&identity.display_name);
+    }
+
+    /// Registers the lease of an answer, as Vault does: the mount's times are its bounds.
+    async fn lease(&self, path: &str, id: &str, response: &mut Response) -> Option<Lease> {
+        let secret = response.secret.as_mut()?;
+        let month = nanoseconds(FakeSystem::default().max_lease_ttl);
+        if secret.lease.ttl == 0 {
+            secret.lease.ttl = self.built.system.default_lease_ttl().await.unwrap_or(month);
+        }
+        let longest = self.built.system.max_lease_ttl().await.unwrap_or(month);
+        secret.lease.ttl = secret.lease.ttl.min(longest);
+        secret.lease_id = format!("{}{path}/{}", self.built.path, id.replace('-', ""));
+        let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        secret.lease.issue_time = Some(Timestamp {
+            seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
+            nanoseconds: now.subsec_nanos(),
+        });
+        Some(Lease {
+            path: path.to_owned(),
+            secret: secret.clone(),
+            data: response.data.clone(),
+        })
+    }
+
+    /// What is stored at a key.
+    pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
+        self.entries()
+            .into_iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| entry.value.to_vec())
+    }
+
+    /// Everything that is stored, in the order of the keys.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.built.entries.all()
+    }
+
+    /// Stores an entry beneath the guest, which is told as Vault would tell it.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub fn store(&self, entry: Entry) -> airlock_storage::Result<()> {
+        let key = entry.key.clone();
+        let stored = block_on(self.built.entries.storage().put(entry));
+        self.context.storage().invalidate(&key);
+        stored.unwrap_or_else(|error| Err(airlock_storage::Error::Backend(error.to_string())))
+    }
+
+    /// What shall go wrong with storage; [`FaultyStorage::heal`] ends it.
+    pub fn faults(&self) -> &FaultyStorage {
+        &self.faults
+    }
+
+    /// The guest's time, which stands still; of no use with
+    /// [`real_time_and_randomness`](MountBuilder::real_time_and_randomness).
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// What the guest has logged, and the events that it has sent.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+}
+
+fn asked(request: &types::Request) -> Asked {
+    Asked {
+        operation: request.operation.clone(),
+        id: request.id.clone(),
+        mount_type: request.mount_type.clone(),
+    }
+}
+
+/// Whether the caller hears of an existence check that failed in this way.
+fn is_final(error: &airlock_sandbox::Error) -> bool {
+    use airlock_sandbox::Error::Guest;
+    error.is_read_only()
+        || matches!(
+            error,
+            Guest(types::Error::User(_) | types::Error::UnsupportedPath)
+        )
+}
+
+fn add(usage: &mut Usage, more: &Usage) {
+    usage.cpu += more.cpu;
+    usage.wall += more.wall;
+    usage.memory_bytes = usage.memory_bytes.max(more.memory_bytes);
+    usage.storage_operations += more.storage_operations;
+    usage.storage += more.storage;
+    usage.transfer_bytes += more.transfer_bytes;
+    usage.log_lines += more.log_lines;
+    usage.attempts += more.attempts;
+}

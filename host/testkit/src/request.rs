@@ -1,0 +1,121 @@
+//! Requests as a caller of Vault's API makes them.
+
+use std::time::Duration;
+
+use airlock_sandbox::types::{self, Header, Operation};
+use serde_json::Value;
+
+use crate::Lease;
+use crate::services::nanoseconds;
+
+/// A request, before Vault has looked at it.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub(crate) inner: types::Request,
+    /// Whether the existence check decides between create and update.
+    pub(crate) undecided: bool,
+}
+
+impl Request {
+    /// A request of any kind, sent as it is. Most have a shorter way, below.
+    pub fn new(operation: Operation, path: &str) -> Self {
+        Self {
+            inner: types::Request::new(operation, path),
+            undecided: false,
+        }
+    }
+
+    /// Reads a path.
+    pub fn read(path: &str) -> Self {
+        Self::new(Operation::Read, path)
+    }
+
+    /// Writes to a path: Vault asks the guest's existence check whether that is a create or an update.
+    pub fn write(path: &str) -> Self {
+        Self {
+            undecided: true,
+            ..Self::new(Operation::Update, path)
+        }
+    }
+
+    /// Patches a path.
+    pub fn patch(path: &str) -> Self {
+        Self::new(Operation::Patch, path)
+    }
+
+    /// Deletes a path.
+    pub fn delete(path: &str) -> Self {
+        Self::new(Operation::Delete, path)
+    }
+
+    /// Lists below a path; Vault sees to it that it ends in `/`.
+    pub fn list(path: &str) -> Self {
+        let slash = if path.is_empty() || path.ends_with('/') {
+            ""
+        } else {
+            "/"
+        };
+        Self::new(Operation::List, &format!("{path}{slash}"))
+    }
+
+    /// Asks for the help of a path.
+    pub fn help(path: &str) -> Self {
+        Self::new(Operation::Help, path)
+    }
+
+    /// Vault's tick, once a minute.
+    pub fn tick() -> Self {
+        Self::new(Operation::Rollback, "")
+    }
+
+    /// Renews a lease, by `increment` if that is not zero.
+    pub fn renew(lease: &Lease, increment: Duration) -> Self {
+        let mut request = Self::of_lease(Operation::Renew, lease);
+        if let Some(secret) = &mut request.inner.secret {
+            secret.lease.increment = nanoseconds(increment);
+        }
+        request
+    }
+
+    /// Revokes a lease.
+    pub fn revoke(lease: &Lease) -> Self {
+        Self::of_lease(Operation::Revoke, lease)
+    }
+
+    fn of_lease(operation: Operation, lease: &Lease) -> Self {
+        let mut request = Self::new(operation, &lease.path);
+        request.inner.secret = Some(lease.secret.clone());
+        request.inner.data = lease.data.clone();
+        request
+    }
+
+    /// With data: a JSON object.
+    #[must_use]
+    pub fn data(self, data: &Value) -> Self {
+        self.json(data.to_string())
+    }
+
+    /// With data as a JSON text, which reaches the guest as it is, every digit of its numbers included.
+    #[must_use]
+    pub fn json(mut self, text: impl Into<String>) -> Self {
+        self.inner.data = Some(text.into());
+        self
+    }
+
+    /// As an entity. Default: the mount's, see [`MountBuilder::entity`](crate::MountBuilder::entity).
+    #[must_use]
+    pub fn entity(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.inner.entity_id);
+        self
+    }
+
+    /// With an HTTP header that the mount lets through.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.inner.headers.push(Header {
+            name: name.into(),
+            values: vec![value.into()],
+        });
+        self
+    }
+}

@@ -1,0 +1,110 @@
+//! What was expected and what came, compared.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+/// The first difference of a JSON value; `at` is where it stands. With `all` the value has nothing else.
+pub(super) fn difference(at: &str, expected: &Value, got: &Value, all: bool) -> Option<String> {
+    match (expected, got) {
+        (Value::Object(expected), Value::Object(got)) => {
+            let missing = expected.iter().find_map(|(name, value)| {
+                let at = format!("{at}.{name}");
+                match got.get(name) {
+                    None => Some(format!("{at}: expected {value}, and it is not there")),
+                    Some(got) => difference(&at, value, got, all),
+                }
+            });
+            let more = || got.keys().find(|name| all && !expected.contains_key(*name));
+            missing.or_else(|| more().map(|name| format!("{at}.{name}: is there and was not expected")))
+        }
+        (Value::Array(expected), Value::Array(got)) if expected.len() == got.len() => {
+            let pairs = expected.iter().zip(got).enumerate();
+            pairs.into_iter().find_map(|(index, (expected, got))| {
+                difference(&format!("{at}[{index}]"), expected, got, all)
+            })
+        }
+        _ if expected == got => None,
+        _ => Some(format!("{at}: expected {expected}, got {got}")),
+    }
+}
+
+/// The value that a path such as `user.name` leads to.
+pub(super) fn field<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
+    path.split('.').try_fold(value, |value, name| value.get(name))
+}
+
+/// How a stored value differs from what was expected.
+pub(super) fn stored(key: &str, expected: &Value, got: Option<&[u8]>) -> Option<String> {
+    let at = format!("storage {key:?}");
+    let Some(got) = got else {
+        return Some(format!("{at}: expected {expected}, and it is not there"));
+    };
+    if let Value::String(_) | Value::Object(_) = expected
+        && let Ok(bytes) = bytes(expected)
+    {
+        return (bytes != got).then(|| {
+            format!(
+                "{at}: expected {expected}, got {:?}",
+                String::from_utf8_lossy(got)
+            )
+        });
+    }
+    match serde_json::from_slice(got) {
+        Ok(got) => difference(&at, expected, &got, true),
+        Err(_) => Some(format!(
+            "{at}: expected {expected}, got {:?}, which is no JSON",
+            String::from_utf8_lossy(got)
+        )),
+    }
+}
+
+/// What a value of a scenario stands for in storage: text, JSON, or `{ "$base64" = "…" }`. The error is JSON's text.
+fn bytes(value: &Value) -> Result<Vec<u8>, String> {
+    match value {
+        Value::String(text) => Ok(text.clone().into_bytes()),
+        value => value
+            .get("$base64")
+            .and_then(Value::as_str)
+            .and_then(|text| STANDARD.decode(text).ok())
+            .ok_or_else(|| value.to_string()),
+    }
+}
+
+/// The same, to be stored.
+pub(super) fn to_store(value: &Value) -> Vec<u8> {
+    bytes(value).unwrap_or_else(String::into_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_part_may_have_more_and_the_whole_may_not() {
+        let (some, more) = (json!({ "a": { "b": 1 } }), json!({ "a": { "b": 1, "c": 2 } }));
+        assert_eq!(difference("data", &some, &more, false), None);
+        assert_eq!(
+            difference("data", &some, &more, true).unwrap(),
+            "data.a.c: is there and was not expected"
+        );
+        assert_eq!(
+            difference("data", &more, &some, false).unwrap(),
+            "data.a.c: expected 2, and it is not there"
+        );
+        let lists = difference("data", &json!([1, 2]), &json!([1, 3]), true);
+        assert_eq!(lists.unwrap(), "data[1]: expected 2, got 3");
+        assert!(difference("data", &json!([1]), &json!([1, 2]), false).is_some());
+    }
+
+    #[test]
+    fn stored_values_are_text_json_or_bytes() {
+        assert_eq!(stored("k", &json!("a"), Some(b"a")), None);
+        assert_eq!(stored("k", &json!({ "a": 1 }), Some(br#"{ "a":1 }"#)), None);
+        assert_eq!(stored("k", &json!({ "$base64": "AP8=" }), Some(&[0, 255])), None);
+        assert!(stored("k", &json!("a"), Some(b"b")).is_some());
+        assert!(stored("k", &json!(1), Some(b"x")).unwrap().contains("no JSON"));
+        assert!(stored("k", &json!("a"), None).unwrap().contains("not there"));
+    }
+}

@@ -1,0 +1,172 @@
+//! How scenarios went: for a person, and for a CI server.
+
+use std::fmt::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How a scenario went.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Its file.
+    pub file: PathBuf,
+    /// What it is about.
+    pub about: String,
+    /// The steps that were run; the first that fails is the last.
+    pub steps: Vec<StepReport>,
+    /// The steps after that one.
+    pub not_run: usize,
+}
+
+/// How a step went.
+#[derive(Debug, Clone)]
+pub struct StepReport {
+    /// Its name, or its request.
+    pub name: String,
+    /// The line of its request.
+    pub line: usize,
+    /// What was not as expected, a line each.
+    pub failures: Vec<String>,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl Report {
+    /// Whether all was as expected.
+    pub fn has_passed(&self) -> bool {
+        self.steps.iter().all(|step| step.failures.is_empty())
+    }
+
+    fn time(&self) -> Duration {
+        self.steps.iter().map(|step| step.time).sum()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = if self.has_passed() { "ok  " } else { "FAIL" };
+        let file = self.file.display();
+        let count = self.steps.len();
+        let steps = if count == 1 { "step" } else { "steps" };
+        writeln!(
+            f,
+            "{word} {file}: {} ({count} {steps}, {} ms)",
+            self.about,
+            self.time().as_millis()
+        )?;
+        for step in self.steps.iter().filter(|step| !step.failures.is_empty()) {
+            writeln!(f, "     {file}:{}: {}", step.line, step.name)?;
+            for failure in &step.failures {
+                writeln!(f, "       {failure}")?;
+            }
+        }
+        match self.not_run {
+            0 => Ok(()),
+            1 => writeln!(f, "     the step after it was not run"),
+            more => writeln!(f, "     the {more} steps after it were not run"),
+        }
+    }
+}
+
+/// Reports in JUnit's form, which CI servers read: a suite for each scenario, a case for each step.
+pub fn junit(reports: &[Report]) -> String {
+    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for report in reports {
+        let failures = report
+            .steps
+            .iter()
+            .filter(|step| !step.failures.is_empty())
+            .count();
+        let file = escaped(&report.file.display().to_string());
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            xml,
+            "  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{failures}\" time=\"{:.3}\">",
+            report.steps.len(),
+            report.time().as_secs_f64(),
+        );
+        for step in &report.steps {
+            let _ = write!(
+                xml,
+                "    <testcase classname=\"{file}\" name=\"{}\" line=\"{}\" time=\"{:.3}\"",
+                escaped(&step.name),
+                step.line,
+                step.time.as_secs_f64(),
+            );
+            let _ = match step.failures.as_slice() {
+                [] => writeln!(xml, "/>"),
+                all @ [first, ..] => writeln!(
+                    xml,
+                    "><failure message=\"{}\">{}</failure></testcase>",
+                    escaped(first),
+                    escaped(&all.join("\n"))
+                ),
+            };
+        }
+        xml.push_str("  </testsuite>\n");
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+/// For XML, which has no way to write most control characters.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\n' => out.push_str("&#10;"),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let step = |name: &str, failures: &[&str]| StepReport {
+            name: name.into(),
+            line: 3,
+            failures: failures.iter().map(|text| (*text).to_owned()).collect(),
+            time: Duration::from_millis(2),
+        };
+        let steps = vec![
+            step("read a", &[]),
+            step("write \"a\"", &["status: expected 200, got <500>\u{1}"]),
+        ];
+        Report {
+            file: "a.toml".into(),
+            about: "About.".into(),
+            steps,
+            not_run: 1,
+        }
+    }
+
+    #[test]
+    fn a_person_reads_where_and_why() {
+        assert_eq!(
+            report().to_string(),
+            "FAIL a.toml: About. (2 steps, 4 ms)\n     a.toml:3: write \"a\"\n       status: expected 200, got <500>\u{1}\n     \
+             the step after it was not run\n"
+        );
+    }
+
+    #[test]
+    fn junit_names_suites_and_cases_and_escapes_what_it_shows() {
+        let xml = junit(&[report()]);
+        assert!(
+            xml.contains(r#"<testsuite name="a.toml" tests="2" failures="1" time="0.004">"#),
+            "{xml}"
+        );
+        assert!(
+            xml.contains(r#"name="write &quot;a&quot;""#) && xml.contains("got &lt;500&gt;\u{fffd}"),
+            "{xml}"
+        );
+    }
+}

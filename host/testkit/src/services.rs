@@ -1,0 +1,187 @@
+//! What stands for Vault: a system view, an event bus, a log, and randomness that repeats.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock_sandbox::types::Nanoseconds;
+use airlock_sandbox::{
+    Entity, Events, Group, Level, LogLine, LogSink, Random, Replication, System, SystemError,
+};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+/// A system view that answers what it is told to.
+///
+/// Wrapping, identity tokens and password policies are Vault's own: with this one they are not offered.
+#[derive(Debug, Clone)]
+pub struct FakeSystem {
+    /// Default: 768 h, as Vault's.
+    pub default_lease_ttl: Duration,
+    /// Default: 768 h, as Vault's.
+    pub max_lease_ttl: Duration,
+    /// Default: `1.21.0`.
+    pub vault_version: String,
+    /// Whether the mount is being taken down. Default: no.
+    pub tainted: bool,
+    /// Those that `entity-info` finds. Default: none.
+    pub entities: Vec<Entity>,
+    /// Those that every entity is in. Default: none.
+    pub groups: Vec<Group>,
+}
+
+impl Default for FakeSystem {
+    fn default() -> Self {
+        let month = Duration::from_secs(768 * 3600);
+        Self {
+            default_lease_ttl: month,
+            max_lease_ttl: month,
+            vault_version: "1.21.0".into(),
+            tainted: false,
+            entities: Vec::new(),
+            groups: Vec::new(),
+        }
+    }
+}
+
+/// As the contract counts time.
+pub(crate) fn nanoseconds(time: Duration) -> Nanoseconds {
+    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl System for FakeSystem {
+    async fn default_lease_ttl(&self) -> Result<Nanoseconds, SystemError> {
+        Ok(nanoseconds(self.default_lease_ttl))
+    }
+    async fn max_lease_ttl(&self) -> Result<Nanoseconds, SystemError> {
+        Ok(nanoseconds(self.max_lease_ttl))
+    }
+    async fn tainted(&self) -> Result<bool, SystemError> {
+        Ok(self.tainted)
+    }
+    async fn caching_disabled(&self) -> Result<bool, SystemError> {
+        Ok(false)
+    }
+    async fn local_mount(&self) -> Result<bool, SystemError> {
+        Ok(false)
+    }
+    async fn replication_state(&self) -> Result<Replication, SystemError> {
+        Ok(Replication::empty())
+    }
+    async fn vault_version(&self) -> Result<String, SystemError> {
+        Ok(self.vault_version.clone())
+    }
+    async fn cluster_id(&self) -> Result<String, SystemError> {
+        Ok("00000000-0000-0000-0000-000000000000".into())
+    }
+    async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>, SystemError> {
+        Ok(self
+            .entities
+            .iter()
+            .find(|entity| entity.id == entity_id)
+            .cloned())
+    }
+    async fn groups_for_entity(&self, _: &str) -> Result<Vec<Group>, SystemError> {
+        Ok(self.groups.clone())
+    }
+}
+
+/// One line that a guest logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedLine {
+    /// How much it matters.
+    pub level: Level,
+    /// The message.
+    pub message: String,
+    /// Names and values.
+    pub fields: Vec<(String, String)>,
+}
+
+/// One event that a guest sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEvent {
+    /// Such as `kv-v2/data-write`.
+    pub event_type: String,
+    /// A JSON object.
+    pub metadata: String,
+}
+
+/// Keeps what a guest logged and which events it sent. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder(Arc<Mutex<(Vec<RecordedLine>, Vec<RecordedEvent>)>>);
+
+impl Recorder {
+    /// The lines, oldest first.
+    pub fn lines(&self) -> Vec<RecordedLine> {
+        self.0.lock().0.clone()
+    }
+
+    /// The events, oldest first.
+    pub fn events(&self) -> Vec<RecordedEvent> {
+        self.0.lock().1.clone()
+    }
+}
+
+impl LogSink for Recorder {
+    fn log(&self, line: LogLine<'_>) {
+        let line = RecordedLine {
+            level: line.level,
+            message: line.message.to_owned(),
+            fields: line.fields.to_vec(),
+        };
+        self.0.lock().0.push(line);
+    }
+}
+
+#[async_trait]
+impl Events for Recorder {
+    async fn send(&self, event_type: &str, metadata: &str) -> Result<(), String> {
+        let event = RecordedEvent {
+            event_type: event_type.to_owned(),
+            metadata: metadata.to_owned(),
+        };
+        self.0.lock().1.push(event);
+        Ok(())
+    }
+}
+
+/// Bytes that are the same in every run: the generator SplitMix64. Fit for tests only.
+#[derive(Debug)]
+pub struct Seeded(Mutex<u64>);
+
+impl Seeded {
+    /// From a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(seed))
+    }
+}
+
+impl Random for Seeded {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), String> {
+        let mut state = self.0.lock();
+        for chunk in buffer.chunks_mut(8) {
+            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = *state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_the_same_bytes_and_another_seed_others() {
+        let draw = |seed| {
+            let mut bytes = [0; 13];
+            Seeded::new(seed).fill(&mut bytes).unwrap();
+            bytes
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+}

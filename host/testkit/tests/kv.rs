@@ -1,0 +1,106 @@
+//! The kit with the KV guest, as an author would use it. Build the guest first: `guest/build.sh`.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use airlock_testkit::{Call, Entry, Error, Fault, FolderStorage, Guest, Mount, Operation, Request, json};
+
+fn guest() -> Guest {
+    Guest::load(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../target/guests/kv.wasm"
+    ))
+    .unwrap()
+}
+
+fn kv() -> Mount {
+    guest().mount().start().unwrap()
+}
+
+#[test]
+fn a_value_is_created_read_updated_listed_and_deleted() {
+    let kv = kv();
+    let hello = json!({ "value": "hello" });
+    assert_eq!(
+        kv.write("a/b", hello.clone()).data(),
+        &json!({ "message": "key created" })
+    );
+    assert_eq!(
+        kv.write("a/b", hello.clone()).data(),
+        &json!({ "message": "key updated" })
+    );
+    assert_eq!(kv.read("a/b").data(), &hello);
+    assert_eq!(kv.list("a").keys(), ["b"]);
+    assert_eq!(kv.delete("a/b").expect_success().status(), 200);
+    assert!(kv.entries().is_empty());
+    let missing = kv.read("a/b");
+    assert_eq!((missing.status(), missing.error()), (400, Some("key not found")));
+}
+
+#[test]
+fn an_update_after_its_existence_check_reads_nothing_twice() {
+    let kv = kv();
+    kv.write("a", json!({ "value": "1" })).expect_success();
+    let calls = kv.write("a", json!({ "value": "2" })).usage().storage;
+    assert_eq!((calls.gets, calls.puts, calls.calls()), (1, 1, 2));
+}
+
+#[test]
+fn a_put_that_fails_is_told_and_stores_nothing() {
+    let kv = kv();
+    kv.faults().nth(Call::Put, 2, Fault::Fail);
+    kv.write("a", json!({ "value": "1" })).expect_success();
+    let refused = kv.write("b", json!({ "value": "2" }));
+    assert_eq!(refused.status(), 500);
+    assert!(refused.error().unwrap().contains("failed to put data"));
+    assert_eq!(
+        (kv.stored("kv/a"), kv.stored("kv/b")),
+        (Some(b"1".to_vec()), None)
+    );
+    kv.write("b", json!({ "value": "2" })).expect_success();
+}
+
+#[test]
+fn a_create_of_what_exists_is_a_conflict() {
+    let kv = kv();
+    kv.store(Entry::new("kv/a", "1")).unwrap();
+    let create = Request::new(Operation::Create, "a").data(&json!({ "value": "2" }));
+    assert_eq!(kv.send(create).status(), 409);
+    assert_eq!(kv.stored("kv/a").unwrap(), b"1");
+}
+
+#[test]
+fn what_a_directory_keeps_is_there_for_the_next_mount() {
+    let directory = tempfile::tempdir().unwrap();
+    for (attempt, message) in ["key created", "key updated"].into_iter().enumerate() {
+        let storage = Arc::new(FolderStorage::open(directory.path()).unwrap());
+        let mut kv = guest().mount().folder(storage).start().unwrap();
+        kv.restart().unwrap();
+        assert_eq!(
+            kv.write("a", json!({ "value": attempt })).data()["message"],
+            message
+        );
+    }
+}
+
+#[test]
+fn the_guests_log_is_kept() {
+    assert_eq!(kv().recorder().lines()[0].message, "kv engine is ready");
+}
+
+#[tokio::test]
+async fn a_test_that_runs_on_tokio_may_use_it_too() {
+    assert_eq!(kv().read("a").status(), 400);
+}
+
+#[test]
+fn a_file_that_is_no_guest_is_refused_by_name() {
+    let missing = Guest::load("nowhere.wasm").err().unwrap().to_string();
+    assert!(
+        missing.starts_with("guest nowhere.wasm: cannot be read: "),
+        "{missing}"
+    );
+    let not_wasm = Guest::load(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    assert!(matches!(not_wasm.err().unwrap(), Error::Load { .. }));
+}
