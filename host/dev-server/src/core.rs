@@ -125,7 +125,7 @@ impl Core {
     /// The mount that serves a path, and what is left of it.
     pub(crate) fn mount_of<'a>(&self, path: &'a str) -> Option<(Arc<Mount>, &'a str)> {
         let mounts = self.mounts.read();
-        let found = mounts.iter().find_map(|(prefix, mount)| {
+        mounts.iter().find_map(|(prefix, mount)| {
             // A mount's own path may come without its slash.
             let rest = if path == prefix.trim_end_matches('/') {
                 Some("")
@@ -133,8 +133,7 @@ impl Core {
                 path.strip_prefix(prefix.as_str())
             };
             rest.map(|rest| (Arc::clone(mount), rest))
-        });
-        found
+        })
     }
 
     /// Whether a token is the root token.

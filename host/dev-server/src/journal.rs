@@ -104,6 +104,11 @@ impl Journal {
         let _ = newest.wait_for(|newest| *newest > number).await;
     }
 
+    /// Nobody is kept waiting any longer: the server stops.
+    pub(crate) fn close(&self) {
+        self.newest.send_replace(u64::MAX);
+    }
+
     pub(crate) fn event(&self, mount: &str, event_type: &str, event: &vault_plugin::Event) {
         self.observer.event(mount, event_type, event);
     }

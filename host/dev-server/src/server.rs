@@ -174,6 +174,7 @@ impl DevServer {
     /// Stops taking requests, waits up to 5 s for those that run, and lets every engine clean up.
     pub async fn stop(self) {
         self.stop.cancel();
+        self.core.journal.close();
         self.tasks.close();
         let _ = tokio::time::timeout(PATIENCE, self.tasks.wait()).await;
         for mount in self.core.mounts() {
