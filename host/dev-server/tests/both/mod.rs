@@ -1,0 +1,168 @@
+//! The server under test and a real Vault, with the same engine behind both, and what is to be the same of their answers.
+#![allow(unreachable_pub, clippy::unwrap_used)]
+
+use std::path::PathBuf;
+
+use airlock_tests::{Server, Storage};
+use serde_json::{Value, json};
+
+use crate::common::{Answer, Caller, Dev};
+
+/// The plugin for the real Vault, which cargo builds beside the tests.
+fn probe() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .unwrap()
+        .join("examples/probe");
+    assert!(
+        path.exists(),
+        "{} is missing: build this crate's examples",
+        path.display()
+    );
+    path
+}
+
+pub struct Both {
+    pub dev: Dev,
+    pub vault: Caller,
+    _server: Server,
+    differences: Vec<String>,
+    count: usize,
+}
+
+impl Both {
+    pub fn start() -> Both {
+        let server = Server::start_with("dev-server", Storage::Memory, &probe());
+        let vault = Caller::new(server.client().address(), server.client().token());
+        let dev = Dev::memory();
+        let registration = json!({ "sha256": server.plugin_sha256(), "command": "probe" });
+        vault.write("sys/plugins/catalog/secret/probe", registration).ok();
+        for caller in [&dev.caller, &vault] {
+            caller.enable("p", "probe");
+        }
+        Both {
+            dev,
+            vault,
+            _server: server,
+            differences: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// Sends a request to both and compares all of the answers.
+    pub fn same(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> [Answer; 2] {
+        let answers = [&self.dev.caller, &self.vault].map(|caller| caller.send(method, path, headers, body));
+        self.compare(
+            &format!("{method} {path} {headers:?} {}", body.get(..80).unwrap_or(body)),
+            &answers,
+        );
+        answers
+    }
+
+    pub fn compare(&mut self, what: &str, answers: &[Answer; 2]) {
+        self.count += 1;
+        let [dev, vault] = answers.each_ref().map(seen);
+        if dev != vault {
+            self.differences
+                .push(format!("{what}\n    here:  {dev}\n    Vault: {vault}"));
+        }
+    }
+
+    pub fn get(&mut self, path: &str) -> [Answer; 2] {
+        self.same("GET", path, &[], "")
+    }
+
+    pub fn post(&mut self, path: &str, body: &Value) -> [Answer; 2] {
+        self.same(
+            "POST",
+            path,
+            &[("content-type", "application/json")],
+            &body.to_string(),
+        )
+    }
+
+    pub fn finish(self, least: usize) {
+        assert!(self.count >= least, "only {} requests were compared", self.count);
+        let Both {
+            differences, count, ..
+        } = self;
+        assert!(
+            differences.is_empty(),
+            "{} of {count} differ:\n{}",
+            differences.len(),
+            differences.join("\n")
+        );
+    }
+}
+
+/// What is to be the same of an answer.
+fn seen(answer: &Answer) -> String {
+    let mut body = answer.body.clone();
+    mask(&mut body);
+    let shown = if answer.body.is_null() {
+        json!(answer.text)
+    } else {
+        body
+    };
+    let headers: Vec<String> = [
+        "content-type",
+        "cache-control",
+        "location",
+        "x-probe",
+        "x-vault-raw-error",
+        "www-authenticate",
+    ]
+    .into_iter()
+    .filter_map(|name| Some(format!("{name}: {}", answer.headers.get(name)?)))
+    .collect();
+    format!("{} {headers:?} {shown}", answer.status)
+}
+
+/// Hides what differs from server to server and from time to time, but keeps whether it is there.
+fn mask(value: &mut Value) {
+    const DIFFERENT: [&str; 22] = [
+        "request_id",
+        "lease_id",
+        "accessor",
+        "uuid",
+        "token",
+        "creation_time",
+        "issue_time",
+        "expire_time",
+        "last_renewal",
+        "id",
+        "running_sha256",
+        "running_plugin_version",
+        "cluster_id",
+        "cluster_name",
+        "version",
+        "server_time_utc",
+        "build_date",
+        "storage_type",
+        "reload_id",
+        "development_server",
+        "wrapping_accessor",
+        "migration_id",
+    ];
+    match value {
+        Value::Object(map) => {
+            map.remove("development_server");
+            for (name, value) in map.iter_mut() {
+                match value {
+                    Value::String(text) if DIFFERENT.contains(&name.as_str()) && !text.is_empty() => {
+                        *value = json!("…");
+                    }
+                    Value::Number(_) if name == "ttl" || DIFFERENT.contains(&name.as_str()) => {
+                        *value = json!("…")
+                    }
+                    value => mask(value),
+                }
+            }
+            map.sort_keys();
+        }
+        Value::Array(values) => values.iter_mut().for_each(mask),
+        _ => {}
+    }
+}
