@@ -1,0 +1,208 @@
+//! The scenarios of every guest here, and what is said of scenarios that are wrong. Build the guests first:
+//! `guest/build.sh`.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use airlock_testkit::{Guest, Scenario};
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn guest(name: &str) -> Guest {
+    Guest::load(root().join(format!("target/guests/{name}.wasm"))).unwrap()
+}
+
+/// The folders of guests that ship: those that link to a component and are not for tests alone.
+fn guests() -> Vec<PathBuf> {
+    let folders = fs::read_dir(root().join("guest"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let ships = |folder: &PathBuf| {
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap_or_default();
+        manifest.contains("\"cdylib\"") && !manifest.contains("test-only = true")
+    };
+    folders.filter(ships).collect()
+}
+
+#[test]
+fn every_guest_has_scenarios_and_passes_them() {
+    assert!(guests().len() >= 2);
+    for folder in guests() {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let scenarios =
+            fs::read_dir(folder.join("scenarios")).map(|entries| entries.map(|entry| entry.unwrap().path()));
+        let scenarios: Vec<_> = scenarios.into_iter().flatten().collect();
+        assert!(!scenarios.is_empty(), "guest/{name} has no scenarios/*.toml");
+        for file in scenarios {
+            let report = Scenario::read(&file).unwrap().run(&guest(name)).unwrap();
+            assert!(report.has_passed(), "\n{report}");
+        }
+    }
+}
+
+/// What is said of a scenario that is wrong.
+fn refused(text: &str) -> String {
+    Scenario::parse("a.toml", text).err().unwrap().to_string()
+}
+
+/// A scenario of one step with these lines.
+fn step(lines: &str) -> String {
+    format!("[[step]]\n{lines}\n")
+}
+
+#[test]
+fn a_broken_scenario_is_one_line_with_its_place() {
+    for (text, place, words) in [
+        ("", "a.toml:1: ", "step"),
+        ("step = []", "a.toml:1: ", "no step"),
+        ("x = 1", "a.toml:1: ", "unknown field `x`"),
+        (
+            &step("request = 'read a'\nexpct = 1"),
+            "a.toml:3: ",
+            "unknown field `expct`",
+        ),
+        (
+            &step("request = 'read a'\nexpect.stauts = 1"),
+            "a.toml:3: ",
+            "unknown field `stauts`",
+        ),
+        (
+            &step("request = 'raed a'"),
+            "a.toml:2: ",
+            "\"raed a\" is no request; write read, write",
+        ),
+        (&step("data = { }"), "a.toml:1: ", "missing field `request`"),
+        (
+            &step("request = 'renew x'"),
+            "a.toml:2: ",
+            "no step before this one keeps a lease",
+        ),
+        (
+            &step("request = 'read a'\nwait = 'soon'"),
+            "a.toml:3: ",
+            "no length of time; write 90s",
+        ),
+        (
+            &step("request = 'write a'\njson = '{'"),
+            "a.toml:3: ",
+            "no JSON object",
+        ),
+        (
+            &step("request = 'write a'\ndata = 1"),
+            "a.toml:2: ",
+            "must be a table",
+        ),
+        (
+            &step("request = 'write a'\ndata = { a = nan }"),
+            "a.toml:3: ",
+            "finite",
+        ),
+        (
+            &step("request = 'write a'\nfaults = [{ on = 'put' }]"),
+            "a.toml:3: ",
+            "either `do",
+        ),
+        (
+            &step("request = 'write a'\nfaults = [{ on = 'pot', do = 'fail' }]"),
+            "a.toml:3: ",
+            "unknown variant `pot`",
+        ),
+        (
+            &step("request = 'write a'\nfaults = [{ on = 'put', slow = '1s' }]"),
+            "a.toml:3: ",
+            "retry-storage",
+        ),
+        (
+            &step("request = 'write a'\nfaults = [{ on = 'put', nth = 0, do = 'fail' }]"),
+            "a.toml:3: ",
+            "from 1",
+        ),
+        ("[[step]]\nrequest = 'read", "a.toml:2: ", "string"),
+    ] {
+        let said = refused(text);
+        assert!(
+            said.starts_with(place) && said.contains(words) && !said.contains('\n'),
+            "{text}\n{said}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_scenario_is_named() {
+    let said = Scenario::read(Path::new("nowhere.toml"))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(said.starts_with("nowhere.toml:1: cannot be read"), "{said}");
+}
+
+/// What the report of a scenario against the KV guest says.
+fn told(text: &str) -> String {
+    let report = Scenario::parse("a.toml", text)
+        .unwrap()
+        .run(&guest("kv"))
+        .unwrap();
+    assert!(!report.has_passed());
+    report.to_string()
+}
+
+#[test]
+fn what_is_not_as_expected_is_told_with_its_line() {
+    let wrong = "\
+[[step]]
+request = 'write a'
+data = { value = '1' }
+budget.storage-calls = 1
+lease = 'x'
+expect.status = 204
+expect.data = { message = 'no' }
+expect.lacks = ['message']
+expect.warnings = ['w']
+expect.storage = { 'kv/a' = '2' }
+expect.storage-lacks = ['kv/']
+expect.logs = ['l']
+expect.events = ['e']
+
+[[step]]
+request = 'read a'
+";
+    let told = told(wrong);
+    for line in [
+        "a.toml:2: write a\n",
+        "status: expected 204, got 200\n",
+        "data.message: expected \"no\", got \"key created\"\n",
+        "data.message: is there and was not expected\n",
+        "warnings: expected [\"w\"], got []\n",
+        "budget storage-calls: expected at most 1, used 2\n",
+        "lease: the answer has none",
+        "storage \"kv/a\": expected \"2\", got \"1\"\n",
+        "storage \"kv/a\": is there and was not expected\n",
+        "logs: no line has \"l\"\n",
+        "events: none is \"e\"\n",
+        "the step after it was not run\n",
+    ] {
+        assert!(told.contains(line), "no {line:?} in:\n{told}");
+    }
+}
+
+#[test]
+fn success_is_expected_unless_something_else_is() {
+    assert!(told(&step("request = 'read a'")).contains("status: expected success, got 400 (key not found)"));
+    let error = step("request = 'write a'\ndata = { value = '1' }\nexpect.error = 'no'");
+    assert!(told(&error).contains("status: expected an error, got 200"));
+}
+
+#[test]
+fn a_fault_is_over_with_its_step() {
+    let text = "[[step]]\nrequest = 'list'\nfaults = [{ on = 'list', do = 'kill' }]\nexpect.status = 500\n\n\
+                [[step]]\nrequest = 'write a'\ndata = { value = '1' }\n";
+    let report = Scenario::parse("a.toml", text)
+        .unwrap()
+        .run(&guest("kv"))
+        .unwrap();
+    assert!(report.has_passed(), "{report}");
+}
