@@ -100,8 +100,8 @@ fn run(command: &str) -> Result<String, Error> {
             commit()?;
             spin()
         }
-        // Some 50 ms of work, then an answer.
-        "work" => work(50_000_000),
+        // Some tens of milliseconds of work, then an answer.
+        "work" => work(10_000_000),
 
         // Traps.
         "trap" => trap(),
@@ -122,7 +122,7 @@ fn run(command: &str) -> Result<String, Error> {
         "memory" => loop {
             black_box(vec![1_u8; MIB].leak());
         },
-        "one-allocation" => Ok(format!(r#"{{"bytes":{}}}"#, black_box(vec![1_u8; 3 << 30]).len())),
+        "one-allocation" => Ok(format!(r#"{{"bytes":{}}}"#, black_box(vec![1_u8; 1 << 30]).len())),
         "served" => Ok(format!(r#"{{"served":{}}}"#, SERVED.load(Ordering::Relaxed))),
         // Leaves a mark all over the memory, for `scan` to find if the next instance gets that memory.
         "mark" => {

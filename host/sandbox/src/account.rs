@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::limits::{Exceeded, Limit, Limits};
 use crate::ticker::TICK;
 
@@ -41,8 +43,12 @@ pub(crate) struct Account {
     cpu_budget: Duration,
     /// Nanoseconds used by polls that have ended.
     cpu: AtomicU64,
-    /// When the poll that is going on began, in nanoseconds after `opened`; `IDLE` if none is.
+    /// When the poll that is going on began, by the clock that `by_thread` says; `IDLE` if none is.
     polled_at: AtomicU64,
+    /// Whether polls are timed by the thread's CPU time. That is exact also on a busy machine, but asking for it is a
+    /// system call, which a request of some microseconds should not pay for: so it is asked for once a request has run
+    /// for some ticks.
+    by_thread: AtomicBool,
     /// Epoch ticks that found the guest running.
     ticks: AtomicU32,
     memory: AtomicU64,
@@ -59,6 +65,9 @@ pub(crate) struct Account {
 }
 
 const IDLE: u64 = u64::MAX;
+
+/// Ticks after which CPU time is taken exactly.
+const EXACT_TICKS: u32 = 2;
 
 impl Account {
     /// For a request: `limit` is [`Limit::Wall`]. For what Vault waits for: [`Limit::Start`].
@@ -77,6 +86,7 @@ impl Account {
             cpu_budget: cpu,
             cpu: AtomicU64::new(0),
             polled_at: AtomicU64::new(IDLE),
+            by_thread: AtomicBool::new(false),
             ticks: AtomicU32::new(0),
             memory: AtomicU64::new(0),
             operations: AtomicU32::new(0),
@@ -98,41 +108,60 @@ impl Account {
         self.exceeded(self.time)
     }
 
+    /// Nanoseconds by the clock that times polls.
     fn now(&self) -> u64 {
+        if self.by_thread.load(Relaxed) {
+            let time = clock_gettime(ClockId::ThreadCPUTime);
+            return time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
+        }
         // 584 years fit.
         self.opened.elapsed().as_nanos() as u64
     }
 
     pub fn poll_begins(&self) {
+        self.by_thread.store(self.ticks() >= EXACT_TICKS, Relaxed);
         self.polled_at.store(self.now(), Relaxed);
     }
 
-    /// Charges the poll; returns the moment, so that the caller need not ask again.
-    pub fn poll_ends(&self) -> Instant {
-        let now = self.now();
-        self.cpu.fetch_add(self.charge(self.polled_at.swap(IDLE, Relaxed), now), Relaxed);
-        self.opened + Duration::from_nanos(now)
+    /// Charges the poll.
+    pub fn poll_ends(&self) {
+        let charge = self.running();
+        self.polled_at.store(IDLE, Relaxed);
+        self.cpu.fetch_add(charge, Relaxed);
     }
 
-    /// What a poll that began at `from` counts for. Guests yield at every tick, so one that seems to have taken several
-    /// was suspended, by the kernel's scheduler or with the whole machine: that time is not the guest's.
+    /// What the poll that is going on counts for so far.
+    fn running(&self) -> u64 {
+        match self.polled_at.load(Relaxed) {
+            IDLE => 0,
+            since => self.charge(since, self.now()),
+        }
+    }
+
+    /// Guests yield at every tick, so one that seems to have taken several was suspended, by the kernel's scheduler or
+    /// with the whole machine, if the clock is one that goes on then: that time is not the guest's.
     fn charge(&self, from: u64, to: u64) -> u64 {
         const MOST: u64 = 4 * TICK.as_nanos() as u64;
-        to.saturating_sub(from).min(MOST)
+        let spent = to.saturating_sub(from);
+        if self.by_thread.load(Relaxed) {
+            spent
+        } else {
+            spent.min(MOST)
+        }
     }
 
     fn cpu_used(&self) -> Duration {
-        let running = match self.polled_at.load(Relaxed) {
-            IDLE => 0,
-            since => self.charge(since, self.now()),
-        };
-        Duration::from_nanos(self.cpu.load(Relaxed) + running)
+        Duration::from_nanos(self.cpu.load(Relaxed) + self.running())
     }
 
     /// The epoch moved on while the guest ran. Says how often it has, or that the CPU budget is used up.
     pub fn tick(&self) -> Result<u32, Exceeded> {
         if self.cpu_used() > self.cpu_budget {
-            return Err(self.exceeded(if self.time == Limit::Start { Limit::Start } else { Limit::Cpu }));
+            return Err(self.exceeded(if self.time == Limit::Start {
+                Limit::Start
+            } else {
+                Limit::Cpu
+            }));
         }
         Ok(self.ticks.fetch_add(1, Relaxed) + 1)
     }
@@ -236,7 +265,10 @@ mod tests {
 
     #[test]
     fn the_call_after_the_last_allowed_is_refused_and_not_counted() {
-        let account = account(Limits { storage_operations: 2, ..Limits::default() });
+        let account = account(Limits {
+            storage_operations: 2,
+            ..Limits::default()
+        });
         assert!(account.operation().is_ok() && account.operation().is_ok());
         for _ in 0..3 {
             assert_eq!(account.operation().unwrap_err().limit, Limit::StorageOperations);
@@ -246,7 +278,10 @@ mod tests {
 
     #[test]
     fn bytes_that_do_not_fit_are_not_counted() {
-        let account = account(Limits { transfer_bytes: 100, ..Limits::default() });
+        let account = account(Limits {
+            transfer_bytes: 100,
+            ..Limits::default()
+        });
         assert!(account.transfer(60).is_ok());
         assert_eq!(account.transfer(60).unwrap_err().limit, Limit::Transfer);
         assert!(account.transfer(40).is_ok());
@@ -256,9 +291,15 @@ mod tests {
 
     #[test]
     fn the_first_dropped_log_line_is_marked() {
-        let account = account(Limits { log_lines: 1, ..Limits::default() });
+        let account = account(Limits {
+            log_lines: 1,
+            ..Limits::default()
+        });
         let lines: Vec<_> = (0..4).map(|_| account.log_line()).collect();
-        assert_eq!(lines, [LogLine::Pass, LogLine::FirstDropped, LogLine::Drop, LogLine::Drop]);
+        assert_eq!(
+            lines,
+            [LogLine::Pass, LogLine::FirstDropped, LogLine::Drop, LogLine::Drop]
+        );
         assert_eq!(account.usage().log_lines, 1);
     }
 
@@ -271,11 +312,33 @@ mod tests {
 
     #[test]
     fn cpu_is_charged_while_it_is_used_and_then_refused() {
-        let account = account(Limits { cpu: Duration::ZERO, ..Limits::default() });
+        let account = account(Limits {
+            cpu: Duration::ZERO,
+            ..Limits::default()
+        });
         account.poll_begins();
         while account.cpu_used() == Duration::ZERO {}
         assert_eq!(account.tick().unwrap_err().limit, Limit::Cpu);
         account.poll_ends();
         assert!(account.usage().cpu > Duration::ZERO);
+    }
+
+    #[test]
+    fn a_long_request_is_charged_by_its_thread_s_time() {
+        let account = account(Limits::default());
+        for _ in 0..EXACT_TICKS {
+            account.tick().unwrap();
+        }
+        account.poll_begins();
+        std::thread::sleep(Duration::from_millis(20));
+        account.poll_ends();
+        assert!(
+            account.usage().cpu < Duration::from_millis(10),
+            "sleeping was charged"
+        );
+        account.poll_begins();
+        let before = account.usage().cpu;
+        while account.usage().cpu == before {}
+        account.poll_ends();
     }
 }

@@ -30,7 +30,11 @@ impl Cache {
     /// What is wrong with it, for a person to read.
     pub fn open(directory: &Path, engine: &Engine) -> Result<Self, String> {
         let at = |what: &dyn std::fmt::Display| format!("cache directory {}: {what}", directory.display());
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|error| at(&error))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|error| at(&error))?;
         let metadata = fs::symlink_metadata(directory).map_err(|error| at(&error))?;
         if !metadata.is_dir() {
             return Err(at(&"is a symbolic link or a file; name the directory itself"));
@@ -46,18 +50,24 @@ impl Cache {
         }
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Ok(Self { directory: directory.to_owned(), compatibility: hasher.finish() })
+        Ok(Self {
+            directory: directory.to_owned(),
+            compatibility: hasher.finish(),
+        })
     }
 
     fn file(&self, digest: &str) -> PathBuf {
-        self.directory.join(format!("{digest}-{:016x}{SUFFIX}", self.compatibility))
+        self.directory
+            .join(format!("{digest}-{:016x}{SUFFIX}", self.compatibility))
     }
 
     /// What was compiled from the component with this digest, if it is there and sound.
     pub fn get(&self, digest: &str) -> Option<Vec<u8>> {
         let file = self.file(digest);
         let mut bytes = fs::read(&file).ok()?;
-        let sound = bytes.split_first_chunk::<32>().is_some_and(|(sum, code)| Sha256::digest(code)[..] == sum[..]);
+        let sound = bytes
+            .split_first_chunk::<32>()
+            .is_some_and(|(sum, code)| Sha256::digest(code)[..] == sum[..]);
         if !sound {
             tracing::warn!(file = %file.display(), "a compiled guest on disk is damaged; compiling again");
             let _ = fs::remove_file(&file);

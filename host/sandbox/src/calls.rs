@@ -62,7 +62,10 @@ impl Call for SpecialPaths {
     type Answer = Paths;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Paths> {
-        guest.airlock_engine_backend().call_special_paths(store, &self.0).await
+        guest
+            .airlock_engine_backend()
+            .call_special_paths(store, &self.0)
+            .await
     }
 }
 
@@ -89,7 +92,10 @@ impl Call for HandleRequest {
     type Answer = Result<Option<Response>, Error>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        guest.airlock_engine_backend().call_handle_request(store, &self.0).await
+        guest
+            .airlock_engine_backend()
+            .call_handle_request(store, &self.0)
+            .await
     }
 }
 
@@ -115,11 +121,15 @@ impl Transact for HandleRequest {
 
     fn fault(output: &Result<Option<Response>, Error>) -> Option<String> {
         match output {
-            Err(Error::Coded(error)) if !(400..=599).contains(&error.status) => {
-                Some(format!("it answered an error of status {}, which is none", error.status))
-            }
+            Err(Error::Coded(error)) if !(400..=599).contains(&error.status) => Some(format!(
+                "it answered an error of status {}, which is none",
+                error.status
+            )),
             Ok(Some(response)) => {
-                let internal = response.secret.as_ref().and_then(|secret| secret.internal_data.as_deref());
+                let internal = response
+                    .secret
+                    .as_ref()
+                    .and_then(|secret| secret.internal_data.as_deref());
                 let not_an_object = |json: Option<&str>| json.is_some_and(|json| !is_json_object(json));
                 if not_an_object(response.data.as_deref()) {
                     Some("the data of its answer is not a JSON object".into())
@@ -141,7 +151,10 @@ impl Call for CheckExistence {
     type Answer = Result<Option<bool>, Error>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        guest.airlock_engine_backend().call_check_existence(store, &self.0).await
+        guest
+            .airlock_engine_backend()
+            .call_check_existence(store, &self.0)
+            .await
     }
 }
 
@@ -160,7 +173,11 @@ impl Call for Invalidate {
     type Answer = Result<(), Error>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        guest.airlock_engine_backend().call_invalidate(store, &self.0).await.map(Ok)
+        guest
+            .airlock_engine_backend()
+            .call_invalidate(store, &self.0)
+            .await
+            .map(Ok)
     }
 }
 
@@ -173,7 +190,10 @@ mod tests {
     use super::*;
 
     fn answer(data: &str) -> Result<Option<Response>, Error> {
-        Ok(Some(Response { data: Some(data.into()), ..Response::default() }))
+        Ok(Some(Response {
+            data: Some(data.into()),
+            ..Response::default()
+        }))
     }
 
     #[test]
@@ -189,7 +209,12 @@ mod tests {
 
     #[test]
     fn an_error_s_status_is_one_of_an_error() {
-        let coded = |status| Err(Error::Coded(crate::types::CodedError { status, message: String::new() }));
+        let coded = |status| {
+            Err(Error::Coded(crate::types::CodedError {
+                status,
+                message: String::new(),
+            }))
+        };
         assert_eq!(HandleRequest::fault(&coded(413)), None);
         for bad in [0, 200, 399, 600] {
             assert!(HandleRequest::fault(&coded(bad)).is_some());

@@ -44,7 +44,9 @@ impl Compiler {
         match self {
             Self::InProcess => {
                 let component = component.to_vec();
-                tokio::task::spawn_blocking(move || crate::compile(&component)).await.map_err(|_| Error::GivenUp)?
+                tokio::task::spawn_blocking(move || crate::compile(&component))
+                    .await
+                    .map_err(|_| Error::GivenUp)?
             }
             Self::Child { program, arguments } => {
                 let child = Command::new(program)
@@ -56,10 +58,12 @@ impl Compiler {
                     .kill_on_drop(true)
                     .spawn()
                     .map_err(|error| failed("cannot be started", error))?;
-                tokio::time::timeout(COMPILE_DEADLINE, talk(child, component)).await.unwrap_or_else(|_| {
-                    let what = format!("took longer than {} s", COMPILE_DEADLINE.as_secs());
-                    Err(Error::Compiler { what, source: None })
-                })
+                tokio::time::timeout(COMPILE_DEADLINE, talk(child, component))
+                    .await
+                    .unwrap_or_else(|_| {
+                        let what = format!("took longer than {} s", COMPILE_DEADLINE.as_secs());
+                        Err(Error::Compiler { what, source: None })
+                    })
             }
         }
     }
@@ -71,7 +75,10 @@ async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(Error::Compiler { what: "has no pipes".into(), source: None });
+        return Err(Error::Compiler {
+            what: "has no pipes".into(),
+            source: None,
+        });
     };
     let (mut compiled, mut complaint) = (Vec::new(), Vec::new());
     let (mut stdout, mut stderr) = (stdout.take(LARGEST), stderr.take(LONGEST_COMPLAINT));
@@ -85,7 +92,10 @@ async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
         stdout.read_to_end(&mut compiled),
         stderr.read_to_end(&mut complaint),
     );
-    let status = child.wait().await.map_err(|error| failed("cannot be waited for", error))?;
+    let status = child
+        .wait()
+        .await
+        .map_err(|error| failed("cannot be waited for", error))?;
     if status.success() {
         read.map_err(|error| failed("cannot be read from", error))?;
         written.map_err(|error| failed("cannot be written to", error))?;
@@ -94,19 +104,36 @@ async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
     let complaint = String::from_utf8_lossy(&complaint);
     match complaint.lines().rfind(|line| !line.trim().is_empty()) {
         Some(line) if status.code().is_some() => Err(Error::Compile(line.trim().to_owned())),
-        _ => Err(Error::Compiler { what: format!("ended with {status}; it may have run out of its limits"), source: None }),
+        _ => Err(Error::Compiler {
+            what: format!("ended with {status}; it may have run out of its limits"),
+            source: None,
+        }),
     }
 }
 
 fn limit(child: &Child) -> io::Result<()> {
     let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     let seconds = 2 * COMPILE_DEADLINE.as_secs();
-    for (resource, most) in [(Resource::As, MEMORY), (Resource::Cpu, seconds), (Resource::Core, 0)] {
-        prlimit(pid, resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+    for (resource, most) in [
+        (Resource::As, MEMORY),
+        (Resource::Cpu, seconds),
+        (Resource::Core, 0),
+    ] {
+        prlimit(
+            pid,
+            resource,
+            Rlimit {
+                current: Some(most),
+                maximum: Some(most),
+            },
+        )?;
     }
     Ok(())
 }
 
 fn failed(what: &str, source: io::Error) -> Error {
-    Error::Compiler { what: what.into(), source: Some(source) }
+    Error::Compiler {
+        what: what.into(),
+        source: Some(source),
+    }
 }

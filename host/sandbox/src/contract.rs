@@ -12,17 +12,21 @@ const PACKAGE: &str = "airlock:engine/";
 pub const CONTRACT_VERSION: &str = "0.1.0";
 
 /// What the contract grants. `types` has no functions.
-const GRANTED: [&str; 8] = ["types", "storage", "scratch", "system", "events", "log", "clock", "random"];
+const GRANTED: [&str; 8] = [
+    "types", "storage", "scratch", "system", "events", "log", "clock", "random",
+];
 
 /// A component, by its first eight bytes.
 pub(crate) fn check_is_component(bytes: &[u8]) -> Result<()> {
     match bytes {
         [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
-        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => {
-            Err(Error::NotAComponent("it is a core module; `airlock componentize` makes it one"))
-        }
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(Error::NotAComponent(
+            "it is a core module; `airlock componentize` makes it one",
+        )),
         [b'\0', b'a', b's', b'm', ..] => Err(Error::NotAComponent("its version of WebAssembly is unknown")),
-        [0x7f, b'E', b'L', b'F', ..] => Err(Error::NotAComponent("it is native code; give the .wasm file itself")),
+        [0x7f, b'E', b'L', b'F', ..] => Err(Error::NotAComponent(
+            "it is native code; give the .wasm file itself",
+        )),
         [] => Err(Error::NotAComponent("the file is empty")),
         _ => Err(Error::NotAComponent("it is no WebAssembly at all")),
     }
@@ -30,18 +34,31 @@ pub(crate) fn check_is_component(bytes: &[u8]) -> Result<()> {
 
 /// The names of what the component imports.
 pub(crate) fn imports(component: &Component, engine: &Engine) -> Vec<String> {
-    component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect()
+    component
+        .component_type()
+        .imports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 /// Checks names; that types fit, linking finds.
 pub(crate) fn check(component: &Component, engine: &Engine) -> Result<()> {
     let imports = imports(component, engine);
-    let exports: Vec<String> =
-        component.component_type().exports(engine).map(|(name, _)| name.to_owned()).collect();
+    let exports: Vec<String> = component
+        .component_type()
+        .exports(engine)
+        .map(|(name, _)| name.to_owned())
+        .collect();
 
     // The version first: for a guest of another one, anything else that does not fit follows from that.
-    let ours = imports.iter().chain(&exports).filter_map(|name| name.strip_prefix(PACKAGE));
-    for version in ours.filter_map(|name| name.split_once('@')).map(|(_, version)| version) {
+    let ours = imports
+        .iter()
+        .chain(&exports)
+        .filter_map(|name| name.strip_prefix(PACKAGE));
+    for version in ours
+        .filter_map(|name| name.split_once('@'))
+        .map(|(_, version)| version)
+    {
         check_version(version)?;
     }
     for import in &imports {
@@ -49,12 +66,20 @@ pub(crate) fn check(component: &Component, engine: &Engine) -> Result<()> {
             .strip_prefix(PACKAGE)
             .is_some_and(|name| GRANTED.contains(&name.split('@').next().unwrap_or(name)));
         if !granted {
-            return Err(Error::Ungranted { import: import.clone() });
+            return Err(Error::Ungranted {
+                import: import.clone(),
+            });
         }
     }
-    let is_engine =
-        exports.iter().filter_map(|name| name.strip_prefix(PACKAGE)).any(|name| name.split('@').next() == Some("backend"));
-    if is_engine { Ok(()) } else { Err(Error::NotAnEngine) }
+    let is_engine = exports
+        .iter()
+        .filter_map(|name| name.strip_prefix(PACKAGE))
+        .any(|name| name.split('@').next() == Some("backend"));
+    if is_engine {
+        Ok(())
+    } else {
+        Err(Error::NotAnEngine)
+    }
 }
 
 /// Versions agree as semver has it: before 1.0 in the second number, after it in the first; and the host's is not the
@@ -72,7 +97,11 @@ fn check_version(guest: &str) -> Result<()> {
     if compatible {
         return Ok(());
     }
-    Err(Error::ContractVersion { guest: guest.to_owned(), host: CONTRACT_VERSION, newer: theirs > host })
+    Err(Error::ContractVersion {
+        guest: guest.to_owned(),
+        host: CONTRACT_VERSION,
+        newer: theirs > host,
+    })
 }
 
 /// Major, minor and patch; none for a pre-release, which promises nothing.
@@ -95,9 +124,18 @@ mod tests {
     #[test]
     fn versions_agree_within_the_second_number_before_1_0() {
         assert!(check_version("0.1.0").is_ok());
-        for (version, newer) in [("0.1.1", true), ("0.2.0", true), ("1.0.0", true), ("0.0.9", false)] {
+        for (version, newer) in [
+            ("0.1.1", true),
+            ("0.2.0", true),
+            ("1.0.0", true),
+            ("0.0.9", false),
+        ] {
             match check_version(version) {
-                Err(Error::ContractVersion { guest, host, newer: n }) => {
+                Err(Error::ContractVersion {
+                    guest,
+                    host,
+                    newer: n,
+                }) => {
                     assert_eq!((guest.as_str(), host, n), (version, CONTRACT_VERSION, newer));
                 }
                 other => panic!("{version}: {other:?}"),

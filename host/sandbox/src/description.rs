@@ -33,7 +33,11 @@ pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
         }
     }
     let declared = Prefixes::from_iter(&description.storage);
-    if !description.cacheable.iter().all(|prefix| declared.contain(prefix)) {
+    if !description
+        .cacheable
+        .iter()
+        .all(|prefix| declared.contain(prefix))
+    {
         return wrong("a cacheable prefix is not below one of its storage prefixes".into());
     }
     if description.scratch_bytes > MOST_SCRATCH {
@@ -47,24 +51,39 @@ fn check_needs(needs: &Needs, limits: &Limits) -> Result<()> {
     let missing = [
         (
             Limit::Memory,
-            needs.memory_bytes.filter(|bytes| *bytes > limits.memory_bytes).map(|bytes| format!("{bytes} bytes")),
+            needs
+                .memory_bytes
+                .filter(|bytes| *bytes > limits.memory_bytes)
+                .map(|bytes| format!("{bytes} bytes")),
         ),
         (
             Limit::Cpu,
-            needs.cpu_milliseconds.filter(|ms| milliseconds(*ms) > limits.cpu).map(|ms| format!("{ms} ms")),
+            needs
+                .cpu_milliseconds
+                .filter(|ms| milliseconds(*ms) > limits.cpu)
+                .map(|ms| format!("{ms} ms")),
         ),
         (
             Limit::Wall,
-            needs.wall_milliseconds.filter(|ms| milliseconds(*ms) > limits.wall).map(|ms| format!("{ms} ms")),
+            needs
+                .wall_milliseconds
+                .filter(|ms| milliseconds(*ms) > limits.wall)
+                .map(|ms| format!("{ms} ms")),
         ),
         (
             Limit::StorageOperations,
-            needs.storage_operations.filter(|n| *n > limits.storage_operations).map(|n| format!("{n} calls")),
+            needs
+                .storage_operations
+                .filter(|n| *n > limits.storage_operations)
+                .map(|n| format!("{n} calls")),
         ),
     ];
     for (limit, needs) in missing {
         if let Some(needs) = needs {
-            return Err(Error::Needs { needs, exceeded: Exceeded::new(limit, limits) });
+            return Err(Error::Needs {
+                needs,
+                exceeded: Exceeded::new(limit, limits),
+            });
         }
     }
     Ok(())
@@ -80,7 +99,9 @@ fn is_version(version: &str) -> bool {
     core.split('.').count() == 3
         && core.split('.').all(is_number)
         && !rest.is_empty()
-        && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '+'))
+        && rest
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '+'))
 }
 
 impl Description {

@@ -64,6 +64,7 @@ pub(crate) fn serving() -> Result<Engine> {
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(1)
         .max_tables_per_component(TABLES)
+        .max_tables_per_module(TABLES)
         .max_memory_size(4 << 30)
         .table_elements(1 << 20)
         .linear_memory_keep_resident(KEEP_MEMORY)
@@ -86,5 +87,7 @@ pub(crate) fn serving() -> Result<Engine> {
 pub fn compile(component: &[u8]) -> Result<Vec<u8>> {
     crate::contract::check_is_component(component)?;
     let engine = Engine::new(&config()).map_err(|error| Error::Runtime(format!("{error:#}")))?;
-    engine.precompile_component(component).map_err(|error| Error::Compile(format!("{error:#}")))
+    engine
+        .precompile_component(component)
+        .map_err(|error| Error::Compile(format!("{error:#}")))
 }

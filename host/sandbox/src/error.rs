@@ -196,7 +196,10 @@ mod tests {
             guest: "kv".into(),
             exceeded: Exceeded::new(Limit::Memory, &Limits::default()),
         };
-        assert_eq!(error.to_string(), "guest kv went over the limit of 64 MiB of memory (--memory-mib)");
+        assert_eq!(
+            error.to_string(),
+            "guest kv went over the limit of 64 MiB of memory (--memory-mib)"
+        );
         assert_eq!(error.status(), 500);
     }
 
@@ -220,6 +223,9 @@ mod tests {
             reason: "unreachable".into(),
             functions: vec!["a".into(), "b".into()],
         };
-        assert_eq!(error.to_string(), "guest kv failed: unreachable (in a, called by b)");
+        assert_eq!(
+            error.to_string(),
+            "guest kv failed: unreachable (in a, called by b)"
+        );
     }
 }

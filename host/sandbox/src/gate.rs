@@ -62,7 +62,11 @@ mod tests {
     use std::time::Duration;
 
     fn gate(instances: u32, queue: u32) -> Gate {
-        Gate::new(&Limits { instances, queue, ..Limits::default() })
+        Gate::new(&Limits {
+            instances,
+            queue,
+            ..Limits::default()
+        })
     }
 
     fn soon() -> Instant {
@@ -92,7 +96,10 @@ mod tests {
         }
         let next = gate.enter(soon());
         tokio::pin!(next);
-        assert!(futures_poll(next.as_mut()).is_none(), "it waits, so it has a place");
+        assert!(
+            futures_poll(next.as_mut()).is_none(),
+            "it waits, so it has a place"
+        );
     }
 
     #[tokio::test]

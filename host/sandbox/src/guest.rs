@@ -51,7 +51,13 @@ pub struct Outcome<T> {
 
 impl Guest {
     pub(crate) fn new(code: Code, description: Description) -> Self {
-        Self { inner: Arc::new(Inner { code, name: description.shared_name(), description }) }
+        Self {
+            inner: Arc::new(Inner {
+                code,
+                name: description.shared_name(),
+                description,
+            }),
+        }
     }
 
     /// What the guest says of itself.
@@ -79,7 +85,10 @@ impl Guest {
     /// # Errors
     /// As for a request; the time limit is [`Limits::start`].
     pub async fn special_paths(&self, config: &[(String, String)]) -> Result<Paths> {
-        self.inner.code.call_static(self.inner.name.clone(), SpecialPaths(config.to_vec())).await
+        self.inner
+            .code
+            .call_static(self.inner.name.clone(), SpecialPaths(config.to_vec()))
+            .await
     }
 
     /// Prepares a mount, before its first request. The time limit is [`Limits::start`].
@@ -90,12 +99,20 @@ impl Guest {
     /// Answers a request.
     ///
     /// Dropping the future does not stop a request that has begun, only one that still waits for its turn.
-    pub async fn handle_request(&self, mount: &Arc<MountContext>, request: Request) -> Outcome<Option<Response>> {
+    pub async fn handle_request(
+        &self,
+        mount: &Arc<MountContext>,
+        request: Request,
+    ) -> Outcome<Option<Response>> {
         self.run(mount, HandleRequest(Arc::new(request))).await
     }
 
     /// Says whether a path holds something; `None` if the guest has no such check for it. Nothing it writes is stored.
-    pub async fn check_existence(&self, mount: &Arc<MountContext>, request: Request) -> Outcome<Option<bool>> {
+    pub async fn check_existence(
+        &self,
+        mount: &Arc<MountContext>,
+        request: Request,
+    ) -> Outcome<Option<bool>> {
         self.run(mount, CheckExistence(Arc::new(request))).await
     }
 
@@ -109,7 +126,10 @@ impl Guest {
         let Inner { code, name, .. } = &*self.inner;
         let account = Arc::new(Account::open(name.clone(), code.limits.clone(), C::TIME));
         let result = self.run_with(mount, call, &account).await;
-        Outcome { result, usage: account.usage() }
+        Outcome {
+            result,
+            usage: account.usage(),
+        }
     }
 
     async fn run_with<C: Transact>(
@@ -119,9 +139,15 @@ impl Guest {
         account: &Arc<Account>,
     ) -> Result<C::Output> {
         let Code { shared, .. } = &self.inner.code;
-        let busy = |limit| Error::Busy { guest: account.guest.clone(), exceeded: account.exceeded(limit) };
+        let busy = |limit| Error::Busy {
+            guest: account.guest.clone(),
+            exceeded: account.exceeded(limit),
+        };
         let turn = mount.gate.enter(account.deadline).await.map_err(busy)?;
-        let slot = shared.slot(account.deadline).await.ok_or_else(|| busy(Limit::Instances))?;
+        let slot = shared
+            .slot(account.deadline)
+            .await
+            .ok_or_else(|| busy(Limit::Instances))?;
         let (guest, mount_, account_) = (self.clone(), mount.clone(), account.clone());
         let work = Work::new(account.clone(), shared.ticker.run(), async move {
             let result = guest.attempts(&mount_, &account_, &call).await;
@@ -152,20 +178,34 @@ impl Guest {
         }
     }
 
-    async fn attempt<C: Transact>(&self, session: Session, account: &Arc<Account>, call: &C) -> Result<C::Output> {
+    async fn attempt<C: Transact>(
+        &self,
+        session: Session,
+        account: &Arc<Account>,
+        call: &C,
+    ) -> Result<C::Output> {
         let session = self.confirm(session, account, call).await?;
         let (answer, mut session) = self.call(session, account, call).await?;
         let result = match (C::fault(&answer), answer) {
-            (Some(what), _) => Err(Error::Contract { guest: self.inner.name.clone(), what }),
+            (Some(what), _) => Err(Error::Contract {
+                guest: self.inner.name.clone(),
+                what,
+            }),
             (None, Err(error)) => Err(Error::Guest(error)),
             (None, Ok(output)) => Ok(output),
         };
         let result = match (result, call.continued_by()) {
-            (Ok(output), None) => session.commit(account).await.map(|()| output).map_err(Error::from),
+            (Ok(output), None) => session
+                .commit(account)
+                .await
+                .map(|()| output)
+                .map_err(Error::from),
             (result, _) => result,
         };
         account.transaction_ended(session.transaction.usage());
-        if result.is_ok() && let Some(id) = call.continued_by() {
+        if result.is_ok()
+            && let Some(id) = call.continued_by()
+        {
             session.transaction.keep_reads(id)?;
         }
         result
@@ -173,7 +213,12 @@ impl Guest {
 
     /// Makes sure that Vault's decision between create and update still stands, within the transaction that rests on
     /// it: unless this continues the existence check, the check is repeated.
-    async fn confirm<C: Transact>(&self, session: Session, account: &Arc<Account>, call: &C) -> Result<Session> {
+    async fn confirm<C: Transact>(
+        &self,
+        session: Session,
+        account: &Arc<Account>,
+        call: &C,
+    ) -> Result<Session> {
         let Some((check, existed)) = call.rests_on() else {
             return Ok(session);
         };
@@ -208,7 +253,10 @@ impl Code {
     /// Calls an export that gets no session.
     pub(crate) async fn call_static<C: Call>(&self, name: Arc<str>, call: C) -> Result<C::Answer> {
         let account = Arc::new(Account::open(name, self.limits.clone(), Limit::Start));
-        let late = || Error::Limit { guest: account.guest.clone(), exceeded: account.too_late() };
+        let late = || Error::Limit {
+            guest: account.guest.clone(),
+            exceeded: account.too_late(),
+        };
         let slot = self.shared.slot(account.deadline).await.ok_or_else(late)?;
         let (component, account_) = (self.component.clone(), account.clone());
         let work = Work::new(account.clone(), self.shared.ticker.run(), async move {
@@ -216,6 +264,9 @@ impl Code {
             drop(slot);
             Ok(answer)
         });
-        self.shared.lanes.run(work, Arc::new(Semaphore::new(SLOW_TURNS))).await
+        self.shared
+            .lanes
+            .run(work, Arc::new(Semaphore::new(SLOW_TURNS)))
+            .await
     }
 }

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use wasmtime::component::Linker;
-use wasmtime::{AsContextMut as _, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{
+    AsContextMut as _, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace,
+};
 
 use crate::account::Account;
 use crate::bindings::{Engine as Guest, EnginePre};
@@ -71,8 +73,18 @@ pub(crate) async fn call<C: Call>(
     session: Option<Session>,
     call: &C,
 ) -> Result<(C::Answer, Option<Session>)> {
-    let memory = Memory { limit: account.limits.memory_bytes, ..Memory::default() };
-    let mut store = Store::new(guest.engine(), State { account: account.clone(), session, memory });
+    let memory = Memory {
+        limit: account.limits.memory_bytes,
+        ..Memory::default()
+    };
+    let mut store = Store::new(
+        guest.engine(),
+        State {
+            account: account.clone(),
+            session,
+            memory,
+        },
+    );
     store.limiter(|state| &mut state.memory);
     store.set_hostcall_fuel(usize::try_from(account.limits.transfer_bytes).unwrap_or(usize::MAX));
     store.set_epoch_deadline(1);
@@ -103,12 +115,18 @@ fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDead
 /// The error of a call, as this crate tells it.
 fn explain(error: &wasmtime::Error, state: &State) -> Error {
     let guest = state.account.guest.clone();
-    let limit = |exceeded| Error::Limit { guest: guest.clone(), exceeded };
+    let limit = |exceeded| Error::Limit {
+        guest: guest.clone(),
+        exceeded,
+    };
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
             Stop::Limit(exceeded) => limit(exceeded.clone()),
             Stop::Storage(error) => Error::Storage(error.clone()),
-            stop @ (Stop::Import(_) | Stop::Contract(_)) => Error::Contract { guest, what: stop.to_string() },
+            stop @ (Stop::Import(_) | Stop::Contract(_)) => Error::Contract {
+                guest,
+                what: stop.to_string(),
+            },
         };
     }
     // A guest that is refused memory usually aborts, and a trap that says only that would hide the cause.
@@ -120,29 +138,41 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
     if root.contains("fuel allocated for hostcalls") {
         return limit(state.account.exceeded(Limit::Transfer));
     }
-    let functions = error.downcast_ref::<WasmBacktrace>().map(functions).unwrap_or_default();
+    let functions = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(functions)
+        .unwrap_or_default();
     let reason = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it aborted (`unreachable`), as after a panic".to_owned(),
         Some(Trap::StackOverflow) => "its call stack is exhausted; it recurses too deeply".to_owned(),
         Some(trap) => trap.to_string(),
         None => root,
     };
-    Error::Trap { guest, reason, functions }
+    Error::Trap {
+        guest,
+        reason,
+        functions,
+    }
 }
 
+/// The guest's own functions: those of Rust's library, in which every panic ends, say nothing.
 fn functions(trace: &WasmBacktrace) -> Vec<String> {
-    let mut names: Vec<String> =
-        trace.frames().iter().filter_map(|frame| frame.func_name()).map(short).collect();
+    let names = trace.frames().iter().filter_map(|frame| frame.func_name());
+    let mut names: Vec<String> = names.map(readable).filter(|name| !is_library(name)).collect();
     names.dedup();
     names.truncate(SHOWN_FUNCTIONS);
     names
 }
 
-/// A function's name without the hash that Rust's compiler adds.
-fn short(name: &str) -> String {
-    let (name, hash) = name.rsplit_once("::h").unwrap_or((name, ""));
-    let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash || hash.is_empty() { name.to_owned() } else { format!("{name}::h{hash}") }
+/// A function's name as its author wrote it, without the compiler's hash.
+fn readable(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
+}
+
+fn is_library(name: &str) -> bool {
+    ["core::", "std::", "alloc::", "__rustc::"]
+        .iter()
+        .any(|path| name.trim_start_matches(['<', '&']).starts_with(path))
 }
 
 /// Keeps an instance's memory and tables, together, below a limit.
@@ -168,11 +198,21 @@ impl Memory {
 }
 
 impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         Ok(self.grow(current as u64, desired as u64, maximum.map(|bytes| bytes as u64)))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let bytes = |elements: usize| elements as u64 * 8;
         Ok(self.grow(bytes(current), bytes(desired), maximum.map(bytes)))
     }
@@ -184,7 +224,10 @@ mod tests {
 
     #[test]
     fn memory_and_tables_share_one_limit() {
-        let mut memory = Memory { limit: 1000, ..Memory::default() };
+        let mut memory = Memory {
+            limit: 1000,
+            ..Memory::default()
+        };
         assert!(memory.memory_growing(0, 600, None).unwrap());
         assert!(memory.table_growing(0, 50, None).unwrap());
         assert!(!memory.refused);
@@ -193,9 +236,14 @@ mod tests {
     }
 
     #[test]
-    fn a_function_loses_its_hash_and_nothing_else() {
-        assert_eq!(short("kv::write::h0123456789abcdef"), "kv::write");
-        assert_eq!(short("kv::hello"), "kv::hello");
-        assert_eq!(short("_start"), "_start");
+    fn functions_are_named_as_their_authors_wrote_them() {
+        assert_eq!(readable("_ZN2kv5write17h0123456789abcdefE"), "kv::write");
+        assert_eq!(
+            readable("_RNvNtCs7pecuj1t4GH_4core9panicking9panic_fmt"),
+            "core::panicking::panic_fmt"
+        );
+        assert_eq!(readable("cabi_realloc"), "cabi_realloc");
+        assert!(is_library("core::panicking::panic_fmt") && is_library("<core::fmt::Arguments>::new"));
+        assert!(!is_library("kv::write") && !is_library("coredump"));
     }
 }

@@ -12,6 +12,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -42,7 +43,11 @@ struct SlowLane {
 
 impl Lanes {
     /// Runs a request's work to its end, in a task of its own. `turns` are the mount's in the slow lane.
-    pub async fn run<T: Send + 'static>(self: &Arc<Self>, mut work: Work<T>, turns: Arc<Semaphore>) -> Result<T> {
+    pub async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        mut work: Work<T>,
+        turns: Arc<Semaphore>,
+    ) -> Result<T> {
         let (answer, wait) = oneshot::channel();
         let lanes = self.clone();
         tokio::spawn(async move {
@@ -87,13 +92,24 @@ impl Lanes {
         if let Some(lane) = &*slow {
             return Ok(lane.handle.clone());
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            // Requests arrive and wake from another thread. By default tokio looks there only now and then while it has
+            // something to do, which here, where each turn is a whole tick, would be after seconds.
+            .global_queue_interval(1)
+            .event_interval(1)
+            .build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        std::thread::Builder::new().name("slow-lane".into()).spawn(move || {
-            let _ = runtime.block_on(stopped);
-        })?;
-        *slow = Some(SlowLane { handle: handle.clone(), _stop: stop });
+        std::thread::Builder::new()
+            .name("slow-lane".into())
+            .spawn(move || {
+                let _ = runtime.block_on(stopped);
+            })?;
+        *slow = Some(SlowLane {
+            handle: handle.clone(),
+            _stop: stop,
+        });
         Ok(handle)
     }
 }
@@ -113,7 +129,12 @@ impl<T> Work<T> {
         running: Running,
         future: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Self {
-        Self { future: Some(Box::pin(future)), account, timer: None, _running: running }
+        Self {
+            future: Some(Box::pin(future)),
+            account,
+            timer: None,
+            _running: running,
+        }
     }
 
     /// Polls to the end. `None`: the request should move to the slow lane; only if it `may_move`.
@@ -128,13 +149,14 @@ impl<T> Work<T> {
         let ticks = self.account.ticks();
         self.account.poll_begins();
         let polled = future.as_mut().poll(context);
-        let now = self.account.poll_ends();
+        self.account.poll_ends();
         if let Poll::Ready(result) = polled {
             self.future = None;
             return Poll::Ready(Some(result));
         }
         // A commit ends within bounds of its own, and giving it up would leave it half done.
-        if !self.account.is_committing() && (now >= self.account.deadline || self.poll_timer(context).is_ready()) {
+        let timer = self.poll_timer(context);
+        if !self.account.is_committing() && (timer.is_ready() || Instant::now() >= self.account.deadline) {
             self.future = None;
             return Poll::Ready(Some(Err(self.too_late())));
         }
@@ -148,10 +170,16 @@ impl<T> Work<T> {
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let deadline = self.account.deadline.into();
-        self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline))).as_mut().poll(context)
+        self.timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)))
+            .as_mut()
+            .poll(context)
     }
 
     fn too_late(&self) -> Error {
-        Error::Limit { guest: self.account.guest.clone(), exceeded: self.account.too_late() }
+        Error::Limit {
+            guest: self.account.guest.clone(),
+            exceeded: self.account.too_late(),
+        }
     }
 }

@@ -55,7 +55,7 @@ pub use error::{Error, Result};
 pub use guest::{Guest, Outcome};
 pub use limits::{Exceeded, Limit, Limits};
 pub use mount::{
-    Alias, Clock, Entity, Events, Group, Level, LogLine, LogSink, MountContext, Random, Real, Replication, Services,
-    System, SystemError,
+    Alias, Clock, Entity, Events, Group, Level, LogLine, LogSink, MountContext, Random, Real, Replication,
+    Services, System, SystemError,
 };
 pub use sandbox::{Sandbox, SandboxSettings};

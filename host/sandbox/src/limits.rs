@@ -102,7 +102,10 @@ pub struct Exceeded {
 
 impl Exceeded {
     pub(crate) fn new(limit: Limit, limits: &Limits) -> Self {
-        Self { limit, within: limit.within(limits) }
+        Self {
+            limit,
+            within: limit.within(limits),
+        }
     }
 
     pub(crate) fn is_time(&self) -> bool {

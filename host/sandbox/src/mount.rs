@@ -66,7 +66,13 @@ pub struct Services {
 impl Default for Services {
     fn default() -> Self {
         let nothing = Arc::new(Nothing);
-        Self { system: nothing.clone(), events: nothing.clone(), log: nothing, clock: Arc::new(Real), random: Arc::new(Real) }
+        Self {
+            system: nothing.clone(),
+            events: nothing.clone(),
+            log: nothing,
+            clock: Arc::new(Real),
+            random: Arc::new(Real),
+        }
     }
 }
 

@@ -54,7 +54,10 @@ impl Shared {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
             return Some(slot);
         }
-        tokio::time::timeout_at(deadline.into(), self.slots.clone().acquire_owned()).await.ok()?.ok()
+        tokio::time::timeout_at(deadline.into(), self.slots.clone().acquire_owned())
+            .await
+            .ok()?
+            .ok()
     }
 }
 
@@ -65,8 +68,13 @@ impl Sandbox {
     /// [`Error::Runtime`] where the machine does not let it, [`Error::Cache`] for a directory that cannot be trusted.
     pub fn new(settings: SandboxSettings) -> Result<Self> {
         let engine = engine::serving()?;
-        let cache = settings.cache.map(|directory| Cache::open(&directory, &engine)).transpose().map_err(Error::Cache)?;
-        let ticker = Ticker::start(&engine).map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
+        let cache = settings
+            .cache
+            .map(|directory| Cache::open(&directory, &engine))
+            .transpose()
+            .map_err(Error::Cache)?;
+        let ticker = Ticker::start(&engine)
+            .map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
         Ok(Self {
             linker: instance::linker(&engine)?,
             shared: Arc::new(Shared {
@@ -111,7 +119,9 @@ impl Sandbox {
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest)) {
             match self.deserialize(&code) {
                 Ok(component) => return Ok(component),
-                Err(error) => tracing::warn!(%error, "a compiled guest on disk does not fit; compiling again"),
+                Err(error) => {
+                    tracing::warn!(%error, "a compiled guest on disk does not fit; compiling again")
+                }
             }
         }
         let code = self.compiler.run(component).await?;
@@ -129,6 +139,12 @@ impl Sandbox {
         // them and where a digest vouches that they are what it put there.
         #[allow(unsafe_code)]
         let component = unsafe { Component::deserialize(engine, code) };
-        component.map_err(|error| Error::Compiler { what: format!("made something unusable: {error:#}"), source: None })
+        component.map_err(|error| match Engine::detect_precompiled(code) {
+            Some(_) => Error::Link(format!("{error:#}")),
+            None => Error::Compiler {
+                what: "made something that is no compiled component".into(),
+                source: None,
+            },
+        })
     }
 }

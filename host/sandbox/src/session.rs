@@ -19,7 +19,12 @@ const MOST_EVENTS: usize = 256;
 
 impl Session {
     pub fn new(transaction: Transaction, mount: Arc<MountContext>, attempt: Attempt) -> Self {
-        Self { transaction, mount, attempt, events: Vec::new() }
+        Self {
+            transaction,
+            mount,
+            attempt,
+            events: Vec::new(),
+        }
     }
 
     /// Keeps an event until the commit.
@@ -45,7 +50,12 @@ impl Session {
         result?;
         for (event_type, metadata) in events {
             if let Err(error) = self.mount.services.events.send(&event_type, &metadata).await {
-                tracing::warn!(guest = &*account.guest, event_type, error, "an event was not sent");
+                tracing::warn!(
+                    guest = &*account.guest,
+                    event_type,
+                    error,
+                    "an event was not sent"
+                );
             }
         }
         Ok(())

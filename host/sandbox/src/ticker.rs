@@ -38,7 +38,10 @@ impl Ticker {
                 if idle == LINGER {
                     theirs.asleep.store(true, SeqCst);
                     // Looked at after the flag is up: who comes later sees the flag and wakes this thread.
-                    while theirs.running.load(SeqCst) == 0 && !theirs.stop.load(SeqCst) && theirs.asleep.load(SeqCst) {
+                    while theirs.running.load(SeqCst) == 0
+                        && !theirs.stop.load(SeqCst)
+                        && theirs.asleep.load(SeqCst)
+                    {
                         thread::park();
                     }
                     theirs.asleep.store(false, SeqCst);
@@ -47,10 +50,17 @@ impl Ticker {
                 thread::sleep(TICK);
                 let Some(engine) = engine.upgrade() else { return };
                 engine.increment_epoch();
-                idle = if theirs.running.load(SeqCst) == 0 { idle + 1 } else { 0 };
+                idle = if theirs.running.load(SeqCst) == 0 {
+                    idle + 1
+                } else {
+                    0
+                };
             }
         })?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
     }
 
     /// The epoch moves while what this returns is there.

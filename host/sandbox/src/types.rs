@@ -323,19 +323,25 @@ impl fmt::Debug for Error {
 
 impl fmt::Debug for CodedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CodedError").field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("CodedError")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Header {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Header")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Secret").field("lease", &self.lease).finish_non_exhaustive()
+        f.debug_struct("Secret")
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
     }
 }
 
@@ -351,7 +357,9 @@ impl fmt::Debug for Request {
 
 impl fmt::Debug for WrapInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrapInfo").field("ttl", &self.ttl).finish_non_exhaustive()
+        f.debug_struct("WrapInfo")
+            .field("ttl", &self.ttl)
+            .finish_non_exhaustive()
     }
 }
 
@@ -373,11 +381,20 @@ mod tests {
     fn debug_shows_no_secret() {
         const MARK: &str = "5ecret";
         let secret = Secret {
-            lease: Lease { ttl: 0, max_ttl: 0, renewable: false, increment: 0, issue_time: None },
+            lease: Lease {
+                ttl: 0,
+                max_ttl: 0,
+                renewable: false,
+                increment: 0,
+                issue_time: None,
+            },
             internal_data: Some(MARK.into()),
             lease_id: MARK.into(),
         };
-        let header = Header { name: "X-Name".into(), values: vec![MARK.into()] };
+        let header = Header {
+            name: "X-Name".into(),
+            values: vec![MARK.into()],
+        };
         let mut request = Request::new(Operation::Update, MARK);
         request.data = Some(MARK.into());
         request.client_token = MARK.into();
@@ -394,7 +411,10 @@ mod tests {
         let errors = [
             Error::User(MARK.into()),
             Error::Internal(MARK.into()),
-            Error::Coded(CodedError { status: 418, message: MARK.into() }),
+            Error::Coded(CodedError {
+                status: 418,
+                message: MARK.into(),
+            }),
         ];
         let printed = format!("{request:?} {response:?} {errors:?} {secret:?} {header:?}");
         assert!(!printed.contains(MARK), "{printed}");

@@ -8,6 +8,8 @@ impl Host for State {
     fn send(&mut self, event_type: String, metadata: Json) -> wasmtime::Result<Result<(), String>> {
         let charged = self.account.transfer(event_type.len() + metadata.len());
         let session = self.session("events.send")?;
-        Ok(charged.map_err(|exceeded| exceeded.to_string()).and_then(|()| session.queue_event(event_type, metadata)))
+        Ok(charged
+            .map_err(|exceeded| exceeded.to_string())
+            .and_then(|()| session.queue_event(event_type, metadata)))
     }
 }

@@ -9,24 +9,45 @@ use crate::mount::LogLine;
 const LONGEST: usize = 16 << 10;
 
 impl Host for State {
-    fn log(&mut self, level: Level, mut message: String, mut fields: Vec<(String, String)>) -> wasmtime::Result<()> {
+    fn log(
+        &mut self,
+        level: Level,
+        mut message: String,
+        mut fields: Vec<(String, String)>,
+    ) -> wasmtime::Result<()> {
         let account = self.account.clone();
         let session = self.session("log.log")?;
         let (log, attempt) = (session.mount.services.log.clone(), session.attempt.number());
         let guest = &*account.guest;
-        let bytes = message.len() + fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let bytes = message.len()
+            + fields
+                .iter()
+                .map(|(name, value)| name.len() + value.len())
+                .sum::<usize>();
         if account.transfer(bytes).is_err() {
             return Ok(());
         }
         match account.log_line() {
             Charged::Pass => {
                 shorten(&mut message, &mut fields);
-                log.log(LogLine { guest, attempt, level, message: &message, fields: &fields });
+                log.log(LogLine {
+                    guest,
+                    attempt,
+                    level,
+                    message: &message,
+                    fields: &fields,
+                });
             }
             Charged::FirstDropped => {
                 let exceeded = account.exceeded(crate::Limit::LogLines);
                 let message = format!("further log lines of this request are dropped: {exceeded}");
-                log.log(LogLine { guest, attempt, level: Level::Warn, message: &message, fields: &[] });
+                log.log(LogLine {
+                    guest,
+                    attempt,
+                    level: Level::Warn,
+                    message: &message,
+                    fields: &[],
+                });
             }
             Charged::Drop => {}
         }
@@ -67,7 +88,10 @@ mod tests {
         assert!(fields.is_empty());
 
         let mut message = "x".repeat(LONGEST - 8);
-        let mut fields = vec![("a".to_owned(), "bc".to_owned()), ("d".to_owned(), "e".repeat(100))];
+        let mut fields = vec![
+            ("a".to_owned(), "bc".to_owned()),
+            ("d".to_owned(), "e".repeat(100)),
+        ];
         shorten(&mut message, &mut fields);
         assert_eq!(fields, [("a".to_owned(), "bc".to_owned())]);
     }

@@ -6,21 +6,34 @@ use crate::instance::{State, Stop};
 impl State {
     /// Scratch has no error for most of what can fail, so that ends the request.
     fn charge_scratch(&self, bytes: usize) -> wasmtime::Result<()> {
-        self.account.operation().and_then(|()| self.account.transfer(bytes)).map_err(|exceeded| Stop::from(exceeded).into())
+        self.account
+            .operation()
+            .and_then(|()| self.account.transfer(bytes))
+            .map_err(|exceeded| Stop::from(exceeded).into())
     }
 }
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         self.charge_scratch(key.len())?;
-        let value = self.session("scratch.get")?.transaction.scratch_get(&key).await.map_err(Stop::from)?;
+        let value = self
+            .session("scratch.get")?
+            .transaction
+            .scratch_get(&key)
+            .await
+            .map_err(Stop::from)?;
         self.charge_bytes(value.as_ref().map_or(0, |value| value.len()))?;
         Ok(value.map(Into::into))
     }
 
     async fn put(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
         self.charge_scratch(key.len() + value.len())?;
-        match self.session("scratch.put")?.transaction.scratch_put(&key, value.into()).await {
+        match self
+            .session("scratch.put")?
+            .transaction
+            .scratch_put(&key, value.into())
+            .await
+        {
             Ok(()) => Ok(Ok(())),
             Err(error @ airlock_storage::Error::Conflict) => Err(Stop::from(error).into()),
             Err(error) => Ok(Err(error.to_string())),
@@ -29,7 +42,11 @@ impl Host for State {
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<()> {
         self.charge_scratch(key.len())?;
-        self.session("scratch.delete")?.transaction.scratch_delete(&key).await.map_err(Stop::from)?;
+        self.session("scratch.delete")?
+            .transaction
+            .scratch_delete(&key)
+            .await
+            .map_err(Stop::from)?;
         Ok(())
     }
 }

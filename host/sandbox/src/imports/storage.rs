@@ -12,8 +12,15 @@ type Answer<T> = wasmtime::Result<Result<T, Error>>;
 impl State {
     /// Charges a call that sends `bytes`, and gives the session to do it with. The limit's error is for the guest, which
     /// may have something to say.
-    fn charged(&mut self, import: &'static str, bytes: usize) -> wasmtime::Result<Result<&mut Session, Exceeded>> {
-        let charged = self.account.operation().and_then(|()| self.account.transfer(bytes));
+    fn charged(
+        &mut self,
+        import: &'static str,
+        bytes: usize,
+    ) -> wasmtime::Result<Result<&mut Session, Exceeded>> {
+        let charged = self
+            .account
+            .operation()
+            .and_then(|()| self.account.transfer(bytes));
         let session = self.session(import)?;
         Ok(charged.map(|()| session))
     }
@@ -29,8 +36,14 @@ impl Host for State {
             Ok(entry) => entry,
             Err(error) => return refuse(error),
         };
-        let entry = entry.map(|entry| Entry { key: entry.key, value: entry.value.into(), seal_wrap: entry.seal_wrap });
-        Ok(self.received(entry.as_ref().map_or(0, |entry| entry.value.len())).map(|()| entry))
+        let entry = entry.map(|entry| Entry {
+            key: entry.key,
+            value: entry.value.into(),
+            seal_wrap: entry.seal_wrap,
+        });
+        Ok(self
+            .received(entry.as_ref().map_or(0, |entry| entry.value.len()))
+            .map(|()| entry))
     }
 
     async fn put(&mut self, entry: Entry) -> Answer<()> {
@@ -38,7 +51,11 @@ impl Host for State {
             Ok(session) => session,
             Err(exceeded) => return Ok(Err(over(&exceeded))),
         };
-        let entry = airlock_storage::Entry { key: entry.key, value: entry.value.into(), seal_wrap: entry.seal_wrap };
+        let entry = airlock_storage::Entry {
+            key: entry.key,
+            value: entry.value.into(),
+            seal_wrap: entry.seal_wrap,
+        };
         done(session.transaction.put(entry).await)
     }
 
@@ -59,7 +76,12 @@ impl Host for State {
 
     async fn list_page(&mut self, prefix: String, after: String, limit: u32) -> Answer<Vec<String>> {
         let names = match self.charged("storage.list-page", prefix.len() + after.len())? {
-            Ok(session) => session.transaction.list_page(&prefix, &after, limit as usize).await,
+            Ok(session) => {
+                session
+                    .transaction
+                    .list_page(&prefix, &after, limit as usize)
+                    .await
+            }
             Err(exceeded) => return Ok(Err(over(&exceeded))),
         };
         self.names(names)

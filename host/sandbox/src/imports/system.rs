@@ -57,15 +57,24 @@ impl Host for State {
     }
 
     async fn groups_for_entity(&mut self, entity_id: String) -> Answer<Vec<Group>> {
-        Ok(self.system("system.groups-for-entity")?.groups_for_entity(&entity_id).await)
+        Ok(self
+            .system("system.groups-for-entity")?
+            .groups_for_entity(&entity_id)
+            .await)
     }
 
     async fn generate_password(&mut self, policy: String) -> Answer<String> {
-        Ok(self.system("system.generate-password")?.generate_password(&policy).await)
+        Ok(self
+            .system("system.generate-password")?
+            .generate_password(&policy)
+            .await)
     }
 
     async fn identity_token(&mut self, audience: String, ttl: Nanoseconds) -> Answer<(String, Nanoseconds)> {
-        Ok(self.system("system.identity-token")?.identity_token(&audience, ttl).await)
+        Ok(self
+            .system("system.identity-token")?
+            .identity_token(&audience, ttl)
+            .await)
     }
 
     async fn wrap_data(&mut self, data: Json, ttl: Nanoseconds) -> Answer<WrapInfo> {

@@ -23,7 +23,10 @@ impl clock::Host for State {
                 }
             }
         };
-        Ok(Timestamp { seconds: timestamp.0, nanoseconds: timestamp.1 })
+        Ok(Timestamp {
+            seconds: timestamp.0,
+            nanoseconds: timestamp.1,
+        })
     }
 }
 
@@ -36,7 +39,9 @@ impl random::Host for State {
         self.charge_bytes(length as usize)?;
         let random = self.session("random.bytes")?.mount.services.random.clone();
         let mut bytes = vec![0; length as usize];
-        random.fill(&mut bytes).map_err(|error| Stop::Contract(format!("no random bytes: {error}")))?;
+        random
+            .fill(&mut bytes)
+            .map_err(|error| Stop::Contract(format!("no random bytes: {error}")))?;
         Ok(bytes)
     }
 }
@@ -44,6 +49,8 @@ impl random::Host for State {
 impl State {
     /// Charges bytes where the contract has no error for too many: that ends the request.
     pub(super) fn charge_bytes(&self, bytes: usize) -> wasmtime::Result<()> {
-        self.account.transfer(bytes).map_err(|exceeded| Stop::from(exceeded).into())
+        self.account
+            .transfer(bytes)
+            .map_err(|exceeded| Stop::from(exceeded).into())
     }
 }

@@ -13,24 +13,42 @@ async fn adversary(limits: Limits) -> Bench {
 }
 
 async fn quick() -> Bench {
-    adversary(Limits { cpu: Duration::from_millis(100), ..Limits::default() }).await
+    adversary(Limits {
+        cpu: Duration::from_millis(100),
+        ..Limits::default()
+    })
+    .await
 }
 
 impl Bench {
     /// Misbehaves, then checks that the mount still answers.
     async fn misbehave(&self, how: &str) -> (Result<String, Error>, Usage) {
-        let outcome = self.run(airlock_sandbox::types::Request::new(Operation::Read, how)).await;
-        assert_eq!(self.ask(Operation::Read, "ok").await.unwrap(), "{}", "after {how}");
-        (outcome.result.map(|response| response.unwrap().data.unwrap()), outcome.usage)
+        let outcome = self
+            .run(airlock_sandbox::types::Request::new(Operation::Read, how))
+            .await;
+        assert_eq!(
+            self.ask(Operation::Read, "ok").await.unwrap(),
+            "{}",
+            "after {how}"
+        );
+        (
+            outcome.result.map(|response| response.unwrap().data.unwrap()),
+            outcome.usage,
+        )
     }
 
     /// The limit that it meets.
     async fn limit_of(&self, how: &str) -> Limit {
         match self.misbehave(how).await.0 {
             Err(error @ Error::Limit { .. }) => {
-                let Error::Limit { exceeded, .. } = &error else { unreachable!() };
+                let Error::Limit { exceeded, .. } = &error else {
+                    unreachable!()
+                };
                 let text = error.to_string();
-                assert!(text.contains("adversary") && text.contains(exceeded.limit.setting()), "{text}");
+                assert!(
+                    text.contains("adversary") && text.contains(exceeded.limit.setting()),
+                    "{text}"
+                );
                 exceeded.limit
             }
             other => panic!("{how}: {other:?}"),
@@ -51,12 +69,19 @@ async fn a_loop_ends_with_its_cpu_time() {
     let bench = quick().await;
     assert_eq!(bench.limit_of("loop").await, Limit::Cpu);
     let (_, usage) = bench.misbehave("loop").await;
-    assert!(usage.cpu >= Duration::from_millis(100) && usage.cpu < Duration::from_millis(300), "{usage:?}");
+    assert!(
+        usage.cpu >= Duration::from_millis(100) && usage.cpu < Duration::from_millis(300),
+        "{usage:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_loop_ends_with_its_time_if_that_is_less() {
-    let bench = adversary(Limits { wall: Duration::from_millis(100), ..Limits::default() }).await;
+    let bench = adversary(Limits {
+        wall: Duration::from_millis(100),
+        ..Limits::default()
+    })
+    .await;
     assert_eq!(bench.limit_of("loop").await, Limit::Wall);
 }
 
@@ -65,7 +90,11 @@ async fn a_trap_names_functions_and_no_addresses() {
     let bench = quick().await;
     for how in ["trap", "panic"] {
         match bench.misbehave(how).await.0 {
-            Err(Error::Trap { guest, reason, functions }) => {
+            Err(Error::Trap {
+                guest,
+                reason,
+                functions,
+            }) => {
                 assert_eq!(&*guest, "adversary");
                 assert!(reason.contains("unreachable"), "{reason}");
                 assert!(!functions.is_empty() && functions.len() <= 6, "{functions:?}");
@@ -81,7 +110,10 @@ async fn endless_recursion_exhausts_its_own_stack() {
     let (result, _) = quick().await.misbehave("overflow").await;
     match result {
         Err(Error::Trap { reason, .. }) => {
-            assert!(reason.contains("stack is exhausted") || reason.contains("out of bounds"), "{reason}");
+            assert!(
+                reason.contains("stack is exhausted") || reason.contains("out of bounds"),
+                "{reason}"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -89,10 +121,17 @@ async fn endless_recursion_exhausts_its_own_stack() {
 
 #[tokio::test]
 async fn memory_ends_at_its_limit() {
-    let bench = adversary(Limits { memory_bytes: 16 << 20, ..Limits::default() }).await;
+    let bench = adversary(Limits {
+        memory_bytes: 16 << 20,
+        ..Limits::default()
+    })
+    .await;
     assert_eq!(bench.limit_of("memory").await, Limit::Memory);
     let (_, usage) = bench.misbehave("memory").await;
-    assert!(usage.memory_bytes > 14 << 20 && usage.memory_bytes <= 16 << 20, "{usage:?}");
+    assert!(
+        usage.memory_bytes > 14 << 20 && usage.memory_bytes <= 16 << 20,
+        "{usage:?}"
+    );
     assert_eq!(bench.limit_of("one-allocation").await, Limit::Memory);
 }
 
@@ -103,7 +142,10 @@ async fn a_growing_table_counts_as_memory() {
         handle_request: "(loop (br_if 0 (i32.ne (table.grow 0 (ref.null func) (i32.const 1000)) (i32.const -1)))) unreachable",
         ..Synthetic::default()
     };
-    let limits = Limits { memory_bytes: 1 << 20, ..Limits::default() };
+    let limits = Limits {
+        memory_bytes: 1 << 20,
+        ..Limits::default()
+    };
     let bench = Bench::of(sandbox().load(&guest.component(), limits).await.unwrap());
     match bench.ask(Operation::Read, "any").await {
         Err(Error::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Memory),
@@ -115,17 +157,28 @@ async fn a_growing_table_counts_as_memory() {
 async fn an_endless_list_is_not_copied() {
     let bench = quick().await;
     assert_eq!(bench.limit_of("aliased-list").await, Limit::Transfer);
-    let bench = adversary(Limits { transfer_bytes: 8 << 20, ..Limits::default() }).await;
+    let bench = adversary(Limits {
+        transfer_bytes: 8 << 20,
+        ..Limits::default()
+    })
+    .await;
     assert_eq!(bench.limit_of("huge-answer").await, Limit::Transfer);
 }
 
 #[tokio::test]
 async fn storage_calls_are_counted_and_the_guest_is_told() {
-    let bench = adversary(Limits { storage_operations: 100, ..Limits::default() }).await;
+    let bench = adversary(Limits {
+        storage_operations: 100,
+        ..Limits::default()
+    })
+    .await;
     for how in ["storage", "lists"] {
         let (_, usage) = bench.misbehave(how).await;
         assert_eq!(usage.storage_operations, 100);
-        assert_eq!(bench.told(how).await, "limit: over the limit of 100 storage calls (--storage-ops)");
+        assert_eq!(
+            bench.told(how).await,
+            "limit: over the limit of 100 storage calls (--storage-ops)"
+        );
     }
 }
 
@@ -142,14 +195,25 @@ async fn a_guest_that_ignores_that_still_ends() {
 
 #[tokio::test]
 async fn bytes_are_counted_and_none_is_stored_of_a_request_that_is_over() {
-    let bench = adversary(Limits { transfer_bytes: 4 << 20, ..Limits::default() }).await;
-    assert_eq!(bench.told("puts").await, "limit: over the limit of 4 MiB moved between guest and host (--transfer-mib)");
+    let bench = adversary(Limits {
+        transfer_bytes: 4 << 20,
+        ..Limits::default()
+    })
+    .await;
+    assert_eq!(
+        bench.told("puts").await,
+        "limit: over the limit of 4 MiB moved between guest and host (--transfer-mib)"
+    );
     assert!(bench.storage.entries().is_empty());
 }
 
 #[tokio::test]
 async fn log_lines_over_the_limit_are_dropped_and_that_is_said_once() {
-    let bench = adversary(Limits { log_lines: 10, ..Limits::default() }).await;
+    let bench = adversary(Limits {
+        log_lines: 10,
+        ..Limits::default()
+    })
+    .await;
     let (result, usage) = bench.misbehave("log").await;
     assert_eq!((result.unwrap().as_str(), usage.log_lines), ("{}", 10));
     let lines = bench.log.lines.lock().unwrap();
@@ -175,7 +239,9 @@ async fn a_breach_of_the_contract_is_called_so() {
         ("status-200", "status 200"),
     ] {
         match bench.misbehave(how).await.0 {
-            Err(error @ Error::Contract { .. }) => assert!(error.to_string().contains(what), "{how}: {error}"),
+            Err(error @ Error::Contract { .. }) => {
+                assert!(error.to_string().contains(what), "{how}: {error}")
+            }
             other => panic!("{how}: {other:?}"),
         }
     }
@@ -192,7 +258,11 @@ async fn keys_outside_its_prefixes_are_denied() {
 
 #[tokio::test]
 async fn initialize_has_a_time_limit_of_its_own() {
-    let bench = adversary(Limits { start: Duration::from_millis(100), ..Limits::default() }).await;
+    let bench = adversary(Limits {
+        start: Duration::from_millis(100),
+        ..Limits::default()
+    })
+    .await;
     bench.store("adversary/initialize", "loop");
     match bench.guest.initialize(&bench.mount).await.result {
         Err(Error::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Start),
@@ -212,13 +282,24 @@ async fn an_existence_check_is_limited_too_and_stores_nothing() {
         other => panic!("{other:?}"),
     }
     bench.store("adversary/check-existence", "write-with-event");
-    assert_eq!(bench.guest.check_existence(&bench.mount, request()).await.result.unwrap(), Some(false));
+    assert_eq!(
+        bench
+            .guest
+            .check_existence(&bench.mount, request())
+            .await
+            .result
+            .unwrap(),
+        Some(false)
+    );
     assert_eq!(bench.stored("adversary/written"), None);
 }
 
 #[tokio::test]
 async fn invalidate_may_trap() {
     let bench = quick().await;
-    assert!(matches!(bench.guest.invalidate(&bench.mount, "trap").await.result, Err(Error::Trap { .. })));
+    assert!(matches!(
+        bench.guest.invalidate(&bench.mount, "trap").await.result,
+        Err(Error::Trap { .. })
+    ));
     assert_eq!(bench.ask(Operation::Read, "ok").await.unwrap(), "{}");
 }

@@ -5,24 +5,27 @@ use std::path::Path;
 
 use crate::support::repository;
 
-/// A guest is tested by a folder `tests` of its own, or by a module here that has its name.
+/// A guest is tested by tests of its own, or by a module here that has its name.
 #[test]
 fn every_guest_has_a_test() {
     let here = include_str!("main.rs");
     let is_tested = |folder: &Path| {
         let name = folder.file_name().unwrap().to_str().unwrap().replace('-', "_");
-        let own = fs::read_dir(folder.join("tests")).is_ok_and(|mut files| files.next().is_some());
+        let own = folder.join("src/tests.rs").exists()
+            || fs::read_dir(folder.join("tests")).is_ok_and(|mut files| files.next().is_some());
         own || here.contains(&format!("\nmod {name};"))
     };
     let mut guests = 0;
     for folder in fs::read_dir(repository().join("guest")).unwrap() {
         let folder = folder.unwrap().path();
-        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else {
+            continue;
+        };
         if manifest.contains("\"cdylib\"") {
             guests += 1;
             assert!(
                 is_tested(&folder),
-                "{} has no test: give it a folder `tests`, or a module in host/sandbox/tests/sandbox",
+                "{} has no test: give it src/tests.rs or a folder `tests`, or a module in host/sandbox/tests/sandbox",
                 folder.display()
             );
         }

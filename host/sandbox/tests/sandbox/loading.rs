@@ -12,7 +12,15 @@ async fn try_load(component: &[u8], limits: Limits) -> Result<Guest, Error> {
 }
 
 async fn refused(component: &[u8]) -> Error {
-    match try_load(component, Limits { start: Duration::from_millis(200), ..Limits::default() }).await {
+    match try_load(
+        component,
+        Limits {
+            start: Duration::from_millis(200),
+            ..Limits::default()
+        },
+    )
+    .await
+    {
         Ok(_) => panic!("it was loaded"),
         Err(error) => error,
     }
@@ -24,15 +32,34 @@ async fn a_guest_says_what_it_is() {
     assert_eq!(guest.description().name, "kv");
     assert_eq!(guest.description().storage, ["kv/"]);
     assert_eq!(guest.digest().len(), 64);
-    assert!(guest.imports().iter().all(|import| import.starts_with("airlock:engine/")), "{:?}", guest.imports());
-    let paths = load("adversary", Limits::default()).await.special_paths(&[]).await.unwrap();
+    assert!(
+        guest
+            .imports()
+            .iter()
+            .all(|import| import.starts_with("airlock:engine/")),
+        "{:?}",
+        guest.imports()
+    );
+    let paths = load("adversary", Limits::default())
+        .await
+        .special_paths(&[])
+        .await
+        .unwrap();
     assert_eq!(paths.root, ["root/*"]);
 }
 
 #[tokio::test]
 async fn a_synthetic_guest_loads() {
-    let guest = try_load(&Synthetic::default().component(), Limits::default()).await.unwrap();
-    assert_eq!((guest.description().name.as_str(), guest.description().version.as_str()), ("synthetic", "1.0.0"));
+    let guest = try_load(&Synthetic::default().component(), Limits::default())
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            guest.description().name.as_str(),
+            guest.description().version.as_str()
+        ),
+        ("synthetic", "1.0.0")
+    );
 }
 
 #[tokio::test]
@@ -40,7 +67,10 @@ async fn what_is_no_component_is_refused() {
     assert!(matches!(refused(b"not wasm").await, Error::NotAComponent(_)));
     let module = wat::parse_str("(module)").unwrap();
     let error = refused(&module).await.to_string();
-    assert!(error.contains("core module") && error.contains("airlock componentize"), "{error}");
+    assert!(
+        error.contains("core module") && error.contains("airlock componentize"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -57,8 +87,13 @@ async fn another_version_of_the_contract_is_refused_with_both_versions() {
         error.to_string(),
         "built for version 0.2.0 of the airlock:engine contract, and this host serves 0.1.0: use a newer airlock"
     );
-    let error = refused(&Synthetic::version("0.0.3").component()).await.to_string();
-    assert!(error.contains("0.0.3") && error.contains("0.1.0") && error.contains("rebuild"), "{error}");
+    let error = refused(&Synthetic::version("0.0.3").component())
+        .await
+        .to_string();
+    assert!(
+        error.contains("0.0.3") && error.contains("0.1.0") && error.contains("rebuild"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -78,17 +113,23 @@ async fn an_import_that_is_not_granted_is_named() {
 
 #[tokio::test]
 async fn a_component_that_is_no_engine_is_refused() {
-    let component = wat::parse_str("(component)").unwrap();
-    assert!(matches!(refused(&component).await, Error::NotAnEngine));
+    let empty = b"\0asm\x0d\0\x01\0";
+    assert!(matches!(refused(empty).await, Error::NotAnEngine));
 }
 
 #[tokio::test]
 async fn a_describe_that_never_ends_meets_its_deadline() {
-    let guest = Synthetic { describe: "(loop (br 0)) unreachable", ..Synthetic::default() };
+    let guest = Synthetic {
+        describe: "(loop (br 0)) unreachable",
+        ..Synthetic::default()
+    };
     match refused(&guest.component()).await {
         Error::Limit { exceeded, .. } => {
             assert_eq!(exceeded.limit, Limit::Start);
-            assert_eq!(exceeded.to_string(), "over the limit of 200 ms to start (--start-ms)");
+            assert_eq!(
+                exceeded.to_string(),
+                "over the limit of 200 ms to start (--start-ms)"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -108,19 +149,33 @@ async fn a_describe_that_calls_an_import_is_refused() {
 
 #[tokio::test]
 async fn a_describe_that_points_outside_its_memory_is_a_trap() {
-    let guest = Synthetic { describe: "(i32.const -16)", ..Synthetic::default() };
+    let guest = Synthetic {
+        describe: "(i32.const -16)",
+        ..Synthetic::default()
+    };
     assert!(matches!(refused(&guest.component()).await, Error::Trap { .. }));
 }
 
 #[tokio::test]
 async fn a_description_that_makes_no_sense_is_refused() {
-    let guest = Synthetic { describe: "(i32.const 4096)", ..Synthetic::default() };
-    assert!(refused(&guest.component()).await.to_string().contains("its description is wrong: the name"));
+    let guest = Synthetic {
+        describe: "(i32.const 4096)",
+        ..Synthetic::default()
+    };
+    assert!(
+        refused(&guest.component())
+            .await
+            .to_string()
+            .contains("its description is wrong: the name")
+    );
 }
 
 #[tokio::test]
 async fn a_memory_that_starts_over_the_limit_is_refused() {
-    let limits = Limits { memory_bytes: 64 << 10, ..Limits::default() };
+    let limits = Limits {
+        memory_bytes: 64 << 10,
+        ..Limits::default()
+    };
     match try_load(&component("kv"), limits).await.map(|_| ()) {
         Err(Error::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Memory),
         other => panic!("{other:?}"),
@@ -129,8 +184,16 @@ async fn a_memory_that_starts_over_the_limit_is_refused() {
 
 #[tokio::test]
 async fn more_memories_or_tables_than_the_pool_has_are_refused() {
-    let guest = Synthetic { module: "(table 1 funcref) ".repeat(6).leak(), ..Synthetic::default() };
-    assert!(matches!(refused(&guest.component()).await, Error::Link(_)));
-    let guest = Synthetic { module: "(table 2000000 funcref)", ..Synthetic::default() };
-    assert!(matches!(refused(&guest.component()).await, Error::Link(_)));
+    let guest = Synthetic {
+        module: "(table 1 funcref) ".repeat(6).leak(),
+        ..Synthetic::default()
+    };
+    let error = refused(&guest.component()).await;
+    assert!(matches!(error, Error::Link(_)), "{error:?}");
+    let guest = Synthetic {
+        module: "(table 2000000 funcref)",
+        ..Synthetic::default()
+    };
+    let error = refused(&guest.component()).await;
+    assert!(matches!(error, Error::Link(_)), "{error:?}");
 }

@@ -1,11 +1,12 @@
 //! What the tests share: one sandbox, the guests that were built, and mounts over storage in memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use airlock_sandbox::types::{Operation, Request, Response};
 use airlock_sandbox::{
-    Compiler, Error, Events, Guest, Limits, LogLine, LogSink, MountContext, Outcome, Sandbox, SandboxSettings, Services,
+    Compiler, Error, Events, Guest, Limits, LogLine, LogSink, MountContext, Outcome, Sandbox,
+    SandboxSettings, Services,
 };
 use airlock_storage::{Entry, MemoryStorage, Mount, Storage};
 use async_trait::async_trait;
@@ -13,7 +14,15 @@ use async_trait::async_trait;
 /// The sandbox of this process; guests are compiled in it.
 pub fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-    SANDBOX.get_or_init(|| Sandbox::new(SandboxSettings { compiler: Compiler::InProcess, cache: None }).unwrap())
+    SANDBOX.get_or_init(|| {
+        // Else each test would compile what it loads.
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-guests");
+        Sandbox::new(SandboxSettings {
+            compiler: Compiler::InProcess,
+            cache: Some(cache),
+        })
+        .unwrap()
+    })
 }
 
 pub fn repository() -> PathBuf {
@@ -24,7 +33,10 @@ pub fn repository() -> PathBuf {
 pub fn component(name: &str) -> Vec<u8> {
     let file = repository().join(format!("target/guests/{name}.wasm"));
     std::fs::read(&file).unwrap_or_else(|error| {
-        panic!("{}: {error}; build the guests first: guest/build.sh --with-tests", file.display())
+        panic!(
+            "{}: {error}; build the guests first: guest/build.sh --with-tests",
+            file.display()
+        )
     })
 }
 
@@ -49,7 +61,10 @@ pub struct Recorder {
 
 impl LogSink for Recorder {
     fn log(&self, line: LogLine<'_>) {
-        let text = format!("{:?} {} {} {:?} {}", line.level, line.guest, line.message, line.fields, line.attempt);
+        let text = format!(
+            "{:?} {} {} {:?} {}",
+            line.level, line.guest, line.message, line.fields, line.attempt
+        );
         self.lines.lock().unwrap().push(text);
     }
 }
@@ -57,7 +72,10 @@ impl LogSink for Recorder {
 #[async_trait]
 impl Events for Recorder {
     async fn send(&self, event_type: &str, metadata: &str) -> Result<(), String> {
-        self.events.lock().unwrap().push(format!("{event_type} {metadata}"));
+        self.events
+            .lock()
+            .unwrap()
+            .push(format!("{event_type} {metadata}"));
         Ok(())
     }
 }
@@ -75,10 +93,19 @@ impl Bench {
     /// Over a storage that need not be the one in memory.
     pub fn over(guest: Guest, through: Arc<dyn Storage>, storage: Arc<MemoryStorage>) -> Self {
         let log = Arc::new(Recorder::default());
-        let services = Services { log: log.clone(), events: log.clone(), ..Services::default() };
+        let services = Services {
+            log: log.clone(),
+            events: log.clone(),
+            ..Services::default()
+        };
         let mount = Mount::new(through, guest.description().storage_settings());
         let mount = MountContext::new(mount, services, vec![], guest.limits());
-        Self { guest, mount, storage, log }
+        Self {
+            guest,
+            mount,
+            storage,
+            log,
+        }
     }
 
     pub async fn run(&self, request: Request) -> Outcome<Option<Response>> {
@@ -91,11 +118,18 @@ impl Bench {
     }
 
     pub async fn send(&self, request: Request) -> Result<String, Error> {
-        self.run(request).await.result.map(|response| response.unwrap().data.unwrap())
+        self.run(request)
+            .await
+            .result
+            .map(|response| response.unwrap().data.unwrap())
     }
 
     pub fn stored(&self, key: &str) -> Option<String> {
-        let entry = self.storage.entries().into_iter().find(|entry| entry.key == key)?;
+        let entry = self
+            .storage
+            .entries()
+            .into_iter()
+            .find(|entry| entry.key == key)?;
         Some(String::from_utf8(entry.value.to_vec()).unwrap())
     }
 

@@ -21,7 +21,12 @@ const DESCRIPTION: &str = "(i32.const 1024)";
 impl Default for Synthetic {
     fn default() -> Self {
         let wit = std::fs::read_to_string(super::support::repository().join("wit/engine.wit")).unwrap();
-        Self { wit, module: "", describe: DESCRIPTION, handle_request: "unreachable" }
+        Self {
+            wit,
+            module: "",
+            describe: DESCRIPTION,
+            handle_request: "unreachable",
+        }
     }
 }
 
@@ -29,28 +34,55 @@ impl Synthetic {
     /// The same contract with another version's name.
     pub fn version(version: &str) -> Self {
         let this = Self::default();
-        Self { wit: this.wit.replace("airlock:engine@0.1.0", &format!("airlock:engine@{version}")), ..this }
+        Self {
+            wit: this
+                .wit
+                .replace("airlock:engine@0.1.0", &format!("airlock:engine@{version}")),
+            ..this
+        }
     }
 
     /// The contract with one more import in its world.
     pub fn importing(import: &str, package: &str) -> Self {
         let this = Self::default();
-        let wit = this.wit.replace("world engine {", &format!("world engine {{\n  import {import};"));
-        Self { wit: format!("{wit}\n{package}"), ..this }
+        let wit = this
+            .wit
+            .replace("world engine {", &format!("world engine {{\n  import {import};"));
+        Self {
+            wit: format!("{wit}\n{package}"),
+            ..this
+        }
     }
 
     pub fn component(&self) -> Vec<u8> {
         let mut resolve = Resolve::default();
         let package = resolve.push_str("engine.wit", &self.wit).unwrap();
         let world = resolve.select_world(&[package], Some("engine")).unwrap();
-        let version = self.wit.split_once("package airlock:engine@").unwrap().1.split(';').next().unwrap();
+        let version = self
+            .wit
+            .split_once("package airlock:engine@")
+            .unwrap()
+            .1
+            .split(';')
+            .next()
+            .unwrap();
         let mut module = wat::parse_str(self.text(version)).unwrap();
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-        ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
+        ComponentEncoder::default()
+            .validate(true)
+            .module(&module)
+            .unwrap()
+            .encode()
+            .unwrap()
     }
 
     fn text(&self, version: &str) -> String {
-        let Self { module, describe, handle_request, .. } = self;
+        let Self {
+            module,
+            describe,
+            handle_request,
+            ..
+        } = self;
         let backend = format!("airlock:engine/backend@{version}");
         format!(
             r#"(module

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::support::{Bench, load};
 
-/// Storage in memory whose calls wait until the test lets them through.
+/// Storage in memory whose gets and puts wait until the test lets them through.
 struct Gated {
     inner: Arc<MemoryStorage>,
     /// One permit for each call that has arrived.
@@ -46,11 +46,9 @@ impl Storage for Gated {
         stored
     }
     async fn delete(&self, key: &str) -> Stored<()> {
-        self.pass().await;
         self.inner.delete(key).await
     }
     async fn list(&self, folder: &str) -> Stored<Vec<String>> {
-        self.pass().await;
         self.inner.list(folder).await
     }
 }
@@ -78,7 +76,14 @@ fn start(bench: &Arc<Bench>, path: &'static str) -> tokio::task::JoinHandle<Resu
 
 #[tokio::test]
 async fn only_success_is_stored() {
-    let bench = Bench::new("adversary", Limits { cpu: Duration::from_millis(50), ..Limits::default() }).await;
+    let bench = Bench::new(
+        "adversary",
+        Limits {
+            cpu: Duration::from_millis(50),
+            ..Limits::default()
+        },
+    )
+    .await;
     for how in ["write-then-trap", "write-then-fail", "write-then-loop"] {
         assert!(bench.ask(Operation::Read, how).await.is_err());
         assert_eq!(bench.stored("adversary/written"), None, "{how}");
@@ -90,7 +95,14 @@ async fn only_success_is_stored() {
 #[tokio::test]
 async fn what_was_committed_stays_and_what_came_after_goes() {
     for how in ["commit-then-trap", "commit-then-loop"] {
-        let bench = Bench::new("adversary", Limits { cpu: Duration::from_millis(50), ..Limits::default() }).await;
+        let bench = Bench::new(
+            "adversary",
+            Limits {
+                cpu: Duration::from_millis(50),
+                ..Limits::default()
+            },
+        )
+        .await;
         assert!(bench.ask(Operation::Read, how).await.is_err());
         assert_eq!(bench.stored("adversary/written").unwrap(), "1", "{how}");
     }
@@ -99,10 +111,16 @@ async fn what_was_committed_stays_and_what_came_after_goes() {
 #[tokio::test]
 async fn events_leave_after_the_commit_or_never() {
     let bench = Bench::new("adversary", Limits::default()).await;
-    assert!(matches!(bench.ask(Operation::Read, "event-then-fail").await, Err(Error::Guest(Answer::User(_)))));
+    assert!(matches!(
+        bench.ask(Operation::Read, "event-then-fail").await,
+        Err(Error::Guest(Answer::User(_)))
+    ));
     assert!(bench.log.events.lock().unwrap().is_empty());
     bench.ask(Operation::Read, "write-with-event").await.unwrap();
-    assert_eq!(*bench.log.events.lock().unwrap(), [r#"adversary/wrote {"path":"written"}"#]);
+    assert_eq!(
+        *bench.log.events.lock().unwrap(),
+        [r#"adversary/wrote {"path":"written"}"#]
+    );
 }
 
 #[tokio::test]
@@ -119,7 +137,11 @@ async fn a_caller_that_goes_away_does_not_stop_a_commit() {
 
 #[tokio::test]
 async fn a_request_that_waits_for_storage_ends_with_its_time() {
-    let (bench, _gate) = gated(Limits { wall: Duration::from_millis(50), ..Limits::default() }).await;
+    let (bench, _gate) = gated(Limits {
+        wall: Duration::from_millis(50),
+        ..Limits::default()
+    })
+    .await;
     let outcome = bench.run(read("increment")).await;
     match outcome.result {
         Err(error @ Error::Limit { .. }) => {
@@ -128,12 +150,19 @@ async fn a_request_that_waits_for_storage_ends_with_its_time() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(outcome.usage.cpu < Duration::from_millis(50), "waiting is no CPU time");
+    assert!(
+        outcome.usage.cpu < Duration::from_millis(50),
+        "waiting is no CPU time"
+    );
 }
 
 #[tokio::test]
 async fn a_commit_is_not_given_up_though_the_time_is_over() {
-    let (bench, gate) = gated(Limits { wall: Duration::from_millis(50), ..Limits::default() }).await;
+    let (bench, gate) = gated(Limits {
+        wall: Duration::from_millis(50),
+        ..Limits::default()
+    })
+    .await;
     let caller = start(&bench, "write-with-event");
     gate.arrival().await;
     // The deadline passes while the commit is under way: that is what is tested, and no event tells of it.
@@ -145,7 +174,12 @@ async fn a_commit_is_not_given_up_though_the_time_is_over() {
 
 #[tokio::test]
 async fn a_full_mount_refuses_and_says_why() {
-    let (bench, gate) = gated(Limits { instances: 1, queue: 1, ..Limits::default() }).await;
+    let (bench, gate) = gated(Limits {
+        instances: 1,
+        queue: 1,
+        ..Limits::default()
+    })
+    .await;
     let running = start(&bench, "increment");
     gate.arrival().await;
     let waiting = start(&bench, "ok");
@@ -153,7 +187,10 @@ async fn a_full_mount_refuses_and_says_why() {
     match bench.ask(Operation::Read, "ok").await {
         Err(error @ Error::Busy { .. }) => {
             assert_eq!(error.status(), 429);
-            assert!(error.to_string().contains("1 requests waiting (--queue)"), "{error}");
+            assert!(
+                error.to_string().contains("1 requests waiting (--queue)"),
+                "{error}"
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -164,7 +201,12 @@ async fn a_full_mount_refuses_and_says_why() {
 
 #[tokio::test]
 async fn a_turn_that_does_not_come_in_time_is_refused() {
-    let (bench, gate) = gated(Limits { instances: 1, wall: Duration::from_millis(50), ..Limits::default() }).await;
+    let (bench, gate) = gated(Limits {
+        instances: 1,
+        wall: Duration::from_millis(50),
+        ..Limits::default()
+    })
+    .await;
     let running = start(&bench, "write-with-event");
     gate.arrival().await;
     match bench.ask(Operation::Read, "ok").await {
@@ -177,7 +219,12 @@ async fn a_turn_that_does_not_come_in_time_is_refused() {
 
 #[tokio::test]
 async fn callers_that_hang_up_in_a_burst_leave_the_mount_answering() {
-    let (bench, gate) = gated(Limits { instances: 4, queue: 300, ..Limits::default() }).await;
+    let (bench, gate) = gated(Limits {
+        instances: 4,
+        queue: 300,
+        ..Limits::default()
+    })
+    .await;
     let callers: Vec<_> = (0..256).map(|_| start(&bench, "increment")).collect();
     for _ in 0..4 {
         gate.arrival().await;
@@ -212,5 +259,8 @@ async fn a_create_of_what_exists_and_an_update_of_what_does_not_are_refused() {
 #[tokio::test]
 async fn wrapping_is_refused_where_vault_does_not_offer_it() {
     let bench = Bench::new("adversary", Limits::default()).await;
-    assert!(matches!(bench.ask(Operation::Read, "wrap").await, Err(Error::Guest(Answer::User(_)))));
+    assert!(matches!(
+        bench.ask(Operation::Read, "wrap").await,
+        Err(Error::Guest(Answer::User(_)))
+    ));
 }
