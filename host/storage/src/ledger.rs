@@ -238,7 +238,8 @@ impl Drop for Marks {
     }
 }
 
-/// Keeps keys out of the cache until it is dropped.
+/// Keeps keys out of the cache until it is dropped. It is a last write of unknown effect: its end bumps them too, or a
+/// slow read from before a late put could still be cached.
 pub(crate) struct Fence {
     ledger: Arc<Ledger>,
     fenced: Footprint,
@@ -246,7 +247,9 @@ pub(crate) struct Fence {
 
 impl Drop for Fence {
     fn drop(&mut self) {
-        self.ledger.state.lock().counters.unfence(&self.fenced);
+        let mut state = self.ledger.state.lock();
+        state.counters.bump_all(&self.fenced);
+        state.counters.unfence(&self.fenced);
     }
 }
 

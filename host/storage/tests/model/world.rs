@@ -1,0 +1,190 @@
+//! What the models run in: a ledger, a storage, and transactions that use both as the crate's own do, without waiting.
+
+use crate::cache::Cached;
+use crate::counters::Sample;
+use crate::ledger::{Fence, Generation, Ledger, Stored, footprint};
+use crate::scratch::ScratchWrites;
+use crate::sync::Mutex;
+use crate::{Entry, Result, names, protocol};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+const SEED: u64 = 7;
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) ledger: Arc<Ledger>,
+    storage: Arc<Mutex<BTreeMap<String, u64>>>,
+}
+
+/// Runs a model under every interleaving of its threads.
+pub(crate) fn model(
+    counters: u32,
+    stored: &'static [(&'static str, u64)],
+    threads: impl Fn(World) + Sync + Send + 'static,
+) {
+    loom::model(move || {
+        let entries = stored
+            .iter()
+            .map(|(key, value)| (key.to_string(), *value))
+            .collect();
+        threads(World {
+            ledger: Arc::new(Ledger::new(counters, SEED, 1 << 20, 0)),
+            storage: Arc::new(Mutex::new(entries)),
+        });
+    });
+}
+
+impl World {
+    pub(crate) fn stored(&self, key: &str) -> Option<u64> {
+        self.storage.lock().get(key).copied()
+    }
+
+    pub(crate) fn store(&self, key: &str, value: u64) {
+        self.storage.lock().insert(key.to_owned(), value);
+    }
+
+    fn list(&self, folder: &str) -> Vec<String> {
+        let storage = self.storage.lock();
+        let names = storage.keys().filter_map(|key| names::name_in(folder, key));
+        names
+            .map(str::to_owned)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    }
+}
+
+/// The outcome of a future that has nothing to wait for.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("the storage of the models answers at once"),
+    }
+}
+
+/// Something moved, or is being written.
+#[derive(Debug)]
+pub(crate) struct Conflict;
+
+pub(crate) struct Transaction {
+    world: World,
+    cacheable: bool,
+    samples: Vec<Sample>,
+    existed: HashMap<String, bool>,
+    writes: Vec<(String, Option<u64>)>,
+}
+
+impl Transaction {
+    pub(crate) fn new(world: &World) -> Self {
+        let world = world.clone();
+        Self {
+            world,
+            cacheable: false,
+            samples: Vec::new(),
+            existed: HashMap::new(),
+            writes: Vec::new(),
+        }
+    }
+
+    /// One whose keys may be cached.
+    pub(crate) fn cached(world: &World) -> Self {
+        Self {
+            cacheable: true,
+            ..Self::new(world)
+        }
+    }
+
+    pub(crate) fn get(&mut self, key: &str) -> Result<Option<u64>, Conflict> {
+        let get = || async {
+            Ok(self
+                .world
+                .stored(key)
+                .map(|value| Entry::new(key, value.to_le_bytes().to_vec())))
+        };
+        let cacheable = self.cacheable.then(Generation::default);
+        let found = now(protocol::read(&self.world.ledger, key, cacheable, get))
+            .ok_or(Conflict)?
+            .unwrap();
+        self.samples.push(found.sample);
+        self.existed.insert(key.to_owned(), found.value.is_some());
+        Ok(found
+            .value
+            .map(|entry| u64::from_le_bytes(entry.value[..].try_into().unwrap())))
+    }
+
+    pub(crate) fn list(&mut self, folder: &str) -> Result<Vec<String>, Conflict> {
+        let list = || async { Ok(self.world.list(folder)) };
+        let found = now(protocol::list(&self.world.ledger, folder, list))
+            .ok_or(Conflict)?
+            .unwrap();
+        self.samples.push(found.sample);
+        Ok(found.value)
+    }
+
+    pub(crate) fn put(&mut self, key: &str, value: u64) {
+        self.writes.push((key.to_owned(), Some(value)));
+    }
+
+    pub(crate) fn delete(&mut self, key: &str) {
+        self.writes.push((key.to_owned(), None));
+    }
+
+    pub(crate) fn commit(self) -> Result<(), Conflict> {
+        if self.writes.is_empty() {
+            return if self.world.ledger.stand(self.samples) {
+                Ok(())
+            } else {
+                Err(Conflict)
+            };
+        }
+        let (world, stored) = (self.world.clone(), self.outcome());
+        let writes = self.writes.clone();
+        let flush = async move {
+            for (key, value) in writes {
+                match value {
+                    Some(value) => world.store(&key, value),
+                    None => drop(world.storage.lock().remove(&key)),
+                }
+            }
+            Ok::<(), ()>(())
+        };
+        let marks = self.mark()?;
+        now(protocol::carry_out(marks, stored, flush)).map_err(|_| Conflict)
+    }
+
+    /// A commit whose flush fails with unknown outcome.
+    pub(crate) fn commit_in_vain(self) -> Fence {
+        let stored = self.outcome();
+        let marks = self.mark().expect("it is alone");
+        let failed = now(protocol::carry_out(marks, stored, async { Err(()) }));
+        failed.expect_err("the flush failed").1.give_up()
+    }
+
+    fn mark(&self) -> Result<crate::ledger::Marks, Conflict> {
+        let ledger = &self.world.ledger;
+        let log = self
+            .writes
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.is_some()));
+        let footprint = footprint(&ledger.places, log, |key| self.existed.get(key).copied(), []);
+        ledger.mark(self.samples.clone(), footprint).map_err(|_| Conflict)
+    }
+
+    fn outcome(&self) -> Stored {
+        let copy = |value: &Option<u64>| {
+            Cached::copy_of(value.map(u64::to_le_bytes).as_ref().map(|v| (&v[..], false)))
+        };
+        let keys = self
+            .writes
+            .iter()
+            .map(|(key, value)| (key.clone(), self.cacheable.then(|| copy(value))));
+        Stored {
+            generation: Generation::default(),
+            keys: keys.collect(),
+            scratch: ScratchWrites::default(),
+        }
+    }
+}

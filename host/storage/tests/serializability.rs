@@ -1,0 +1,299 @@
+//! Histories of real concurrent runs, checked: they could have happened one transaction at a time.
+//!
+//! Ten thousand transactions for each way of flushing, on storage with random delays, errors, lost answers and outages:
+//! reads, writes, deletions, lists, scratch, commits in mid-request, existence checks that requests continue, and
+//! invalidations out of nowhere. `AIRLOCK_SEED` repeats a run as far as the scheduler lets it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "serializability/chaos.rs"]
+mod chaos;
+#[path = "serializability/history.rs"]
+mod history;
+#[path = "serializability/search.rs"]
+mod search;
+
+use airlock_storage::{
+    Attempt, Entry, Error, MemoryStorage, Mount, Prefixes, Result, Settings, Storage, Transaction,
+    TransactionalStorage,
+};
+use chaos::Chaos;
+use fastrand::Rng;
+use history::{Outcome, Recorded, SCRATCH, Step};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+const TRANSACTIONS: usize = 10_000;
+const CALLERS: u64 = 12;
+const KEYS: [&str; 8] = ["a", "f/a", "f/b", "f/g/a", "f/g/b", "h/i/j/a", "h/i/k", "s"];
+const FOLDERS: [&str; 6] = ["", "f/", "f/g/", "h/", "h/i/", "h/i/j/"];
+
+struct Run {
+    mount: Arc<Mount>,
+    clock: AtomicU64,
+    values: AtomicU64,
+    history: Mutex<Vec<Recorded>>,
+    failed_commit: Outcome,
+}
+
+/// The transaction being recorded.
+struct Recording {
+    began: u64,
+    steps: Vec<Step>,
+}
+
+impl Run {
+    fn now(&self) -> u64 {
+        self.clock.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn record(&self) -> Recording {
+        Recording {
+            began: self.now(),
+            steps: Vec::new(),
+        }
+    }
+
+    async fn commit(&self, transaction: &mut Transaction, recording: &mut Recording) -> Result<()> {
+        let asked = self.now();
+        let result = transaction.commit().await;
+        let outcome = match &result {
+            Ok(()) => Outcome::Committed,
+            Err(Error::Partial(_)) => self.failed_commit,
+            Err(_) => return result,
+        };
+        let Recording { began, steps } = std::mem::replace(recording, self.record());
+        self.history.lock().push(Recorded {
+            began,
+            asked,
+            ended: self.now(),
+            steps,
+            outcome,
+        });
+        result
+    }
+
+    async fn step(
+        &self,
+        rng: &mut Rng,
+        transaction: &mut Transaction,
+        recording: &mut Recording,
+    ) -> Result<()> {
+        let key = *rng.choice(&KEYS).unwrap();
+        let value = self.values.fetch_add(1, Ordering::Relaxed);
+        let bytes = value.to_le_bytes().to_vec();
+        let step = match rng.u32(..100) {
+            0..40 => {
+                let found = transaction.get(key).await?;
+                Step::Get(key.into(), found.map(|entry| number(&entry.value)))
+            }
+            40..65 => {
+                if rng.u32(..3) > 0 {
+                    let found = transaction.get(key).await?;
+                    recording
+                        .steps
+                        .push(Step::Get(key.into(), found.map(|entry| number(&entry.value))));
+                }
+                transaction.put(Entry::new(key, bytes)).await?;
+                Step::Put(key.into(), value)
+            }
+            65..75 => {
+                transaction.delete(key).await?;
+                Step::Delete(key.into())
+            }
+            75..90 => {
+                let folder = *rng.choice(&FOLDERS).unwrap();
+                let names = if rng.bool() {
+                    transaction.list(folder).await?
+                } else {
+                    transaction.list_page(folder, "", 100).await?
+                };
+                Step::List(folder.into(), names)
+            }
+            90..95 => {
+                let found = transaction.scratch_get("s").await?;
+                Step::Get(format!("{SCRATCH}s"), found.map(|bytes| number(&bytes)))
+            }
+            _ => {
+                transaction.scratch_put("s", bytes.into()).await?;
+                Step::Put(format!("{SCRATCH}s"), value)
+            }
+        };
+        recording.steps.push(step);
+        Ok(())
+    }
+
+    /// One run of a request; it may commit on the way.
+    async fn attempt(
+        &self,
+        rng: &mut Rng,
+        attempt: Attempt,
+        recording: &mut Recording,
+    ) -> (Result<()>, bool) {
+        let mut transaction = match self.begin(rng, attempt, recording).await {
+            Ok(transaction) => transaction,
+            Err(error) => return (Err(error), false),
+        };
+        for step in 0..rng.u32(1..6) {
+            if step > 0 && rng.u32(..12) == 0 {
+                let result = self.commit(&mut transaction, recording).await;
+                if result.is_err() {
+                    return (result, transaction.has_committed());
+                }
+            }
+            if let Err(error) = self.step(rng, &mut transaction, recording).await {
+                return (Err(error), transaction.has_committed());
+            }
+        }
+        let result = self.commit(&mut transaction, recording).await;
+        (result, transaction.has_committed())
+    }
+
+    /// Now and then with an existence check before it, which is part of the transaction if that continues it.
+    async fn begin(&self, rng: &mut Rng, attempt: Attempt, recording: &mut Recording) -> Result<Transaction> {
+        *recording = self.record();
+        if attempt != Attempt::FIRST || rng.u32(..4) > 0 {
+            return self.mount.begin(attempt).await;
+        }
+        let mut check = self.mount.begin(attempt).await?;
+        let key = *rng.choice(&KEYS).unwrap();
+        let found = check.get(key).await?.map(|entry| number(&entry.value));
+        let request_id = self.now().to_string();
+        check.keep_reads(&request_id)?;
+        let began = recording.began;
+        let transaction = self.mount.begin_with_reads(&request_id).await?;
+        *recording = self.record();
+        if transaction.continues_check() {
+            recording.began = began;
+            recording.steps.push(Step::Get(key.into(), found));
+        }
+        Ok(transaction)
+    }
+
+    async fn caller(&self, seed: u64, requests: usize) {
+        let mut rng = Rng::with_seed(seed);
+        for _ in 0..requests {
+            if rng.u32(..50) == 0 {
+                self.mount.invalidate(rng.choice(&KEYS).unwrap());
+            }
+            let mut attempt = Attempt::FIRST;
+            let mut recording = self.record();
+            let result = loop {
+                let (result, has_committed) = self.attempt(&mut rng, attempt, &mut recording).await;
+                if result != Err(Error::Conflict) || has_committed {
+                    break result;
+                }
+                attempt = attempt.next();
+            };
+            if let Err(Error::Partial(_)) = result {
+                self.look_at_everything().await;
+            }
+        }
+    }
+
+    /// Settles what a commit of unknown outcome has done, which else the search would have to guess for long.
+    async fn look_at_everything(&self) {
+        loop {
+            let mut recording = self.record();
+            let Ok(mut transaction) = self.mount.begin(Attempt::FIRST).await else {
+                continue;
+            };
+            for key in KEYS {
+                let Ok(found) = transaction.get(key).await else {
+                    break;
+                };
+                recording
+                    .steps
+                    .push(Step::Get(key.into(), found.map(|entry| number(&entry.value))));
+            }
+            if recording.steps.len() == KEYS.len()
+                && self.commit(&mut transaction, &mut recording).await.is_ok()
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().unwrap())
+}
+
+fn check(storage: Arc<dyn Storage>, redo_record: bool, failed_commit: Outcome) {
+    let seed = std::env::var("AIRLOCK_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(|| fastrand::u64(..));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    let settings = Settings {
+        cacheable: Prefixes::from_iter(["f/", "s"]),
+        redo_record,
+        scratch_bytes: 1000,
+        flush: Duration::from_millis(20),
+        late: Duration::from_millis(50),
+        ..Settings::default()
+    };
+    let run = Arc::new(Run {
+        mount: Mount::new(Arc::new(Chaos::over(storage, seed)), settings),
+        clock: AtomicU64::new(0),
+        values: AtomicU64::new(1),
+        history: Mutex::default(),
+        failed_commit,
+    });
+    runtime.block_on(async {
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|caller| {
+                let run = run.clone();
+                let requests = TRANSACTIONS.div_ceil(CALLERS as usize);
+                tokio::spawn(async move { run.caller(seed.wrapping_add(caller), requests).await })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+        run.mount.drain().await;
+    });
+    let history = std::mem::take(&mut *run.history.lock());
+    let unknown = history
+        .iter()
+        .filter(|recorded| recorded.outcome != Outcome::Committed)
+        .count();
+    println!(
+        "{} transactions, {unknown} of unknown outcome, seed {seed}",
+        history.len()
+    );
+    assert!(
+        history.len() > TRANSACTIONS * 8 / 10,
+        "too few were committed to prove anything"
+    );
+    if let Err(dead_end) = search::order(&history) {
+        let (placed, all) = (dead_end.placed, history.len());
+        panic!(
+            "no serial order: {placed} of {all} have a place, seed {seed}; then\n{}",
+            dead_end.explain(&history)
+        );
+    }
+}
+
+#[test]
+fn writes_in_the_guests_order_are_serializable() {
+    check(Arc::new(MemoryStorage::new()), false, Outcome::SomePrefix);
+}
+
+#[test]
+fn writes_behind_a_redo_record_are_serializable_and_never_half() {
+    check(Arc::new(MemoryStorage::new()), true, Outcome::AllOrNothing);
+}
+
+#[test]
+fn writes_in_the_storages_own_transactions_are_serializable_and_never_half() {
+    let storage = Arc::new(TransactionalStorage::new());
+    check(storage.clone(), false, Outcome::AllOrNothing);
+    assert_eq!(storage.open_transactions(), 0);
+}

@@ -1,0 +1,81 @@
+//! What happened, and what it would do to a plain map.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Scratch keys are keys like any other below this, except that no list shows them and that they are set only by commits
+/// that succeed.
+pub const SCRATCH: &str = "\u{0}scratch/";
+
+/// One step, with what it answered.
+#[derive(Debug, Clone)]
+pub enum Step {
+    Get(String, Option<u64>),
+    List(String, Vec<String>),
+    Put(String, u64),
+    Delete(String),
+}
+
+/// Whether a transaction is known to have taken effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Committed,
+    /// The first few of its writes did, or all, or none.
+    SomePrefix,
+    /// All of its writes did, or none.
+    AllOrNothing,
+}
+
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    pub began: u64,
+    /// When it asked for its commit: most took effect in this order, so the search tries it first.
+    pub asked: u64,
+    pub ended: u64,
+    pub steps: Vec<Step>,
+    pub outcome: Outcome,
+}
+
+pub type State = BTreeMap<String, u64>;
+
+impl Recorded {
+    /// The ways in which it can have taken effect: how many of its steps count.
+    pub fn variants(&self) -> Vec<usize> {
+        match self.outcome {
+            Outcome::Committed | Outcome::AllOrNothing => vec![self.steps.len()],
+            Outcome::SomePrefix => (1..=self.steps.len()).rev().collect(),
+        }
+    }
+
+    /// Runs the first steps; the one that would have answered differently, if any.
+    pub fn run(&self, steps: usize, state: &mut State) -> Option<&Step> {
+        let scratch = state
+            .range(SCRATCH.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(SCRATCH));
+        let scratch: Vec<_> = scratch.map(|(key, value)| (key.clone(), *value)).collect();
+        let wrong = self.steps[..steps].iter().find(|step| !step.run(state));
+        if self.outcome != Outcome::Committed {
+            state.retain(|key, _| !key.starts_with(SCRATCH));
+            state.extend(scratch);
+        }
+        wrong
+    }
+}
+
+impl Step {
+    fn run(&self, state: &mut State) -> bool {
+        match self {
+            Step::Get(key, value) => return state.get(key) == value.as_ref(),
+            Step::List(folder, names) => return list(state, folder) == *names,
+            Step::Put(key, value) => drop(state.insert(key.clone(), *value)),
+            Step::Delete(key) => drop(state.remove(key)),
+        }
+        true
+    }
+}
+
+fn list(state: &State, folder: &str) -> Vec<String> {
+    let stored = state.keys().filter(|key| !key.starts_with(SCRATCH));
+    let below = stored.filter_map(|key| key.strip_prefix(folder));
+    let names = below.map(|rest| rest.split_inclusive('/').next().unwrap_or(rest).to_owned());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
