@@ -1,6 +1,6 @@
 //! What a request costs, without Vault: an instance, a read of storage in memory, the answer.
 //!
-//!     guest/build.sh && cargo bench -p airlock-sandbox
+//!     guest/build.sh && cargo bench -p airlock-sandbox [-- PART-OF-A-NAME]
 //!
 //! On one thread, as the binary serves. Prints microseconds a request of the process's CPU time, all threads together:
 //! the median and the best of the rounds. (Elapsed time tells more of what else the machine does.)
@@ -75,6 +75,12 @@ async fn main() {
 }
 
 async fn measure(what: &str, guest: &Guest, mount: &Arc<MountContext>, request: &Request) {
+    if std::env::args()
+        .skip(1)
+        .any(|part| !part.starts_with('-') && !what.contains(&part))
+    {
+        return;
+    }
     let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
         let begun = cpu_seconds();

@@ -18,7 +18,7 @@ const TABLES: u32 = 4;
 /// Memory that stays with a slot of the pool between requests, and is cleared by writing zeros and not by a system
 /// call. It covers what a small guest touches; a larger one pays one `madvise`.
 const KEEP_MEMORY: usize = 512 << 10;
-const KEEP_STACK: usize = 64 << 10;
+const KEEP_STACK: usize = 32 << 10;
 const KEEP_TABLE: usize = 16 << 10;
 
 /// The native stack of a request, for the guest and for the host functions that it calls.

@@ -1,5 +1,6 @@
 //! A loaded guest, and how a request of it runs.
 
+use std::fmt;
 use std::sync::Arc;
 
 use airlock_storage::Attempt;
@@ -47,6 +48,17 @@ pub struct Outcome<T> {
     pub result: Result<T>,
     /// What it used, over all its attempts.
     pub usage: Usage,
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Description { name, version, .. } = self.description();
+        f.debug_struct("Guest")
+            .field("name", name)
+            .field("version", version)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Guest {

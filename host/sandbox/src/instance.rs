@@ -145,7 +145,7 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
     let reason = match error.downcast_ref::<Trap>() {
         Some(Trap::UnreachableCodeReached) => "it aborted (`unreachable`), as after a panic".to_owned(),
         Some(Trap::StackOverflow) => "its call stack is exhausted; it recurses too deeply".to_owned(),
-        Some(trap) => trap.to_string(),
+        Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => root,
     };
     Error::Trap {

@@ -257,6 +257,51 @@ async fn a_create_of_what_exists_and_an_update_of_what_does_not_are_refused() {
 }
 
 #[tokio::test]
+async fn requests_that_are_in_each_other_s_way_are_run_again_and_lose_nothing() {
+    let bench = Arc::new(Bench::new("adversary", Limits::default()).await);
+    let callers: Vec<_> = (0..32).map(|_| start(&bench, "increment")).collect();
+    for caller in callers {
+        caller.await.unwrap().unwrap();
+    }
+    assert_eq!(bench.stored("adversary/count").unwrap(), "32");
+}
+
+#[tokio::test]
+async fn a_second_attempt_is_a_new_instance_with_the_same_budget() {
+    let (bench, gate) = gated(Limits::default()).await;
+    let first = tokio::spawn({
+        let bench = bench.clone();
+        async move { bench.run(read("increment")).await }
+    });
+    // It waits for its read, which the other request changes.
+    gate.arrival().await;
+    bench.mount.storage().invalidate("adversary/count");
+    gate.open.add_permits(100);
+    let outcome = first.await.unwrap();
+    assert_eq!(outcome.result.unwrap().unwrap().data.unwrap(), r#"{"count":1}"#);
+    assert_eq!(outcome.usage.attempts, 2);
+    assert_eq!(outcome.usage.storage_operations, 4, "two of each attempt");
+}
+
+#[tokio::test]
+async fn an_update_after_its_existence_check_reads_nothing_again() {
+    let kv = Bench::new("kv", Limits::default()).await;
+    kv.store("kv/a", "old");
+    let mut request = Request::new(Operation::Update, "a");
+    request.id = "one".into();
+    request.data = Some(r#"{"value":"new"}"#.into());
+    let checked = kv.guest.check_existence(&kv.mount, request.clone()).await;
+    assert_eq!(
+        (checked.result.unwrap(), checked.usage.storage.gets),
+        (Some(true), 1)
+    );
+    let written = kv.run(request).await;
+    written.result.unwrap();
+    assert_eq!((written.usage.storage.gets, written.usage.storage.puts), (0, 1));
+    assert_eq!(kv.stored("kv/a").unwrap(), "new");
+}
+
+#[tokio::test]
 async fn wrapping_is_refused_where_vault_does_not_offer_it() {
     let bench = Bench::new("adversary", Limits::default()).await;
     assert!(matches!(
