@@ -3,8 +3,11 @@
 //! Limits carry their unit in their name, and the names are those that an exceeded limit reports, so that an operator
 //! can go from an error in Vault's log straight to the flag.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 /// Runs Vault secrets engines as WebAssembly guests in a sandbox.
@@ -18,7 +21,7 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 A first deployment, given airlock and kv.wasm in Vault's plugin directory:
 
-  airlock check --guest=kv.wasm --guest-sha256=$(sha256sum < kv.wasm | cut -c-64)
+  airlock check --guest=$PWD/kv.wasm --guest-sha256=$(sha256sum < kv.wasm | cut -c-64)
 
 says whether it would work, and prints the commands that register and enable it.
 
@@ -29,6 +32,12 @@ pub enum Command {
     /// Serve a guest to Vault (Vault runs this; see `airlock check` for how to register it)
     #[command(long_about = SERVE)]
     Serve(ServeArgs),
+
+    /// Serve guests behind Vault's HTTP API on this machine, without a Vault, for development
+    ///
+    /// The `vault` command, curl and hvac work with it as with a Vault whose engines they use. It listens on loopback
+    /// only, has one token that may do everything, and encrypts nothing. A guest whose file changes is taken in place.
+    Dev(DevArgs),
 
     /// Say whether `serve` with the same arguments would work, and how to register it
     ///
@@ -82,7 +91,7 @@ with an error that names the limit and its flag.";
 /// What `serve` and `check` take.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// The guest, a WebAssembly component; an absolute path is best, as Vault's working directory is rarely yours
+    /// The guest, a WebAssembly component; an absolute path, as Vault's working directory is not yours
     #[arg(long, value_name = "FILE")]
     pub guest: PathBuf,
 
@@ -96,8 +105,8 @@ pub struct ServeArgs {
     #[arg(long, conflicts_with = "guest_sha256")]
     pub unpinned: bool,
 
-    /// Where compiled guests are kept, a directory that only this user can enter [default: airlock in the user's cache
-    /// directory]
+    /// Keep compiled guests in this directory, so that a start need not compile (50 ms for a small guest). Whoever can
+    /// write there can run code in this process, whatever the pins say: it must be this user's alone
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
@@ -110,8 +119,70 @@ pub struct ServeArgs {
     pub limits: LimitArgs,
 }
 
-/// The limits of one request, and of one mount.
+/// What `dev` takes.
 #[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Mount a guest at a path; repeatable. Its type is its file's name without `.wasm`
+    #[arg(long, value_name = "PATH=GUEST", required = true)]
+    pub mount: Vec<MountArg>,
+
+    /// Where to listen, on loopback
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8200")]
+    pub listen: SocketAddr,
+
+    /// The root token [default: a random one, which is printed]
+    #[arg(long, value_name = "TOKEN")]
+    pub token: Option<String>,
+
+    /// Keep what is stored in this directory [default: in memory]
+    #[arg(long, value_name = "DIR", conflicts_with = "memory")]
+    pub storage: Option<PathBuf>,
+
+    /// Keep what is stored in memory
+    #[arg(long)]
+    pub memory: bool,
+
+    /// Start with the clock held; the page at /ui moves it, and leases and the periodic tick follow
+    #[arg(long)]
+    pub clock_held: bool,
+
+    #[command(flatten)]
+    pub limits: LimitArgs,
+}
+
+/// A guest and where to mount it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountArg {
+    pub path: String,
+    pub guest: PathBuf,
+}
+
+impl MountArg {
+    /// The engine's type: the file's name without its ending.
+    pub fn engine(&self) -> anyhow::Result<String> {
+        let name = self.guest.file_stem().and_then(|name| name.to_str());
+        let name =
+            name.with_context(|| format!("{} has no name that could be a type", self.guest.display()))?;
+        Ok(name.to_owned())
+    }
+}
+
+impl FromStr for MountArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((path, guest)) if !path.is_empty() && !guest.is_empty() => Ok(Self {
+                path: path.to_owned(),
+                guest: guest.into(),
+            }),
+            _ => Err("give a path and a guest's file, such as demo=target/guests/kv.wasm"),
+        }
+    }
+}
+
+/// The limits of one request, and of one mount.
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Linear memory and tables of one request, in MiB
@@ -122,11 +193,11 @@ pub struct LimitArgs {
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub cpu_ms: u32,
 
-    /// Time of one request from start to end, storage included, in milliseconds
+    /// Time of one request from start to end, in milliseconds; a commit that has begun is finished
     #[arg(long, value_name = "MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub wall_ms: u32,
 
-    /// Storage calls of one request
+    /// Calls of one request that reach Vault: storage, scratch and the system view
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub storage_ops: u32,
 
@@ -134,7 +205,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub transfer_mib: u32,
 
-    /// Log lines of one request
+    /// Log lines of one request; more are dropped
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub log_lines: u32,
 

@@ -6,6 +6,8 @@ use anyhow::{Context as _, Result};
 
 /// Compiles a component from standard input to native code on standard output.
 pub fn run() -> Result<()> {
+    // Nobody waits for the code once the parent is gone.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     let mut component = Vec::new();
     stdin()
         .read_to_end(&mut component)

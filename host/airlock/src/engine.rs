@@ -22,9 +22,13 @@ pub struct Engine {
 impl Engine {
     /// Reads, checks and loads the guest that the arguments name.
     pub async fn load(args: &ServeArgs) -> Result<Self> {
-        let trust = Trust::new(&args.guest_sha256)?;
+        let trust = if args.unpinned {
+            Trust::Unpinned
+        } else {
+            Trust::pinned(&args.guest_sha256)?
+        };
         let component = trust.read(&args.guest)?;
-        let cache = args.cache_dir.clone().or_else(default_cache);
+        let cache = args.cache_dir.clone();
         let guest = load(&args.guest, &component, cache, limits(&args.limits)).await?;
         Ok(Self {
             guest,
@@ -86,15 +90,13 @@ fn this_program() -> PathBuf {
     }
 }
 
-/// `airlock` in the user's cache directory, or, for a user without a home, in the temporary directory under a name of
-/// the user's own. The sandbox refuses it if anyone else could write there.
-fn default_cache() -> Option<PathBuf> {
+/// `airlock` in the user's own cache directory, where there is one: for tools, not for what serves a Vault.
+pub fn user_cache() -> Option<PathBuf> {
     let absolute = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-    let own = || std::env::temp_dir().join(format!("airlock-cache-{}", rustix::process::geteuid().as_raw()));
-    Some(caches.map_or_else(own, |caches| caches.join("airlock")))
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    Some(caches.join("airlock"))
 }

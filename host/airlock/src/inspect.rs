@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits};
+use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, Paths};
 use anyhow::Result;
 
 use crate::engine;
@@ -21,12 +21,13 @@ pub async fn run(path: &Path) -> Result<String> {
         ..Limits::default()
     };
     let guest = engine::load(path, &component, None, limits).await?;
-    Ok(describe(&guest, component.len()))
+    let paths = guest.special_paths(&[]).await?;
+    Ok(describe(&guest, &paths, component.len()))
 }
 
 const ENOUGH: std::time::Duration = std::time::Duration::from_secs(u32::MAX as u64);
 
-fn describe(guest: &Guest, size: usize) -> String {
+fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
     let description = guest.description();
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
@@ -74,6 +75,11 @@ fn describe(guest: &Guest, size: usize) -> String {
         },
     );
     line("scratch", &format!("{} bytes", description.scratch_bytes));
+    line(
+        "without token",
+        &list(&escaped(&paths.unauthenticated), "nothing"),
+    );
+    line("needs sudo", &list(&escaped(&paths.root), "nothing"));
     let needs = &description.needs;
     let needs: Vec<String> = [
         needs
@@ -100,10 +106,15 @@ fn list(items: &[String], none: &str) -> String {
     }
 }
 
+/// As a guest may put anything into them.
+fn escaped(paths: &[String]) -> Vec<String> {
+    paths.iter().map(|path| path.escape_debug().to_string()).collect()
+}
+
 fn shown(prefix: &str) -> String {
     if prefix.is_empty() {
         "everything".to_owned()
     } else {
-        format!("{prefix}*")
+        format!("{}*", prefix.escape_debug())
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod compile;
 mod componentize;
+mod dev;
 mod engine;
 mod hardening;
 mod inspect;
@@ -23,16 +24,32 @@ use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command};
 
+/// What is wrong where Vault runs anything but `serve`.
+const WRONG_COMMAND: &str = "Vault must run `airlock serve`: register the plugin with -args=serve -args=--guest=…; `airlock check` prints the whole command";
+
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let done = match Cli::try_parse_from(&args) {
-        Ok(cli) => run(cli.command, &args),
-        // Vault takes a plugin that ends before its handshake for no plugin at all, and drops what it said. So a wrong
+    let parsed = Cli::try_parse_from(&args);
+    let done = if serve::is_started_by_vault() {
+        // Vault takes a program that ends before its handshake for no plugin at all, and drops what it said. So a wrong
         // argument is told over the handshake, too.
-        Err(error) if serve::is_started_by_vault() && !is_asked_for(&error) => {
-            serve::run(Err(one_line(&error)))
+        serve::run(match parsed {
+            Ok(Cli {
+                command: Command::Serve(args),
+            }) => Ok(args),
+            Ok(_) => Err(WRONG_COMMAND.to_owned()),
+            Err(error) => Err(one_line(&error)),
+        })
+    } else {
+        match parsed {
+            Ok(cli) => run(cli.command, &args),
+            Err(error) => {
+                if error.use_stderr() && args.get(1).is_some_and(|command| command == "serve") {
+                    eprintln!("{}\n", serve::ADVICE);
+                }
+                error.exit()
+            }
         }
-        Err(error) => error.exit(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -46,6 +63,13 @@ fn main() -> ExitCode {
 fn run(command: Command, args: &[OsString]) -> Result<()> {
     match command {
         Command::Serve(args) => serve::run(Ok(args)),
+        Command::Dev(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .context("no runtime")?;
+            runtime.block_on(dev::run(args))
+        }
         Command::Check(check) => {
             let given: Vec<_> = args
                 .iter()
@@ -75,14 +99,17 @@ fn print(text: String) -> Result<()> {
         .context("cannot write to standard output")
 }
 
-/// Help and version are no mistakes.
-fn is_asked_for(error: &clap::Error) -> bool {
-    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+/// What is wrong with the arguments: of clap's text only what says so, without usage and hints, which are for a terminal.
+fn one_line(error: &clap::Error) -> String {
+    if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+        && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    {
+        return first_paragraph(&error.to_string());
+    }
+    WRONG_COMMAND.to_owned()
 }
 
-/// clap's first paragraph, which says what is wrong; usage and hints are for a terminal.
-fn one_line(error: &clap::Error) -> String {
-    let text = error.to_string();
+fn first_paragraph(text: &str) -> String {
     let what: Vec<_> = text
         .lines()
         .map(str::trim)

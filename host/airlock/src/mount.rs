@@ -1,12 +1,18 @@
 //! One mount: Vault's requests on one side, the guest on the other.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use airlock_dev_server::Cost;
 use airlock_sandbox::{Guest, MountContext, Outcome, Services};
+use airlock_storage::{Prefixes, Storage};
 use vault_plugin::{Backend, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
 
 use crate::bridge::{self, HostLog, VaultEvents, VaultStorage, VaultSystem};
 use crate::engine::Engine;
+
+/// A call that takes longer is worth a line in the log.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// A mount that a guest serves.
 pub struct GuestMount {
@@ -17,26 +23,46 @@ pub struct GuestMount {
     failed: OnceLock<String>,
 }
 
-impl GuestMount {
-    /// Prepares a mount. The guest is asked for its special paths; nothing is stored yet.
-    pub async fn set_up(engine: &Engine, setup: Setup) -> Result<Self, Error> {
-        let guest = engine.guest.clone();
-        let config: Vec<_> = setup.config.into_iter().collect();
-        let paths = guest.special_paths(&config).await.map_err(bridge::refusal)?;
+/// What a server gives a mount.
+pub struct Parts {
+    /// The mount's options.
+    pub config: Vec<(String, String)>,
+    pub storage: Arc<dyn Storage>,
+    /// Whether the server lets engines keep in memory what they store.
+    pub caching: bool,
+    pub services: Services,
+}
 
-        let mut settings = guest.description().storage_settings();
-        settings.cacheable =
-            airlock_storage::Prefixes::from_iter(&guest.description().cacheable).and(&engine.cacheable);
-        let storage = airlock_storage::Mount::new(Arc::new(VaultStorage(setup.storage)), settings);
-        // A server that does not say is one that has not forbidden it.
-        storage.allow_caching(!setup.system.caching_disabled().await.unwrap_or(false));
-        let services = Services {
-            system: Arc::new(VaultSystem(setup.system)),
-            events: Arc::new(VaultEvents(setup.events)),
-            log: Arc::new(HostLog),
-            ..Services::default()
+impl GuestMount {
+    /// Prepares a mount of Vault's.
+    pub async fn in_vault(engine: &Engine, setup: Setup) -> Result<Self, Error> {
+        let parts = Parts {
+            config: setup.config.into_iter().collect(),
+            storage: Arc::new(VaultStorage(setup.storage)),
+            // A server that does not say is one that has not forbidden it.
+            caching: !setup.system.caching_disabled().await.unwrap_or(false),
+            services: Services {
+                system: Arc::new(VaultSystem(setup.system)),
+                events: Arc::new(VaultEvents(setup.events)),
+                log: Arc::new(HostLog),
+                ..Services::default()
+            },
         };
-        let context = MountContext::new(storage, services, config, guest.limits());
+        Self::set_up(engine, parts).await
+    }
+
+    /// Prepares a mount. The guest is asked for its special paths; nothing is stored yet.
+    pub async fn set_up(engine: &Engine, parts: Parts) -> Result<Self, Error> {
+        let guest = engine.guest.clone();
+        let paths = guest
+            .special_paths(&parts.config)
+            .await
+            .map_err(bridge::refusal)?;
+        let mut settings = guest.description().storage_settings();
+        settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&engine.cacheable);
+        let storage = airlock_storage::Mount::new(parts.storage, settings);
+        storage.allow_caching(parts.caching);
+        let context = MountContext::new(storage, parts.services, parts.config, guest.limits());
         Ok(Self {
             guest,
             context,
@@ -57,22 +83,36 @@ impl GuestMount {
         }
     }
 
-    /// The result of a call; what it used goes to the log.
+    /// The result of a call. What it used goes to the log only where somebody would look for it: a line for each
+    /// request would cost Vault more than the guest does.
     fn report<T>(&self, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
         let usage = &outcome.usage;
-        tracing::trace!(
-            guest = self.guest.description().name,
-            call = what,
-            done = outcome.result.is_ok(),
-            attempts = usage.attempts,
-            cpu_us = usage.cpu.as_micros() as u64,
-            wall_us = usage.wall.as_micros() as u64,
-            memory_bytes = usage.memory_bytes,
-            storage_calls = usage.storage.calls(),
-            "guest was called"
-        );
+        if usage.attempts > 1 || usage.wall > SLOW {
+            tracing::debug!(
+                guest = self.guest.description().name,
+                call = what,
+                done = outcome.result.is_ok(),
+                attempts = usage.attempts,
+                cpu_us = usage.cpu.as_micros() as u64,
+                wall_us = usage.wall.as_micros() as u64,
+                memory_bytes = usage.memory_bytes,
+                storage_calls = usage.storage.calls(),
+                "a call of the guest was slow or ran more than once"
+            );
+        }
+        airlock_dev_server::report_cost(Cost {
+            cpu: usage.cpu,
+            reads: usage.storage.gets,
+            writes: usage.storage.puts + usage.storage.deletes,
+            lists: usage.storage.lists,
+        });
+        use airlock_storage::Error as Storage;
         match &outcome.result {
             Err(airlock_sandbox::Error::Guest(_)) | Ok(_) => {}
+            // What the server says of its storage may name a key; the caller is told.
+            Err(airlock_sandbox::Error::Storage(Storage::Backend(_) | Storage::Partial(_))) => {
+                tracing::warn!(call = what, "a call of the guest was not done: storage failed");
+            }
             // Our own words: they name the guest, the limit and the setting, and hold nothing of the request.
             Err(error) => tracing::warn!(call = what, %error, "a call of the guest was not done"),
         }
@@ -115,7 +155,9 @@ impl Backend for GuestMount {
     /// made is no answer, after which Vault sends the request as an update. The request then fails by itself and says
     /// why; or, if it can be done after all, the sandbox repeats the check and refuses an update that is none.
     async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
-        self.check_initialized()?;
+        if self.check_initialized().is_err() {
+            return Ok(None);
+        }
         let outcome = self
             .guest
             .check_existence(&self.context, bridge::request(request))
@@ -133,6 +175,7 @@ impl Backend for GuestMount {
 
     async fn cleanup(&self) {
         self.context.storage().drain().await;
+        tracing::trace!(guest = self.guest.description().name, "a mount was taken down");
     }
 }
 

@@ -8,8 +8,10 @@
 //! to `vault secrets enable` and in Vault's log.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -19,6 +21,7 @@ use crate::cli::ServeArgs;
 use crate::engine::Engine;
 use crate::hardening;
 use crate::mount::GuestMount;
+use crate::trust::FileState;
 
 /// Whose events are logged. Only our own: what the libraries beneath log may hold what passes through them.
 const LOGGED: [&str; 5] = [
@@ -29,6 +32,13 @@ const LOGGED: [&str; 5] = [
     "vault_plugin",
 ];
 
+/// How long loading may take: half of what Vault gives a plugin for its handshake. Also how long a failure is believed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What to do about a wrong way of calling.
+pub const ADVICE: &str = "`airlock serve` is what Vault runs once it is registered as a plugin, and does nothing by itself; \
+     `airlock check` with the same arguments says whether it would work, and prints the commands that register it";
+
 /// Whether Vault started this process, which is the only way in which `serve` is of use.
 pub fn is_started_by_vault() -> bool {
     std::env::var_os("VAULT_BACKEND_PLUGIN").is_some()
@@ -37,10 +47,7 @@ pub fn is_started_by_vault() -> bool {
 /// Serves until Vault ends it. `args` may be the reason why they could not be read.
 pub fn run(args: Result<ServeArgs, String>) -> Result<()> {
     if !is_started_by_vault() {
-        bail!(
-            "`airlock serve` is what Vault runs once it is registered as a plugin, and does nothing by itself; `airlock \
-             check` with the same arguments says whether it would work, and prints the commands that register it"
-        );
+        bail!(ADVICE);
     }
     hardening::seal_process();
     tracing_subscriber::registry()
@@ -62,10 +69,19 @@ pub fn run(args: Result<ServeArgs, String>) -> Result<()> {
 
 /// The process as Vault sees it: a guest to serve, or the reason why there is none yet.
 ///
-/// Vault keeps a process whose mounts it could not set up, so each set-up tries again: mending the cause is enough.
+/// Vault keeps a process whose mounts it could not set up, so a set-up tries again: mending the cause is enough. But
+/// at unseal it sets mounts up one after the other and waits for each, so what has failed is not tried again at once.
 struct Plugin {
     args: Result<ServeArgs, String>,
     engine: OnceCell<Engine>,
+    failure: Mutex<Option<Failure>>,
+}
+
+/// Why the guest could not be loaded, and of what file and when that is true.
+struct Failure {
+    reason: String,
+    file: Option<FileState>,
+    at: Instant,
 }
 
 impl Plugin {
@@ -73,6 +89,7 @@ impl Plugin {
         let plugin = Self {
             args,
             engine: OnceCell::new(),
+            failure: Mutex::new(None),
         };
         // Why it failed is in the log, and in the answer to the set-up.
         let _ = plugin.engine().await;
@@ -80,13 +97,44 @@ impl Plugin {
     }
 
     async fn engine(&self) -> Result<&Engine, Error> {
-        self.engine
-            .get_or_try_init(|| self.load())
-            .await
-            .map_err(|reason| {
-                tracing::error!(reason, "no mount can be served");
-                Error::Internal(format!("airlock cannot serve this mount: {reason}"))
+        let told = |reason: String| Error::Internal(format!("airlock cannot serve this mount: {reason}"));
+        if let Some(reason) = self.still_failing() {
+            return Err(told(reason));
+        }
+        let file = self.file();
+        let load = async {
+            let loaded = tokio::time::timeout(PATIENCE, self.load()).await;
+            loaded.unwrap_or_else(|_| {
+                Err(format!(
+                    "the guest took longer than {} s to load",
+                    PATIENCE.as_secs()
+                ))
             })
+        };
+        self.engine.get_or_try_init(|| load).await.map_err(|reason| {
+            tracing::error!(reason, "no mount can be served");
+            *self.failure.lock() = Some(Failure {
+                reason: reason.clone(),
+                file,
+                at: Instant::now(),
+            });
+            told(reason)
+        })
+    }
+
+    fn file(&self) -> Option<FileState> {
+        self.args
+            .as_ref()
+            .ok()
+            .and_then(|args| FileState::of(&args.guest))
+    }
+
+    /// The last failure, unless trying again could end otherwise.
+    fn still_failing(&self) -> Option<String> {
+        let failure = self.failure.lock();
+        let failure = failure.as_ref()?;
+        let same = failure.file == self.file() && failure.at.elapsed() < PATIENCE;
+        (same && !self.engine.initialized()).then(|| failure.reason.clone())
     }
 
     async fn load(&self) -> Result<Engine, String> {
@@ -122,6 +170,6 @@ impl Factory for Plugin {
 
     async fn setup(&self, setup: Setup) -> Result<Arc<dyn Backend>, Error> {
         let engine = self.engine().await?;
-        Ok(Arc::new(GuestMount::set_up(engine, setup).await?))
+        Ok(Arc::new(GuestMount::in_vault(engine, setup).await?))
     }
 }

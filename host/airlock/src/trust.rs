@@ -3,10 +3,12 @@
 //! Vault's catalog pins the host binary and its arguments. The arguments pin the guest, so that replacing the file is
 //! not enough to run code on a mount's secrets.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -42,12 +44,8 @@ pub enum Refused {
 }
 
 impl Trust {
-    /// From `--guest-sha256` (any case, surrounding space ignored); no pins mean `--unpinned`, which the command line
-    /// has made explicit.
-    pub fn new(pins: &[String]) -> Result<Self, Refused> {
-        if pins.is_empty() {
-            return Ok(Self::Unpinned);
-        }
+    /// From `--guest-sha256` (any case, surrounding space ignored). No pins let nothing run.
+    pub fn pinned(pins: &[String]) -> Result<Self, Refused> {
         let digest = |pin: &String| {
             let digest = pin.trim().to_ascii_lowercase();
             let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -85,13 +83,16 @@ pub fn read_guest(path: &Path) -> Result<Vec<u8>, Refused> {
         path: path.into(),
         source,
     };
-    // The metadata first: opening a pipe would wait for its writer.
-    let metadata = std::fs::metadata(path).map_err(unreadable)?;
-    if !metadata.is_file() {
+    // Without waiting: opening a pipe would wait for its writer.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(unreadable)?;
+    if !file.metadata().map_err(unreadable)?.is_file() {
         return Err(Refused::NotAFile(path.into()));
     }
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
     file.take(MAX_GUEST_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
@@ -99,6 +100,27 @@ pub fn read_guest(path: &Path) -> Result<Vec<u8>, Refused> {
         return Err(Refused::TooLarge(path.into()));
     }
     Ok(bytes)
+}
+
+/// What changes when a file is written or replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileState {
+    /// Of the inode, so that a change of its mode counts, too: seconds and nanoseconds.
+    changed: (i64, i64),
+    length: u64,
+    inode: u64,
+}
+
+impl FileState {
+    /// None where there is no such file.
+    pub fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            length: metadata.len(),
+            inode: metadata.ino(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -113,7 +135,8 @@ mod tests {
     fn a_pinned_guest_is_read_and_another_is_refused_by_digest() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "one").unwrap();
-        let trust = Trust::new(&[digest(b"zero"), format!(" {}\n", digest(b"one").to_uppercase())]).unwrap();
+        let trust =
+            Trust::pinned(&[digest(b"zero"), format!(" {}\n", digest(b"one").to_uppercase())]).unwrap();
         assert_eq!(trust.read(file.path()).unwrap(), b"one");
 
         std::fs::write(file.path(), "two").unwrap();
@@ -124,7 +147,7 @@ mod tests {
     #[test]
     fn a_pin_that_is_no_digest_is_named() {
         for pin in ["abc", &"g".repeat(64)] {
-            let error = Trust::new(&[pin.to_owned()]).unwrap_err().to_string();
+            let error = Trust::pinned(&[pin.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(&format!("--guest-sha256={pin}")), "{error}");
         }
     }

@@ -152,6 +152,21 @@ fn headers_in(headers: impl IntoIterator<Item = (String, Vec<String>)>) -> Vec<t
         .collect()
 }
 
+/// Wrapped data, as the contract has it.
+pub(super) fn wrap_info(info: vault_plugin::WrapInfo) -> types::WrapInfo {
+    types::WrapInfo {
+        ttl: nanoseconds(info.ttl),
+        token: info.token,
+        accessor: info.accessor,
+        creation_time: info.creation_time.map(timestamp),
+        wrapped_accessor: info.wrapped_accessor,
+        wrapped_entity_id: info.wrapped_entity_id,
+        format: info.format,
+        creation_path: info.creation_path,
+        seal_wrap: info.seal_wrap,
+    }
+}
+
 /// As the contract counts time; what is longer than 292 years is that long.
 pub(super) fn nanoseconds(duration: Duration) -> types::Nanoseconds {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
@@ -163,7 +178,7 @@ pub(super) fn duration(nanoseconds: types::Nanoseconds) -> Duration {
 }
 
 /// A moment; one before 1970 is 1970, which no lease knows.
-pub(super) fn timestamp(time: SystemTime) -> types::Timestamp {
+fn timestamp(time: SystemTime) -> types::Timestamp {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     types::Timestamp {
         seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
@@ -208,13 +223,11 @@ mod tests {
             }),
             None
         );
-        assert_eq!(
-            system_time(types::Timestamp {
-                seconds: i64::MAX,
-                nanoseconds: u32::MAX
-            }),
-            None
-        );
+        let odd = types::Timestamp {
+            seconds: 7,
+            nanoseconds: u32::MAX,
+        };
+        assert_eq!(system_time(odd), Some(UNIX_EPOCH + Duration::new(7, 999_999_999)));
         let time = UNIX_EPOCH + Duration::new(7, 9);
         assert_eq!(system_time(timestamp(time)), Some(time));
     }

@@ -1,10 +1,12 @@
 //! Where the rooms meet: Vault's side of each thing that the sandbox asks for.
 
+mod dev;
 mod log;
 mod message;
 mod storage;
 mod system;
 
+pub use dev::{Dev, DevJournal};
 pub use log::HostLog;
 pub use message::{answer, paths, refusal, request};
 pub use storage::VaultStorage;

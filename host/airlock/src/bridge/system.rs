@@ -5,7 +5,7 @@ use airlock_sandbox::{Alias, Entity, Events, Group, Replication, System, SystemE
 use async_trait::async_trait;
 use vault_plugin::{Event, ReplicationState, SystemView};
 
-use super::message::{duration, nanoseconds, timestamp};
+use super::message::{duration, nanoseconds, wrap_info};
 
 /// Vault's `SystemView` of a mount.
 pub struct VaultSystem(pub SystemView);
@@ -115,22 +115,11 @@ impl System for VaultSystem {
         let Some(data) = vault_plugin::Json::from_text(data) else {
             return Err(SystemError::Failed("there is no data to wrap".into()));
         };
-        let info = self
-            .0
+        self.0
             .response_wrap_data(data, duration(ttl))
             .await
-            .map_err(error)?;
-        Ok(WrapInfo {
-            ttl: nanoseconds(info.ttl),
-            token: info.token,
-            accessor: info.accessor,
-            creation_time: info.creation_time.map(timestamp),
-            wrapped_accessor: info.wrapped_accessor,
-            wrapped_entity_id: info.wrapped_entity_id,
-            format: info.format,
-            creation_path: info.creation_path,
-            seal_wrap: info.seal_wrap,
-        })
+            .map(wrap_info)
+            .map_err(error)
     }
 }
 

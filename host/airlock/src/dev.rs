@@ -1,0 +1,222 @@
+//! `airlock dev`: guests behind Vault's HTTP API, without a Vault.
+//!
+//! A guest runs here as it does in production: in the same sandbox, under the same limits, on the same transactions.
+//! When its file changes, the new build is loaded and put in place; one that cannot be loaded leaves the old one serving.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use airlock_dev_server::{Clock, DevServer, EngineFactory, EngineInfo, MountSetup, Settings, Store};
+use airlock_sandbox::Services;
+use anyhow::{Context as _, Result, bail};
+use parking_lot::RwLock;
+use vault_plugin::{Backend, Error, async_trait};
+
+use crate::bridge::{Dev, DevJournal};
+use crate::cli::{DevArgs, LimitArgs};
+use crate::dev::terminal::Terminal;
+use crate::engine::{self, Engine};
+use crate::mount::{GuestMount, Parts};
+use crate::trust::{FileState, read_guest};
+
+mod terminal;
+
+/// How often the guests' files are looked at.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// Serves until Ctrl-C.
+pub async fn run(args: DevArgs) -> Result<()> {
+    let guests = Arc::new(Guests::load(&args).await?);
+    let store = match &args.storage {
+        Some(directory) => Store::open(directory)?,
+        None => Store::memory()?,
+    };
+    let token = match args.token {
+        Some(token) => token,
+        None => random_token()?,
+    };
+    let server = DevServer::start(Settings {
+        listen: args.listen,
+        token: token.clone(),
+        store,
+        clock: if args.clock_held {
+            Clock::held(SystemTime::now())
+        } else {
+            Clock::running()
+        },
+        observer: Box::new(Terminal),
+        factory: Box::new(Factory(guests.clone())),
+    })
+    .await?;
+    for mount in &args.mount {
+        server
+            .enable(&mount.path, &mount.engine()?, BTreeMap::new())
+            .await?;
+    }
+    terminal::banner(&server, &token, args.storage.as_deref());
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended.context("cannot wait for Ctrl-C")?,
+        () = watch(&server, &guests) => {}
+    }
+    server.stop().await;
+    Ok(())
+}
+
+fn random_token() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes for a token: {error}"))?;
+    Ok(format!("dev-{}", hex::encode(bytes)))
+}
+
+/// Takes rebuilt guests in place.
+async fn watch(server: &DevServer, guests: &Guests) {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        for name in guests.names() {
+            match guests.reload(&name).await {
+                Ok(None) => {}
+                Ok(Some(version)) => {
+                    for mount in server.replace(&name).await {
+                        match mount.result {
+                            Ok(()) => terminal::note(&format!("{} now runs {name} {version}", mount.mount)),
+                            Err(error) => {
+                                terminal::trouble(&format!("{} keeps its old guest: {error}", mount.mount))
+                            }
+                        }
+                    }
+                }
+                Err(error) => terminal::trouble(&format!("{name} keeps its old build: {error:#}")),
+            }
+        }
+    }
+}
+
+/// The guests of the command line, by the name of their files.
+struct Guests {
+    limits: LimitArgs,
+    cache: Option<PathBuf>,
+    loaded: RwLock<BTreeMap<String, Loaded>>,
+}
+
+#[derive(Clone)]
+struct Loaded {
+    path: PathBuf,
+    /// What the file looked like when it was last read, whether or not it could be loaded.
+    seen: Option<FileState>,
+    engine: Arc<Engine>,
+}
+
+impl Guests {
+    async fn load(args: &DevArgs) -> Result<Self> {
+        let guests = Self {
+            limits: args.limits.clone(),
+            cache: engine::user_cache(),
+            loaded: RwLock::default(),
+        };
+        for mount in &args.mount {
+            let name = mount.engine()?;
+            let known = guests.loaded.read().get(&name).map(|known| known.path.clone());
+            match known {
+                Some(path) if path == mount.guest => {}
+                Some(path) => bail!(
+                    "two guests are both named {name}: {} and {}; rename one of the files",
+                    path.display(),
+                    mount.guest.display()
+                ),
+                None => {
+                    let seen = FileState::of(&mount.guest);
+                    let engine = Arc::new(guests.engine(&mount.guest).await?);
+                    let loaded = Loaded {
+                        path: mount.guest.clone(),
+                        seen,
+                        engine,
+                    };
+                    guests.loaded.write().insert(name, loaded);
+                }
+            }
+        }
+        Ok(guests)
+    }
+
+    async fn engine(&self, path: &std::path::Path) -> Result<Engine> {
+        let component = read_guest(path)?;
+        let guest = engine::load(path, &component, self.cache.clone(), engine::limits(&self.limits)).await?;
+        // Whatever the guest may have cached is cached, so that its author sees the costs of production.
+        let cacheable = guest.description().cacheable.iter().collect();
+        Ok(Engine {
+            guest,
+            cacheable,
+            pinned: false,
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.loaded.read().keys().cloned().collect()
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<Engine>> {
+        self.loaded.read().get(name).map(|loaded| loaded.engine.clone())
+    }
+
+    /// Loads the guest if its file is another one than at the last look; says the version that it has now.
+    async fn reload(&self, name: &str) -> Result<Option<String>> {
+        let Some(known) = self.loaded.read().get(name).cloned() else {
+            return Ok(None);
+        };
+        let now = FileState::of(&known.path);
+        // A file that is missing is one that is being replaced.
+        if now.is_none() || now == known.seen {
+            return Ok(None);
+        }
+        let engine = self.engine(&known.path).await;
+        if FileState::of(&known.path) != now {
+            // Still being written: the next look reads it again.
+            return Ok(None);
+        }
+        let mut loaded = self.loaded.write();
+        let Some(known) = loaded.get_mut(name) else {
+            return Ok(None);
+        };
+        known.seen = now;
+        known.engine = Arc::new(engine?);
+        Ok(Some(known.engine.guest.description().version.clone()))
+    }
+}
+
+struct Factory(Arc<Guests>);
+
+#[async_trait]
+impl EngineFactory for Factory {
+    fn engines(&self) -> Vec<EngineInfo> {
+        let info = |(name, loaded): (&String, &Loaded)| EngineInfo {
+            name: name.clone(),
+            version: format!("v{}", loaded.engine.guest.description().version),
+            sha256: loaded.engine.guest.digest().to_owned(),
+        };
+        self.0.loaded.read().iter().map(info).collect()
+    }
+
+    async fn mount(&self, engine: &str, mount: MountSetup) -> Result<Arc<dyn Backend>, Error> {
+        let Some(engine) = self.0.get(engine) else {
+            return Err(Error::User(format!(
+                "no guest named {engine} was given; start airlock dev with --mount PATH={engine}.wasm"
+            )));
+        };
+        let parts = Parts {
+            config: mount.config.into_iter().collect(),
+            storage: mount.storage,
+            caching: !mount.system.caching_disabled(),
+            services: Services {
+                clock: Arc::new(Dev(mount.system.clone())),
+                system: Arc::new(Dev(mount.system)),
+                events: Arc::new(DevJournal(mount.events)),
+                log: Arc::new(Terminal),
+                ..Services::default()
+            },
+        };
+        Ok(Arc::new(GuestMount::set_up(&engine, parts).await?))
+    }
+}

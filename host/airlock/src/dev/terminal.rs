@@ -1,0 +1,93 @@
+//! What `airlock dev` shows in the terminal: how to use it, and each request as it comes. Never a value.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use airlock_dev_server::{DevServer, Observer, RequestRecord};
+use airlock_sandbox::{Level, LogLine, LogSink};
+
+/// Prints requests, events, and what guests log.
+pub struct Terminal;
+
+/// What to do next.
+pub fn banner(server: &DevServer, token: &str, storage: Option<&Path>) {
+    let address = server.address();
+    let mut text = format!(
+        "airlock dev: a development server, on loopback, with one token that may do everything and no encryption.\n\
+         \n  export VAULT_ADDR=http://{address} VAULT_TOKEN={token}\n\n"
+    );
+    for (path, engine) in server.mounts() {
+        let _ = writeln!(text, "  {path:<20} {engine}");
+    }
+    let kept = storage.map_or("in memory, gone at the end".into(), |directory| {
+        format!("in {}", directory.display())
+    });
+    let _ = writeln!(
+        text,
+        "\n  stored {kept}; a page to look at: http://{address}/ui; Ctrl-C ends it\n"
+    );
+    write(&text);
+}
+
+/// Something that went well.
+pub fn note(line: &str) {
+    write(&format!("{line}\n"));
+}
+
+/// Something that did not.
+pub fn trouble(line: &str) {
+    write(&format!("trouble: {line}\n"));
+}
+
+/// A terminal that is gone is no reason to end.
+fn write(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+}
+
+impl Observer for Terminal {
+    fn request(&self, record: &RequestRecord) {
+        let mut line = format!(
+            "{:<8} {:<40} {} {:>7.2} ms",
+            record.operation,
+            record.path,
+            record.status,
+            record.took.as_secs_f64() * 1e3
+        );
+        if let Some(cost) = record.cost {
+            let _ = write!(
+                line,
+                "  guest {:>4} µs  storage {} read {} written {} listed",
+                cost.cpu.as_micros(),
+                cost.reads,
+                cost.writes,
+                cost.lists
+            );
+        }
+        note(&line);
+    }
+
+    fn event(&self, mount: &str, event_type: &str, _: &vault_plugin::Event) {
+        note(&format!("event    {mount} {event_type}"));
+    }
+
+    fn trouble(&self, line: &str) {
+        trouble(line);
+    }
+}
+
+impl LogSink for Terminal {
+    fn log(&self, line: LogLine<'_>) {
+        let level = match line.level {
+            Level::Trace => "trace",
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+        };
+        let mut text = format!("{level:<8} {}: {}", line.guest, line.message);
+        for (name, value) in line.fields {
+            let _ = write!(text, " {name}={value:?}");
+        }
+        note(&text);
+    }
+}
