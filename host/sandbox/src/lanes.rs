@@ -4,7 +4,8 @@
 //! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
 //! task of its own, which yields at every tick of the epoch, and one that has been found running at the second tick
 //! moves to a thread that is there for such requests. There, a mount has two turns at a time, so that many long
-//! requests of one mount do not make those of another wait for more than two.
+//! requests of one mount do not make those of another wait for more than two. A request has a turn only while its guest
+//! computes: while it waits for storage or for the commit lock, another takes it.
 //!
 //! The task is not the caller's: a caller that goes away leaves it to end, so that it does not stop a commit half way.
 
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Sleep;
+use tokio_util::sync::PollSemaphore;
 
 use crate::account::Account;
 use crate::ticker::Running;
@@ -69,12 +71,7 @@ impl Lanes {
         answer: oneshot::Sender<Result<T>>,
     ) {
         let rest = async move {
-            let turn = tokio::time::timeout_at(work.account.deadline.into(), turns.acquire()).await;
-            let result = match turn {
-                Ok(_) => work.drive(false).await,
-                Err(_) => None,
-            };
-            let result = result.unwrap_or_else(|| Err(work.too_late()));
+            let result = work.drive_in_turns(turns).await;
             drop(work);
             let _ = answer.send(result);
         };
@@ -137,6 +134,30 @@ impl<T> Work<T> {
         }
     }
 
+    /// Polls to the end, with a turn while the guest computes and none while it waits: what it waits for may be held by
+    /// one that has no turn.
+    async fn drive_in_turns(&mut self, turns: Arc<Semaphore>) -> Result<T> {
+        let mut turns = PollSemaphore::new(turns);
+        let mut turn = None;
+        poll_fn(|context| {
+            if turn.is_none() {
+                turn = match turns.poll_acquire(context) {
+                    Poll::Ready(turn) => turn,
+                    Poll::Pending if self.is_late(context) => return Poll::Ready(Err(self.give_up())),
+                    Poll::Pending => return Poll::Pending,
+                };
+            }
+            let ticks = self.account.ticks();
+            let polled = self.poll(false, context);
+            let yielded = self.account.ticks() > ticks;
+            if polled.is_pending() && !yielded {
+                turn = None;
+            }
+            polled.map(|result| result.unwrap_or_else(|| Err(self.too_late())))
+        })
+        .await
+    }
+
     /// Polls to the end. `None`: the request should move to the slow lane; only if it `may_move`.
     async fn drive(&mut self, may_move: bool) -> Option<Result<T>> {
         poll_fn(|context| self.poll(may_move, context)).await
@@ -154,11 +175,8 @@ impl<T> Work<T> {
             self.future = None;
             return Poll::Ready(Some(result));
         }
-        // A commit ends within bounds of its own, and giving it up would leave it half done.
-        let timer = self.poll_timer(context);
-        if !self.account.is_committing() && (timer.is_ready() || Instant::now() >= self.account.deadline) {
-            self.future = None;
-            return Poll::Ready(Some(Err(self.too_late())));
+        if self.is_late(context) {
+            return Poll::Ready(Some(Err(self.give_up())));
         }
         // Only from a yield of the guest: one that waits for storage needs no thread.
         let yielded = self.account.ticks() > ticks;
@@ -166,6 +184,17 @@ impl<T> Work<T> {
             return Poll::Ready(None);
         }
         Poll::Pending
+    }
+
+    /// Whether its time is over. A commit ends within bounds of its own, and giving it up would leave it half done.
+    fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        let timer = self.poll_timer(context);
+        !self.account.is_committing() && (timer.is_ready() || Instant::now() >= self.account.deadline)
+    }
+
+    fn give_up(&mut self) -> Error {
+        self.future = None;
+        self.too_late()
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -181,5 +210,41 @@ impl<T> Work<T> {
             guest: self.account.guest.clone(),
             exceeded: self.account.too_late(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{Limit, Limits};
+    use crate::ticker::Ticker;
+
+    fn work<T>(ticker: &Arc<Ticker>, future: impl Future<Output = Result<T>> + Send + 'static) -> Work<T> {
+        let account = Account::open("guest".into(), Limits::default(), Limit::Wall);
+        Work::new(Arc::new(account), ticker.run(), future)
+    }
+
+    #[tokio::test]
+    async fn a_request_that_waits_has_no_turn_in_the_slow_lane() {
+        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
+        let turns = Arc::new(Semaphore::new(1));
+        let lanes = Lanes::default();
+        let (unlock, locked) = oneshot::channel();
+
+        let (answer, waiting) = oneshot::channel();
+        let waits = work(&ticker, async move {
+            locked.await.unwrap();
+            Ok(())
+        });
+        lanes.move_over(waits, turns.clone(), answer);
+        let (answer, unlocking) = oneshot::channel();
+        let unlocks = work(&ticker, async move {
+            unlock.send(()).unwrap();
+            Ok(())
+        });
+        lanes.move_over(unlocks, turns, answer);
+
+        unlocking.await.unwrap().unwrap();
+        waiting.await.unwrap().unwrap();
     }
 }
