@@ -16,7 +16,10 @@ struct Dev(Child);
 impl Dev {
     /// Starts it and reads what it prints up to the last line.
     fn start(port: u16) -> (Self, Vec<String>) {
-        let mut script = Command::new(files::root().join("tests/vault/dev.sh"))
+        // A test run in the background ignores interrupts, and what it starts would, too.
+        let mut script = Command::new("env")
+            .arg("--default-signal=INT")
+            .arg(files::root().join("tests/vault/dev.sh"))
             .arg(files::vault())
             .env("AIRLOCK_DEV_PORT", port.to_string())
             .stdin(Stdio::null())
