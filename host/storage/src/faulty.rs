@@ -56,6 +56,8 @@ pub enum Fault {
     LoseAnswer,
     /// It fails as on a standby.
     ReadOnly,
+    /// It fails because of a conflict, without effect; for commits.
+    Conflict,
     /// It takes that much longer.
     Delay(Duration),
     /// It waits at a gate, then has its effect.

@@ -66,6 +66,7 @@ impl Rules {
                 broken()
             }
             Some(Fault::ReadOnly) => Err(Error::ReadOnly),
+            Some(Fault::Conflict) => Err(Error::Conflict),
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
                 effect.await

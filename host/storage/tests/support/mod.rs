@@ -101,15 +101,16 @@ pub async fn read(mount: &Arc<Mount>, key: &str) -> Result<Option<String>> {
     Ok(value)
 }
 
-/// Runs a request as a host does: again after a conflict, with a turn of its own after three.
-pub async fn run<T>(
-    mount: &Arc<Mount>,
-    mut request: impl AsyncFnMut(&mut Transaction) -> Result<T>,
-) -> Result<T> {
+/// Runs a request as a host does: again after a conflict, with a turn of its own after three. The request gives its
+/// transaction back with its result.
+pub async fn run<T, F>(mount: &Arc<Mount>, mut request: impl FnMut(Transaction) -> F) -> Result<T>
+where
+    F: Future<Output = (Transaction, Result<T>)>,
+{
     let mut attempt = Attempt::FIRST;
     loop {
-        let mut transaction = mount.begin(attempt).await?;
-        let ended = match request(&mut transaction).await {
+        let (mut transaction, result) = request(mount.begin(attempt).await?).await;
+        let ended = match result {
             Ok(value) => transaction.commit().await.map(|()| value),
             Err(error) => Err(error),
         };
@@ -118,6 +119,16 @@ pub async fn run<T>(
             ended => return ended,
         }
     }
+}
+
+/// Adds one to a number.
+pub async fn increment(mut transaction: Transaction, key: &str) -> (Transaction, Result<()>) {
+    let result = async {
+        let number: u64 = get(&mut transaction, key).await?.map_or(0, |number| number.parse().unwrap());
+        put(&mut transaction, key, &(number + 1).to_string()).await
+    };
+    let result = result.await;
+    (transaction, result)
 }
 
 pub fn is_partial<T>(result: &Result<T>) -> bool {

@@ -1,0 +1,119 @@
+//! Many requests at once on the same keys.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use airlock_storage::faulty::{Call, Fault};
+use airlock_storage::{Attempt, Entry, Error, Mount, Result, Settings};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use support::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_writers_on_one_counter_lose_no_update() {
+    let bed = Bed::with(&[("counter", "0")], settings());
+    bed.storage.every(Call::Put, Fault::Delay(Duration::from_micros(10)));
+    let runs = Arc::new(AtomicU64::new(0));
+    let writer = |_| {
+        let (mount, runs) = (bed.mount.clone(), runs.clone());
+        tokio::spawn(async move {
+            for _ in 0..10 {
+                let add = |transaction| {
+                    runs.fetch_add(1, Ordering::Relaxed);
+                    increment(transaction, "counter")
+                };
+                run(&mount, add).await.unwrap();
+            }
+        })
+    };
+    for writer in (0..64).map(writer).collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    assert_eq!(bed.stored(), pairs(&[("counter", "640")]));
+    let runs = runs.load(Ordering::Relaxed);
+    assert!(runs > 640, "there was no contention");
+    assert!(runs <= 640 * 4, "a fourth run cannot conflict");
+}
+
+const TURN: Duration = Duration::from_millis(60);
+const TURN_OVER: Error = Error::Busy { what: "this request held the commit lock", limit: TURN };
+
+/// Removes what is old, one by one, each with a commit of its own; when nothing is left it looks for more without end.
+async fn purge(mount: &Arc<Mount>, stop: &AtomicBool) -> Result<()> {
+    let mut transaction = mount.begin(Attempt::FIRST).await?;
+    put(&mut transaction, "purging", "").await?;
+    transaction.commit().await?;
+    while !stop.load(Ordering::Relaxed) {
+        if let Some(name) = transaction.list("old/").await?.first() {
+            transaction.delete(&format!("old/{name}")).await?;
+            transaction.commit().await?;
+        }
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_turn_at_most() {
+    let bed = Bed::new(Settings { turn: TURN, ..settings() });
+    (0..200).for_each(|n| bed.memory.insert(Entry::new(format!("old/{n}"), "")));
+    let stop = Arc::new(AtomicBool::new(false));
+    let purger = tokio::spawn({
+        let (mount, stop) = (bed.mount.clone(), stop.clone());
+        async move {
+            let mut cut_short = 0;
+            while !stop.load(Ordering::Relaxed) {
+                cut_short += u64::from(purge(&mount, &stop).await == Err(TURN_OVER));
+            }
+            cut_short
+        }
+    });
+    let mut waits = Vec::new();
+    let until = Instant::now() + TURN * 15;
+    while Instant::now() < until {
+        let started = Instant::now();
+        run(&bed.mount, |transaction| increment(transaction, "new")).await.unwrap();
+        waits.push(started.elapsed());
+        tokio::task::yield_now().await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    assert!(purger.await.unwrap() > 0, "the purger was never cut short, so nothing is proved");
+    let counted = waits.len().to_string();
+    assert_eq!(bed.stored(), pairs(&[("new", &counted), ("purging", "")]));
+    // The median, because other tests make this machine stumble; of one turn, because most writes wait for one.
+    waits.sort();
+    assert!(waits.len() > 5 && waits[waits.len() / 2] < TURN * 2, "{waits:?}");
+}
+
+#[tokio::test]
+async fn a_turn_that_is_over_says_so_and_stores_nothing() {
+    let bed = Bed::new(Settings { turn: Duration::from_millis(20), ..settings() });
+    let mut transaction = bed.begin().await;
+    put(&mut transaction, "a", "1").await.unwrap();
+    transaction.commit().await.unwrap();
+    put(&mut transaction, "b", "1").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    let busy = transaction.commit().await.unwrap_err().to_string();
+    assert_eq!(busy, "storage of this mount is busy: this request held the commit lock for longer than 20 ms");
+    assert_eq!(bed.stored(), pairs(&[("a", "1")]));
+    // The request may go on with another turn.
+    put(&mut transaction, "c", "1").await.unwrap();
+    transaction.commit().await.unwrap();
+    assert_eq!(bed.stored(), pairs(&[("a", "1"), ("c", "1")]));
+}
+
+#[tokio::test]
+async fn a_key_that_is_written_for_too_long_makes_its_readers_busy() {
+    let bed = Bed::with(&[("a", "1")], Settings { wait: Duration::from_millis(20), ..settings() });
+    let gate = bed.storage.hold(Call::Put, 1);
+    let writer = tokio::spawn({
+        let mount = bed.mount.clone();
+        async move { store(&mount, "a", "2").await }
+    });
+    gate.reached().await;
+    assert!(matches!(read(&bed.mount, "a").await, Err(Error::Busy { .. })));
+    assert!(read(&bed.mount, "b").await.is_ok());
+    gate.open();
+    writer.await.unwrap().unwrap();
+}
