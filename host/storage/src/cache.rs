@@ -113,13 +113,73 @@ impl Cache {
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.limit);
     }
-
-    #[cfg(test)]
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
 }
 
 fn cost(key: &str, value: &Cached) -> usize {
     key.len() + value.len() + OVERHEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::{Places, Thing};
+
+    fn sample(version: u64) -> Sample {
+        Sample {
+            place: Places::new(1, 0).of(Thing::Key("")),
+            version,
+        }
+    }
+
+    fn value(bytes: usize) -> Cached {
+        Cached::copy_of(Some((&vec![1; bytes], true)))
+    }
+
+    #[test]
+    fn entries_and_their_absence_come_back_under_their_sample() {
+        let mut cache = Cache::new(10_000);
+        cache.insert("k", value(3), sample(7));
+        cache.insert("none", Cached::copy_of(None), sample(8));
+        let entry = Entry {
+            key: "k".into(),
+            value: vec![1; 3].into(),
+            seal_wrap: true,
+        };
+        assert_eq!(cache.get("k", |_| true), Some((Some(entry), sample(7))));
+        assert_eq!(cache.get("none", |_| true), Some((None, sample(8))));
+        assert_eq!(cache.get("other", |_| true), None);
+    }
+
+    #[test]
+    fn an_entry_that_does_not_stand_is_gone() {
+        let mut cache = Cache::new(10_000);
+        cache.insert("k", value(3), sample(7));
+        assert_eq!(cache.get("k", |sample| sample.version == 8), None);
+        assert_eq!((cache.bytes, cache.by_last_use.len()), (0, 0));
+    }
+
+    #[test]
+    fn the_entry_unused_for_longest_goes_first_and_bytes_are_bounded() {
+        let mut cache = Cache::new(3 * (OVERHEAD + 101));
+        for key in ["a", "b", "c"] {
+            cache.insert(key, value(100), sample(0));
+        }
+        cache.get("a", |_| true);
+        cache.insert("d", value(100), sample(0));
+        let is_in = |cache: &mut Cache, key| cache.get(key, |_| true).is_some();
+        assert!(is_in(&mut cache, "a") && !is_in(&mut cache, "b") && is_in(&mut cache, "c"));
+        cache.insert("large", value(1000), sample(0));
+        assert!(!is_in(&mut cache, "large") && is_in(&mut cache, "d"));
+        cache.insert("d", value(1), sample(0));
+        for n in 0..1000 {
+            cache.insert(&format!("{n:03}"), value(n % 100), sample(0));
+            assert!(cache.bytes <= cache.limit && cache.entries.len() == cache.by_last_use.len());
+        }
+        let bytes: usize = cache
+            .entries
+            .iter()
+            .map(|(key, held)| cost(key, &held.value))
+            .sum();
+        assert_eq!(cache.bytes, bytes);
+    }
 }

@@ -4,19 +4,23 @@ use crate::storage::StorageTransaction;
 use crate::writes::Write;
 use crate::{Entry, Result, Storage, Usage};
 use parking_lot::Mutex;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// The storage calls of one request, its flushes included.
 pub(crate) struct Calls {
     storage: Arc<dyn Storage>,
-    usage: Mutex<Usage>,
+    usage: Arc<Mutex<Usage>>,
 }
+
+/// A call that begins a transaction of the storage's own.
+pub(crate) type Begin = Pin<Box<dyn Future<Output = Result<Option<Box<dyn StorageTransaction>>>> + Send>>;
 
 impl Calls {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
         Self {
             storage,
-            usage: Mutex::default(),
+            usage: Arc::default(),
         }
     }
 
@@ -67,11 +71,15 @@ impl Calls {
         }
     }
 
-    /// Counted if the storage turns out to have transactions.
-    pub(crate) async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
-        let begun = self.storage.begin().await;
-        self.count(|usage| usage.transaction_calls += u64::from(!matches!(begun, Ok(None))));
-        begun
+    /// A future of its own, which can be waited for when the request no longer does.
+    pub(crate) fn begin(&self) -> Begin {
+        let (storage, usage) = (self.storage.clone(), self.usage.clone());
+        Box::pin(async move {
+            let begun = storage.begin().await;
+            // Where there are no transactions it is no call.
+            usage.lock().transaction_calls += u64::from(!matches!(begun, Ok(None)));
+            begun
+        })
     }
 
     pub(crate) async fn write_in(

@@ -8,10 +8,9 @@ use crate::calls::Calls;
 use crate::ledger::{Marks, Stored};
 use crate::redo::Recorded;
 use crate::retry::{Failed, Patience};
-use crate::storage::StorageTransaction;
 use crate::turns::Permit;
 use crate::writes::Writes;
-use crate::{Error, Mount, Result, Settings, protocol};
+use crate::{Error, Mount, Result, Settings, protocol, together};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
@@ -97,8 +96,8 @@ async fn store(
 ) -> Result<(), Failure> {
     let patience = Patience::Until(Instant::now() + settings.flush);
     if writes.in_order().len() > 1 {
-        match patience.insist(|| calls.begin()).await {
-            Ok(Some(first)) => return in_transaction(first, &patience, calls, writes).await,
+        match patience.insist(|| together::begin(calls)).await {
+            Ok(Some(first)) => return together::store(first, &patience, calls, writes).await,
             Ok(None) => {}
             Err(failed) => return Err(Failure::Nothing(failed.into())),
         }
@@ -122,97 +121,4 @@ async fn in_order(patience: &Patience, calls: &Calls, writes: &Writes) -> Result
             })?;
     }
     Ok(())
-}
-
-/// All writes in one transaction of the storage's own; a new one if it fails.
-async fn in_transaction(
-    first: Box<dyn StorageTransaction>,
-    patience: &Patience,
-    calls: &Calls,
-    writes: &Writes,
-) -> Result<(), Failure> {
-    let mut next = Some(first);
-    // Whether there was a commit whose outcome nobody knows.
-    let mut unknown = false;
-    let failure = |unknown: bool, error| {
-        if unknown {
-            Failure::Unknown(error)
-        } else {
-            Failure::Nothing(error)
-        }
-    };
-    let mut tries = patience.tries();
-    loop {
-        let outcome = tries
-            .make(try_transaction(next.take(), calls, writes, &mut unknown))
-            .await;
-        match outcome {
-            Ok(None) => {}
-            Ok(Some(Ok(()))) => return Ok(()),
-            Ok(Some(Err(Conflicted))) => return Err(failure(unknown, Error::Conflict)),
-            Err(failed) => return Err(failure(unknown, failed.into())),
-        }
-    }
-}
-
-/// Something outside this process changed what the transaction writes: no try will do.
-struct Conflicted;
-
-async fn try_transaction(
-    begun: Option<Box<dyn StorageTransaction>>,
-    calls: &Calls,
-    writes: &Writes,
-    unknown: &mut bool,
-) -> Result<Result<(), Conflicted>> {
-    let begun = match begun {
-        Some(begun) => Some(begun),
-        None => calls.begin().await?,
-    };
-    let none = || Error::Backend("storage has no transactions any more".into());
-    let mut open = Open(Some(begun.ok_or_else(none)?));
-    let stored = open.store(calls, writes, unknown).await;
-    open.end(calls, stored.is_ok()).await;
-    match stored {
-        Err(Error::Conflict) => Ok(Err(Conflicted)),
-        stored => stored.map(Ok),
-    }
-}
-
-/// A transaction of the storage's own that has to be ended, also if this flush is.
-struct Open(Option<Box<dyn StorageTransaction>>);
-
-impl Open {
-    async fn store(&mut self, calls: &Calls, writes: &Writes, unknown: &mut bool) -> Result<()> {
-        let Some(transaction) = &mut self.0 else {
-            return Ok(());
-        };
-        for write in writes.outcome() {
-            calls.write_in(transaction.as_mut(), write).await?;
-        }
-        let before = std::mem::replace(unknown, true);
-        let committed = calls.commit(transaction.as_mut()).await;
-        if let Ok(()) | Err(Error::Conflict) = committed {
-            *unknown = before;
-        }
-        committed
-    }
-
-    async fn end(&mut self, calls: &Calls, committed: bool) {
-        if !committed && let Some(transaction) = &mut self.0 {
-            // Heard or not, the transaction is of no more use.
-            let _ = calls.rollback(transaction.as_mut()).await;
-        }
-        self.0 = None;
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let Some(mut transaction) = self.0.take() else {
-            return;
-        };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { transaction.rollback().await });
-        }
-    }
 }

@@ -25,6 +25,7 @@ mod scratch;
 mod settings;
 mod storage;
 mod sync;
+mod together;
 mod transaction;
 mod turns;
 mod usage;

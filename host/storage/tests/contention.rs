@@ -13,7 +13,8 @@ use support::*;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_writers_on_one_counter_lose_no_update() {
     let bed = Bed::with(&[("counter", "0")], settings());
-    bed.storage.every(Call::Put, Fault::Delay(Duration::from_micros(10)));
+    bed.storage
+        .every(Call::Put, Fault::Delay(Duration::from_micros(10)));
     let runs = Arc::new(AtomicU64::new(0));
     let writer = |_| {
         let (mount, runs) = (bed.mount.clone(), runs.clone());
@@ -37,7 +38,10 @@ async fn sixty_four_writers_on_one_counter_lose_no_update() {
 }
 
 const TURN: Duration = Duration::from_millis(60);
-const TURN_OVER: Error = Error::Busy { what: "this request held the commit lock", limit: TURN };
+const TURN_OVER: Error = Error::Busy {
+    what: "this request held the commit lock",
+    limit: TURN,
+};
 
 /// Removes what is old, one by one, each with a commit of its own; when nothing is left it looks for more without end.
 async fn purge(mount: &Arc<Mount>, stop: &AtomicBool) -> Result<()> {
@@ -56,7 +60,10 @@ async fn purge(mount: &Arc<Mount>, stop: &AtomicBool) -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_turn_at_most() {
-    let bed = Bed::new(Settings { turn: TURN, ..settings() });
+    let bed = Bed::new(Settings {
+        turn: TURN,
+        ..settings()
+    });
     (0..200).for_each(|n| bed.memory.insert(Entry::new(format!("old/{n}"), "")));
     let stop = Arc::new(AtomicBool::new(false));
     let purger = tokio::spawn({
@@ -73,12 +80,17 @@ async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_tu
     let until = Instant::now() + TURN * 15;
     while Instant::now() < until {
         let started = Instant::now();
-        run(&bed.mount, |transaction| increment(transaction, "new")).await.unwrap();
+        run(&bed.mount, |transaction| increment(transaction, "new"))
+            .await
+            .unwrap();
         waits.push(started.elapsed());
         tokio::task::yield_now().await;
     }
     stop.store(true, Ordering::Relaxed);
-    assert!(purger.await.unwrap() > 0, "the purger was never cut short, so nothing is proved");
+    assert!(
+        purger.await.unwrap() > 0,
+        "the purger was never cut short, so nothing is proved"
+    );
     let counted = waits.len().to_string();
     assert_eq!(bed.stored(), pairs(&[("new", &counted), ("purging", "")]));
     // The median, because other tests make this machine stumble; of one turn, because most writes wait for one.
@@ -88,14 +100,20 @@ async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_tu
 
 #[tokio::test]
 async fn a_turn_that_is_over_says_so_and_stores_nothing() {
-    let bed = Bed::new(Settings { turn: Duration::from_millis(20), ..settings() });
+    let bed = Bed::new(Settings {
+        turn: Duration::from_millis(20),
+        ..settings()
+    });
     let mut transaction = bed.begin().await;
     put(&mut transaction, "a", "1").await.unwrap();
     transaction.commit().await.unwrap();
     put(&mut transaction, "b", "1").await.unwrap();
     tokio::time::sleep(Duration::from_millis(40)).await;
     let busy = transaction.commit().await.unwrap_err().to_string();
-    assert_eq!(busy, "storage of this mount is busy: this request held the commit lock for longer than 20 ms");
+    assert_eq!(
+        busy,
+        "storage of this mount is busy: this request held the commit lock for longer than 20 ms"
+    );
     assert_eq!(bed.stored(), pairs(&[("a", "1")]));
     // The request may go on with another turn.
     put(&mut transaction, "c", "1").await.unwrap();
@@ -105,7 +123,13 @@ async fn a_turn_that_is_over_says_so_and_stores_nothing() {
 
 #[tokio::test]
 async fn a_key_that_is_written_for_too_long_makes_its_readers_busy() {
-    let bed = Bed::with(&[("a", "1")], Settings { wait: Duration::from_millis(20), ..settings() });
+    let bed = Bed::with(
+        &[("a", "1")],
+        Settings {
+            wait: Duration::from_millis(20),
+            ..settings()
+        },
+    );
     let gate = bed.storage.hold(Call::Put, 1);
     let writer = tokio::spawn({
         let mount = bed.mount.clone();

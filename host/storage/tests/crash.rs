@@ -17,14 +17,28 @@ const AFTER: [(&str, &str); 3] = [("account/a", "70"), ("account/b", "130"), ("l
 
 fn brief(redo_record: bool, max_value_bytes: usize) -> Settings {
     let brief = Duration::from_millis(3);
-    Settings { redo_record, max_value_bytes, flush: brief, late: brief, ..settings() }
+    Settings {
+        redo_record,
+        max_value_bytes,
+        flush: brief,
+        late: brief,
+        ..settings()
+    }
 }
 
 /// Takes from one account, gives to the other, writes it down and removes the order for it.
 async fn transfer(mount: &Arc<Mount>) -> Result<()> {
     let mut transaction = mount.begin(Attempt::FIRST).await?;
-    let a: u32 = get(&mut transaction, "account/a").await?.unwrap().parse().unwrap();
-    let b: u32 = get(&mut transaction, "account/b").await?.unwrap().parse().unwrap();
+    let a: u32 = get(&mut transaction, "account/a")
+        .await?
+        .unwrap()
+        .parse()
+        .unwrap();
+    let b: u32 = get(&mut transaction, "account/b")
+        .await?
+        .unwrap()
+        .parse()
+        .unwrap();
     put(&mut transaction, "account/a", &(a - 30).to_string()).await?;
     put(&mut transaction, "account/b", &(b + 30).to_string()).await?;
     put(&mut transaction, "log/1", "30").await?;
@@ -90,9 +104,18 @@ async fn all_or_nothing(max_value_bytes: usize) -> u64 {
             let seen = read(&restart(&bed), "account/a").await.unwrap();
             let stored = bed.stored();
             let is_done = stored == pairs(&AFTER);
-            assert!(is_done || stored == pairs(&BEFORE), "killed at call {call}: {stored:?}");
-            assert!(is_done || heard.is_err(), "killed at call {call}: acknowledged and lost");
-            assert!(!is_done || heard.is_ok() || is_partial(&heard), "killed at call {call}: done and called undone");
+            assert!(
+                is_done || stored == pairs(&BEFORE),
+                "killed at call {call}: {stored:?}"
+            );
+            assert!(
+                is_done || heard.is_err(),
+                "killed at call {call}: acknowledged and lost"
+            );
+            assert!(
+                !is_done || heard.is_ok() || is_partial(&heard),
+                "killed at call {call}: done and called undone"
+            );
             assert_eq!(seen.as_deref(), Some(if is_done { "70" } else { "100" }));
             *(if is_done { &mut done } else { &mut undone }) += 1;
         }
@@ -119,7 +142,10 @@ async fn a_kill_while_a_record_is_being_flushed_again_changes_nothing() {
         let bed = Bed::over(Arc::new(left.iter().cloned().collect()), brief(true, 1 << 20));
         bed.storage.nth(Call::Any, call, Fault::Kill);
         let killed = bed.mount.recover().await.is_err();
-        assert_eq!(read(&restart(&bed), "account/b").await.unwrap().as_deref(), Some("130"));
+        assert_eq!(
+            read(&restart(&bed), "account/b").await.unwrap().as_deref(),
+            Some("130")
+        );
         assert_eq!(bed.stored(), pairs(&AFTER));
         if !killed {
             assert_eq!(call, 8, "recovery takes a list, a get, four writes and a delete");
@@ -187,14 +213,26 @@ async fn a_commit_behind_a_record_that_is_durable_is_never_reported_as_failed() 
 async fn a_record_that_cannot_be_stored_is_taken_back_and_nothing_was() {
     let bed = Bed::with(&BEFORE, brief(true, 1 << 20));
     bed.storage.every(Call::Put, Fault::LoseAnswer);
-    assert_eq!(transfer(&bed.mount).await, Err(Error::Backend("storage is broken on purpose".into())));
+    assert_eq!(
+        transfer(&bed.mount).await,
+        Err(Error::Backend("storage is broken on purpose".into()))
+    );
     assert_eq!(bed.stored(), pairs(&BEFORE));
-    assert_eq!(read(&restart(&bed), "account/a").await.unwrap().as_deref(), Some("100"));
+    assert_eq!(
+        read(&restart(&bed), "account/a").await.unwrap().as_deref(),
+        Some("100")
+    );
 }
 
 #[tokio::test]
 async fn a_header_that_might_arrive_late_is_removed_again() {
-    let bed = Bed::with(&BEFORE, brief(true, 1 << 20));
+    let bed = Bed::with(
+        &BEFORE,
+        Settings {
+            redo_record: true,
+            ..settings()
+        },
+    );
     bed.storage.nth(Call::Put, 1, Fault::Fail);
     transfer(&bed.mount).await.unwrap();
     let header = bed.storage.calls(Call::Delete);
@@ -209,12 +247,17 @@ async fn a_header_that_might_arrive_late_is_removed_again() {
 async fn a_damaged_record_stops_the_mount_and_says_so() {
     let bed = Bed::with(&[(".airlock/redo/1", "?")], settings());
     let error = bed.mount.begin(Attempt::FIRST).await.err().unwrap();
-    assert_eq!(error.to_string(), "the redo record of an interrupted commit cannot be read: it is damaged");
+    assert_eq!(
+        error.to_string(),
+        "the redo record of an interrupted commit cannot be read: it is damaged"
+    );
 }
 
 fn transactional() -> Arc<TransactionalStorage> {
     let storage = Arc::new(TransactionalStorage::new());
-    BEFORE.iter().for_each(|(key, value)| storage.memory().insert(Entry::new(*key, *value)));
+    BEFORE
+        .iter()
+        .for_each(|(key, value)| storage.memory().insert(Entry::new(*key, *value)));
     storage
 }
 
@@ -238,9 +281,16 @@ async fn a_transaction_of_the_storages_own_leaves_all_or_nothing() {
         for fault in [Fault::Kill, Fault::KillAfter] {
             let (heard, storage, _) = killed_in_a_transaction_at(call, fault).await;
             let stored = stored(storage.memory());
-            assert!(stored == pairs(&BEFORE) || stored == pairs(&AFTER), "killed at call {call}: {stored:?}");
+            assert!(
+                stored == pairs(&BEFORE) || stored == pairs(&AFTER),
+                "killed at call {call}: {stored:?}"
+            );
             assert!(heard.is_err());
-            assert_eq!(is_partial(&heard), call == calls, "only the outcome of the commit can be unknown");
+            assert_eq!(
+                is_partial(&heard),
+                call == calls,
+                "only the outcome of the commit can be unknown"
+            );
         }
     }
 }
@@ -258,7 +308,10 @@ async fn every_transaction_of_the_storages_own_is_ended() {
             // What hung was given up, and is rolled back by a task of its own.
             let started = Instant::now();
             while storage.open_transactions() > 0 {
-                assert!(started.elapsed() < Duration::from_secs(5), "{call:?} left a transaction open");
+                assert!(
+                    started.elapsed() < Duration::from_secs(5),
+                    "{call:?} left a transaction open"
+                );
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
@@ -272,7 +325,10 @@ async fn a_conflict_in_the_storages_own_transaction_runs_the_request_again() {
     faulty.nth(Call::Commit, 1, Fault::Conflict);
     let mount = Mount::new(Arc::new(faulty), brief(false, 1 << 20));
     assert_eq!(transfer(&mount).await, Err(Error::Conflict));
-    assert_eq!((stored(storage.memory()), storage.open_transactions()), (pairs(&BEFORE), 0));
+    assert_eq!(
+        (stored(storage.memory()), storage.open_transactions()),
+        (pairs(&BEFORE), 0)
+    );
     transfer(&mount).await.unwrap();
     assert_eq!(stored(storage.memory()), pairs(&AFTER));
 }
@@ -281,9 +337,14 @@ async fn a_conflict_in_the_storages_own_transaction_runs_the_request_again() {
 async fn a_single_write_needs_neither_record_nor_transaction() {
     let bed = Bed::new(brief(true, 1 << 20));
     store(&bed.mount, "a", "1").await.unwrap();
-    assert_eq!((bed.storage.calls(Call::Put), bed.storage.calls(Call::Delete)), (1, 0));
+    assert_eq!(
+        (bed.storage.calls(Call::Put), bed.storage.calls(Call::Delete)),
+        (1, 0)
+    );
     let faulty = FaultyStorage::new(TransactionalStorage::new());
-    store(&Mount::new(Arc::new(faulty.clone()), settings()), "a", "1").await.unwrap();
+    store(&Mount::new(Arc::new(faulty.clone()), settings()), "a", "1")
+        .await
+        .unwrap();
     assert_eq!((faulty.calls(Call::Put), faulty.calls(Call::Begin)), (1, 0));
 }
 
@@ -294,5 +355,8 @@ async fn a_mount_looks_for_records_once() {
         bed.mount.recover().await.unwrap();
         drop(bed.begin().await);
     }
-    assert_eq!((bed.storage.calls(Call::Any), bed.storage.calls(Call::List)), (1, 1));
+    assert_eq!(
+        (bed.storage.calls(Call::Any), bed.storage.calls(Call::List)),
+        (1, 1)
+    );
 }

@@ -3,7 +3,7 @@
 //! Ten thousand transactions for each way of flushing, on storage with random delays, errors, lost answers and outages:
 //! reads, writes, deletions, lists, scratch, commits in mid-request, existence checks that requests continue, and
 //! invalidations out of nowhere. `AIRLOCK_SEED` repeats a run as far as the scheduler lets it.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "serializability/chaos.rs"]
 mod chaos;

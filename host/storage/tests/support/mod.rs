@@ -124,7 +124,9 @@ where
 /// Adds one to a number.
 pub async fn increment(mut transaction: Transaction, key: &str) -> (Transaction, Result<()>) {
     let result = async {
-        let number: u64 = get(&mut transaction, key).await?.map_or(0, |number| number.parse().unwrap());
+        let number: u64 = get(&mut transaction, key)
+            .await?
+            .map_or(0, |number| number.parse().unwrap());
         put(&mut transaction, key, &(number + 1).to_string()).await
     };
     let result = result.await;
