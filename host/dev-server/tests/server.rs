@@ -224,7 +224,7 @@ fn each_request_is_told_with_its_cost_and_nothing_of_its_values() {
 fn a_body_of_more_than_32_mib_is_413() {
     let dev = Dev::memory();
     dev.caller.enable("p", "probe");
-    let large = format!(r#"{{"a":["{}"]}}"#, vec!["x".repeat(1 << 20); 33].join("\",\""));
+    let large = format!(r#"{{"a":["{}"]}}"#, vec!["x".repeat(1 << 20); 32].join("\",\""));
     assert_eq!(dev.caller.send("POST", "p/kv/a", &[], &large).status, 413);
     let fits = format!(r#"{{"a":["{}"]}}"#, vec!["x".repeat(1 << 20); 6].join("\",\""));
     assert_eq!(dev.caller.send("POST", "p/kv/a", &[], &fits).status, 200);

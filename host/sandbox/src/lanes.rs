@@ -26,7 +26,7 @@ use crate::ticker::Running;
 use crate::{Error, Result};
 
 /// Ticks that a request may take in the fast lane.
-const FAST_TICKS: u32 = 2;
+const FAST_TICKS: u32 = 20;
 
 /// Turns of one mount in the slow lane.
 pub(crate) const SLOW_TURNS: usize = 2;

@@ -89,6 +89,8 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        // The timer holds it, too, until its runtime finds the time to drop it.
+        self.guard.lock().take();
         self.timer.abort();
     }
 }

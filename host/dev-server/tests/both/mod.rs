@@ -15,7 +15,7 @@ fn probe() -> PathBuf {
         .parent()
         .and_then(|deps| deps.parent())
         .unwrap()
-        .join("examples/probe");
+        .join("examples/dev_probe");
     assert!(
         path.exists(),
         "{} is missing: build this crate's examples",
