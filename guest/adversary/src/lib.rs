@@ -156,6 +156,9 @@ fn run(command: &str) -> Result<String, Error> {
             }
             Ok("{}".into())
         }
+        "system" => loop {
+            let _ = system::tainted();
+        },
         "log" => {
             for number in 0..100_000 {
                 log::log(log::Level::Info, &format!("line {number}"), &[]);

@@ -21,7 +21,7 @@ pub struct Usage {
     pub wall: Duration,
     /// The most memory, tables included, that an instance had.
     pub memory_bytes: u64,
-    /// Calls of `storage` and `scratch`.
+    /// Calls of `storage`, `scratch` and `system`.
     pub storage_operations: u32,
     /// What they cost in the mount's storage; the attempt that ran out of time is not in it.
     pub storage: airlock_storage::Usage,
@@ -170,7 +170,7 @@ impl Account {
         self.ticks.load(Relaxed)
     }
 
-    /// One call of storage or scratch.
+    /// One call of storage, scratch or system.
     pub fn operation(&self) -> Result<(), Exceeded> {
         if self.operations.fetch_add(1, Relaxed) >= self.limits.storage_operations {
             self.operations.store(self.limits.storage_operations, Relaxed);

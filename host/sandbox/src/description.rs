@@ -32,6 +32,13 @@ pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
             return wrong("a storage prefix has a leading or doubled `/` or a `..`, so no key has it".into());
         }
     }
+    if description
+        .storage
+        .iter()
+        .any(|prefix| prefix.starts_with(".airlock/"))
+    {
+        return wrong("storage below `.airlock/` belongs to the host".into());
+    }
     let declared = Prefixes::from_iter(&description.storage);
     if !description
         .cacheable
@@ -157,6 +164,7 @@ mod tests {
         assert!(refused(|d| d.version = "v1.2.0".into()).contains("version"));
         assert!(refused(|d| d.about = "a\nb".into()).contains("about"));
         assert!(refused(|d| d.storage = vec!["../x".into()]).contains("storage prefix"));
+        assert!(refused(|d| d.storage = vec![".airlock/x".into()]).contains("belongs to the host"));
         assert!(refused(|d| d.cacheable = vec!["other/".into()]).contains("cacheable"));
         assert!(refused(|d| d.scratch_bytes = u32::MAX).contains("scratch"));
     }

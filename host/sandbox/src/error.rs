@@ -144,13 +144,13 @@ pub enum Error {
 impl Error {
     /// The HTTP status that says best what happened.
     ///
-    /// 503 is for what may well work when sent again, 500 for what will not.
+    /// 503 is for what may well work when sent again. An exceeded limit is 500, whichever it was: what loops may meet
+    /// one limit on an idle machine and another on a busy one.
     pub fn status(&self) -> u16 {
         use airlock_storage::Error as Storage;
         match self {
             Self::Busy { .. } => 429,
             Self::ExistenceChanged { .. } => 409,
-            Self::Limit { exceeded, .. } if exceeded.is_time() => 503,
             Self::GivenUp => 503,
             Self::Storage(Storage::Conflict | Storage::Busy { .. } | Storage::Draining) => 503,
             Self::Storage(Storage::Denied(_) | Storage::TooLarge { .. }) => 400,

@@ -12,9 +12,9 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// CPU time.
     pub cpu: Duration,
-    /// Time from arrival to answer, with the wait for a turn and for storage.
+    /// Time from arrival to answer, with the wait for a turn and for storage. A commit that has begun is finished.
     pub wall: Duration,
-    /// Calls of `storage` and `scratch`.
+    /// Calls of `storage`, `scratch` and `system`.
     pub storage_operations: u32,
     /// Bytes moved between guest and host: keys, values, names, log lines, events, the answer.
     pub transfer_bytes: u64,
@@ -82,7 +82,7 @@ impl Limit {
             Self::Memory => format!("{} MiB of memory", mib(limits.memory_bytes)),
             Self::Cpu => format!("{} ms of CPU time", limits.cpu.as_millis()),
             Self::Wall => format!("{} ms from start to end", limits.wall.as_millis()),
-            Self::StorageOperations => format!("{} storage calls", limits.storage_operations),
+            Self::StorageOperations => format!("{} calls of storage and system", limits.storage_operations),
             Self::Transfer => format!("{} MiB moved between guest and host", mib(limits.transfer_bytes)),
             Self::LogLines => format!("{} log lines", limits.log_lines),
             Self::Instances => format!("{} requests at once", limits.instances),
@@ -106,10 +106,6 @@ impl Exceeded {
             limit,
             within: limit.within(limits),
         }
-    }
-
-    pub(crate) fn is_time(&self) -> bool {
-        matches!(self.limit, Limit::Wall | Limit::Start)
     }
 }
 

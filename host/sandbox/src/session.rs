@@ -1,8 +1,10 @@
 //! What one attempt of a request works on: its transaction, and what waits for the commit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use airlock_storage::{Attempt, Transaction};
+use tokio::time::{Instant, timeout_at};
 
 use crate::account::Account;
 use crate::mount::MountContext;
@@ -16,6 +18,9 @@ pub(crate) struct Session {
 
 /// Events of one transaction; more are refused.
 const MOST_EVENTS: usize = 256;
+
+/// How long the event bus may take for the events of one transaction, while the caller waits.
+const EVENT_BUS: Duration = Duration::from_secs(2);
 
 impl Session {
     pub fn new(transaction: Transaction, mount: Arc<MountContext>, attempt: Attempt) -> Self {
@@ -41,24 +46,38 @@ impl Session {
 
     /// Stores what was written, then lets the events go.
     ///
-    /// The account is told, so that the request is not given up in between.
+    /// The account is told, so that the request is not given up in between: once it has stored something, an event bus
+    /// that hangs must not make an error of it.
     pub async fn commit(&mut self, account: &Account) -> airlock_storage::Result<()> {
         account.commit_begins();
         let result = self.transaction.commit().await;
-        account.commit_ends(self.transaction.has_committed());
         let events = std::mem::take(&mut self.events);
-        result?;
-        for (event_type, metadata) in events {
-            if let Err(error) = self.mount.services.events.send(&event_type, &metadata).await {
-                tracing::warn!(
-                    guest = &*account.guest,
-                    event_type,
-                    error,
-                    "an event was not sent"
-                );
+        if result.is_ok() && !events.is_empty() {
+            self.send(&events, &account.guest).await;
+        }
+        account.commit_ends(self.transaction.has_committed());
+        result
+    }
+
+    /// Sends events in order; gives up those that the bus does not take in time.
+    async fn send(&self, events: &[(String, String)], guest: &str) {
+        let until = Instant::now() + EVENT_BUS;
+        for (number, (event_type, metadata)) in events.iter().enumerate() {
+            let sent = self.mount.services.events.send(event_type, metadata);
+            match timeout_at(until, sent).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!(guest, event_type, error, "an event was not sent"),
+                Err(_) => {
+                    let unsent = events.len() - number;
+                    tracing::warn!(
+                        guest,
+                        unsent,
+                        "events were not sent: the event bus takes too long"
+                    );
+                    return;
+                }
             }
         }
-        Ok(())
     }
 }
 

@@ -10,7 +10,9 @@ use crate::types::{Json, Nanoseconds, WrapInfo};
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl State {
+    /// Each call is one to Vault, so it counts as a call of storage does. The contract has no error for too many.
     fn system(&mut self, import: &'static str) -> wasmtime::Result<Arc<dyn System>> {
+        self.account.operation().map_err(Stop::from)?;
         Ok(self.session(import)?.mount.services.system.clone())
     }
 }

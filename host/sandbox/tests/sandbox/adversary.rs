@@ -177,9 +177,19 @@ async fn storage_calls_are_counted_and_the_guest_is_told() {
         assert_eq!(usage.storage_operations, 100);
         assert_eq!(
             bench.told(how).await,
-            "limit: over the limit of 100 storage calls (--storage-ops)"
+            "limit: over the limit of 100 calls of storage and system (--storage-ops)"
         );
     }
+}
+
+#[tokio::test]
+async fn calls_of_the_system_view_are_counted_too() {
+    let bench = adversary(Limits {
+        storage_operations: 100,
+        ..Limits::default()
+    })
+    .await;
+    assert_eq!(bench.limit_of("system").await, Limit::StorageOperations);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
-use airlock_sandbox::{Error, Limit, Limits};
+use airlock_sandbox::{Error, Events, Limit, Limits, MountContext, Services};
 use airlock_storage::{Entry, MemoryStorage, Result as Stored, Storage};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -123,6 +123,39 @@ async fn events_leave_after_the_commit_or_never() {
     );
 }
 
+/// An event bus that never answers.
+struct Hanging;
+
+#[async_trait]
+impl Events for Hanging {
+    async fn send(&self, _: &str, _: &str) -> Result<(), String> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn an_event_bus_that_hangs_makes_no_error_of_what_was_committed() {
+    let mut bench = Bench::new(
+        "adversary",
+        Limits {
+            wall: Duration::from_millis(50),
+            ..Limits::default()
+        },
+    )
+    .await;
+    let services = Services {
+        events: Arc::new(Hanging),
+        ..Services::default()
+    };
+    let storage = bench.mount.storage().clone();
+    bench.mount = MountContext::new(storage, services, vec![], bench.guest.limits());
+    assert_eq!(
+        bench.ask(Operation::Read, "write-with-event").await.unwrap(),
+        "{}"
+    );
+    assert_eq!(bench.stored("adversary/written").unwrap(), "1");
+}
+
 #[tokio::test]
 async fn a_caller_that_goes_away_does_not_stop_a_commit() {
     let (bench, gate) = gated(Limits::default()).await;
@@ -145,7 +178,7 @@ async fn a_request_that_waits_for_storage_ends_with_its_time() {
     let outcome = bench.run(read("increment")).await;
     match outcome.result {
         Err(error @ Error::Limit { .. }) => {
-            assert_eq!(error.status(), 503);
+            assert_eq!(error.status(), 500);
             assert!(error.to_string().contains("--wall-ms"), "{error}");
         }
         other => panic!("{other:?}"),
