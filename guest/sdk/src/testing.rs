@@ -22,7 +22,7 @@
 //! assert_eq!(mount.read("nowhere").status(), 404);
 //! ```
 //!
-//! What it does not try: limits, conflicts between requests, the guest as it ships.
+//! What it does not try: limits, requests at the same time, the guest as it ships.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -175,7 +175,7 @@ impl<E: Engine> Mount<E> {
         Reply::new(
             operation,
             self.world
-                .transaction(|| dispatch::handle::<E>(&self.world, request)),
+                .transaction(|| dispatch::handle::<E>(&self.world, request.clone())),
         )
     }
 
@@ -184,9 +184,7 @@ impl<E: Engine> Mount<E> {
     /// # Errors
     /// Those of the check.
     pub fn exists(&self, request: Request) -> Result<Option<bool>> {
-        // The check must not write; what it wrote anyway is dropped.
-        self.world
-            .transaction(|| Ok(dispatch::exists::<E>(&self.world, request)))?
+        self.world.peek(|| dispatch::exists::<E>(&self.world, request))
     }
 
     /// The special paths that Vault is told of.
@@ -221,6 +219,12 @@ impl<E: Engine> Mount<E> {
     /// Makes storage fail; see [`Fault`].
     pub fn fail(&self, fault: Fault) {
         self.world.fail(fault);
+    }
+
+    /// Lets every request meet a conflict: it is run twice, as the host does it, and only the second run counts. One that
+    /// commits for itself is run once.
+    pub fn conflict(&self, conflicts: bool) {
+        self.world.conflict(conflicts);
     }
 
     /// What the clock says: it starts at 2026-01-01T00:00:00Z and stands still.

@@ -74,6 +74,11 @@ fn act(cx: &Context, given: Do) -> Result<Response> {
             assert_ne!(a, b);
             return Response::json(&json!({ "uuid": cx.random.uuid(), "now": cx.clock.now() }));
         }
+        "count" => {
+            let count: u32 = cx.storage.get_json("in/count")?.unwrap_or(0);
+            cx.storage.put_json("in/count", &(count + 1))?;
+            cx.events.send("world/counted", &json!({ "count": count + 1 }))?;
+        }
         other => return Err(Error::user(format!("no such act: {other}"))),
     }
     match given.then {
@@ -124,6 +129,18 @@ fn a_request_sees_its_own_writes_and_a_commit_outlives_its_failure() {
     assert_eq!(mount.read("own").status(), 200);
     assert_eq!(mount.read_with("commit", json!({ "then": "fail" })).status(), 400);
     assert_eq!(mount.stored().keys().collect::<Vec<_>>(), ["in/kept"]);
+}
+
+#[test]
+fn a_request_that_meets_a_conflict_runs_again_and_counts_once() {
+    let mount = Mount::<World>::new();
+    mount.conflict(true);
+    assert_eq!(mount.read("count").status(), 200);
+    assert_eq!(mount.stored_json("in/count"), Some(1));
+    assert_eq!(mount.events().len(), 1);
+    // After its own commit a request is never run again.
+    assert_eq!(mount.read_with("commit", json!({ "then": "fail" })).status(), 400);
+    assert_eq!(mount.commits(), 1);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The engine of the tutorial: users, each with an email address, groups and a time to live.
 //!
 //! It shows what most engines are made of: [`fields!`](airlock_sdk::fields) that say what a request may hold, a type for
-//! what is stored, a table of routes, and a function for each operation. The tests below run natively.
+//! what is stored, a table of routes, and a function for each operation. `tests.rs` beside it tries them natively;
+//! `guest/build.sh users` builds the guest.
 
 use std::time::Duration;
 
@@ -52,24 +53,26 @@ fields! {
     }
 }
 
-/// What is stored of a user.
+/// What is stored of a user, and what a new one is unless told otherwise.
 #[derive(Serialize, Deserialize)]
+#[serde(default)]
 struct User {
     email: String,
-    #[serde(default)]
     groups: Vec<String>,
-    #[serde(with = "seconds", default = "an_hour")]
+    #[serde(with = "seconds")]
     ttl: Duration,
-    #[serde(default = "active")]
     status: Status,
 }
 
-fn an_hour() -> Duration {
-    Duration::from_secs(3600)
-}
-
-fn active() -> Status {
-    Status::Active
+impl Default for User {
+    fn default() -> Self {
+        User {
+            email: String::new(),
+            groups: vec![],
+            ttl: Duration::from_secs(3600),
+            status: Status::Active,
+        }
+    }
 }
 
 struct Users;
@@ -95,30 +98,18 @@ impl Engine for Users {
 }
 
 fn list_users(cx: &Context, page: Page) -> Result<Response> {
-    Ok(Response::list(cx.storage.list_page(
-        USERS,
-        &page.after,
-        page.limit,
-    )?))
+    let names = cx.storage.list_page(USERS, &page.after, page.limit)?;
+    Ok(Response::list(names))
 }
 
 fn read_user(cx: &Context, at: At) -> Result<Option<Response>> {
-    load(cx, &at.username)?
-        .map(|user| Response::json(&user))
-        .transpose()
+    let user = load(cx, &at.username)?;
+    user.map(|user| Response::json(&user)).transpose()
 }
 
 /// Creates a user, or changes what the caller names and leaves the rest.
 fn write_user(cx: &Context, given: WriteUser) -> Result<()> {
-    let mut user = match load(cx, &given.username)? {
-        Some(user) => user,
-        None => User {
-            email: String::new(),
-            groups: vec![],
-            ttl: an_hour(),
-            status: Status::Active,
-        },
-    };
+    let mut user = load(cx, &given.username)?.unwrap_or_default();
     if let Some(email) = given.email {
         user.email = email;
     }

@@ -54,6 +54,9 @@ pub(crate) struct World {
     /// What the request has written since its last commit; none: deleted.
     written: RefCell<BTreeMap<String, Option<Entry>>>,
     scratch: RefCell<BTreeMap<String, Vec<u8>>>,
+    /// How many events there were, and what scratch held, at the last commit.
+    saved: RefCell<(usize, BTreeMap<String, Vec<u8>>)>,
+    conflicts: Cell<bool>,
     fault: Cell<Fault>,
     commits: Cell<usize>,
     now: Cell<Timestamp>,
@@ -83,6 +86,8 @@ impl World {
             stored: RefCell::default(),
             written: RefCell::default(),
             scratch: RefCell::default(),
+            saved: RefCell::default(),
+            conflicts: Cell::new(false),
             fault: Cell::new(Fault::None),
             commits: Cell::new(0),
             now: Cell::new(START),
@@ -92,17 +97,44 @@ impl World {
         }
     }
 
-    /// Runs a request: what it wrote and sent stays if it succeeds.
-    pub(super) fn transaction<T>(&self, request: impl FnOnce() -> Result<T>) -> Result<T> {
-        let events = self.events.borrow().len();
-        let scratch = self.scratch.borrow().clone();
-        let result = request().and_then(|answer| self.flush().map(|()| answer));
+    /// Runs a request: what it wrote and sent stays if it succeeds. If conflicts are on, its first run meets one.
+    pub(super) fn transaction<T>(&self, request: impl Fn() -> Result<T>) -> Result<T> {
+        let commits = self.commits.get();
+        self.save();
+        let mut result = request();
+        if self.conflicts.get() && self.commits.get() == commits {
+            self.restore();
+            result = request();
+        }
+        let result = result.and_then(|answer| self.flush().map(|()| answer));
         if result.is_err() {
-            self.written.borrow_mut().clear();
-            self.events.borrow_mut().truncate(events);
-            *self.scratch.borrow_mut() = scratch;
+            self.restore();
         }
         result
+    }
+
+    /// Runs what must not write; what it wrote anyway is dropped.
+    pub(super) fn peek<T>(&self, check: impl FnOnce() -> T) -> T {
+        self.save();
+        let answer = check();
+        self.restore();
+        answer
+    }
+
+    fn save(&self) {
+        *self.saved.borrow_mut() = (self.events.borrow().len(), self.scratch.borrow().clone());
+    }
+
+    /// Back to the last commit.
+    fn restore(&self) {
+        let saved = self.saved.borrow();
+        self.written.borrow_mut().clear();
+        self.events.borrow_mut().truncate(saved.0);
+        *self.scratch.borrow_mut() = saved.1.clone();
+    }
+
+    pub(super) fn conflict(&self, conflicts: bool) {
+        self.conflicts.set(conflicts);
     }
 
     pub(super) fn restart(&self) {
@@ -265,7 +297,9 @@ impl World {
 
     pub(crate) fn storage_commit(&self) -> Result<()> {
         self.commits.set(self.commits.get() + 1);
-        self.flush()
+        self.flush()?;
+        self.save();
+        Ok(())
     }
 
     pub(crate) fn scratch_get(&self, key: &str) -> Option<Vec<u8>> {
