@@ -100,7 +100,7 @@
 //! // build.rs
 //! if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32") {
 //!     println!("cargo::rustc-link-arg-cdylib=-zstack-size=65536");
-//!     println!("cargo::rustc-link-arg-cdylib=--initial-heap=131072");
+//!     println!("cargo::rustc-link-arg-cdylib=--initial-heap=65536");
 //! }
 //! ```
 //!
