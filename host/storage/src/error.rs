@@ -15,7 +15,9 @@ pub enum Error {
     Denied(&'static str),
 
     /// Larger than [`Settings`](crate::Settings) allows; checked when the write is made, before anything is stored.
-    #[error("storage {what} of {bytes} bytes is over the limit of {limit}; store less, or raise {setting}")]
+    #[error(
+        "storage {what} of {bytes} bytes is over the limit of {limit}: store less, or in several entries"
+    )]
     TooLarge {
         /// `key` or `value`.
         what: &'static str,
@@ -23,8 +25,6 @@ pub enum Error {
         bytes: usize,
         /// How large it may be.
         limit: usize,
-        /// The field of [`Settings`](crate::Settings) that says so.
-        setting: &'static str,
     },
 
     /// The mount's scratch is used up.

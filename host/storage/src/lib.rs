@@ -1,4 +1,84 @@
-//! Storage for secrets engines: one request, one transaction.
+//! Storage for secrets engines in which every request is a transaction.
+//!
+//! Vault gives an engine four calls: get, put, delete, list. Each is done or not done, and nothing holds two of them
+//! together: an engine that fails half way leaves half its writes, and two requests at once undo each other's. This crate
+//! puts transactions on top, for any number of requests at the same time, over any [`Storage`].
+//!
+//! # How to use it
+//!
+//! One [`Mount`] for each mounted engine, one [`Transaction`] for each run of a request:
+//!
+//! ```
+//! use airlock_storage::{Attempt, Entry, Error, MemoryStorage, Mount, Settings};
+//! use std::sync::Arc;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let mount = Mount::new(Arc::new(MemoryStorage::new()), Settings::default());
+//! let mut attempt = Attempt::FIRST;
+//! loop {
+//!     let mut transaction = mount.begin(attempt).await?;
+//!     let count = transaction.get("count").await?.map_or(0, |entry| entry.value[0]);
+//!     transaction.put(Entry::new("count", vec![count + 1])).await?;
+//!     match transaction.commit().await {
+//!         Err(Error::Conflict) => attempt = attempt.next(),
+//!         committed => break committed,
+//!     }
+//! }
+//! # }).unwrap();
+//! ```
+//!
+//! # What is guaranteed
+//!
+//! - **Writes are held** until [`commit`](Transaction::commit). A transaction that is dropped has stored nothing.
+//! - **Transactions are serializable**, strictly: each takes effect as if it ran alone, at one moment between its first
+//!   read and the end of its commit. That holds for reads, lists, scratch and read-only requests, which commit too. A run
+//!   that cannot have been alone ends in [`Error::Conflict`] and is to be run again; after three of them
+//!   [`begin`](Mount::begin) waits for a turn in which nobody else commits.
+//! - **A commit in mid-request** ends one transaction and begins the next. Others may commit between the two, so read
+//!   again what you rely on. The request cannot be run again from then on; so its next transaction has a turn of its own,
+//!   of limited time.
+//! - **A flush goes on** when its caller goes away, and [`drain`](Mount::drain) waits for it.
+//!
+//! # What is atomic, and what a crash leaves
+//!
+//! | commit of | is all or nothing | after a kill in mid-flush |
+//! |---|---|---|
+//! | one write | yes | done or not done |
+//! | several | to all other requests | the first so many, in the order in which they were made |
+//! | several, with [`Settings::redo_record`] | yes | all of them, from the next start on, or none |
+//! | several, in storage with transactions of its own (OpenBao) | yes | all or none |
+//!
+//! A **redo record** costs two more writes a commit, of which the first carries all values once more (a large one costs one
+//! more put and delete for each 256 KiB). Once it is stored the commit is done: it is flushed until it succeeds and is
+//! never reported as failed, and no transaction begins before a record left by a crash has been flushed. Without one,
+//! order your writes so that each prefix of them makes sense.
+//!
+//! **A put that fails** may have been stored nevertheless. The flush tries it again while there is time; until then nobody
+//! reads or writes its keys. Then the commit fails with [`Error::Partial`], and the keys stay out of the cache for as long
+//! as the call might still take effect ([`Settings::late`]).
+//!
+//! **What may happen twice:** a run of a request, so all that it does elsewhere should wait for the commit or first take
+//! a turn ([`take_turn`](Transaction::take_turn)). And the whole request, if Vault sends it again after a crash, though it
+//! was committed: nobody here can know.
+//!
+//! # How it works
+//!
+//! Every key and every folder has a counter in a table of fixed size, found by hash. A read samples the counter first. A
+//! commit, in one step, checks that no sample has moved and none is being written, and marks what it writes; then it
+//! flushes; then it bumps the counters and takes the marks away, in one step. A write bumps the folders above its key as
+//! well, unless the key is known to have been there, or not, before and after. Cached entries carry their sample and are
+//! good as long as it stands. The rest is bookkeeping: who may commit when (a fair lock), what to do when storage fails,
+//! and what to remember between an existence check and its request.
+//!
+//! The private modules `ledger` and `protocol` hold the part on which all depends; the tests run it through loom in every
+//! interleaving, and check the histories of real runs for a serial order.
+//!
+//! # What to watch
+//!
+//! - It is correct for as long as this process is the only writer of the mount's storage, as a plugin of Vault is, and is
+//!   told of other changes by [`Mount::invalidate`].
+//! - Everything needs a tokio runtime with timers.
+//! - Keys and values are secrets: no error, no `Debug` and no log shows them.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod access;

@@ -13,6 +13,8 @@ const VERSION: u8 = 1;
 const HEADER_BYTES: usize = 13;
 /// However small values have to be, a chunk is at least this.
 const LEAST_CHUNK: usize = 64;
+/// However large they may be, a piece of a record is at most this: any storage takes it, encrypted and wrapped.
+const LARGEST_PIECE: usize = 256 << 10;
 
 const DELETE: u8 = 0;
 const PUT: u8 = 1;
@@ -46,6 +48,7 @@ impl Record {
             }
         }
         let length = body.len();
+        let most = most.min(LARGEST_PIECE);
         let body = Bytes::from_owner(body);
         let inline = length + HEADER_BYTES <= most;
         let size = most.max(LEAST_CHUNK);
@@ -200,6 +203,8 @@ mod tests {
         }
         assert_eq!(Record::of(writes().iter(), 1 << 20).chunks.len(), 0);
         assert_eq!(Record::of(writes().iter(), 100).chunks.len(), 4);
+        let large = Write::Put(Entry::new("k", vec![0; 1 << 20]));
+        assert_eq!(Record::of([large].iter(), 1 << 20).chunks.len(), 5);
     }
 
     #[test]

@@ -119,18 +119,8 @@ impl Transaction {
     /// Holds an entry for the commit. [`Error::Denied`] or [`Error::TooLarge`] if it cannot be stored.
     pub async fn put(&mut self, entry: Entry) -> Result<()> {
         check_key(&entry.key, &self.settings.storage)?;
-        check_size(
-            "key",
-            entry.key.len(),
-            self.settings.max_key_bytes,
-            "max_key_bytes",
-        )?;
-        check_size(
-            "value",
-            entry.value.len(),
-            self.settings.max_value_bytes,
-            "max_value_bytes",
-        )?;
+        check_size("key", entry.key.len(), self.settings.max_key_bytes)?;
+        check_size("value", entry.value.len(), self.settings.max_value_bytes)?;
         self.enter().await?;
         self.writes.push(Write::Put(entry));
         Ok(())
@@ -209,16 +199,12 @@ impl Transaction {
     }
 }
 
-fn check_size(what: &'static str, bytes: usize, limit: usize, setting: &'static str) -> Result<()> {
+fn check_size(what: &'static str, bytes: usize, limit: usize) -> Result<()> {
     if bytes > limit {
-        return Err(Error::TooLarge {
-            what,
-            bytes,
-            limit,
-            setting,
-        });
+        Err(Error::TooLarge { what, bytes, limit })
+    } else {
+        Ok(())
     }
-    Ok(())
 }
 
 impl fmt::Debug for Transaction {

@@ -311,7 +311,7 @@ async fn what_cannot_be_stored_is_refused_before_anything_is() {
     let too_large = put(&mut transaction, "a", "1234").await.unwrap_err();
     assert_eq!(
         too_large.to_string(),
-        "storage value of 4 bytes is over the limit of 3; store less, or raise max_value_bytes"
+        "storage value of 4 bytes is over the limit of 3: store less, or in several entries"
     );
     assert!(matches!(
         put(&mut transaction, "123456", "").await,
