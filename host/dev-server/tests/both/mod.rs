@@ -37,7 +37,7 @@ impl Both {
         let server = Server::start_with("dev-server", Storage::Memory, &probe());
         let vault = Caller::new(server.client().address(), server.client().token());
         let dev = Dev::memory();
-        let registration = json!({ "sha256": server.plugin_sha256(), "command": "probe" });
+        let registration = json!({ "sha256": server.plugin_sha256(), "command": "dev_probe" });
         vault.write("sys/plugins/catalog/secret/probe", registration).ok();
         for caller in [&dev.caller, &vault] {
             caller.enable("p", "probe");
