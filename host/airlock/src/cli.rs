@@ -10,6 +10,10 @@ use std::str::FromStr;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
+use crate::call::CallArgs;
+use crate::new::NewArgs;
+use crate::test::TestArgs;
+
 /// Runs Vault secrets engines as WebAssembly guests in a sandbox.
 #[derive(Debug, Parser)]
 #[command(name = "airlock", version, arg_required_else_help = true, after_help = AFTER_HELP)]
@@ -53,6 +57,23 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         guest: PathBuf,
     },
+
+    /// Send one request to a guest, in the sandbox and without Vault, and print the answer as Vault would
+    ///
+    /// The body goes to standard output; the status, the guest's log lines and its events to standard error. Exit status
+    /// 1 if the status is one of an error. `--storage DIR` keeps what is stored for the next call.
+    Call(CallArgs),
+
+    /// Run scenarios against a guest, in the sandbox and without Vault
+    ///
+    /// A scenario is a TOML file with steps: requests, what to expect of them, and what shall go wrong with storage. The
+    /// documentation of airlock-testkit has the format; guest/kv/scenarios has examples.
+    Test(TestArgs),
+
+    /// Make a project for an engine of your own, ready to build and to test
+    ///
+    /// It has an engine to change, native tests, a scenario and the SDK, and builds wherever it stands.
+    New(NewArgs),
 
     /// Turn a core module into a component, the form in which a guest ships
     ///

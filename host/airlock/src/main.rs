@@ -3,6 +3,7 @@
 //! The binary only joins the crates: see `serve` for the path of a request.
 
 mod bridge;
+mod call;
 mod check;
 mod cli;
 mod compile;
@@ -12,7 +13,9 @@ mod engine;
 mod hardening;
 mod inspect;
 mod mount;
+mod new;
 mod serve;
+mod test;
 mod trust;
 
 use std::ffi::OsString;
@@ -79,9 +82,20 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
             print(runtime()?.block_on(check::run(&check, &given))?)
         }
         Command::Inspect { guest } => print(runtime()?.block_on(inspect::run(&guest))?),
+        Command::Call(args) => succeed(call::run(&args)?),
+        Command::Test(args) => succeed(test::run(&args)?),
+        Command::New(args) => print(new::run(&args)?),
         Command::Componentize { module, output } => componentize::run(&module, &output),
         Command::Compile => compile::run(),
     }
+}
+
+/// What was refused or failed has been told by then; only the exit status is left to set.
+fn succeed(done: bool) -> Result<()> {
+    if !done {
+        std::process::exit(1);
+    }
+    Ok(())
 }
 
 /// For the commands that do one thing and end.

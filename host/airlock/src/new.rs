@@ -1,0 +1,247 @@
+//! `airlock new`: a project for an engine, ready to build and to test.
+//!
+//! What the project needs of Airlock, the SDK and the contract, is in this binary (see `build.rs`) and is written into
+//! the project's `vendor/airlock`, since it can be had nowhere else. So a project builds wherever it stands.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+
+/// What `new` takes.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The engine's name, and its crate's: lower-case letters, digits and `-`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// The folder to make [default: the name, below the current one]
+    #[arg(long, value_name = "DIR")]
+    pub path: Option<PathBuf>,
+}
+
+/// Files of this repository: their path in it, and their text.
+const VENDORED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/vendored.rs"));
+
+/// The files of a project: where they go, and the template.
+const TEMPLATES: [(&str, &str); 7] = [
+    ("Cargo.toml", include_str!("../templates/new/Cargo.toml.in")),
+    ("src/lib.rs", include_str!("../templates/new/lib.rs.in")),
+    (
+        "scenarios/notes.toml",
+        include_str!("../templates/new/notes.toml.in"),
+    ),
+    ("build.sh", include_str!("../templates/new/build.sh.in")),
+    ("Makefile", include_str!("../templates/new/Makefile.in")),
+    ("README.md", include_str!("../templates/new/README.md.in")),
+    (".gitignore", include_str!("../templates/new/gitignore.in")),
+];
+
+/// Writes the project; what to do with it. A folder that is there is left alone; one that cannot be finished is removed.
+pub fn run(args: &NewArgs) -> Result<String> {
+    check(&args.name)?;
+    let folder = args.path.clone().unwrap_or_else(|| args.name.clone().into());
+    let shown = folder.display();
+    if fs::symlink_metadata(&folder).is_ok() {
+        bail!("{shown} is there already; name another folder with --path, or remove it");
+    }
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let unfinished = tempfile::Builder::new()
+        .prefix(".airlock-new-")
+        .permissions(fs::Permissions::from_mode(0o755))
+        .tempdir_in(parent)
+        .with_context(|| format!("{shown} cannot be made: in {}", parent.display()))?;
+    for (file, text) in files(&args.name)? {
+        write(&unfinished.path().join(&file), &text)
+            .with_context(|| format!("{shown} cannot be made: {file}"))?;
+    }
+    fs::rename(unfinished.path(), &folder).with_context(|| format!("{shown} cannot be made"))?;
+    Ok(format!(
+        "{shown} is ready: src/lib.rs is the engine\n\n  cd {shown}\n  cargo test    # in a minute\n  make test     # \
+         builds the guest, too\n"
+    ))
+}
+
+fn check(name: &str) -> Result<()> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let well_formed = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.len() <= 64
+        && name.chars().all(is_plain)
+        && !name.ends_with('-')
+        && !name.contains("--");
+    if !well_formed {
+        bail!(
+            "{name:?} is no name for an engine; begin with a lower-case letter and go on with letters, digits and single `-`, to 64 at most"
+        );
+    }
+    if RESERVED.contains(&name) {
+        bail!("{name:?} means something else to Rust; take another name, such as {name}-engine");
+    }
+    Ok(())
+}
+
+/// Rust's words, and the crates that an engine has anyway.
+#[rustfmt::skip]
+const RESERVED: &[&str] = &[
+    "abstract", "airlock-sdk", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core",
+    "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "proc-macro", "pub", "ref", "return", "self",
+    "serde", "serde-json", "static", "std", "struct", "super", "test", "trait", "true", "try", "type", "typeof",
+    "unsafe", "unsized", "use", "virtual", "where", "while", "wit-bindgen", "yield",
+];
+
+/// All files of the project, their paths relative to it.
+fn files(name: &str) -> Result<Vec<(String, String)>> {
+    let root = vendored("Cargo.toml")?;
+    let profile = section(root, "[profile.guest]");
+    let fill = |template: &str| {
+        template
+            .replace("{{name}}", name)
+            .replace("{{crate}}", &name.replace('-', "_"))
+            .replace("{{type}}", &camel_case(name))
+            .replace("{{profile}}", &profile)
+    };
+    let mut files: Vec<_> = TEMPLATES
+        .iter()
+        .map(|(file, text)| ((*file).to_owned(), fill(text)))
+        .collect();
+    files.push(("build.rs".into(), vendored("guest/users/build.rs")?.into()));
+    // The versions that the SDK was tested with; cargo takes out what is not used.
+    files.push(("Cargo.lock".into(), vendored("Cargo.lock")?.into()));
+    files.push((
+        "vendor/airlock/Cargo.toml".into(),
+        workspace_of_sdk(root, vendored("guest/sdk/Cargo.toml")?),
+    ));
+    let apart = ["Cargo.toml", "Cargo.lock", "guest/users/build.rs"];
+    let copied = VENDORED.iter().filter(|(file, _)| !apart.contains(file));
+    files.extend(copied.map(|(file, text)| (format!("vendor/airlock/{file}"), (*text).to_owned())));
+    Ok(files)
+}
+
+fn vendored(file: &str) -> Result<&'static str> {
+    let found = VENDORED.iter().find(|(name, _)| *name == file);
+    found
+        .map(|(_, text)| *text)
+        .with_context(|| format!("this binary was built without {file}"))
+}
+
+/// What the SDK takes from its workspace, and nothing else.
+fn workspace_of_sdk(root: &str, sdk: &str) -> String {
+    let inherits = |line: &&str| {
+        let name = line.split([' ', '=']).next().unwrap_or_default();
+        !name.is_empty() && sdk.contains(&format!("\n{name}.workspace = true"))
+    };
+    let dependencies: Vec<_> = section(root, "[workspace.dependencies]")
+        .lines()
+        .filter(inherits)
+        .map(str::to_owned)
+        .collect();
+    format!(
+        "# The workspace of the SDK, as it was where this copy was made.\n[workspace]\nresolver = \"3\"\nmembers = \
+         [\"guest/sdk\"]\n\n{}\n[workspace.dependencies]\n{}\n\n{}\n{}",
+        section(root, "[workspace.package]"),
+        dependencies.join("\n"),
+        section(root, "[workspace.lints.rust]"),
+        section(root, "[workspace.lints.clippy]"),
+    )
+}
+
+/// A section of a manifest, without its empty lines and comments.
+fn section(manifest: &str, header: &str) -> String {
+    let lines = manifest.lines().skip_while(|line| *line != header);
+    let inside = lines
+        .enumerate()
+        .take_while(|(at, line)| *at == 0 || !line.starts_with('['));
+    let text: Vec<_> = inside
+        .map(|(_, line)| line)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .collect();
+    text.join("\n") + "\n"
+}
+
+fn camel_case(name: &str) -> String {
+    let word = |word: &str| word[..1].to_ascii_uppercase() + &word[1..];
+    name.split('-').map(word).collect()
+}
+
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut made = fs::File::create_new(file)?;
+    made.write_all(text.as_bytes())?;
+    if text.starts_with("#!") {
+        made.set_permissions(fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_make_no_crate_are_refused_in_one_line() {
+        for good in ["a", "my-engine", "kv2"] {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "My",
+            "1a",
+            "-a",
+            "a-",
+            "a--b",
+            "a_b",
+            "a/b",
+            "..",
+            "ä",
+            "std",
+            "type",
+            &"a".repeat(65),
+        ] {
+            assert!(!check(bad).unwrap_err().to_string().contains('\n'), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_placeholder_is_filled() {
+        let project = files("my-engine").unwrap();
+        for (file, text) in project.iter().filter(|(file, _)| !file.starts_with("vendor/")) {
+            let left = ["{{name}}", "{{crate}}", "{{type}}", "{{profile}}"]
+                .into_iter()
+                .find(|word| text.contains(word));
+            assert_eq!(left, None, "{file}");
+        }
+        assert_eq!(camel_case("my-engine2"), "MyEngine2");
+    }
+
+    #[test]
+    fn what_the_sdk_inherits_is_vendored() {
+        let manifest = workspace_of_sdk(
+            vendored("Cargo.toml").unwrap(),
+            vendored("guest/sdk/Cargo.toml").unwrap(),
+        );
+        for name in ["serde", "serde_json", "thiserror", "base64", "wit-bindgen"] {
+            assert!(manifest.contains(&format!("\n{name} = ")), "{name}");
+        }
+        assert!(!manifest.contains("tonic") && manifest.contains("unsafe_code"));
+    }
+
+    #[test]
+    fn a_folder_that_is_there_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = NewArgs {
+            name: "a".into(),
+            path: Some(folder.path().into()),
+        };
+        assert!(run(&args).unwrap_err().to_string().contains("is there already"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,122 @@
+//! What an author of an engine uses: `airlock call`, `airlock test` and `airlock new`. No Vault is needed.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use airlock_tests::{airlock, files, run};
+
+fn kv() -> String {
+    files::guest("kv").display().to_string()
+}
+
+#[test]
+fn calls_share_what_a_directory_keeps() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = format!("--storage={}", directory.path().join("data").display());
+    let write = airlock(["call", &kv(), "write", "a/b", "value=hello", &storage]).expect_success("write");
+    assert!(
+        write.stdout.contains("key created") && write.stderr.contains("status 200"),
+        "{write:?}"
+    );
+    let read = airlock(["call", &kv(), "read", "a/b", &storage, "--usage"]).expect_success("read");
+    let body: serde_json::Value = serde_json::from_str(&read.stdout).unwrap();
+    assert_eq!(
+        (&body["data"]["value"], &body["mount_type"]),
+        (&"hello".into(), &"kv".into())
+    );
+    assert!(
+        read.stderr.contains("storage calls") && read.stderr.contains("(1 gets"),
+        "{read:?}"
+    );
+}
+
+#[test]
+fn an_error_is_vaults_body_and_status_1() {
+    let missing = airlock(["call", &kv(), "read", "a"]);
+    assert_eq!(missing.status, 1, "{missing:?}");
+    let body: serde_json::Value = serde_json::from_str(&missing.stdout).unwrap();
+    assert_eq!(body, serde_json::json!({ "errors": ["key not found"] }));
+}
+
+#[test]
+fn wrong_use_of_call_is_one_line_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("letter.txt"), "dear").unwrap();
+    let foreign = format!("--storage={}", directory.path().display());
+    let (kv, foreign) = (&*kv(), &*foreign);
+    for (arguments, words) in [
+        (vec!["nowhere.wasm", "read", "a"], "nowhere.wasm"),
+        (vec![kv, "raed", "a"], "no operation"),
+        (vec![kv, "write", "a", "b"], "KEY=VALUE"),
+        (vec![kv, "write", "a", "@nowhere"], "nowhere"),
+        (vec![kv, "read", "a", foreign], "letter.txt"),
+    ] {
+        let output = airlock([&["call"], &arguments[..]].concat());
+        assert!(output.status == 1 && output.stderr.contains(words), "{output:?}");
+        assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn scenarios_pass_and_fail_by_exit_status_and_in_junit() {
+    let directory = tempfile::tempdir().unwrap();
+    let (wrong, broken, junit) = (
+        directory.path().join("wrong.toml"),
+        directory.path().join("broken.toml"),
+        directory.path().join("junit.xml"),
+    );
+    fs::write(&wrong, "[[step]]\nrequest = 'read a'\n").unwrap();
+    fs::write(&broken, "[[step]]\nrequest = 'read a'\nexpct = 1\n").unwrap();
+    let good = files::root().join("guest/kv/scenarios/values.toml");
+    let test = |scenarios: &[&Path]| {
+        let junit = format!("--junit={}", junit.display());
+        let scenarios = scenarios.iter().map(|file| file.display().to_string());
+        airlock(["test".into(), kv(), junit].into_iter().chain(scenarios))
+    };
+    test(&[&good]).expect_success("a scenario that passes");
+    assert!(!fs::read_to_string(&junit).unwrap().contains("<failure"));
+    let failed = test(&[&good, &wrong]);
+    assert!(
+        failed.status == 1 && failed.stdout.contains("wrong.toml:2: read a"),
+        "{failed:?}"
+    );
+    assert!(fs::read_to_string(&junit).unwrap().contains("<failure"));
+    let refused = test(&[&good, &broken]);
+    assert!(
+        refused.status == 1 && refused.stderr.contains("broken.toml:3: unknown field"),
+        "{refused:?}"
+    );
+    assert!(
+        refused.stdout.is_empty() && refused.stderr.lines().count() == 1,
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_new_project_builds_and_passes_outside_of_this_repository() {
+    let directory = tempfile::tempdir().unwrap();
+    let project = directory.path().join("my-engine");
+    let path = format!("--path={}", project.display());
+    airlock(["new", "my-engine", &path]).expect_success("new");
+    let again = airlock(["new", "my-engine", &path]);
+    assert!(
+        again.status == 1 && again.stderr.contains("is there already"),
+        "{again:?}"
+    );
+    // What is built here is kept for the next run; only the project itself is new.
+    let make = run(Command::new("make")
+        .arg("test")
+        .current_dir(&project)
+        .env("AIRLOCK", files::airlock())
+        .env("CARGO_TARGET_DIR", files::root().join("target/new-project"))
+        .env_remove("MAKEFLAGS"));
+    let make = make.expect_success("make test");
+    assert!(
+        make.stdout.contains("test result: ok") && make.stdout.contains("the scenario passed"),
+        "{make:?}"
+    );
+}
