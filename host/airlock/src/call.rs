@@ -5,7 +5,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airlock_testkit::{Answer, FolderStorage, Guest, MountBuilder, Operation, Request, Usage, block_on};
+use airlock_testkit::{
+    Answer, FolderStorage, Guest, Level, MountBuilder, Operation, Request, Usage, block_on,
+};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Map, Value};
@@ -84,7 +86,7 @@ pub fn run(args: &CallArgs) -> Result<bool> {
     for line in mount.recorder().lines() {
         eprintln!(
             "log {}: {}{}",
-            format!("{:?}", line.level).to_lowercase(),
+            level(line.level),
             line.message,
             fields(&line.fields)
         );
@@ -113,7 +115,7 @@ pub fn load(path: &Path, limits: &LimitArgs) -> Result<Guest> {
     let guest = block_on(engine::load(
         path,
         &component,
-        engine::default_cache(),
+        engine::user_cache(),
         engine::limits(limits),
     ))??;
     Ok(guest.into())
@@ -190,6 +192,16 @@ fn caller_of(mount: MountBuilder, text: &str) -> Result<MountBuilder> {
         ("entity", id) => Ok(mount.entity(id)),
         ("name", name) => Ok(mount.display_name(name)),
         (other, _) => bail!("--as {other}=… is not known; give entity=ID or name=TEXT"),
+    }
+}
+
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
     }
 }
 

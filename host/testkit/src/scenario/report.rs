@@ -47,10 +47,14 @@ impl fmt::Display for Report {
         let file = self.file.display();
         let count = self.steps.len();
         let steps = if count == 1 { "step" } else { "steps" };
+        let about = if self.about.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", self.about)
+        };
         writeln!(
             f,
-            "{word} {file}: {} ({count} {steps}, {} ms)",
-            self.about,
+            "{word} {file}{about} ({count} {steps}, {} ms)",
             self.time().as_millis()
         )?;
         for step in self.steps.iter().filter(|step| !step.failures.is_empty()) {
