@@ -27,7 +27,7 @@ pub(crate) fn handle<E: Engine>(host: &Host, request: Request) -> Result<Option<
         Operation::Rollback => tick::<E>(&cx),
         Operation::Rotate => E::rotate(&cx).map(|()| Some(Response::default())),
         Operation::Help => help::answer::<E>(&cx).map(Some),
-        operation => answer(E::ROUTES, &cx, operation.verb()),
+        operation => answer(E::routes(&cx.system), &cx, operation.verb()),
     }?;
     if let Some(response) = &response {
         secret::check(E::SECRETS, response)?;
@@ -38,7 +38,8 @@ pub(crate) fn handle<E: Engine>(host: &Host, request: Request) -> Result<Option<
 /// Whether there is something at a path; none: the path has no such check.
 pub(crate) fn exists<E: Engine>(host: &Host, request: Request) -> Result<Option<bool>> {
     let cx = Context::new(host, request);
-    let (route, captures) = find(E::ROUTES, &cx.request.path, None).ok_or(Error::UnsupportedPath)?;
+    let routes = E::routes(&cx.system);
+    let (route, captures) = find(routes, &cx.request.path, None).ok_or(Error::UnsupportedPath)?;
     let write = route
         .operation(Verb::Create)
         .or_else(|| route.operation(Verb::Update));

@@ -2,7 +2,7 @@
 
 use crate::route::Verb;
 use crate::route::pattern::{Segment, segments};
-use crate::{Context, Error, Options, Result, Routes, Secrets, WalKinds, wal};
+use crate::{Context, Error, Options, Result, Routes, Secrets, System, WalKinds, wal};
 
 /// A secrets engine. [`export!`](crate::export) makes a guest of it, [`testing`](crate::testing) tries it.
 ///
@@ -14,6 +14,12 @@ pub trait Engine: 'static {
 
     /// Its paths, in the order in which they are tried.
     const ROUTES: Routes;
+
+    /// The routes of this mount, for an engine whose mount options choose among tables, each a constant. [`SpecialPaths::declared`] goes by
+    /// [`ROUTES`](Engine::ROUTES).
+    fn routes(_system: &System) -> Routes {
+        Self::ROUTES
+    }
 
     /// The types of leased secrets that it hands out.
     const SECRETS: Secrets = &[];

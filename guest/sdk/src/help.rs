@@ -8,7 +8,7 @@ use crate::codec::Object;
 use crate::dispatch::{VERBS, data};
 use crate::field::{Field, Kind};
 use crate::route::pattern::capture_folder;
-use crate::route::{AnyRoute, Verb};
+use crate::route::{AnyRoute, Routes, Verb};
 use crate::{Context, Engine, Error, Response, Result, codec, openapi};
 
 /// Answers a request for help: of the whole engine for the empty path, else of the route that matches.
@@ -22,13 +22,14 @@ pub(crate) fn answer<E: Engine>(cx: &Context) -> Result<Response> {
         .get("requestResponsePrefix")
         .and_then(Value::as_str)
         .unwrap_or("");
+    let routes = E::routes(&cx.system);
     if path.is_empty() {
         return Ok(respond(
-            &engine::<E>(),
-            &openapi::document::<E>(E::ROUTES, prefix),
+            &engine::<E>(routes),
+            &openapi::document::<E>(routes, prefix),
         ));
     }
-    let route = E::ROUTES
+    let route = routes
         .iter()
         .find(|route| capture_folder(route.head().pattern, path).is_some());
     let route = route.ok_or(Error::UnsupportedPath)?;
@@ -50,11 +51,11 @@ fn respond(help: &str, openapi: &str) -> Response {
     }
 }
 
-fn engine<E: Engine>() -> String {
+fn engine<E: Engine>(routes: Routes) -> String {
     let description = E::DESCRIPTION;
     let mut text = format!("{}\n\n## PATHS\n\n", description.help.trim());
     text.push_str("Ask for the help of any path that fits one of these to see what it takes.\n");
-    for route in E::ROUTES {
+    for route in routes {
         let head = route.head();
         // Writing to a string cannot fail.
         let _ = write!(

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::codec::{self, Object};
-use crate::{Error, Header, Result, Timestamp};
+use crate::{Error, Header, Request, Result, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
@@ -66,6 +66,42 @@ impl Response {
             data.json("http_status_code", &status.to_string());
             data.string("http_content_type", content_type);
             data.string("http_raw_body", &STANDARD.encode(body));
+        }))
+    }
+
+    /// Answers with a status of the engine's choice and the body that Vault would have made of this answer, as Vault's
+    /// engines do for a 404 that says more. Leases and headers do not travel with it.
+    #[must_use]
+    pub fn with_status(self, request: &Request, status: u16) -> Response {
+        let body = Object::text(|body| {
+            body.string("request_id", &request.id).string("lease_id", "");
+            body.json("renewable", "false").json("lease_duration", "0");
+            body.json("data", self.data.as_deref().unwrap_or("null"));
+            body.json("wrap_info", "null");
+            if self.warnings.is_empty() {
+                body.json("warnings", "null");
+            } else {
+                let warnings: Vec<&str> = self.warnings.iter().map(String::as_str).collect();
+                body.strings("warnings", &warnings);
+            }
+            body.json("auth", "null").string("mount_type", "");
+        });
+        Response::bare_status(status, |data| {
+            // As text, so that the audit log hashes it. It is never taken for base64, as it begins with a brace.
+            data.string("http_raw_body", &body);
+        })
+    }
+
+    /// Answers with a status and no body.
+    pub fn status(status: u16) -> Response {
+        Response::bare_status(status, |_| ())
+    }
+
+    fn bare_status(status: u16, body: impl FnOnce(&mut Object<'_>)) -> Response {
+        Response::text(Object::text(|data| {
+            data.json("http_status_code", &status.to_string());
+            data.string("http_content_type", "application/json");
+            body(data);
         }))
     }
 
@@ -188,6 +224,29 @@ mod tests {
         let data: serde_json::Value = serde_json::from_str(&data).unwrap();
         assert_eq!(data["http_status_code"], 404);
         assert_eq!(data["http_raw_body"], "Z29uZQ==");
+    }
+
+    #[test]
+    fn a_status_keeps_data_and_warnings_in_the_body_that_vault_would_have_made() {
+        let request = Request {
+            id: "7".into(),
+            ..Request::default()
+        };
+        let gone = Response::json(&json!({ "data": null })).unwrap().warning("old");
+        let data = gone.with_status(&request, 404).data.unwrap();
+        let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+        let body: serde_json::Value = serde_json::from_str(data["http_raw_body"].as_str().unwrap()).unwrap();
+        assert_eq!(data["http_status_code"], 404);
+        assert_eq!(
+            body,
+            json!({ "request_id": "7", "lease_id": "", "renewable": false, "lease_duration": 0,
+                "data": { "data": null }, "wrap_info": null, "warnings": ["old"], "auth": null, "mount_type": "" })
+        );
+        let bare = Response::status(404).data.unwrap();
+        assert_eq!(
+            bare,
+            r#"{"http_status_code":404,"http_content_type":"application/json"}"#
+        );
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use airlock_sdk::testing::{Mount, request};
 use airlock_sdk::{
-    Context, Description, Engine, Error, Map, Name, Operation, Response, Result, Routes, Value, fields, json,
-    route,
+    Context, Description, Engine, Error, Map, Name, Operation, Response, Result, Routes, System, Value,
+    fields, json, route,
 };
 
 fields! {
@@ -235,4 +235,36 @@ fn special_paths_come_from_the_routes() {
 #[test]
 fn a_tick_does_nothing_where_there_is_nothing_to_do() {
     assert_eq!(Mount::<Notes>::new().tick().status(), 204);
+}
+
+struct ByOption;
+
+const NEW: Routes = &[&route("new/{name}").read(read).write(write)];
+
+impl Engine for ByOption {
+    const DESCRIPTION: Description =
+        Description::new("by-option", "1.2.3", "Serves other routes by an option.");
+    const ROUTES: Routes = &[&route("old").read(config)];
+
+    fn routes(system: &System) -> Routes {
+        match system.config().get("version") {
+            Some("2") => NEW,
+            _ => Self::ROUTES,
+        }
+    }
+}
+
+#[test]
+fn an_option_of_the_mount_can_choose_other_routes() {
+    let old = Mount::<ByOption>::new();
+    assert_eq!(old.read("new/a").error(), &Error::UnsupportedPath);
+    let new = Mount::<ByOption>::with_options(&[("version", "2")]);
+    assert_eq!(new.write("new/a", json!({ "text": "x" })).status(), 200);
+    assert_eq!(new.read("old").error(), &Error::UnsupportedPath);
+    assert!(
+        new.help("").data()["help"]
+            .as_str()
+            .unwrap()
+            .contains("new/{name}")
+    );
 }
