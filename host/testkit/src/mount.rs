@@ -172,6 +172,8 @@ impl MountBuilder {
         let settings = Settings {
             flush: self.retry,
             late: Duration::ZERO,
+            // As an operator would grant it with `--cache`.
+            cacheable: guest.description().cacheable.iter().collect(),
             ..guest.description().storage_settings()
         };
         let storage = airlock_storage::Mount::new(Arc::new(faults.clone()), settings);
