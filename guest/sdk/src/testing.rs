@@ -136,13 +136,18 @@ impl<E: Engine> Mount<E> {
         self.send(request(Operation::Delete, path, None))
     }
 
-    /// Lists below a path.
+    /// Lists below a path; the empty one is all of the mount.
     pub fn list(&self, path: &str) -> Reply {
-        self.send(request(
-            Operation::List,
-            &format!("{}/", path.trim_end_matches('/')),
-            None,
-        ))
+        self.list_with(path, Value::Null)
+    }
+
+    /// Lists below a path with query parameters, such as `json!({ "after": "a" })`.
+    pub fn list_with(&self, path: &str, query: Value) -> Reply {
+        let folder = match path.trim_end_matches('/') {
+            "" => String::new(),
+            path => format!("{path}/"),
+        };
+        self.send(request(Operation::List, &folder, Some(query)))
     }
 
     /// The help of a path, or of the engine for the empty path.

@@ -1,0 +1,59 @@
+//! Events, as Vault's engine sends them.
+
+use airlock_sdk::{Context, Map, Value};
+
+use crate::model::KeyMetadata;
+
+/// Something was changed at a path of the mount. `data_path` is where to read what is there now.
+pub(crate) fn changed(cx: &Context, version: u8, operation: &str, path: &str, data_path: Option<&str>) {
+    send(cx, version, operation, path, data_path, &[]);
+}
+
+/// Versions of a key were changed. `numbers` names those that the caller asked for, by what was done to them.
+pub(crate) fn versions_changed(
+    cx: &Context,
+    operation: &str,
+    path: &str,
+    data_path: Option<&str>,
+    key: &KeyMetadata,
+    numbers: Option<(&str, &[i64])>,
+) {
+    let mut more = vec![
+        ("current_version", key.current_version.to_string()),
+        ("oldest_version", key.oldest_version.to_string()),
+    ];
+    if let Some((name, numbers)) = numbers {
+        let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        more.push((name, format!("[{}]", numbers.join(","))));
+    }
+    send(cx, 2, operation, path, data_path, &more);
+}
+
+fn send(
+    cx: &Context,
+    version: u8,
+    operation: &str,
+    path: &str,
+    data_path: Option<&str>,
+    more: &[(&str, String)],
+) {
+    let mut metadata = Map::new();
+    let mut add = |name: &str, value: &str| metadata.insert(name.into(), value.into());
+    add("modified", "true");
+    add("operation", operation);
+    add("path", path);
+    if let Some(data_path) = data_path {
+        add("data_path", data_path);
+    }
+    for (name, value) in more {
+        add(name, value);
+    }
+    let event = format!("kv-v{version}/{operation}");
+    if let Err(error) = cx.events.send(&event, &Value::Object(metadata)) {
+        // What was asked for is done all the same.
+        cx.log
+            .field("event", event)
+            .field("error", error)
+            .debug("an event was not sent");
+    }
+}

@@ -1,0 +1,104 @@
+//! A drop-in for Vault's KV secrets engine, both of its versions.
+//!
+//! The mount's option `version` says which: absent or `1` is [one value a path](passthrough), `2` keeps
+//! [versions](versions). Paths, bodies, statuses and texts are those of Vault's own engine, so that its clients notice no
+//! difference. `guest/build.sh versioned-kv` builds the guest; `docs/operating.md` says how to deploy it.
+//!
+//! # What is stored
+//! | key | holds |
+//! |---|---|
+//! | `names` | the key that encrypts names, see [`names`] |
+//! | `config` | the settings of the mount, see [`config`] |
+//! | `metadata/NAME` | the metadata of a key, see [`metadata`] |
+//! | `versions/NAME/N` | the data of a version: the JSON that was written |
+//! | `v1/NAME` | a value of version 1 |
+//! | `upgrade` | whether anything of version 1 is left, see [`upgrade`] |
+//!
+//! `NAME` is a path of which each segment is encrypted. All but values may be kept in the host's memory: then reading a
+//! secret costs one storage call, and writing one only its puts.
+//!
+//! # What to watch
+//! - Vault can be killed between any two writes of a request, so they are ordered: data before the metadata that names
+//!   it, and metadata before what it no longer names is deleted.
+//! - The existence check must not write; everything else may.
+
+use airlock_sdk::route::AnyRoute;
+use airlock_sdk::{Context, Description, Engine, Result, Routes, System};
+
+mod config;
+mod custom_metadata;
+mod data;
+mod events;
+mod fields;
+mod go;
+mod invalid;
+mod key;
+mod list;
+mod metadata;
+mod model;
+mod names;
+mod passthrough;
+mod subkeys;
+mod upgrade;
+mod versions;
+mod walk;
+
+airlock_sdk::export!(VersionedKv);
+
+struct VersionedKv;
+
+/// The route of a path, whatever its types.
+type Path = &'static dyn AnyRoute;
+
+const VERSION_2: Routes = &[
+    config::PATH,
+    data::PATH,
+    metadata::PATH,
+    versions::DELETE,
+    versions::UNDELETE,
+    versions::DESTROY,
+    subkeys::PATH,
+    invalid::PATH,
+];
+
+impl Engine for VersionedKv {
+    const DESCRIPTION: Description = Description::new(
+        "versioned-kv",
+        env!("CARGO_PKG_VERSION"),
+        "Keeps secrets, with their versions if the mount's option version is 2, as Vault's KV engine does.",
+    )
+    .storage(&[
+        names::KEY,
+        config::KEY,
+        upgrade::KEY,
+        key::METADATA,
+        key::VERSIONS,
+        passthrough::VALUES,
+    ])
+    .cacheable(&[names::KEY, config::KEY, upgrade::KEY, key::METADATA])
+    .seal_wrap(&[names::KEY, key::VERSIONS, passthrough::VALUES]);
+
+    const ROUTES: Routes = &[passthrough::PATH];
+
+    fn routes(system: &System) -> Routes {
+        if is_version_2(system) {
+            VERSION_2
+        } else {
+            Self::ROUTES
+        }
+    }
+
+    fn periodic(cx: &Context) -> Result<()> {
+        if is_version_2(&cx.system) {
+            upgrade::some(cx)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_version_2(system: &System) -> bool {
+    system.config().get("version") == Some("2")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! `metadata/PATH`: what is known about a key, and its settings.
+
+use std::time::Duration;
+
+use airlock_sdk::{Context, Error, Map, Response, Result, Value, fields, json, route};
+
+use crate::config::Config;
+use crate::fields::{Int, Object};
+use crate::key::Key;
+use crate::model::{KeyMetadata, time};
+use crate::{Path, custom_metadata, events, go, list};
+
+pub(crate) const PATH: Path = &route("metadata/{path...}")
+    .synopsis("Read and change what is known about a key, list keys, delete a key with all its versions.")
+    .exists(exists)
+    .read(read)
+    .write(write)
+    .patch(patch)
+    .delete(delete)
+    .list(list);
+
+fields! {
+    struct Fields {
+        /// Location of the secret.
+        path: String,
+        /// In a list, leave out keys whose current version is deleted or has a time at which it will be.
+        exclude_deleted: bool as query = false,
+        /// In a list, begin after this name.
+        after: String as query = String::new(),
+        /// In a list, give so many names at most; 0: all.
+        limit: Int as query = Int(0),
+        /// If true, every write needs the cas parameter; if false, the mount's setting counts.
+        cas_required: Option<bool>,
+        /// The number of versions to keep; what the mount says if that is more.
+        max_versions: Option<Int>,
+        /// How long before a version is deleted; 0 clears it. The mount's counts if it is shorter.
+        delete_version_after: Option<Duration>,
+        /// Any pairs of key and value that describe the secret.
+        custom_metadata: Option<Object>,
+    }
+}
+
+fn exists(cx: &Context, at: Fields) -> Result<bool> {
+    Key::exists(cx, &at.path)
+}
+
+fn list(cx: &Context, at: Fields) -> Result<Response> {
+    let mut names = list::folder(cx, &at.path)?;
+    if at.exclude_deleted {
+        let mut kept = Vec::new();
+        for name in names {
+            if name.ends_with('/') || !has_deletion_time(cx, &format!("{}{name}", at.path))? {
+                kept.push(name);
+            }
+        }
+        names = kept;
+    }
+    Ok(Response::list(list::page(names, &at.after, at.limit.0)))
+}
+
+fn has_deletion_time(cx: &Context, path: &str) -> Result<bool> {
+    let current = Key::find(cx, path)?
+        .and_then(|(_, mut metadata)| metadata.versions.remove(&metadata.current_version));
+    Ok(current.is_some_and(|version| version.deletion_time.is_some()))
+}
+
+fn read(cx: &Context, at: Fields) -> Result<Option<Response>> {
+    let found = Key::find(cx, &at.path)?;
+    found
+        .map(|(_, metadata)| Response::json(&shown(&metadata)))
+        .transpose()
+}
+
+/// All that an answer says of a key.
+pub(crate) fn shown(metadata: &KeyMetadata) -> Value {
+    let versions: Map = metadata
+        .versions
+        .iter()
+        .map(|(number, version)| {
+            let version = json!({
+                "created_time": time(version.created_time),
+                "deletion_time": time(version.deletion_time),
+                "destroyed": version.destroyed,
+                "created_by": version.created_by,
+                "deleted_by": version.deleted_by,
+            });
+            (number.to_string(), version)
+        })
+        .collect();
+    let after = i64::try_from(metadata.delete_version_after.as_secs()).unwrap_or(i64::MAX);
+    json!({
+        "versions": versions,
+        "current_version": metadata.current_version,
+        "oldest_version": metadata.oldest_version,
+        "created_time": time(metadata.created_time),
+        "updated_time": time(metadata.updated_time),
+        "max_versions": metadata.max_versions,
+        "cas_required": metadata.cas_required,
+        "delete_version_after": go::seconds(after),
+        "custom_metadata": custom_metadata::shown(metadata.custom_metadata()),
+        "last_updated_by": metadata.last_updated_by,
+    })
+}
+
+fn write(cx: &Context, given: Fields) -> Result<Option<Response>> {
+    let nothing = given.max_versions.is_none()
+        && given.cas_required.is_none()
+        && given.delete_version_after.is_none()
+        && given.custom_metadata.is_none();
+    if nothing {
+        return Ok(None);
+    }
+    let custom = given
+        .custom_metadata
+        .clone()
+        .map(|Object(given)| custom_metadata::parse(given.unwrap_or_default()));
+    let custom = custom.transpose()?;
+    let response = ignored_cas(cx, &given)?;
+    let key = Key::at(cx, &given.path)?;
+    let mut metadata = key
+        .metadata()?
+        .unwrap_or_else(|| KeyMetadata::new(cx.clock.now()));
+    if let Some(custom) = custom {
+        metadata.custom_metadata = custom;
+    }
+    set(&mut metadata, &given);
+    key.put_metadata(&metadata)?;
+    announce(cx, "metadata-write", &given.path);
+    Ok(response)
+}
+
+fn patch(cx: &Context, given: Fields) -> Result<Option<Response>> {
+    if given.path.is_empty() {
+        return Err(Error::user("missing path"));
+    }
+    let Some((key, mut metadata)) = Key::find(cx, &given.path)? else {
+        if let Some(Object(Some(changes))) = given.custom_metadata {
+            custom_metadata::merge(&mut Default::default(), changes)?;
+        }
+        return Ok(Some(Response::status(404)));
+    };
+    match given.custom_metadata.clone() {
+        Some(Object(Some(changes))) => custom_metadata::merge(&mut metadata.custom_metadata, changes)?,
+        Some(Object(None)) => metadata.custom_metadata.clear(),
+        None => {}
+    }
+    let response = ignored_cas(cx, &given)?;
+    set(&mut metadata, &given);
+    key.put_metadata(&metadata)?;
+    announce(cx, "metadata-patch", &given.path);
+    Ok(response)
+}
+
+/// Sets what was given, the caller's own metadata apart.
+fn set(metadata: &mut KeyMetadata, given: &Fields) {
+    if let Some(Int(max_versions)) = given.max_versions {
+        metadata.max_versions = go::uint32(max_versions);
+    }
+    if let Some(cas_required) = given.cas_required {
+        metadata.cas_required = cas_required;
+    }
+    if let Some(after) = given.delete_version_after {
+        metadata.delete_version_after = after;
+    }
+}
+
+/// The warning that a mount's demand for cas stands.
+fn ignored_cas(cx: &Context, given: &Fields) -> Result<Option<Response>> {
+    let ignored = given.cas_required == Some(false) && Config::load(cx)?.cas_required;
+    Ok(ignored.then(|| {
+        Response::default().warning(
+            "\"cas_required\" set to false, but is mandated by backend config. This value will be ignored.",
+        )
+    }))
+}
+
+fn delete(cx: &Context, at: Fields) -> Result<()> {
+    let Some((key, _)) = Key::find(cx, &at.path)? else {
+        return Ok(());
+    };
+    key.remove()?;
+    events::changed(cx, 2, "metadata-delete", &format!("metadata/{}", at.path), None);
+    Ok(())
+}
+
+fn announce(cx: &Context, operation: &str, path: &str) {
+    let path = format!("metadata/{path}");
+    events::changed(cx, 2, operation, &path, Some(&path));
+}

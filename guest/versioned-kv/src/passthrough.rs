@@ -1,0 +1,115 @@
+//! Version 1: one value at each path, any JSON object.
+//!
+//! An answer carries no lease: of a plugin, Vault would keep one for every read.
+
+use airlock_sdk::{Context, Error, Map, Response, Result, fields, route};
+
+use crate::fields::Int;
+use crate::names::Names;
+use crate::{Path, events, list, upgrade};
+
+/// Where values are stored.
+pub(crate) const VALUES: &str = "v1/";
+
+pub(crate) const PATH: Path = &route("{path...}")
+    .synopsis("Read and write any data at any path.")
+    .description(
+        "A write replaces all that is there. A list gives the names in a folder; folders end in a slash. The field ttl or \
+         lease is a hint for readers when to read again.",
+    )
+    .exists(exists)
+    .read(read)
+    .write(write)
+    .delete(delete)
+    .list(list);
+
+fields! {
+    struct At {
+        /// Location of the secret.
+        path: String,
+        /// All that there is to store.
+        data: Map as rest,
+    }
+
+    struct List {
+        /// Location of the folder.
+        path: String,
+        /// Begin after this name.
+        after: String as query = String::new(),
+        /// Give so many names at most; 0: all.
+        limit: Int as query = Int(0),
+    }
+}
+
+fn exists(cx: &Context, at: At) -> Result<bool> {
+    Ok(value(cx, &at.path)?.is_some())
+}
+
+fn read(cx: &Context, at: At) -> Result<Option<Response>> {
+    let Some(value) = value(cx, &at.path)? else {
+        return Ok(None);
+    };
+    let text = String::from_utf8(value).map_err(|_| Error::internal("a value is not what it should be"))?;
+    let mut response = Response::default();
+    response.data = Some(text);
+    Ok(Some(response))
+}
+
+fn value(cx: &Context, path: &str) -> Result<Option<Vec<u8>>> {
+    match stored_at(cx, path)? {
+        Some(key) => cx.storage.get(&key),
+        None => Ok(None),
+    }
+}
+
+fn write(cx: &Context, at: At) -> Result<()> {
+    if at.path.is_empty() {
+        return Err(Error::user("missing path"));
+    }
+    // As it came: the field `path` of the body is data like any other.
+    let body = cx.request.data.as_deref().unwrap_or("{}");
+    if at.data.is_empty() && is_empty(body) {
+        return Err(Error::user("missing data fields"));
+    }
+    if upgrade::is_done(cx)? {
+        return Err(Error::user(
+            "this mount has been upgraded to version 2; tune it with version=2 to use it again",
+        ));
+    }
+    let names = match Names::load(cx)? {
+        Some(names) => names,
+        None => Names::draw(cx)?,
+    };
+    cx.storage.put(&key(&names, &at.path)?, body)?;
+    events::changed(cx, 1, "write", &at.path, Some(&at.path));
+    Ok(())
+}
+
+fn is_empty(body: &str) -> bool {
+    serde_json::from_str::<Map>(body).is_ok_and(|body| body.is_empty())
+}
+
+fn delete(cx: &Context, at: At) -> Result<()> {
+    if let Some(key) = stored_at(cx, &at.path)? {
+        cx.storage.delete(&key)?;
+    }
+    events::changed(cx, 1, "delete", &at.path, None);
+    Ok(())
+}
+
+fn list(cx: &Context, at: List) -> Result<Response> {
+    let names = list::below(cx, VALUES, &at.path)?;
+    Ok(Response::list(list::page(names, &at.after, at.limit.0)))
+}
+
+/// Where the value of a path is stored, unless nothing can be there.
+fn stored_at(cx: &Context, path: &str) -> Result<Option<String>> {
+    if path.is_empty() || path.ends_with('/') {
+        return Ok(None);
+    }
+    Names::load(cx)?.map(|names| key(&names, path)).transpose()
+}
+
+fn key(names: &Names, path: &str) -> Result<String> {
+    names.encrypt(path).map(|name| format!("{VALUES}{name}"))
+}

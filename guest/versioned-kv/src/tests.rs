@@ -1,0 +1,28 @@
+//! The engine as its callers see it. Each test is named by what it pins.
+
+use airlock_sdk::testing::Mount;
+use airlock_sdk::{Value, json};
+
+use super::VersionedKv;
+
+mod version_1;
+mod version_2;
+
+fn version_1() -> Mount<VersionedKv> {
+    Mount::new()
+}
+
+fn version_2() -> Mount<VersionedKv> {
+    Mount::with_options(&[("version", "2")])
+}
+
+/// The body of an answer that has one of its own.
+fn body(data: &Value) -> Value {
+    serde_json::from_str(data["http_raw_body"].as_str().unwrap()).unwrap()
+}
+
+fn put(mount: &Mount<VersionedKv>, path: &str, data: Value) -> u64 {
+    let reply = mount.write(&format!("data/{path}"), json!({ "data": data }));
+    assert_eq!(reply.status(), 200);
+    reply.data()["version"].as_u64().unwrap()
+}

@@ -1,0 +1,108 @@
+//! From version 1 to version 2.
+//!
+//! A mount that is tuned to version 2 serves at once: a key that is asked for is upgraded on the spot, and the periodic tick
+//! upgrades the others, a batch at a time. What is not upgraded yet is listed all the same. Vault can be killed at any
+//! moment: the old value goes last, and doing a key once more does no harm.
+
+use airlock_sdk::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::key::Key;
+use crate::model::{Attribution, KeyMetadata, VersionMetadata};
+use crate::{passthrough, walk};
+
+/// Where it is stored that nothing of version 1 is left.
+pub(crate) const KEY: &str = "upgrade";
+
+/// How many keys a tick upgrades, and how many bytes of values: neither memory nor the time of a tick may run out.
+const BATCH_KEYS: usize = 500;
+const BATCH_BYTES: usize = 4 << 20;
+
+#[derive(Serialize, Deserialize)]
+struct Upgrade {
+    done: bool,
+}
+
+/// Whether something of version 1 may be left.
+pub(crate) fn is_pending(cx: &Context) -> Result<bool> {
+    let upgrade: Option<Upgrade> = cx.storage.get_json(KEY)?;
+    Ok(!upgrade.is_some_and(|upgrade| upgrade.done))
+}
+
+/// Whether the mount is or was of version 2 with nothing of version 1 left.
+pub(crate) fn is_done(cx: &Context) -> Result<bool> {
+    is_pending(cx).map(|pending| !pending)
+}
+
+/// Notes that nothing of version 1 is left, nor can be.
+pub(crate) fn finish(cx: &Context) -> Result<()> {
+    cx.storage.put_json(KEY, &Upgrade { done: true })
+}
+
+/// Upgrades a key, if there is a value of version 1 at it.
+pub(crate) fn one(cx: &Context, key: &Key<'_>) -> Result<Option<KeyMetadata>> {
+    let Some(value) = cx.storage.get(&key.old_key())? else {
+        return Ok(None);
+    };
+    let by = Attribution {
+        actor: "kv_upgrade".into(),
+        operation: "upgrade".into(),
+        entity_id: String::new(),
+    };
+    let mut metadata = KeyMetadata {
+        last_updated_by: Some(by.clone()),
+        ..KeyMetadata::default()
+    };
+    let version = VersionMetadata {
+        created_time: Some(cx.clock.now()),
+        created_by: Some(by),
+        ..VersionMetadata::default()
+    };
+    metadata.add_version(version, 1);
+    key.put_data(metadata.current_version, value)?;
+    key.put_metadata(&metadata)?;
+    cx.storage.delete(&key.old_key())?;
+    Ok(Some(metadata))
+}
+
+/// Upgrades some of the keys that are left.
+pub(crate) fn some(cx: &Context) -> Result<()> {
+    if is_done(cx)? || !may_write(cx) {
+        return Ok(());
+    }
+    let names = walk::after(cx, passthrough::VALUES, "", BATCH_KEYS)?;
+    if names.is_empty() {
+        cx.log.info("nothing of version 1 is left");
+        return finish(cx);
+    }
+    let (mut keys, mut bytes) = (0, 0);
+    for name in names {
+        let key = Key::named(cx, name);
+        let old = cx.storage.get(&key.old_key())?.unwrap_or_default();
+        bytes += old.len();
+        if keys > 0 && bytes > BATCH_BYTES {
+            break;
+        }
+        // A crash may have left the old value of a key that is upgraded already.
+        if key.is_upgraded()? {
+            cx.storage.delete(&key.old_key())?;
+        } else {
+            one(cx, &key)?;
+        }
+        keys += 1;
+    }
+    cx.log
+        .field("keys", keys)
+        .info("upgraded keys from version 1 to version 2");
+    Ok(())
+}
+
+/// Whether this server is one that writes to the mount.
+pub(crate) fn may_write(cx: &Context) -> bool {
+    let replication = cx.system.replication_state().unwrap_or_default();
+    let local = cx.system.local_mount().unwrap_or_default();
+    let replica = replication.performance_standby
+        || replication.disaster_recovery_secondary
+        || (replication.performance_secondary && !local);
+    !replica
+}
