@@ -128,7 +128,7 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
     if data.is_null() {
         return Err(Error::internal("resource does not exist"));
     }
-    merge(&mut data, changes.unwrap_or_default().into());
+    merge(&mut data, changes.map_or(Value::Null, Value::Object));
     let (metadata, response) = add(
         cx,
         &key,

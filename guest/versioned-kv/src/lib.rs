@@ -23,12 +23,15 @@
 //! - The existence check must not write; everything else may.
 
 use airlock_sdk::route::AnyRoute;
-use airlock_sdk::{Context, Description, Engine, Result, Routes, System};
+use airlock_sdk::{Context, Description, Engine, Options, Result, Routes, System};
+
+use extensions::Extensions;
 
 mod config;
 mod custom_metadata;
 mod data;
 mod events;
+mod extensions;
 mod fields;
 mod go;
 mod invalid;
@@ -38,7 +41,9 @@ mod metadata;
 mod model;
 mod names;
 mod passthrough;
+mod purge;
 mod subkeys;
+mod transfer;
 mod upgrade;
 mod versions;
 mod walk;
@@ -61,6 +66,22 @@ const VERSION_2: Routes = &[
     invalid::PATH,
 ];
 
+/// With what Vault's engine has not.
+const EXTENDED: Routes = &[
+    config::PATH,
+    data::PATH,
+    metadata::PATH,
+    versions::DELETE,
+    versions::UNDELETE,
+    versions::DESTROY,
+    subkeys::PATH,
+    list::RECURSIVE,
+    list::DETAILED,
+    transfer::COPY,
+    transfer::MOVE,
+    invalid::PATH,
+];
+
 impl Engine for VersionedKv {
     const DESCRIPTION: Description = Description::new(
         "versioned-kv",
@@ -76,28 +97,38 @@ impl Engine for VersionedKv {
         passthrough::VALUES,
     ])
     .cacheable(&[names::KEY, config::KEY, upgrade::KEY, key::METADATA])
+    // Where the purge goes on.
+    .scratch_bytes(16 << 10)
     .seal_wrap(&[names::KEY, key::VERSIONS, passthrough::VALUES]);
 
     const ROUTES: Routes = &[passthrough::PATH];
 
     fn routes(system: &System) -> Routes {
-        if is_version_2(system) {
-            VERSION_2
-        } else {
+        let options = system.config();
+        if !is_version_2(&options) {
             Self::ROUTES
+        } else if Extensions::of(&options).have_paths() {
+            EXTENDED
+        } else {
+            VERSION_2
         }
     }
 
     fn periodic(cx: &Context) -> Result<()> {
-        if is_version_2(&cx.system) {
-            upgrade::some(cx)?;
+        let options = cx.system.config();
+        if !is_version_2(&options) {
+            return Ok(());
+        }
+        upgrade::some(cx)?;
+        if Extensions::of(&options).purge {
+            purge::some(cx)?;
         }
         Ok(())
     }
 }
 
-fn is_version_2(system: &System) -> bool {
-    system.config().get("version") == Some("2")
+fn is_version_2(options: &Options) -> bool {
+    options.get("version") == Some("2")
 }
 
 #[cfg(test)]

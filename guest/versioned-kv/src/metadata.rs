@@ -17,7 +17,12 @@ pub(crate) const PATH: Path = &route("metadata/{path...}")
     .write(write)
     .patch(patch)
     .delete(delete)
-    .list(list);
+    .list(list)
+    .scan(|cx, at: Fields| {
+        Ok(Response::list(list::recursive(
+            cx, &at.path, &at.after, at.limit.0,
+        )?))
+    });
 
 fields! {
     struct Fields {

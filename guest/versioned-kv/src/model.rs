@@ -152,8 +152,13 @@ impl KeyMetadata {
         self.updated_time = version.created_time;
         self.created_time = self.created_time.or(version.created_time);
         self.versions.insert(self.current_version, version);
+        self.trim(mount_limit)
+    }
+
+    /// Lets the versions go that are over the limit; returns their numbers.
+    pub(crate) fn trim(&mut self, mount_limit: u32) -> Vec<u64> {
         let limit = u64::from(self.limit(mount_limit));
-        if self.current_version - self.oldest_version < limit {
+        if self.current_version.saturating_sub(self.oldest_version) < limit {
             return Vec::new();
         }
         self.oldest_version = self.current_version - limit + 1;

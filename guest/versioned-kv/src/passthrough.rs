@@ -4,7 +4,6 @@
 
 use airlock_sdk::{Context, Error, Map, Response, Result, fields, route};
 
-use crate::fields::Int;
 use crate::names::Names;
 use crate::{Path, events, list, upgrade};
 
@@ -29,15 +28,6 @@ fields! {
         path: String,
         /// All that there is to store.
         data: Map as rest,
-    }
-
-    struct List {
-        /// Location of the folder.
-        path: String,
-        /// Begin after this name.
-        after: String as query = String::new(),
-        /// Give so many names at most; 0: all.
-        limit: Int as query = Int(0),
     }
 }
 
@@ -97,8 +87,8 @@ fn delete(cx: &Context, at: At) -> Result<()> {
     Ok(())
 }
 
-fn list(cx: &Context, at: List) -> Result<Response> {
-    let names = list::below(cx, VALUES, &at.path)?;
+fn list(cx: &Context, at: list::Fields) -> Result<Response> {
+    let names = list::stored(cx, VALUES, &at.path)?;
     Ok(Response::list(list::page(names, &at.after, at.limit.0)))
 }
 

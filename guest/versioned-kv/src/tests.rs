@@ -5,6 +5,8 @@ use airlock_sdk::{Value, json};
 
 use super::VersionedKv;
 
+mod extensions;
+mod upgrade;
 mod version_1;
 mod version_2;
 
@@ -14,6 +16,15 @@ fn version_1() -> Mount<VersionedKv> {
 
 fn version_2() -> Mount<VersionedKv> {
     Mount::with_options(&[("version", "2")])
+}
+
+/// A mount of version 2 over what another one has stored.
+fn version_2_over(other: &Mount<VersionedKv>) -> Mount<VersionedKv> {
+    let mount = version_2();
+    for (key, value) in other.stored() {
+        mount.store_json(&key, &serde_json::from_slice::<Value>(&value).unwrap());
+    }
+    mount
 }
 
 /// The body of an answer that has one of its own.

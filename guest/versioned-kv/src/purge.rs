@@ -1,0 +1,78 @@
+//! Removing for good what has expired and what is over the limit, without waiting for the next write.
+//!
+//! Vault's engine never removes expired data, and what a lower limit leaves over only with the next write to the key. Where
+//! the mount's option `purge` is `true`, the periodic tick does: a version whose `delete_version_after` has passed is
+//! destroyed, one over the limit goes. What somebody deleted stays: it may be undeleted.
+//!
+//! A tick looks at a part of the keys and the next one goes on. How far it got is kept in scratch, so that after a restart
+//! it begins again.
+
+use airlock_sdk::{Context, Result, Timestamp};
+
+use crate::config::Config;
+use crate::key::{self, Key};
+use crate::model::KeyMetadata;
+use crate::{upgrade, walk};
+
+/// How many keys a tick looks at.
+const BATCH_KEYS: usize = 500;
+/// Where scratch has the name of the last key.
+const CURSOR: &str = "purge";
+
+/// Purges some keys.
+pub(crate) fn some(cx: &Context) -> Result<()> {
+    if !upgrade::may_write(cx) {
+        return Ok(());
+    }
+    let config = Config::load(cx)?;
+    let cursor = cx
+        .scratch
+        .get(CURSOR)
+        .and_then(|cursor| String::from_utf8(cursor).ok());
+    let names = walk::after(
+        cx,
+        key::METADATA,
+        cursor.as_deref().unwrap_or_default(),
+        BATCH_KEYS,
+    )?;
+    match names.last() {
+        // A name that does not fit is the only cause of failure; then the next tick begins again.
+        Some(last) if names.len() == BATCH_KEYS => drop(cx.scratch.put(CURSOR, last.as_bytes())),
+        _ => cx.scratch.delete(CURSOR),
+    }
+    let now = cx.clock.now();
+    let mut versions = 0;
+    for name in names {
+        let key = Key::named(cx, name);
+        let Some(mut metadata) = key.metadata()? else {
+            continue;
+        };
+        let purged = purge(&mut metadata, now, config.max_versions);
+        if purged.is_empty() {
+            continue;
+        }
+        key.put_metadata(&metadata)?;
+        for number in &purged {
+            key.delete_data(*number)?;
+        }
+        versions += purged.len();
+    }
+    if versions > 0 {
+        cx.log
+            .field("versions", versions)
+            .info("purged what has expired or is over the limit");
+    }
+    Ok(())
+}
+
+/// The numbers of the versions whose data goes.
+fn purge(metadata: &mut KeyMetadata, now: Timestamp, mount_limit: u32) -> Vec<u64> {
+    let mut purged = metadata.trim(mount_limit);
+    for (number, version) in &mut metadata.versions {
+        if !version.destroyed && version.deleted_by.is_none() && version.is_deleted(now) {
+            version.destroyed = true;
+            purged.push(*number);
+        }
+    }
+    purged
+}
