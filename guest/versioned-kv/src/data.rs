@@ -128,7 +128,9 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
     if data.is_null() {
         return Err(Error::internal("resource does not exist"));
     }
-    merge(&mut data, changes.map_or(Value::Null, Value::Object));
+    let mut changes = changes.map_or(Value::Null, Value::Object);
+    drop_nulls_in_lists(&mut changes, false);
+    merge(&mut data, changes);
     let (metadata, response) = add(
         cx,
         &key,
@@ -139,6 +141,20 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
     )?;
     announce(cx, "data-patch", &given.path, &metadata);
     Ok(response)
+}
+
+/// Vault's merge removes members that are null from the objects in a list, too, where RFC 7396 takes a list as it is.
+fn drop_nulls_in_lists(value: &mut Value, in_list: bool) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| drop_nulls_in_lists(item, true)),
+        Value::Object(members) => {
+            members.retain(|_, member| !in_list || !member.is_null());
+            members
+                .values_mut()
+                .for_each(|member| drop_nulls_in_lists(member, in_list));
+        }
+        _ => {}
+    }
 }
 
 fn delete(cx: &Context, at: Fields) -> Result<Option<Response>> {

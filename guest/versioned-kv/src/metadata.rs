@@ -45,8 +45,15 @@ fields! {
     }
 }
 
+impl Fields {
+    /// The path of the key: of Vault's engine, too, a slash at its end says nothing here.
+    fn key(&self) -> &str {
+        self.path.trim_end_matches('/')
+    }
+}
+
 fn exists(cx: &Context, at: Fields) -> Result<bool> {
-    Key::exists(cx, &at.path)
+    Key::exists(cx, at.key())
 }
 
 fn list(cx: &Context, at: Fields) -> Result<Response> {
@@ -70,7 +77,7 @@ fn has_deletion_time(cx: &Context, path: &str) -> Result<bool> {
 }
 
 fn read(cx: &Context, at: Fields) -> Result<Option<Response>> {
-    let found = Key::find(cx, &at.path)?;
+    let found = Key::find(cx, at.key())?;
     found
         .map(|(_, metadata)| Response::json(&shown(&metadata)))
         .transpose()
@@ -121,7 +128,7 @@ fn write(cx: &Context, given: Fields) -> Result<Option<Response>> {
         .map(|Object(given)| custom_metadata::parse(given.unwrap_or_default()));
     let custom = custom.transpose()?;
     let response = ignored_cas(cx, &given)?;
-    let key = Key::at(cx, &given.path)?;
+    let key = Key::at(cx, given.key())?;
     let mut metadata = key
         .metadata()?
         .unwrap_or_else(|| KeyMetadata::new(cx.clock.now()));
@@ -138,7 +145,7 @@ fn patch(cx: &Context, given: Fields) -> Result<Option<Response>> {
     if given.path.is_empty() {
         return Err(Error::user("missing path"));
     }
-    let Some((key, mut metadata)) = Key::find(cx, &given.path)? else {
+    let Some((key, mut metadata)) = Key::find(cx, given.key())? else {
         if let Some(Object(Some(changes))) = given.custom_metadata {
             custom_metadata::merge(&mut Default::default(), changes)?;
         }
@@ -180,7 +187,7 @@ fn ignored_cas(cx: &Context, given: &Fields) -> Result<Option<Response>> {
 }
 
 fn delete(cx: &Context, at: Fields) -> Result<()> {
-    let Some((key, _)) = Key::find(cx, &at.path)? else {
+    let Some((key, _)) = Key::find(cx, at.key())? else {
         return Ok(());
     };
     key.remove()?;

@@ -37,9 +37,9 @@ fn delete(cx: &Context, given: Fields) -> Result<()> {
     let Some((key, mut metadata)) = Key::find(cx, &given.path)? else {
         return Ok(());
     };
-    let now = cx.clock.now();
     let by = Attribution::of(cx, "update");
     for number in &given.versions {
+        let now = cx.clock.now();
         if let Some(version) = metadata.version(*number).filter(|version| !version.is_gone(now)) {
             version.deletion_time = Some(now);
             version.deleted_by = Some(by.clone());
@@ -67,9 +67,9 @@ fn undelete(cx: &Context, given: Fields) -> Result<()> {
     let Some((key, mut metadata)) = Key::find(cx, &given.path)? else {
         return Ok(());
     };
-    // What expires does so anew.
-    let expiry = metadata.expiry(cx.clock.now(), &config);
     for number in &given.versions {
+        // What expires does so anew.
+        let expiry = metadata.expiry(cx.clock.now(), &config);
         if let Some(version) = metadata.version(*number).filter(|version| !version.destroyed) {
             version.deletion_time = expiry;
             version.deleted_by = None;

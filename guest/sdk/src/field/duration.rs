@@ -95,7 +95,7 @@ fn invalid_number(text: &str) -> String {
 
 /// `1h30m`, `1.5h`, `-5s`, `300ms`.
 fn nanoseconds(text: &str) -> Result<i64, String> {
-    let invalid = || format!("time: invalid duration {text:?}");
+    let invalid = || format!("time: invalid duration {}", quote(text));
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -122,14 +122,19 @@ fn nanoseconds(text: &str) -> Result<i64, String> {
         let (unit, after) = rest.split_at(end);
         rest = after;
         let scale: u64 = match unit {
-            "" => return Err(format!("time: missing unit in duration {text:?}")),
+            // A number that is too large is told first.
+            "" if whole.parse::<i64>().is_err() && !whole.is_empty() => return Err(invalid()),
+            "" => return Err(format!("time: missing unit in duration {}", quote(text))),
             "ns" => 1,
             "us" | "µs" | "μs" => 1_000,
             "ms" => 1_000_000,
             "s" => 1_000_000_000,
             "m" => 60_000_000_000,
             "h" => 3_600_000_000_000,
-            _ => return Err(format!("time: unknown unit {unit:?} in duration {text:?}")),
+            _ => {
+                let (unit, text) = (quote(unit), quote(text));
+                return Err(format!("time: unknown unit {unit} in duration {text}"));
+            }
         };
         let whole: u64 = if whole.is_empty() {
             0
@@ -145,6 +150,20 @@ fn nanoseconds(text: &str) -> Result<i64, String> {
     }
     let total = i64::try_from(total).map_err(|_| invalid())?;
     Ok(if negative { -total } else { total })
+}
+
+/// A text in quotes, as Go's durations write it: what is not printable ASCII byte by byte.
+fn quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => quoted.extend(['\\', char::from(byte)]),
+            b' '..=0x7f => quoted.push(char::from(byte)),
+            _ => quoted.push_str(&format!("\\x{byte:02x}")),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// Takes the digits that a text begins with.

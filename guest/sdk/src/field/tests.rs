@@ -82,6 +82,21 @@ fn what_does_not_belong_is_refused_without_repeating_it() {
 }
 
 #[test]
+fn a_duration_is_quoted_as_go_quotes_it() {
+    let refusal = |text: &str| convert::<Duration>(json!(text)).unwrap_err();
+    assert_eq!(refusal("ü\"\n"), r#"time: invalid duration "\xc3\xbc\"\x0a""#);
+    assert_eq!(
+        refusal("99999999999999999999"),
+        r#"time: invalid duration "99999999999999999999""#
+    );
+    assert_eq!(refusal("1.5"), r#"time: missing unit in duration "1.5""#);
+    assert_eq!(
+        refusal("1ä"),
+        r#"time: unknown unit "\xc3\xa4" in duration "1\xc3\xa4""#
+    );
+}
+
+#[test]
 fn narrow_numbers_are_checked_for_their_range() {
     assert_eq!(u8::from_json(json!(255)), Ok(Some(255)));
     assert!(

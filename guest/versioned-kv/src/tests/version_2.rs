@@ -181,6 +181,21 @@ fn a_patch_changes_members_and_adds_a_version() {
 }
 
 #[test]
+fn a_patch_leaves_no_null_in_an_object_of_a_new_list() {
+    let mount = version_2();
+    put(&mount, "a", json!({}));
+    let new = json!([null, { "b": null, "c": [{ "d": null }] }]);
+    assert_eq!(
+        mount.patch("data/a", json!({ "data": { "new": new } })).status(),
+        200
+    );
+    assert_eq!(
+        mount.read("data/a").data()["data"]["new"],
+        json!([null, { "c": [{}] }])
+    );
+}
+
+#[test]
 fn a_patch_of_nothing_is_a_bare_404_and_of_what_is_deleted_one_that_says_so() {
     let mount = version_2();
     let nothing = mount.patch("data/a", json!({ "data": {} }));
@@ -452,6 +467,15 @@ fn lists_leave_out_what_is_deleted_if_asked_to() {
     );
     assert_eq!(mount.list("metadata/team").keys(), ["c"]);
     assert_eq!(mount.list("metadata/none").status(), 404);
+}
+
+#[test]
+fn a_slash_at_the_end_says_nothing_to_metadata() {
+    let mount = version_2();
+    put(&mount, "a", json!({}));
+    assert_eq!(mount.read("metadata/a/").data(), mount.read("metadata/a").data());
+    assert_eq!(mount.delete("metadata/a/").status(), 204);
+    assert_eq!(mount.read("metadata/a").status(), 404);
 }
 
 #[test]
