@@ -15,7 +15,7 @@ const FAILED: &str = "custom_metadata validation failed";
 pub(crate) fn parse(given: Map) -> Result<BTreeMap<String, String>> {
     let custom = given
         .into_iter()
-        .map(|(key, value)| Ok((key, String::from_json(value)?.unwrap_or_default())))
+        .map(|(key, value)| Ok((key, text(value)?)))
         .collect::<Result<BTreeMap<_, _>, String>>()
         .map_err(|error| Error::User(format!("{FAILED}: {error}")))?;
     let wrong = check(&custom);
@@ -24,6 +24,17 @@ pub(crate) fn parse(given: Map) -> Result<BTreeMap<String, String>> {
     } else {
         Err(Error::User(go::errors(&wrong)))
     }
+}
+
+fn text(value: Value) -> Result<String, String> {
+    if matches!(value, Value::Array(_) | Value::Object(_)) {
+        // The kit would not repeat the value, which may be a secret elsewhere.
+        let shown = go::value(&value);
+        return String::from_json(value)
+            .and(Ok(String::new()))
+            .map_err(|error| format!("{error}, value: '{shown}'"));
+    }
+    Ok(String::from_json(value)?.unwrap_or_default())
 }
 
 /// Makes the changes of a patch, in which null removes.
@@ -102,6 +113,15 @@ mod tests {
     fn numbers_and_truth_values_become_text() {
         let custom = parse(given(json!({ "a": 1.50, "b": true, "c": "x" }))).unwrap();
         assert_eq!(custom.into_values().collect::<Vec<_>>(), ["1.5", "1", "x"]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_repeated() {
+        assert_eq!(
+            refusal(json!({ "a": { "c": [1, null], "b": true } })),
+            "custom_metadata validation failed: '' expected type 'string', got unconvertible type \
+             'map[string]interface {}', value: 'map[b:true c:[1 <nil>]]'"
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use airlock_sdk::Value;
+
 /// A number that wraps around if it is negative or too large.
 pub(crate) fn uint32(number: i64) -> u32 {
     // Cut off on purpose.
@@ -29,6 +31,28 @@ pub(crate) fn errors(errors: &[String]) -> String {
         many => format!("{many} errors"),
     };
     format!("{count} occurred:\n\t* {}\n\n", errors.join("\n\t* "))
+}
+
+/// A value as `%v` shows it.
+pub(crate) fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".into(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(self::value).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(members) => {
+            let mut members: Vec<String> = members
+                .iter()
+                .map(|(name, member)| format!("{name}:{}", self::value(member)))
+                .collect();
+            members.sort_unstable();
+            format!("map[{}]", members.join(" "))
+        }
+    }
 }
 
 /// A text in quotes.

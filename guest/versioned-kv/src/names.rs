@@ -124,6 +124,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_stored_already_is_found_by_its_name() {
+        let names = names(0);
+        let stored = "k-25w1q0MuRbNeVtJHol6itZoLg/7eC_yERk2LLqz-XD4k5ABCnA";
+        assert_eq!(names.encrypt("team/db").unwrap(), stored);
+    }
+
+    #[test]
     fn every_path_comes_back() {
         for path in [
             "a",

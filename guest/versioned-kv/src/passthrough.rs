@@ -32,11 +32,12 @@ fields! {
 }
 
 fn exists(cx: &Context, at: At) -> Result<bool> {
-    Ok(value(cx, &at.path)?.is_some())
+    let found = value(cx, &at.path).map_err(|error| error.context("existence check failed"))?;
+    Ok(found.is_some())
 }
 
 fn read(cx: &Context, at: At) -> Result<Option<Response>> {
-    let Some(value) = value(cx, &at.path)? else {
+    let Some(value) = value(cx, &at.path).map_err(|error| error.context("read failed"))? else {
         return Ok(None);
     };
     let text = String::from_utf8(value).map_err(|_| Error::internal("a value is not what it should be"))?;

@@ -14,8 +14,9 @@ use crate::key::{self, Key};
 use crate::model::KeyMetadata;
 use crate::{upgrade, walk};
 
-/// How many keys a tick looks at.
+/// How many keys a tick looks at, and how many versions: neither memory nor the time of a tick may run out.
 const BATCH_KEYS: usize = 500;
+const BATCH_VERSIONS: usize = 20_000;
 /// Where scratch has the name of the last key.
 const CURSOR: &str = "purge";
 
@@ -35,18 +36,20 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
         cursor.as_deref().unwrap_or_default(),
         BATCH_KEYS,
     )?;
-    match names.last() {
-        // A name that does not fit is the only cause of failure; then the next tick begins again.
-        Some(last) if names.len() == BATCH_KEYS => drop(cx.scratch.put(CURSOR, last.as_bytes())),
-        _ => cx.scratch.delete(CURSOR),
-    }
-    let now = cx.clock.now();
-    let mut versions = 0;
+    let mut goes_on = names.len() == BATCH_KEYS;
+    let (now, mut seen, mut versions) = (cx.clock.now(), 0, 0);
+    let mut last = String::new();
     for name in names {
+        if seen > BATCH_VERSIONS {
+            goes_on = true;
+            break;
+        }
+        last.clone_from(&name);
         let key = Key::named(cx, name);
         let Some(mut metadata) = key.metadata()? else {
             continue;
         };
+        seen += metadata.versions.len();
         let purged = purge(&mut metadata, now, config.max_versions);
         if purged.is_empty() {
             continue;
@@ -56,6 +59,10 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
             key.delete_data(*number)?;
         }
         versions += purged.len();
+    }
+    if !goes_on || cx.scratch.put(CURSOR, last.as_bytes()).is_err() {
+        // At the end, or a name that does not fit: the next tick begins again.
+        cx.scratch.delete(CURSOR);
     }
     if versions > 0 {
         cx.log

@@ -41,9 +41,12 @@ pub(crate) fn finish(cx: &Context) -> Result<()> {
 
 /// Upgrades a key, if there is a value of version 1 at it.
 pub(crate) fn one(cx: &Context, key: &Key<'_>) -> Result<Option<KeyMetadata>> {
-    let Some(value) = cx.storage.get(&key.old_key())? else {
-        return Ok(None);
-    };
+    let value = cx.storage.get(&key.old_key())?;
+    value.map(|value| store(cx, key, value)).transpose()
+}
+
+/// Makes a value of version 1 the first version of its key.
+fn store(cx: &Context, key: &Key<'_>, value: Vec<u8>) -> Result<KeyMetadata> {
     let by = Attribution {
         actor: "kv_upgrade".into(),
         operation: "upgrade".into(),
@@ -62,7 +65,7 @@ pub(crate) fn one(cx: &Context, key: &Key<'_>) -> Result<Option<KeyMetadata>> {
     key.put_data(metadata.current_version, value)?;
     key.put_metadata(&metadata)?;
     cx.storage.delete(&key.old_key())?;
-    Ok(Some(metadata))
+    Ok(metadata)
 }
 
 /// Upgrades some of the keys that are left.
@@ -78,18 +81,17 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
     let (mut keys, mut bytes) = (0, 0);
     for name in names {
         let key = Key::named(cx, name);
-        let old = cx.storage.get(&key.old_key())?.unwrap_or_default();
-        bytes += old.len();
-        if keys > 0 && bytes > BATCH_BYTES {
-            break;
-        }
-        // A crash may have left the old value of a key that is upgraded already.
         if key.is_upgraded()? {
+            // A crash has left the old value of a key that was upgraded.
             cx.storage.delete(&key.old_key())?;
-        } else {
-            one(cx, &key)?;
+        } else if let Some(value) = cx.storage.get(&key.old_key())? {
+            bytes += value.len();
+            store(cx, &key, value)?;
         }
         keys += 1;
+        if bytes > BATCH_BYTES {
+            break;
+        }
     }
     cx.log
         .field("keys", keys)
