@@ -31,6 +31,7 @@ mod config;
 mod custom_metadata;
 mod data;
 mod events;
+mod exact;
 mod extensions;
 mod fields;
 mod go;

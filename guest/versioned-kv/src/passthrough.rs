@@ -5,7 +5,7 @@
 use airlock_sdk::{Context, Error, Map, Response, Result, fields, route};
 
 use crate::names::Names;
-use crate::{Path, events, list, upgrade};
+use crate::{Path, events, exact, list, upgrade};
 
 /// Where values are stored.
 pub(crate) const VALUES: &str = "v1/";
@@ -42,8 +42,14 @@ fn read(cx: &Context, at: At) -> Result<Option<Response>> {
     };
     let text = String::from_utf8(value).map_err(|_| Error::internal("a value is not what it should be"))?;
     let mut response = Response::default();
+    // A wrapped answer is kept by Vault, which must then be able to read it.
+    let finished = cx.request.wrap.is_none() && exact::has_number_that_changes(&text);
     response.data = Some(text);
-    Ok(Some(response))
+    Ok(Some(if finished {
+        response.with_status(&cx.request, 200)
+    } else {
+        response
+    }))
 }
 
 fn value(cx: &Context, path: &str) -> Result<Option<Vec<u8>>> {

@@ -3,8 +3,7 @@ use super::*;
 #[test]
 fn a_value_is_given_back_whole_without_a_lease() {
     let mount = version_1();
-    let value: Value =
-        serde_json::from_str(r#"{"n":12345678901234567890.5,"path":"x","ttl":"1h","after":{}}"#).unwrap();
+    let value = json!({ "n": 1.5, "path": "x", "ttl": "1h", "after": {} });
     assert_eq!(mount.write("team/db", value.clone()).status(), 204);
     let read = mount.read("team/db");
     assert_eq!(read.data(), &value);
@@ -69,4 +68,21 @@ fn writes_and_deletes_are_announced() {
         mount.events(),
         [("kv-v1/write".into(), write), ("kv-v1/delete".into(), delete)]
     );
+}
+
+#[test]
+fn a_value_with_a_number_that_vault_would_change_is_a_finished_body() {
+    let mount = version_1();
+    let value: Value = serde_json::from_str(r#"{"n":12345678901234567890.5}"#).unwrap();
+    assert_eq!(mount.write("a", value.clone()).status(), 204);
+    let read = mount.read("a");
+    assert_eq!(read.status(), 200);
+    assert_eq!(body(read.data())["data"], value);
+    let mut wrapped = airlock_sdk::testing::request(airlock_sdk::Operation::Read, "a", None);
+    wrapped.wrap = Some(airlock_sdk::WrapRequest {
+        ttl: std::time::Duration::from_secs(60),
+        format: String::new(),
+        seal_wrap: false,
+    });
+    assert_eq!(mount.send(wrapped).data(), &value);
 }
