@@ -313,7 +313,17 @@ fn refused(error: storage::Error) -> Error {
     match error {
         storage::Error::ReadOnly => Error::ReadOnly,
         storage::Error::Denied(cause) => Error::User(format!("denied: {cause}")),
+        storage::Error::Invalid(cause) => Error::User(format!("invalid: {cause}")),
         storage::Error::Limit(cause) => Error::User(format!("limit: {cause}")),
+        storage::Error::Busy(cause) => busy(cause),
         storage::Error::Failed(cause) => Error::Internal(cause),
     }
+}
+
+/// What may well work when it is sent again.
+fn busy(cause: String) -> Error {
+    Error::Coded(CodedError {
+        status: 503,
+        message: cause,
+    })
 }

@@ -9,7 +9,7 @@
 use airlock_sdk as _;
 use serde_json::{Map, Value, json};
 
-use bindings::airlock::engine::types::{Error, Operation, Request, Response};
+use bindings::airlock::engine::types::{CodedError, Error, Operation, Request, Response};
 use bindings::airlock::engine::{log, storage};
 use bindings::exports::airlock::engine::backend::{Description, Guest, Needs, Paths};
 
@@ -165,8 +165,12 @@ fn failed(what: &str) -> impl FnOnce(storage::Error) -> Error {
         // The server sends the request on to one that may write.
         storage::Error::ReadOnly => Error::ReadOnly,
         // A path that storage cannot hold is the caller's.
-        storage::Error::Denied(cause) => Error::User(format!("{what}: {cause}")),
-        storage::Error::Limit(cause) | storage::Error::Failed(cause) => {
+        storage::Error::Invalid(cause) => Error::User(format!("{what}: {cause}")),
+        storage::Error::Busy(cause) => Error::Coded(CodedError {
+            status: 503,
+            message: format!("{what}: {cause}"),
+        }),
+        storage::Error::Denied(cause) | storage::Error::Limit(cause) | storage::Error::Failed(cause) => {
             Error::Internal(format!("{what}: {cause}"))
         }
     }

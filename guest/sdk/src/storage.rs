@@ -35,8 +35,9 @@ impl fmt::Debug for Entry {
 /// changed what this one read, the host runs the handler again from the start, so what it does besides must bear that;
 /// after a `commit` it never does.
 ///
-/// Errors are [`Error::ReadOnly`], which goes back to the server as it is, and [`Error::Internal`] with a cause;
-/// [`Error::context`] says what was being done.
+/// Errors have the status that fits their cause: [`Error::ReadOnly`], which goes back to the server as it is;
+/// [`Error::User`] for a key that storage cannot hold or a value too large for it; 503 where other requests kept this one
+/// waiting for too long; and otherwise [`Error::Internal`]. [`Error::context`] says what was being done.
 #[derive(Debug)]
 pub struct Storage {
     host: Host,

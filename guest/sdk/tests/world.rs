@@ -52,6 +52,7 @@ fn act(cx: &Context, given: Do) -> Result<Response> {
         "event" => cx.events.send("world/spun", &json!({ "n": 1 }))?,
         "outside" => cx.storage.put("out/side", "")?,
         "inside" => cx.storage.put("in/side", "")?,
+        "invalid" => cx.storage.put("in/a/../b", "")?,
         "commit" => {
             cx.storage.put("in/kept", "")?;
             cx.storage.commit()?;
@@ -148,6 +149,22 @@ fn a_read_only_storage_is_an_error_that_the_server_forwards() {
     let mount = Mount::<World>::new();
     mount.fail(Fault::ReadOnly);
     assert_eq!(mount.read("inside").error(), &Error::ReadOnly);
+}
+
+#[test]
+fn a_storage_that_is_busy_is_503_and_stores_nothing() {
+    let mount = Mount::<World>::new();
+    mount.fail(Fault::Busy);
+    assert_eq!(mount.read("inside").status(), 503);
+    assert_eq!(mount.read("commit").status(), 503);
+    assert!(mount.stored().is_empty());
+    assert_eq!(mount.read("scratch").status(), 200);
+}
+
+#[test]
+fn a_key_that_storage_cannot_hold_is_the_callers_mistake() {
+    let mount = Mount::<World>::new();
+    assert_eq!(mount.read("invalid").status(), 400);
 }
 
 #[test]

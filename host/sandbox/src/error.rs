@@ -153,7 +153,7 @@ impl Error {
             Self::ExistenceChanged { .. } => 409,
             Self::GivenUp => 503,
             Self::Storage(Storage::Conflict | Storage::Busy { .. } | Storage::Draining) => 503,
-            Self::Storage(Storage::Denied(_) | Storage::TooLarge { .. }) => 400,
+            Self::Storage(Storage::InvalidKey(_) | Storage::TooLarge { .. }) => 400,
             Self::Guest(error) => match error {
                 types::Error::User(_) => 400,
                 types::Error::UnsupportedOperation => 405,

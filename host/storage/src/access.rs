@@ -52,10 +52,10 @@ impl<S: Into<String>> FromIterator<S> for Prefixes {
 /// Checks a key that a guest wants to read or write.
 pub(crate) fn check_key(key: &str, declared: &Prefixes) -> Result<()> {
     if key.is_empty() {
-        return Err(Error::Denied("the key is empty"));
+        return Err(Error::InvalidKey("the key is empty"));
     }
     if key.ends_with('/') {
-        return Err(Error::Denied("a key must not end in `/`: that is a folder"));
+        return Err(Error::InvalidKey("a key must not end in `/`: that is a folder"));
     }
     check_path(key, declared)
 }
@@ -63,18 +63,18 @@ pub(crate) fn check_key(key: &str, declared: &Prefixes) -> Result<()> {
 /// Checks a folder that a guest wants to list.
 pub(crate) fn check_folder(folder: &str, declared: &Prefixes) -> Result<()> {
     if !folder.is_empty() && !folder.ends_with('/') {
-        return Err(Error::Denied("a folder must be empty or end in `/`"));
+        return Err(Error::InvalidKey("a folder must be empty or end in `/`"));
     }
     check_path(folder, declared)
 }
 
 fn check_path(path: &str, declared: &Prefixes) -> Result<()> {
     if path.starts_with('/') || path.contains("//") {
-        return Err(Error::Denied("keys have no leading and no doubled `/`"));
+        return Err(Error::InvalidKey("keys have no leading and no doubled `/`"));
     }
     // Vault refuses these two dots anywhere in a key, not only as a segment.
     if path.contains("..") {
-        return Err(Error::Denied(
+        return Err(Error::InvalidKey(
             "relative paths not supported: a key must not contain `..`",
         ));
     }
@@ -106,10 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_storage_cannot_hold_are_denied() {
-        for key in ["", "/a", "a//b", "a/", "../a", "a/..", "a..b", ".airlock/redo/1"] {
+    fn keys_that_storage_cannot_hold_are_invalid_and_the_hosts_are_denied() {
+        assert!(matches!(
+            check_key(".airlock/redo/1", &Prefixes::all()),
+            Err(Error::Denied(_))
+        ));
+        for key in ["", "/a", "a//b", "a/", "../a", "a/..", "a..b"] {
             assert!(
-                matches!(check_key(key, &Prefixes::all()), Err(Error::Denied(_))),
+                matches!(check_key(key, &Prefixes::all()), Err(Error::InvalidKey(_))),
                 "{key:?}"
             );
         }

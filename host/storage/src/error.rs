@@ -14,6 +14,10 @@ pub enum Error {
     #[error("storage access denied: {0}")]
     Denied(&'static str),
 
+    /// No storage holds such a key or folder; the text says why.
+    #[error("not a storage key: {0}")]
+    InvalidKey(&'static str),
+
     /// Larger than [`Settings`](crate::Settings) allows; checked when the write is made, before anything is stored.
     #[error(
         "storage {what} of {bytes} bytes is over the limit of {limit}: store less, or in several entries"

@@ -116,7 +116,7 @@ impl Transaction {
         Ok(entry)
     }
 
-    /// Holds an entry for the commit. [`Error::Denied`] or [`Error::TooLarge`] if it cannot be stored.
+    /// Holds an entry for the commit. [`Error::Denied`], [`Error::InvalidKey`] or [`Error::TooLarge`] if it cannot be stored.
     pub async fn put(&mut self, entry: Entry) -> Result<()> {
         check_key(&entry.key, &self.settings.storage)?;
         check_size("key", entry.key.len(), self.settings.max_key_bytes)?;

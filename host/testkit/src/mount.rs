@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use airlock_sandbox::types::{self, Operation, Response, Timestamp};
 use airlock_sandbox::{MountContext, Services, System, Usage};
 use airlock_storage::faulty::FaultyStorage;
-use airlock_storage::{Entry, MemoryStorage, Settings, Storage};
+use airlock_storage::{Attempt, Entry, MemoryStorage, Settings, Storage};
 use serde_json::Value;
 
 use crate::answer::Asked;
@@ -29,6 +29,7 @@ pub struct MountBuilder {
     seed: u64,
     is_real: bool,
     retry: Duration,
+    busy_after: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -70,6 +71,7 @@ impl MountBuilder {
             seed: 0,
             is_real: false,
             retry: Duration::ZERO,
+            busy_after: None,
             guest,
         }
     }
@@ -136,6 +138,13 @@ impl MountBuilder {
         self
     }
 
+    /// How long a request that writes waits for others, until storage is busy. Default: as `airlock serve`, 10 s. A turn
+    /// at [`Mount::occupy`] then lasts for an hour.
+    pub fn busy_after(mut self, time: Duration) -> Self {
+        self.busy_after = Some(time);
+        self
+    }
+
     /// Mounts the guest and initializes it.
     ///
     /// # Errors
@@ -169,13 +178,16 @@ impl MountBuilder {
     /// A mount of the guest as the sandbox has it, initialized.
     fn context(&self, faults: &FaultyStorage, services: Services) -> Result<Arc<MountContext>> {
         let guest = &self.guest.inner;
-        let settings = Settings {
+        let mut settings = Settings {
             flush: self.retry,
             late: Duration::ZERO,
             // As an operator would grant it with `--cache`.
             cacheable: guest.description().cacheable.iter().collect(),
             ..guest.description().storage_settings()
         };
+        if let Some(time) = self.busy_after {
+            (settings.wait, settings.turn) = (time, Duration::from_secs(3600));
+        }
         let storage = airlock_storage::Mount::new(Arc::new(faults.clone()), settings);
         let context = MountContext::new(storage, services, self.options.clone(), guest.limits());
         match block_on(guest.initialize(&context))?.result {
@@ -333,6 +345,21 @@ impl Mount {
         let stored = block_on(self.built.entries.storage().put(entry));
         self.context.storage().invalidate(&key);
         stored.unwrap_or_else(|error| Err(airlock_storage::Error::Backend(error.to_string())))
+    }
+
+    /// Another request that holds the mount's storage until it is dropped, and 2 s at most: who writes meanwhile waits for
+    /// it, and finds storage busy after [`MountBuilder::busy_after`].
+    ///
+    /// # Errors
+    /// What storage says.
+    pub fn occupy(&self) -> airlock_storage::Result<impl Sized + use<>> {
+        let storage = self.context.storage().clone();
+        let taken = block_on(async move {
+            let mut transaction = storage.begin(Attempt::FIRST).await?;
+            transaction.take_turn().await?;
+            Ok(transaction)
+        });
+        taken.unwrap_or_else(|error| Err(airlock_storage::Error::Backend(error.to_string())))
     }
 
     /// What shall go wrong with storage; [`FaultyStorage::heal`] ends it.

@@ -32,7 +32,9 @@
 //!   2026-01-01T00:00:00Z on.
 //! - `faults`: what goes wrong during this step. `on`: `get`, `put`, `delete`, `list` or `any`; `nth`: which call, every
 //!   one if not said; `do`: `fail`, `lose-answer` (it is done and fails), `read-only` or `kill` (it fails, and so does all
-//!   that follows); or `slow = "200ms"`. `read-only = true` in place of all these is a standby.
+//!   that follows); or `slow = "200ms"`.
+//! - `read-only = true`: a standby, which cannot write. `busy = true`: other requests hold the storage all the time, so
+//!   that nothing can be committed.
 //! - `lease`: the name under which the answer's lease is kept for `renew` and `revoke`.
 //! - `budget`: as above, for this step.
 //! - `expect`: without it, success is expected.

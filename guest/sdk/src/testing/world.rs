@@ -19,6 +19,8 @@ pub enum Fault {
     None,
     /// Nothing can be written, as on a standby.
     ReadOnly,
+    /// What is to be stored finds storage busy, as if other requests were in the way for too long.
+    Busy,
     /// Reads fail after so many more.
     Gets(usize),
     /// Writes fail after so many more.
@@ -185,6 +187,9 @@ impl World {
         if written.is_empty() {
             return Ok(());
         }
+        if self.fault.get() == Fault::Busy {
+            return Err(Error::coded(503, "storage is busy, as the test asked"));
+        }
         self.meet(|fault| match fault {
             Fault::Commits(left) => Some((left, Fault::Commits)),
             _ => None,
@@ -225,12 +230,17 @@ impl World {
             return Err(Error::ReadOnly);
         }
         self.allow(&key)?;
-        if key.is_empty() || key.ends_with('/') || key.split('/').any(|part| part == "..") {
-            return Err(Error::internal("a key that storage cannot hold"));
+        if key.is_empty() || key.ends_with('/') || is_no_path(&key) {
+            return Err(Error::user("not a storage key"));
         }
         self.written.borrow_mut().insert(key, entry);
         Ok(())
     }
+}
+
+/// What no storage takes, as a key or as a folder.
+fn is_no_path(path: &str) -> bool {
+    path.starts_with('/') || path.contains("//") || path.contains("..")
 }
 
 /// What the imports of the contract do.
@@ -266,8 +276,8 @@ impl World {
             Fault::Lists(left) => Some((left, Fault::Lists)),
             _ => None,
         })?;
-        if !prefix.is_empty() && !prefix.ends_with('/') {
-            return Err(Error::internal("a prefix to list is empty or ends in `/`"));
+        if !prefix.is_empty() && !prefix.ends_with('/') || is_no_path(prefix) {
+            return Err(Error::user("not a storage folder: it is empty or ends in `/`"));
         }
         let (stored, written) = (self.stored.borrow(), self.written.borrow());
         let kept = stored.keys().filter(|key| !written.contains_key(*key));

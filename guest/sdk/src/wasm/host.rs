@@ -179,6 +179,8 @@ impl From<storage::Error> for Error {
     fn from(error: storage::Error) -> Error {
         match error {
             storage::Error::ReadOnly => Error::ReadOnly,
+            storage::Error::Invalid(cause) => Error::User(cause),
+            storage::Error::Busy(cause) => Error::coded(503, cause),
             storage::Error::Denied(cause) | storage::Error::Limit(cause) | storage::Error::Failed(cause) => {
                 Error::Internal(cause)
             }
@@ -190,6 +192,7 @@ impl From<system::Error> for Error {
     fn from(error: system::Error) -> Error {
         match error {
             system::Error::Unsupported => Error::internal("this server does not offer it"),
+            system::Error::Busy(cause) => Error::coded(503, cause),
             system::Error::Failed(cause) => Error::Internal(cause),
         }
     }

@@ -35,8 +35,8 @@ impl Host for State {
             .await
         {
             Ok(()) => Ok(Ok(())),
-            Err(error @ airlock_storage::Error::Conflict) => Err(Stop::from(error).into()),
-            Err(error) => Ok(Err(error.to_string())),
+            Err(error @ airlock_storage::Error::ScratchFull { .. }) => Ok(Err(error.to_string())),
+            Err(error) => Err(Stop::from(error).into()),
         }
     }
 

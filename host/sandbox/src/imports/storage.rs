@@ -126,7 +126,9 @@ fn refuse<T>(error: Storage) -> Answer<T> {
     Ok(Err(match error {
         Storage::Conflict => return Err(Stop::Storage(error).into()),
         Storage::ReadOnly => Error::ReadOnly,
-        Storage::Denied(_) | Storage::TooLarge { .. } => Error::Denied(error.to_string()),
+        Storage::Denied(_) => Error::Denied(error.to_string()),
+        Storage::InvalidKey(_) | Storage::TooLarge { .. } => Error::Invalid(error.to_string()),
+        Storage::Busy { .. } | Storage::Draining => Error::Busy(error.to_string()),
         error => Error::Failed(error.to_string()),
     }))
 }

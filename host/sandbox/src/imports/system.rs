@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use airlock_storage::Error as Storage;
+
 use crate::bindings::airlock::engine::system::{Entity, Error, Group, Host, Replication};
 use crate::instance::{State, Stop};
 use crate::mount::System;
@@ -83,7 +85,10 @@ impl Host for State {
         let session = self.session("system.wrap-data")?;
         match session.transaction.take_turn().await {
             Ok(()) => {}
-            Err(error @ airlock_storage::Error::Conflict) => return Err(Stop::from(error).into()),
+            Err(error @ Storage::Conflict) => return Err(Stop::from(error).into()),
+            Err(error @ (Storage::Busy { .. } | Storage::Draining)) => {
+                return Ok(Err(Error::Busy(error.to_string())));
+            }
             Err(error) => return Ok(Err(Error::Failed(error.to_string()))),
         }
         Ok(self.system("system.wrap-data")?.wrap_data(data, ttl).await)

@@ -233,6 +233,33 @@ async fn storage_failures_say_what_failed_and_why() {
 }
 
 #[tokio::test]
+async fn a_storage_that_may_work_later_is_503_in_the_engines_words() {
+    let kv = kv().await;
+    kv.mount.storage().drain().await;
+    let write = kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await;
+    assert_eq!(write.as_ref().unwrap_err().status(), 503);
+    match refusal(write) {
+        Answer::Coded(coded) => assert_eq!(
+            coded.message,
+            "failed to put data: this mount is being taken down"
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_storage_cannot_hold_is_the_callers_mistake() {
+    let kv = kv().await;
+    match refusal(kv.ask(Operation::Read, "a//b").await) {
+        Answer::User(text) => assert!(
+            text.starts_with("failed to get data: not a storage key: "),
+            "{text}"
+        ),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn read_only_storage_is_said_so_that_the_server_forwards() {
     let kv = over(airlock_storage::Error::ReadOnly).await;
     let result = kv

@@ -60,6 +60,8 @@ pub(super) struct Step {
     pub faults: Vec<Spanned<FaultRule>>,
     #[serde(default)]
     pub read_only: bool,
+    #[serde(default)]
+    pub busy: bool,
     pub lease: Option<String>,
     #[serde(default)]
     pub budget: Budget,

@@ -12,6 +12,9 @@ use super::report::{Report, StepReport};
 use super::{Scenario, line};
 use crate::{Answer, Error, Guest, Lease, Mount, Request, Result, Usage};
 
+/// How long a step waits for a storage that is busy on purpose, for as long as the step lasts.
+const BUSY_AFTER: Duration = Duration::from_millis(50);
+
 pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
     let Scenario { file, text, content } = scenario;
     let mut report = Report {
@@ -72,6 +75,9 @@ fn mount(file: &File, guest: &Guest) -> Result<Mount> {
     if let Some(time) = file.retry_storage {
         mount = mount.retry_storage(time.0);
     }
+    if file.steps.iter().any(|step| step.busy) {
+        mount = mount.busy_after(BUSY_AFTER);
+    }
     for (name, value) in &file.mount.options {
         mount = mount.option(name, value);
     }
@@ -99,8 +105,12 @@ fn take(
     }
     faults.set_read_only(step.read_only);
     let recorded = (mount.recorder().lines().len(), mount.recorder().events().len());
+    let occupied = step.busy.then(|| mount.occupy()).transpose();
     let answer = answer(step, mount, leases);
     faults.heal();
+    if let Err(error) = occupied {
+        return Ok(vec![format!("storage cannot be made busy: {error}")]);
+    }
     let mut failures = Vec::new();
     match answer {
         Err(error @ Error::Initialize(_)) => failures.push(error.to_string()),
