@@ -1,6 +1,7 @@
 //! Where the things under test lie. `make build` and `make vault` put them there.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -18,6 +19,14 @@ pub fn airlock() -> PathBuf {
 /// A guest: `target/guests/<name>.wasm`.
 pub fn guest(name: &str) -> PathBuf {
     built(root().join(format!("target/guests/{name}.wasm")), "make build")
+}
+
+/// Where compiled guests may be kept: `target/guest-cache`, which only this user can enter.
+pub fn guest_cache() -> PathBuf {
+    let cache = root().join("target/guest-cache");
+    fs::create_dir_all(&cache).unwrap();
+    fs::set_permissions(&cache, Permissions::from_mode(0o700)).unwrap();
+    cache
 }
 
 /// The server: what `AIRLOCK_VAULT` names, or the one that `make vault` built.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use ureq::Agent;
-use ureq::http::Request;
+use ureq::http::{HeaderName, Request};
 
 /// What Vault answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +39,28 @@ impl Answer {
     pub fn expect_success(self, what: &str) -> Self {
         assert!((200..300).contains(&self.status), "{what}: {self:?}");
         self
+    }
+}
+
+/// What Vault answered, as it came.
+#[derive(Clone, Debug)]
+pub struct RawAnswer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, in the order in which they came; names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty where there is none.
+    pub text: String,
+}
+
+impl RawAnswer {
+    /// The body as JSON; null where there is none, a string where it is not JSON.
+    pub fn body(&self) -> Value {
+        match serde_json::from_str(&self.text) {
+            Ok(body) => body,
+            Err(_) if self.text.is_empty() => Value::Null,
+            Err(_) => json!(self.text),
+        }
     }
 }
 
@@ -85,28 +107,57 @@ impl Client {
 
     /// One request: any method, a path below `/v1/`, an optional JSON body. The error is the connection's, never a status.
     pub fn try_request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, ureq::Error> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let answer = self.try_send(method, path, &[], &body)?;
+        Ok(Answer {
+            status: answer.status,
+            body: answer.body(),
+        })
+    }
+
+    /// One request whose body is sent as it stands, JSON or not. `headers` replace those of the same name; the path is
+    /// sent as it is, so it must be percent-encoded.
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: &str,
+    ) -> Result<RawAnswer, ureq::Error> {
         let media_type = if method == "PATCH" {
             "application/merge-patch+json"
         } else {
             "application/json"
         };
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(format!("{}/v1/{path}", self.address))
             .header("X-Vault-Token", &self.token)
             .header("Content-Type", media_type)
-            .body(body.map(Value::to_string).unwrap_or_default())
+            .body(body.to_owned())
             .unwrap();
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
         let mut response = self.agent.run(request)?;
-        let status = response.status().as_u16();
-        let text = response
-            .body_mut()
-            .with_config()
-            .limit(64 << 20)
-            .read_to_string()?;
-        let body = serde_json::from_str(&text)
-            .unwrap_or_else(|_| if text.is_empty() { Value::Null } else { json!(text) });
-        Ok(Answer { status, body })
+        let headers = response.headers().iter();
+        Ok(RawAnswer {
+            status: response.status().as_u16(),
+            headers: headers
+                .map(|(name, value)| {
+                    (
+                        name.to_string(),
+                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                    )
+                })
+                .collect(),
+            text: response
+                .body_mut()
+                .with_config()
+                .limit(64 << 20)
+                .read_to_string()?,
+        })
     }
 
     /// As [`Client::try_request`], for where the connection must hold.
@@ -161,6 +212,11 @@ impl Mount {
     /// The full path of one of the mount's own.
     pub fn path(&self, path: &str) -> String {
         format!("{}/{path}", self.path)
+    }
+
+    /// Where it is mounted, without a slash.
+    pub fn name(&self) -> &str {
+        &self.path
     }
 
     /// The client beneath.

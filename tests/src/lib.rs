@@ -26,9 +26,12 @@ mod log;
 mod plugin;
 pub mod process;
 mod server;
+pub mod twins;
+mod versioned_kv;
 
 pub use command::{Output, airlock, run, vault};
-pub use http::{Answer, Client, Mount};
+pub use http::{Answer, Client, Mount, RawAnswer};
 pub use log::{Line, Log};
 pub use plugin::Plugin;
 pub use server::{Server, Storage};
+pub use versioned_kv::{VERSIONED_KV, encoded};

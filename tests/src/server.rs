@@ -125,6 +125,11 @@ impl Server {
         Mount::new(self.client.clone(), path)
     }
 
+    /// What is mounted already.
+    pub fn mounted(&self, path: &str) -> Mount {
+        Mount::new(self.client.clone(), path)
+    }
+
     /// Mounts a registered plugin and hands back what Vault said.
     #[track_caller]
     pub fn try_mount(&self, path: &str, plugin: &str) -> Answer {
@@ -135,11 +140,7 @@ impl Server {
     /// What a mount's storage holds at a key, read past the engine; none where there is nothing.
     #[track_caller]
     pub fn stored(&self, mount: &str, key: &str) -> Option<String> {
-        let mounts = self.client.read("sys/mounts").expect_success("mounts");
-        let uuid = mounts.data()[format!("{mount}/")]["uuid"]
-            .as_str()
-            .expect("a mounted engine");
-        let answer = self.client.read(&format!("sys/raw/logical/{uuid}/{key}"));
+        let answer = self.client.read(&format!("{}/{key}", self.storage_of(mount)));
         if answer.status == 404 {
             return None;
         }
@@ -149,6 +150,38 @@ impl Server {
                 .unwrap()
                 .to_owned(),
         )
+    }
+
+    /// Every key in a mount's storage, listed past the engine.
+    #[track_caller]
+    pub fn stored_keys(&self, mount: &str) -> Vec<String> {
+        let root = self.storage_of(mount);
+        let mut keys = Vec::new();
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            let listed = self.client.list(&format!("{root}/{folder}"));
+            let names = listed.data()["keys"].as_array().cloned().unwrap_or_default();
+            for name in names.iter().filter_map(|name| name.as_str()) {
+                let path = format!("{folder}{name}");
+                let into = if name.ends_with('/') {
+                    &mut folders
+                } else {
+                    &mut keys
+                };
+                into.push(path);
+            }
+        }
+        keys
+    }
+
+    /// Where Vault shows a mount's storage.
+    #[track_caller]
+    fn storage_of(&self, mount: &str) -> String {
+        let mounts = self.client.read("sys/mounts").expect_success("mounts");
+        let uuid = mounts.data()[format!("{mount}/")]["uuid"]
+            .as_str()
+            .expect("a mounted engine");
+        format!("sys/raw/logical/{uuid}")
     }
 
     /// Takes a mount down, and its data with it.

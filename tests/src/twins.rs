@@ -1,0 +1,278 @@
+//! Two mounts that shall not be told apart: the same requests to both, and what differed in the answers.
+//!
+//! A request is a [`Step`], and a script is steps, one a line, as in
+//!
+//! ```text
+//! # comments and empty lines are left out
+//! POST data/team/db {"data": {"password": "s3cret"}}
+//! as reader: GET data/team/db?version=1 | X-Vault-Wrap-TTL: 60s
+//! until 404: GET data/short-lived
+//! ```
+//!
+//! [`Twins::run`] sends each to the one mount and then to the other, and hands back the [`Difference`]s. Status, headers
+//! and body must be the same but for what [`plain`] takes out, which is little, with a reason for each.
+//!
+//! Watch out: a path must be percent-encoded, as it is sent as it stands. What a step leaves behind is there for the
+//! next, so one true difference can bring others after it; read them from the top.
+
+pub mod drawn;
+mod plain;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub use plain::{Plain, plain, plain_text};
+
+use crate::http::Mount;
+
+/// How long a step waits for its status, on each side.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One request, with a path below the mount.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The name of who sends it; the root token where empty.
+    pub caller: String,
+    /// GET, POST, LIST and so on.
+    pub method: String,
+    /// Percent-encoded, with its query if there is one.
+    pub path: String,
+    /// Sent as it stands.
+    pub body: String,
+    /// Headers beyond those that every request has.
+    pub headers: Vec<(String, String)>,
+    /// Send it again until this is the answer's status.
+    pub until: Option<u16>,
+}
+
+impl Step {
+    /// A request by root, without a body.
+    pub fn new(method: &str, path: &str) -> Self {
+        Step {
+            caller: String::new(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            body: String::new(),
+            headers: Vec::new(),
+            until: None,
+        }
+    }
+
+    /// The same with a body.
+    pub fn body(mut self, body: impl fmt::Display) -> Self {
+        self.body = body.to_string();
+        self
+    }
+
+    /// The steps that a script's text tells. Panics at a line that is none.
+    pub fn script(text: &str) -> Vec<Step> {
+        text.lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(|line| line.parse().unwrap_or_else(|why| panic!("{why} in: {line}")))
+            .collect()
+    }
+}
+
+impl FromStr for Step {
+    type Err = &'static str;
+
+    fn from_str(line: &str) -> Result<Self, Self::Err> {
+        let mut step = Step::new("", "");
+        let mut rest = line;
+        while let Some((word, after)) = rest.split_once(": ") {
+            match word.split_once(' ') {
+                Some(("as", name)) => step.caller = name.to_owned(),
+                Some(("until", status)) => {
+                    step.until = Some(status.parse().map_err(|_| "no status after until")?);
+                }
+                _ => break,
+            }
+            rest = after;
+        }
+        if let Some((before, headers)) = rest.split_once(" | ") {
+            rest = before;
+            for header in headers.split(" | ") {
+                let (name, value) = header.split_once(": ").ok_or("a header without a value")?;
+                step.headers.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        let (method, rest) = rest.split_once(' ').ok_or("no path")?;
+        let (path, body) = rest.split_once(' ').unwrap_or((rest, ""));
+        step.method = method.to_owned();
+        step.path = if path == "." {
+            String::new()
+        } else {
+            path.to_owned()
+        };
+        step.body = body.to_owned();
+        Ok(step)
+    }
+}
+
+/// As [`Step::script`] reads it, but for a long body, which is cut.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.caller.is_empty() {
+            write!(f, "as {}: ", self.caller)?;
+        }
+        if let Some(status) = self.until {
+            write!(f, "until {status}: ")?;
+        }
+        let path = if self.path.is_empty() { "." } else { &self.path };
+        write!(f, "{} {path}", self.method)?;
+        match self.body.char_indices().nth(300) {
+            Some((end, _)) => write!(f, " {}… ({} bytes)", &self.body[..end], self.body.len())?,
+            None if self.body.is_empty() => (),
+            None => write!(f, " {}", self.body)?,
+        }
+        self.headers
+            .iter()
+            .try_for_each(|(name, value)| write!(f, " | {name}: {value}"))
+    }
+}
+
+/// A step that the two mounts answered differently.
+#[derive(Debug)]
+pub struct Difference {
+    /// Which step of the script, from 1.
+    pub number: usize,
+    /// The request.
+    pub step: Step,
+    /// The first mount's answer.
+    pub left: Plain,
+    /// The second mount's answer.
+    pub right: Plain,
+}
+
+/// The request and both answers, of long ones the part that differs.
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = [&self.left, &self.right].map(|answer| answer.to_string().chars().collect::<Vec<_>>());
+        let [left, right] = &texts;
+        let same = left
+            .iter()
+            .zip(right)
+            .take_while(|(left, right)| left == right)
+            .count();
+        let begin = same.saturating_sub(100);
+        writeln!(f, "{}. {}", self.number, self.step)?;
+        for (mark, text) in ['<', '>'].iter().zip(&texts) {
+            let shown: String = text.iter().skip(begin).take(500).collect();
+            let cut = if begin > 0 {
+                format!("{} … ", text[..3].iter().collect::<String>())
+            } else {
+                String::new()
+            };
+            writeln!(f, "   {mark} {cut}{shown}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The two mounts, and who calls them.
+pub struct Twins {
+    left: Mount,
+    right: Mount,
+    tokens: BTreeMap<String, String>,
+}
+
+impl Twins {
+    /// Both are called with the root token unless a step says otherwise.
+    pub fn new(left: Mount, right: Mount) -> Self {
+        Twins {
+            left,
+            right,
+            tokens: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a token with the rights that `policy` grants on both mounts; `MOUNT` in it stands for the mount's name.
+    #[track_caller]
+    pub fn caller(mut self, name: &str, policy: &str) -> Self {
+        let root = self.left.client();
+        let policy_name = self.policy(name);
+        let both = [&self.left, &self.right].map(|mount| policy.replace("MOUNT", mount.name()));
+        let body = serde_json::json!({"policy": both.concat()});
+        root.write(&format!("sys/policies/acl/{policy_name}"), body)
+            .expect_success("write a policy");
+        let body = serde_json::json!({"policies": [policy_name], "display_name": name});
+        let token = root
+            .write("auth/token/create", body)
+            .expect_success("make a token");
+        let token = token.body["auth"]["client_token"].as_str().unwrap().to_owned();
+        self.tokens.insert(name.to_owned(), token);
+        self
+    }
+
+    /// The name of a caller's policy.
+    pub fn policy(&self, caller: &str) -> String {
+        format!("{}-{}-{caller}", self.left.name(), self.right.name())
+    }
+
+    /// Adds a token that is there already.
+    pub fn token(mut self, name: &str, token: &str) -> Self {
+        self.tokens.insert(name.to_owned(), token.to_owned());
+        self
+    }
+
+    /// Sends every step to both mounts; what they answered differently, in order.
+    pub fn run(&self, steps: &[Step]) -> Vec<Difference> {
+        let differences = steps.iter().zip(1..).filter_map(|(step, number)| {
+            let left = self.send(&self.left, step);
+            let right = self.send(&self.right, step);
+            (left != right).then(|| Difference {
+                number,
+                step: step.clone(),
+                left,
+                right,
+            })
+        });
+        differences.collect()
+    }
+
+    /// Panics with the differences if there are any.
+    #[track_caller]
+    pub fn expect_none(&self, steps: &[Step]) {
+        let differences = self.run(steps);
+        let texts: Vec<String> = differences.iter().map(Difference::to_string).collect();
+        assert!(
+            texts.is_empty(),
+            "{} and {} answered {} of {} requests differently:\n{}",
+            self.left.name(),
+            self.right.name(),
+            texts.len(),
+            steps.len(),
+            texts.concat()
+        );
+    }
+
+    fn send(&self, mount: &Mount, step: &Step) -> Plain {
+        let client = match step.caller.as_str() {
+            "" => mount.client().clone(),
+            name => mount.client().with_token(&self.tokens[name]),
+        };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = client.try_send(&step.method, &mount.path(&step.path), &step.headers, &step.body);
+            let answer = match answer {
+                Ok(answer) => plain(&answer, mount.name()),
+                // A server that hangs up has answered too: the other must do the same.
+                Err(_) => Plain::hung_up(),
+            };
+            match step.until {
+                Some(status) if answer.status != status && Instant::now() < deadline => (),
+                _ => return answer,
+            }
+        }
+    }
+}
+
+/// Whether a text is JSON, so that two of them are compared as JSON.
+fn parse(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}

@@ -1,0 +1,118 @@
+//! A script drawn at random: many requests to few keys, so that they meet each other's leavings.
+
+use serde_json::{Value, json};
+
+use super::Step;
+
+/// What `AIRLOCK_SEED` says, 1 if it says nothing. Printed, so that a failed test shows it.
+#[expect(clippy::print_stdout, reason = "shown for a failed test only")]
+pub fn seed() -> u64 {
+    let seed =
+        std::env::var("AIRLOCK_SEED").map_or(1, |seed| seed.parse().expect("AIRLOCK_SEED is a number"));
+    println!("drawn with AIRLOCK_SEED={seed}");
+    seed
+}
+
+/// `length` requests to version 2. The same seed draws the same ones.
+pub fn version_2(length: usize, seed: u64) -> Vec<Step> {
+    let mut dice = Dice(seed);
+    (0..length).map(|_| dice.step()).collect()
+}
+
+/// The generator is SplitMix64: small, and the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut word = self.0;
+        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ (word >> 31)
+    }
+
+    /// Below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+
+    fn step(&mut self) -> Step {
+        let key = self.pick(&["a", "a/b", "team/db", "team/%C3%BC", "z"]);
+        let on = |folder: &str| format!("{folder}/{key}");
+        let folder = self.pick(&[
+            "metadata",
+            "metadata/",
+            "metadata/team",
+            "metadata/team/",
+            "metadata/a",
+        ]);
+        match self.below(32) {
+            0..8 => Step::new("POST", &on("data")).body(self.write()),
+            8..11 => Step::new("PATCH", &on("data")).body(self.write()),
+            11..13 => Step::new("GET", &on("data")),
+            13..15 => Step::new("GET", &format!("{}?version={}", on("data"), self.below(14))),
+            15..19 => Step::new("GET", &on("metadata")),
+            19 => Step::new("DELETE", &on("data")),
+            20 => Step::new("POST", &on("delete")).body(self.versions()),
+            21..23 => Step::new("POST", &on("undelete")).body(self.versions()),
+            23 => Step::new("POST", &on("destroy")).body(self.versions()),
+            24 => Step::new("GET", &format!("{}?depth={}", on("subkeys"), self.below(4))),
+            25 => Step::new("LIST", folder),
+            26 => Step::new("LIST", &format!("{folder}?exclude_deleted=true")),
+            27 => Step::new("POST", &on("metadata")).body(self.settings(true)),
+            28 => Step::new("PATCH", &on("metadata")).body(self.settings(true)),
+            29 => Step::new("POST", "config").body(self.settings(false)),
+            30 => Step::new("GET", "config"),
+            _ if self.below(3) == 0 => Step::new("DELETE", &on("metadata")),
+            _ => Step::new("GET", &on("data")),
+        }
+    }
+
+    fn write(&mut self) -> Value {
+        let mut body = json!({"data": self.value(3)});
+        if self.below(3) == 0 {
+            body["options"] = json!({"cas": self.below(6)});
+        }
+        body
+    }
+
+    /// An object, nested at most `depth` deep.
+    fn value(&mut self, depth: usize) -> Value {
+        let mut object = json!({});
+        for _ in 0..self.below(4) {
+            let name = self.pick(&["a", "b", "c", "ü"]);
+            object[name] = match self.below(6) {
+                0 => Value::Null,
+                1 => json!(self.next() >> 20),
+                2 => json!([1, "two", {"three": 3}]),
+                3 if depth > 0 => self.value(depth - 1),
+                _ => json!(format!("{:x}", self.next())),
+            };
+        }
+        object
+    }
+
+    fn versions(&mut self) -> Value {
+        let versions: Vec<usize> = (0..=self.below(3)).map(|_| self.below(14)).collect();
+        json!({ "versions": versions })
+    }
+
+    fn settings(&mut self, of_key: bool) -> Value {
+        let mut settings = json!({});
+        for _ in 0..=self.below(2) {
+            match self.below(4) {
+                0 => settings["max_versions"] = json!(self.below(6)),
+                1 => settings["cas_required"] = json!(self.below(4) == 0),
+                // Hours, so that no version ends while the script runs.
+                2 => settings["delete_version_after"] = json!(self.pick(&["0s", "1h", "90m"])),
+                _ if of_key => settings["custom_metadata"] = json!({"owner": self.pick(&["ann", "bea"])}),
+                _ => settings["delete_version_after"] = json!("-1s"),
+            }
+        }
+        settings
+    }
+}

@@ -1,0 +1,292 @@
+//! An answer without what may differ between two mounts that do the same.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use crate::http::RawAnswer;
+use crate::versioned_kv::VERSIONED_KV;
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plain {
+    /// The HTTP status; 0 where the server hung up instead.
+    pub status: u16,
+    /// All headers but those that [`plain`] names, sorted.
+    pub headers: Vec<(String, String)>,
+    /// The body, members sorted, numbers as they were written.
+    pub body: String,
+}
+
+impl Plain {
+    /// The server closed the connection without an answer.
+    pub(super) fn hung_up() -> Self {
+        Plain {
+            status: 0,
+            headers: Vec::new(),
+            body: "the server hung up".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Plain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status, self.body)?;
+        // Vault's headers are the same in nearly every answer: only the others tell something.
+        let rare = self.headers.iter().filter(|(name, value)| {
+            !matches!(
+                (name.as_str(), value.as_str()),
+                ("cache-control", "no-store")
+                    | ("content-type", "application/json")
+                    | ("strict-transport-security", "max-age=31536000; includeSubDomains")
+            )
+        });
+        for (name, value) in rare {
+            write!(f, " | {name}: {value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Takes out of an answer what two mounts of the same engine need not have in common, and nothing else:
+///
+/// - the header `date`; and `content-length` and `transfer-encoding`, because ids and times differ in length: the body is
+///   compared instead;
+/// - ids that Vault makes up for each request: `request_id`, and a wrapped answer's token and accessors;
+/// - times: each becomes its rank among the answer's times, so their order and equality still count, and a text that is
+///   no time in Vault's form stays as it is;
+/// - the mount's own name, where an answer repeats the path;
+/// - `mount_type`: it is the name in the catalog, which cannot be `kv` for a plugin;
+/// - `client_id` in an attribution: Vault does not send it to plugins;
+/// - the order of members in a body: Vault sorts those of a plugin's answer, and those of its own at times;
+/// - the end of an error that repeats a value which could not be converted: Airlock puts no request data into errors;
+/// - `lease_duration` of an answer with the empty `lease_id`, as the answers of version 1 have it: a plugin that gave
+///   one would make Vault register a lease.
+pub fn plain(answer: &RawAnswer, mount: &str) -> Plain {
+    let mut headers: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !["date", "content-length", "transfer-encoding"].contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), without_mount(value, mount)))
+        .collect();
+    headers.sort();
+    let body = match super::parse(&answer.text) {
+        Some(mut body) => {
+            let mut times = Vec::new();
+            collect_times(&body, &mut times);
+            times.sort();
+            times.dedup();
+            take_out(&mut body, &times, mount);
+            body.sort_all_objects();
+            // Vault ends a JSON body with a line feed.
+            format!(
+                "{body}{}",
+                if answer.text.ends_with('\n') {
+                    ""
+                } else {
+                    " (no line feed)"
+                }
+            )
+        }
+        None => without_mount(&answer.text, mount),
+    };
+    Plain {
+        status: answer.status,
+        headers,
+        body,
+    }
+}
+
+/// As [`plain`], for what a command prints; lines of JSON that differ go whole.
+pub fn plain_text(text: &str, mount: &str) -> String {
+    let word = |word: &str| {
+        let bare = word.trim_matches(|char| !char::is_alphanumeric(char));
+        match bare {
+            _ if bare == mount => word.replace(bare, "MOUNT"),
+            VERSIONED_KV => word.replace(bare, "kv"),
+            _ if is_uuid(bare) => word.replace(bare, "(an id)"),
+            _ if in_full(bare).is_some() => word.replace(bare, "(a time)"),
+            _ => word.to_owned(),
+        }
+    };
+    let differs = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with(r#""client_id":"#) || line.starts_with(r#""lease_duration":"#)
+    };
+    let lines = text.lines().filter(|line| !differs(line));
+    let lines = lines.map(|line| {
+        // `vault` fills a column with spaces to the length of its longest word, so their number is left out.
+        let words = line
+            .split_whitespace()
+            .filter(|word| !word.starts_with("client_id:"));
+        words.map(word).collect::<Vec<_>>().join(" ")
+    });
+    without_mount(&lines.collect::<Vec<_>>().join("\n"), mount)
+}
+
+fn without_mount(text: &str, mount: &str) -> String {
+    text.replace(&format!("{mount}/"), "MOUNT/")
+}
+
+/// `… got unconvertible type 'string', value: 'what was sent'`, without what was sent.
+fn without_value(text: &str) -> String {
+    match text.split_once(", value: '") {
+        Some((before, _)) if before.contains("expected type") => before.to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
+fn take_out(value: &mut Value, times: &[String], mount: &str) {
+    match value {
+        Value::Object(members) => {
+            let leaseless = members.get("lease_id") == Some(&json!(""));
+            if leaseless && let Some(duration) = members.get_mut("lease_duration") {
+                *duration = json!("(a plugin's is 0)");
+            }
+            if members.contains_key("actor") && members.contains_key("operation") {
+                members.shift_remove("client_id");
+            }
+            for (name, member) in members.iter_mut() {
+                match placeholder(name, member, times) {
+                    Some(placeholder) => *member = json!(placeholder),
+                    None => take_out(member, times, mount),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| take_out(item, times, mount)),
+        Value::String(text) => *text = without_value(&without_mount(text, mount)),
+        _ => (),
+    }
+}
+
+/// What stands for a member's value, if it is one that may differ.
+fn placeholder(name: &str, value: &Value, times: &[String]) -> Option<String> {
+    let text = value.as_str()?;
+    let stands_for = match name {
+        "request_id" | "wrapped_accessor" | "accessor" if is_uuid(text) || name == "accessor" => "(an id)",
+        "token" if text.starts_with("hvs.") => "(a token)",
+        "mount_type" if text == "kv" || text == VERSIONED_KV => "(a KV engine)",
+        "creation_time" => "(a time)", // of a wrapping token, in the server's time zone
+        _ if name.ends_with("_time") => {
+            let rank = times
+                .iter()
+                .position(|time| *time == in_full(text).unwrap_or_default())?;
+            return Some(format!("(time {rank})"));
+        }
+        _ => return None,
+    };
+    Some(stands_for.to_owned())
+}
+
+fn collect_times(value: &Value, into: &mut Vec<String>) {
+    let members = |members: &Map<String, Value>, into: &mut Vec<String>| {
+        for (name, member) in members {
+            match member
+                .as_str()
+                .filter(|_| name.ends_with("_time"))
+                .and_then(in_full)
+            {
+                Some(time) => into.push(time),
+                None => collect_times(member, into),
+            }
+        }
+    };
+    match value {
+        Value::Object(object) => members(object, into),
+        Value::Array(items) => items.iter().for_each(|item| collect_times(item, into)),
+        _ => (),
+    }
+}
+
+/// A time in Vault's form (RFC 3339, UTC, up to nine decimals, none at the end that is zero) with all its decimals, so
+/// that the order of texts is that of times; none if it is not in that form.
+fn in_full(text: &str) -> Option<String> {
+    let text = text.strip_suffix('Z')?;
+    let (seconds, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let form = "dddd-dd-ddTdd:dd:dd";
+    let fits = seconds.len() == form.len()
+        && seconds.bytes().zip(form.bytes()).all(|(byte, form)| match form {
+            b'd' => byte.is_ascii_digit(),
+            _ => byte == form,
+        });
+    let trimmed = decimals.len() <= 9
+        && decimals.bytes().all(|byte| byte.is_ascii_digit())
+        && !decimals.ends_with('0')
+        && (decimals.is_empty() != text.contains('.'));
+    (fits && trimmed).then(|| format!("{seconds}.{decimals:0<9}"))
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.char_indices().all(|(at, char)| match at {
+            8 | 13 | 18 | 23 => char == '-',
+            _ => char.is_ascii_hexdigit(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Plain {
+        plain(
+            &RawAnswer {
+                status: 200,
+                headers: vec![("date".to_owned(), "today".to_owned())],
+                text: format!("{text}\n"),
+            },
+            "one",
+        )
+    }
+
+    #[test]
+    fn times_are_compared_by_their_order() {
+        let answer = |first, second| of(&json!({"created_time": first, "deletion_time": second}).to_string());
+        let (early, late) = ("2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.49Z");
+        assert_eq!(answer(late, early), answer(early, "2027-01-01T00:00:00Z"));
+        assert_ne!(answer(late, early), answer(early, late));
+        assert_ne!(answer(early, early), answer(early, late));
+        assert_ne!(answer(early, ""), answer(early, late));
+    }
+
+    #[test]
+    fn text_that_is_no_time_of_vaults_is_compared_as_it_is() {
+        for wrong in [
+            "2026-01-01T00:00:00.50Z",
+            "2026-01-01T00:00:00+00:00",
+            "2026-01-01T00:00:00.Z",
+            "soon",
+        ] {
+            let right = json!({"created_time": "2026-01-01T00:00:00.5Z"}).to_string();
+            assert_ne!(
+                of(&json!({"created_time": wrong}).to_string()),
+                of(&right),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn client_id_goes_from_attributions_only() {
+        let (with, without) = (
+            r#"{"actor":"root","client_id":"x","operation":"create"}"#,
+            r#"{"actor":"root","operation":"create"}"#,
+        );
+        assert_eq!(of(with), of(without));
+        assert_ne!(of(r#"{"client_id":"x"}"#), of("{}"));
+    }
+
+    #[test]
+    fn form_of_numbers_counts_and_order_of_members_does_not() {
+        assert_eq!(of(r#"{"a":1,"b":2}"#), of(r#"{"b":2,"a":1}"#));
+        assert_ne!(of(r#"{"a":100}"#), of(r#"{"a":1e2}"#));
+    }
+
+    #[test]
+    fn lease_of_its_own_is_a_difference() {
+        let answer = |id, duration| of(&json!({"lease_id": id, "lease_duration": duration}).to_string());
+        assert_eq!(answer("", 0), answer("", 2_764_800));
+        assert_ne!(answer("", 0), answer("one/a/x", 0));
+        assert_ne!(answer("one/a/x", 0), answer("one/a/x", 60));
+    }
+}
