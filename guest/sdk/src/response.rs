@@ -73,8 +73,21 @@ impl Response {
     /// engines do for a 404 that says more. Leases and headers do not travel with it.
     #[must_use]
     pub fn with_status(self, request: &Request, status: u16) -> Response {
-        let body = Object::text(|body| {
-            body.string("request_id", &request.id).string("lease_id", "");
+        let body = self.body(&request.id, "");
+        Response::raw(status, Some(&body))
+    }
+
+    /// Answers with the whole body that Vault makes of this answer, so that Vault passes numbers on as they are instead of
+    /// making 64-bit floats of them. Leases and headers do not travel with it, and it must not be wrapped.
+    #[must_use]
+    pub fn finished(self, request: &Request) -> Response {
+        let body = self.body(&request.id, &request.mount_type) + "\n";
+        Response::raw(200, Some(&body))
+    }
+
+    fn body(&self, request_id: &str, mount_type: &str) -> String {
+        Object::text(|body| {
+            body.string("request_id", request_id).string("lease_id", "");
             body.json("renewable", "false").json("lease_duration", "0");
             body.json("data", self.data.as_deref().unwrap_or("null"));
             body.json("wrap_info", "null");
@@ -84,24 +97,23 @@ impl Response {
                 let warnings: Vec<&str> = self.warnings.iter().map(String::as_str).collect();
                 body.strings("warnings", &warnings);
             }
-            body.json("auth", "null").string("mount_type", "");
-        });
-        Response::bare_status(status, |data| {
-            // As text, so that the audit log hashes it. It is never taken for base64, as it begins with a brace.
-            data.string("http_raw_body", &body);
+            body.json("auth", "null").string("mount_type", mount_type);
         })
     }
 
     /// Answers with a status and no body.
     pub fn status(status: u16) -> Response {
-        Response::bare_status(status, |_| ())
+        Response::raw(status, None)
     }
 
-    fn bare_status(status: u16, body: impl FnOnce(&mut Object<'_>)) -> Response {
+    fn raw(status: u16, body: Option<&str>) -> Response {
         Response::text(Object::text(|data| {
             data.json("http_status_code", &status.to_string());
             data.string("http_content_type", "application/json");
-            body(data);
+            if let Some(body) = body {
+                // As text, so that the audit log hashes it. It is never taken for base64, as it begins with a brace.
+                data.string("http_raw_body", body);
+            }
         }))
     }
 
@@ -242,6 +254,14 @@ mod tests {
             json!({ "request_id": "7", "lease_id": "", "renewable": false, "lease_duration": 0,
                 "data": { "data": null }, "wrap_info": null, "warnings": ["old"], "auth": null, "mount_type": "" })
         );
+        let finished = Response::json(&json!({ "n": 1 })).unwrap().finished(&Request {
+            mount_type: "kv".into(),
+            ..request
+        });
+        let data: serde_json::Value = serde_json::from_str(&finished.data.unwrap()).unwrap();
+        let body = data["http_raw_body"].as_str().unwrap();
+        assert!(body.ends_with("\"auth\":null,\"mount_type\":\"kv\"}\n"), "{body}");
+        assert_eq!(data["http_status_code"], 200);
         let bare = Response::status(404).data.unwrap();
         assert_eq!(
             bare,

@@ -10,6 +10,7 @@ use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 use crate::extensions::Extensions;
 use crate::fields::Int;
 use crate::key::Key;
+use crate::model::KeyMetadata;
 use crate::names::Names;
 use crate::{Path, invalid, key, metadata, passthrough, upgrade};
 
@@ -36,22 +37,22 @@ fn list_below(cx: &Context, at: Fields) -> Result<Response> {
     if !Extensions::on(cx).recursive_list {
         return Ok(invalid::answer(cx));
     }
-    Ok(Response::list(recursive(cx, &at.path, &at.after, at.limit.0)?))
+    recursive(cx, &at)
 }
 
 fn list_detailed(cx: &Context, at: Fields) -> Result<Response> {
     if !Extensions::on(cx).detailed_list {
         return Ok(invalid::answer(cx));
     }
-    let names = page(folder(cx, &at.path)?, &at.after, at.limit.0);
+    let (mut names, mut about) = (Vec::new(), Map::new());
+    for entry in page(folder(cx, &at.path)?, at) {
+        if let Some(metadata) = entry.metadata(cx)? {
+            about.insert(entry.name.clone(), metadata::shown(&metadata));
+        }
+        names.push(entry.name);
+    }
     if names.is_empty() {
         return Ok(Response::list(names));
-    }
-    let mut about = Map::new();
-    for name in &names {
-        if let Some((_, key)) = Key::find(cx, &format!("{}{name}", at.path))? {
-            about.insert(name.clone(), metadata::shown(&key));
-        }
     }
     let mut data = Map::new();
     data.insert("keys".into(), names.into());
@@ -59,73 +60,126 @@ fn list_detailed(cx: &Context, at: Fields) -> Result<Response> {
     Response::json(&Value::Object(data))
 }
 
-/// The names in a folder of version 2, in order. The path is empty or ends in `/`.
-pub(crate) fn folder(cx: &Context, path: &str) -> Result<Vec<String>> {
-    let mut names = stored(cx, key::METADATA, path)?;
-    if upgrade::is_pending(cx)? {
-        names.extend(stored(cx, passthrough::VALUES, path)?);
-        names.sort_unstable();
-        names.dedup();
-    }
-    Ok(names)
+/// What is in a folder: a key, or a folder if its name ends in `/`.
+pub(crate) struct Entry {
+    pub name: String,
+    /// Its whole path as storage sees it.
+    stored: String,
 }
 
-/// The names in a folder below a storage prefix, in order.
-pub(crate) fn stored(cx: &Context, prefix: &str, path: &str) -> Result<Vec<String>> {
-    let Some(names) = Names::load(cx)? else {
+impl Entry {
+    pub(crate) fn is_folder(&self) -> bool {
+        self.name.ends_with('/')
+    }
+
+    /// The metadata of a key of version 2; none of a folder.
+    pub(crate) fn metadata(&self, cx: &Context) -> Result<Option<KeyMetadata>> {
+        if self.is_folder() {
+            return Ok(None);
+        }
+        Key::named(cx, self.stored.clone()).metadata()
+    }
+}
+
+/// What is in a folder of version 2, in order. The path is empty or ends in `/`.
+pub(crate) fn folder(cx: &Context, path: &str) -> Result<Vec<Entry>> {
+    let Some(folders) = Folders::of_version_2(cx)? else {
         return Ok(Vec::new());
     };
-    let folder = match path {
-        "" => String::new(),
-        path => names.encrypt(path.trim_end_matches('/'))? + "/",
+    folders.entries(&folders.stored(path)?)
+}
+
+/// What is in a folder of version 1, in order.
+pub(crate) fn folder_of_version_1(cx: &Context, path: &str) -> Result<Vec<Entry>> {
+    let Some(folders) = Folders::below(cx, &[passthrough::VALUES])? else {
+        return Ok(Vec::new());
     };
-    let entries = cx.storage.list(&format!("{prefix}{folder}"))?;
-    let plain = entries.iter().map(|entry| names.decrypt(&folder, entry));
-    let mut plain = plain.collect::<Result<Vec<_>>>()?;
-    plain.sort_unstable();
-    Ok(plain)
+    folders.entries(&folders.stored(path)?)
 }
 
-/// Those after a name, and no more than `limit` of them unless that is 0 or less.
-pub(crate) fn page(names: Vec<String>, after: &str, limit: i64) -> Vec<String> {
-    let after = names.into_iter().filter(|name| name.as_str() > after);
-    after.take(at_most(limit)).collect()
+/// The entries that a request asks for: those after a name, and no more than its limit.
+pub(crate) fn page(entries: Vec<Entry>, asked: Fields) -> impl Iterator<Item = Entry> {
+    let most = asked.at_most();
+    let after = entries.into_iter().filter(move |entry| entry.name > asked.after);
+    after.take(most)
 }
 
-/// All keys below a folder, relative to it and in order: those after a name, and so many.
-pub(crate) fn recursive(cx: &Context, path: &str, after: &str, limit: i64) -> Result<Vec<String>> {
+/// All keys below a folder, relative to it and in order.
+pub(crate) fn recursive(cx: &Context, asked: &Fields) -> Result<Response> {
     let mut found = Vec::new();
-    collect(cx, path, "", after, at_most(limit), &mut found)?;
-    Ok(found)
+    if let Some(folders) = Folders::of_version_2(cx)? {
+        folders.collect(&folders.stored(&asked.path)?, "", asked, &mut found)?;
+    }
+    Ok(Response::list(found))
 }
 
-fn collect(
-    cx: &Context,
-    path: &str,
-    below: &str,
-    after: &str,
-    limit: usize,
-    found: &mut Vec<String>,
-) -> Result<()> {
-    for name in folder(cx, &format!("{path}{below}"))? {
-        if found.len() >= limit {
-            return Ok(());
-        }
-        let name = format!("{below}{name}");
-        if !name.ends_with('/') {
-            if name.as_str() > after {
-                found.push(name);
-            }
-        } else if name.as_str() > after || after.starts_with(&name) {
-            collect(cx, path, &name, after, limit, found)?;
+impl Fields {
+    fn at_most(&self) -> usize {
+        let limit = usize::try_from(self.limit.0).ok();
+        limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX)
+    }
+}
+
+/// The folders of a mount.
+struct Folders<'c> {
+    cx: &'c Context,
+    names: Names,
+    /// Where they are stored.
+    prefixes: &'static [&'static str],
+}
+
+impl<'c> Folders<'c> {
+    fn of_version_2(cx: &'c Context) -> Result<Option<Folders<'c>>> {
+        // What is not upgraded yet is there all the same.
+        if upgrade::is_pending(cx)? {
+            Folders::below(cx, &[key::METADATA, passthrough::VALUES])
+        } else {
+            Folders::below(cx, &[key::METADATA])
         }
     }
-    Ok(())
-}
 
-fn at_most(limit: i64) -> usize {
-    usize::try_from(limit)
-        .ok()
-        .filter(|limit| *limit > 0)
-        .unwrap_or(usize::MAX)
+    /// None if nothing was ever stored.
+    fn below(cx: &'c Context, prefixes: &'static [&'static str]) -> Result<Option<Folders<'c>>> {
+        let names = Names::load(cx)?;
+        Ok(names.map(|names| Folders { cx, names, prefixes }))
+    }
+
+    /// The path of a folder as storage sees it.
+    fn stored(&self, path: &str) -> Result<String> {
+        match path.trim_end_matches('/') {
+            "" if path.len() < 2 => Ok(String::new()),
+            folder => Ok(self.names.encrypt(folder)? + "/"),
+        }
+    }
+
+    fn entries(&self, folder: &str) -> Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for prefix in self.prefixes {
+            for entry in self.cx.storage.list(&format!("{prefix}{folder}"))? {
+                entries.push(Entry {
+                    name: self.names.decrypt(folder, &entry)?,
+                    stored: format!("{folder}{entry}"),
+                });
+            }
+        }
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        entries.dedup_by(|a, b| a.name == b.name);
+        Ok(entries)
+    }
+
+    fn collect(&self, folder: &str, below: &str, asked: &Fields, found: &mut Vec<String>) -> Result<()> {
+        for entry in self.entries(folder)? {
+            if found.len() >= asked.at_most() {
+                return Ok(());
+            }
+            let name = format!("{below}{}", entry.name);
+            let is_after = name > asked.after;
+            if !entry.is_folder() {
+                found.extend(is_after.then_some(name));
+            } else if is_after || asked.after.starts_with(&name) {
+                self.collect(&entry.stored, &name, asked, found)?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -18,11 +18,7 @@ pub(crate) const PATH: Path = &route("metadata/{path...}")
     .patch(patch)
     .delete(delete)
     .list(list)
-    .scan(|cx, at: Fields| {
-        Ok(Response::list(list::recursive(
-            cx, &at.path, &at.after, at.limit.0,
-        )?))
-    });
+    .scan(|cx, at: list::Fields| list::recursive(cx, &at));
 
 fields! {
     struct Fields {
@@ -45,6 +41,15 @@ fields! {
     }
 }
 
+impl From<Fields> for list::Fields {
+    fn from(fields: Fields) -> list::Fields {
+        let Fields {
+            path, after, limit, ..
+        } = fields;
+        list::Fields { path, after, limit }
+    }
+}
+
 impl Fields {
     /// The path of the key: of Vault's engine, too, a slash at its end says nothing here.
     fn key(&self) -> &str {
@@ -57,23 +62,20 @@ fn exists(cx: &Context, at: Fields) -> Result<bool> {
 }
 
 fn list(cx: &Context, at: Fields) -> Result<Response> {
-    let mut names = list::folder(cx, &at.path)?;
+    let mut entries = list::folder(cx, &at.path)?;
     if at.exclude_deleted {
         let mut kept = Vec::new();
-        for name in names {
-            if name.ends_with('/') || !has_deletion_time(cx, &format!("{}{name}", at.path))? {
-                kept.push(name);
+        for entry in entries {
+            let metadata = entry.metadata(cx)?;
+            let current = metadata.as_ref().and_then(KeyMetadata::current);
+            if current.is_none_or(|version| version.deletion_time.is_none()) {
+                kept.push(entry);
             }
         }
-        names = kept;
+        entries = kept;
     }
-    Ok(Response::list(list::page(names, &at.after, at.limit.0)))
-}
-
-fn has_deletion_time(cx: &Context, path: &str) -> Result<bool> {
-    let current = Key::find(cx, path)?
-        .and_then(|(_, mut metadata)| metadata.versions.remove(&metadata.current_version));
-    Ok(current.is_some_and(|version| version.deletion_time.is_some()))
+    let names = list::page(entries, at.into()).map(|entry| entry.name);
+    Ok(Response::list(names))
 }
 
 fn read(cx: &Context, at: Fields) -> Result<Option<Response>> {

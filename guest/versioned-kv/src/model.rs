@@ -109,6 +109,11 @@ impl KeyMetadata {
             .unwrap_or(self.current_version)
     }
 
+    /// The current version, if it is kept.
+    pub(crate) fn current(&self) -> Option<&VersionMetadata> {
+        self.versions.get(&self.current_version)
+    }
+
     /// The version of a number, if it is kept.
     pub(crate) fn version(&mut self, number: i64) -> Option<&mut VersionMetadata> {
         self.versions.get_mut(&u64::try_from(number).ok()?)

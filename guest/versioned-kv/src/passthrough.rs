@@ -46,7 +46,7 @@ fn read(cx: &Context, at: At) -> Result<Option<Response>> {
     let finished = cx.request.wrap.is_none() && exact::has_number_that_changes(&text);
     response.data = Some(text);
     Ok(Some(if finished {
-        response.with_status(&cx.request, 200)
+        response.finished(&cx.request)
     } else {
         response
     }))
@@ -95,8 +95,8 @@ fn delete(cx: &Context, at: At) -> Result<()> {
 }
 
 fn list(cx: &Context, at: list::Fields) -> Result<Response> {
-    let names = list::stored(cx, VALUES, &at.path)?;
-    Ok(Response::list(list::page(names, &at.after, at.limit.0)))
+    let entries = list::page(list::folder_of_version_1(cx, &at.path)?, at);
+    Ok(Response::list(entries.map(|entry| entry.name)))
 }
 
 /// Where the value of a path is stored, unless nothing can be there.
