@@ -24,9 +24,10 @@ test: vault venv ## Run every test; those against a real Vault build it first
 	guest/build.sh --with-tests
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" $(CARGO) test --release --locked --workspace --no-fail-fast
 
-dev: vault-dev ## Run a Vault development server with the KV guest mounted, until Ctrl-C
+dev: build ## Serve the guests behind Vault's API with `airlock dev`, until Ctrl-C; needs neither Vault nor Go
+	@guest/dev.sh
 
-vault-dev: build vault ## The same: a real Vault
+vault-dev: build vault ## Run a real Vault development server with the KV guest mounted, until Ctrl-C
 	@tests/vault/dev.sh "$$(tests/vault/build.sh)"
 
 lint: ## Check format, lints and dependencies
@@ -43,5 +44,6 @@ clean: ## Remove everything that was built
 vault: ## Build the real Vault, target/vault/vault, unless AIRLOCK_VAULT names one
 	@tests/vault/build.sh >/dev/null
 
-venv: ## Make the Python environment of the client tests, target/venv
+venv: ## Make the Python environment of the client tests, target/venv, and get a Chromium where that can be done
 	@tests/clients/venv.sh
+	@tests/clients/browser.sh >/dev/null || echo "make: the page of airlock dev will not be tested" >&2

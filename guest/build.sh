@@ -4,6 +4,7 @@
 #   guest/build.sh                every guest that ships
 #   guest/build.sh --with-tests   and those that only tests use
 #   guest/build.sh NAME…          these
+#   guest/build.sh --list         builds nothing; writes the names of those that ship
 #
 # The host binary must have been built: it wraps what the compiler wrote as a component. AIRLOCK names another.
 set -eu
@@ -28,7 +29,8 @@ guests() {
 case ${1-} in
     '') names=$(guests shipped) ;;
     --with-tests) names=$(guests all) ;;
-    -*) die "unknown option $1; usage: guest/build.sh [--with-tests | NAME…]" ;;
+    --list) guests shipped; exit ;;
+    -*) die "unknown option $1; usage: guest/build.sh [--with-tests | --list | NAME…]" ;;
     *) names=$* ;;
 esac
 for name in $names; do

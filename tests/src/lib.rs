@@ -12,6 +12,8 @@
 //! assert_eq!(kv.write("greeting", json!({"value": "hello"})).status, 200);
 //! ```
 //!
+//! A [`DevServer`] is `airlock dev` in place of a Vault.
+//!
 //! Watch out for three things. The host, the guests and Vault are not built here: `make test` builds them first, and
 //! [`files`] says where they lie. Tests of one file share a server where they can, because its start takes two seconds,
 //! so each of them needs a mount of its own. And nothing here returns an error: a helper that cannot go on panics with
@@ -20,9 +22,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
 mod command;
+mod dev_server;
 pub mod files;
 mod http;
 mod log;
+mod mask;
 mod plugin;
 pub mod process;
 mod server;
@@ -30,8 +34,10 @@ pub mod twins;
 mod versioned_kv;
 
 pub use command::{Output, airlock, run, vault};
+pub use dev_server::{DevServer, TOKEN};
 pub use http::{Answer, Client, Mount, RawAnswer};
 pub use log::{Line, Log};
+pub use mask::masked;
 pub use plugin::Plugin;
 pub use server::{Server, Storage};
 pub use versioned_kv::{VERSIONED_KV, encoded};

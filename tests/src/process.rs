@@ -64,6 +64,11 @@ pub fn kill(pid: u32) {
     );
 }
 
+/// SIGSTOP: the process does nothing more until it is killed.
+pub fn stop(pid: u32) {
+    rustix::process::kill_process(to_pid(pid), Signal::STOP).unwrap();
+}
+
 /// Waits until a child of this process has ended. It stays in the kernel's table until its owner waits for it, so that
 /// nobody else gets its number.
 pub(crate) fn wait_for_child(pid: u32) {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the real Vault that the tests and `make dev` run, at target/vault/vault: Vault publishes no binary through any
+# Builds the real Vault that the tests and `make vault-dev` run, at target/vault/vault: Vault publishes no binary through any
 # package registry, but its command line is a Go package.
 #
 #   tests/vault/build.sh     the path of the server to use is all it writes on standard output

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A real Vault development server with Airlock registered, mounted at `demo` and serving the KV guest, until Ctrl-C.
 #
-#   tests/vault/dev.sh VAULT      VAULT is the server's binary; `make dev` builds everything and calls this
+#   tests/vault/dev.sh VAULT      VAULT is the server's binary; `make vault-dev` builds everything and calls this
 #
 # AIRLOCK_DEV_PORT: where it listens on loopback, 8200 unless set.
 set -eu
@@ -11,7 +11,7 @@ airlock=$target/release/airlock
 guest=$target/guests/kv.wasm
 port=${AIRLOCK_DEV_PORT:-8200}
 
-die() { echo "make dev: $*" >&2; exit 1; }
+die() { echo "make vault-dev: $*" >&2; exit 1; }
 [ -x "$airlock" ] && [ -f "$guest" ] || die "$airlock or $guest is missing: run make build"
 
 sha256() { { sha256sum "$1" 2>/dev/null || shasum -a 256 "$1"; } | cut -c-64; }

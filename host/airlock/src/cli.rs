@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use airlock_dev_server::Clock;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
@@ -39,8 +40,11 @@ pub enum Command {
 
     /// Serve guests behind Vault's HTTP API on this machine, without a Vault, for development
     ///
-    /// The `vault` command, curl and hvac work with it as with a Vault whose engines they use. It listens on loopback
-    /// only, has one token that may do everything, and encrypts nothing. A guest whose file changes is taken in place.
+    /// The `vault` command, curl and hvac work with it as with a Vault whose engines they use, and so does a page at /ui.
+    /// A guest whose file changes is taken in place.
+    ///
+    /// This is a development server and no Vault: it listens on loopback only, has one token that may do everything, and
+    /// stores what it is given as it is, without encryption. Give it no secret that matters.
     Dev(DevArgs),
 
     /// Say whether `serve` with the same arguments would work, and how to register it
@@ -144,7 +148,7 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct DevArgs {
     /// Mount a guest at a path; repeatable. Its type is its file's name without `.wasm`
-    #[arg(long, value_name = "PATH=GUEST", required = true)]
+    #[arg(long, value_name = "PATH=GUEST")]
     pub mount: Vec<MountArg>,
 
     /// Where to listen, on loopback
@@ -163,9 +167,11 @@ pub struct DevArgs {
     #[arg(long)]
     pub memory: bool,
 
-    /// Start with the clock held; the page at /ui moves it, and leases and the periodic tick follow
-    #[arg(long)]
-    pub clock_held: bool,
+    /// The clock that leases, the periodic tick and guests follow: `running` or `held`, and how far it is ahead of now,
+    /// as in `held+90d` or `+8h`. `vault write sys/clock advance=1h` moves it later, `held=true` holds it, as does the
+    /// page at /ui
+    #[arg(long, value_name = "CLOCK", default_value = "running")]
+    pub clock: Clock,
 
     #[command(flatten)]
     pub limits: LimitArgs,

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use airlock_dev_server::{Clock, DevServer, EngineFactory, EngineInfo, MountSetup, Settings, Store};
+use airlock_dev_server::{DevServer, EngineFactory, EngineInfo, MountSetup, Settings, Store};
 use airlock_sandbox::Services;
 use anyhow::{Context as _, Result, bail};
 use parking_lot::RwLock;
+use tokio::signal::unix::{SignalKind, signal};
 use vault_plugin::{Backend, Error, async_trait};
 
 use crate::bridge::{Dev, DevJournal};
@@ -26,7 +27,7 @@ mod terminal;
 /// How often the guests' files are looked at.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// Serves until Ctrl-C.
+/// Serves until Ctrl-C, or SIGTERM.
 pub async fn run(args: DevArgs) -> Result<()> {
     let guests = Arc::new(Guests::load(&args).await?);
     let store = match &args.storage {
@@ -41,11 +42,7 @@ pub async fn run(args: DevArgs) -> Result<()> {
         listen: args.listen,
         token: token.clone(),
         store,
-        clock: if args.clock_held {
-            Clock::held(SystemTime::now())
-        } else {
-            Clock::running()
-        },
+        clock: args.clock,
         observer: Box::new(Terminal),
         factory: Box::new(Factory(guests.clone())),
     })
@@ -56,8 +53,10 @@ pub async fn run(args: DevArgs) -> Result<()> {
             .await?;
     }
     terminal::banner(&server, &token, args.storage.as_deref());
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended.context("cannot wait for Ctrl-C")?,
+        _ = terminate.recv() => {}
         () = watch(&server, &guests) => {}
     }
     server.stop().await;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::go::to_text;
@@ -51,9 +51,9 @@ impl Answer {
     }
 
     /// 307 to another path of this server, or to wherever an engine says, as Go writes it.
-    pub(crate) fn redirect(to: &str, with_body: bool) -> Answer {
+    pub(crate) fn redirect(to: &str, method: &Method) -> Answer {
         let mut answer = Answer::empty(307).with_header("location", to);
-        if with_body {
+        if matches!(*method, Method::GET | Method::HEAD) {
             let shown = to
                 .replace('&', "&amp;")
                 .replace('<', "&lt;")
@@ -63,6 +63,21 @@ impl Answer {
             answer.body = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n").into();
         }
         answer
+    }
+
+    /// What Go answers to what is no HTTP.
+    pub(crate) fn bad_request() -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        Answer {
+            status: StatusCode::BAD_REQUEST,
+            headers,
+            body: Bytes::from_static(b"400 Bad Request"),
+        }
     }
 
     pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Answer {

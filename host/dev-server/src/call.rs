@@ -2,11 +2,12 @@
 
 mod body;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Method, Uri, request};
+use http::{HeaderMap, HeaderValue, Method, Uri, request};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use vault_plugin::{Json, Operation};
@@ -97,7 +98,7 @@ impl Head {
         let mut query = Query::of(&parts.uri);
         let operation = match parts.method.as_str() {
             "HELP" => Operation::Help,
-            "GET" if !query.first("help").is_empty() => Operation::Help,
+            _ if !query.first("help").is_empty() => Operation::Help,
             "GET" => match query.first("list") {
                 "" => Operation::Read,
                 "1" | "t" | "T" | "true" | "TRUE" | "True" => {
@@ -111,12 +112,12 @@ impl Head {
             "PATCH" => Operation::Patch,
             "DELETE" => Operation::Delete,
             "LIST" => Operation::List,
-            "SCAN" => Operation::Scan,
             "HEAD" => Operation::Header,
-            "OPTIONS" => return Err(Refusal::unsupported_operation()),
+            // Vault has no name for it and sends it on.
+            "OPTIONS" => Operation::Other(String::new()),
             _ => return Err(Refusal::status(405)),
         };
-        if matches!(operation, Operation::List | Operation::Scan) && !path.ends_with('/') {
+        if operation == Operation::List && !path.ends_with('/') {
             path.push('/');
         }
         Ok(Head {
@@ -188,17 +189,21 @@ pub(crate) fn cleaned(method: &Method, path: &str) -> Option<String> {
         }
     }
     let mut clean = format!("/{}", segments.join("/"));
-    if clean != "/" && (path.ends_with('/') || path.ends_with("/.") || path.ends_with("/..")) {
+    if clean != "/" && path.ends_with('/') {
         clean.push('/');
     }
     (clean != path).then_some(clean)
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
+/// Whether each `%` is followed by two hexadecimal digits, which Go insists on.
+pub(crate) fn is_percent_encoded(text: &[u8]) -> bool {
+    let mut parts = text.split(|byte| *byte == b'%').skip(1);
+    parts.all(|part| part.len() >= 2 && part[..2].iter().all(u8::is_ascii_hexdigit))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Cow<'a, str> {
+    let value = headers.get(name).map(HeaderValue::as_bytes);
+    String::from_utf8_lossy(value.unwrap_or_default())
 }
 
 pub(crate) fn token(headers: &HeaderMap) -> String {
@@ -215,6 +220,7 @@ pub(crate) fn token(headers: &HeaderMap) -> String {
 
 fn wrap_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
     let text = header(headers, "x-vault-wrap-ttl");
+    let text = text.as_ref();
     if text.is_empty() {
         return Ok(None);
     }
@@ -236,6 +242,8 @@ mod tests {
         assert_eq!(clean("/v1/kv//b").unwrap(), "/v1/kv/b");
         assert_eq!(clean("/v1/kv/x/../b").unwrap(), "/v1/kv/b");
         assert_eq!(clean("/v1/kv/./").unwrap(), "/v1/kv/");
+        assert_eq!(clean("/v1/kv/b/.").unwrap(), "/v1/kv/b");
+        assert_eq!(clean("/v1/kv/b/..").unwrap(), "/v1/kv");
         assert_eq!(clean("/v1/kv/b/"), None);
         assert_eq!(clean("/"), None);
     }

@@ -1,10 +1,19 @@
 //! The server's time, which can be held and moved: leases expire by it and the periodic tick follows it.
 
+use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use serde_json::Value;
 use tokio::sync::watch;
+
+use crate::Error;
+use crate::go::parse_duration;
+
+/// Where it ends, in seconds since 1970: the year 9000, beyond which a lease would end in a year that RFC 3339 cannot
+/// express.
+const LAST: Duration = Duration::from_secs(221_845_392_000);
 
 /// A clock; clones are the same one.
 ///
@@ -62,9 +71,10 @@ impl Clock {
         self.change(|state| state.since = Some(Instant::now()));
     }
 
-    /// Moves it forward, whether it is held or runs. It cannot go past what the system's own time can express.
+    /// Moves it forward, whether it is held or runs; not past the year 9000.
     pub fn advance(&self, by: Duration) {
-        self.change(|state| state.time = state.time.checked_add(by).unwrap_or(state.time));
+        let last = UNIX_EPOCH + LAST;
+        self.change(|state| state.time = state.time.checked_add(by).map_or(last, |time| time.min(last)));
     }
 
     /// Waits until it shows this moment or a later one.
@@ -98,6 +108,29 @@ impl Clock {
     }
 }
 
+/// `running` or `held`, and how far it is ahead of the system's: `held+90d`, or only `+8h` for one that runs.
+///
+/// # Errors
+/// [`Error::BadClock`].
+impl FromStr for Clock {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Clock, Error> {
+        let bad = || Error::BadClock(text.to_owned());
+        let (state, ahead) = text.split_once('+').unwrap_or((text, "0s"));
+        let clock = match state {
+            "running" | "" if !text.is_empty() => Clock::running(),
+            "held" => Clock::held(SystemTime::now()),
+            _ => return Err(bad()),
+        };
+        if ahead.is_empty() {
+            return Err(bad());
+        }
+        clock.advance(parse_duration(&Value::from(ahead)).map_err(|_| bad())?);
+        Ok(clock)
+    }
+}
+
 impl State {
     fn now(&self) -> SystemTime {
         let passed = self.since.map_or(Duration::ZERO, |since| since.elapsed());
@@ -125,6 +158,32 @@ mod tests {
         clock.advance(hour / 2);
         waiting.await.unwrap();
         assert_eq!(clock.now(), start + hour);
+    }
+
+    #[test]
+    fn a_clock_is_given_as_a_word_and_how_far_it_is_ahead() {
+        let ahead = |text: &str| {
+            let clock: Clock = text.parse().unwrap();
+            let hours = clock.now().duration_since(SystemTime::now()).unwrap_or_default();
+            (clock.is_held(), (hours.as_secs_f64() / 3600.0).round())
+        };
+        assert_eq!(ahead("running"), (false, 0.0));
+        assert_eq!(ahead("held"), (true, 0.0));
+        assert_eq!(ahead("+8h"), (false, 8.0));
+        assert_eq!(ahead("held+90d"), (true, 90.0 * 24.0));
+        for wrong in ["", "+", "held+", "held-1h", "stopped", "1h", "held+1y", "+-1h"] {
+            let error = wrong.parse::<Clock>().unwrap_err().to_string();
+            assert!(error.contains("held+90d"), "{wrong}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_clock_cannot_be_moved_out_of_what_can_be_shown() {
+        let clock = Clock::held(SystemTime::now());
+        for _ in 0..3 {
+            clock.advance(Duration::MAX);
+        }
+        assert_eq!(crate::go::moment(clock.now()), "9000-01-01T00:00:00Z");
     }
 
     #[tokio::test]

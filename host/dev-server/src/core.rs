@@ -4,6 +4,7 @@ mod dispatch;
 mod leasing;
 mod mounting;
 mod routing;
+mod ticking;
 mod tuning;
 
 use std::collections::BTreeMap;
@@ -42,6 +43,10 @@ pub(crate) struct Core {
     mounts: RwLock<BTreeMap<String, Arc<Mount>>>,
     /// Held while the mount table changes.
     changes: tokio::sync::Mutex<()>,
+    /// Held while what has expired is revoked.
+    expiring: tokio::sync::Mutex<()>,
+    /// When the next tick is due; held while one is under way.
+    next_tick: tokio::sync::Mutex<SystemTime>,
 }
 
 /// The one token.
@@ -87,6 +92,8 @@ impl Core {
             },
             journal: Arc::new(journal),
             changes: tokio::sync::Mutex::new(()),
+            expiring: tokio::sync::Mutex::new(()),
+            next_tick: tokio::sync::Mutex::new(clock.now() + ticking::TICK),
             store,
             clock,
             factory,

@@ -11,7 +11,7 @@ pub enum Error {
     #[error("a development server listens on loopback only, not on {0}; use 127.0.0.1 or [::1]")]
     NotLoopback(SocketAddr),
     /// The address cannot be had.
-    #[error("cannot listen on {address}: {source}; choose another address or end what uses it")]
+    #[error("cannot listen on {address}; choose another address or end what uses it")]
     Listen {
         /// Where it was to listen.
         address: SocketAddr,
@@ -22,8 +22,13 @@ pub enum Error {
     /// An empty token would let everybody in.
     #[error("the token must not be empty, and its characters must fit an HTTP header")]
     BadToken,
+    /// A text that is no [`Clock`](crate::Clock).
+    #[error(
+        "{0:?} is no clock: give `running` or `held`, and how far ahead of now, as in `held+90d` or `+8h`"
+    )]
+    BadClock(String),
     /// The directory cannot be used.
-    #[error("cannot use the storage directory {}: {source}", path.display())]
+    #[error("cannot use the storage directory {}", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
@@ -31,6 +36,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// What is there is not this server's.
+    #[error("{} holds something else than a store of airlock dev; nothing was changed: choose an empty or a new directory", .0.display())]
+    Foreign(PathBuf),
     /// Another server has the store open.
     #[error("the store {} is in use by another server; end that one or choose another directory", .0.display())]
     InUse(PathBuf),
@@ -48,7 +56,7 @@ pub enum Error {
         known: u64,
     },
     /// The store's file is not one, or is damaged.
-    #[error("the store {place} cannot be opened: {source}")]
+    #[error("the store {place} cannot be opened")]
     Store {
         /// The store's file, or `memory`.
         place: String,
@@ -57,7 +65,7 @@ pub enum Error {
         source: Box<redb::Error>,
     },
     /// What is stored is not what this version writes.
-    #[error("the store holds {what} that cannot be read: {source}")]
+    #[error("the store holds {what} that cannot be read")]
     Damaged {
         /// Such as `a mount`.
         what: &'static str,

@@ -21,7 +21,7 @@ pub struct RequestRecord {
     pub number: u64,
     /// When it came, by the server's clock.
     pub at: SystemTime,
-    /// What was asked, by Vault's name: `read`, `create`, `list`…
+    /// What was asked, by Vault's name: `read`, `create`, `list`…; the method where it could not be understood.
     pub operation: String,
     /// The path without `/v1/` and without the query.
     pub path: String,

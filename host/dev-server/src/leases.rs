@@ -192,23 +192,21 @@ impl Leases {
         names
     }
 
-    /// Waits until leases are due for revocation, and gives them.
-    pub(crate) async fn next_due(&self) -> Vec<Lease> {
+    /// Those that are due for revocation.
+    pub(crate) fn due(&self) -> Vec<Lease> {
+        let now = self.clock.now();
+        let all = self.all.lock();
+        let is_due = |lease: &&Lease| lease.due().is_some_and(|due| due <= now);
+        all.values().filter(is_due).cloned().collect()
+    }
+
+    /// Waits until some are due for revocation.
+    pub(crate) async fn wait_for_due(&self) {
         loop {
             let changed = self.changed.notified();
-            let now = self.clock.now();
-            let due: Vec<Lease> = {
-                let all = self.all.lock();
-                all.values()
-                    .filter(|lease| lease.due().is_some_and(|due| due <= now))
-                    .cloned()
-                    .collect()
-            };
-            if !due.is_empty() {
-                return due;
-            }
             let soonest = self.all.lock().values().filter_map(Lease::due).min();
             match soonest {
+                Some(soonest) if soonest <= self.clock.now() => return,
                 Some(soonest) => tokio::select! {
                     () = changed => {}
                     () = self.clock.sleep_until(soonest) => {}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderName, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,9 +17,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Answer, Refusal};
-use crate::call::{Call, Head, MAX_BODY, cleaned};
+use crate::call::{Call, Head, MAX_BODY, cleaned, is_percent_encoded};
 use crate::core::Core;
+use crate::journal::RequestRecord;
 use crate::{sys, ui};
+
+const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+/// How much of a body is read that nobody asked for, in bytes.
+const IGNORED_BODY: usize = 256 << 10;
 
 /// Serves until it is told to stop; then each connection finishes the request that it is at.
 pub(crate) async fn serve(socket: TcpListener, core: Arc<Core>, stop: CancellationToken) {
@@ -67,22 +72,41 @@ async fn connection(stream: TcpStream, remote: IpAddr, core: Arc<Core>, stop: Ca
 async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> Answer {
     let began = Instant::now();
     let path = request.uri().path();
+    if !is_percent_encoded(path.as_bytes()) {
+        return Answer::bad_request();
+    }
     if let Some(clean) = cleaned(request.method(), path) {
         let query = request
             .uri()
             .query()
             .map(|query| format!("?{query}"))
             .unwrap_or_default();
-        return Answer::redirect(&format!("{clean}{query}"), request.method() == Method::GET);
+        return Answer::redirect(&format!("{clean}{query}"), request.method());
     }
     if !path.starts_with("/v1/") {
         return ui::answer(request, &core).await;
     }
-    match read(request, remote, began, &core).await {
+    let (method, path) = (request.method().as_str().to_ascii_lowercase(), path.to_owned());
+    let namespace = request.headers().get(NAMESPACE).cloned();
+    let mut answer = match read(request, remote, began, &core).await {
         Ok(Ready::Call(call)) => core.answer(*call).await,
         Ok(Ready::Answered(answer)) => answer,
-        Err(refusal) => refusal.into_answer(),
-    }
+        Err(refusal) => {
+            core.journal.request(RequestRecord {
+                number: 0,
+                at: core.clock.now(),
+                operation: method,
+                path: path.strip_prefix("/v1/").unwrap_or(&path).to_owned(),
+                status: refusal.status,
+                took: began.elapsed(),
+                cost: None,
+            });
+            refusal.into_answer()
+        }
+    };
+    // There are none, as in Vault's open edition, which says the name again all the same.
+    answer.headers.extend(namespace.map(|name| (NAMESPACE, name)));
+    answer
 }
 
 enum Ready {
@@ -104,6 +128,8 @@ async fn read(
     let body = if head.has_body() {
         read_body(body).await?
     } else {
+        // Taken in, so that the connection can be used again.
+        let _ = Limited::new(body, IGNORED_BODY).collect().await;
         Bytes::new()
     };
     Ok(Ready::Call(Box::new(head.with_body(&body, remote)?)))

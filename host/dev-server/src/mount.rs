@@ -79,6 +79,9 @@ pub(crate) struct Mount {
     entry: RwLock<MountEntry>,
     pub(crate) storage: View,
     engine: RwLock<Result<Arc<Engine>, String>>,
+    /// Read by whoever uses the engine, written while it is replaced: two engines at work on the same storage would not
+    /// know of each other's transactions.
+    pub(crate) turn: tokio::sync::RwLock<()>,
     tainted: AtomicBool,
 }
 
@@ -97,6 +100,7 @@ impl Mount {
             entry: RwLock::new(entry),
             storage,
             engine: RwLock::new(Err("its engine is not loaded".to_owned())),
+            turn: tokio::sync::RwLock::new(()),
             tainted: AtomicBool::new(false),
         }
     }
@@ -167,7 +171,7 @@ impl Mount {
             "external_entropy_access": entry.external_entropy_access,
             "options": entry.options,
             "uuid": entry.uuid,
-            "plugin_version": "",
+            "plugin_version": version,
             "running_plugin_version": version,
             "running_sha256": sha256,
             "config": config,

@@ -17,8 +17,6 @@ use crate::engine::EngineFactory;
 use crate::journal::{Journal, Observer};
 use crate::{Clock, Error, Store, listener};
 
-/// How often Vault asks every engine to clean up.
-const TICK: Duration = Duration::from_secs(60);
 /// How long requests may take to end when the server stops.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -100,7 +98,7 @@ impl DevServer {
             async move { stop.run_until_cancelled(work).await }
         };
         tasks.spawn(until_stop(Box::pin(Arc::clone(&core).expire()) as Work));
-        tasks.spawn(until_stop(Box::pin(tick(Arc::clone(&core)))));
+        tasks.spawn(until_stop(Box::pin(Arc::clone(&core).tick())));
         tasks.spawn(listener::serve(socket, Arc::clone(&core), stop.clone()));
         Ok(DevServer {
             core,
@@ -155,7 +153,7 @@ impl DevServer {
     }
 
     /// Asks the factory for a new engine for each mount of this one, and puts it in place: requests in flight finish
-    /// on the old engine, no other is lost. A mount whose new engine cannot be had keeps its old one.
+    /// on the old engine, those that come meanwhile wait, none is lost. A mount whose new engine cannot be had keeps its old one.
     pub async fn replace(&self, engine: &str) -> Vec<Replaced> {
         let mut replaced = Vec::new();
         for mount in self.core.mounts() {
@@ -186,23 +184,6 @@ impl DevServer {
 }
 
 type Work = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Vault's tick: a rollback request to every mount, and wrapped answers that nobody came for.
-async fn tick(core: Arc<Core>) {
-    let mut next = core.clock.now() + TICK;
-    loop {
-        core.clock.sleep_until(next).await;
-        for mount in core.mounts() {
-            core.roll_back(&mount).await;
-        }
-        if let Err(error) = core.wraps.tidy() {
-            core.journal
-                .trouble(&format!("wrapped answers could not be tidied up: {error}"));
-        }
-        // A clock that was moved by an hour ticks once, as a server does that was asleep.
-        next = core.clock.now() + TICK;
-    }
-}
 
 impl Drop for DevServer {
     fn drop(&mut self) {

@@ -10,12 +10,14 @@ mod view;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
 
 use airlock_storage::Entry;
 use bytes::Bytes;
 use parking_lot::{RwLock, RwLockReadGuard};
-use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use redb::backends::FileBackend;
+use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadOnlyTable, ReadableDatabase, TableDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -54,62 +56,60 @@ impl Store {
         Store::new(Box::new(open), Path::new("memory"))
     }
 
-    /// The store in a directory, which is made if it does not exist: the file `vault.redb`.
+    /// The store in a directory: the file `vault.redb`. Where there is no directory, or an empty one, the store is made;
+    /// both are the user's alone then, because nothing is encrypted.
     ///
     /// # Errors
-    /// [`Error::Directory`], [`Error::InUse`], [`Error::NewerStore`] and [`Error::Store`]; none of them changes what
-    /// is there.
+    /// [`Error::Directory`], [`Error::Foreign`], [`Error::InUse`], [`Error::NewerStore`] and [`Error::Store`]; none of
+    /// them changes what is there.
     pub fn open(directory: &Path) -> Result<Store, Error> {
-        fs::create_dir_all(directory).map_err(|source| Error::Directory {
+        let failed = |source| Error::Directory {
             path: directory.to_owned(),
             source,
-        })?;
+        };
         let path = directory.join("vault.redb");
-        let file = path.clone();
-        Store::new(Box::new(move || Ok(Database::create(&file)?)), &path)
+        let mut made = fs::DirBuilder::new();
+        made.recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(failed)?;
+        if !path.exists() && fs::read_dir(directory).map_err(failed)?.next().is_some() {
+            return Err(Error::Foreign(directory.to_owned()));
+        }
+        let open = {
+            let path = path.clone();
+            move || {
+                let mut options = fs::OpenOptions::new();
+                options.read(true).write(true).create(true).truncate(false);
+                let backend = FileBackend::new(options.mode(0o600).open(&path)?)?;
+                Ok(Database::builder().create_with_backend(backend)?)
+            }
+        };
+        // Opening changes the file, so it is looked at first; not where a server was killed, which has to be repaired.
+        match ReadOnlyDatabase::open(&path) {
+            Ok(database) => {
+                check(&database, &path)?;
+            }
+            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(Error::InUse(path)),
+            Err(_) => {}
+        }
+        Store::new(Box::new(open), &path)
     }
 
     fn new(open: Open, path: &Path) -> Result<Store, Error> {
-        let place = path.display().to_string();
-        let failed = |source| match source {
+        let database = open().map_err(|source| match source {
             redb::Error::DatabaseAlreadyOpen => Error::InUse(path.to_owned()),
-            source => Error::Store {
-                place: place.clone(),
-                source: Box::new(source),
-            },
-        };
-        let database = open().map_err(failed)?;
+            source => unopened(path, source),
+        })?;
+        let is_new = check(&database, path)? == Content::Nothing;
         let store = Store {
             open,
             database: RwLock::new(Some(database)),
         };
-        store.check_format(path.to_owned(), failed)?;
-        Ok(store)
-    }
-
-    fn check_format(&self, path: PathBuf, failed: impl Fn(redb::Error) -> Error) -> Result<(), Error> {
-        let found = {
-            let database = self.database().map_err(&failed)?;
-            read(&database, |table| {
-                Ok(table.get(FORMAT_KEY)?.map(|value| value.value().to_vec()))
-            })
-            .map_err(failed)?
-        };
-        let Some(found) = found else {
-            return Ok(self.put_document(FORMAT_KEY, &FORMAT)?);
-        };
-        let found: u64 = serde_json::from_slice(&found[1..]).map_err(|source| Error::Damaged {
-            what: "a format",
-            source,
-        })?;
-        if found > FORMAT {
-            return Err(Error::NewerStore {
-                path,
-                found,
-                known: FORMAT,
-            });
+        if is_new {
+            store.put_document(FORMAT_KEY, &FORMAT)?;
         }
-        Ok(())
+        Ok(store)
     }
 
     /// The database, opened anew where a failed write closed it.
@@ -245,6 +245,54 @@ fn read<T: Default>(
     }
 }
 
+/// What a database holds that can be used.
+#[derive(PartialEq)]
+enum Content {
+    Nothing,
+    /// A store of a version that is known.
+    Store,
+}
+
+/// Whether a database is a store that can be read.
+fn check(database: &impl ReadableDatabase, path: &Path) -> Result<Content, Error> {
+    let look = || -> Result<_, redb::Error> {
+        let transaction = database.begin_read()?;
+        let is_empty = transaction.list_tables()?.next().is_none()
+            && transaction.list_multimap_tables()?.next().is_none();
+        let format = match transaction.open_table(TABLE) {
+            Ok(table) => table.get(FORMAT_KEY)?.map(|value| value.value().to_vec()),
+            Err(_) => None,
+        };
+        Ok((is_empty, format))
+    };
+    let (is_empty, format) = look().map_err(|source| unopened(path, source))?;
+    let Some(format) = format else {
+        return match is_empty {
+            true => Ok(Content::Nothing),
+            false => Err(Error::Foreign(path.to_owned())),
+        };
+    };
+    let found: u64 = serde_json::from_slice(format.get(1..).unwrap_or_default()).map_err(|source| {
+        let what = "a format";
+        Error::Damaged { what, source }
+    })?;
+    if found > FORMAT {
+        return Err(Error::NewerStore {
+            path: path.to_owned(),
+            found,
+            known: FORMAT,
+        });
+    }
+    Ok(Content::Store)
+}
+
+fn unopened(path: &Path, source: redb::Error) -> Error {
+    Error::Store {
+        place: path.display().to_string(),
+        source: Box::new(source),
+    }
+}
+
 fn write(database: &OpenDatabase<'_>, changes: &[Change]) -> Result<(), redb::Error> {
     let transaction = database.get()?.begin_write()?;
     {
@@ -276,7 +324,8 @@ fn entry(key: String, value: &[u8]) -> Entry {
 }
 
 fn unstored(error: &redb::Error) -> airlock_storage::Error {
-    let full = matches!(error, redb::Error::Io(error) if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded));
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    let full = matches!(error, redb::Error::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge));
     airlock_storage::Error::Backend(if full {
         "the disk is full: nothing was stored, and what was stored before is kept; make room and try again"
             .to_owned()

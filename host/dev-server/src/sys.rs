@@ -1,6 +1,7 @@
 //! Vault's own paths: `sys/…` and `auth/token/…`, as far as somebody who uses secrets engines meets them.
 
 mod capabilities;
+mod clock;
 mod leases;
 mod mounts;
 mod openapi;
@@ -16,6 +17,7 @@ use crate::answer::{Outcome, Refusal, Reply};
 use crate::call::Call;
 use crate::core::Core;
 
+pub(crate) use clock::shown as clock;
 pub(crate) use status::unauthenticated;
 
 /// Whether Vault itself serves a path.
@@ -56,6 +58,9 @@ pub(crate) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
     if let Some(outcome) = wrapping::serve(core, call, path)? {
         return Ok(outcome);
     }
+    if path == "sys/internal/ui/mounts" && call.token.is_empty() && call.operation == Operation::Read {
+        return Ok(mounts::visible(core));
+    }
     core.authorize(&call.token)?;
     if call.operation == Operation::Help {
         return Ok(Reply::data(json!({ "help": HELP, "see_also": null })).into());
@@ -78,6 +83,7 @@ pub(crate) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
     let (first, below) = rest.split_once('/').unwrap_or((rest, ""));
     let outcome = match first {
         "mounts" | "remount" => mounts::serve(core, call, rest).await?,
+        "clock" if below.is_empty() => clock::serve(core, call).await?,
         "internal" => match below {
             "specs/openapi" => openapi::serve(core, call).await?,
             _ => mounts::internal_ui(core, call, below)?,

@@ -1,4 +1,4 @@
-//! The page at `/ui`, and what it asks for besides Vault's own API: stored keys, the last requests, the clock.
+//! The page at `/ui`, and what it asks for besides Vault's own API: stored keys and the last requests.
 //!
 //! The page is three files that are part of the program. Its scripts and styles come from here alone, which its
 //! content security policy says too. What it shows needs the token, which the page sends as any caller does.
@@ -15,7 +15,7 @@ const PAGE: &str = include_str!("ui/page.html");
 const STYLE: &str = include_str!("ui/style.css");
 const SCRIPT: &str = include_str!("ui/script.js");
 
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Answers what is not below `/v1/`.

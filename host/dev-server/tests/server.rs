@@ -112,6 +112,36 @@ fn leases_expire_and_engines_tick_by_the_clock() {
 }
 
 #[test]
+fn whoever_moves_the_clock_by_the_api_is_answered_when_all_that_fell_due_is_done() {
+    let dev = Dev::start(Store::memory().unwrap(), Clock::held(SystemTime::now()));
+    dev.caller.enable("p", "probe");
+    let count = |what: &str| dev.caller.read(&format!("p/counted/{what}")).ok().data()["count"].clone();
+    let start = dev.caller.read("sys/clock").ok().data().clone();
+    assert_eq!(start["held"], true);
+    dev.caller.read("p/lease/a?ttl=3600").ok();
+    let moved = dev.caller.write("sys/clock", json!({ "advance": "59m" })).ok();
+    assert_ne!(moved.data()["now"], start["now"]);
+    assert_eq!((count("revoked"), count("ticks")), (json!(0), json!(1)));
+    dev.caller.write("sys/clock", json!({ "advance": 60 })).ok();
+    assert_eq!((count("revoked"), count("ticks")), (json!(1), json!(2)));
+
+    let running = dev.caller.write("sys/clock", json!({ "held": "false" })).ok();
+    assert_eq!(running.data()["held"], false);
+    let held = dev.caller.write("sys/clock", json!({ "held": true })).ok();
+    assert_eq!(held.data(), dev.caller.read("sys/clock").data());
+    for wrong in [
+        json!({}),
+        json!({ "held": "maybe" }),
+        json!({ "advance": "-1h" }),
+        json!({ "advance": "soon", "held": false }),
+    ] {
+        assert_eq!(dev.caller.write("sys/clock", wrong).status, 400);
+    }
+    assert_eq!(dev.caller.read("sys/clock").data(), held.data());
+    assert_eq!(dev.caller.delete("sys/clock").status, 405);
+}
+
+#[test]
 fn mounts_secrets_leases_and_wrapped_answers_outlive_the_server() {
     let directory = tempfile::tempdir().unwrap();
     let open = || Store::open(directory.path()).unwrap();
@@ -289,12 +319,7 @@ fn the_page_is_served_with_a_strict_policy_and_its_questions_need_the_token() {
         );
     }
     assert_eq!(get("nothing", "none").0, 404);
-    for question in [
-        "requests?after=0",
-        "keys?mount=p",
-        "value?mount=p&key=kv/team/a",
-        "clock",
-    ] {
+    for question in ["requests?after=0", "keys?mount=p", "value?mount=p&key=kv/team/a"] {
         assert_eq!(get(&format!("api/{question}"), "wrong").0, 403, "{question}");
     }
     let (_, _, requests) = get("api/requests?after=0", TOKEN);
@@ -305,5 +330,5 @@ fn the_page_is_served_with_a_strict_policy_and_its_questions_need_the_token() {
     );
     assert!(get("api/value?mount=p&key=kv/team/a", TOKEN).2.contains("x"));
     assert_eq!(get("api/keys?mount=nowhere", TOKEN).0, 404);
-    assert!(get("api/clock", TOKEN).2.contains(r#""held":false"#));
+    assert!(requests.contains(r#""held":false"#), "{requests}");
 }

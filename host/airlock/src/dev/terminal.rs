@@ -13,18 +13,26 @@ pub struct Terminal;
 pub fn banner(server: &DevServer, token: &str, storage: Option<&Path>) {
     let address = server.address();
     let mut text = format!(
-        "airlock dev: a development server, on loopback, with one token that may do everything and no encryption.\n\
+        "airlock dev: a development server, not a Vault: one token that may do everything, no encryption, loopback only.\n\
          \n  export VAULT_ADDR=http://{address} VAULT_TOKEN={token}\n\n"
     );
-    for (path, engine) in server.mounts() {
+    let mounts = server.mounts();
+    if mounts.is_empty() {
+        text.push_str("  nothing is mounted: start it with --mount demo=guest.wasm\n");
+    }
+    for (path, engine) in mounts {
         let _ = writeln!(text, "  {path:<20} {engine}");
     }
     let kept = storage.map_or("in memory, gone at the end".into(), |directory| {
         format!("in {}", directory.display())
     });
+    let clock = match server.clock().is_held() {
+        true => "held; `vault write sys/clock advance=1h` moves it",
+        false => "running; `vault write sys/clock advance=1h` moves it, held=true holds it",
+    };
     let _ = writeln!(
         text,
-        "\n  stored {kept}; a page to look at: http://{address}/ui; Ctrl-C ends it\n"
+        "\n  stored    {kept}\n  clock     {clock}\n  page      http://{address}/ui\n  Ctrl-C ends it\n"
     );
     write(&text);
 }
@@ -37,6 +45,15 @@ pub fn note(line: &str) {
 /// Something that did not.
 pub fn trouble(line: &str) {
     write(&format!("trouble: {line}\n"));
+}
+
+/// A guest's text as one line that can do nothing to a terminal.
+fn printable(text: &str) -> String {
+    let shown = |character: char| match character.is_control() {
+        true => character.escape_default().to_string(),
+        false => character.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// A terminal that is gone is no reason to end.
@@ -67,7 +84,7 @@ impl Observer for Terminal {
     }
 
     fn event(&self, mount: &str, event_type: &str, _: &vault_plugin::Event) {
-        note(&format!("event    {mount} {event_type}"));
+        note(&format!("event    {mount} {}", printable(event_type)));
     }
 
     fn trouble(&self, line: &str) {
@@ -84,9 +101,9 @@ impl LogSink for Terminal {
             Level::Warn => "warn",
             Level::Error => "error",
         };
-        let mut text = format!("{level:<8} {}: {}", line.guest, line.message);
+        let mut text = format!("{level:<8} {}: {}", line.guest, printable(line.message));
         for (name, value) in line.fields {
-            let _ = write!(text, " {name}={value:?}");
+            let _ = write!(text, " {}={value:?}", printable(name));
         }
         note(&text);
     }

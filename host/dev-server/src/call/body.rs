@@ -5,7 +5,8 @@ use serde_json::Value;
 use vault_plugin::{Json, Operation};
 
 use crate::answer::Refusal;
-use crate::go::check_limits;
+use crate::call::is_percent_encoded;
+use crate::go::{check_limits, check_syntax, without_lone_surrogates};
 
 /// Vault's default `max_request_size`, in bytes.
 pub(crate) const MAX_BODY: usize = 32 << 20;
@@ -42,7 +43,7 @@ pub(crate) fn data_of_body(
         return Err(Refusal::new(415, text));
     }
     if !patch && media_type == FORM && !looks_like_json(body) {
-        return Ok(form(body));
+        return form(body);
     }
     json(body).map_err(|why| {
         let detail = if patch {
@@ -59,7 +60,10 @@ fn looks_like_json(body: &[u8]) -> bool {
     matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-fn form(body: &[u8]) -> Option<Json> {
+fn form(body: &[u8]) -> Result<Option<Json>, Refusal> {
+    if !is_percent_encoded(body) {
+        return Err(Refusal::user("error parsing form data"));
+    }
     let mut fields = serde_json::Map::new();
     for (name, value) in form_urlencoded::parse(body) {
         match fields.get_mut(name.as_ref()) {
@@ -70,47 +74,33 @@ fn form(body: &[u8]) -> Option<Json> {
         }
     }
     if fields.is_empty() {
-        None
-    } else {
-        Json::encode(&fields).ok()
+        return Ok(None);
     }
+    Ok(Json::encode(&fields).ok())
 }
 
 /// The body as it came, where it is an object; the error is in Go's words.
 fn json(body: &[u8]) -> Result<Option<Json>, String> {
-    let text = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
-    if text.is_empty() {
+    let body = body.trim_ascii();
+    if body.is_empty() {
         return Ok(None);
     }
-    let not_a_map = |kind: &str| {
-        Err(format!(
-            "json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
-        ))
-    };
-    // Go takes broken text in strings for U+FFFD, and so does the engine that gets it.
-    let text = String::from_utf8_lossy(text);
-    match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
-        Err(_) => Err(syntax_error(&text)),
-        Ok(_) => match text.as_bytes().first() {
-            Some(b'{') => Ok(Json::from_text(text)),
-            Some(b'[') => not_a_map("array"),
-            Some(b'"') => not_a_map("string"),
-            Some(b't' | b'f') => not_a_map("bool"),
-            Some(b'n') => Ok(None),
-            _ => not_a_map("number"),
-        },
-    }
-}
-
-/// What Go says of the first character that fits no value; of the rest, that it is not JSON. Quotes no more of a body
-/// than that character.
-fn syntax_error(text: &str) -> String {
-    match text.chars().next() {
-        Some(first) if !"{[\"-0123456789tfn".contains(first) => {
-            format!("invalid character '{first}' looking for beginning of value")
+    check_syntax(body)?;
+    let kind = match body[0] {
+        b'{' => {
+            // Go takes broken text in strings for U+FFFD, and so does the engine that gets it.
+            let text = without_lone_surrogates(String::from_utf8_lossy(body));
+            return Ok(Json::from_text(text));
         }
-        _ => "invalid JSON".to_owned(),
-    }
+        b'n' => return Ok(None),
+        b'[' => "array",
+        b'"' => "string",
+        b't' | b'f' => "bool",
+        _ => "number",
+    };
+    Err(format!(
+        "json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+    ))
 }
 
 #[cfg(test)]

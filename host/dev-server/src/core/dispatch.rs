@@ -27,7 +27,10 @@ impl Core {
             self.journal.request(RequestRecord {
                 number: 0,
                 at,
-                operation: call.operation.to_string(),
+                operation: match &call.operation {
+                    Operation::Other(_) => "options".to_owned(),
+                    operation => operation.to_string(),
+                },
                 path: call.path,
                 status: answer.status.as_u16(),
                 took: call.began.elapsed(),
@@ -52,7 +55,7 @@ impl Core {
     fn finish(&self, call: &Call, outcome: Outcome) -> Result<Answer, Refusal> {
         let asks = matches!(
             call.operation,
-            Operation::Read | Operation::Header | Operation::List | Operation::Scan
+            Operation::Read | Operation::Header | Operation::List
         );
         let reply = match outcome {
             Outcome::Raw(answer) => return Ok(answer),
@@ -73,7 +76,7 @@ impl Core {
                 Reply::default().envelope("", Some(&wrapped.info()), false),
             ));
         }
-        if matches!(call.operation, Operation::List | Operation::Scan) {
+        if call.operation == Operation::List {
             check_list(&reply)?;
         }
         let mut answer = Answer::json(200, reply.envelope(&call.id, None, sys::injects(&call.path)));

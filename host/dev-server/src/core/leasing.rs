@@ -27,6 +27,7 @@ impl Core {
             return Err(Refusal::user("unable to retrieve system view from router"));
         };
         let request = lease_request(Operation::Renew, &mount, rest, &lease, increment);
+        let _turn = mount.turn.read().await;
         let engine = mount.engine().map_err(Refusal::user)?;
         let answer = engine.backend.handle_request(request).await;
         let failed = |why: &dyn std::fmt::Display| Refusal::user(format!("failed to renew entry: {why}"));
@@ -77,18 +78,7 @@ impl Core {
             return Ok(());
         };
         let revoked = match self.mount_of(&lease.path) {
-            Some((mount, rest)) => match mount.engine() {
-                Ok(engine) => {
-                    let request = lease_request(Operation::Revoke, &mount, rest, &lease, Duration::ZERO);
-                    engine
-                        .backend
-                        .handle_request(request)
-                        .await
-                        .map_err(|error| error.to_string())
-                        .and_then(engine_error)
-                }
-                Err(why) => Err(why),
-            },
+            Some((mount, rest)) => revoke_by_engine(&mount, rest, &lease).await,
             // Nobody is left who could take it back.
             None => Ok(()),
         };
@@ -121,22 +111,13 @@ impl Core {
         }
         first_refusal.map_or(Ok(()), Err)
     }
+}
 
-    /// Revokes what expires, as it does. Never ends.
-    pub(crate) async fn expire(self: Arc<Self>) {
-        loop {
-            for lease in self.leases.next_due().await {
-                if self.revoke(&lease.id).await.is_err() {
-                    let point = self
-                        .mount_of(&lease.path)
-                        .map_or_else(String::new, |(mount, _)| mount.path());
-                    self.journal.trouble(&format!(
-                        "a lease of {point} has expired and could not be revoked"
-                    ));
-                }
-            }
-        }
-    }
+async fn revoke_by_engine(mount: &Arc<Mount>, path: &str, lease: &Lease) -> Result<(), String> {
+    let request = lease_request(Operation::Revoke, mount, path, lease, Duration::ZERO);
+    let _turn = mount.turn.read().await;
+    let answer = mount.engine()?.backend.handle_request(request).await;
+    answer.map_err(|error| error.to_string()).and_then(engine_error)
 }
 
 fn lease_request(

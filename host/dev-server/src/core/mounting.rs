@@ -119,7 +119,7 @@ impl Core {
         config.insert("plugin_name".to_owned(), entry.engine.clone());
         config.insert("plugin_tier".to_owned(), "unknown".to_owned());
         config.insert("plugin_type".to_owned(), "secret".to_owned());
-        config.insert("plugin_version".to_owned(), String::new());
+        config.insert("plugin_version".to_owned(), info.version.clone());
         let setup = MountSetup {
             config,
             uuid: entry.uuid,
@@ -157,9 +157,10 @@ impl Core {
         }
     }
 
-    /// Gives a mount a new engine of its type. Requests in flight finish on the old one; where the new one cannot be
-    /// had the old one stays.
+    /// Gives a mount a new engine of its type. Requests in flight finish on the old one first, and those that come
+    /// meanwhile wait for the new one; where that cannot be had the old one stays.
     pub(crate) async fn reload(&self, mount: &Arc<Mount>) -> Result<(), vault_plugin::Error> {
+        let _alone = mount.turn.write().await;
         let engine = self.load(mount).await?;
         if let Err(error) = engine.backend.initialize().await {
             engine.backend.cleanup().await;
@@ -195,6 +196,7 @@ impl Core {
 
     /// Vault's tick for one mount.
     pub(crate) async fn roll_back(&self, mount: &Arc<Mount>) {
+        let _turn = mount.turn.read().await;
         let Ok(engine) = mount.engine() else { return };
         let mut request = Request::new(Operation::Rollback, "");
         request.mount_point = mount.path();

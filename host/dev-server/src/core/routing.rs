@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use vault_plugin::{Connection, Error, Operation, Request, Response, WrapRequest};
@@ -43,6 +43,7 @@ impl Core {
         if mount.is_tainted() {
             return Err(Refusal::unsupported_path());
         }
+        let _turn = mount.turn.read().await;
         let engine = mount
             .engine()
             .map_err(|why| Refusal::new(500, format!("the mount {} is not served: {why}", mount.path())))?;
@@ -124,10 +125,11 @@ impl Core {
             None => None,
         };
         if !response.redirect.is_empty() {
-            return Ok(Outcome::Raw(Answer::redirect(
-                &response.redirect,
-                call.operation == Operation::Read,
-            )));
+            let method = match call.operation {
+                Operation::Read => Method::GET,
+                _ => Method::POST,
+            };
+            return Ok(Outcome::Raw(Answer::redirect(&response.redirect, &method)));
         }
         if let Some(error) = data.as_ref().and_then(engine_error) {
             return Err(error);

@@ -93,7 +93,11 @@ pub(super) fn flag(fields: &Map<String, Value>, name: &str) -> bool {
 
 pub(super) fn options(fields: &Map<String, Value>) -> Option<BTreeMap<String, String>> {
     let options = fields.get("options")?.as_object()?;
-    let as_text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let as_text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
     Some(
         options
             .iter()

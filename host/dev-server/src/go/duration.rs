@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// A number of seconds or a text such as `90`, `1h30m`, `2d`; negative ones are `None` inside the result's error text.
+/// The longest duration that Go can express: some 292 years.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.cast_unsigned());
+
+/// A number of seconds or a text such as `90`, `1h30m`, `2d`; no negative one.
 ///
 /// # Errors
 /// Go's own words about a text that is not a duration.
@@ -18,22 +21,42 @@ pub(crate) fn parse_duration(value: &Value) -> Result<Duration, String> {
     if text.is_empty() {
         return Ok(Duration::ZERO);
     }
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Ok(Duration::from_secs(seconds));
-    }
     let invalid = || format!("time: invalid duration {text:?}");
+    let total = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => with_units(&text).map_err(|wrong| match wrong {
+            Wrong::Invalid => invalid(),
+            Wrong::NoUnit => format!("time: missing unit in duration {text:?}"),
+            Wrong::Unit(unit) => format!("time: unknown unit {unit:?} in duration {text:?}"),
+        })?,
+    };
+    if total > LONGEST {
+        return Err(invalid());
+    }
+    Ok(total)
+}
+
+enum Wrong {
+    Invalid,
+    NoUnit,
+    Unit(String),
+}
+
+fn with_units(text: &str) -> Result<Duration, Wrong> {
     let mut total = Duration::ZERO;
-    let mut rest = text.as_str();
+    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    if rest.is_empty() {
+        return Err(Wrong::Invalid);
+    }
+    let is_digit = |character: char| character.is_ascii_digit() || character == '.';
     while !rest.is_empty() {
-        let digits = rest
-            .find(|c: char| !c.is_ascii_digit() && c != '.')
-            .ok_or_else(invalid)?;
-        let (number, after) = rest.split_at(digits);
-        let number: f64 = number.parse().map_err(|_| invalid())?;
-        let unit_length = after
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(after.len());
-        let (unit, after) = after.split_at(unit_length);
+        let (number, after) = rest.split_at(rest.find(|c| !is_digit(c)).unwrap_or(rest.len()));
+        let whole = number.split('.').next().unwrap_or_default();
+        if !whole.is_empty() && whole.parse::<i64>().is_err() {
+            return Err(Wrong::Invalid);
+        }
+        let number: f64 = number.parse().map_err(|_| Wrong::Invalid)?;
+        let (unit, after) = after.split_at(after.find(is_digit).unwrap_or(after.len()));
         let seconds = match unit {
             "ns" => 1e-9,
             "us" | "µs" => 1e-6,
@@ -42,10 +65,11 @@ pub(crate) fn parse_duration(value: &Value) -> Result<Duration, String> {
             "m" => 60.0,
             "h" => 3_600.0,
             "d" => 86_400.0,
-            _ => return Err(invalid()),
+            "" => return Err(Wrong::NoUnit),
+            unit => return Err(Wrong::Unit(unit.to_owned())),
         };
-        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| invalid())?;
-        total = total.checked_add(part).ok_or_else(invalid)?;
+        let part = Duration::try_from_secs_f64(number * seconds).map_err(|_| Wrong::Invalid)?;
+        total = total.checked_add(part).ok_or(Wrong::Invalid)?;
         rest = after;
     }
     Ok(total)
@@ -88,6 +112,7 @@ mod tests {
             (json!("1h30m"), 5_400.0),
             (json!("1.5s"), 1.5),
             (json!("2d"), 172_800.0),
+            (json!("+60s"), 60.0),
             (json!(""), 0.0),
             (json!(null), 0.0),
         ] {
@@ -101,7 +126,20 @@ mod tests {
             parse_duration(&json!("abc")).unwrap_err(),
             "time: invalid duration \"abc\""
         );
-        assert!(parse_duration(&json!("5x")).is_err());
+        for (text, why) in [
+            ("0.5", "time: missing unit in duration \"0.5\""),
+            ("1y", "time: unknown unit \"y\" in duration \"1y\""),
+            ("-5", "time: invalid duration \"-5\""),
+            (
+                "999999999999999999999",
+                "time: invalid duration \"999999999999999999999\"",
+            ),
+            ("+", "time: invalid duration \"+\""),
+            ("9999999999999h", "time: invalid duration \"9999999999999h\""),
+        ] {
+            assert_eq!(parse_duration(&json!(text)).unwrap_err(), why);
+        }
+        assert!(parse_duration(&json!(u64::MAX)).is_err());
         assert!(parse_duration(&json!([1])).is_err());
     }
 

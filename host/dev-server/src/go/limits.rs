@@ -1,6 +1,7 @@
 //! What Vault's listener refuses in a JSON body before it decodes it: too much, too deep, or a key twice. Its errors
 //! are 500 with these texts.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 const MAX_DEPTH: usize = 300;
@@ -41,10 +42,7 @@ impl Container {
 /// # Errors
 /// Vault's text.
 pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
-    let mut rest = body
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(body)
-        .trim_ascii_start();
+    let mut rest = body.trim_ascii_start();
     if !rest.starts_with(b"{") && !rest.starts_with(b"[") {
         return Ok(());
     }
@@ -94,11 +92,9 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
                 let (string, after) = string(&rest[1..])?;
                 match open.last_mut() {
                     Some(container) if container.is_object() && container.expects_key => {
+                        let key = String::from_utf8_lossy(&string);
                         if !container.keys.insert(string.to_vec()) {
-                            return Err(format!(
-                                "duplicate key '{}' in object",
-                                String::from_utf8_lossy(string)
-                            ));
+                            return Err(format!("duplicate key '{key}' in object"));
                         }
                         container.count()?;
                         container.expects_key = false;
@@ -114,7 +110,11 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
                 &rest[1..]
             }
             b':' => &rest[1..],
-            b't' | b'f' | b'n' | b'-' | b'0'..=b'9' => {
+            b'-' | b'0'..=b'9' => {
+                value(&mut open)?;
+                number(rest)?
+            }
+            b't' | b'f' | b'n' => {
                 value(&mut open)?;
                 let end = rest
                     .iter()
@@ -166,18 +166,89 @@ fn close(open: &mut Vec<Container>, closing: u8) -> Result<(), String> {
     Ok(())
 }
 
-/// The bytes up to the closing quote, escapes as they are, and what follows it.
-fn string(rest: &[u8]) -> Result<(&[u8], &[u8]), String> {
-    let mut end = 0;
-    while let Some(&byte) = rest.get(end) {
-        match byte {
-            b'"' if end > MAX_STRING => return Err("JSON string value exceeds allowed length".to_owned()),
-            b'"' => return Ok((&rest[..end], &rest[end + 1..])),
-            b'\\' => end += 2,
-            _ => end += 1,
-        }
+/// What follows a number, which must be one that Go can read.
+fn number(rest: &[u8]) -> Result<&[u8], String> {
+    if let [b'0', digit @ b'0'..=b'9', ..] = rest {
+        return Err(format!(
+            "invalid character '{}' after top-level value",
+            char::from(*digit)
+        ));
     }
-    Err("malformed JSON, unclosed string".to_owned())
+    let end = rest.iter().position(|byte| !b"0123456789+-.eE".contains(byte));
+    let (number, after) = rest.split_at(end.unwrap_or(rest.len()));
+    let number = String::from_utf8_lossy(number);
+    match number.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(after),
+        _ => Err(format!("malformed JSON, invalid number syntax for '{number}'")),
+    }
+}
+
+/// The bytes up to the closing quote, with what the escapes stand for, and what follows it.
+fn string(rest: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), String> {
+    let mut decoded = Cow::Borrowed(&rest[..0]);
+    let mut at = 0;
+    loop {
+        let plain = rest[at..].iter().position(|byte| matches!(byte, b'"' | b'\\'));
+        let end = at + plain.ok_or("malformed JSON, unclosed string")?;
+        if decoded.is_empty() && at == 0 {
+            decoded = Cow::Borrowed(&rest[..end]);
+        } else {
+            decoded.to_mut().extend_from_slice(&rest[at..end]);
+        }
+        if rest[end] == b'"' {
+            return match end > MAX_STRING {
+                true => Err("JSON string value exceeds allowed length".to_owned()),
+                false => Ok((decoded, &rest[end + 1..])),
+            };
+        }
+        let (character, length) = escape(&rest[end..])?;
+        let mut buffer = [0; 4];
+        decoded
+            .to_mut()
+            .extend_from_slice(character.encode_utf8(&mut buffer).as_bytes());
+        at = end + length;
+    }
+}
+
+/// What an escape sequence stands for, and its length; half a surrogate pair is U+FFFD.
+fn escape(rest: &[u8]) -> Result<(char, usize), String> {
+    let unterminated = || "malformed JSON, unterminated escape sequence in string".to_owned();
+    let unknown = |byte: u8| format!("invalid character '{}' in string escape code", char::from(byte));
+    let plain = match rest.get(1).ok_or_else(unterminated)? {
+        byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => {
+            let digits = rest.get(2..6).ok_or_else(unterminated)?;
+            if let Some(wrong) = digits.iter().find(|digit| !digit.is_ascii_hexdigit()) {
+                return Err(unknown(*wrong));
+            }
+            let high = unit(rest).unwrap_or_default();
+            if !(0xd800..0xdc00).contains(&high) {
+                return Ok((
+                    char::from_u32(high.into()).unwrap_or(char::REPLACEMENT_CHARACTER),
+                    6,
+                ));
+            }
+            if rest.get(6) == Some(&b'"') {
+                return Err("malformed JSON, unterminated surrogate pair in string".to_owned());
+            }
+            let low = rest.get(6..).and_then(unit);
+            let pair = low.and_then(|low| char::decode_utf16([high, low]).next()?.ok());
+            return Ok(pair.map_or((char::REPLACEMENT_CHARACTER, 6), |pair| (pair, 12)));
+        }
+        other => return Err(unknown(*other)),
+    };
+    Ok((plain, 2))
+}
+
+/// The UTF-16 unit of an escape such as `\u00e9` at the beginning.
+fn unit(rest: &[u8]) -> Option<u16> {
+    let digits = rest.get(..6)?.strip_prefix(b"\\u")?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]
@@ -188,6 +259,7 @@ mod tests {
     fn what_is_refused_is_refused_in_vaults_words() {
         let deep = "[".repeat(301);
         let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_STRING + 1));
+        let escaped = format!(r#"{{"a":"{}"}}"#, r"\n".repeat(MAX_STRING / 2 + 1));
         let wide = format!("[{}1]", "1,".repeat(MAX_ENTRIES));
         for (body, text) in [
             ("{", "malformed JSON, unclosed containers"),
@@ -201,6 +273,28 @@ mod tests {
             (r#"{"a":"#, "malformed JSON, unclosed containers"),
             (r#"{"a":"b"#, "malformed JSON, unclosed string"),
             (r#"{x:1}"#, "invalid character 'x' looking for beginning of value"),
+            (r#"{"a":1,"\u0061":2}"#, "duplicate key 'a' in object"),
+            (r#"{"a":"\q"}"#, "invalid character 'q' in string escape code"),
+            (r#"{"a":"\u12zz"}"#, "invalid character 'z' in string escape code"),
+            (
+                r#"{"a":"\"#,
+                "malformed JSON, unterminated escape sequence in string",
+            ),
+            (
+                r#"{"a":"\ud800"}"#,
+                "malformed JSON, unterminated surrogate pair in string",
+            ),
+            (
+                r#"{"a":1e400}"#,
+                "malformed JSON, invalid number syntax for '1e400'",
+            ),
+            (r#"{"a":-}"#, "malformed JSON, invalid number syntax for '-'"),
+            ("[01]", "invalid character '1' after top-level value"),
+            (
+                r#"{"a":1x}"#,
+                "invalid character 'x' looking for beginning of value",
+            ),
+            (&escaped, "JSON string value exceeds allowed length"),
             (&deep, "JSON input exceeds allowed nesting depth"),
             (&long, "JSON string value exceeds allowed length"),
             (&wide, "JSON array exceeds allowed element count"),
@@ -216,7 +310,7 @@ mod tests {
             "null",
             "x",
             r#" {"a":{"a":[1,"\"",null,-1.5e3,{}]},"b":true} "#,
-            "\u{feff}{}",
+            r#"{"a":"\ud800x\ud83d\ude00\udc00"}"#,
             "[]",
         ] {
             assert_eq!(check_limits(body.as_bytes()), Ok(()), "{body}");

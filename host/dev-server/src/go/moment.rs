@@ -1,12 +1,13 @@
 //! Moments as Go writes them: RFC 3339 in UTC, with as many digits of a second as it has.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
-/// Such as `2026-11-22T21:30:32.636553634Z`.
+/// Such as `2026-11-22T21:30:32.636553634Z`. What comes after the year 9999 is shown as its end, which is as far as
+/// RFC 3339 goes.
 pub(crate) fn moment(at: SystemTime) -> String {
-    let at = OffsetDateTime::from(at);
+    let at = OffsetDateTime::from(at.min(UNIX_EPOCH + LAST));
     let (year, month, day) = at.to_calendar_date();
     let (hour, minute, second) = at.to_hms();
     let nanoseconds = format!(".{:09}", at.nanosecond());
@@ -14,6 +15,9 @@ pub(crate) fn moment(at: SystemTime) -> String {
     let month = u8::from(month);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
+
+/// The last second of the year 9999, since 1970.
+const LAST: Duration = Duration::from_secs(253_402_300_799);
 
 /// Whole seconds since 1970; earlier is 0.
 pub(crate) fn unix_seconds(at: SystemTime) -> u64 {
@@ -23,12 +27,13 @@ pub(crate) fn unix_seconds(at: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn trailing_zeros_of_a_second_are_left_out() {
         let at = UNIX_EPOCH + Duration::new(1_700_000_000, 120_000_000);
         assert_eq!(moment(at), "2023-11-14T22:13:20.12Z");
         assert_eq!(moment(UNIX_EPOCH), "1970-01-01T00:00:00Z");
+        let far = UNIX_EPOCH + Duration::from_secs(1 << 40);
+        assert_eq!(moment(far), "9999-12-31T23:59:59Z");
     }
 }

@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use airlock_storage::Storage as _;
 use redb::StorageBackend;
-use redb::backends::FileBackend;
 
 use super::*;
 
@@ -83,6 +82,17 @@ async fn what_is_stored_is_there_after_a_restart() {
 }
 
 #[test]
+fn a_new_store_is_its_users_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let _store = Store::open(&path).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(&path.join("vault.redb"))), (0o700, 0o600));
+}
+
+#[test]
 fn a_store_that_is_in_use_or_newer_or_no_store_is_refused_in_one_line() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
@@ -114,6 +124,22 @@ fn a_store_that_is_in_use_or_newer_or_no_store_is_refused_in_one_line() {
         std::fs::read_to_string(&file).unwrap(),
         "a text that somebody keeps here"
     );
+
+    std::fs::remove_file(&file).unwrap();
+    let other = TableDefinition::<&str, &str>::new("somebody's");
+    let database = Database::create(&file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(other).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let error = Store::open(directory.path()).unwrap_err();
+    assert!(matches!(error, Error::Foreign(_)), "{error}");
+
+    let used = tempfile::tempdir().unwrap();
+    std::fs::write(used.path().join("notes.txt"), "").unwrap();
+    let error = Store::open(used.path()).unwrap_err();
+    assert!(matches!(error, Error::Foreign(_)), "{error}");
+    assert_eq!(std::fs::read_dir(used.path()).unwrap().count(), 1);
 
     let error = Store::open(&file.join("below")).unwrap_err();
     assert!(matches!(error, Error::Directory { .. }), "{error}");

@@ -17,7 +17,14 @@ pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcom
             return Err(Refusal::unsupported_operation());
         }
         core.remount(from, to).await?;
-        return Ok(system(json!({ "migration_id": crate::random::uuid() })));
+        let queued = "Mount move has been queued. Progress will be reported in Vault's server log, tagged with the \
+                      returned migration_id";
+        return Ok(Reply {
+            warnings: vec![queued.to_owned()],
+            mount_type: "system".to_owned(),
+            ..Reply::data(json!({ "migration_id": crate::random::uuid() }))
+        }
+        .into());
     }
     if let Some(id) = path.strip_prefix("remount/status/") {
         // A move is done before its id is given.
@@ -67,6 +74,11 @@ async fn tune(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> 
             );
             shown.insert("max_lease_ttl".to_owned(), mount.max_ttl().as_secs().into());
             entry.config.shown(&mut shown);
+            if let Ok(engine) = mount.engine()
+                && !engine.version.is_empty()
+            {
+                shown.insert("plugin_version".to_owned(), engine.version.as_str().into());
+            }
             if !entry.options.is_empty() {
                 shown.insert("options".to_owned(), json!(entry.options));
             }
@@ -113,6 +125,12 @@ fn table(core: &Core, effective: bool) -> Map<String, Value> {
 pub(super) fn builtin(kind: &str, description: &str, core: &Core, effective: bool) -> Value {
     let ttl = if effective { SYSTEM_TTL.as_secs() } else { 0 };
     let id = core.cluster.id.as_str();
+    let mut config = json!({ "default_lease_ttl": ttl, "max_lease_ttl": ttl, "force_no_cache": false });
+    match kind {
+        "system" => config["passthrough_request_headers"] = json!(["Accept"]),
+        "identity" => config["passthrough_request_headers"] = json!(["Authorization"]),
+        _ => {}
+    }
     json!({
         "type": kind,
         "description": description,
@@ -125,8 +143,22 @@ pub(super) fn builtin(kind: &str, description: &str, core: &Core, effective: boo
         "plugin_version": "",
         "running_plugin_version": format!("v{}+builtin.vault", crate::system::VAULT_VERSION),
         "running_sha256": "",
-        "config": { "default_lease_ttl": ttl, "max_lease_ttl": ttl, "force_no_cache": false },
+        "config": config,
     })
+}
+
+/// `sys/internal/ui/mounts` as whoever has no token sees it: the mounts that were tuned to be seen.
+pub(super) fn visible(core: &Core) -> Outcome {
+    let entries = core.mounts().into_iter().map(|mount| mount.entry());
+    let visible = entries.filter(|entry| entry.config.listing_visibility == "unauth");
+    let shown: Map<String, Value> = visible
+        .map(|entry| {
+            let shown =
+                json!({ "type": entry.engine, "description": entry.description, "options": entry.options });
+            (entry.path, shown)
+        })
+        .collect();
+    Reply::data(json!({ "auth": {}, "secret": shown })).into()
 }
 
 /// `sys/internal/ui/…`: which mount serves a path, and with which options.

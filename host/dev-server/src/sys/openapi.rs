@@ -46,6 +46,7 @@ pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
 
 /// An engine's own document; none where it offers none. One that fails costs only its own part.
 async fn document_of(core: &Core, mount: &crate::mount::Mount) -> Option<Value> {
+    let _turn = mount.turn.read().await;
     let engine = mount.engine().ok()?;
     let path = mount.path();
     let mut request = Request::new(Operation::Help, "");

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use crate::answer::{Answer, Refusal};
 use crate::call::{Query, token};
 use crate::core::{Core, sanitized};
-use crate::go::{moment, parse_duration, to_text};
+use crate::go::{moment, to_text};
 use crate::journal::RequestRecord;
+use crate::sys;
 
 /// How long a question for new requests waits for one.
 const WAIT: Duration = Duration::from_secs(20);
@@ -31,22 +32,19 @@ pub(super) async fn answer(request: Request<Incoming>, name: &str, core: &Core) 
         ("requests", &Method::GET) => requests(core, &query).await,
         ("keys", &Method::GET) => keys(core, &query).await?,
         ("value", &Method::GET) => value(core, &query).await?,
-        ("clock", &Method::GET) => clock(core),
-        ("clock", &Method::POST) => {
-            move_clock(core, &query)?;
-            clock(core)
-        }
-        ("requests" | "keys" | "value" | "clock", _) => return Err(Refusal::status(405)),
+        ("requests" | "keys" | "value", _) => return Err(Refusal::status(405)),
         _ => return Err(Refusal::status(404)),
     };
     Ok(Answer::json(200, to_text(&shown)))
 }
 
-/// The requests after number `after`; waits for one where there is none.
+/// The requests after number `after`, for one of which it waits where there is none, and the clock, which they may have
+/// moved.
 async fn requests(core: &Core, query: &Query) -> Value {
     let after = query.first("after").parse().unwrap_or(0);
     let _ = tokio::time::timeout(WAIT, core.journal.wait_after(after)).await;
-    core.journal.after(after).iter().map(shown).collect()
+    let requests: Value = core.journal.after(after).iter().map(shown).collect();
+    json!({ "requests": requests, "clock": sys::clock(core) })
 }
 
 fn shown(record: &RequestRecord) -> Value {
@@ -94,21 +92,4 @@ fn mount(core: &Core, query: &Query) -> Result<std::sync::Arc<crate::mount::Moun
     let path = sanitized(query.first("mount"));
     core.mount_at(&path)
         .ok_or_else(|| Refusal::new(404, format!("nothing is mounted at {path}")))
-}
-
-fn clock(core: &Core) -> Value {
-    json!({ "now": moment(core.clock.now()), "held": core.clock.is_held() })
-}
-
-/// `?action=hold`, `run` or `advance&by=1h`.
-fn move_clock(core: &Core, query: &Query) -> Result<(), Refusal> {
-    match query.first("action") {
-        "hold" => core.clock.hold(),
-        "run" => core.clock.run(),
-        "advance" => core
-            .clock
-            .advance(parse_duration(&Value::from(query.first("by"))).map_err(Refusal::user)?),
-        _ => return Err(Refusal::user("action must be hold, run or advance")),
-    }
-    Ok(())
 }

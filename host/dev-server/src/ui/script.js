@@ -90,10 +90,10 @@ async function showKeys(mount, folder, after = "") {
   }
   for (const name of answer.json.keys) {
     const key = folder + name;
-    const open = name.endsWith("/")
-      ? button("Open", `Open the folder ${key}`, () => showKeys(mount, key))
-      : button("Show the value", `Show the value of ${key}`, () => showValue(mount, key));
-    at("keys").append(element("li", "", [element("code", name), " ", open]));
+    const item = name.endsWith("/")
+      ? [button("Open", `Open the folder ${key}`, () => showKeys(mount, key))]
+      : valueOf(mount, key);
+    at("keys").append(element("li", "", [element("code", name), ...item]));
   }
   if (answer.json.more) {
     const last = answer.json.keys.at(-1);
@@ -103,19 +103,48 @@ async function showKeys(mount, folder, after = "") {
   }
 }
 
-async function showValue(mount, key) {
-  const answer = await call("GET", `/ui/api/value?${new URLSearchParams({ mount, key })}`);
-  at("shown").textContent = answer.ok ? answer.json.text ?? `base64: ${answer.json.base64}` : why(answer);
-  at("shown").focus();
+// A button that shows a value and hides it again; nothing is asked of the server before.
+function valueOf(mount, key) {
+  const value = element("pre", "");
+  value.tabIndex = 0;
+  value.setAttribute("role", "region");
+  value.setAttribute("aria-label", `Value of ${key}`);
+  const show = button("Show", `Value of ${key}`, async () => {
+    const open = show.getAttribute("aria-expanded") === "true";
+    const answer = open ? null : await call("GET", `/ui/api/value?${new URLSearchParams({ mount, key })}`);
+    value.textContent = open ? "" : answer.ok ? answer.json.text ?? `base64: ${answer.json.base64}` : why(answer);
+    show.textContent = open ? "Show" : "Hide";
+    show.setAttribute("aria-expanded", String(!open));
+  });
+  show.setAttribute("aria-expanded", "false");
+  return [show, value];
 }
 
-function showClock(answer) {
+function showClock(clock) {
+  at("now").textContent = clock.now.replace(/\.\d+Z$/, "Z");
+  at("held").textContent = clock.held ? ", held" : "";
+  at("hold").textContent = clock.held ? "Let it run" : "Hold";
+}
+
+async function moveClock(change) {
+  const answer = await call("POST", "/v1/sys/clock", JSON.stringify(change));
   if (!answer.ok) return say(why(answer), true);
-  at("now").textContent = answer.json.now + (answer.json.held ? ", held" : "");
-  at("hold").textContent = answer.json.held ? "Let it run" : "Hold";
+  say("");
+  showClock(answer.json.data);
 }
 
 const micro = (us) => (us < 1000 ? `${us} µs` : `${(us / 1000).toFixed(1)} ms`);
+
+function rowOf(request) {
+  const cost = request.cost;
+  const texts = [request.at.slice(11, 19), request.operation, request.path, request.status];
+  const numbers = cost ? [micro(cost.cpu_us), cost.reads, cost.writes, cost.lists] : ["–", "–", "–", "–"];
+  const cells = [...texts, micro(request.took_us), ...numbers].map((text) => element("td", String(text)));
+  for (const cell of cells.slice(texts.length)) cell.className = "number";
+  const row = element("tr", "", cells);
+  if (request.status >= 400) row.className = "bad";
+  return row;
+}
 
 async function followRequests(turn) {
   let last = 0;
@@ -129,64 +158,65 @@ async function followRequests(turn) {
       continue;
     }
     if (turn !== signedIn || !answer.ok) return;
-    for (const request of answer.json) {
+    for (const request of answer.json.requests) {
       last = request.number;
-      const cost = request.cost;
-      const storage = cost ? `${cost.reads}, ${cost.writes}, ${cost.lists}` : "–";
-      const cells = [request.at.slice(11, 19), request.operation, request.path, request.status, micro(request.took_us),
-        cost ? micro(cost.cpu_us) : "–", storage];
-      const row = element("tr", "", cells.map((text) => element("td", String(text))));
-      if (request.status >= 400) row.className = "bad";
-      at("requests").prepend(row);
+      at("requests").prepend(rowOf(request));
     }
     while (at("requests").children.length > 500) at("requests").lastChild.remove();
-    showClock(await call("GET", "/ui/api/clock"));
+    showClock(answer.json.clock);
   }
 }
 
-async function signIn() {
+function show(isSignedIn) {
+  at("main").hidden = at("sign-out").hidden = !isSignedIn;
+  at("sign-in").hidden = isSignedIn;
+}
+
+async function signIn(byHand) {
   const answer = await showMounts();
-  if (!answer.ok) {
-    at("main").hidden = true;
-    return say(answer.status === 403 ? "The server does not take this token." : why(answer), true);
-  }
+  show(answer.ok);
+  if (!answer.ok) return say(answer.status === 403 ? "The server does not take this token." : why(answer), true);
   sessionStorage.setItem("airlock-token", token);
-  at("main").hidden = false;
   at("requests").replaceChildren();
-  say("Signed in.");
-  showClock(await call("GET", "/ui/api/clock"));
+  say("");
+  if (byHand) at("main").focus(); // the form that had it is gone
   followRequests(++signedIn).catch(failed);
 }
 
 at("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
   token = at("token").value;
-  signIn().catch(failed);
+  signIn(true).catch(failed);
 });
+
+at("sign-out").addEventListener("click", () => {
+  sessionStorage.removeItem("airlock-token");
+  location.reload(); // with all that was shown
+});
+
+const hasData = () => ["POST", "PATCH"].includes(at("method").value);
+at("method").addEventListener("change", () => { at("data").hidden = !hasData(); });
 
 at("request").addEventListener("submit", async (event) => {
   event.preventDefault();
   const method = at("method").value;
-  const body = ["POST", "PATCH"].includes(method) ? at("body").value : undefined;
   try {
-    const answer = await call(method, `/v1/${path(at("path").value.replace(/^\/+/, ""))}`, body);
-    const shown = answer.json === null ? answer.text : JSON.stringify(answer.json, null, 2);
-    at("answer").textContent = `${answer.status}\n${shown}`;
-    await showMounts();
+    const asked = at("path").value.replace(/^\/+/, "");
+    const answer = await call(method, `/v1/${path(asked)}`, hasData() ? at("body").value : undefined);
+    at("answer-status").textContent = `Status ${answer.status}`;
+    at("answer-status").className = answer.ok ? "" : "bad";
+    at("answer").textContent = answer.json === null ? answer.text : JSON.stringify(answer.json, null, 2);
+    if (asked.startsWith("sys/")) await showMounts();
   } catch (error) {
     failed(error);
   }
 });
 
-at("clock").addEventListener("submit", async (event) => {
+at("clock").addEventListener("submit", (event) => {
   event.preventDefault();
-  const query = new URLSearchParams({ action: "advance", by: at("by").value });
-  call("POST", `/ui/api/clock?${query}`).then(showClock, failed);
+  moveClock({ advance: at("by").value }).catch(failed);
 });
 
-at("hold").addEventListener("click", () => {
-  const action = at("hold").textContent === "Hold" ? "hold" : "run";
-  call("POST", `/ui/api/clock?action=${action}`).then(showClock, failed);
-});
+at("hold").addEventListener("click", () => moveClock({ held: at("hold").textContent === "Hold" }).catch(failed));
 
-if (token !== "") signIn().catch(failed);
+if (token !== "") signIn(false).catch(failed);
