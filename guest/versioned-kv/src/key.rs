@@ -106,6 +106,10 @@ impl<'c> Key<'c> {
 
     /// Removes all that is stored of it, also data that a crash has left behind.
     pub(crate) fn remove(&self) -> Result<()> {
+        if upgrade::is_pending(self.cx)? {
+            // A crash may have left it, and without metadata it would count again.
+            self.cx.storage.delete(&self.old_key())?;
+        }
         let folder = format!("{VERSIONS}{}/", self.name);
         for entry in self.cx.storage.list(&folder)? {
             // The keys below this one are folders here.

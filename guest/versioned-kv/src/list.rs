@@ -106,11 +106,11 @@ pub(crate) fn page(entries: Vec<Entry>, asked: Fields) -> impl Iterator<Item = E
 
 /// All keys below a folder, relative to it and in order.
 pub(crate) fn recursive(cx: &Context, asked: &Fields) -> Result<Response> {
-    let mut found = Vec::new();
-    if let Some(folders) = Folders::of_version_2(cx)? {
-        folders.collect(&folders.stored(&asked.path)?, "", asked, &mut found)?;
-    }
-    Ok(Response::list(found))
+    let keys = match Folders::of_version_2(cx)? {
+        Some(folders) => folders.keys_below(&folders.stored(&asked.path)?, asked)?,
+        None => Vec::new(),
+    };
+    Ok(Response::list(keys))
 }
 
 impl Fields {
@@ -167,19 +167,25 @@ impl<'c> Folders<'c> {
         Ok(entries)
     }
 
-    fn collect(&self, folder: &str, below: &str, asked: &Fields, found: &mut Vec<String>) -> Result<()> {
-        for entry in self.entries(folder)? {
-            if found.len() >= asked.at_most() {
-                return Ok(());
-            }
-            let name = format!("{below}{}", entry.name);
-            let is_after = name > asked.after;
+    /// All keys below a folder. It does not call itself: paths may have more segments than the stack has room for.
+    fn keys_below(&self, folder: &str, asked: &Fields) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        // The next one is the last.
+        let mut ahead = self.entries(folder)?;
+        ahead.reverse();
+        while found.len() < asked.at_most() {
+            let Some(entry) = ahead.pop() else { break };
+            let is_after = entry.name > asked.after;
             if !entry.is_folder() {
-                found.extend(is_after.then_some(name));
-            } else if is_after || asked.after.starts_with(&name) {
-                self.collect(&entry.stored, &name, asked, found)?;
+                found.extend(is_after.then_some(entry.name));
+            } else if is_after || asked.after.starts_with(&entry.name) {
+                let below = self.entries(&entry.stored)?.into_iter().rev();
+                ahead.extend(below.map(|inner| Entry {
+                    name: format!("{}{}", entry.name, inner.name),
+                    ..inner
+                }));
             }
         }
-        Ok(())
+        Ok(found)
     }
 }

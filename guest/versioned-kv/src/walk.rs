@@ -1,58 +1,72 @@
 //! All keys of a mount, some at a time.
+//!
+//! Nothing here calls itself: paths may have more segments than a guest's stack has room for.
+
+use std::cmp::Ordering;
 
 use airlock_sdk::{Context, Result};
 
 /// The names below a storage prefix that come after one, at most `limit` of them. Names are as storage sees them, in an
-/// order that lasts, so that the last one is where to go on.
+/// order that lasts, so that the last one is where to go on: a key goes before what is below it.
 pub(crate) fn after(cx: &Context, prefix: &str, name: &str, limit: usize) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    collect(
-        cx,
-        prefix,
-        "",
-        Some(name).filter(|name| !name.is_empty()),
-        limit,
-        &mut found,
-    )?;
+    // The next one is the last.
+    let mut ahead = vec![String::new()];
+    while found.len() < limit {
+        let Some(path) = ahead.pop() else { break };
+        if !path.is_empty() && !path.ends_with('/') {
+            found.push(path);
+            continue;
+        }
+        let entries = cx.storage.list(&format!("{prefix}{path}"))?;
+        let paths = entries.into_iter().map(|entry| format!("{path}{entry}"));
+        let mut paths: Vec<String> = paths.filter(|path| is_ahead(path, name)).collect();
+        paths.sort_unstable_by(|a, b| order(b, a));
+        ahead.append(&mut paths);
+    }
     Ok(found)
 }
 
-fn collect(
-    cx: &Context,
-    prefix: &str,
-    folder: &str,
-    after: Option<&str>,
-    limit: usize,
-    found: &mut Vec<String>,
-) -> Result<()> {
-    let mut entries = cx.storage.list(&format!("{prefix}{folder}"))?;
-    // A key goes before what is below it, and both before the next name.
-    entries.sort_unstable_by(|a, b| segment(a).cmp(segment(b)).then(a.cmp(b)));
-    let (begin, rest) = match after {
-        Some(after) => after
-            .split_once('/')
-            .map_or((after, None), |(begin, rest)| (begin, Some(rest))),
-        None => ("", None),
-    };
-    for entry in entries {
-        if found.len() >= limit {
-            return Ok(());
-        }
-        let is_folder = entry.ends_with('/');
-        let begins_here = after.is_some() && segment(&entry) == begin;
-        if after.is_some() && (segment(&entry) < begin || (begins_here && !is_folder)) {
-            continue;
-        }
-        let path = format!("{folder}{entry}");
-        if is_folder {
-            collect(cx, prefix, &path, rest.filter(|_| begins_here), limit, found)?;
-        } else {
-            found.push(path);
+/// Whether a key comes after a name, or a folder has something that may.
+fn is_ahead(path: &str, name: &str) -> bool {
+    match path.strip_suffix('/') {
+        None => path.split('/').gt(name.split('/')),
+        Some(folder) => {
+            let depth = folder.split('/').count();
+            folder.split('/').ge(name.split('/').take(depth))
         }
     }
-    Ok(())
 }
 
-fn segment(entry: &str) -> &str {
-    entry.strip_suffix('/').unwrap_or(entry)
+fn order(a: &str, b: &str) -> Ordering {
+    let plain = |path: &'_ str| path.strip_suffix('/').map_or(path.len(), str::len);
+    a[..plain(a)]
+        .split('/')
+        .cmp(b[..plain(b)].split('/'))
+        .then(a.len().cmp(&b.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_before_what_is_below_it_and_both_before_the_next_name() {
+        let mut paths = ["a/", "a-b", "a", "a-b/", "b"];
+        paths.sort_unstable_by(|a, b| order(a, b));
+        assert_eq!(paths, ["a", "a/", "a-b", "a-b/", "b"]);
+    }
+
+    #[test]
+    fn what_comes_after_a_name_is_ahead() {
+        for path in ["a", "a/", "b/c"] {
+            assert!(is_ahead(path, ""), "{path}");
+        }
+        for path in ["a/b/d", "a/c", "b", "b/", "a/", "a/b/", "a/b/c/", "a-b"] {
+            assert!(is_ahead(path, "a/b/c"), "{path}");
+        }
+        for path in ["a/b/c", "a/b", "a", "a/a/", "a/b/a/"] {
+            assert!(!is_ahead(path, "a/b/c"), "{path}");
+        }
+    }
 }

@@ -56,6 +56,19 @@ fn everything_below_a_folder_is_listed_in_order_and_in_pages() {
 }
 
 #[test]
+fn a_key_with_very_many_segments_is_found() {
+    let mount = with("recursive_list");
+    let deep = "x/".repeat(500) + "y";
+    put(&mount, &deep, json!({}));
+    assert_eq!(
+        mount
+            .list_with("recursive-metadata", json!({ "after": "web" }))
+            .keys(),
+        [deep.as_str(), "zoo"]
+    );
+}
+
+#[test]
 fn a_detailed_list_has_the_metadata_of_each_key() {
     let mount = with("detailed_list");
     let list = mount.list("detailed-metadata/team");

@@ -94,6 +94,19 @@ fn a_crash_between_the_metadata_and_the_removal_of_the_old_value_does_no_harm() 
 }
 
 #[test]
+fn what_is_deleted_does_not_come_back_from_an_old_value_that_a_crash_has_left() {
+    let old = with_values(1);
+    let mount = version_2_over(&old);
+    assert_eq!(mount.read("data/team/0").status(), 200);
+    for (key, value) in old.stored() {
+        mount.store_json(&key, &serde_json::from_slice::<Value>(&value).unwrap());
+    }
+    assert_eq!(mount.delete("metadata/team/0").status(), 204);
+    assert_eq!(mount.read("data/team/0").status(), 404);
+    assert_eq!(old_values(&mount), 0);
+}
+
+#[test]
 fn a_crash_before_the_metadata_loses_nothing() {
     let mount = version_2_over(&with_values(1));
     let before = version_2_over(&mount);
