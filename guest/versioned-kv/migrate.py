@@ -43,8 +43,7 @@ class Number:
         return int(self.text)
 
     def __eq__(self, other):
-        """Vault rounds the numbers in a plugin's answers to doubles, so that is how far they can be compared."""
-        return isinstance(other, Number) and float(self.text) == float(other.text)
+        return isinstance(other, Number) and self.text == other.text
 
 
 def to_json(value):

@@ -17,6 +17,7 @@
 
 pub mod drawn;
 mod plain;
+mod times;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +28,7 @@ use serde_json::Value;
 
 pub use plain::{Plain, plain, plain_text};
 
-use crate::http::Mount;
+use crate::http::{Mount, RawAnswer};
 
 /// How long a step waits for its status, on each side.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -251,6 +252,16 @@ impl Twins {
         );
     }
 
+    /// Adds to the answer what is in the response that it wraps, if it does.
+    fn with_what_is_wrapped(&self, mut plain_answer: Plain, answer: &RawAnswer, mount: &Mount) -> Plain {
+        if let Some(token) = answer.body()["wrap_info"]["token"].as_str() {
+            let client = mount.client().with_token(token);
+            let wrapped = client.try_send("POST", "sys/wrapping/unwrap", &[], "").unwrap();
+            plain_answer.body += &format!(" wraps {}", plain(&wrapped, mount.name()));
+        }
+        plain_answer
+    }
+
     fn send(&self, mount: &Mount, step: &Step) -> Plain {
         let client = match step.caller.as_str() {
             "" => mount.client().clone(),
@@ -260,7 +271,7 @@ impl Twins {
         loop {
             let answer = client.try_send(&step.method, &mount.path(&step.path), &step.headers, &step.body);
             let answer = match answer {
-                Ok(answer) => plain(&answer, mount.name()),
+                Ok(answer) => self.with_what_is_wrapped(plain(&answer, mount.name()), &answer, mount),
                 // A server that hangs up has answered too: the other must do the same.
                 Err(_) => Plain::hung_up(),
             };

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::times::{Times, in_full};
 use crate::http::RawAnswer;
 use crate::versioned_kv::VERSIONED_KV;
 
@@ -53,8 +54,8 @@ impl fmt::Display for Plain {
 /// - the header `date`; and `content-length` and `transfer-encoding`, because ids and times differ in length: the body is
 ///   compared instead;
 /// - ids that Vault makes up for each request: `request_id`, and a wrapped answer's token and accessors;
-/// - times: each becomes its rank among the answer's times, so their order and equality still count, and a text that is
-///   no time in Vault's form stays as it is;
+/// - times: each becomes its rank among the answer's times and how many minutes it is after the first of them; a text
+///   that is no time in Vault's form stays as it is;
 /// - the mount's own name, where an answer repeats the path;
 /// - `mount_type`: it is the name in the catalog, which cannot be `kv` for a plugin;
 /// - `client_id` in an attribution: Vault does not send it to plugins;
@@ -72,10 +73,7 @@ pub fn plain(answer: &RawAnswer, mount: &str) -> Plain {
     headers.sort();
     let body = match super::parse(&answer.text) {
         Some(mut body) => {
-            let mut times = Vec::new();
-            collect_times(&body, &mut times);
-            times.sort();
-            times.dedup();
+            let times = Times::of(&body);
             take_out(&mut body, &times, mount);
             body.sort_all_objects();
             // Vault ends a JSON body with a line feed.
@@ -136,7 +134,7 @@ fn without_value(text: &str) -> String {
     }
 }
 
-fn take_out(value: &mut Value, times: &[String], mount: &str) {
+fn take_out(value: &mut Value, times: &Times, mount: &str) {
     match value {
         Value::Object(members) => {
             let leaseless = members.get("lease_id") == Some(&json!(""));
@@ -160,60 +158,17 @@ fn take_out(value: &mut Value, times: &[String], mount: &str) {
 }
 
 /// What stands for a member's value, if it is one that may differ.
-fn placeholder(name: &str, value: &Value, times: &[String]) -> Option<String> {
+fn placeholder(name: &str, value: &Value, times: &Times) -> Option<String> {
     let text = value.as_str()?;
     let stands_for = match name {
         "request_id" | "wrapped_accessor" | "accessor" if is_uuid(text) || name == "accessor" => "(an id)",
         "token" if text.starts_with("hvs.") => "(a token)",
         "mount_type" if text == "kv" || text == VERSIONED_KV => "(a KV engine)",
         "creation_time" => "(a time)", // of a wrapping token, in the server's time zone
-        _ if name.ends_with("_time") => {
-            let rank = times
-                .iter()
-                .position(|time| *time == in_full(text).unwrap_or_default())?;
-            return Some(format!("(time {rank})"));
-        }
+        _ if name.ends_with("_time") => return times.placeholder(text),
         _ => return None,
     };
     Some(stands_for.to_owned())
-}
-
-fn collect_times(value: &Value, into: &mut Vec<String>) {
-    let members = |members: &Map<String, Value>, into: &mut Vec<String>| {
-        for (name, member) in members {
-            match member
-                .as_str()
-                .filter(|_| name.ends_with("_time"))
-                .and_then(in_full)
-            {
-                Some(time) => into.push(time),
-                None => collect_times(member, into),
-            }
-        }
-    };
-    match value {
-        Value::Object(object) => members(object, into),
-        Value::Array(items) => items.iter().for_each(|item| collect_times(item, into)),
-        _ => (),
-    }
-}
-
-/// A time in Vault's form (RFC 3339, UTC, up to nine decimals, none at the end that is zero) with all its decimals, so
-/// that the order of texts is that of times; none if it is not in that form.
-fn in_full(text: &str) -> Option<String> {
-    let text = text.strip_suffix('Z')?;
-    let (seconds, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let form = "dddd-dd-ddTdd:dd:dd";
-    let fits = seconds.len() == form.len()
-        && seconds.bytes().zip(form.bytes()).all(|(byte, form)| match form {
-            b'd' => byte.is_ascii_digit(),
-            _ => byte == form,
-        });
-    let trimmed = decimals.len() <= 9
-        && decimals.bytes().all(|byte| byte.is_ascii_digit())
-        && !decimals.ends_with('0')
-        && (decimals.is_empty() != text.contains('.'));
-    (fits && trimmed).then(|| format!("{seconds}.{decimals:0<9}"))
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -237,33 +192,6 @@ mod tests {
             },
             "one",
         )
-    }
-
-    #[test]
-    fn times_are_compared_by_their_order() {
-        let answer = |first, second| of(&json!({"created_time": first, "deletion_time": second}).to_string());
-        let (early, late) = ("2026-01-01T00:00:00.5Z", "2026-01-01T00:00:00.49Z");
-        assert_eq!(answer(late, early), answer(early, "2027-01-01T00:00:00Z"));
-        assert_ne!(answer(late, early), answer(early, late));
-        assert_ne!(answer(early, early), answer(early, late));
-        assert_ne!(answer(early, ""), answer(early, late));
-    }
-
-    #[test]
-    fn text_that_is_no_time_of_vaults_is_compared_as_it_is() {
-        for wrong in [
-            "2026-01-01T00:00:00.50Z",
-            "2026-01-01T00:00:00+00:00",
-            "2026-01-01T00:00:00.Z",
-            "soon",
-        ] {
-            let right = json!({"created_time": "2026-01-01T00:00:00.5Z"}).to_string();
-            assert_ne!(
-                of(&json!({"created_time": wrong}).to_string()),
-                of(&right),
-                "{wrong}"
-            );
-        }
     }
 
     #[test]

@@ -11,10 +11,11 @@
 mod documents;
 mod grids;
 
+use std::fs;
 use std::sync::LazyLock;
 
 use airlock_tests::twins::{Step, Twins, drawn};
-use airlock_tests::{Mount, Plugin, Server, Storage};
+use airlock_tests::{Mount, Plugin, Server, Storage, files};
 use serde_json::json;
 
 /// Its mounts of the guest are there from the start: when one is tuned, Vault reloads the process that serves them all, and
@@ -26,17 +27,28 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
         server.mount_builtin_kv(&format!("{name}-left"), version);
         server.mount_versioned_kv(&format!("{name}-right"), version);
     }
+    for mount in ["upgraded-left", "upgraded-right"].map(|name| server.mounted(name)) {
+        for step in written_out("before_upgrade.steps") {
+            mount
+                .client()
+                .try_send(&step.method, &mount.path(&step.path), &step.headers, &step.body)
+                .unwrap();
+        }
+        mount.tune_to_version_2();
+        mount.wait_until_versioned();
+    }
     server
 });
 
 /// Pairs of the built-in engine and the guest, a pair for each test and version.
-const GUESTS: [(&str, u8); 10] = [
+const GUESTS: [(&str, u8); 11] = [
     ("v1", 1),
     ("v2", 2),
     ("v2-paths", 2),
     ("v2-fields", 2),
     ("v2-drawn", 2),
     ("failing", 2),
+    ("upgraded", 1),
     ("detect-1", 1),
     ("detect-2", 2),
     ("openapi-1", 1),
@@ -60,11 +72,10 @@ fn same(name: &str, version: u8) -> Twins {
     Twins::new(left, right)
 }
 
-fn written_out(version: u8) -> Vec<Step> {
-    Step::script(match version {
-        1 => include_str!("version_1.steps"),
-        _ => include_str!("version_2.steps"),
-    })
+/// A script that lies beside this file.
+fn written_out(name: &str) -> Vec<Step> {
+    let file = files::root().join("tests/tests/versioned_kv_compare").join(name);
+    Step::script(&fs::read_to_string(file).unwrap())
 }
 
 /// The callers that the written scripts name, and one that has an entity.
@@ -100,13 +111,18 @@ fn with_callers(twins: Twins, entity: &str) -> Twins {
 #[test]
 fn version_1_answers_as_the_builtin_engine_does() {
     let twins = with_callers(twins("v1"), "v1");
-    twins.expect_none(&written_out(1));
+    twins.expect_none(&written_out("version_1.steps"));
     twins.expect_none(&grids::version_1());
 }
 
 #[test]
 fn version_2_answers_as_the_builtin_engine_does() {
-    with_callers(twins("v2"), "v2").expect_none(&written_out(2));
+    with_callers(twins("v2"), "v2").expect_none(&written_out("version_2.steps"));
+}
+
+#[test]
+fn upgraded_mount_answers_as_the_builtin_engine_does() {
+    twins("upgraded").expect_none(&written_out("after_upgrade.steps"));
 }
 
 #[test]
@@ -158,9 +174,9 @@ fn requests_at_which_the_builtin_engine_fails_are_answered() {
 #[test]
 fn builtin_engine_answers_as_itself() {
     let one = with_callers(same("same-v1", 1), "same-v1");
-    one.expect_none(&written_out(1));
+    one.expect_none(&written_out("version_1.steps"));
     one.expect_none(&grids::version_1());
-    with_callers(same("same-v2", 2), "same-v2").expect_none(&written_out(2));
+    with_callers(same("same-v2", 2), "same-v2").expect_none(&written_out("version_2.steps"));
     let two = same("same-grids", 2);
     two.expect_none(&grids::version_2_paths());
     two.expect_none(&grids::version_2_fields());
@@ -186,8 +202,8 @@ fn engine_that_keeps_fewer_versions_or_demands_cas_is_told_apart() {
 #[test]
 fn scripts_are_long_and_the_same_for_the_same_seed() {
     let scripts = [
-        written_out(1),
-        written_out(2),
+        written_out("version_1.steps"),
+        written_out("version_2.steps"),
         grids::version_1(),
         grids::version_2_paths(),
         grids::version_2_fields(),
@@ -200,7 +216,10 @@ fn scripts_are_long_and_the_same_for_the_same_seed() {
 
 #[test]
 fn script_is_read_as_it_is_printed() {
-    for step in written_out(2).iter().filter(|step| step.body.len() < 300) {
+    for step in written_out("version_2.steps")
+        .iter()
+        .filter(|step| step.body.len() < 300)
+    {
         assert_eq!(&Step::script(&step.to_string())[0], step);
     }
 }
