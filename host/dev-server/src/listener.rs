@@ -88,6 +88,7 @@ async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> 
     }
     let (method, path) = (request.method().as_str().to_ascii_lowercase(), path.to_owned());
     let namespace = request.headers().get(NAMESPACE).cloned();
+    let namespace = namespace.filter(|name| !name.is_empty());
     let mut answer = match read(request, remote, began, &core).await {
         Ok(Ready::Call(call)) => core.answer(*call).await,
         Ok(Ready::Answered(answer)) => answer,

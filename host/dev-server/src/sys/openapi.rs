@@ -20,16 +20,11 @@ pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
             continue;
         };
         let path = mount.path();
-        for (below, item) in document["paths"].as_object().into_iter().flatten() {
-            paths.insert(format!("/{path}{}", below.trim_start_matches('/')), item.clone());
+        for (below, mut item) in objects(&document["paths"]) {
+            without_empty_parameters(&mut item);
+            paths.insert(format!("/{path}{}", below.trim_start_matches('/')), item);
         }
-        for (name, schema) in document["components"]["schemas"]
-            .as_object()
-            .into_iter()
-            .flatten()
-        {
-            schemas.insert(name.clone(), schema.clone());
-        }
+        schemas.extend(objects(&document["components"]["schemas"]));
     }
     let document = json!({
         "openapi": "3.0.2",
@@ -44,6 +39,24 @@ pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
     Ok(Outcome::Raw(Answer::json(200, to_text(&document))))
 }
 
+fn objects(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+/// Vault does not show that a path, or an operation of it, has no parameters.
+fn without_empty_parameters(item: &mut Value) {
+    let Some(fields) = item.as_object_mut() else {
+        return;
+    };
+    if fields
+        .get("parameters")
+        .is_some_and(|parameters| parameters == &json!([]))
+    {
+        fields.remove("parameters");
+    }
+    fields.values_mut().for_each(without_empty_parameters);
+}
+
 /// An engine's own document; none where it offers none. One that fails costs only its own part.
 async fn document_of(core: &Core, mount: &crate::mount::Mount) -> Option<Value> {
     let _turn = mount.turn.read().await;
@@ -52,8 +65,8 @@ async fn document_of(core: &Core, mount: &crate::mount::Mount) -> Option<Value> 
     let mut request = Request::new(Operation::Help, "");
     request.mount_point.clone_from(&path);
     request.mount_type = mount.entry().engine;
-    request.data =
-        vault_plugin::Json::encode(&json!({ "requestResponsePrefix": path.trim_end_matches('/') })).ok();
+    let prefix = json!({ "requestResponsePrefix": request.mount_type });
+    request.data = vault_plugin::Json::encode(&prefix).ok();
     let answer = match engine.backend.handle_request(request).await {
         Ok(answer) => answer?,
         Err(error) => {

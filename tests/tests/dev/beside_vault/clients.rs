@@ -30,6 +30,25 @@ fn the_vault_command_prints_the_same() {
 }
 
 #[test]
+fn the_openapi_document_has_the_same_of_the_engines() {
+    let both = Both::start("beside-openapi");
+    let [dev, vault] = both.clients().map(|client| {
+        let document = client
+            .read("sys/internal/specs/openapi")
+            .expect_success("document")
+            .body;
+        let paths = document["paths"].as_object().unwrap().clone().into_iter();
+        let engines: Vec<(String, Value)> = paths
+            .filter(|(path, _)| path.starts_with("/demo/") || path.starts_with("/users/"))
+            .collect();
+        let text = |name: &str| document[name].to_string();
+        (text("openapi"), document["info"]["version"].clone(), engines)
+    });
+    assert!(dev.2.len() >= 2, "{dev:?}");
+    assert_eq!(dev, vault);
+}
+
+#[test]
 fn hvac_gets_the_same() {
     let mut both = Both::start("beside-hvac");
     let script = files::root().join("tests/clients/hvac_compare.py");
