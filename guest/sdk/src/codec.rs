@@ -15,6 +15,48 @@ pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_str(text)
 }
 
+/// Parses JSON of a caller's making.
+///
+/// # Errors
+/// What is wrong with it, for the caller to read.
+pub(crate) fn value(json: &str) -> Result<Value, String> {
+    if is_deeper_than(json, MAX_DEPTH) {
+        return Err(format!("it is nested more deeply than {MAX_DEPTH} levels"));
+    }
+    read(json.as_bytes()).map_err(|_| "it is no JSON".into())
+}
+
+/// A level of parsing takes about 600 bytes of a guest's stack, which has 64 KiB as the kit recommends.
+const MAX_DEPTH: usize = 64;
+
+fn is_deeper_than(json: &str, max: usize) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > max {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+/// A text as JSON.
+pub(crate) fn quoted(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    quote(&mut json, text);
+    json
+}
+
 /// Reads JSON that the engine wrote once.
 ///
 /// # Errors
@@ -143,6 +185,23 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn json_that_is_nested_too_deeply_is_refused_before_it_is_parsed() {
+        let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(value(&nested(64)).is_ok());
+        assert!(value(&nested(65)).is_err());
+        assert!(value(&nested(100_000)).is_err());
+        assert!(
+            value(&format!(
+                r#"{{"a\\":"{}","b":"\"{}"}}"#,
+                "[".repeat(99),
+                "{".repeat(99)
+            ))
+            .is_ok()
+        );
+        assert!(value(&format!("[{}]", vec!["[{}]"; 99].join(","))).is_ok());
+    }
 
     #[test]
     fn an_object_is_the_json_of_its_members() {

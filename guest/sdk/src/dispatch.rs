@@ -51,7 +51,7 @@ pub(crate) fn exists<E: Engine>(host: &Host, request: Request) -> Result<Option<
     let Some(check) = route.operation(Verb::Exists).or_else(derived) else {
         return Ok(None);
     };
-    let (mut raw, _) = Raw::new(data(&cx.request)?, captures);
+    let (mut raw, _) = Raw::new(cx.request.data.as_deref(), captures)?;
     let valid = write.map_or(Ok(()), |write| write.validate(raw.clone()));
     valid.map_err(|error: FieldError| Error::User(error.to_string()))?;
     check.call(&cx, &mut raw).map(|found| Some(found.is_some()))
@@ -100,7 +100,7 @@ fn answer(routes: Routes, cx: &Context, verb: Option<Verb>) -> Result<Option<Res
     let operation = verb
         .and_then(|verb| route.operation(verb))
         .ok_or(Error::UnsupportedOperation)?;
-    let (mut raw, replaced) = Raw::new(data(&cx.request)?, captures);
+    let (mut raw, replaced) = Raw::new(cx.request.data.as_deref(), captures)?;
     let ignored = ignored(route, &raw);
     let mut response = operation.call(cx, &mut raw)?;
     if let Some(response) = &mut response {

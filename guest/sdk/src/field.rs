@@ -29,11 +29,14 @@
 //! default after `=`. Its type says how it is read, as Vault reads it; see [`FieldType`]. After each `as` comes a flag, one of
 //! the methods of [`Field`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::Error;
+use crate::codec::{self, Object};
 
 mod coerce;
 mod collections;
@@ -111,6 +114,15 @@ pub trait FieldType: Sized {
     /// What is wrong with it, for the caller to read.
     fn from_json(value: Value) -> Result<Option<Self>, String>;
 
+    /// The same from JSON text, for a type that keeps the text. Any other is parsed, if it is nested no more deeply than
+    /// [`value`](crate::value) allows.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the caller to read.
+    fn from_text(json: &str) -> Result<Option<Self>, String> {
+        Self::from_json(codec::value(json)?)
+    }
+
     /// Its JSON, as OpenAPI shows a default and as a patch is merged.
     fn to_json(&self) -> Value;
 
@@ -127,6 +139,10 @@ impl<T: FieldType> FieldType for Option<T> {
 
     fn from_json(value: Value) -> Result<Option<Self>, String> {
         Ok(T::from_json(value)?.map(Some))
+    }
+
+    fn from_text(json: &str) -> Result<Option<Self>, String> {
+        Ok(T::from_text(json)?.map(Some))
     }
 
     fn to_json(&self) -> Value {
@@ -282,35 +298,48 @@ pub const fn checked(fields: &'static [Field]) -> &'static [Field] {
 }
 
 /// What a request said, not yet typed.
+///
+/// Values stay text until a field takes them: what is stored as it came is never parsed, and may be nested as deeply as
+/// Vault allows.
 #[doc(hidden)]
 #[derive(Clone, Default)]
 pub struct Raw {
-    data: Map<String, Value>,
+    data: BTreeMap<String, Box<RawValue>>,
     captured: Vec<&'static str>,
 }
 
 impl Raw {
     /// What the path captured goes before what the body says; the names that it replaced come back.
     pub(crate) fn new(
-        data: Map<String, Value>,
+        body: Option<&str>,
         captures: Vec<(&'static str, &str)>,
-    ) -> (Raw, Vec<&'static str>) {
+    ) -> Result<(Raw, Vec<&'static str>), Error> {
+        let no_object = |_| Error::internal("request data is no JSON object");
         let mut raw = Raw {
-            data,
+            data: body
+                .map_or(Ok(BTreeMap::new()), |body| codec::read(body.as_bytes()))
+                .map_err(no_object)?,
             captured: Vec::with_capacity(captures.len()),
         };
         let mut replaced = Vec::new();
         for (name, value) in captures {
             raw.captured.push(name);
-            if raw
-                .data
-                .insert(name.into(), value.into())
-                .is_some_and(|old| !old.is_null())
-            {
+            let value = RawValue::from_string(codec::quoted(value)).map_err(no_object)?;
+            let old = raw.data.insert(name.into(), value);
+            if old.is_some_and(|old| old.get() != "null") {
                 replaced.push(name);
             }
         }
-        (raw, replaced)
+        Ok((raw, replaced))
+    }
+
+    /// All that nothing has taken, as an object.
+    fn rest(&mut self) -> String {
+        Object::text(|object| {
+            for (name, value) in std::mem::take(&mut self.data) {
+                object.json(&name, value.get());
+            }
+        })
     }
 
     /// The names that nothing has taken.
@@ -321,12 +350,12 @@ impl Raw {
     /// Takes a field, or its default.
     pub fn take<T: FieldType>(&mut self, field: &Field, default: Option<fn() -> T>) -> Result<T, FieldError> {
         let given = if field.is_rest {
-            Some(Value::Object(std::mem::take(&mut self.data)))
+            Some(self.rest())
         } else {
-            self.data.shift_remove(field.name)
+            self.data.remove(field.name).map(|given| given.get().into())
         };
         let value = match given {
-            Some(given) => T::from_json(given).map_err(|cause| FieldError::Conversion {
+            Some(given) => T::from_text(&given).map_err(|cause| FieldError::Conversion {
                 field: field.name,
                 cause,
             })?,
@@ -346,20 +375,23 @@ impl Raw {
         if self.captured.contains(&field.name) {
             return Ok(());
         }
+        let wrong = |cause| FieldError::Conversion {
+            field: field.name,
+            cause,
+        };
         if field.is_rest {
-            into.extend(std::mem::take(&mut self.data));
+            if let Value::Object(rest) = codec::value(&self.rest()).map_err(wrong)? {
+                into.extend(rest);
+            }
             return Ok(());
         }
-        let Some(given) = self.data.shift_remove(field.name) else {
+        let Some(given) = self.data.remove(field.name) else {
             return Ok(());
         };
-        let value = match given {
-            Value::Null => Value::Null,
-            given => T::from_json(given)
-                .map_err(|cause| FieldError::Conversion {
-                    field: field.name,
-                    cause,
-                })?
+        let value = match given.get() {
+            "null" => Value::Null,
+            given => T::from_text(given)
+                .map_err(wrong)?
                 .map_or(Value::Null, |value| value.to_json()),
         };
         into.insert(field.name.into(), value);

@@ -155,6 +155,14 @@ pub use serde;
 #[doc(no_inline)]
 pub use serde_json::{Value, json};
 
+/// Parses JSON of a caller's making that a field has kept as text.
+///
+/// # Errors
+/// [`Error::User`] if it is nested more deeply than 64 levels, for which a guest's stack has no room, or is no JSON.
+pub fn value(json: &str) -> Result<Value> {
+    codec::value(json).map_err(Error::User)
+}
+
 /// A JSON object.
 pub type Map = serde_json::Map<String, Value>;
 

@@ -5,7 +5,7 @@ use airlock_sdk::{
 };
 
 use crate::config::Config;
-use crate::fields::{Int, Object};
+use crate::fields::{Int, Text};
 use crate::key::Key;
 use crate::model::{Attribution, KeyMetadata, VersionMetadata};
 use crate::{Path, events, invalid};
@@ -33,7 +33,7 @@ fields! {
         /// Options of a write. cas: the current version must be this one; 0: there must be none.
         options: Option<Map>,
         /// What is stored, and given back on read.
-        data: Option<Object> as sensitive,
+        data: Option<Text> as sensitive,
     }
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn read_version(
 }
 
 fn write(cx: &Context, given: Fields) -> Result<Response> {
-    let Some(Object(data)) = &given.data else {
+    let Some(Text(data)) = &given.data else {
         return Err(Error::user("no data provided"));
     };
     let config = Config::load(cx)?;
@@ -99,7 +99,7 @@ fn write(cx: &Context, given: Fields) -> Result<Response> {
             "update"
         },
     );
-    let response = add(cx, &key, metadata, &config, by, json_text(data)?);
+    let response = add(cx, &key, metadata, &config, by, data.clone());
     response
         .inspect(|(metadata, _)| announce(cx, "data-write", &given.path, metadata))
         .map(|(_, response)| response)
@@ -109,7 +109,7 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
     if !given.names_a_secret() {
         return Ok(invalid::answer(cx));
     }
-    let Some(Object(changes)) = given.data else {
+    let Some(Text(changes)) = given.data else {
         return Err(Error::user("no data provided"));
     };
     let Some((key, metadata)) = Key::find(cx, &given.path)? else {
@@ -124,11 +124,11 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
     if version.is_gone(cx.clock.now()) {
         return Ok(Response::json(&metadata.summary(current, version))?.with_status(&cx.request, 404));
     }
-    let mut data = object(&key.data(current)?)?;
+    let mut data = airlock_sdk::value(&key.data(current)?)?;
     if data.is_null() {
         return Err(Error::internal("resource does not exist"));
     }
-    let mut changes = changes.map_or(Value::Null, Value::Object);
+    let mut changes = airlock_sdk::value(&changes)?;
     drop_nulls_in_lists(&mut changes, false);
     merge(&mut data, changes);
     let (metadata, response) = add(
@@ -235,11 +235,6 @@ fn add(
 fn announce(cx: &Context, operation: &str, path: &str, metadata: &KeyMetadata) {
     let path = format!("data/{path}");
     events::versions_changed(cx, operation, &path, Some(&path), metadata, None);
-}
-
-/// The data of a version.
-pub(crate) fn object(data: &str) -> Result<Value> {
-    serde_json::from_str(data).map_err(|_| Error::internal("the data of a version is not what it should be"))
 }
 
 pub(crate) fn json_text(value: &impl serde::Serialize) -> Result<String> {

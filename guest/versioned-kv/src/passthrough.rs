@@ -2,8 +2,12 @@
 //!
 //! An answer carries no lease: of a plugin, Vault would keep one for every read.
 
-use airlock_sdk::{Context, Error, Map, Response, Result, fields, route};
+use std::collections::BTreeMap;
 
+use airlock_sdk::{Context, Error, Response, Result, fields, route};
+use serde::de::IgnoredAny;
+
+use crate::fields::Text;
 use crate::names::Names;
 use crate::{Path, events, exact, list, upgrade};
 
@@ -27,7 +31,7 @@ fields! {
         /// Location of the secret.
         path: String,
         /// All that there is to store.
-        data: Map as rest,
+        data: Text as rest,
     }
 }
 
@@ -65,7 +69,7 @@ fn write(cx: &Context, at: At) -> Result<()> {
     }
     // As it came: the field `path` of the body is data like any other.
     let body = cx.request.data.as_deref().unwrap_or("{}");
-    if at.data.is_empty() && is_empty(body) {
+    if at.data.0 == "{}" && is_empty(body) {
         return Err(Error::user("missing data fields"));
     }
     if upgrade::is_done(cx)? {
@@ -83,7 +87,7 @@ fn write(cx: &Context, at: At) -> Result<()> {
 }
 
 fn is_empty(body: &str) -> bool {
-    serde_json::from_str::<Map>(body).is_ok_and(|body| body.is_empty())
+    serde_json::from_str::<BTreeMap<String, IgnoredAny>>(body).is_ok_and(|body| body.is_empty())
 }
 
 fn delete(cx: &Context, at: At) -> Result<()> {

@@ -3,7 +3,7 @@
 use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 
 use crate::Path;
-use crate::data::{json_text, object, read_version};
+use crate::data::{json_text, read_version};
 use crate::fields::Int;
 
 pub(crate) const PATH: Path = &route("subkeys/{path...}")
@@ -27,7 +27,7 @@ fields! {
 fn read(cx: &Context, at: Fields) -> Result<Option<Response>> {
     let depth = at.depth.unwrap_or_default().0;
     read_version(cx, &at.path, at.version, "subkeys", |data| {
-        let mut data = object(&data)?;
+        let mut data = airlock_sdk::value(&data)?;
         if let Value::Object(members) = &mut data {
             remove_values(members, depth, 1);
         }

@@ -161,6 +161,20 @@ fn numbers_keep_every_digit_on_the_way_in_and_out() {
 }
 
 #[test]
+fn data_may_be_nested_as_deeply_as_vault_allows() {
+    let deep = r#"{"a":"#.repeat(300) + "1" + &"}".repeat(300);
+    let text = format!(r#"{{"data":{deep}}}"#);
+    let mount = version_2();
+    let mut write = airlock_sdk::testing::request(airlock_sdk::Operation::Create, "data/a", None);
+    write.data = Some(text);
+    assert_eq!(mount.send(write).status(), 200);
+    let read = mount.read("data/a");
+    assert!(read.response().unwrap().data.as_ref().unwrap().contains(&deep));
+    assert_eq!(mount.read("subkeys/a").status(), 400);
+    assert_eq!(mount.patch("data/a", json!({ "data": { "b": 1 } })).status(), 400);
+}
+
+#[test]
 fn a_patch_changes_members_and_adds_a_version() {
     let mount = version_2();
     put(&mount, "a", json!({ "x": 1, "y": { "z": 1, "w": 2 }, "gone": 1 }));
