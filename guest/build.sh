@@ -6,7 +6,8 @@
 #   guest/build.sh NAME…          these
 #   guest/build.sh --list         builds nothing; writes the names of those that ship
 #
-# The host binary must have been built: it wraps what the compiler wrote as a component. AIRLOCK names another.
+# A guest that ships and has no scenario is not built. The host binary must have been built: it wraps what the compiler
+# wrote as a component. AIRLOCK names another.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -35,6 +36,11 @@ case ${1-} in
 esac
 for name in $names; do
     [ -f "guest/$name/Cargo.toml" ] || die "no guest named $name: there is no guest/$name/Cargo.toml"
+done
+# What ships is tested as it ships.
+for name in $names; do
+    grep -q '^test-only = true' "guest/$name/Cargo.toml" || ls "guest/$name/scenarios/"*.toml >/dev/null 2>&1 ||
+        die "guest/$name has no test: write guest/$name/scenarios/NAME.toml, see 'airlock test --help'"
 done
 [ -x "$airlock" ] || die "$airlock is missing; run 'cargo build --release -p airlock' first, or set AIRLOCK"
 

@@ -4,7 +4,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use airlock_tests::{airlock, files, run};
 
@@ -46,6 +48,10 @@ fn wrong_use_of_call_is_one_line_and_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("letter.txt"), "dear").unwrap();
     let foreign = format!("--storage={}", directory.path().display());
+    let file = format!("--storage={}", directory.path().join("letter.txt").display());
+    let newer = tempfile::tempdir().unwrap();
+    fs::write(newer.path().join("airlock-storage"), "airlock storage 9\n").unwrap();
+    let newer = format!("--storage={}", newer.path().display());
     let (kv, foreign) = (&*kv(), &*foreign);
     for (arguments, words) in [
         (vec!["nowhere.wasm", "read", "a"], "nowhere.wasm"),
@@ -53,12 +59,51 @@ fn wrong_use_of_call_is_one_line_and_changes_nothing() {
         (vec![kv, "write", "a", "b"], "KEY=VALUE"),
         (vec![kv, "write", "a", "@nowhere"], "nowhere"),
         (vec![kv, "read", "a", foreign], "letter.txt"),
+        (vec![kv, "read", "a", &file], "is no directory"),
+        (vec![kv, "read", "a", &newer], "format 9"),
+        (vec![kv, "read", "a", "--as=colour=red"], "entity=ID"),
+        (vec![kv, "read", "a", "--option=version"], "NAME=VALUE"),
     ] {
         let output = airlock([&["call"], &arguments[..]].concat());
         assert!(output.status == 1 && output.stderr.contains(words), "{output:?}");
         assert_eq!(output.stderr.lines().count(), 1, "{output:?}");
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn the_mount_itself_needs_no_path() {
+    let help = airlock(["call", &kv(), "help"]).expect_success("help");
+    assert!(help.stdout.contains("Keeps one value at each path"), "{help:?}");
+    assert_eq!(airlock(["call", &kv(), "list"]).status, 1); // 404: nothing is there
+    let missing = airlock(["call", &kv(), "write", "", "value=1"]);
+    assert!(missing.stdout.contains("missing path"), "{missing:?}");
+}
+
+#[test]
+fn a_call_that_is_killed_leaves_an_old_value_or_a_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = format!("--storage={}", directory.path().display());
+    let (kv, value) = (kv(), format!("value={}", "x".repeat(100_000)));
+    airlock(["call", &kv, "write", "a", "value=old", &storage]).expect_success("write");
+    for moment in 1..=20 {
+        let mut call = Command::new(files::airlock())
+            .args(["call", &kv, "write", "a", &value, &storage])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Nothing tells when it writes: the moments are spread over the time that a call takes.
+        thread::sleep(Duration::from_millis(4 * moment));
+        call.kill().unwrap();
+        call.wait().unwrap();
+        let read = airlock(["call", &kv, "read", "a", &storage]).expect_success("read");
+        let body: serde_json::Value = serde_json::from_str(&read.stdout).unwrap();
+        let kept = body["data"]["value"].as_str().unwrap();
+        assert!(kept == "old" || kept.len() == 100_000, "{} bytes", kept.len());
+    }
+    // What the killed ones left half written is gone.
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
 #[test]
@@ -119,4 +164,9 @@ fn a_new_project_builds_and_passes_outside_of_this_repository() {
         make.stdout.contains("test result: ok") && make.stdout.contains("the scenario passed"),
         "{make:?}"
     );
+    let guest = project.join("target/my-engine.wasm").display().to_string();
+    let storage = format!("--storage={}", project.join("data").display());
+    airlock(["call", &guest, "write", "notes/a", "text=hello", &storage]).expect_success("write");
+    let read = airlock(["call", &guest, "read", "notes/a", &storage]).expect_success("read");
+    assert!(read.stdout.contains(r#""text": "hello""#), "{read:?}");
 }

@@ -85,6 +85,10 @@ impl Guest for Kv {
     }
 
     fn check_existence(request: Request) -> Result<Option<bool>, Error> {
+        if request.path.is_empty() {
+            // The write itself says what is wrong.
+            return Ok(None);
+        }
         let entry = storage::get(&key(&request)).map_err(failed("failed to get data"))?;
         Ok(Some(entry.is_some()))
     }

@@ -28,6 +28,17 @@ use crate::{Error, Result, codec};
 ///     cx.storage.put_json(&key, &patch.apply(&role)?)
 /// }
 /// ```
+///
+/// Fields that lack those of the path do not compile:
+///
+/// ```compile_fail
+/// # use airlock_sdk::{Context, Patch, Result, Routes, fields, route};
+/// fields! { struct At { name: String } }
+/// fields! { struct WriteRole { description: Option<String> } } // where is `name`?
+/// # fn patch_role(_: &Context, _: Patch<At, WriteRole>) -> Result<()> { Ok(()) }
+/// const ROUTES: Routes = &[&route("roles/{name}").patch(patch_role)];
+/// # fn main() { let _ = ROUTES; }
+/// ```
 pub struct Patch<At, F> {
     /// Where: the fields that the path captures.
     pub at: At,

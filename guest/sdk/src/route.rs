@@ -31,6 +31,23 @@
 //! const ROUTES: Routes = &[&route("keys/{nmae}").read(read_key)];
 //! # fn main() { let _ = ROUTES; }
 //! ```
+//! ```compile_fail
+//! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
+//! # fields! { struct At { name: String } }
+//! # fn read_key(_: &Context, _: At) -> Result<Option<Response>> { Ok(None) }
+//! const ROUTES: Routes = &[&route("keys/{name}").read(read_key).read(read_key)];
+//! # fn main() { let _ = ROUTES; }
+//! ```
+//!
+//! Nor does a handler that takes or returns what none can:
+//!
+//! ```compile_fail
+//! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
+//! # fields! { struct At { name: String } }
+//! fn read_key(_: &Context, name: String) -> Result<Option<Response>> { Ok(None) } // `name` is no `fields!`
+//! const ROUTES: Routes = &[&route("keys/{name}").read(read_key)];
+//! # fn main() { let _ = ROUTES; }
+//! ```
 
 use std::marker::PhantomData;
 

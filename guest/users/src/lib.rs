@@ -1,15 +1,15 @@
-//! The engine of the tutorial: users, each with an email address, groups and a time to live.
+//! The engine of the tutorial: users, each with an email address and groups, and leased sessions of theirs.
 //!
 //! It shows what most engines are made of: [`fields!`](airlock_sdk::fields) that say what a request may hold, a type for
-//! what is stored, a table of routes, and a function for each operation. `tests.rs` beside it tries them natively;
-//! `guest/build.sh users` builds the guest.
+//! what is stored, a table of routes, a function for each operation, and a [`Secret`] that Vault takes back in time.
+//! `tests.rs` beside it tries them natively; `guest/build.sh users` builds the guest.
 
 use std::time::Duration;
 
 use airlock_sdk::field::seconds;
 use airlock_sdk::{
-    Context, Description, Engine, Error, Name, Operation, Patch, Response, Result, Routes, choices, fields,
-    route,
+    Context, Description, Engine, Error, Held, Lease, Name, Operation, Patch, Response, Result, Routes,
+    Secret, Secrets, choices, fields, json, route,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,15 @@ airlock_sdk::export!(Users);
 
 /// The storage prefix of users.
 const USERS: &str = "user/";
+
+/// The storage prefix of sessions.
+const SESSIONS: &str = "session/";
+
+/// How long a session may last, renewals included.
+const MOST: Duration = Duration::from_secs(24 * 3600);
+
+/// What a session hands out: Vault revokes it when its lease ends.
+const SESSION: Secret<Session> = Secret::new("session", end_session).renew(renew_session);
 
 choices! {
     /// Whether a user may come in.
@@ -75,15 +84,22 @@ impl Default for User {
     }
 }
 
+/// What Vault keeps with a session's lease. Its token is stored as a value, because the keys of storage are not secret.
+#[derive(Serialize, Deserialize)]
+struct Session {
+    id: String,
+    username: String,
+}
+
 struct Users;
 
 impl Engine for Users {
     const DESCRIPTION: Description = Description::new(
         "users",
         env!("CARGO_PKG_VERSION"),
-        "Keeps users with their email, groups and time to live.",
+        "Keeps users, and hands out sessions of theirs.",
     )
-    .storage(&[USERS]);
+    .storage(&[USERS, SESSIONS]);
 
     const ROUTES: Routes = &[
         &route("users/").synopsis("List the users.").list(list_users),
@@ -94,7 +110,13 @@ impl Engine for Users {
             .write(write_user)
             .patch(patch_user)
             .delete(delete_user),
+        &route("users/{username}/session")
+            .synopsis("Begin a session of a user.")
+            .description("Answers with the session's token, which lasts as long as the lease.")
+            .read(begin_session),
     ];
+
+    const SECRETS: Secrets = &[&SESSION];
 }
 
 fn list_users(cx: &Context, page: Page) -> Result<Response> {
@@ -140,7 +162,38 @@ fn delete_user(cx: &Context, at: At) -> Result<()> {
     cx.storage.delete(&key(&at.username))
 }
 
-fn load(cx: &Context, username: &Name) -> Result<Option<User>> {
+fn begin_session(cx: &Context, at: At) -> Result<Option<Response>> {
+    let Some(user) = load(cx, &at.username)? else {
+        return Ok(None);
+    };
+    let session = Session {
+        id: cx.random.uuid(),
+        username: at.username.to_string(),
+    };
+    let lease = lease(&session, &user)?;
+    let token = json!({ "id": session.id, "username": session.username, "token": cx.random.uuid() });
+    cx.storage
+        .put_json(&format!("{SESSIONS}{}", session.id), &token)?;
+    Ok(Some(Response::json(&token)?.lease(lease)))
+}
+
+fn renew_session(cx: &Context, held: Held<Session>) -> Result<Lease> {
+    let user = load(cx, &held.data.username)?.ok_or_else(|| Error::user("the user is gone"))?;
+    lease(&held.data, &user)
+}
+
+fn end_session(cx: &Context, held: Held<Session>) -> Result<()> {
+    cx.storage.delete(&format!("{SESSIONS}{}", held.data.id))
+}
+
+fn lease(session: &Session, user: &User) -> Result<Lease> {
+    if user.status == Status::Locked {
+        return Err(Error::user("the user is locked"));
+    }
+    Ok(SESSION.lease(session)?.lasting(user.ttl, MOST))
+}
+
+fn load(cx: &Context, username: &str) -> Result<Option<User>> {
     cx.storage.get_json(&key(username))
 }
 
@@ -151,7 +204,7 @@ fn store(cx: &Context, username: &Name, user: &User) -> Result<()> {
     cx.storage.put_json(&key(username), user)
 }
 
-fn key(username: &Name) -> String {
+fn key(username: &str) -> String {
     format!("{USERS}{username}")
 }
 

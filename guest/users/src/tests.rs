@@ -104,6 +104,37 @@ fn a_failing_storage_is_a_500_and_changes_nothing() {
 }
 
 #[test]
+fn a_session_is_leased_for_its_users_time_renewed_and_ended() {
+    let mount = mount_with_ann();
+    let session = mount.read("users/ann/session");
+    let lease = session.lease();
+    assert_eq!((lease.ttl.as_secs(), lease.renewable), (5400, true));
+    let kept = |mount: &Mount<Users>| mount.stored().keys().any(|key| key.starts_with(SESSIONS));
+    assert!(kept(&mount));
+
+    assert_eq!(mount.write("users/ann", json!({ "ttl": 60 })).status(), 204);
+    assert_eq!(mount.renew(lease, Duration::ZERO).lease().ttl.as_secs(), 60);
+    assert_eq!(mount.revoke(lease).status(), 204);
+    assert!(!kept(&mount));
+    assert_eq!(mount.revoke(lease).status(), 204);
+}
+
+#[test]
+fn who_is_locked_or_gone_gets_no_session_and_no_renewal() {
+    let mount = mount_with_ann();
+    let session = mount.read("users/ann/session");
+    assert_eq!(
+        mount.write("users/ann", json!({ "status": "locked" })).status(),
+        204
+    );
+    assert_eq!(mount.read("users/ann/session").status(), 400);
+    assert_eq!(mount.renew(session.lease(), Duration::ZERO).status(), 400);
+    assert_eq!(mount.delete("users/ann").status(), 204);
+    assert_eq!(mount.renew(session.lease(), Duration::ZERO).status(), 400);
+    assert_eq!(mount.read("users/bob/session").status(), 404);
+}
+
+#[test]
 fn the_help_names_every_field() {
     let help = mount_with_ann().help("users/ann");
     let text = help.data()["help"].as_str().unwrap();

@@ -28,8 +28,8 @@ pub struct CallArgs {
     #[arg(value_name = "OPERATION")]
     pub operation: String,
 
-    /// Relative to the mount
-    #[arg(value_name = "PATH")]
+    /// Relative to the mount; none for the mount itself, as for tick, or the help of the whole engine
+    #[arg(value_name = "PATH", default_value = "", hide_default_value = true)]
     pub path: String,
 
     /// What is sent, as with the vault command: KEY=VALUE (text), KEY=@FILE (a file's text), @FILE (a JSON object in a

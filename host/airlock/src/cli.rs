@@ -64,19 +64,25 @@ pub enum Command {
 
     /// Send one request to a guest, in the sandbox and without Vault, and print the answer as Vault would
     ///
-    /// The body goes to standard output; the status, the guest's log lines and its events to standard error. Exit status
-    /// 1 if the status is one of an error. `--storage DIR` keeps what is stored for the next call.
+    /// The body goes to standard output; the status, the guest's log lines and its events to standard error. A write asks
+    /// the guest first whether the path exists, as Vault does. What is stored is gone when the call ends, unless
+    /// `--storage` names a directory to keep it in.
+    #[command(after_long_help = CALL)]
     Call(CallArgs),
 
     /// Run scenarios against a guest, in the sandbox and without Vault
     ///
-    /// A scenario is a TOML file with steps: requests, what to expect of them, and what shall go wrong with storage. The
-    /// documentation of airlock-testkit has the format; guest/kv/scenarios has examples.
+    /// A scenario is a TOML file with steps: requests, what to expect of them, and what shall go wrong meanwhile. Each
+    /// scenario has a mount of its own over an empty storage; time stands still in it until a step moves it on, and
+    /// randomness is the same in every run. A scenario ends with its first step that is not as expected.
+    #[command(after_long_help = TEST)]
     Test(TestArgs),
 
     /// Make a project for an engine of your own, ready to build and to test
     ///
-    /// It has an engine to change, native tests, a scenario and the SDK, and builds wherever it stands.
+    /// It has an engine to change, native tests, a scenario and the SDK, and builds wherever it stands. The compiler for
+    /// WebAssembly is found, or got, by its build.sh.
+    #[command(after_long_help = NEW)]
     New(NewArgs),
 
     /// Turn a core module into a component, the form in which a guest ships
@@ -100,6 +106,60 @@ pub enum Command {
     #[command(hide = true)]
     Compile,
 }
+
+const CALL: &str = "\
+Examples:
+  airlock call kv.wasm write team/db value=s3cret --storage data
+  airlock call kv.wasm read team/db --storage data --usage
+  airlock call kv.wasm write team/db @value.json         # a file's JSON object
+  airlock call kv.wasm list team --mount secret --as entity=ann
+  echo '{\"value\":1}' | airlock call kv.wasm write a -
+
+The directory of --storage is made if it is missing and belongs to one process at a time. One that is damaged, of \
+something else or of another version is refused and left as it is.
+
+Exit status: 0 the answer is a success; 1 it is an error, or the request could not be made, with one line that says \
+why; 2 wrong usage.";
+
+const TEST: &str = "\
+A scenario:
+  about = \"A value is kept\"
+
+  [[step]]
+  request = \"write greeting\"            # read, write, patch, delete, list, help, tick, restart, renew, revoke
+  data = { value = \"hello\" }
+  expect.data = { message = \"key created\" }
+  expect.storage = { \"kv/greeting\" = \"hello\" }
+
+  [[step]]
+  name = \"a put that fails is told\"
+  request = \"write greeting\"
+  data = { value = \"bye\" }
+  faults = [{ on = \"put\", do = \"fail\" }]
+  expect.status = 500
+  budget.storage-calls = 2
+
+In a step: data, json, entity, headers; wait = \"1h\" moves time on; faults = [{ on = \"put\", nth = 2, do = \"fail\" }] with \
+on = get, put, delete, list or any, and do = fail, lose-answer, read-only or kill, or slow = \"200ms\" in its place; \
+read-only and busy = true; lease = \"NAME\" keeps a lease for \"renew NAME\" and \"revoke NAME\".
+expect: status, data (exactly), has (at least), lacks, keys, error, error-has, warnings, storage, storage-is, \
+storage-lacks, logs, events. budget: cpu-ms, wall-ms, memory-mib, storage-ops, storage-calls.
+Above the steps: about, seed, mount = { path, options, entity, display-name }, storage, budget, retry-storage.
+
+Examples:
+  airlock test kv.wasm scenarios/*.toml
+  airlock test kv.wasm scenarios/*.toml --junit results.xml
+
+Exit status: 0 all was as expected; 1 something was not, or a scenario is wrong: FILE:LINE says where; 2 wrong usage.";
+
+const NEW: &str = "\
+Examples:
+  airlock new my-engine && cd my-engine
+  cargo test                  # the engine natively, in a minute
+  make test                   # the same, and its scenario against the guest as it ships
+  airlock call target/my-engine.wasm write notes/a text=hello --storage data
+
+Exit status: 0 the project is there; 1 it is not, and nothing was left behind; 2 wrong usage.";
 
 const SERVE: &str = "\
 Serve a guest to Vault.

@@ -57,10 +57,22 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("airlock: {error:#}");
+            eprintln!("airlock: {}", told(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The error and its causes in one line, none of them twice: some name their cause already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match told.as_str() {
+            "" => cause,
+            _ if told.ends_with(&cause) => told,
+            _ => format!("{told}: {cause}"),
+        }
+    })
 }
 
 fn run(command: Command, args: &[OsString]) -> Result<()> {

@@ -52,6 +52,9 @@ pub fn run(args: &NewArgs) -> Result<String> {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     };
+    if !parent.is_dir() {
+        bail!("{shown} cannot be made: {} is no directory", parent.display());
+    }
     let unfinished = tempfile::Builder::new()
         .prefix(".airlock-new-")
         .permissions(fs::Permissions::from_mode(0o755))
@@ -232,6 +235,17 @@ mod tests {
             assert!(manifest.contains(&format!("\n{name} = ")), "{name}");
         }
         assert!(!manifest.contains("tonic") && manifest.contains("unsafe_code"));
+    }
+
+    #[test]
+    fn a_folder_below_nothing_is_refused_and_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let args = NewArgs {
+            name: "a".into(),
+            path: Some(folder.path().join("b/a")),
+        };
+        assert!(run(&args).unwrap_err().to_string().ends_with("b is no directory"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
     #[test]

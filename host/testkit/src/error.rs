@@ -44,6 +44,16 @@ pub enum Error {
         what: String,
     },
 
+    /// A scenario cannot be read.
+    #[error("{}: cannot be read: {source}", file.display())]
+    ReadScenario {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+
     /// A scenario is wrong: `file:line: what; what to do`.
     #[error("{}:{line}: {what}", file.display())]
     Scenario {

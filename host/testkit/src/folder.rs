@@ -1,6 +1,6 @@
 //! Storage in a directory.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -66,16 +66,19 @@ impl FolderStorage {
             .recursive(true)
             .mode(0o700)
             .create(directory)
-            .map_err(|error| wrong(format!("cannot be made: {error}")))?;
+            .map_err(|error| match directory.exists() {
+                true => wrong("is no directory; name a new or an empty one".into()),
+                false => wrong(format!("cannot be made: {error}")),
+            })?;
         let mark = mark(directory).map_err(wrong)?;
-        let entries = MemoryStorage::new();
+        let (entries, mut unfinished) = (MemoryStorage::new(), Vec::new());
         let files = fs::read_dir(directory).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         for file in files {
             let file = file.map_err(|error| wrong(format!("cannot be read: {error}")))?;
             let name = file.file_name();
             match name.to_str() {
                 Some(MARK) => {}
-                Some(name) if name.starts_with(UNFINISHED) => {}
+                Some(name) if name.starts_with(UNFINISHED) => unfinished.push(file.path()),
                 Some(name) if name.ends_with(SUFFIX) => {
                     let entry = read(&file.path()).and_then(|entry| match file_name(&entry.key) == name {
                         true => Ok(entry),
@@ -89,6 +92,10 @@ impl FolderStorage {
                 }
                 _ => return Err(wrong(foreign(&name))),
             }
+        }
+        for file in unfinished {
+            // What stays is found again next time.
+            let _ = fs::remove_file(file);
         }
         Ok(Self {
             directory: directory.to_owned(),
@@ -138,15 +145,16 @@ impl FolderStorage {
 fn mark(directory: &Path) -> Result<File, String> {
     let path = directory.join(MARK);
     let failed = |error: io::Error| format!("{MARK} cannot be used: {error}");
-    let is_new = !path.try_exists().map_err(failed)?;
-    if is_new && let Some(other) = fs::read_dir(directory).map_err(failed)?.next() {
-        return Err(foreign(&other.map_err(failed)?.file_name()));
+    if let Some(other) = first_but_mark(directory).map_err(failed)?
+        && !path.try_exists().map_err(failed)?
+    {
+        return Err(foreign(&other));
     }
     let mut options = OpenOptions::new();
     let file = options
         .read(true)
         .write(true)
-        .create(is_new)
+        .create(true)
         .truncate(false)
         .mode(0o600)
         .open(&path)
@@ -158,7 +166,9 @@ fn mark(directory: &Path) -> Result<File, String> {
         }
         Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
     }
-    if is_new {
+    // An empty mark is a new one, or all that a crash or a full disk left of one.
+    let is_empty = file.metadata().map_err(failed)?.len() == 0;
+    if is_empty && first_but_mark(directory).map_err(failed)?.is_none() {
         (&file)
             .write_all(FORMAT.as_bytes())
             .and_then(|()| file.sync_all())
@@ -175,6 +185,17 @@ fn mark(directory: &Path) -> Result<File, String> {
             FORMAT.trim()
         )),
     }
+}
+
+/// The name of something in the directory that is not its mark.
+fn first_but_mark(directory: &Path) -> io::Result<Option<OsString>> {
+    for entry in fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        if name != MARK {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 fn foreign(name: &OsStr) -> String {
@@ -327,5 +348,23 @@ mod tests {
         let (directory, _) = with_one_entry().await;
         fs::write(directory.path().join(format!("{UNFINISHED}x")), "{\"key\":").unwrap();
         assert_eq!(FolderStorage::open(directory.path()).unwrap().entries().len(), 1);
+        // The mark, the entry, and nothing else.
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_empty_mark_is_that_of_a_new_directory_unless_there_are_entries() {
+        let (directory, file) = with_one_entry().await;
+        fs::write(directory.path().join(MARK), "").unwrap();
+        assert!(refused(directory.path()).contains("is damaged"));
+        fs::remove_file(file).unwrap();
+        FolderStorage::open(directory.path()).unwrap();
+        assert_eq!(fs::read_to_string(directory.path().join(MARK)).unwrap(), FORMAT);
+    }
+
+    #[test]
+    fn a_file_is_no_directory() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(refused(file.path()).contains("is no directory"));
     }
 }

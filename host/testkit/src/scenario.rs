@@ -79,13 +79,12 @@ impl Scenario {
     /// Reads a scenario.
     ///
     /// # Errors
-    /// [`Error::Scenario`] with the line, what is wrong there and what to do.
+    /// [`Error::ReadScenario`]; [`Error::Scenario`] with the line, what is wrong there and what to do.
     pub fn read(file: impl AsRef<Path>) -> Result<Self> {
         let file = file.as_ref();
-        let text = std::fs::read_to_string(file).map_err(|error| Error::Scenario {
+        let text = std::fs::read_to_string(file).map_err(|source| Error::ReadScenario {
             file: file.to_owned(),
-            line: 1,
-            what: format!("cannot be read: {error}"),
+            source,
         })?;
         Self::parse(file, text)
     }

@@ -137,7 +137,7 @@ fn a_missing_scenario_is_named() {
         .err()
         .unwrap()
         .to_string();
-    assert!(said.starts_with("nowhere.toml:1: cannot be read"), "{said}");
+    assert!(said.starts_with("nowhere.toml: cannot be read"), "{said}");
 }
 
 /// What the report of a scenario against the KV guest says.
