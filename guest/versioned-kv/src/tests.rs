@@ -5,10 +5,12 @@ use airlock_sdk::{Value, json};
 
 use super::VersionedKv;
 
+mod data;
 mod extensions;
+mod metadata;
+mod mount;
 mod upgrade;
 mod version_1;
-mod version_2;
 
 fn version_1() -> Mount<VersionedKv> {
     Mount::new()
