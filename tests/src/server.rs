@@ -108,6 +108,31 @@ impl Server {
         hosts[0]
     }
 
+    /// SIGKILL for the one `airlock serve` process. Returns when it has ended; Vault notices a moment later.
+    #[track_caller]
+    pub fn kill_host(&self) {
+        let host = self.host();
+        process::kill(host);
+        while !process::has_ended(host) {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Reloads one mount, which ends the process that it shares with others. Returns when that has ended.
+    #[track_caller]
+    pub fn reload(&self, mount: &str) {
+        let host = self.host();
+        self.client
+            .write(
+                "sys/plugins/reload/backend",
+                json!({"mounts": [format!("{mount}/")]}),
+            )
+            .expect_success("reload");
+        while !process::has_ended(host) {
+            std::thread::yield_now();
+        }
+    }
+
     /// The directory that the server and its plugins have for temporary files.
     pub fn temporary_directory(&self) -> PathBuf {
         self.directory.join("tmp")

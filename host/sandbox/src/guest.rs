@@ -16,7 +16,7 @@ use crate::limits::{Limit, Limits};
 use crate::mount::MountContext;
 use crate::sandbox::Shared;
 use crate::session::Session;
-use crate::types::{Request, Response};
+use crate::types::{self, Request, Response};
 use crate::{Error, Result};
 
 /// A guest that has been compiled, checked and described. Cheap to clone.
@@ -212,6 +212,9 @@ impl Guest {
                 .await
                 .map(|()| output)
                 .map_err(Error::from),
+            (Err(Error::Guest(_)), _) if session.is_overtaken() => {
+                Err(airlock_storage::Error::Conflict.into())
+            }
             (result, _) => result,
         };
         account.transaction_ended(session.transaction.usage());
@@ -237,15 +240,18 @@ impl Guest {
         if session.transaction.continues_check() {
             return Ok(session);
         }
-        let (answer, session) = self.call(session, account, &check).await?;
+        let (answer, mut session) = self.call(session, account, &check).await?;
         match answer {
             Ok(Some(exists)) if exists != existed => {
                 account.transaction_ended(session.transaction.usage());
-                Err(Error::ExistenceChanged { exists })
+                return Err(Error::ExistenceChanged { exists });
             }
-            // A check that fails now is no decision; the request itself will meet what it met.
-            _ => Ok(session),
+            // There is no such check, so nothing rested on it.
+            Ok(_) | Err(types::Error::UnsupportedPath) => {}
+            // The request itself says best what is wrong.
+            Err(error) => session.forbid_commits(&error),
         }
+        Ok(session)
     }
 
     async fn call<C: Call>(

@@ -101,6 +101,9 @@ pub(crate) async fn call<C: Call>(
         Err(error) => {
             if let Some(session) = state.session {
                 account.transaction_ended(session.transaction.usage());
+                if matches!(error, Error::Trap { .. }) && session.is_overtaken() {
+                    return Err(airlock_storage::Error::Conflict.into());
+                }
             }
             Err(error)
         }

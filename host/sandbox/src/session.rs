@@ -8,12 +8,15 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::account::Account;
 use crate::mount::MountContext;
+use crate::types;
 
 pub(crate) struct Session {
     pub transaction: Transaction,
     pub mount: Arc<MountContext>,
     pub attempt: Attempt,
     events: Vec<(String, String)>,
+    /// Why nothing may be stored.
+    forbidden: Option<airlock_storage::Error>,
 }
 
 /// Events of one transaction; more are refused.
@@ -29,7 +32,16 @@ impl Session {
             mount,
             attempt,
             events: Vec::new(),
+            forbidden: None,
         }
+    }
+
+    /// Lets no commit succeed: the existence check failed, so nobody knows whether the caller may do this.
+    pub fn forbid_commits(&mut self, check_failed: &types::Error) {
+        self.forbidden = Some(match check_failed {
+            types::Error::ReadOnly => airlock_storage::Error::ReadOnly,
+            error => airlock_storage::Error::Backend(error.to_string()),
+        });
     }
 
     /// Keeps an event until the commit.
@@ -44,11 +56,20 @@ impl Session {
         Ok(())
     }
 
+    /// Whether another request changed what this attempt read, so that what it met, and fails over, may never have been.
+    /// It is then to be run again; after a commit it cannot be.
+    pub fn is_overtaken(&self) -> bool {
+        !self.transaction.has_committed() && self.transaction.check().is_err()
+    }
+
     /// Stores what was written, then lets the events go.
     ///
     /// The account is told, so that the request is not given up in between: once it has stored something, an event bus
     /// that hangs must not make an error of it.
     pub async fn commit(&mut self, account: &Account) -> airlock_storage::Result<()> {
+        if let Some(reason) = &self.forbidden {
+            return Err(reason.clone());
+        }
         account.commit_begins();
         let result = self.transaction.commit().await;
         let events = std::mem::take(&mut self.events);

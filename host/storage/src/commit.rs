@@ -157,6 +157,17 @@ impl Transaction {
         if self.stale { Err(Error::Conflict) } else { Ok(()) }
     }
 
+    /// Whether what was read was true all at one time, up to now: [`Error::Conflict`] if not.
+    ///
+    /// For a request that is to end with an error and has [not committed](Self::has_committed): what it met may never have
+    /// been, so after a conflict it is to be run again rather than believed.
+    pub fn check(&self) -> Result<()> {
+        if self.stale || !self.mount.ledger.stand(self.reads.samples()) {
+            return Err(Error::Conflict);
+        }
+        Ok(())
+    }
+
     /// Ends an existence check, and keeps what it read for the request with the same id: used once, for five seconds,
     /// never for an empty id. Writes that it made are given up. [`Error::Conflict`]: run the check again.
     ///
@@ -164,9 +175,7 @@ impl Transaction {
     /// it need not read again what was read here, and it conflicts if that has changed since, because Vault's decision
     /// rests on it.
     pub fn keep_reads(self, request_id: &str) -> Result<()> {
-        if self.stale || !self.mount.ledger.stand(self.reads.samples()) {
-            return Err(Error::Conflict);
-        }
+        self.check()?;
         self.mount.kept.keep(request_id, self.reads);
         Ok(())
     }

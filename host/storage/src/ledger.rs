@@ -23,6 +23,8 @@ struct State {
     scratch: Scratch,
     /// Which guest this is the cache and the scratch of.
     generation: Generation,
+    /// How often storage was said to have changed beneath the mount.
+    invalidations: u64,
 }
 
 /// Counts the guests that a mount has had, so that requests still running on an old one leave nothing to the new.
@@ -63,6 +65,7 @@ impl Ledger {
             caching_allowed: true,
             scratch: Scratch::new(scratch_bytes),
             generation: Generation::default(),
+            invalidations: 0,
         };
         Self {
             places,
@@ -138,10 +141,12 @@ impl Ledger {
             return Err((Refusal::Occupied, written));
         }
         state.counters.mark(&written);
+        let invalidations = state.invalidations;
         drop(state);
         Ok(Marks {
             ledger: self.clone(),
             written,
+            invalidations,
         })
     }
 
@@ -153,6 +158,7 @@ impl Ledger {
             state.counters.bump(self.places.of(Thing::Folder(folder)));
         }
         state.cache.remove(key);
+        state.invalidations += 1;
     }
 
     pub(crate) fn allow_caching(&self, allowed: bool) {
@@ -185,6 +191,8 @@ impl State {
 pub(crate) struct Marks {
     ledger: Arc<Ledger>,
     written: Footprint,
+    /// The invalidations before the flush.
+    invalidations: u64,
 }
 
 impl Marks {
@@ -193,10 +201,13 @@ impl Marks {
         let Ledger { places, state } = &*self.ledger;
         let mut state = state.lock();
         state.release(&self.written);
+        // If storage was changed by somebody else during the flush, nobody knows whose value came last.
+        let is_known = state.invalidations == self.invalidations;
         for (key, value) in stored.keys {
             state.cache.remove(&key);
             // Nothing was marked between the bump and this, so the sample is that of the value just stored.
-            if let Some(value) = value
+            if is_known
+                && let Some(value) = value
                 && let Some(sample) = state.counters.sample(places.of(Thing::Key(&key)))
             {
                 state.keep(&key, value, sample, stored.generation);

@@ -7,14 +7,15 @@ use airlock_storage::faulty::{Call, Fault};
 use airlock_storage::{Attempt, Entry, Error, Mount, Result, Settings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_writers_on_one_counter_lose_no_update() {
     let bed = Bed::with(&[("counter", "0")], settings());
+    // So that many have read before the first of them writes.
     bed.storage
-        .every(Call::Put, Fault::Delay(Duration::from_micros(10)));
+        .every(Call::Get, Fault::Delay(Duration::from_micros(10)));
     let runs = Arc::new(AtomicU64::new(0));
     let writer = |_| {
         let (mount, runs) = (bed.mount.clone(), runs.clone());
@@ -65,37 +66,41 @@ async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_tu
         ..settings()
     });
     (0..200).for_each(|n| bed.memory.insert(Entry::new(format!("old/{n}"), "")));
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let purger = tokio::spawn({
-        let (mount, stop) = (bed.mount.clone(), stop.clone());
+        let (mount, stop, turns) = (bed.mount.clone(), stop.clone(), ended.clone());
         async move {
-            let mut cut_short = 0;
             while !stop.load(Ordering::Relaxed) {
-                cut_short += u64::from(purge(&mount, &stop).await == Err(TURN_OVER));
+                let is_cut_short = purge(&mount, &stop).await == Err(TURN_OVER);
+                turns.fetch_add(u64::from(is_cut_short), Ordering::SeqCst);
             }
-            cut_short
         }
     });
+    // How many turns of the purger each write has seen end.
     let mut waits = Vec::new();
-    let until = Instant::now() + TURN * 15;
-    while Instant::now() < until {
-        let started = Instant::now();
+    let mut written = 0;
+    while waits.len() < 10 {
+        let before = ended.load(Ordering::SeqCst);
         run(&bed.mount, |transaction| increment(transaction, "new"))
             .await
             .unwrap();
-        waits.push(started.elapsed());
+        written += 1;
+        let waited = ended.load(Ordering::SeqCst) - before;
+        // At first the purger still finds something to remove, and lets others in with each commit.
+        if waited > 0 || !waits.is_empty() {
+            waits.push(waited);
+        }
         tokio::task::yield_now().await;
     }
     stop.store(true, Ordering::Relaxed);
-    assert!(
-        purger.await.unwrap() > 0,
-        "the purger was never cut short, so nothing is proved"
+    purger.await.unwrap();
+    assert_eq!(
+        bed.stored(),
+        pairs(&[("new", &written.to_string()), ("purging", "")])
     );
-    let counted = waits.len().to_string();
-    assert_eq!(bed.stored(), pairs(&[("new", &counted), ("purging", "")]));
-    // The median, because other tests make this machine stumble; of one turn, because most writes wait for one.
+    // Most, because a writer that the machine leaves asleep may miss a turn before it asks for its own.
     waits.sort();
-    assert!(waits.len() > 5 && waits[waits.len() / 2] < TURN * 2, "{waits:?}");
+    assert!(waits[waits.len() / 2] <= 2, "{waits:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{Attempt, Entry, Error, Mount, Result, Settings, Storage, TransactionalStorage};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -298,13 +298,20 @@ async fn a_transaction_of_the_storages_own_leaves_all_or_nothing() {
 #[tokio::test]
 async fn every_transaction_of_the_storages_own_is_ended() {
     for call in [Call::Begin, Call::Put, Call::Delete, Call::Commit] {
-        for fault in [Fault::Fail, Fault::Delay(Duration::from_millis(20))] {
+        for hangs in [false, true] {
+            let gate = Gate::new();
+            let fault = if hangs {
+                Fault::HoldBefore(gate.clone())
+            } else {
+                Fault::Fail
+            };
             let storage = transactional();
             let faulty = FaultyStorage::over(storage.clone() as Arc<dyn Storage>);
             faulty.every(call, fault);
             let mount = Mount::new(Arc::new(faulty.clone()), brief(false, 1 << 20));
             assert!(transfer(&mount).await.is_err(), "{call:?}");
             mount.drain().await;
+            gate.open();
             // What hung was given up, and is rolled back by a task of its own.
             let started = Instant::now();
             while storage.open_transactions() > 0 {

@@ -215,6 +215,25 @@ fn an_invalidation_that_does_not_bump_would_be_overtaken_by_a_fill() {
     });
 }
 
+/// The same, while a commit is under way that caches what it wrote.
+#[test]
+fn an_invalidation_in_mid_flush_that_is_not_noticed_would_let_the_commit_cache_its_own_value() {
+    model(ROOMY, &[("k", 0)], |world| {
+        let outside = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.store("k", 2);
+                world.ledger.invalidate("k");
+            }
+        });
+        let mut writer = Transaction::cached(&world);
+        writer.put("k", 1);
+        let _: Result<(), Conflict> = writer.commit();
+        outside.join().unwrap();
+        assert_cache_is_true(&world, "k");
+    });
+}
+
 /// Each of two requests makes a key three folders deep, if the root is empty.
 fn no_phantoms(counters: u32) {
     model(counters, &[], |world| {
@@ -284,6 +303,7 @@ fn keys_of_unknown_state_that_are_not_fenced_would_be_cached_as_they_were() {
             let world = world.clone();
             move || {
                 world.store("k", 1);
+                assert_cache_is_true(&world, "k");
                 drop(fence);
             }
         });

@@ -1,0 +1,41 @@
+use airlock_sdk::testing::Mount;
+
+use super::*;
+
+#[test]
+fn a_write_counts_one_more() {
+    let mount = Mount::<Bank>::new();
+    assert_eq!(mount.read("count").status(), 404);
+    for count in 1..=2 {
+        assert_eq!(mount.write("count", json!({})).data(), &json!({ "count": count }));
+    }
+    assert_eq!(mount.read("count").data(), &json!({ "count": 2 }));
+}
+
+#[test]
+fn money_moves_and_none_is_lost() {
+    let mount = Mount::<Bank>::new();
+    mount.write("accounts/a", json!({ "balance": 2 }));
+    let move_one = || {
+        mount
+            .write("transfer", json!({ "from": "a", "to": "b" }))
+            .status()
+    };
+    assert_eq!(
+        (move_one(), mount.read("total").data()["accounts"].clone()),
+        (204, json!(2))
+    );
+    assert_eq!(move_one(), 204);
+    assert_eq!(mount.read("total").data(), &json!({ "accounts": 1, "total": 2 }));
+    assert_eq!(move_one(), 400);
+}
+
+#[test]
+fn no_more_than_the_limit_is_moved() {
+    let mount = Mount::<Bank>::new();
+    mount.write("accounts/a", json!({ "balance": 9 }));
+    mount.write("limit", json!({ "amount": 1 }));
+    let moved = mount.write("transfer", json!({ "from": "a", "to": "b", "amount": 2 }));
+    assert_eq!(moved.status(), 400);
+    assert_eq!(mount.write("accounts/c", json!({ "balance": 2 })).status(), 400);
+}
