@@ -15,7 +15,7 @@ fn a_write_counts_one_more() {
 #[test]
 fn money_moves_and_none_is_lost() {
     let mount = Mount::<Bank>::new();
-    mount.write("accounts/a", json!({ "balance": 2 }));
+    assert_eq!(mount.write("accounts/a", json!({ "balance": 2 })).status(), 204);
     let move_one = || {
         mount
             .write("transfer", json!({ "from": "a", "to": "b" }))
@@ -33,8 +33,8 @@ fn money_moves_and_none_is_lost() {
 #[test]
 fn no_more_than_the_limit_is_moved() {
     let mount = Mount::<Bank>::new();
-    mount.write("accounts/a", json!({ "balance": 9 }));
-    mount.write("limit", json!({ "amount": 1 }));
+    assert_eq!(mount.write("accounts/a", json!({ "balance": 9 })).status(), 204);
+    assert_eq!(mount.write("limit", json!({ "amount": 1 })).status(), 204);
     let moved = mount.write("transfer", json!({ "from": "a", "to": "b", "amount": 2 }));
     assert_eq!(moved.status(), 400);
     assert_eq!(mount.write("accounts/c", json!({ "balance": 2 })).status(), 400);
