@@ -4,6 +4,8 @@
 //! with any effect, because Vault looks among its built-in engines first; and Vault enables no engine of another type
 //! with a version, so the guest is mounted as version 1 and tuned to version 2.
 
+use std::thread;
+
 use serde_json::json;
 
 use crate::files;
@@ -47,6 +49,27 @@ impl Server {
             mount.wait_until_versioned();
         }
         mount
+    }
+
+    /// Sends a mount the tick that Vault sends each minute, twice: it sends one to a mount that is moved, so this moves it
+    /// there and back.
+    #[track_caller]
+    pub fn tick(&self, mount: &Mount) {
+        let moved = format!("{}-moved", mount.name());
+        for (from, to) in [(mount.name(), &*moved), (&*moved, mount.name())] {
+            let migration = self
+                .client()
+                .write("sys/remount", json!({"from": from, "to": to}));
+            let migration = migration.expect_success("move");
+            let id = migration.data()["migration_id"].clone();
+            if let Some(id) = id.as_str().or(migration.body["migration_id"].as_str()) {
+                let status = || self.client().read(&format!("sys/remount/status/{id}"));
+                while status().data()["migration_info"]["status"] == "in-progress" {
+                    thread::yield_now();
+                }
+                assert_eq!(status().data()["migration_info"]["status"], "success");
+            }
+        }
     }
 }
 

@@ -121,3 +121,46 @@ fn copied_and_moved_keys_keep_their_history() {
         }
     }
 }
+
+#[test]
+fn purge_removes_what_has_expired_and_nothing_that_may_be_undeleted() {
+    let server = server("purge");
+    let kv = extended(&server, "kv", &["purge"]);
+    kv.write("metadata/short", json!({"delete_version_after": "1s"}))
+        .expect_success("write");
+    for key in ["short", "long", "deleted"] {
+        kv.write(&format!("data/{key}"), json!({"data": {"x": 1}}))
+            .expect_success("write");
+    }
+    kv.delete("data/deleted").expect_success("delete");
+    assert!(
+        (0..50_000).any(|_| kv.read("data/short").status == 404),
+        "it never ends"
+    );
+    server.tick(&kv);
+    let destroyed =
+        |key: &str| kv.read(&format!("metadata/{key}")).data()["versions"]["1"]["destroyed"].clone();
+    assert_eq!(["short", "long", "deleted"].map(destroyed), [true, false, false]);
+    kv.write("undelete/deleted", json!({"versions": [1]}))
+        .expect_success("undelete");
+    for key in ["long", "deleted"] {
+        assert_eq!(kv.read(&format!("data/{key}")).data()["data"], json!({"x": 1}));
+    }
+}
+
+#[test]
+fn option_takes_effect_when_the_mount_is_tuned_and_reloaded() {
+    let server = server("tuned");
+    let kv = server.mount_versioned_kv("kv", 2);
+    kv.write("data/a", json!({"data": {"x": 1}}))
+        .expect_success("write");
+    let copy = || kv.write("copy/a", json!({"destination": "b"}));
+    assert_eq!(copy().status, 404);
+    let root = server.client();
+    root.write("sys/mounts/kv/tune", json!({"options": {"transfer": "true"}}))
+        .expect_success("tune");
+    root.write("sys/plugins/reload/backend", json!({"mounts": ["kv/"]}))
+        .expect_success("reload");
+    copy().expect_success("copy");
+    assert_eq!(kv.read("data/b").data()["data"], json!({"x": 1}));
+}

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use airlock_tests::{Answer, Mount, Plugin, Server, Storage, process};
+use airlock_tests::{Answer, Plugin, Server, Storage, process};
 use serde_json::{Value, json};
 
 /// In every name, so that one that can be read in storage is found.
@@ -62,25 +62,6 @@ fn visible(server: &Server, mount: &str) -> Vec<String> {
     let mut keys = server.stored_keys(mount);
     keys.retain(|key| key.contains(MARK) || key.contains("deeper") || key.contains("team"));
     keys
-}
-
-/// What Vault does once a minute, it also does to a mount that is moved. Moves it there and back.
-fn tick(server: &Server, mount: &Mount) {
-    let moved = format!("{}-moved", mount.name());
-    for (from, to) in [(mount.name(), &*moved), (&*moved, mount.name())] {
-        let migration = server
-            .client()
-            .write("sys/remount", json!({"from": from, "to": to}));
-        let migration = migration.expect_success("move");
-        let id = migration.data()["migration_id"].clone();
-        if let Some(id) = id.as_str().or(migration.body["migration_id"].as_str()) {
-            let status = || server.client().read(&format!("sys/remount/status/{id}"));
-            while status().data()["migration_info"]["status"] == "in-progress" {
-                thread::yield_now();
-            }
-            assert_eq!(status().data()["migration_info"]["status"], "success");
-        }
-    }
 }
 
 #[test]
@@ -186,7 +167,7 @@ fn keys_that_nobody_asks_for_are_upgraded_by_and_by() {
         if killed {
             process::kill(server.host());
         }
-        tick(&server, &kv);
+        server.tick(&kv);
     }
     assert_eq!(version_1(), 0);
     for name in &names {
