@@ -156,6 +156,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_just_within_the_limits_is_taken_and_one_byte_more_is_not() {
+        let of = |key: usize, value: usize| given(json!({ "k".repeat(key): "v".repeat(value) }));
+        assert!(parse(of(128, 512)).is_ok());
+        assert!(parse(of(129, 1)).is_err());
+        assert!(parse(of(1, 513)).is_err());
+        assert!(parse((0..64).map(|i| (i.to_string(), json!("x"))).collect()).is_ok());
+    }
+
+    #[test]
     fn a_patch_replaces_adds_and_removes() {
         let mut custom = parse(given(json!({ "a": "1", "b": "2" }))).unwrap();
         merge(

@@ -270,6 +270,20 @@ fn versions_are_deleted_and_brought_back_by_number() {
 }
 
 #[test]
+fn a_destroyed_version_cannot_be_brought_back_nor_deleted() {
+    let mount = version_2();
+    put(&mount, "a", json!({}));
+    assert_eq!(mount.delete("data/a").status(), 204);
+    assert_eq!(mount.write("destroy/a", json!({ "versions": 1 })).status(), 204);
+    let versions = || mount.read("metadata/a").data()["versions"].clone();
+    let before = versions();
+    mount.advance(SECOND);
+    assert_eq!(mount.write("undelete/a", json!({ "versions": 1 })).status(), 204);
+    assert_eq!(mount.write("delete/a", json!({ "versions": 1 })).status(), 204);
+    assert_eq!(versions(), before);
+}
+
+#[test]
 fn a_version_expires_and_undeleting_it_starts_its_time_anew() {
     let mount = version_2();
     assert_eq!(
