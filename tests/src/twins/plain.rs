@@ -60,7 +60,7 @@ impl fmt::Display for Plain {
 /// - `mount_type`: it is the name in the catalog, which cannot be `kv` for a plugin;
 /// - `client_id` in an attribution: Vault does not send it to plugins;
 /// - the order of members in a body: Vault sorts those of a plugin's answer, and those of its own at times;
-/// - the end of an error that repeats a value which could not be converted: Airlock puts no request data into errors;
+/// - the end of an error that repeats the value of a field: the SDK puts no request data into errors;
 /// - `lease_duration` of an answer with the empty `lease_id`, as the answers of version 1 have it: a plugin that gave
 ///   one would make Vault register a lease.
 pub fn plain(answer: &RawAnswer, mount: &str) -> Plain {
@@ -129,7 +129,7 @@ fn without_mount(text: &str, mount: &str) -> String {
 /// `… got unconvertible type 'string', value: 'what was sent'`, without what was sent.
 fn without_value(text: &str) -> String {
     match text.split_once(", value: '") {
-        Some((before, _)) if before.contains("expected type") => before.to_owned(),
+        Some((before, _)) if before.contains("error converting input") => before.to_owned(),
         _ => text.to_owned(),
     }
 }
