@@ -143,3 +143,28 @@ fn after_256_callers_hang_up_in_a_burst_every_mount_still_answers() {
         "a host was started anew"
     );
 }
+
+#[test]
+fn callers_who_hang_up_leave_the_queue_and_are_never_served() {
+    let server = Server::start("queue", Storage::Memory);
+    Plugin::serving("adversary", &files::guest("adversary"))
+        .arg("--cpu-ms=3000")
+        .arg("--instances=1")
+        .arg("--queue=4")
+        .register(&server);
+    let mount = server.mount("slow", "adversary");
+    hang_up_in_a_burst(&mount, "loop"); // one runs, four wait, the others are refused
+
+    let patient = loop {
+        match mount.read("ok") {
+            full if full.status == 429 => thread::yield_now(),
+            answer => break answer,
+        }
+    };
+    patient.expect_success("a read behind the one that runs");
+    let ended = |line: &airlock_tests::Line| {
+        line.message().contains("was not done") && line.field("error").contains("--cpu-ms")
+    };
+    server.log().wait_for("the end of the one that ran", ended);
+    assert_eq!(server.log().lines().iter().filter(|line| ended(line)).count(), 1);
+}

@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use airlock_dev_server::Cost;
-use airlock_sandbox::{Guest, MountContext, Outcome, Services};
+use airlock_sandbox::{Guest, MountContext, Outcome, Services, Turn};
 use airlock_storage::{Prefixes, Storage};
-use vault_plugin::{Backend, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
+use vault_plugin::{Backend, Caller, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
 
 use crate::bridge::{self, HostLog, VaultEvents, VaultStorage, VaultSystem};
 use crate::engine::Engine;
@@ -83,6 +83,21 @@ impl GuestMount {
         }
     }
 
+    /// Waits for the guest's turn; not for longer than the caller does.
+    async fn turn(&self, what: &str, caller: &Caller) -> Result<Turn, Error> {
+        let Outcome { result, usage } = tokio::select! {
+            biased;
+            outcome = self.guest.turn(&self.context) => outcome,
+            () = caller.gone() => return Err(Error::Internal("the caller hung up".to_owned())),
+        };
+        match result {
+            Ok(turn) => Ok(turn),
+            result => self
+                .report(what, Outcome { result, usage })
+                .map_err(bridge::refusal),
+        }
+    }
+
     /// The result of a call. What it used goes to the log only where somebody would look for it: a line for each
     /// request would cost Vault more than the guest does.
     fn report<T>(&self, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
@@ -142,10 +157,8 @@ impl Backend for GuestMount {
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
         self.check_initialized()?;
         let operation = operation_name(&request.operation).to_owned();
-        let outcome = self
-            .guest
-            .handle_request(&self.context, bridge::request(request))
-            .await;
+        let turn = self.turn(&operation, &request.caller).await?;
+        let outcome = turn.handle_request(bridge::request(request)).await;
         self.report(&operation, outcome)
             .map(|answer| answer.map(bridge::answer))
             .map_err(bridge::refusal)
@@ -158,11 +171,15 @@ impl Backend for GuestMount {
         if self.check_initialized().is_err() {
             return Ok(None);
         }
-        let outcome = self
-            .guest
-            .check_existence(&self.context, bridge::request(request))
-            .await;
-        match self.report("existence check", outcome).map_err(bridge::refusal) {
+        let call = "existence check";
+        let checked = match self.turn(call, &request.caller).await {
+            Ok(turn) => {
+                let outcome = turn.check_existence(bridge::request(request)).await;
+                self.report(call, outcome).map_err(bridge::refusal)
+            }
+            Err(error) => Err(error),
+        };
+        match checked {
             Err(error @ (Error::User(_) | Error::UnsupportedPath | Error::ReadOnly)) => Err(error),
             result => Ok(result.unwrap_or(None)),
         }

@@ -121,6 +121,15 @@ pub enum Error {
         exceeded: Exceeded,
     },
 
+    /// All mounts together have as many requests running as the process has instances for.
+    #[error(
+        "this host is busy: the requests of all mounts use its {instances} instances; lower --instances where mounts take too many"
+    )]
+    Full {
+        /// How many there are.
+        instances: u32,
+    },
+
     /// Vault allowed a create and the path has come to be, or an update and it has gone.
     #[error("another request {} this path in the meantime; nothing was written", if *exists { "created" } else { "deleted" })]
     ExistenceChanged {
@@ -149,7 +158,7 @@ impl Error {
     pub fn status(&self) -> u16 {
         use airlock_storage::Error as Storage;
         match self {
-            Self::Busy { .. } => 429,
+            Self::Busy { .. } | Self::Full { .. } => 429,
             Self::ExistenceChanged { .. } => 409,
             Self::GivenUp => 503,
             Self::Storage(Storage::Conflict | Storage::Busy { .. } | Storage::Draining) => 503,

@@ -16,6 +16,7 @@ use crate::limits::{Limit, Limits};
 use crate::mount::MountContext;
 use crate::sandbox::Shared;
 use crate::session::Session;
+use crate::turn::Turn;
 use crate::types::{self, Request, Response};
 use crate::{Error, Result};
 
@@ -72,6 +73,14 @@ impl Guest {
         }
     }
 
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.inner.name.clone()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.code.shared
+    }
+
     /// What the guest says of itself.
     pub fn description(&self) -> &Description {
         &self.inner.description
@@ -108,6 +117,14 @@ impl Guest {
         self.run(mount, Initialize).await
     }
 
+    /// Waits for the turn of a request. Dropped while it waits, it has not been here.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] and [`Error::Full`].
+    pub async fn turn(&self, mount: &Arc<MountContext>) -> Outcome<Turn> {
+        Turn::take(self, mount, Limit::Wall).await
+    }
+
     /// Answers a request.
     ///
     /// Dropping the future does not stop a request that has begun, only one that still waits for its turn.
@@ -135,42 +152,18 @@ impl Guest {
     }
 
     async fn run<C: Transact>(&self, mount: &Arc<MountContext>, call: C) -> Outcome<C::Output> {
-        let Inner { code, name, .. } = &*self.inner;
-        let account = Arc::new(Account::open(name.clone(), code.limits.clone(), C::TIME));
-        let result = self.run_with(mount, call, &account).await;
-        Outcome {
-            result,
-            usage: account.usage(),
+        let Outcome { result, usage } = Turn::take(self, mount, C::TIME).await;
+        match result {
+            Ok(turn) => turn.run(call).await,
+            Err(error) => Outcome {
+                result: Err(error),
+                usage,
+            },
         }
     }
 
-    async fn run_with<C: Transact>(
-        &self,
-        mount: &Arc<MountContext>,
-        call: C,
-        account: &Arc<Account>,
-    ) -> Result<C::Output> {
-        let Code { shared, .. } = &self.inner.code;
-        let busy = |limit| Error::Busy {
-            guest: account.guest.clone(),
-            exceeded: account.exceeded(limit),
-        };
-        let turn = mount.gate.enter(account.deadline).await.map_err(busy)?;
-        let slot = shared
-            .slot(account.deadline)
-            .await
-            .ok_or_else(|| busy(Limit::Instances))?;
-        let (guest, mount_, account_) = (self.clone(), mount.clone(), account.clone());
-        let work = Work::new(account.clone(), shared.ticker.run(), async move {
-            let result = guest.attempts(&mount_, &account_, &call).await;
-            drop((turn, slot));
-            result
-        });
-        shared.lanes.run(work, mount.slow_turns.clone()).await
-    }
-
     /// Runs the guest, again if another request was in the way.
-    async fn attempts<C: Transact>(
+    pub(crate) async fn attempts<C: Transact>(
         &self,
         mount: &Arc<MountContext>,
         account: &Arc<Account>,
@@ -271,11 +264,7 @@ impl Code {
     /// Calls an export that gets no session.
     pub(crate) async fn call_static<C: Call>(&self, name: Arc<str>, call: C) -> Result<C::Answer> {
         let account = Arc::new(Account::open(name, self.limits.clone(), Limit::Start));
-        let late = || Error::Limit {
-            guest: account.guest.clone(),
-            exceeded: account.too_late(),
-        };
-        let slot = self.shared.slot(account.deadline).await.ok_or_else(late)?;
+        let slot = self.shared.slot(account.deadline).await?;
         let (component, account_) = (self.component.clone(), account.clone());
         let work = Work::new(account.clone(), self.shared.ticker.run(), async move {
             let (answer, _) = instance::call(&component, &account_, None, &call).await?;

@@ -132,8 +132,10 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
             },
         };
     }
-    // A guest that is refused memory usually aborts, and a trap that says only that would hide the cause.
-    if state.memory.refused {
+    // A guest that is refused memory usually aborts, and a trap that says only that would hide the cause. Other traps
+    // have causes of their own.
+    let trap = error.downcast_ref::<Trap>();
+    if state.memory.refused && trap.is_none_or(|trap| *trap == Trap::UnreachableCodeReached) {
         return limit(state.account.exceeded(Limit::Memory));
     }
     let root = error.root_cause().to_string();
@@ -145,7 +147,7 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
         .downcast_ref::<WasmBacktrace>()
         .map(functions)
         .unwrap_or_default();
-    let reason = match error.downcast_ref::<Trap>() {
+    let reason = match trap {
         Some(Trap::UnreachableCodeReached) => "it aborted (`unreachable`), as after a panic".to_owned(),
         Some(Trap::StackOverflow) => "its call stack is exhausted; it recurses too deeply".to_owned(),
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
@@ -184,13 +186,17 @@ struct Memory {
     limit: u64,
     used: u64,
     peak: u64,
+    /// For the limit's sake; what is over the guest's own declared maximum is its own affair.
     refused: bool,
 }
 
 impl Memory {
     fn grow(&mut self, current: u64, desired: u64, maximum: Option<u64>) -> bool {
         let used = self.used.saturating_sub(current).saturating_add(desired);
-        if used > self.limit || maximum.is_some_and(|maximum| desired > maximum) {
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return false;
+        }
+        if used > self.limit {
             self.refused = true;
             return false;
         }
@@ -236,6 +242,16 @@ mod tests {
         assert!(!memory.refused);
         assert!(!memory.table_growing(50, 51, None).unwrap());
         assert!(memory.refused && memory.peak == 1000);
+    }
+
+    #[test]
+    fn a_guests_own_maximum_is_not_the_limit() {
+        let mut memory = Memory {
+            limit: 1000,
+            ..Memory::default()
+        };
+        assert!(!memory.memory_growing(0, 600, Some(500)).unwrap());
+        assert!(!memory.refused);
     }
 
     #[test]

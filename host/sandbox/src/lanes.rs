@@ -2,7 +2,7 @@
 //!
 //! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
 //! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
-//! task of its own, which yields at every tick of the epoch, and one that has been found running at the second tick
+//! task of its own, which yields at every tick of the epoch, and one that has been found running at some dozen ticks
 //! moves to a thread that is there for such requests. There, a mount has two turns at a time, so that many long
 //! requests of one mount do not make those of another wait for more than two. A request has a turn only while its guest
 //! computes: while it waits for storage or for the commit lock, another takes it.

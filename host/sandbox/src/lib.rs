@@ -44,6 +44,7 @@ mod mount;
 mod sandbox;
 mod session;
 mod ticker;
+mod turn;
 pub mod types;
 
 pub use account::Usage;
@@ -59,3 +60,4 @@ pub use mount::{
     Services, System, SystemError,
 };
 pub use sandbox::{Sandbox, SandboxSettings};
+pub use turn::Turn;

@@ -49,15 +49,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// A slot of the pool of instances; none if there is none in time.
-    pub async fn slot(&self, deadline: Instant) -> Option<OwnedSemaphorePermit> {
+    /// A slot of the pool of instances.
+    ///
+    /// # Errors
+    /// [`Error::Full`] if there is none in time.
+    pub async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Some(slot);
+            return Ok(slot);
         }
-        tokio::time::timeout_at(deadline.into(), self.slots.clone().acquire_owned())
-            .await
-            .ok()?
-            .ok()
+        match tokio::time::timeout_at(deadline.into(), self.slots.clone().acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            // The semaphore is never closed.
+            Ok(Err(_)) | Err(_) => Err(Error::Full {
+                instances: engine::POOL,
+            }),
+        }
     }
 }
 

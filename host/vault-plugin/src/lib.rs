@@ -53,6 +53,7 @@
 
 mod auth;
 mod backend;
+mod caller;
 mod error;
 mod events;
 mod identity;
@@ -76,6 +77,7 @@ pub use async_trait::async_trait;
 
 pub use auth::{Auth, TokenType};
 pub use backend::{Backend, BackendType, Factory, Setup, SpecialPaths};
+pub use caller::Caller;
 pub use error::Error;
 pub use events::{Event, Events, Observations};
 pub use identity::{Alias, Entity, Group};

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::Error;
 use crate::auth::Auth;
+use crate::caller::Caller;
 use crate::json::Json;
 use crate::lease::Secret;
 use crate::proto::pb;
@@ -163,6 +164,8 @@ pub struct Request {
     pub recover_source_path: String,
     /// The rotation job that is due. Vault only.
     pub rotation: Option<RotationInfo>,
+    /// Who waits for the answer, and may hang up.
+    pub caller: Caller,
 }
 
 impl Request {
@@ -291,6 +294,7 @@ impl From<pb::Request> for Request {
             requires_snapshot_id: wire.requires_snapshot_id,
             recover_source_path: wire.recover_source_path,
             rotation: wire.rotation_info.map(RotationInfo::from),
+            caller: Caller::default(),
         }
     }
 }

@@ -6,10 +6,12 @@ mod reply;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio_util::sync::DropGuard;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::backend::{BackendType, Factory, Setup, SpecialPaths};
+use crate::caller::Caller;
 use crate::link::Link;
 use crate::proto::logical;
 use crate::proto::logical::plugin_version_server::PluginVersion;
@@ -92,7 +94,7 @@ impl Backend for BackendService {
         request: Request<pb::HandleRequestArgs>,
     ) -> Result<Response<pb::HandleRequestReply>, Status> {
         let mount = self.mounts.of(&request)?;
-        let request = inner_request(request.into_inner().request)?;
+        let (request, _waits) = inner_request(request.into_inner().request)?;
         let reader = Reader::of(&request);
         let result = mount
             .call(async move |backend| backend.handle_request(request).await)
@@ -105,7 +107,7 @@ impl Backend for BackendService {
         request: Request<pb::HandleExistenceCheckArgs>,
     ) -> Result<Response<pb::HandleExistenceCheckReply>, Status> {
         let mount = self.mounts.of(&request)?;
-        let request = inner_request(request.into_inner().request)?;
+        let (request, _waits) = inner_request(request.into_inner().request)?;
         let result = mount
             .call(async move |backend| backend.check_existence(request).await)
             .await;
@@ -193,10 +195,13 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
     }
 }
 
-fn inner_request(request: Option<pb::Request>) -> Result<crate::Request, Status> {
-    request
-        .map(crate::Request::from)
-        .ok_or_else(|| Status::invalid_argument("the call holds no request"))
+/// The request, and what is to be kept for as long as its caller waits: tonic drops a handler whose caller hangs up.
+fn inner_request(request: Option<pb::Request>) -> Result<(crate::Request, DropGuard), Status> {
+    let wire = request.ok_or_else(|| Status::invalid_argument("the call holds no request"))?;
+    let (caller, waits) = Caller::new();
+    let mut request = crate::Request::from(wire);
+    request.caller = caller;
+    Ok((request, waits))
 }
 
 impl From<SpecialPaths> for pb::Paths {

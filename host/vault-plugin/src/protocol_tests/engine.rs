@@ -101,6 +101,12 @@ impl Backend for Engine {
                 self.signals.done.notify_one();
                 Ok(None)
             }
+            "wait-for-hang-up" => {
+                self.signals.started.notify_one();
+                request.caller.gone().await;
+                self.signals.done.notify_one();
+                Ok(None)
+            }
             "after-the-end" => {
                 let storage = self.mount.storage.clone();
                 let signals = self.signals.clone();

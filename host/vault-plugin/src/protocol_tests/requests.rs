@@ -128,6 +128,19 @@ async fn work_goes_on_when_the_caller_hangs_up() {
 }
 
 #[tokio::test]
+async fn an_engine_can_tell_that_its_caller_hung_up() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mounted("one").await;
+    let caller = {
+        let mount = mount.clone();
+        tokio::spawn(async move { mount.ask("wait-for-hang-up", "null").await })
+    };
+    soon(plugin.signals.started.notified()).await;
+    caller.abort();
+    soon(plugin.signals.done.notified()).await;
+}
+
+#[tokio::test]
 async fn a_standbys_refusal_goes_back_as_the_text_that_makes_it_forward() {
     let storage = StorageDouble::vault();
     let plugin = Plugin::start(&storage).await;

@@ -261,6 +261,7 @@ fn every_field_of_a_request_arrives() {
             next: Some(UNIX_EPOCH + Duration::from_secs(9)),
             last: None,
         }),
+        caller: crate::Caller::default(),
     };
     // Debug is redacted, so a failure of one comparison of all would show nothing.
     let request = Request::from(wire);
