@@ -101,7 +101,7 @@ fn run(command: &str) -> Result<String, Error> {
             spin()
         }
         // Some tens of milliseconds of work, then an answer.
-        "work" => work(10_000_000),
+        "work" => work(40_000_000),
 
         // Traps.
         "trap" => trap(),
