@@ -88,11 +88,11 @@ fn of_sixty_four_callers_who_create_one_key_one_does_and_none_overwrites_it() {
 }
 
 /// 256 requests, all sent before the first caller hangs up; nobody reads an answer.
-fn hang_up_in_a_burst(mount: &Mount, path: &str) {
+fn hang_up_in_a_burst(mount: &Mount, method: &str, path: &str) {
     let host = mount.client().address().strip_prefix("http://").unwrap();
     let body = json!({"value": "x".repeat(1000)}).to_string();
     let request = format!(
-        "PUT /v1/{} HTTP/1.1\r\nHost: {host}\r\nX-Vault-Token: {}\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} /v1/{} HTTP/1.1\r\nHost: {host}\r\nX-Vault-Token: {}\r\nContent-Length: {}\r\n\r\n{body}",
         mount.path(path),
         mount.client().token(),
         body.len()
@@ -125,8 +125,8 @@ fn after_256_callers_hang_up_in_a_burst_every_mount_still_answers() {
     let hosts = airlock_tests::process::hosts(server.pid());
 
     for round in 0..3 {
-        hang_up_in_a_burst(&kv[0], "a");
-        hang_up_in_a_burst(&slow[0], "loop"); // these are still running when their callers go
+        hang_up_in_a_burst(&kv[0], "PUT", "a");
+        hang_up_in_a_burst(&slow[0], "GET", "loop"); // these are still running when their callers go
         for kv in &kv {
             let value = format!("round {round}");
             kv.write("b", json!({"value": value}))
@@ -153,7 +153,7 @@ fn callers_who_hang_up_leave_the_queue_and_are_never_served() {
         .arg("--queue=4")
         .register(&server);
     let mount = server.mount("slow", "adversary");
-    hang_up_in_a_burst(&mount, "loop"); // one runs, four wait, the others are refused
+    hang_up_in_a_burst(&mount, "GET", "loop"); // one runs, four wait, the others are refused
 
     let patient = loop {
         match mount.read("ok") {
