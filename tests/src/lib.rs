@@ -41,5 +41,5 @@ pub use load::{End, Load};
 pub use log::{Line, Log};
 pub use mask::masked;
 pub use plugin::Plugin;
-pub use server::{Server, Storage};
+pub use server::{Server, Storage, free_port};
 pub use versioned_kv::{VERSIONED_KV, encoded};

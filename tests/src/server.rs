@@ -314,8 +314,8 @@ log_format = "json"
     )
 }
 
-/// A port that was free a moment ago; Vault cannot be told to choose one and to say which.
-fn free_port() -> u16 {
+/// A port that was free a moment ago, for a server that cannot be told to choose one and to say which.
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
         .local_addr()

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use airlock_tests::{Output, files, run};
+use airlock_tests::{Output, files, free_port, run};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// One of the two scripts.
@@ -82,14 +82,6 @@ impl Drop for Dev {
             self.interrupt();
         }
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// Types the printed commands into a shell.
