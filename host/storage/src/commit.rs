@@ -146,12 +146,7 @@ impl Transaction {
     pub async fn take_turn(&mut self) -> Result<()> {
         self.enter().await?;
         if let Lock::None = self.lock {
-            let turn = self
-                .mount
-                .turns
-                .take(self.settings.wait, self.settings.turn)
-                .await?;
-            self.lock = Lock::Held(turn);
+            self.hold_turn().await?;
             self.stale = !self.mount.ledger.stand(self.reads.samples());
         }
         if self.stale { Err(Error::Conflict) } else { Ok(()) }

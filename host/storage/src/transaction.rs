@@ -179,16 +179,15 @@ impl Transaction {
         match &self.lock {
             Lock::None => Ok(()),
             Lock::Held(turn) => turn.check(),
-            Lock::Due => {
-                let turn = self
-                    .mount
-                    .turns
-                    .take(self.settings.wait, self.settings.turn)
-                    .await?;
-                self.lock = Lock::Held(turn);
-                Ok(())
-            }
+            Lock::Due => self.hold_turn().await,
         }
+    }
+
+    /// Waits for a turn, and has it until the transaction ends.
+    pub(crate) async fn hold_turn(&mut self) -> Result<()> {
+        let Settings { wait, turn, .. } = *self.settings;
+        self.lock = Lock::Held(self.mount.turns.take(wait, turn).await?);
+        Ok(())
     }
 
     /// Remembers when this was read, and says so at once if the transaction cannot stand any more.
