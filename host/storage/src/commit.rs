@@ -34,8 +34,10 @@ impl Transaction {
     ///   [`Attempt::next`](crate::Attempt::next). (If the request [has committed](Self::has_committed) before, storage was
     ///   changed from outside, by `InvalidateKey`: it has to end with an error.)
     /// - [`Error::Partial`]: storage may hold part of what was written. The request must not be run again.
+    /// - [`Error::Denied`]: this is an [existence check](Self::begin_check). It goes on as if it had not asked.
     /// - Any other: nothing was stored.
     pub async fn commit(&mut self) -> Result<()> {
+        self.may_have_effects()?;
         if self.stale {
             return Err(Error::Conflict);
         }
@@ -144,6 +146,7 @@ impl Transaction {
     /// conflict, so the effect happens once. The turn ends by itself after [`Settings::turn`](crate::Settings::turn);
     /// calls then answer [`Error::Busy`].
     pub async fn take_turn(&mut self) -> Result<()> {
+        self.may_have_effects()?;
         self.enter().await?;
         if let Lock::None = self.lock {
             self.hold_turn().await?;
@@ -160,18 +163,6 @@ impl Transaction {
         if self.stale || !self.mount.ledger.stand(self.reads.samples()) {
             return Err(Error::Conflict);
         }
-        Ok(())
-    }
-
-    /// Ends an existence check, and keeps what it read for the request with the same id: used once, for five seconds,
-    /// never for an empty id. Writes that it made are given up. [`Error::Conflict`]: run the check again.
-    ///
-    /// That request's transaction then *continues* this one ([`Mount::begin_with_reads`](crate::Mount::begin_with_reads)):
-    /// it need not read again what was read here, and it conflicts if that has changed since, because Vault's decision
-    /// rests on it.
-    pub fn keep_reads(self, request_id: &str) -> Result<()> {
-        self.check()?;
-        self.mount.kept.keep(request_id, self.reads);
         Ok(())
     }
 }

@@ -10,7 +10,8 @@ pub enum Error {
     #[error("cannot write to readonly storage")]
     ReadOnly,
 
-    /// The key or folder is not one that the guest may name; the text says why and what to do.
+    /// The guest may not name this key or folder, or may not do this in an existence check; the text says why and what to
+    /// do.
     #[error("storage access denied: {0}")]
     Denied(&'static str),
 

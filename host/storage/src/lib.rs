@@ -37,6 +37,8 @@
 //! - **A commit in mid-request** ends one transaction and begins the next. Others may commit between the two, so read
 //!   again what you rely on. The request cannot be run again from then on; so its next transaction has a turn of its own,
 //!   of limited time.
+//! - **An existence check stores nothing** ([`Mount::begin_check`]): it sees its own writes, which are given up at its end,
+//!   and it cannot commit. What it read is kept for its request.
 //! - **A flush goes on** when its caller goes away, and [`drain`](Mount::drain) waits for it.
 //!
 //! # What is atomic, and what a crash leaves
@@ -84,6 +86,7 @@
 mod access;
 mod cache;
 mod calls;
+mod check;
 mod commit;
 mod counters;
 mod entry;

@@ -89,7 +89,8 @@ impl Mount {
         })
     }
 
-    /// Begins a request's transaction: an existence check's, `initialize`'s or any other's.
+    /// Begins a request's transaction: `initialize`'s or any other's, but for an existence check's
+    /// ([`begin_check`](Self::begin_check)).
     ///
     /// The first one [recovers](Self::recover) the mount. [`Error::Busy`]: a turn was not to be had in time.
     pub async fn begin(self: &Arc<Self>, attempt: Attempt) -> Result<Transaction> {

@@ -2,6 +2,7 @@
 
 use crate::access::check_key;
 use crate::calls::Calls;
+use crate::check::Aside;
 use crate::counters::Thing;
 use crate::ledger::Generation;
 use crate::protocol::{self, Found};
@@ -27,6 +28,8 @@ pub struct Transaction {
     pub(crate) reads: Reads,
     pub(crate) writes: Writes,
     pub(crate) scratch: ScratchWrites,
+    /// Within an existence check: what was written before it.
+    pub(crate) around_check: Option<Aside>,
     /// It met a conflict: nothing that it reads can be relied on.
     pub(crate) stale: bool,
     pub(crate) has_committed: bool,
@@ -60,6 +63,7 @@ impl Transaction {
             reads: Reads::default(),
             writes: Writes::default(),
             scratch: ScratchWrites::default(),
+            around_check: None,
             stale: false,
             has_committed: false,
             continues_check: false,
