@@ -66,7 +66,11 @@ impl fmt::Debug for Setup {
 /// a 500 for that call.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// The paths that Vault treats specially. Vault asks when it mounts or reloads the engine, and then never again.
+    /// The paths that Vault treats specially. Vault asks when it mounts or reloads the engine, and then never again; not after
+    /// it started a crashed process anew.
+    ///
+    /// Answer from memory, and so that Vault's router takes each path (`+` is a whole segment, `*` comes last): it asks in the
+    /// middle of its unseal, which neither waits for nor survives a wrong answer.
     fn special_paths(&self) -> SpecialPaths {
         SpecialPaths::default()
     }
@@ -98,7 +102,8 @@ pub trait Backend: Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Another server changed this key of the mount's storage: forget what was derived from it. OpenBao waits 2 s.
+    /// Another server changed this key of the mount's storage: forget what was derived from it. OpenBao waits 2 s for the
+    /// answer, so leave what takes longer to a task.
     async fn invalidate_key(&self, key: &str) {
         let _ = key;
     }

@@ -15,6 +15,8 @@ pub(super) struct Signals {
     pub(super) started: Notify,
     pub(super) go_on: Notify,
     pub(super) done: Notify,
+    /// The engine was told that its mount goes.
+    pub(super) cleaned: Notify,
 }
 
 #[derive(Default)]
@@ -36,10 +38,16 @@ impl Factory for TestFactory {
         match mount.config.get("setup").map(String::as_str) {
             Some("fails") => Err(Error::User("the option setup is wrong".to_owned())),
             Some("panics") => panic!("in setup"),
-            _ => Ok(Arc::new(Engine {
-                mount,
-                signals: self.signals.clone(),
-            })),
+            setup => {
+                if setup == Some("slow") {
+                    self.signals.started.notify_one();
+                    self.signals.go_on.notified().await;
+                }
+                Ok(Arc::new(Engine {
+                    mount,
+                    signals: self.signals.clone(),
+                }))
+            }
         }
     }
 }
@@ -147,5 +155,9 @@ impl Backend for Engine {
     async fn invalidate_key(&self, key: &str) {
         assert_eq!(key, "policy/metadata");
         self.signals.done.notify_one();
+    }
+
+    async fn cleanup(&self) {
+        self.signals.cleaned.notify_one();
     }
 }

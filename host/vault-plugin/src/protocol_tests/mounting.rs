@@ -54,8 +54,61 @@ async fn a_setup_that_fails_says_why_and_leaves_no_mount() {
         mount.setup(NOBODY, &[]).await.unwrap(),
         "the host did not offer its service"
     );
-    assert!(mount.special_paths().await.is_err());
     mount.cleanup().await.unwrap();
+}
+
+#[tokio::test]
+async fn special_paths_are_answered_without_a_mount_too() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mount("one");
+    mount.setup(1, &[("setup", "fails")]).await.unwrap();
+    assert_eq!(mount.special_paths().await.unwrap(), pb::Paths::default());
+    assert_eq!(mount.backend_type().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_second_setup_takes_the_first_mount_down_before_it_begins() {
+    let storage = StorageDouble::vault();
+    let plugin = Plugin::start(&storage).await;
+    let mount = plugin.mounted("one").await;
+    let slow = {
+        let mount = mount.clone();
+        tokio::spawn(async move { mount.ask("slow", "null").await })
+    };
+    soon(plugin.signals.started.notified()).await;
+    let mut again = {
+        let mount = mount.clone();
+        tokio::spawn(async move { mount.setup(1, &[("name", "second")]).await })
+    };
+    tokio::select! {
+        biased;
+        _ = &mut again => panic!("set up over a mount that is still writing"),
+        () = soon(plugin.signals.cleaned.notified()) => {}
+    }
+    plugin.signals.go_on.notify_one();
+    soon(slow).await.unwrap().unwrap();
+    assert_eq!(soon(again).await.unwrap().unwrap(), "");
+    assert_eq!(storage.keys(), ["slow"]);
+    let data = mount.ask("mount", "null").await.unwrap().response.unwrap().data;
+    assert_eq!(data, r#"{"uuid":"one","name":"second"}"#);
+}
+
+#[tokio::test]
+async fn a_cleanup_during_a_slow_setup_leaves_no_mount() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mount("one");
+    let setup = {
+        let mount = mount.clone();
+        tokio::spawn(async move { mount.setup(1, &[("setup", "slow")]).await })
+    };
+    soon(plugin.signals.started.notified()).await;
+    mount.cleanup().await.unwrap();
+    plugin.signals.go_on.notify_one();
+    let answer = soon(setup).await.unwrap().unwrap();
+    assert_eq!(answer, "the mount was taken down while it was set up");
+    soon(plugin.signals.cleaned.notified()).await;
+    let error = mount.ask("mount", "null").await.unwrap_err();
+    assert_eq!(error.message(), "no backend instance found");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 
+use crate::backend::SpecialPaths;
 use crate::link::Link;
 use crate::{Backend, Error};
 
@@ -18,16 +19,55 @@ const GRACE: Duration = Duration::from_secs(10);
 /// The mounts by id.
 #[derive(Default)]
 pub(crate) struct Mounts {
-    by_id: RwLock<HashMap<String, Arc<Mount>>>,
+    by_id: RwLock<HashMap<String, Slot>>,
 }
 
+/// What an id stands for.
+enum Slot {
+    /// A set-up that is still running.
+    SettingUp(Arc<Place>),
+    Mounted(Arc<Mount>),
+}
+
+/// The right of one set-up to its id. Lost once the id is taken down or set up anew.
+pub(super) struct Place;
+
 impl Mounts {
-    pub(super) fn insert(&self, id: String, mount: Mount) {
-        self.by_id.write().insert(id, Arc::new(mount));
+    /// Keeps an id for a mount that is set up now, and hands back the mount that had it.
+    pub(super) fn reserve(&self, id: &str) -> (Arc<Place>, Option<Arc<Mount>>) {
+        let place = Arc::new(Place);
+        let before = self
+            .by_id
+            .write()
+            .insert(id.to_owned(), Slot::SettingUp(place.clone()));
+        match before {
+            Some(Slot::Mounted(mount)) => (place, Some(mount)),
+            Some(Slot::SettingUp(_)) | None => (place, None),
+        }
+    }
+
+    /// Serves a mount under the id that was kept for it. Hands it back if the id was taken down meanwhile.
+    pub(super) fn insert(&self, id: &str, place: &Arc<Place>, mount: Mount) -> Result<(), Mount> {
+        let mut by_id = self.by_id.write();
+        match by_id.get_mut(id) {
+            Some(slot) if slot.is(place) => {
+                *slot = Slot::Mounted(Arc::new(mount));
+                Ok(())
+            }
+            _ => Err(mount),
+        }
+    }
+
+    /// Gives an id up whose mount could not be set up.
+    pub(super) fn release(&self, id: &str, place: &Arc<Place>) {
+        let mut by_id = self.by_id.write();
+        if by_id.get(id).is_some_and(|slot| slot.is(place)) {
+            by_id.remove(id);
+        }
     }
 
     pub(super) fn remove(&self, id: &str) -> Option<Arc<Mount>> {
-        self.by_id.write().remove(id)
+        self.by_id.write().remove(id).and_then(Slot::mounted)
     }
 
     /// Takes all mounts down, at the process's end: a reload of one mount ends the process that its siblings share.
@@ -35,6 +75,7 @@ impl Mounts {
         let mounts = std::mem::take(&mut *self.by_id.write());
         let ending: JoinSet<()> = mounts
             .into_values()
+            .filter_map(Slot::mounted)
             .map(|mount| async move { mount.take_down().await })
             .collect();
         ending.join_all().await;
@@ -42,8 +83,23 @@ impl Mounts {
 
     /// The mount that a call is for.
     pub(super) fn of<T>(&self, request: &Request<T>) -> Result<Arc<Mount>, Status> {
-        let mount = self.by_id.read().get(multiplex_id(request)?).cloned();
-        mount.ok_or_else(|| Status::not_found("no backend instance found"))
+        match self.by_id.read().get(multiplex_id(request)?) {
+            Some(Slot::Mounted(mount)) => Ok(mount.clone()),
+            Some(Slot::SettingUp(_)) | None => Err(Status::not_found("no backend instance found")),
+        }
+    }
+}
+
+impl Slot {
+    fn is(&self, place: &Arc<Place>) -> bool {
+        matches!(self, Self::SettingUp(own) if Arc::ptr_eq(own, place))
+    }
+
+    fn mounted(self) -> Option<Arc<Mount>> {
+        match self {
+            Self::Mounted(mount) => Some(mount),
+            Self::SettingUp(_) => None,
+        }
     }
 }
 
@@ -86,6 +142,10 @@ impl Mount {
         F: Future<Output = T> + Send + 'static,
     {
         run(self.calls.spawn(call(self.backend.clone()))).await
+    }
+
+    pub(super) fn special_paths(&self) -> SpecialPaths {
+        self.backend.special_paths()
     }
 
     /// Lets the engine end its work and closes the connection, since the server waits for open calls afterwards.
