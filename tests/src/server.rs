@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::{Answer, Client, Mount};
 use crate::log::Log;
@@ -160,6 +160,15 @@ impl Server {
     pub fn try_mount(&self, path: &str, plugin: &str) -> Answer {
         self.client
             .write(&format!("sys/mounts/{path}"), json!({"type": plugin}))
+    }
+
+    /// As [`Server::try_mount`], with options of the mount.
+    #[track_caller]
+    pub fn try_mount_with(&self, path: &str, plugin: &str, options: &Value) -> Answer {
+        self.client.write(
+            &format!("sys/mounts/{path}"),
+            json!({"type": plugin, "options": options}),
+        )
     }
 
     /// What a mount's storage holds at a key, read past the engine; none where there is nothing.

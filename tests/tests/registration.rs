@@ -15,12 +15,21 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("registration",
 /// Registers `plugin`, fails to enable it, and checks that the answer and the log hold every one of `causes`.
 #[track_caller]
 fn assert_refused(name: &str, plugin: Plugin, causes: &[&str]) {
+    assert_refused_with(name, plugin, "", causes);
+}
+
+/// The same of a mount with an option.
+#[track_caller]
+fn assert_refused_with(name: &str, plugin: Plugin, option: &str, causes: &[&str]) {
     let mark = SERVER.log().mark();
     plugin.named(name).register(&SERVER);
-    let output = vault(
-        SERVER.client(),
-        ["secrets", "enable", &format!("-path={name}"), name],
-    );
+    let (path, option) = (format!("-path={name}"), format!("-options={option}"));
+    let mut enable = vec!["secrets", "enable", &path];
+    if option != "-options=" {
+        enable.push(&option);
+    }
+    enable.push(name);
+    let output = vault(SERVER.client(), enable);
 
     assert_ne!(output.status, 0, "it was enabled");
     assert!(
@@ -174,6 +183,51 @@ fn other_version_of_the_contract_is_named_with_the_one_that_is_served() {
         Plugin::serving("", &guest),
         &[guest.to_str().unwrap(), "9.1.2", "0.1"],
     );
+}
+
+fn adversary() -> Plugin {
+    Plugin::serving("", &files::guest("adversary"))
+}
+
+#[test]
+fn special_paths_that_the_router_refuses_are_named() {
+    assert_refused_with(
+        "router",
+        adversary().arg("--unauthenticated="),
+        "unauthenticated=a/b+c",
+        &["a/b+c", "whole segment"],
+    );
+    let mounts = SERVER.client().read("sys/mounts").expect_success("mounts");
+    assert!(mounts.data()["router/"].is_null(), "it was mounted all the same");
+}
+
+#[test]
+fn special_paths_over_the_hosts_own_are_named() {
+    for (name, option) in [
+        ("control", "unauthenticated=+/login"),
+        ("control-root", "root=.airlock/x"),
+    ] {
+        let plugin = adversary().arg("--unauthenticated=");
+        assert_refused_with(name, plugin, option, &[".airlock"]);
+    }
+}
+
+#[test]
+fn paths_without_a_token_need_a_grant() {
+    let option = "unauthenticated=open/*";
+    assert_refused_with("ungranted", adversary(), option, &["--unauthenticated=open/"]);
+
+    adversary()
+        .arg("--unauthenticated=open/")
+        .named("granted")
+        .register(&SERVER);
+    SERVER
+        .try_mount_with("granted", "granted", &json!({"unauthenticated": "open/*"}))
+        .expect_success("mount");
+    let anybody = SERVER.mounted("granted").with_token("");
+    let answer = anybody.read("open/x");
+    assert!(answer.errors().contains("no such misbehaviour"), "{answer:?}");
+    assert_eq!(anybody.read("ok").status, 403);
 }
 
 #[test]

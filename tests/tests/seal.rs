@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::fs;
-
-use airlock_tests::{Plugin, Server, Storage, files, process};
+use airlock_tests::{Plugin, Server, Storage, process};
 use serde_json::json;
 
 #[test]
@@ -27,34 +25,6 @@ fn sealing_ends_the_host_and_unsealing_serves_the_data_again() {
     });
     assert_eq!(kv.read("a").data()["value"], "one");
     assert_ne!(server.host(), host);
-}
-
-#[test]
-fn guest_missing_at_unseal_costs_its_own_mount_only() {
-    let server = Server::start("seal-missing", Storage::Disk);
-    let guest = server.temporary_directory().join("guest.wasm");
-    fs::copy(files::guest("kv"), &guest).unwrap();
-    Plugin::serving("fragile", &guest).register(&server);
-    Plugin::kv().register(&server);
-    let (fragile, sound) = (
-        server.mount("fragile", "fragile"),
-        server.mount("sound", "airlock-kv"),
-    );
-    fragile
-        .write("a", json!({"value": "one"}))
-        .expect_success("write");
-    sound.write("a", json!({"value": "two"})).expect_success("write");
-
-    server.seal();
-    fs::remove_file(&guest).unwrap();
-    server.unseal();
-    assert_eq!(sound.read("a").data()["value"], "two");
-    assert!(fragile.read("a").status >= 400);
-
-    fs::copy(files::guest("kv"), &guest).unwrap();
-    server.seal();
-    server.unseal();
-    assert_eq!(fragile.read("a").data()["value"], "one");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A guest that misbehaves on command, so that tests can see the sandbox hold.
 //!
 //! The request's path is the command, whatever the operation: see [`run`]. `initialize` and `check-existence` run the
-//! commands stored at `adversary/initialize` and `adversary/check-existence`, so that these can be made to fail too.
+//! commands stored at `adversary/initialize` and `adversary/check-existence`, so that these can be made to fail too. The
+//! mount's options `root` and `unauthenticated` are special paths that it asks for.
 
 use std::hint::black_box;
 use std::mem::ManuallyDrop;
@@ -48,10 +49,16 @@ impl Guest for Adversary {
         }
     }
 
-    fn special_paths(_config: Vec<(String, String)>) -> Paths {
+    fn special_paths(config: Vec<(String, String)>) -> Paths {
+        // The mount's options add to them, separated by commas.
+        let option = |wanted: &str| -> Vec<String> {
+            let value = config.iter().find(|(name, _)| name == wanted);
+            let paths = value.into_iter().flat_map(|(_, value)| value.split(','));
+            paths.map(str::to_owned).collect()
+        };
         Paths {
-            root: vec!["root/*".into()],
-            unauthenticated: vec![],
+            root: [vec!["root/*".to_owned()], option("root")].concat(),
+            unauthenticated: option("unauthenticated"),
             local_storage: vec![],
             seal_wrap_storage: vec![],
             write_forwarded_storage: vec![],

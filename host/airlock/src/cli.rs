@@ -51,7 +51,7 @@ pub enum Command {
     ///
     /// Loads and describes the guest exactly as `serve` would, in the same sandbox and under the same limits, without
     /// a Vault. Prints the commands that register and enable it.
-    Check(ServeArgs),
+    Check(CheckArgs),
 
     /// Print what a guest is, what it imports and asks for, and its digest
     ///
@@ -60,6 +60,9 @@ pub enum Command {
         /// The guest, a WebAssembly component
         #[arg(value_name = "FILE")]
         guest: PathBuf,
+
+        #[command(flatten)]
+        options: OptionArgs,
     },
 
     /// Send one request to a guest, in the sandbox and without Vault, and print the answer as Vault would
@@ -173,7 +176,7 @@ Vault starts this command; started by hand it explains itself and ends. Register
 Every request runs in a fresh instance of the guest, under the limits below. A request that exceeds one fails alone, \
 with an error that names the limit and its flag.";
 
-/// What `serve` and `check` take.
+/// What `serve` takes.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The guest, a WebAssembly component; an absolute path, as Vault's working directory is not yours
@@ -200,8 +203,39 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PREFIX")]
     pub cache: Vec<String>,
 
+    /// Let the guest serve the paths under this prefix without a token, if it asks for that (`airlock inspect`: without
+    /// token); repeatable. A guest that asks for more is refused
+    #[arg(long, value_name = "PREFIX")]
+    pub unauthenticated: Vec<String>,
+
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub serve: ServeArgs,
+
+    #[command(flatten)]
+    pub options: OptionArgs,
+}
+
+/// A mount's options, for the commands that ask a guest what it makes of them.
+#[derive(Debug, Args)]
+pub struct OptionArgs {
+    /// An option of the mount, as `vault secrets enable -options=KEY=VALUE` would set it; repeatable. A guest may choose its
+    /// special paths by them
+    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub options: Vec<(String, String)>,
+}
+
+fn key_value(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("give a key and a value, such as version=2"),
+    }
 }
 
 /// What `dev` takes.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use airlock_dev_server::{DevServer, EngineFactory, EngineInfo, MountSetup, Settings, Store};
 use airlock_sandbox::Services;
+use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result, bail};
 use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -143,11 +144,13 @@ impl Guests {
     async fn engine(&self, path: &std::path::Path) -> Result<Engine> {
         let component = read_guest(path)?;
         let guest = engine::load(path, &component, self.cache.clone(), engine::limits(&self.limits)).await?;
-        // Whatever the guest may have cached is cached, so that its author sees the costs of production.
+        // Whatever the guest may have cached is cached, so that its author sees the costs of production, and what it serves
+        // without a token is served.
         let cacheable = guest.description().cacheable.iter().collect();
         Ok(Engine {
             guest,
             cacheable,
+            unauthenticated: Prefixes::all(),
             pinned: false,
         })
     }
@@ -207,7 +210,6 @@ impl EngineFactory for Factory {
         let parts = Parts {
             config: mount.config.into_iter().collect(),
             storage: mount.storage,
-            caching: !mount.system.caching_disabled(),
             services: Services {
                 clock: Arc::new(Dev(mount.system.clone())),
                 system: Arc::new(Dev(mount.system)),

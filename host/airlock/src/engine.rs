@@ -15,6 +15,8 @@ pub struct Engine {
     pub guest: Guest,
     /// The storage that may be kept in memory.
     pub cacheable: Prefixes,
+    /// The paths that may be served without a token.
+    pub unauthenticated: Prefixes,
     /// Whether the guest's digest was checked against a pin.
     pub pinned: bool,
 }
@@ -33,6 +35,7 @@ impl Engine {
         Ok(Self {
             guest,
             cacheable: Prefixes::from_iter(&args.cache),
+            unauthenticated: Prefixes::from_iter(&args.unauthenticated),
             pinned: trust != Trust::Unpinned,
         })
     }

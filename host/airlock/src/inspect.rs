@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, Paths};
+use airlock_storage::Prefixes;
 use anyhow::Result;
 
 use crate::engine;
+use crate::special_paths;
 use crate::trust::read_guest;
 
-/// Reads the guest and has it describe itself, in the sandbox.
-pub async fn run(path: &Path) -> Result<String> {
+/// Reads the guest and has it describe itself, in the sandbox. `options` are those of the mount that it is asked about.
+pub async fn run(path: &Path, options: &[(String, String)]) -> Result<String> {
     let component = read_guest(path)?;
     // What it needs is to be shown here and not to be refused.
     let limits = Limits {
@@ -21,7 +23,7 @@ pub async fn run(path: &Path) -> Result<String> {
         ..Limits::default()
     };
     let guest = engine::load(path, &component, None, limits).await?;
-    let paths = guest.special_paths(&[]).await?;
+    let paths = guest.special_paths(options).await?;
     Ok(describe(&guest, &paths, component.len()))
 }
 
@@ -80,6 +82,9 @@ fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
         &list(&escaped(&paths.unauthenticated), "nothing"),
     );
     line("needs sudo", &list(&escaped(&paths.root), "nothing"));
+    if let Err(refused) = special_paths::check(paths.clone(), &Prefixes::all()) {
+        line("refused", &refused.to_string());
+    }
     let needs = &description.needs;
     let needs: Vec<String> = [
         needs
@@ -98,7 +103,7 @@ fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
     out
 }
 
-fn list(items: &[String], none: &str) -> String {
+pub fn list(items: &[String], none: &str) -> String {
     if items.is_empty() {
         none.to_owned()
     } else {
@@ -107,7 +112,7 @@ fn list(items: &[String], none: &str) -> String {
 }
 
 /// As a guest may put anything into them.
-fn escaped(paths: &[String]) -> Vec<String> {
+pub fn escaped(paths: &[String]) -> Vec<String> {
     paths.iter().map(|path| path.escape_debug().to_string()).collect()
 }
 

@@ -3,6 +3,7 @@
 //! The binary only joins the crates: see `serve` for the path of a request.
 
 mod bridge;
+mod caching;
 mod call;
 mod check;
 mod cli;
@@ -12,11 +13,17 @@ mod dev;
 mod engine;
 mod hardening;
 mod inspect;
+mod invalidations;
 mod mount;
 mod new;
 mod serve;
+mod source;
+mod special_paths;
+mod start;
 mod test;
+mod told;
 mod trust;
+mod vault_mount;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -93,7 +100,9 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
                 .collect();
             print(runtime()?.block_on(check::run(&check, &given))?)
         }
-        Command::Inspect { guest } => print(runtime()?.block_on(inspect::run(&guest))?),
+        Command::Inspect { guest, options } => {
+            print(runtime()?.block_on(inspect::run(&guest, &options.options))?)
+        }
         Command::Call(args) => succeed(call::run(&args)?),
         Command::Test(args) => succeed(test::run(&args)?),
         Command::New(args) => print(new::run(&args)?),

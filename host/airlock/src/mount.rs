@@ -1,15 +1,19 @@
 //! One mount: Vault's requests on one side, the guest on the other.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_dev_server::Cost;
 use airlock_sandbox::{Guest, MountContext, Outcome, Services, Turn};
 use airlock_storage::{Prefixes, Storage};
-use vault_plugin::{Backend, Caller, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
+use vault_plugin::{Backend, Caller, Error, Operation, Request, Response, SpecialPaths, async_trait};
 
-use crate::bridge::{self, HostLog, VaultEvents, VaultStorage, VaultSystem};
+use crate::bridge;
+use crate::caching;
 use crate::engine::Engine;
+use crate::invalidations::Invalidations;
+use crate::special_paths::{self, is_control};
+use crate::start::Start;
 
 /// A call that takes longer is worth a line in the log.
 const SLOW: Duration = Duration::from_secs(1);
@@ -19,67 +23,70 @@ pub struct GuestMount {
     guest: Guest,
     context: Arc<MountContext>,
     paths: SpecialPaths,
-    /// Why the guest could not be initialized. Vault only logs that, and sends requests all the same.
-    failed: OnceLock<String>,
+    start: Start,
+    invalidations: Invalidations,
 }
 
 /// What a server gives a mount.
+#[derive(Clone)]
 pub struct Parts {
     /// The mount's options.
     pub config: Vec<(String, String)>,
     pub storage: Arc<dyn Storage>,
-    /// Whether the server lets engines keep in memory what they store.
-    pub caching: bool,
     pub services: Services,
 }
 
 impl GuestMount {
-    /// Prepares a mount of Vault's.
-    pub async fn in_vault(engine: &Engine, setup: Setup) -> Result<Self, Error> {
-        let parts = Parts {
-            config: setup.config.into_iter().collect(),
-            storage: Arc::new(VaultStorage(setup.storage)),
-            // A server that does not say is one that has not forbidden it.
-            caching: !setup.system.caching_disabled().await.unwrap_or(false),
-            services: Services {
-                system: Arc::new(VaultSystem(setup.system)),
-                events: Arc::new(VaultEvents(setup.events)),
-                log: Arc::new(HostLog),
-                ..Services::default()
-            },
-        };
-        Self::set_up(engine, parts).await
-    }
-
     /// Prepares a mount. The guest is asked for its special paths; nothing is stored yet.
+    ///
+    /// # Errors
+    /// A guest that does not answer, or whose special paths it may not have.
     pub async fn set_up(engine: &Engine, parts: Parts) -> Result<Self, Error> {
         let guest = engine.guest.clone();
         let paths = guest
             .special_paths(&parts.config)
             .await
             .map_err(bridge::refusal)?;
+        let paths = special_paths::check(paths, &engine.unauthenticated)
+            .map_err(|refused| Error::Internal(format!("guest {}: {refused}", guest.description().name)))?;
         let mut settings = guest.description().storage_settings();
         settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&engine.cacheable);
-        let storage = airlock_storage::Mount::new(parts.storage, settings);
-        storage.allow_caching(parts.caching);
+        let storage = airlock_storage::Mount::new(parts.storage, settings.clone());
+        caching::follow(&storage, &parts.services.system).await;
         let context = MountContext::new(storage, parts.services, parts.config, guest.limits());
+        let invalidations = Invalidations::new(guest.clone(), context.clone(), settings, {
+            let guest = guest.clone();
+            move |outcome| report(&guest, "invalidate", outcome)
+        });
         Ok(Self {
             guest,
             context,
-            paths: bridge::paths(paths),
-            failed: OnceLock::new(),
+            paths,
+            start: Start::default(),
+            invalidations,
         })
     }
 
-    fn check_initialized(&self) -> Result<(), Error> {
-        match self.failed.get() {
-            None => Ok(()),
-            Some(reason) => Err(Error::Coded {
-                status: 503,
-                message: format!(
-                    "this mount could not be initialized: {reason}; reload the plugin to try again"
-                ),
-            }),
+    /// Its guest's special paths with the host's own.
+    pub fn paths(&self) -> &SpecialPaths {
+        &self.paths
+    }
+
+    /// Returns once the guest is initialized, which is tried again if it failed before for a reason that may pass.
+    ///
+    /// # Errors
+    /// 503 with the cause.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let ready = self.start.ready(async || self.run_initialize().await).await;
+        ready.map_err(unavailable)
+    }
+
+    async fn run_initialize(&self) -> airlock_sandbox::Result<()> {
+        let outcome = self.guest.initialize(&self.context).await;
+        match self.report("initialize", outcome) {
+            // A standby cannot write. Its active node has initialized the mount, or will.
+            Err(error) if error.is_read_only() => Ok(()),
+            result => result,
         }
     }
 
@@ -98,40 +105,8 @@ impl GuestMount {
         }
     }
 
-    /// The result of a call. What it used goes to the log only where somebody would look for it: a line for each
-    /// request would cost Vault more than the guest does.
     fn report<T>(&self, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
-        let usage = &outcome.usage;
-        if usage.attempts > 1 || usage.wall > SLOW {
-            tracing::debug!(
-                guest = self.guest.description().name,
-                call = what,
-                done = outcome.result.is_ok(),
-                attempts = usage.attempts,
-                cpu_us = usage.cpu.as_micros() as u64,
-                wall_us = usage.wall.as_micros() as u64,
-                memory_bytes = usage.memory_bytes,
-                storage_calls = usage.storage.calls(),
-                "a call of the guest was slow or ran more than once"
-            );
-        }
-        airlock_dev_server::report_cost(Cost {
-            cpu: usage.cpu,
-            reads: usage.storage.gets,
-            writes: usage.storage.puts + usage.storage.deletes,
-            lists: usage.storage.lists,
-        });
-        use airlock_storage::Error as Storage;
-        match &outcome.result {
-            Err(airlock_sandbox::Error::Guest(_)) | Ok(_) => {}
-            // What the server says of its storage may name a key; the caller is told.
-            Err(airlock_sandbox::Error::Storage(Storage::Backend(_) | Storage::Partial(_))) => {
-                tracing::warn!(call = what, "a call of the guest was not done: storage failed");
-            }
-            // Our own words: they name the guest, the limit and the setting, and hold nothing of the request.
-            Err(error) => tracing::warn!(call = what, %error, "a call of the guest was not done"),
-        }
-        outcome.result
+        report(&self.guest, what, outcome)
     }
 }
 
@@ -142,20 +117,17 @@ impl Backend for GuestMount {
     }
 
     async fn initialize(&self) -> Result<(), Error> {
-        let outcome = self.guest.initialize(&self.context).await;
-        match self.report("initialize", outcome) {
-            Ok(()) => Ok(()),
-            // A standby cannot write. Its active node has initialized the mount, or will.
-            Err(error) if error.is_read_only() => Ok(()),
-            Err(error) => {
-                let _ = self.failed.set(error.to_string());
-                Err(bridge::refusal(error))
-            }
-        }
+        self.start
+            .run(async || self.run_initialize().await)
+            .await
+            .map_err(bridge::refusal)
     }
 
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
-        self.check_initialized()?;
+        if is_control(&request.path) {
+            return Err(Error::UnsupportedPath);
+        }
+        self.ready().await?;
         let operation = operation_name(&request.operation).to_owned();
         let turn = self.turn(&operation, &request.caller).await?;
         let outcome = turn.handle_request(bridge::request(request)).await;
@@ -168,7 +140,10 @@ impl Backend for GuestMount {
     /// made is no answer, after which Vault sends the request as an update. The request then fails by itself and says
     /// why; or, if it can be done after all, the sandbox repeats the check and refuses an update that is none.
     async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
-        if self.check_initialized().is_err() {
+        if is_control(&request.path) {
+            return Err(Error::UnsupportedPath);
+        }
+        if self.ready().await.is_err() {
             return Ok(None);
         }
         let call = "existence check";
@@ -186,8 +161,7 @@ impl Backend for GuestMount {
     }
 
     async fn invalidate_key(&self, key: &str) {
-        let outcome = self.guest.invalidate(&self.context, key).await;
-        let _ = self.report("invalidate", outcome);
+        self.invalidations.push(key);
     }
 
     async fn cleanup(&self) {
@@ -203,3 +177,47 @@ fn operation_name(operation: &Operation) -> &str {
         known => known.as_str(),
     }
 }
+
+/// The result of a call. What it used goes to the log only where somebody would look for it: a line for each
+/// request would cost Vault more than the guest does.
+fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
+    let usage = &outcome.usage;
+    if usage.attempts > 1 || usage.wall > SLOW {
+        tracing::debug!(
+            guest = guest.description().name,
+            call = what,
+            done = outcome.result.is_ok(),
+            attempts = usage.attempts,
+            cpu_us = usage.cpu.as_micros() as u64,
+            wall_us = usage.wall.as_micros() as u64,
+            memory_bytes = usage.memory_bytes,
+            storage_calls = usage.storage.calls(),
+            "a call of the guest was slow or ran more than once"
+        );
+    }
+    airlock_dev_server::report_cost(Cost {
+        cpu: usage.cpu,
+        reads: usage.storage.gets,
+        writes: usage.storage.puts + usage.storage.deletes,
+        lists: usage.storage.lists,
+    });
+    use airlock_storage::Error as Storage;
+    match &outcome.result {
+        Err(airlock_sandbox::Error::Guest(_)) | Ok(_) => {}
+        // What the server says of its storage may name a key; the caller is told.
+        Err(airlock_sandbox::Error::Storage(Storage::Backend(_) | Storage::Partial(_))) => {
+            tracing::warn!(call = what, "a call of the guest was not done: storage failed");
+        }
+        // Our own words: they name the guest, the limit and the setting, and hold nothing of the request.
+        Err(error) => tracing::warn!(call = what, %error, "a call of the guest was not done"),
+    }
+    outcome.result
+}
+
+/// The answer while a mount cannot serve. 404 would read as a secret that was deleted.
+pub fn unavailable(message: String) -> Error {
+    Error::Coded { status: 503, message }
+}
+
+#[cfg(test)]
+mod tests;

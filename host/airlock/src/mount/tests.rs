@@ -1,0 +1,98 @@
+use std::path::Path;
+use std::time::Duration;
+
+use airlock_sandbox::{Compiler, Limits, Sandbox, SandboxSettings};
+use airlock_storage::MemoryStorage;
+use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+use tokio::time::timeout;
+
+use super::*;
+
+/// Ends a test that would hang.
+const TOO_LONG: Duration = Duration::from_secs(60);
+
+/// The adversary, of which one request runs at once.
+async fn adversary() -> Engine {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/adversary.wasm");
+    let component = std::fs::read(file).expect("run `guest/build.sh --with-tests` first");
+    let sandbox = Sandbox::new(SandboxSettings {
+        compiler: Compiler::InProcess,
+        cache: None,
+    });
+    let limits = Limits {
+        instances: 1,
+        ..Limits::default()
+    };
+    Engine {
+        guest: sandbox.unwrap().load(&component, limits).await.unwrap(),
+        cacheable: Prefixes::none(),
+        unauthenticated: Prefixes::none(),
+        pinned: false,
+    }
+}
+
+async fn mount(storage: &FaultyStorage) -> Arc<GuestMount> {
+    let parts = Parts {
+        config: Vec::new(),
+        storage: Arc::new(storage.clone()),
+        services: Services::default(),
+    };
+    Arc::new(GuestMount::set_up(&adversary().await, parts).await.unwrap())
+}
+
+fn read(path: &str) -> Request {
+    Request::new(Operation::Read, path)
+}
+
+#[tokio::test]
+async fn initializes_again_once_storage_has_healed() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    let mount = mount(&storage).await;
+    storage.every(Call::Get, Fault::Fail);
+    mount.initialize().await.unwrap_err();
+    let Err(Error::Coded { status: 503, message }) = mount.handle_request(read("ok")).await else {
+        panic!("it served");
+    };
+    assert!(message.contains("broken on purpose"), "{message}");
+
+    storage.heal();
+    let served = async {
+        while let Err(error) = mount.handle_request(read("ok")).await {
+            assert!(matches!(error, Error::Coded { status: 503, .. }), "{error}");
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TOO_LONG, served).await.expect("it never served again");
+}
+
+#[tokio::test]
+async fn a_changed_key_does_not_wait_for_the_guest() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    let mount = mount(&storage).await;
+    mount.initialize().await.unwrap();
+    let gate = storage.hold(Call::Get, 1);
+    let running = tokio::spawn({
+        let mount = mount.clone();
+        async move { mount.handle_request(read("increment")).await }
+    });
+    gate.reached().await;
+    // The only instance is taken, so the guest cannot be told yet.
+    let told = timeout(TOO_LONG, mount.invalidate_key("adversary/count"));
+    told.await.expect("it waited for the guest");
+    gate.open();
+    // What it had read was told to have changed, so it ran again.
+    running.await.unwrap().unwrap();
+    assert_eq!(storage.calls(Call::Put), 1);
+}
+
+#[tokio::test]
+async fn a_request_for_the_hosts_own_paths_does_not_reach_the_guest() {
+    let mount = mount(&FaultyStorage::new(MemoryStorage::new())).await;
+    mount.initialize().await.unwrap();
+    for path in [".airlock", ".airlock/", ".airlock/ok"] {
+        let answer = mount.handle_request(read(path)).await;
+        assert!(matches!(answer, Err(Error::UnsupportedPath)), "{path}");
+        let answer = mount.check_existence(read(path)).await;
+        assert!(matches!(answer, Err(Error::UnsupportedPath)), "{path}");
+    }
+}

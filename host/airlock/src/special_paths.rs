@@ -1,0 +1,407 @@
+//! Which special paths a guest may have, and what Vault is told of them.
+//!
+//! Vault asks a mount for its special paths when it can no longer refuse the mount: a pattern that its router rejects then
+//! ends the whole unseal, on every node and at every try. So [`check`] applies the router's own rules (`vault/router.go` and
+//! OpenBao's, which has the same) before a guest is taken. It also keeps the paths below [`CONTROL`] for the host, and lets a
+//! guest serve without a token only what its operator grants.
+//!
+//! Watch the matching of the lists: `root` knows exact paths and prefixes only, and its longest entry wins, so an exact entry
+//! takes `sudo` away from what a shorter prefix covers. The other lists of paths know `+` as well.
+
+use std::collections::BTreeSet;
+
+use airlock_sandbox::Paths;
+use airlock_storage::Prefixes;
+use thiserror::Error;
+use vault_plugin::SpecialPaths;
+
+use crate::bridge;
+
+/// The host's own paths are this one and those below it. They always need `sudo`.
+pub const CONTROL: &str = ".airlock";
+
+/// Bytes of all special paths together: Vault keeps them in memory, and the mount's record must fit into one entry.
+const MOST_BYTES: usize = 64 << 10;
+
+/// Why a guest's special paths cannot be had. The paths are escaped: they are the guest's words.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum Refused {
+    #[error("its special paths take more than {} KiB: declare prefixes in place of single paths", MOST_BYTES >> 10)]
+    TooMany,
+    #[error(
+        "its {list} path {path:?} is not one that Vault's router takes: {why}. Vault could not unseal with it"
+    )]
+    Router {
+        list: &'static str,
+        path: String,
+        why: &'static str,
+    },
+    #[error(
+        "its {list} path {path:?} could match the host's own paths at or below `{CONTROL}`: begin it with another name"
+    )]
+    Control { list: &'static str, path: String },
+    #[error(
+        "it serves {path:?} without a token, which is not granted: add --unauthenticated={} to the arguments if it may",
+        prefix_of(path).escape_debug()
+    )]
+    NotGranted { path: String },
+}
+
+/// Whether a request's path is the host's own.
+pub fn is_control(path: &str) -> bool {
+    path.strip_prefix(CONTROL)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What Vault is told where there is no guest to ask: the host's own paths.
+pub fn control_only() -> SpecialPaths {
+    SpecialPaths {
+        root: root(Vec::new()),
+        ..SpecialPaths::default()
+    }
+}
+
+/// Checks a guest's special paths and adds the host's own. `granted` are the prefixes that may be served without a token.
+pub fn check(paths: Paths, granted: &Prefixes) -> Result<SpecialPaths, Refused> {
+    let paths = bridge::paths(paths);
+    let lists = [
+        ("root", &paths.root),
+        ("unauthenticated", &paths.unauthenticated),
+        ("limited", &paths.limited),
+        ("allow-snapshot-read", &paths.allow_snapshot_read),
+        ("local-storage", &paths.local_storage),
+        ("seal-wrap-storage", &paths.seal_wrap_storage),
+        ("write-forwarded-storage", &paths.write_forwarded_storage),
+    ];
+    let bytes = lists
+        .iter()
+        .flat_map(|(_, list)| list.iter())
+        .map(|path| path.len() + 8);
+    if bytes.sum::<usize>() > MOST_BYTES {
+        return Err(Refused::TooMany);
+    }
+    for (list, paths) in lists {
+        for path in paths {
+            check_path(list, path)?;
+        }
+    }
+    if let Some(path) = paths
+        .unauthenticated
+        .iter()
+        .find(|path| !granted.contain(prefix_of(path)))
+    {
+        return Err(Refused::NotGranted { path: path.clone() });
+    }
+    Ok(SpecialPaths {
+        root: root(paths.root),
+        unauthenticated: sorted(paths.unauthenticated),
+        local_storage: sorted(paths.local_storage),
+        seal_wrap_storage: sorted(paths.seal_wrap_storage),
+        write_forwarded_storage: sorted(paths.write_forwarded_storage),
+        binary: sorted(paths.binary),
+        limited: sorted(paths.limited),
+        allow_snapshot_read: sorted(paths.allow_snapshot_read),
+    })
+}
+
+/// Sorted and each once, so that two guests which mean the same are told alike.
+fn sorted(mut paths: Vec<String>) -> Vec<String> {
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+fn check_path(list: &'static str, path: &str) -> Result<(), Refused> {
+    let wrong = match list {
+        "root" => wrong_root_path(path),
+        "unauthenticated" | "limited" | "allow-snapshot-read" => wrong_pattern(path),
+        _ => None,
+    };
+    let wrong = wrong.or_else(|| {
+        path.contains(char::is_control)
+            .then_some("it holds a control character")
+    });
+    if let Some(why) = wrong {
+        return Err(Refused::Router {
+            list,
+            path: path.to_owned(),
+            why,
+        });
+    }
+    let is_hosts = match list {
+        "unauthenticated" => could_match_control(path),
+        _ => is_control(prefix_of(path)),
+    };
+    if is_hosts {
+        return Err(Refused::Control {
+            list,
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// The rules of the router, in its order.
+fn wrong_pattern(path: &str) -> Option<&'static str> {
+    let is_beside_plus = |other: &str| {
+        other
+            .split('/')
+            .any(|segment| segment.contains('+') && segment != "+")
+    };
+    if path.matches('*').count() > 1 {
+        Some("it has more than one `*`")
+    } else if path.contains("+*") {
+        Some("`+*` is not allowed")
+    } else if path.contains('*') && !path.ends_with('*') {
+        Some("`*` is allowed at the end only")
+    } else if is_beside_plus(path) {
+        Some("`+` must be a whole segment")
+    } else {
+        None
+    }
+}
+
+/// Vault takes any root path, but no wildcard within one: it would match nothing, and what it is to guard would need no
+/// `sudo`.
+fn wrong_root_path(path: &str) -> Option<&'static str> {
+    if path.contains('+') {
+        Some("a root path knows no `+`; use a prefix that ends in `*`")
+    } else if prefix_of(path).contains('*') {
+        Some("`*` is allowed at the end only")
+    } else {
+        None
+    }
+}
+
+/// Whether a pattern that the router takes matches some path at or below [`CONTROL`].
+fn could_match_control(pattern: &str) -> bool {
+    let (first, _) = pattern.split_once('/').unwrap_or((pattern, ""));
+    if first == "+" {
+        return true;
+    }
+    match pattern.strip_suffix('*') {
+        Some(prefix) => is_control(prefix) || CONTROL.starts_with(prefix),
+        None => is_control(pattern),
+    }
+}
+
+/// A path without its trailing `*`.
+fn prefix_of(path: &str) -> &str {
+    path.strip_suffix('*').unwrap_or(path)
+}
+
+/// The root paths with the host's own, so that Vault's router asks for `sudo` wherever one of them matches: without the
+/// entries that a prefix covers.
+fn root(guests: Vec<String>) -> Vec<String> {
+    let all = guests
+        .into_iter()
+        .chain([CONTROL.to_owned(), format!("{CONTROL}/*")]);
+    let (prefixes, exact): (Vec<_>, Vec<_>) = all.partition(|path| path.ends_with('*'));
+    // Sorted by the text before the `*`, those that a kept one covers follow it at once.
+    let mut sorted: Vec<_> = prefixes.iter().map(|path| prefix_of(path)).collect();
+    sorted.sort_unstable();
+    let mut kept: BTreeSet<&str> = BTreeSet::new();
+    for prefix in sorted {
+        if !is_covered(prefix, &kept) {
+            kept.insert(prefix);
+        }
+    }
+    let exact = exact.iter().filter(|path| !is_covered(path, &kept));
+    let exact: BTreeSet<_> = exact.cloned().collect();
+    kept.iter()
+        .map(|prefix| format!("{prefix}*"))
+        .chain(exact)
+        .collect()
+}
+
+/// Whether one of the prefixes, of which none covers another, covers the path.
+fn is_covered(path: &str, prefixes: &BTreeSet<&str>) -> bool {
+    let before = prefixes.range(..=path).next_back();
+    before.is_some_and(|prefix| path.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn none() -> Paths {
+        Paths {
+            root: vec![],
+            unauthenticated: vec![],
+            local_storage: vec![],
+            seal_wrap_storage: vec![],
+            write_forwarded_storage: vec![],
+            limited: vec![],
+            allow_snapshot_read: vec![],
+        }
+    }
+
+    fn unauthenticated(path: &str) -> Paths {
+        Paths {
+            unauthenticated: vec![path.to_owned()],
+            ..none()
+        }
+    }
+
+    fn told_root<const N: usize>(paths: [&str; N]) -> Vec<String> {
+        let root = paths.map(str::to_owned).into();
+        check(Paths { root, ..none() }, &Prefixes::none()).unwrap().root
+    }
+
+    #[test]
+    fn patterns_that_the_router_refuses_are_refused() {
+        for (pattern, why) in [
+            ("a/b+c", "whole segment"),
+            ("a+/b", "whole segment"),
+            ("+a", "whole segment"),
+            ("a/++/b", "whole segment"),
+            ("a/+*", "`+*`"),
+            ("a/*/b", "at the end"),
+            ("*a", "at the end"),
+            ("a**", "more than one"),
+            ("a/*/*", "more than one"),
+            ("a\nb", "control character"),
+        ] {
+            let paths: [fn(&str) -> Paths; 3] = [
+                unauthenticated,
+                |path| Paths {
+                    limited: vec![path.to_owned()],
+                    ..none()
+                },
+                |path| Paths {
+                    allow_snapshot_read: vec![path.to_owned()],
+                    ..none()
+                },
+            ];
+            for list in paths {
+                let error = check(list(pattern), &Prefixes::all()).unwrap_err();
+                let text = error.to_string();
+                assert!(matches!(error, Refused::Router { .. }), "{pattern}: {text}");
+                assert!(text.contains(why), "{pattern}: {text}");
+                assert!(!text.contains('\n'), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn patterns_that_the_router_takes_are_taken() {
+        for pattern in [
+            "", "a", "a/", "a/*", "a*", "a/+", "a/+/b", "a/+/+/b*", "a/+/*", "a/b/", "/+", "a/./b",
+        ] {
+            let told = check(unauthenticated(pattern), &Prefixes::all());
+            assert_eq!(told.unwrap().unauthenticated, [pattern], "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_wildcard_within_a_root_path_is_refused() {
+        for path in ["a/+", "a/*/b", "*/b"] {
+            let root = vec![path.to_owned()];
+            let error = check(Paths { root, ..none() }, &Prefixes::none()).unwrap_err();
+            assert!(
+                matches!(error, Refused::Router { list: "root", .. }),
+                "{path}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_path_without_a_token_can_match_the_hosts_own() {
+        for path in [
+            "*",
+            ".*",
+            ".air*",
+            ".airlock",
+            ".airlock*",
+            ".airlock/*",
+            ".airlock/guests",
+            ".airlock/+/x",
+            "+",
+            "+/login",
+        ] {
+            let error = check(unauthenticated(path), &Prefixes::all()).unwrap_err();
+            assert!(matches!(error, Refused::Control { .. }), "{path}: {error}");
+        }
+        for path in [".airlocks", ".airlock-x/*", "a/.airlock/*", "a*", ""] {
+            assert!(check(unauthenticated(path), &Prefixes::all()).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn no_other_list_names_the_hosts_own() {
+        let hosts = || vec![".airlock/x*".to_owned()];
+        for paths in [
+            Paths {
+                root: hosts(),
+                ..none()
+            },
+            Paths {
+                limited: hosts(),
+                ..none()
+            },
+            Paths {
+                local_storage: vec![".airlock/".into()],
+                ..none()
+            },
+            Paths {
+                seal_wrap_storage: vec![".airlock/redo/".into()],
+                ..none()
+            },
+        ] {
+            let error = check(paths, &Prefixes::all()).unwrap_err();
+            assert!(matches!(error, Refused::Control { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_hosts_own_paths_always_need_sudo() {
+        assert_eq!(control_only().root, [".airlock/*", ".airlock"]);
+        assert_eq!(told_root(["b", "a/*"]), [".airlock/*", "a/*", ".airlock", "b"]);
+        // An exact entry beside `*` would take `sudo` from `.airlocks`.
+        assert_eq!(told_root(["*"]), ["*"]);
+        assert_eq!(told_root([".air*"]), [".air*"]);
+    }
+
+    #[test]
+    fn an_exact_root_path_does_not_take_sudo_from_a_prefix() {
+        // In Vault's router `x/` and `x/*` are one entry, of which the later counts, and `x/y` hides `x/*` from `x/y/z`.
+        assert_eq!(
+            told_root(["x/*", "x/", "x/y", "x"]),
+            [".airlock/*", "x/*", ".airlock", "x"]
+        );
+        assert_eq!(
+            told_root(["x/y*", "x/*", "x/*", "x/y"]),
+            [".airlock/*", "x/*", ".airlock"]
+        );
+    }
+
+    #[test]
+    fn a_path_without_a_token_needs_a_grant() {
+        let granted = Prefixes::from_iter(["login/", "teams/+/join"]);
+        for path in ["login/", "login/*", "login/+/x", "teams/+/join", "teams/+/join/*"] {
+            assert!(check(unauthenticated(path), &granted).is_ok(), "{path}");
+        }
+        for path in ["login", "log*", "teams/*", "teams/+/leave", "other"] {
+            let error = check(unauthenticated(path), &granted).unwrap_err();
+            assert!(matches!(error, Refused::NotGranted { .. }), "{path}: {error}");
+        }
+        let error = check(unauthenticated("log*"), &granted).unwrap_err().to_string();
+        assert!(error.contains("--unauthenticated=log to"), "{error}");
+    }
+
+    #[test]
+    fn the_order_of_paths_makes_no_difference() {
+        let told = |limited: [&str; 3]| {
+            let limited = limited.map(str::to_owned).into();
+            check(Paths { limited, ..none() }, &Prefixes::none()).unwrap()
+        };
+        assert_eq!(told(["a", "b", "a"]), told(["b", "a", "b"]));
+    }
+
+    #[test]
+    fn special_paths_are_bounded_together() {
+        let root = (0..10_000).map(|number| format!("root/{number}")).collect();
+        let error = check(Paths { root, ..none() }, &Prefixes::none()).unwrap_err();
+        assert_eq!(error, Refused::TooMany);
+    }
+}

@@ -1,0 +1,372 @@
+//! What Vault enforces: the special paths that it was last told.
+//!
+//! Vault asks for them when it mounts or reloads an engine and never after it started a crashed process anew. A guest that
+//! runs under other paths than its own could serve without `sudo` what it means to guard. So each mount has a record of what
+//! Vault was told, [`KEY`] in its own storage, where no guest can see it; see [`Told`] for who writes it and when.
+//!
+//! What to watch: on a reload Vault keeps the old paths unless `Initialize` succeeds and it asks again after that. So an answer
+//! given before that changes nothing yet. A reload is known by its storage, which can be written already during `Setup`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock_storage::{Entry, Error, Storage};
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use tokio::time::{sleep, timeout};
+use vault_plugin::SpecialPaths;
+
+use crate::special_paths::control_only;
+
+/// Where the record is. A mount without one is new.
+const KEY: &str = ".airlock/special-paths";
+
+/// The version of the record's form.
+const VERSION: u64 = 1;
+
+/// How long a call of storage may take while Vault waits for `Setup`, and how often it is made.
+const CALL: Duration = Duration::from_secs(2);
+const TRIES: u32 = 3;
+const BETWEEN_TRIES: Duration = Duration::from_millis(250);
+
+/// The special paths that Vault may enforce: one set, or several if a crash left it open which.
+pub type Record = Vec<SpecialPaths>;
+
+/// Reads a mount's record; none if the mount is new.
+pub async fn read(storage: &dyn Storage) -> Result<Option<Record>, Error> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let entry = in_time(storage.get(KEY)).await;
+        match entry {
+            Ok(entry) => return entry.map(|entry| parse(&entry.value)).transpose(),
+            Err(error) if tries >= TRIES => return Err(error),
+            Err(_) => sleep(BETWEEN_TRIES).await,
+        }
+    }
+}
+
+/// What one mount answers to `SpecialPaths`, and what Vault enforces of it.
+///
+/// The record is written before the first request runs on another answer than the recorded one, and names both sets while it
+/// is open which of them Vault takes.
+pub struct Told {
+    storage: Arc<dyn Storage>,
+    answer: SpecialPaths,
+    state: Mutex<State>,
+    writing: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    /// What the record holds; none if that is not known.
+    stored: Option<Record>,
+    /// What Vault enforces if it has not taken the answer; none if that is not known.
+    before: Option<SpecialPaths>,
+    /// Whether Vault has taken the answer.
+    taken: bool,
+    /// Whether an engine was already served here, so that Vault takes no answer before `Initialize`.
+    replaces: bool,
+}
+
+impl Told {
+    /// For a mount whose record was `record` and which answers `answer`. Called by `Setup`; writes only if Vault is about to
+    /// be told something new.
+    pub async fn new(
+        storage: Arc<dyn Storage>,
+        record: Result<Option<Record>, Error>,
+        answer: SpecialPaths,
+    ) -> Self {
+        let mut state = match record {
+            Ok(record) => {
+                let enforced = record.clone().unwrap_or_else(|| vec![control_only()]);
+                State {
+                    stored: Some(record.unwrap_or_default()),
+                    before: <[_; 1]>::try_from(enforced).ok().map(|[paths]| paths),
+                    taken: false,
+                    replaces: false,
+                }
+            }
+            // Nothing is known, so only an answer after `Initialize` is certain to count.
+            Err(_) => State {
+                stored: None,
+                before: None,
+                taken: false,
+                replaces: true,
+            },
+        };
+        if let Some(stored) = &state.stored
+            && state.before.as_ref() != Some(&answer)
+        {
+            let mut both = match &state.before {
+                Some(before) => vec![before.clone()],
+                None => stored.clone(),
+            };
+            both.retain(|paths| *paths != answer);
+            both.push(answer.clone());
+            match write(&*storage, &both).await {
+                // Being mounted, so Vault takes what it is told from now on.
+                Err(Error::ReadOnly) => {}
+                Ok(()) => {
+                    state.replaces = true;
+                    state.stored = Some(both);
+                }
+                Err(_) => {
+                    state.replaces = true;
+                    state.stored = None;
+                }
+            }
+        }
+        Self {
+            storage,
+            answer,
+            state: Mutex::new(state),
+            writing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The answer to `SpecialPaths`.
+    pub fn answer(&self) -> SpecialPaths {
+        let mut state = self.state.lock();
+        state.taken |= !state.replaces;
+        self.answer.clone()
+    }
+
+    /// `Initialize` was called: from now on Vault takes each answer.
+    pub fn initializing(&self) {
+        self.state.lock().replaces = false;
+    }
+
+    /// What Vault enforces now; none if that is not known.
+    pub fn enforced(&self) -> Option<SpecialPaths> {
+        let state = self.state.lock();
+        match state.taken {
+            true => Some(self.answer.clone()),
+            false => state.before.clone(),
+        }
+    }
+
+    /// Whether Vault has taken the answer.
+    pub fn is_taken(&self) -> bool {
+        self.state.lock().taken
+    }
+
+    /// Records what Vault enforces, if that is known and not recorded yet. Called before a request runs, when no reload can
+    /// be under way, or once the answer [is taken](Self::is_taken).
+    ///
+    /// A standby cannot write: what it was told is not recorded there, and its active node records what *it* was told.
+    ///
+    /// # Errors
+    /// Storage's, but for [`Error::ReadOnly`]. Nothing may run on the mount then; the next call tries again.
+    pub async fn record(&self) -> Result<(), Error> {
+        let _alone = self.writing.lock().await;
+        let Some(enforced) = self.enforced() else {
+            return Ok(());
+        };
+        let wanted = vec![enforced];
+        if self.state.lock().stored.as_ref() == Some(&wanted) {
+            return Ok(());
+        }
+        match write(&*self.storage, &wanted).await {
+            Ok(()) => {
+                self.state.lock().stored = Some(wanted);
+                Ok(())
+            }
+            Err(Error::ReadOnly) => Ok(()),
+            Err(error) => {
+                self.state.lock().stored = None;
+                Err(error)
+            }
+        }
+    }
+}
+
+async fn write(storage: &dyn Storage, record: &[SpecialPaths]) -> Result<(), Error> {
+    let value = serde_json::json!({
+        "version": VERSION,
+        "told": record.iter().map(to_json).collect::<Vec<_>>(),
+    });
+    in_time(storage.put(Entry::new(KEY, value.to_string()))).await
+}
+
+async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(CALL, call)
+        .await
+        .unwrap_or_else(|_| Err(Error::Backend("storage took too long".to_owned())))
+}
+
+type List = fn(&mut SpecialPaths) -> &mut Vec<String>;
+
+/// The lists by their names in the record.
+const LISTS: [(&str, List); 8] = [
+    ("root", |paths| &mut paths.root),
+    ("unauthenticated", |paths| &mut paths.unauthenticated),
+    ("local_storage", |paths| &mut paths.local_storage),
+    ("seal_wrap_storage", |paths| &mut paths.seal_wrap_storage),
+    ("write_forwarded_storage", |paths| {
+        &mut paths.write_forwarded_storage
+    }),
+    ("binary", |paths| &mut paths.binary),
+    ("limited", |paths| &mut paths.limited),
+    ("allow_snapshot_read", |paths| &mut paths.allow_snapshot_read),
+];
+
+fn to_json(paths: &SpecialPaths) -> Value {
+    let mut paths = paths.clone();
+    let lists = LISTS.map(|(name, list)| (name.to_owned(), std::mem::take(list(&mut paths)).into()));
+    Value::Object(Map::from_iter(lists))
+}
+
+fn parse(bytes: &[u8]) -> Result<Record, Error> {
+    let unreadable = || Error::Backend(format!("the record {KEY} is not one of this version of airlock"));
+    let mut record: Value = serde_json::from_slice(bytes).map_err(|_| unreadable())?;
+    if record["version"].as_u64() != Some(VERSION) {
+        return Err(unreadable());
+    }
+    let Value::Array(told) = record["told"].take() else {
+        return Err(unreadable());
+    };
+    let paths = |mut value: Value| {
+        let mut paths = SpecialPaths::default();
+        for (name, list) in LISTS {
+            *list(&mut paths) = serde_json::from_value(value[name].take()).map_err(|_| unreadable())?;
+        }
+        Ok(paths)
+    };
+    told.into_iter().map(paths).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_storage::MemoryStorage;
+    use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+
+    use super::*;
+
+    fn guarding(path: &str) -> SpecialPaths {
+        SpecialPaths {
+            root: vec![path.to_owned()],
+            ..control_only()
+        }
+    }
+
+    /// As `Setup` makes it.
+    async fn set_up(storage: &FaultyStorage, answer: &str) -> Told {
+        let record = read(storage).await;
+        Told::new(Arc::new(storage.clone()), record, guarding(answer)).await
+    }
+
+    /// Being mounted, at enable or unseal: storage can be written from `Initialize` on only.
+    async fn mount(storage: &FaultyStorage, answer: &str) -> Told {
+        storage.set_read_only(true);
+        let told = set_up(storage, answer).await;
+        told.answer();
+        storage.set_read_only(false);
+        told.initializing();
+        told.record().await.unwrap();
+        told
+    }
+
+    #[tokio::test]
+    async fn a_mount_enforces_and_records_what_it_was_told() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        assert_eq!(read(&storage).await, Ok(None));
+        let told = mount(&storage, "one").await;
+        assert_eq!(told.enforced(), Some(guarding("one")));
+        assert_eq!(read(&storage).await, Ok(Some(vec![guarding("one")])));
+
+        let told = mount(&storage, "other").await;
+        assert_eq!(told.enforced(), Some(guarding("other")));
+        assert_eq!(read(&storage).await, Ok(Some(vec![guarding("other")])));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_was_not_asked_uses_the_record() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        mount(&storage, "one").await;
+        for answer in ["one", "other"] {
+            let told = set_up(&storage, answer).await;
+            told.initializing();
+            told.record().await.unwrap();
+            assert_eq!(told.enforced(), Some(guarding("one")), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_a_record_only_the_hosts_paths_were_told() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        let told = set_up(&storage, "one").await;
+        told.initializing();
+        assert_eq!(told.enforced(), Some(control_only()));
+    }
+
+    #[tokio::test]
+    async fn a_reload_counts_once_vault_asks_after_initialize() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        mount(&storage, "one").await;
+        let told = set_up(&storage, "other").await;
+        // Vault asks here and would keep the old paths if `Initialize` failed. OpenBao does not.
+        told.answer();
+        assert_eq!(told.enforced(), Some(guarding("one")));
+        told.initializing();
+        assert_eq!(told.enforced(), Some(guarding("one")));
+        told.answer();
+        assert_eq!(told.enforced(), Some(guarding("other")));
+        told.record().await.unwrap();
+        assert_eq!(read(&storage).await, Ok(Some(vec![guarding("other")])));
+    }
+
+    #[tokio::test]
+    async fn after_a_crash_in_a_reload_nothing_is_known() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        mount(&storage, "one").await;
+        let told = set_up(&storage, "other").await;
+        told.initializing();
+        told.answer();
+        drop(told);
+        for answer in ["one", "other"] {
+            let told = set_up(&storage, answer).await;
+            told.initializing();
+            assert_eq!(told.enforced(), None, "{answer}");
+            told.answer();
+            assert_eq!(told.enforced(), Some(guarding(answer)));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unreadable_record_is_no_licence() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        storage.put(Entry::new(KEY, "{}")).await.unwrap();
+        let told = mount(&storage, "one").await;
+        assert_eq!(told.enforced(), None);
+        // A reload.
+        told.answer();
+        assert_eq!(told.enforced(), Some(guarding("one")));
+        told.record().await.unwrap();
+        assert_eq!(read(&storage).await, Ok(Some(vec![guarding("one")])));
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_written_is_written_later() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        storage.set_read_only(true);
+        let told = set_up(&storage, "one").await;
+        told.answer();
+        assert_eq!(told.record().await, Ok(()), "a standby serves what it was told");
+        storage.set_read_only(false);
+        storage.every(Call::Put, Fault::Fail);
+        assert!(told.record().await.is_err());
+        storage.heal();
+        told.record().await.unwrap();
+        assert_eq!(read(&storage).await, Ok(Some(vec![guarding("one")])));
+    }
+
+    #[tokio::test]
+    async fn what_is_recorded_is_not_written_again() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        mount(&storage, "one").await;
+        let puts = storage.calls(Call::Put);
+        let told = mount(&storage, "one").await;
+        told.record().await.unwrap();
+        assert_eq!(storage.calls(Call::Put), puts);
+    }
+}

@@ -1,0 +1,224 @@
+//! A mount of Vault's: the guest that serves it, or the reason why none does.
+//!
+//! Vault answers 404 for a mount that it could not set up, which clients take for a deleted secret. So only a new mount fails
+//! with its guest, at `vault secrets enable`. Any other is set up without one, answers 503 with the cause, and serves as soon
+//! as the guest's file is right; see [`Source`] for when that is looked at.
+//!
+//! A guest serves only while Vault enforces the special paths that it has; see [`Told`].
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use airlock_sandbox::Services;
+use parking_lot::{Mutex, RwLock};
+use vault_plugin::{Backend, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
+
+use crate::bridge::{HostLog, VaultEvents, VaultStorage, VaultSystem};
+use crate::engine::Engine;
+use crate::mount::{GuestMount, Parts, unavailable};
+use crate::source::{PATIENCE, Source};
+use crate::special_paths::{control_only, is_control};
+use crate::told::{self, Told};
+
+/// One mount, for as long as Vault has it set up.
+pub struct VaultMount {
+    source: Arc<Source>,
+    parts: Parts,
+    told: Told,
+    candidate: Mutex<Candidate>,
+    /// The candidate, once it may serve.
+    serving: RwLock<Option<Arc<GuestMount>>>,
+    looking: tokio::sync::Mutex<()>,
+}
+
+/// The guest that was tried last on this mount.
+struct Candidate {
+    /// What was loaded last, so that it is not tried again for nothing.
+    engine: Option<Arc<Engine>>,
+    /// The guest on this mount, or why it cannot be.
+    mount: Result<Arc<GuestMount>, String>,
+    at: Instant,
+}
+
+impl Candidate {
+    async fn try_out(source: &Source, unfit: Option<&Arc<Engine>>, parts: &Parts) -> Self {
+        let engine = source.engine(unfit).await;
+        let mount = match &engine {
+            Ok(engine) => match GuestMount::set_up(engine, parts.clone()).await {
+                Ok(mount) => Ok(Arc::new(mount)),
+                Err(error) => Err(error.to_string()),
+            },
+            Err(reason) => Err(reason.clone()),
+        };
+        Self {
+            engine: engine.ok().or_else(|| unfit.cloned()),
+            mount,
+            at: Instant::now(),
+        }
+    }
+}
+
+impl VaultMount {
+    /// Sets a mount up.
+    ///
+    /// # Errors
+    /// For a new mount only: why its guest cannot be loaded.
+    pub async fn set_up(source: Arc<Source>, setup: Setup) -> Result<Self, Error> {
+        let parts = Parts {
+            config: setup.config.into_iter().collect(),
+            storage: Arc::new(VaultStorage(setup.storage)),
+            services: Services {
+                system: Arc::new(VaultSystem(setup.system)),
+                events: Arc::new(VaultEvents(setup.events)),
+                log: Arc::new(HostLog),
+                ..Services::default()
+            },
+        };
+        let record = told::read(&*parts.storage).await;
+        let candidate = Candidate::try_out(&source, None, &parts).await;
+        let answer = match (&candidate.mount, &record) {
+            (Ok(mount), _) => mount.paths().clone(),
+            (Err(reason), Ok(None)) => return Err(Error::Internal(cannot_serve(reason))),
+            (Err(reason), record) => {
+                tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
+                let last = record.as_ref().ok().and_then(|record| record.as_ref()?.last());
+                last.cloned().unwrap_or_else(control_only)
+            }
+        };
+        if let Err(error) = &record {
+            tracing::error!(%error, "the record of the mount's special paths cannot be read");
+        }
+        Ok(Self {
+            told: Told::new(parts.storage.clone(), record, answer).await,
+            source,
+            parts,
+            candidate: Mutex::new(candidate),
+            serving: RwLock::new(None),
+            looking: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// The guest, if it may serve now.
+    ///
+    /// # Errors
+    /// 503 with the cause.
+    async fn guest(&self) -> Result<Arc<GuestMount>, Error> {
+        let serving = self.serving.read().clone();
+        let guest = match serving {
+            Some(guest) => guest,
+            None => self.look().await.map_err(unavailable)?,
+        };
+        guest.ready().await?;
+        Ok(guest)
+    }
+
+    /// Finds out whether a guest may serve: another one, if the last cannot.
+    async fn look(&self) -> Result<Arc<GuestMount>, String> {
+        let _alone = self.looking.lock().await;
+        let recorded = self.told.record().await;
+        recorded
+            .map_err(|error| cannot_serve(&format!("what Vault was told cannot be recorded: {error}")))?;
+        let enforced = self.told.enforced();
+        let fits = |mount: &Arc<GuestMount>| enforced.as_ref() == Some(mount.paths());
+        if !self.candidate.lock().mount.as_ref().is_ok_and(fits) {
+            self.try_another().await;
+        }
+        let mount = self.candidate.lock().mount.clone();
+        let mount = mount.map_err(|reason| cannot_serve(&reason))?;
+        if !fits(&mount) {
+            return Err(cannot_serve(match enforced {
+                Some(_) => {
+                    "the guest has other special paths than those that Vault enforces here; reload the plugin"
+                }
+                None => "it is not certain which special paths Vault enforces here; reload the plugin",
+            }));
+        }
+        *self.serving.write() = Some(mount.clone());
+        Ok(mount)
+    }
+
+    /// Tries the guest that the file holds now, unless it is the one that was tried last.
+    async fn try_another(&self) {
+        let (engine, is_recent) = {
+            let candidate = self.candidate.lock();
+            let is_recent = candidate.mount.is_ok() || candidate.at.elapsed() < PATIENCE;
+            (candidate.engine.clone(), is_recent)
+        };
+        if let Some(engine) = &engine
+            && is_recent
+            && matches!(self.source.engine(Some(engine)).await, Ok(same) if Arc::ptr_eq(&same, engine))
+        {
+            return;
+        }
+        let next = Candidate::try_out(&self.source, engine.as_ref(), &self.parts).await;
+        let last = std::mem::replace(&mut *self.candidate.lock(), next);
+        if let Ok(mount) = last.mount {
+            mount.cleanup().await;
+        }
+    }
+}
+
+fn cannot_serve(reason: &str) -> String {
+    format!("airlock cannot serve this mount: {reason}")
+}
+
+#[async_trait]
+impl Backend for VaultMount {
+    fn special_paths(&self) -> SpecialPaths {
+        // What may serve is looked at anew under the paths that Vault takes now.
+        *self.serving.write() = None;
+        self.told.answer()
+    }
+
+    async fn initialize(&self) -> Result<(), Error> {
+        self.told.initializing();
+        // Before a request, as it may not come before the next unseal. A failure is told to the request, which tries again.
+        if self.told.is_taken()
+            && let Err(error) = self.told.record().await
+        {
+            tracing::warn!(%error, "the mount's special paths are not recorded yet");
+        }
+        let mount = self.candidate.lock().mount.clone();
+        match mount {
+            Ok(mount) => mount.initialize().await,
+            Err(reason) => Err(unavailable(cannot_serve(&reason))),
+        }
+    }
+
+    async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
+        if is_control(&request.path) {
+            return Err(Error::UnsupportedPath);
+        }
+        match self.guest().await {
+            Ok(guest) => guest.handle_request(request).await,
+            // Vault would log an error each minute, and there is nothing to roll back.
+            Err(_) if request.operation == Operation::Rollback => Err(Error::UnsupportedOperation),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
+        if is_control(&request.path) {
+            return Err(Error::UnsupportedPath);
+        }
+        match self.guest().await {
+            Ok(guest) => guest.check_existence(request).await,
+            // Vault shows no cause of a check that fails; the request itself will say it.
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn invalidate_key(&self, key: &str) {
+        let mount = self.candidate.lock().mount.clone();
+        if let Ok(mount) = mount {
+            mount.invalidate_key(key).await;
+        }
+    }
+
+    async fn cleanup(&self) {
+        let mount = self.candidate.lock().mount.clone();
+        if let Ok(mount) = mount {
+            mount.cleanup().await;
+        }
+    }
+}

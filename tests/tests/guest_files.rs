@@ -1,0 +1,148 @@
+//! Guest files that are missing, wrong or exchanged beneath a mount: it answers 503 with the cause, never 404, and serves as
+//! soon as the file is right; no other mount and no unseal suffers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use airlock_tests::{Answer, Mount, Plugin, Server, Storage, files, vault};
+use serde_json::{Value, json};
+
+/// A server with a mount `fragile`, whose guest's file may be exchanged for any of `guests`, and a mount `sound`.
+fn server(name: &str, options: &Value, guests: &[&str]) -> (Server, PathBuf) {
+    let server = Server::start(name, Storage::Disk);
+    let guest = server.temporary_directory().join("guest.wasm");
+    put(&files::guest("kv"), &guest);
+    let mut plugin = Plugin::serving("fragile", &guest);
+    for name in guests {
+        plugin = plugin.arg(format!("--guest-sha256={}", files::sha256(&files::guest(name))));
+    }
+    plugin.register(&server);
+    Plugin::kv().register(&server);
+    server
+        .try_mount_with("fragile", "fragile", options)
+        .expect_success("mount");
+    server.mount("sound", "airlock-kv");
+    for mount in ["fragile", "sound"] {
+        server
+            .mounted(mount)
+            .write("a", json!({"value": mount}))
+            .expect_success("write");
+    }
+    (server, guest)
+}
+
+/// Puts a guest's file in place at once.
+fn put(guest: &Path, at: &Path) {
+    let beside = at.with_extension("new");
+    fs::copy(guest, &beside).unwrap();
+    fs::rename(beside, at).unwrap();
+}
+
+#[track_caller]
+fn assert_unavailable(answer: &Answer, cause: &str) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.errors().contains(cause), "no {cause:?}: {answer:?}");
+}
+
+#[track_caller]
+fn assert_serves(mount: &Mount, value: &str) {
+    assert_eq!(mount.read("a").expect_success("read").data()["value"], value);
+    mount
+        .write("b", json!({"value": "written"}))
+        .expect_success("write");
+}
+
+#[test]
+fn missing_at_unseal_is_503_and_heals_when_it_is_back() {
+    let (server, guest) = server("guest-missing", &json!({}), &[]);
+    let (fragile, sound) = (server.mounted("fragile"), server.mounted("sound"));
+    server.seal();
+    fs::remove_file(&guest).unwrap();
+    server.unseal();
+    assert_serves(&sound, "sound");
+    let guest_name = guest.to_str().unwrap();
+    assert_unavailable(&fragile.read("a"), guest_name);
+    assert_unavailable(&fragile.list(""), guest_name);
+    assert_unavailable(&fragile.write("a", json!({"value": "x"})), guest_name);
+    assert_unavailable(&fragile.delete("a"), guest_name);
+
+    put(&files::guest("kv"), &guest);
+    assert_serves(&fragile, "fragile");
+}
+
+#[test]
+fn paths_that_no_router_takes_do_not_keep_vault_sealed() {
+    let options = json!({"unauthenticated": "a/b+c"});
+    let (server, guest) = server("guest-hostile", &options, &["adversary"]);
+    let (fragile, sound) = (server.mounted("fragile"), server.mounted("sound"));
+    server.seal();
+    put(&files::guest("adversary"), &guest);
+    server.unseal();
+    assert_serves(&sound, "sound");
+    assert_unavailable(&fragile.read("a"), "a/b+c");
+
+    put(&files::guest("kv"), &guest);
+    assert_serves(&fragile, "fragile");
+}
+
+#[test]
+fn other_special_paths_than_vault_enforces_need_a_reload() {
+    let (server, guest) = server("guest-exchanged", &json!({"root": "served"}), &["adversary"]);
+    let fragile = server.mounted("fragile");
+    let hosts = airlock_tests::process::hosts(server.pid());
+    put(&files::guest("adversary"), &guest);
+    // Vault starts the host anew, and asks for no special paths then.
+    for host in hosts {
+        airlock_tests::process::kill(host);
+        while !airlock_tests::process::has_ended(host) {
+            std::thread::yield_now();
+        }
+    }
+    let mut answer = fragile.read("served");
+    while answer.status == 500 {
+        // Vault has not noticed yet that the process ended.
+        answer = fragile.read("served");
+    }
+    assert_unavailable(&answer, "reload the plugin");
+
+    // With the guest back that Vault was told of the mount heals by itself; with the other it serves after a reload.
+    put(&files::guest("kv"), &guest);
+    assert_serves(&fragile, "fragile");
+    put(&files::guest("adversary"), &guest);
+    vault(server.client(), ["plugin", "reload", "-plugin=fragile"]).expect_success("reload");
+    fragile.read("served").expect_success("read after the reload");
+    let policy = json!({"policy": "path \"fragile/*\" { capabilities = [\"read\"] }"});
+    server
+        .client()
+        .write("sys/policies/acl/reader", policy)
+        .expect_success("policy");
+    let token = server
+        .client()
+        .write("auth/token/create", json!({"policies": ["reader"]}));
+    let reader = fragile.with_token(token.body["auth"]["client_token"].as_str().unwrap());
+    assert_eq!(reader.read("served").status, 403, "it needs sudo");
+    reader.read("work").expect_success("it does not");
+}
+
+#[test]
+fn the_hosts_own_paths_need_sudo_and_never_reach_the_guest() {
+    let (server, _) = server("guest-control", &json!({}), &[]);
+    let fragile = server.mounted("fragile");
+    for path in [".airlock", ".airlock/status"] {
+        assert_eq!(fragile.read(path).status, 404, "{path}");
+        assert_eq!(fragile.write(path, json!({"value": "x"})).status, 404, "{path}");
+    }
+    let policy = json!({"policy": "path \"fragile/*\" { capabilities = [\"read\"] }"});
+    server
+        .client()
+        .write("sys/policies/acl/reader", policy)
+        .expect_success("policy");
+    let token = server
+        .client()
+        .write("auth/token/create", json!({"policies": ["reader"]}));
+    let reader = fragile.with_token(token.body["auth"]["client_token"].as_str().unwrap());
+    reader.read("a").expect_success("read");
+    assert_eq!(reader.read(".airlock/status").status, 403);
+}
