@@ -156,6 +156,14 @@ fn run(command: &str) -> Result<String, Error> {
         "lists" => loop {
             storage::list(FOLDER).map_err(refused)?;
         },
+        "deep" => deep(),
+        // Deletes `f/N/x` for each N, then lists, so that the host has to look into every folder.
+        "empty-folders" => {
+            for folder in list("f/")? {
+                delete(&format!("f/{folder}x"))?;
+            }
+            Ok(format!(r#"{{"left":{}}}"#, list("f/")?.len()))
+        }
         "puts" => {
             let value = vec![b'x'; MIB / 2];
             for number in 0_u32.. {
@@ -288,6 +296,15 @@ fn log_aliased(count: usize) {
     log::log(log::Level::Info, "aliased", fields);
 }
 
+/// Puts a key of 2,000 levels, deletes it and lists what is left.
+fn deep() -> Result<String, Error> {
+    let key = format!("{}key", "a/".repeat(2_000));
+    put(&key, b"1")?;
+    commit()?;
+    delete(&key)?;
+    Ok(format!(r#"{{"left":{}}}"#, list("")?.len()))
+}
+
 fn increment() -> Result<String, Error> {
     let count = match get("count")? {
         None => 0,
@@ -310,6 +327,14 @@ fn put(key: &str, value: &[u8]) -> Result<(), Error> {
         seal_wrap: false,
     };
     storage::put(&entry).map_err(refused)
+}
+
+fn delete(key: &str) -> Result<(), Error> {
+    storage::delete(&format!("{FOLDER}{key}")).map_err(refused)
+}
+
+fn list(folder: &str) -> Result<Vec<String>, Error> {
+    storage::list(&format!("{FOLDER}{folder}")).map_err(refused)
 }
 
 fn commit() -> Result<(), Error> {

@@ -247,6 +247,13 @@ impl Account {
     }
 }
 
+/// An operation that turns out to need several storage calls, as a list may, is charged for each.
+impl airlock_storage::Budget for Account {
+    fn charge_call(&self) -> bool {
+        self.operation().is_ok()
+    }
+}
+
 /// See [`Account::log_line`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum LogLine {

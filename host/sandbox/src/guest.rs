@@ -172,7 +172,8 @@ impl Guest {
         let mut attempt = Attempt::FIRST;
         loop {
             account.attempt();
-            let transaction = call.begin(&mount.storage, attempt).await?;
+            let mut transaction = call.begin(&mount.storage, attempt).await?;
+            transaction.set_budget(account.clone());
             let session = Session::new(transaction, mount.clone(), attempt);
             match self.attempt(session, account, call).await {
                 Err(Error::Storage(airlock_storage::Error::Conflict)) if !account.has_committed() => {

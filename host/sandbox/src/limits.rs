@@ -14,7 +14,8 @@ pub struct Limits {
     pub cpu: Duration,
     /// Time from arrival to answer, with the wait for a turn and for storage. A commit that has begun is finished.
     pub wall: Duration,
-    /// Calls of `storage`, `scratch` and `system`.
+    /// Calls of `storage`, `scratch` and `system`. A list counts once for each call that it makes to Vault's storage: one,
+    /// and one more for each folder from which the request has deleted keys.
     pub storage_operations: u32,
     /// Bytes moved between guest and host: keys, values, names, log lines, events, the answer.
     pub transfer_bytes: u64,

@@ -49,7 +49,15 @@ impl<S: Into<String>> FromIterator<S> for Prefixes {
     }
 }
 
-/// Checks a key that a guest wants to read or write.
+/// The longest key or folder, in bytes. No storage takes a longer key: bbolt, below the raft storage of Vault and
+/// OpenBao, takes 32,768 with the mount's own prefix, and all others take less.
+pub const MAX_KEY_BYTES: usize = 32_768;
+
+/// The most segments of a key or folder. File storage cannot hold more, because a path on Linux has at most 4,096 bytes.
+/// Raft storage could, if nearly all segments had one byte.
+pub const MAX_KEY_SEGMENTS: usize = 2_048;
+
+/// Checks a key that a guest wants to read, write or delete.
 pub(crate) fn check_key(key: &str, declared: &Prefixes) -> Result<()> {
     if key.is_empty() {
         return Err(Error::InvalidKey("the key is empty"));
@@ -57,30 +65,62 @@ pub(crate) fn check_key(key: &str, declared: &Prefixes) -> Result<()> {
     if key.ends_with('/') {
         return Err(Error::InvalidKey("a key must not end in `/`: that is a folder"));
     }
-    check_path(key, declared)
+    check_path(key, key, declared)
 }
 
 /// Checks a folder that a guest wants to list.
 pub(crate) fn check_folder(folder: &str, declared: &Prefixes) -> Result<()> {
-    if !folder.is_empty() && !folder.ends_with('/') {
-        return Err(Error::InvalidKey("a folder must be empty or end in `/`"));
+    if folder.is_empty() {
+        return check_granted(folder, declared);
     }
-    check_path(folder, declared)
+    let Some(path) = folder.strip_suffix('/') else {
+        return Err(Error::InvalidKey("a folder must be empty or end in `/`"));
+    };
+    check_path(folder, path, declared)
 }
 
-fn check_path(path: &str, declared: &Prefixes) -> Result<()> {
-    if path.starts_with('/') || path.contains("//") {
-        return Err(Error::InvalidKey("keys have no leading and no doubled `/`"));
+/// Checks a scratch key. Scratch has no folders, so any text will do.
+pub(crate) fn check_scratch_key(key: &str) -> Result<()> {
+    check_length(key)
+}
+
+/// `path` is the key or folder without a slash at its end.
+fn check_path(whole: &str, path: &str, declared: &Prefixes) -> Result<()> {
+    check_length(whole)?;
+    let mut segments = 0;
+    for segment in path.split('/') {
+        segments += 1;
+        if segment.is_empty() {
+            return Err(Error::InvalidKey("keys have no leading and no doubled `/`"));
+        }
+        // File storage would take it for the folder that it stands in, `./.airlock/` for `.airlock/`.
+        if segment == "." {
+            return Err(Error::InvalidKey("a key must not have `.` as a segment"));
+        }
+        // Vault refuses these two dots anywhere in a key, not only as a segment.
+        if segment.contains("..") {
+            return Err(Error::InvalidKey(
+                "relative paths not supported: a key must not contain `..`",
+            ));
+        }
     }
-    // Vault refuses these two dots anywhere in a key, not only as a segment.
-    if path.contains("..") {
-        return Err(Error::InvalidKey(
-            "relative paths not supported: a key must not contain `..`",
-        ));
+    if segments > MAX_KEY_SEGMENTS {
+        return Err(Error::InvalidKey("a key has at most 2,048 segments"));
     }
-    if path.starts_with(HIDDEN) {
+    if whole.starts_with(HIDDEN) {
         return Err(Error::Denied("keys below `.airlock/` belong to the host"));
     }
+    check_granted(whole, declared)
+}
+
+fn check_length(key: &str) -> Result<()> {
+    if key.len() > MAX_KEY_BYTES {
+        return Err(Error::InvalidKey("a key has at most 32,768 bytes"));
+    }
+    Ok(())
+}
+
+fn check_granted(path: &str, declared: &Prefixes) -> Result<()> {
     if !declared.contain(path) {
         return Err(Error::Denied(
             "outside the prefixes that the guest declares; add one to its `description.storage`",
@@ -111,14 +151,65 @@ mod tests {
             check_key(".airlock/redo/1", &Prefixes::all()),
             Err(Error::Denied(_))
         ));
-        for key in ["", "/a", "a//b", "a/", "../a", "a/..", "a..b"] {
+        let dots = [
+            "../a",
+            "a/..",
+            "a..b",
+            ".",
+            "./a",
+            "a/.",
+            "a/./b",
+            "./.airlock/redo/1",
+        ];
+        for key in [
+            "",
+            "/",
+            "/a",
+            "a//b",
+            "a/",
+            "/.airlock/redo/1",
+            "//.airlock/redo/1",
+        ]
+        .iter()
+        .chain(&dots)
+        {
             assert!(
                 matches!(check_key(key, &Prefixes::all()), Err(Error::InvalidKey(_))),
                 "{key:?}"
             );
+            let folder = format!("{key}/");
+            assert!(
+                matches!(check_folder(&folder, &Prefixes::all()), Err(Error::InvalidKey(_))),
+                "{folder:?}"
+            );
         }
+        assert!(matches!(
+            check_folder(".airlock/", &Prefixes::all()),
+            Err(Error::Denied(_))
+        ));
         for key in ["a", "a/b", ".a", "ü/ö", "a b", ".airlock", ".airlock2/x"] {
             assert_eq!(check_key(key, &Prefixes::all()), Ok(()), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn keys_and_folders_have_the_same_limits() {
+        let all = Prefixes::all();
+        let longest = "k".repeat(MAX_KEY_BYTES);
+        let deepest = "k/".repeat(MAX_KEY_SEGMENTS);
+        assert!(check_key(&longest, &all).is_ok() && check_scratch_key(&longest).is_ok());
+        assert!(check_folder(&format!("{}/", &longest[1..]), &all).is_ok());
+        assert!(
+            check_folder(&deepest, &all).is_ok() && check_key(&deepest[..deepest.len() - 1], &all).is_ok()
+        );
+        for refused in [
+            check_key(&format!("{longest}k"), &all),
+            check_folder(&format!("{longest}/"), &all),
+            check_scratch_key(&format!("{longest}k")),
+            check_key(&format!("{deepest}k"), &all),
+            check_folder(&format!("{deepest}k/"), &all),
+        ] {
+            assert!(matches!(refused, Err(Error::InvalidKey(text)) if text.contains("at most")));
         }
     }
 

@@ -122,12 +122,17 @@ fn cost(key: &str, value: &Cached) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counters::{Places, Thing};
+    use crate::counters::{Places, Size, Thing};
 
-    fn sample(version: u64) -> Sample {
+    fn sample(at: u64) -> Sample {
+        let size = Size {
+            seed: 0,
+            ..Size::of_a_mount()
+        };
         Sample {
-            place: Places::new(1, 0).of(Thing::Key("")),
-            version,
+            place: Places::new(size).of(Thing::Key("")),
+            at,
+            last_write: 0,
         }
     }
 
@@ -154,7 +159,7 @@ mod tests {
     fn an_entry_that_does_not_stand_is_gone() {
         let mut cache = Cache::new(10_000);
         cache.insert("k", value(3), sample(7));
-        assert_eq!(cache.get("k", |sample| sample.version == 8), None);
+        assert_eq!(cache.get("k", |sample| sample.at == 8), None);
         assert_eq!((cache.bytes, cache.by_last_use.len()), (0, 0));
     }
 

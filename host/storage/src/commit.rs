@@ -11,9 +11,8 @@ use crate::writes::{Write, Writes};
 use crate::{Error, Result, Transaction};
 use std::mem::take;
 
-/// A transaction that is being ended.
+/// A transaction that is being ended, but for what it read.
 struct Ending {
-    reads: Reads,
     writes: Writes,
     scratch: ScratchWrites,
     lock: Lock,
@@ -35,19 +34,25 @@ impl Transaction {
     ///   changed from outside, by `InvalidateKey`: it has to end with an error.)
     /// - [`Error::Partial`]: storage may hold part of what was written. The request must not be run again.
     /// - [`Error::Denied`]: this is an [existence check](Self::begin_check). It goes on as if it had not asked.
-    /// - Any other: nothing was stored.
+    /// - Any other: nothing was stored, and the writes are given up. After [`Error::Busy`] and [`Error::Draining`] what was
+    ///   read still has to stand when the request ends, unless the request has committed before.
     pub async fn commit(&mut self) -> Result<()> {
         self.may_have_effects()?;
         if self.stale {
             return Err(Error::Conflict);
         }
+        let mut reads = take(&mut self.reads);
         let ending = Ending {
-            reads: take(&mut self.reads),
             writes: take(&mut self.writes),
             scratch: take(&mut self.scratch),
             lock: std::mem::replace(&mut self.lock, Lock::Due),
         };
-        let result = self.end(ending).await;
+        let result = self.end(&mut reads, ending).await;
+        // Reads that were not checked, because it had to wait for too long: the guest may go on and answer from them, so
+        // they still have to stand at the end. After a commit they do not matter, because others may commit anyway.
+        if !self.has_committed {
+            self.reads = reads;
+        }
         match &result {
             Ok(()) | Err(Error::Partial(_)) => self.has_committed = true,
             Err(Error::Conflict) => self.stale = !self.has_committed,
@@ -56,19 +61,19 @@ impl Transaction {
         result
     }
 
-    async fn end(&mut self, ending: Ending) -> Result<()> {
+    /// Takes the reads as soon as it has found that they stand.
+    async fn end(&mut self, reads: &mut Reads, ending: Ending) -> Result<()> {
         let Ending {
-            reads,
             writes,
             scratch,
             lock,
         } = ending;
         if writes.is_empty() && scratch.is_empty() {
-            return if self.mount.ledger.stand(reads.samples()) {
-                Ok(())
-            } else {
-                Err(Error::Conflict)
-            };
+            if !self.mount.ledger.stand(reads.samples()) {
+                return Err(Error::Conflict);
+            }
+            take(reads);
+            return Ok(());
         }
         let permit = match lock {
             Lock::Held(turn) => turn.into_permit()?,
@@ -78,7 +83,8 @@ impl Transaction {
         if self.mount.flushes.is_closed() {
             return Err(Error::Draining);
         }
-        let marks = self.mark(&reads, &writes, &scratch).await?;
+        let marks = self.mark(reads, &writes, &scratch).await?;
+        take(reads);
         let stored = Stored {
             generation: self.generation,
             keys: self.cacheable(&writes),

@@ -1,60 +1,152 @@
-//! One counter for every key, folder and scratch key of a mount: whether it moved, and whether it is being written.
+//! What was written lately, and what is being written: keys, folders and scratch keys of one mount.
 //!
-//! There are more keys than memory, so a key's counter is found by hash in a table of fixed size. Two keys that share one
-//! look to each other as if they were the same: a conflict that need not have been, never one that goes unseen.
+//! Everything is found by a hash of 64 bits, its [`Place`]. Two things that share a place look to each other as if they
+//! were one: a conflict that need not have been, never one that goes unseen. With `n` places read and `m` written at the
+//! same time that happens once in 2^64 / (n * m) times, so nobody will see it.
+//!
+//! - **Marks** are exact: one for each place that a commit in progress writes, or that is fenced. There are as many as
+//!   writes in flight.
+//! - **Last writes** are exact for the places written lately, in two generations of [`Size::recent`] places: when the
+//!   younger one is full it becomes the older one, and the older one is dropped. All that is in neither counts as written
+//!   when the dropped one was filled. So a request conflicts without cause only if it lasts while more places than a
+//!   generation holds are written, and an entry leaves the cache without cause at most that often.
+//!
+//! A mount that nobody writes to needs no memory here. One that is written to without end needs 1.1 MiB at most, or 80
+//! bytes for each place of its largest commit if that is more.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
 
-/// What has a counter.
-#[derive(Clone, Copy, Hash)]
+/// Folders of a key that have a place of their own, counted from the root. Deeper ones share that of the last, so a key
+/// of thousands of levels costs no more than one of these.
+const FOLDERS: usize = 64;
+
+/// What has a place.
+#[derive(Clone, Copy)]
 pub(crate) enum Thing<'a> {
     Key(&'a str),
     Folder(&'a str),
     Scratch(&'a str),
 }
 
-/// Where a thing's counter lies.
+/// Where a thing's last write and its mark are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place(u32);
+pub(crate) struct Place(u64);
 
-/// Finds places. The seed keeps guests from choosing keys that share one.
+/// How places are found and how many are remembered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    /// Hashed with each thing, so that guests cannot choose keys that share a place.
+    pub(crate) seed: u64,
+    /// The bits of the hash that count. All of them, but in tests that want keys to share a place.
+    pub(crate) mask: u64,
+    /// Places in a generation of last writes.
+    pub(crate) recent: usize,
+}
+
+impl Size {
+    pub(crate) fn of_a_mount() -> Self {
+        Self {
+            seed: RandomState::new().hash_one(()),
+            mask: u64::MAX,
+            // As many as fit a table of 32,768.
+            recent: 28_672,
+        }
+    }
+}
+
+/// Finds places.
 #[derive(Clone, Copy)]
 pub(crate) struct Places {
     seed: u64,
-    count: u64,
+    mask: u64,
 }
 
 impl Places {
-    pub(crate) fn new(count: u32, seed: u64) -> Self {
-        Self {
-            seed,
-            count: count.max(1).into(),
-        }
+    pub(crate) fn new(size: Size) -> Self {
+        let Size { seed, mask, .. } = size;
+        Self { seed, mask }
     }
 
     pub(crate) fn of(&self, thing: Thing<'_>) -> Place {
+        match thing {
+            Thing::Key(key) => self.of_key(key, |_| {}),
+            Thing::Folder(folder) => self.of_folder(folder),
+            Thing::Scratch(key) => {
+                let mut hasher = self.hasher();
+                hasher.write(key.as_bytes());
+                self.place(&hasher, 2)
+            }
+        }
+    }
+
+    /// The place of a key, and those of the folders above it, in one pass over the key.
+    pub(crate) fn of_key(&self, key: &str, mut folder: impl FnMut(Place)) -> Place {
+        let mut hasher = self.hasher();
+        folder(self.place(&hasher, 1));
+        for (depth, segment) in key.split_inclusive('/').enumerate() {
+            hasher.write(segment.as_bytes());
+            if segment.ends_with('/') && depth + 1 < FOLDERS {
+                folder(self.place(&hasher, 1));
+            }
+        }
+        self.place(&hasher, 0)
+    }
+
+    fn of_folder(&self, folder: &str) -> Place {
+        let mut hasher = self.hasher();
+        for segment in folder.split_inclusive('/').take(FOLDERS - 1) {
+            hasher.write(segment.as_bytes());
+        }
+        self.place(&hasher, 1)
+    }
+
+    fn hasher(&self) -> DefaultHasher {
         let mut hasher = DefaultHasher::new();
-        (self.seed, thing).hash(&mut hasher);
-        Place((hasher.finish() % self.count) as u32)
+        hasher.write_u64(self.seed);
+        hasher
+    }
+
+    /// The place of what was hashed so far, as a thing of this kind.
+    fn place(&self, hashed: &DefaultHasher, kind: u8) -> Place {
+        let mut hasher = hashed.clone();
+        hasher.write_u8(kind);
+        Place(hasher.finish() & self.mask)
     }
 }
 
-/// A counter as it was before a read.
+/// A moment before a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) place: Place,
-    pub(crate) version: u64,
+    /// The clock before the read.
+    pub(crate) at: u64,
+    /// When the place had last been written by then.
+    pub(crate) last_write: u64,
 }
 
-#[derive(Clone, Default)]
-struct Counter {
-    version: u64,
+impl Sample {
+    /// Whether a later sample of the same place shows that it was written in between.
+    pub(crate) fn is_outdated_by(&self, later: Sample) -> bool {
+        later.last_write > self.at
+    }
+}
+
+/// Who is writing at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Mark {
     /// A commit is writing a key that lies here; one at a time, so that the keys of two commits cannot mix.
     key_writer: bool,
     /// Commits that are adding to or removing from a folder that lies here.
     folder_writers: u32,
     /// Puts that failed here and might still land: nothing that lies here is cached.
     fences: u32,
+}
+
+impl Mark {
+    fn is_being_written(self) -> bool {
+        self.key_writer || self.folder_writers > 0
+    }
 }
 
 /// The places that a commit writes, each once.
@@ -64,95 +156,252 @@ pub(crate) struct Footprint {
     pub(crate) folders: Vec<Place>,
 }
 
-/// The table.
-pub(crate) struct Counters(Box<[Counter]>);
+impl Footprint {
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.keys.iter().chain(&self.folders).copied()
+    }
+}
+
+/// A map by place. Places are hashes already.
+pub(crate) type ByPlace<T> = HashMap<Place, T, BuildHasherDefault<Hashed>>;
+
+#[derive(Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = self.0.rotate_left(8) ^ hash;
+    }
+}
+
+/// Marks and last writes.
+pub(crate) struct Counters {
+    /// Counts the steps that wrote something.
+    clock: u64,
+    marks: ByPlace<Mark>,
+    recent: ByPlace<u64>,
+    older: ByPlace<u64>,
+    /// The time of the last write in `older`.
+    older_until: u64,
+    /// When all that is in neither map was written, or before.
+    floor: u64,
+    /// Places in a generation.
+    most: usize,
+}
 
 impl Counters {
-    pub(crate) fn new(places: &Places) -> Self {
-        Self(vec![Counter::default(); places.count as usize].into())
+    pub(crate) fn new(size: Size) -> Self {
+        Self {
+            clock: 0,
+            marks: HashMap::default(),
+            recent: HashMap::default(),
+            older: HashMap::default(),
+            older_until: 0,
+            floor: 0,
+            most: size.recent,
+        }
     }
 
-    fn at(&self, place: Place) -> &Counter {
-        &self.0[place.0 as usize]
+    fn last_write(&self, place: Place) -> u64 {
+        let known = self.recent.get(&place).or_else(|| self.older.get(&place));
+        known.copied().unwrap_or(self.floor)
     }
 
-    fn at_mut(&mut self, place: Place) -> &mut Counter {
-        &mut self.0[place.0 as usize]
+    fn mark_at(&self, place: Place) -> Mark {
+        self.marks.get(&place).copied().unwrap_or_default()
     }
 
-    fn is_being_written(&self, place: Place) -> bool {
-        self.at(place).key_writer || self.at(place).folder_writers > 0
+    fn change(&mut self, places: &[Place], change: impl Fn(&mut Mark)) {
+        for place in places {
+            let mark = self.marks.entry(*place).or_default();
+            change(mark);
+            if *mark == Mark::default() {
+                self.marks.remove(place);
+            }
+        }
     }
 
     /// To be taken before the read that it stands for. None while the thing is being written: whatever a read would
     /// find, it could not stand.
     pub(crate) fn sample(&self, place: Place) -> Option<Sample> {
-        (!self.is_being_written(place)).then(|| Sample {
+        (!self.mark_at(place).is_being_written()).then(|| Sample {
             place,
-            version: self.at(place).version,
+            at: self.clock,
+            last_write: self.last_write(place),
         })
     }
 
     /// Whether what was read after this sample is still so.
     pub(crate) fn stands(&self, sample: Sample) -> bool {
-        self.at(sample.place).version == sample.version && !self.is_being_written(sample.place)
+        self.last_write(sample.place) <= sample.at && !self.mark_at(sample.place).is_being_written()
     }
 
     /// Whether a value read after this sample may be cached.
     pub(crate) fn may_cache(&self, sample: Sample) -> bool {
-        self.stands(sample) && self.at(sample.place).fences == 0
+        self.stands(sample) && self.mark_at(sample.place).fences == 0
     }
 
     /// Whether nobody else is writing one of these keys.
     pub(crate) fn are_free(&self, footprint: &Footprint) -> bool {
-        footprint.keys.iter().all(|place| !self.at(*place).key_writer)
+        footprint
+            .keys
+            .iter()
+            .all(|place| !self.mark_at(*place).key_writer)
     }
 
     pub(crate) fn mark(&mut self, footprint: &Footprint) {
-        footprint
-            .keys
-            .iter()
-            .for_each(|place| self.at_mut(*place).key_writer = true);
-        footprint
-            .folders
-            .iter()
-            .for_each(|place| self.at_mut(*place).folder_writers += 1);
+        self.change(&footprint.keys, |mark| mark.key_writer = true);
+        self.change(&footprint.folders, |mark| mark.folder_writers += 1);
     }
 
     pub(crate) fn unmark(&mut self, footprint: &Footprint) {
-        footprint
-            .keys
-            .iter()
-            .for_each(|place| self.at_mut(*place).key_writer = false);
-        footprint
-            .folders
-            .iter()
-            .for_each(|place| self.at_mut(*place).folder_writers -= 1);
+        self.change(&footprint.keys, |mark| mark.key_writer = false);
+        self.change(&footprint.folders, |mark| mark.folder_writers -= 1);
+        self.shrink();
     }
 
-    pub(crate) fn bump(&mut self, place: Place) {
-        self.at_mut(place).version += 1;
+    /// Everything at these places was written just now. One step, however many there are.
+    pub(crate) fn bump(&mut self, places: impl IntoIterator<Item = Place>) {
+        if self.recent.len() >= self.most {
+            self.floor = self.older_until;
+            self.older = std::mem::take(&mut self.recent);
+            self.older_until = self.clock;
+        }
+        self.clock += 1;
+        let now = self.clock;
+        self.recent.extend(places.into_iter().map(|place| (place, now)));
     }
 
     pub(crate) fn bump_all(&mut self, footprint: &Footprint) {
-        footprint
-            .keys
-            .iter()
-            .chain(&footprint.folders)
-            .for_each(|place| self.bump(*place));
+        self.bump(footprint.places());
     }
 
     pub(crate) fn fence(&mut self, footprint: &Footprint) {
-        footprint
-            .keys
-            .iter()
-            .for_each(|place| self.at_mut(*place).fences += 1);
+        self.change(&footprint.keys, |mark| mark.fences += 1);
     }
 
     pub(crate) fn unfence(&mut self, footprint: &Footprint) {
-        footprint
-            .keys
-            .iter()
-            .for_each(|place| self.at_mut(*place).fences -= 1);
+        self.change(&footprint.keys, |mark| mark.fences -= 1);
+        self.shrink();
+    }
+
+    /// Gives back what a large commit needed, once it is over.
+    fn shrink(&mut self) {
+        if self.marks.is_empty() && self.marks.capacity() > 1024 {
+            self.marks = HashMap::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size {
+        seed: 7,
+        mask: u64::MAX,
+        recent: 2,
+    };
+
+    fn places() -> Places {
+        Places::new(SIZE)
+    }
+
+    fn key(key: &str) -> Place {
+        places().of(Thing::Key(key))
+    }
+
+    #[test]
+    fn one_pass_finds_the_folders_of_a_key_where_lists_look_for_them() {
+        for key in ["a", "a/b", "a/b/c", "ü/ö/ä"] {
+            let mut found = Vec::new();
+            places().of_key(key, |folder| found.push(folder));
+            let folders = std::iter::once("").chain(key.match_indices('/').map(|(at, _)| &key[..=at]));
+            let listed: Vec<_> = folders.map(|folder| places().of(Thing::Folder(folder))).collect();
+            assert_eq!(found, listed, "{key}");
+        }
+    }
+
+    #[test]
+    fn keys_folders_and_scratch_do_not_share_places() {
+        let all = [
+            Thing::Key("a/"),
+            Thing::Folder("a/"),
+            Thing::Scratch("a/"),
+            Thing::Folder(""),
+        ];
+        for (n, thing) in all.iter().enumerate() {
+            for other in &all[..n] {
+                assert_ne!(places().of(*thing), places().of(*other));
+            }
+        }
+    }
+
+    #[test]
+    fn the_deepest_folders_of_a_key_share_one_place() {
+        let deep = "a/".repeat(2_000);
+        let mut found = Vec::new();
+        places().of_key(&format!("{deep}k"), |folder| found.push(folder));
+        assert_eq!(found.len(), FOLDERS);
+        for levels in [FOLDERS - 1, FOLDERS, 2_000] {
+            let folder = "a/".repeat(levels);
+            assert_eq!(
+                found.last(),
+                Some(&places().of(Thing::Folder(&folder))),
+                "{levels}"
+            );
+        }
+        let above = places().of(Thing::Folder(&"a/".repeat(FOLDERS - 2)));
+        assert_ne!(found.last(), Some(&above));
+    }
+
+    #[test]
+    fn a_sample_stands_until_its_place_is_written_or_two_generations_are() {
+        let mut counters = Counters::new(SIZE);
+        let of = |counters: &Counters, name| counters.sample(key(name)).unwrap();
+        let (a, b) = (of(&counters, "a"), of(&counters, "b"));
+        counters.bump([key("a")]);
+        assert!(!counters.stands(a) && counters.stands(b));
+        assert!(a.is_outdated_by(of(&counters, "a")) && !b.is_outdated_by(of(&counters, "b")));
+        for (written, stands) in [("c", true), ("d", true), ("e", true), ("f", false)] {
+            counters.bump([key(written)]);
+            assert_eq!(counters.stands(b), stands, "{written}");
+            assert!(counters.stands(of(&counters, "b")) && !counters.stands(a));
+        }
+        assert!(counters.recent.len() + counters.older.len() <= 2 * SIZE.recent);
+    }
+
+    #[test]
+    fn a_large_commit_outdates_only_what_it_writes() {
+        let mut counters = Counters::new(SIZE);
+        let other = counters.sample(key("other")).unwrap();
+        counters.bump((0..1_000).map(|n| key(&n.to_string())));
+        assert!(counters.stands(other));
+    }
+
+    #[test]
+    fn marks_go_when_their_writes_have_ended() {
+        let mut counters = Counters::new(SIZE);
+        let footprint = Footprint {
+            keys: (0..5_000).map(|n| key(&n.to_string())).collect(),
+            folders: vec![places().of(Thing::Folder(""))],
+        };
+        counters.mark(&footprint);
+        counters.fence(&footprint);
+        assert!(counters.sample(key("1")).is_none() && counters.sample(key("other")).is_some());
+        assert!(!counters.are_free(&footprint));
+        counters.unmark(&footprint);
+        let sample = counters.sample(key("1")).unwrap();
+        assert!(counters.stands(sample) && !counters.may_cache(sample));
+        counters.unfence(&footprint);
+        assert!(counters.may_cache(sample) && counters.marks.capacity() == 0);
     }
 }

@@ -39,6 +39,10 @@ pub enum Error {
         limit: usize,
     },
 
+    /// The operation needs more storage calls than its [`Budget`](crate::Budget) pays for. The transaction goes on.
+    #[error("the request may make no more storage calls")]
+    OverBudget,
+
     /// Another request changed what this one read. Nothing since the last commit is stored: run the guest again with
     /// [`Attempt::next`](crate::Attempt::next), unless the transaction [has committed](crate::Transaction::has_committed).
     #[error("another request changed what this one had read")]

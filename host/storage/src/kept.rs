@@ -32,6 +32,12 @@ struct Check {
     until: Instant,
 }
 
+impl Check {
+    fn bytes(&self) -> usize {
+        self.request_id.len() + self.reads.bytes()
+    }
+}
+
 impl KeptReads {
     pub(crate) fn new(lifetime: Duration) -> Self {
         Self {
@@ -46,13 +52,13 @@ impl KeptReads {
         }
         let mut kept = self.kept.lock();
         kept.take(request_id);
-        kept.bytes += reads.bytes();
-        let until = Instant::now() + self.lifetime;
-        kept.checks.push_back(Check {
+        let check = Check {
             request_id: request_id.to_owned(),
             reads,
-            until,
-        });
+            until: Instant::now() + self.lifetime,
+        };
+        kept.bytes += check.bytes();
+        kept.checks.push_back(check);
         while kept.bytes > MOST_BYTES || kept.checks.len() > MOST_CHECKS {
             kept.drop_oldest();
         }
@@ -76,13 +82,13 @@ impl Kept {
             .iter()
             .position(|check| check.request_id == request_id)?;
         let check = self.checks.remove(at)?;
-        self.bytes -= check.reads.bytes();
+        self.bytes -= check.bytes();
         Some(check)
     }
 
     fn drop_oldest(&mut self) {
         if let Some(check) = self.checks.pop_front() {
-            self.bytes -= check.reads.bytes();
+            self.bytes -= check.bytes();
         }
     }
 }
@@ -158,5 +164,23 @@ mod tests {
         }
         assert!(kept.kept.lock().bytes <= MOST_BYTES);
         assert!(kept.take("large-39").is_some() && kept.take("2").is_none());
+    }
+
+    /// Checks that read two hundred keys of 32 KB each, of which none exists.
+    #[tokio::test]
+    async fn keys_count_as_values_do() {
+        let kept = KeptReads::new(LIFETIME);
+        let long = "k".repeat(32_000);
+        for n in 0..16 {
+            let mut reads = Reads::default();
+            for n in 0..200 {
+                reads.found(&format!("{long}{n}"), &None);
+            }
+            assert!(reads.keys_held() <= reads.bytes());
+            kept.keep(&n.to_string(), reads);
+        }
+        let kept = kept.kept.lock();
+        let held: usize = kept.checks.iter().map(|check| check.reads.keys_held()).sum();
+        assert!(held <= MOST_BYTES && !kept.checks.is_empty());
     }
 }

@@ -3,12 +3,13 @@
 //! Every method is one atomic step. The order in which they and the storage calls have to come is in
 //! [`protocol`](crate::protocol).
 
+use crate::Entry;
 use crate::cache::{Cache, Cached};
-use crate::counters::{Counters, Footprint, Place, Places, Sample, Thing};
+use crate::counters::{ByPlace, Counters, Footprint, Places, Sample, Size, Thing};
 use crate::scratch::{Scratch, ScratchWrites};
 use crate::sync::Mutex;
-use crate::{Entry, names};
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(crate) struct Ledger {
@@ -57,10 +58,9 @@ pub(crate) struct Stored {
 }
 
 impl Ledger {
-    pub(crate) fn new(counters: u32, seed: u64, cache_bytes: usize, scratch_bytes: usize) -> Self {
-        let places = Places::new(counters, seed);
+    pub(crate) fn new(size: Size, cache_bytes: usize, scratch_bytes: usize) -> Self {
         let state = State {
-            counters: Counters::new(&places),
+            counters: Counters::new(size),
             cache: Cache::new(cache_bytes),
             caching_allowed: true,
             scratch: Scratch::new(scratch_bytes),
@@ -68,7 +68,7 @@ impl Ledger {
             invalidations: 0,
         };
         Self {
-            places,
+            places: Places::new(size),
             state: Mutex::new(state),
         }
     }
@@ -152,11 +152,11 @@ impl Ledger {
 
     /// Storage changed beneath the mount.
     pub(crate) fn invalidate(&self, key: &str) {
+        let mut places = Vec::new();
+        let place = self.places.of_key(key, |folder| places.push(folder));
+        places.push(place);
         let mut state = self.state.lock();
-        state.counters.bump(self.places.of(Thing::Key(key)));
-        for folder in names::folders_above(key) {
-            state.counters.bump(self.places.of(Thing::Folder(folder)));
-        }
+        state.counters.bump(places);
         state.cache.remove(key);
         state.invalidations += 1;
     }
@@ -173,7 +173,8 @@ impl Ledger {
     pub(crate) fn renew(&self, cache_bytes: usize, scratch_bytes: usize) -> Generation {
         let mut state = self.state.lock();
         state.cache = Cache::new(cache_bytes);
-        state.scratch = Scratch::new(scratch_bytes);
+        let scratch = std::mem::replace(&mut state.scratch, Scratch::new(scratch_bytes));
+        state.vanished(&self.places, scratch);
         state.generation.0 += 1;
         state.generation
     }
@@ -184,6 +185,12 @@ impl State {
         if self.caching_allowed && self.generation == generation && self.counters.may_cache(sample) {
             self.cache.insert(key, value, sample);
         }
+    }
+
+    /// Scratch is gone. Who has read some of it must not find it gone and go on.
+    fn vanished(&mut self, places: &Places, scratch: Scratch) {
+        let keys = scratch.keys().map(|key| places.of(Thing::Scratch(key)));
+        self.counters.bump(keys);
     }
 }
 
@@ -214,7 +221,9 @@ impl Marks {
             }
         }
         if state.generation == stored.generation {
-            state.scratch.apply(&stored.scratch);
+            if let Some(scratch) = state.scratch.apply(&stored.scratch) {
+                state.vanished(places, scratch);
+            }
         }
         drop(state);
         self.written = Footprint::default();
@@ -272,28 +281,28 @@ pub(crate) fn footprint<'w>(
     existed: impl Fn(&str) -> Option<bool>,
     scratch_keys: impl IntoIterator<Item = &'w str>,
 ) -> Footprint {
-    let mut exists = std::collections::HashMap::new();
-    let mut footprint = Footprint::default();
+    let mut exists = HashMap::new();
+    let mut keys = ByPlace::default();
+    let mut folders = ByPlace::default();
     for (key, is_put) in writes {
-        footprint.keys.push(places.of(Thing::Key(key)));
         // Each write counts, not only the last: storage goes through all of them.
         let exists = exists.entry(key).or_insert_with(|| existed(key));
-        if *exists != Some(is_put) {
-            footprint
-                .folders
-                .extend(names::folders_above(key).map(|folder| places.of(Thing::Folder(folder))));
-        }
+        let stays = *exists == Some(is_put);
+        let place = places.of_key(key, |folder| {
+            if !stays {
+                folders.insert(folder, ());
+            }
+        });
+        keys.insert(place, ());
         *exists = Some(is_put);
     }
-    footprint
-        .keys
-        .extend(scratch_keys.into_iter().map(|key| places.of(Thing::Scratch(key))));
-    unique(&mut footprint.keys);
-    unique(&mut footprint.folders);
-    footprint
-}
-
-fn unique(places: &mut Vec<Place>) {
-    places.sort_unstable();
-    places.dedup();
+    keys.extend(
+        scratch_keys
+            .into_iter()
+            .map(|key| (places.of(Thing::Scratch(key)), ())),
+    );
+    Footprint {
+        keys: keys.into_keys().collect(),
+        folders: folders.into_keys().collect(),
+    }
 }

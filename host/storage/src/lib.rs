@@ -65,11 +65,11 @@
 //!
 //! # How it works
 //!
-//! Every key and every folder has a counter in a table of fixed size, found by hash. A read samples the counter first. A
-//! commit, in one step, checks that no sample has moved and none is being written, and marks what it writes; then it
-//! flushes; then it bumps the counters and takes the marks away, in one step. A write bumps the folders above its key as
-//! well, unless the key is known to have been there, or not, before and after. Cached entries carry their sample and are
-//! good as long as it stands. The rest is bookkeeping: who may commit when (a fair lock), what to do when storage fails,
+//! The mount remembers when each key and each folder was last written, found by a hash of 64 bits. A read takes a sample
+//! of that first. A commit, in one step, checks that no sample is outdated and none of its keys is being written, and
+//! marks what it writes; then it flushes; then it notes the time of the writes and takes the marks away, in one step. A
+//! write counts for the folders above its key as well, unless the key is known to have been there, or not, before and
+//! after. Cached entries carry their sample and are good as long as it stands. The rest is bookkeeping: who may commit when (a fair lock), what to do when storage fails,
 //! and what to remember between an existence check and its request.
 //!
 //! The private modules `ledger` and `protocol` hold the part on which all depends; the tests run it through loom in every
@@ -80,6 +80,8 @@
 //! - It is correct for as long as this process is the only writer of the mount's storage, as a plugin of Vault is, and is
 //!   told of other changes by [`Mount::invalidate`].
 //! - Everything needs a tokio runtime with timers.
+//! - A key or folder has at most [`MAX_KEY_BYTES`] and [`MAX_KEY_SEGMENTS`], and no segment that is empty or `.`, in every
+//!   call alike.
 //! - Keys and values are secrets: no error, no `Debug` and no log shows them.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -114,9 +116,10 @@ mod turns;
 mod usage;
 mod writes;
 
-pub use access::Prefixes;
+pub use access::{MAX_KEY_BYTES, MAX_KEY_SEGMENTS, Prefixes};
 pub use entry::Entry;
 pub use error::{Error, Result};
+pub use listing::Budget;
 pub use memory::{MemoryStorage, TransactionalStorage};
 pub use mount::{Attempt, Mount};
 pub use settings::Settings;

@@ -1,18 +1,43 @@
 //! Folders as a transaction would leave them.
+//!
+//! A folder from which the transaction has deleted keys is shown if something is left in it, and only storage knows. So a
+//! list may need more than one storage call: one for each such folder, and for each one inside that. Whoever pays for the
+//! calls has a say before each of them, see [`Transaction::set_budget`].
 
 use crate::access::{HIDDEN, check_folder};
 use crate::counters::Thing;
-use crate::writes::Changes;
-use crate::{Result, Transaction, names, protocol};
+use crate::{Error, Result, Transaction, protocol};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Pays for the storage calls of a request beyond the first one of each operation.
+pub trait Budget: Send + Sync + 'static {
+    /// Charges one call that is about to be made. False: the budget is used up, and the call is not made.
+    fn charge_call(&self) -> bool;
+}
 
 impl Transaction {
+    /// Has somebody pay for storage calls that an operation makes after its first, as a [list](Self::list) may. If the
+    /// budget is used up the operation answers [`Error::OverBudget`]. Without a budget there may be as many as it takes.
+    pub fn set_budget(&mut self, budget: Arc<dyn Budget>) {
+        self.budget = Some(budget);
+    }
+
+    fn charge_call(&self) -> Result<()> {
+        match &self.budget {
+            Some(budget) if !budget.charge_call() => Err(Error::OverBudget),
+            _ => Ok(()),
+        }
+    }
+
     /// The names directly below a folder (empty, or ending in `/`), in byte order; folders end in `/`.
+    ///
+    /// It costs one storage call, and one more for each folder of which it has to find out whether the transaction's
+    /// deletions leave something in it.
     pub async fn list(&mut self, folder: &str) -> Result<Vec<String>> {
         check_folder(folder, &self.settings.storage)?;
         self.enter().await?;
-        let changes = self.writes.changes_in(folder);
-        let names = self.stored_names(folder, None).await?;
-        self.merge(folder, names, changes).await
+        self.names_left(folder, "", None).await
     }
 
     /// At most `limit` of these names that come after `after` (empty: from the start).
@@ -22,14 +47,50 @@ impl Transaction {
         if limit == 0 {
             return Ok(Vec::new());
         }
-        let changes = self.writes.changes_in(folder);
+        self.names_left(folder, after, Some(limit)).await
+    }
+
+    async fn names_left(&mut self, folder: &str, after: &str, limit: Option<usize>) -> Result<Vec<String>> {
+        let changes = self.writes.changes_in(folder, after);
         // Names that may turn out not to be there any more, and the hidden folder.
         let spare = changes.removed.len() + changes.thinned.len() + usize::from(folder.is_empty());
-        let names = self
-            .stored_names(folder, Some((after, limit.saturating_add(spare))))
-            .await?;
-        let names = self.merge(folder, names, changes).await?;
-        Ok(names::page(names, after, limit))
+        let page = limit.map(|limit| (after, limit.saturating_add(spare)));
+        let stored = self.stored_names(folder, page).await?;
+        let names: BTreeSet<String> = stored.into_iter().chain(changes.added.iter().cloned()).collect();
+        let mut left = Vec::new();
+        for name in names {
+            if limit.is_some_and(|limit| left.len() == limit) {
+                break;
+            }
+            let is_gone = changes.removed.contains(&name)
+                || changes.thinned.contains(&name) && self.is_emptied(format!("{folder}{name}")).await?;
+            if !is_gone {
+                left.push(name);
+            }
+        }
+        Ok(left)
+    }
+
+    /// Whether nothing is left in a folder from which the transaction has deleted keys and into which it has put none.
+    ///
+    /// A guest makes the folders, and thousands of levels of them if it likes: so this is a loop.
+    async fn is_emptied(&mut self, folder: String) -> Result<bool> {
+        let mut folders = vec![folder];
+        while let Some(folder) = folders.pop() {
+            let deleted = self.writes.deleted_in(&folder);
+            self.charge_call()?;
+            // If there are more names than the transaction has touched, one of them stays.
+            let page = Some(("", deleted.len() + 1));
+            for name in self.stored_names(&folder, page).await? {
+                if !deleted.contains(&name) {
+                    return Ok(false);
+                }
+                if name.ends_with('/') {
+                    folders.push(format!("{folder}{name}"));
+                }
+            }
+        }
+        Ok(true)
     }
 
     async fn stored_names(&mut self, folder: &str, page: Option<(&str, usize)>) -> Result<Vec<String>> {
@@ -46,22 +107,6 @@ impl Transaction {
         };
         let mut names = self.note(found)?;
         names.retain(|name| !(folder.is_empty() && name == HIDDEN));
-        Ok(names)
-    }
-
-    async fn merge(&mut self, folder: &str, mut names: Vec<String>, changes: Changes) -> Result<Vec<String>> {
-        names.retain(|name| !changes.removed.contains(name));
-        for thinned in &changes.thinned {
-            if let Some(at) = names.iter().position(|name| name == thinned) {
-                let inside = Box::pin(self.list_page(&format!("{folder}{thinned}"), "", 1)).await?;
-                if inside.is_empty() {
-                    names.remove(at);
-                }
-            }
-        }
-        names.extend(changes.added);
-        names.sort_unstable();
-        names.dedup();
         Ok(names)
     }
 }

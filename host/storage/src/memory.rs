@@ -9,7 +9,6 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Bound;
 
 /// Entries in a map. It lives as long as the value does and never fails.
 #[derive(Default)]
@@ -63,26 +62,10 @@ impl MemoryStorage {
 
     fn names(&self, folder: &str, after: &str, limit: usize) -> Vec<String> {
         let entries = self.entries.lock();
-        let mut names: Vec<String> = Vec::new();
-        let mut from = Bound::Included(format!("{folder}{after}"));
-        while names.len() < limit
-            && let Some((key, _)) = entries.range((from, Bound::Unbounded)).next()
-            && key.starts_with(folder)
-        {
-            // Whatever else is inside a folder shows as the same name: go on behind it. `0` is next after `/`.
-            from = match names::name_in(folder, key) {
-                Some(name) if name.ends_with('/') => {
-                    Bound::Included(format!("{folder}{}0", &name[..name.len() - 1]))
-                }
-                _ => Bound::Excluded(key.clone()),
-            };
-            names.extend(
-                names::name_in(folder, key)
-                    .filter(|name| *name > after)
-                    .map(str::to_owned),
-            );
-        }
-        names
+        names::children(&entries, folder, after)
+            .map(|(name, _)| name.to_owned())
+            .take(limit)
+            .collect()
     }
 }
 

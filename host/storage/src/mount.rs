@@ -1,7 +1,7 @@
 //! One mount: what its requests share.
 
 use crate::calls::Calls;
-use crate::counters::Thing;
+use crate::counters::{Size, Thing};
 use crate::kept::KeptReads;
 use crate::ledger::{Generation, Ledger};
 use crate::transaction::Lock;
@@ -9,7 +9,6 @@ use crate::turns::Turns;
 use crate::{Error, Result, Settings, Storage, Transaction, redo};
 use parking_lot::Mutex;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,9 +16,6 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// Counters a mount: 24 KiB. Two keys share one, and so conflict for nothing, once in as many commits.
-const COUNTERS: u32 = 1024;
 
 /// Which run of a request this is. The first three are optimistic; later ones wait for a turn in which no other request
 /// commits, and so cannot conflict.
@@ -69,12 +65,10 @@ pub struct Mount {
 impl Mount {
     /// A mount over its storage. Nothing is read yet.
     pub fn new(storage: Arc<dyn Storage>, settings: Settings) -> Arc<Self> {
-        let seed = RandomState::new().hash_one(COUNTERS);
         Arc::new(Self {
             storage,
             ledger: Arc::new(Ledger::new(
-                COUNTERS,
-                seed,
+                Size::of_a_mount(),
                 settings.cache_bytes,
                 settings.scratch_bytes,
             )),

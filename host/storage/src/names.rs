@@ -1,15 +1,37 @@
-//! Keys as paths: which folders stand above a key, and what a folder's list shows of it.
+//! Keys as paths: what a folder's list shows of a key, and of all keys of a map.
 
-/// The folders above a key, from the root down: of `a/b/c` they are the root (the empty prefix), `a/` and `a/b/`.
-pub(crate) fn folders_above(key: &str) -> impl Iterator<Item = &str> {
-    let below_root = key.match_indices('/').map(|(slash, _)| &key[..=slash]);
-    std::iter::once("").chain(below_root)
-}
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// What a list of `folder` shows of `key`: its last segment, the next folder with its slash, or nothing.
 pub(crate) fn name_in<'k>(folder: &str, key: &'k str) -> Option<&'k str> {
     let below = key.strip_prefix(folder).filter(|below| !below.is_empty())?;
     Some(below.find('/').map_or(below, |slash| &below[..=slash]))
+}
+
+/// The names directly below a folder that come after `after` (empty: all), each with the value of the first key that shows
+/// as it. It skips whatever else is inside a child, so it costs one search in the map for each name.
+pub(crate) fn children<'m, V>(
+    map: &'m BTreeMap<String, V>,
+    folder: &'m str,
+    after: &'m str,
+) -> impl Iterator<Item = (&'m str, &'m V)> {
+    let mut from = Bound::Included(format!("{folder}{after}"));
+    let child = move || {
+        let bounds = (from.as_ref().map(String::as_str), Bound::Unbounded);
+        let (key, value) = map.range::<str, _>(bounds).next()?;
+        // The key that is the folder itself has no name in it.
+        let name = key
+            .starts_with(folder)
+            .then(|| name_in(folder, key).unwrap_or_default())?;
+        from = match name.strip_suffix('/') {
+            // `0` is next after `/`.
+            Some(segment) => Bound::Included(format!("{folder}{segment}0")),
+            None => Bound::Excluded(key.clone()),
+        };
+        Some((name, value))
+    };
+    std::iter::from_fn(child).filter(move |(name, _)| *name > after)
 }
 
 /// The names of a page: those after `after`, at most `limit`.
@@ -26,9 +48,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_above_a_key_start_at_the_root() {
-        assert_eq!(folders_above("a/b/c").collect::<Vec<_>>(), ["", "a/", "a/b/"]);
-        assert_eq!(folders_above("a").collect::<Vec<_>>(), [""]);
+    fn children_are_names_in_order_each_once() {
+        let keys = ["b", "b-", "b/", "b/x", "b/y/z", "b0", "c/d"];
+        let map: BTreeMap<String, &str> = keys.iter().map(|key| (key.to_string(), *key)).collect();
+        let shown = |folder, after| -> Vec<_> {
+            children(&map, folder, after)
+                .map(|(name, key)| (name, *key))
+                .collect()
+        };
+        assert_eq!(
+            shown("", ""),
+            [
+                ("b", "b"),
+                ("b-", "b-"),
+                ("b/", "b/"),
+                ("b0", "b0"),
+                ("c/", "c/d")
+            ]
+        );
+        assert_eq!(shown("", "b/"), [("b0", "b0"), ("c/", "c/d")]);
+        assert_eq!(shown("b/", ""), [("x", "b/x"), ("y/", "b/y/z")]);
+        assert!(shown("d/", "").is_empty());
     }
 
     #[test]

@@ -1,17 +1,23 @@
 //! What a transaction has read.
 
-use crate::counters::{Place, Sample};
+use crate::counters::{ByPlace, Sample};
 use crate::{Entry, Error, Result};
 use std::collections::HashMap;
 
-/// Bytes of values that a transaction keeps so as not to read them twice.
+/// Bytes of entries, keys included, that a transaction keeps so as not to read them twice.
 const REMEMBERED: usize = 256 << 10;
+/// Bytes of keys of which it knows whether they exist, these included. What it does not know costs a conflict with a list
+/// at most.
+const KNOWN: usize = 1 << 20;
+/// What a key or a sample costs in a map beside its own bytes, roughly.
+const OVERHEAD: usize = 100;
 
 #[derive(Default)]
 pub(crate) struct Reads {
-    samples: HashMap<Place, u64>,
+    samples: ByPlace<Sample>,
     keys: HashMap<String, Read>,
-    remembered: usize,
+    /// Bytes of `keys`, overhead included.
+    known: usize,
 }
 
 struct Read {
@@ -23,21 +29,28 @@ struct Read {
 impl Reads {
     /// Remembers when something was read. A conflict, if it has moved since it was first read.
     pub(crate) fn sampled(&mut self, sample: Sample) -> Result<()> {
-        let first = *self.samples.entry(sample.place).or_insert(sample.version);
-        if first == sample.version {
-            Ok(())
-        } else {
+        let first = *self.samples.entry(sample.place).or_insert(sample);
+        if first.is_outdated_by(sample) {
             Err(Error::Conflict)
+        } else {
+            Ok(())
         }
     }
 
-    /// Remembers what was read.
+    /// Remembers what was read, as far as there is room.
     pub(crate) fn found(&mut self, key: &str, entry: &Option<Entry>) {
-        let bytes = key.len() + entry.as_ref().map_or(0, |entry| entry.value.len());
-        let remember = self.remembered + bytes <= REMEMBERED;
-        if remember {
-            self.remembered += bytes;
+        // It is read again if its entry was not remembered.
+        if self.keys.contains_key(key) {
+            return;
         }
+        let known = self.known + key.len() + OVERHEAD;
+        let remembered = known + entry.as_ref().map_or(0, |entry| key.len() + entry.value.len());
+        let remember = remembered <= REMEMBERED;
+        let bytes = if remember { remembered } else { known };
+        if bytes > KNOWN {
+            return;
+        }
+        self.known = bytes;
         let read = Read {
             exists: entry.is_some(),
             entry: remember.then(|| entry.clone()),
@@ -56,14 +69,16 @@ impl Reads {
     }
 
     pub(crate) fn samples(&self) -> impl Iterator<Item = Sample> {
-        self.samples.iter().map(|(place, version)| Sample {
-            place: *place,
-            version: *version,
-        })
+        self.samples.values().copied()
     }
 
-    /// Bytes of what is remembered.
+    /// Bytes of all that is kept here.
     pub(crate) fn bytes(&self) -> usize {
-        self.remembered
+        self.known + self.samples.len() * OVERHEAD
+    }
+
+    #[cfg(test)]
+    pub(crate) fn keys_held(&self) -> usize {
+        self.keys.keys().map(String::len).sum()
     }
 }

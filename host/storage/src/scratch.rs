@@ -23,15 +23,19 @@ impl Scratch {
         self.values.get(key).cloned()
     }
 
-    pub(crate) fn apply(&mut self, writes: &ScratchWrites) {
+    /// Makes a transaction's changes. Returns what scratch held if that made it overflow: then it is empty now.
+    #[must_use]
+    pub(crate) fn apply(&mut self, writes: &ScratchWrites) -> Option<Self> {
         for (key, value) in &writes.0 {
             self.set(key, value.as_ref());
         }
         // Requests that ran side by side may each have had room and together have none. Scratch may vanish at any
         // time, so all of it goes.
-        if self.bytes > self.limit {
-            *self = Self::new(self.limit);
-        }
+        (self.bytes > self.limit).then(|| std::mem::replace(self, Self::new(self.limit)))
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.values.keys().map(String::as_str)
     }
 
     fn set(&mut self, key: &str, value: Option<&Bytes>) {

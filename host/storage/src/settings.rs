@@ -17,8 +17,6 @@ pub struct Settings {
     pub scratch_bytes: usize,
     /// Bytes of cache, keys included. Default: 4 MiB.
     pub cache_bytes: usize,
-    /// The longest key. Default: 32,000 bytes; Vault's raft storage takes 32,768 with the mount's own prefix.
-    pub max_key_bytes: usize,
     /// The largest value. Default: 1 MiB, what Vault's raft storage takes unless `max_entry_size` is set.
     pub max_value_bytes: usize,
     /// How long a request may hold the commit lock for itself. Default: 2 s.
@@ -40,7 +38,6 @@ impl Default for Settings {
             redo_record: false,
             scratch_bytes: 0,
             cache_bytes: 4 << 20,
-            max_key_bytes: 32_000,
             max_value_bytes: 1 << 20,
             turn: Duration::from_secs(2),
             wait: Duration::from_secs(10),

@@ -1,10 +1,11 @@
 //! One request's view of storage.
 
-use crate::access::check_key;
+use crate::access::{check_key, check_scratch_key};
 use crate::calls::Calls;
 use crate::check::Aside;
 use crate::counters::Thing;
 use crate::ledger::Generation;
+use crate::listing::Budget;
 use crate::protocol::{self, Found};
 use crate::reads::Reads;
 use crate::scratch::ScratchWrites;
@@ -24,6 +25,7 @@ pub struct Transaction {
     pub(crate) settings: Arc<Settings>,
     pub(crate) generation: Generation,
     pub(crate) calls: Arc<Calls>,
+    pub(crate) budget: Option<Arc<dyn Budget>>,
     pub(crate) lock: Lock,
     pub(crate) reads: Reads,
     pub(crate) writes: Writes,
@@ -59,6 +61,7 @@ impl Transaction {
             settings,
             generation,
             calls,
+            budget: None,
             lock,
             reads: Reads::default(),
             writes: Writes::default(),
@@ -123,7 +126,6 @@ impl Transaction {
     /// Holds an entry for the commit. [`Error::Denied`], [`Error::InvalidKey`] or [`Error::TooLarge`] if it cannot be stored.
     pub async fn put(&mut self, entry: Entry) -> Result<()> {
         check_key(&entry.key, &self.settings.storage)?;
-        check_size("key", entry.key.len(), self.settings.max_key_bytes)?;
         check_size("value", entry.value.len(), self.settings.max_value_bytes)?;
         self.enter().await?;
         self.writes.push(Write::Put(entry));
@@ -138,8 +140,9 @@ impl Transaction {
         Ok(())
     }
 
-    /// What scratch holds under a key. It may have vanished.
+    /// What scratch holds under a key: any text of at most [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES). It may have vanished.
     pub async fn scratch_get(&mut self, key: &str) -> Result<Option<Bytes>> {
+        check_scratch_key(key)?;
         self.enter().await?;
         if let Some(own) = self.scratch.get(key) {
             return Ok(own);
@@ -158,6 +161,7 @@ impl Transaction {
 
     /// Holds a scratch value for the commit. [`Error::ScratchFull`] if there is no room.
     pub async fn scratch_put(&mut self, key: &str, value: Bytes) -> Result<()> {
+        check_scratch_key(key)?;
         self.enter().await?;
         let before = self.scratch.set(key, Some(Some(value)));
         let limit = self.settings.scratch_bytes;
@@ -170,6 +174,7 @@ impl Transaction {
 
     /// Holds the removal of a scratch value for the commit.
     pub async fn scratch_delete(&mut self, key: &str) -> Result<()> {
+        check_scratch_key(key)?;
         self.enter().await?;
         self.scratch.set(key, Some(None));
         Ok(())

@@ -2,6 +2,7 @@
 
 use crate::{Entry, names};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 /// One write.
 #[derive(Clone)]
@@ -85,24 +86,33 @@ impl Writes {
             .map(|(_, write)| write)
     }
 
-    pub(crate) fn changes_in(&self, folder: &str) -> Changes {
+    /// What the writes make of a folder's names that come after `after`.
+    pub(crate) fn changes_in(&self, folder: &str, after: &str) -> Changes {
         let mut changes = Changes::default();
-        let below = self
-            .latest
-            .range(folder.to_owned()..)
-            .take_while(|(key, _)| key.starts_with(folder));
-        for (key, at) in below {
-            let Some(name) = names::name_in(folder, key).map(str::to_owned) else {
-                continue;
+        for (name, at) in names::children(&self.latest, folder, after) {
+            let names = match name.ends_with('/') {
+                true if self.puts_below(&format!("{folder}{name}")) => &mut changes.added,
+                true => &mut changes.thinned,
+                false if self.log[*at].is_put() => &mut changes.added,
+                false => &mut changes.removed,
             };
-            match (self.log[*at].is_put(), name.ends_with('/')) {
-                (true, _) => changes.added.insert(name),
-                (false, true) => changes.thinned.insert(name),
-                (false, false) => changes.removed.insert(name),
-            };
+            names.insert(name.to_owned());
         }
-        changes.thinned.retain(|folder| !changes.added.contains(folder));
         changes
+    }
+
+    fn puts_below(&self, folder: &str) -> bool {
+        self.latest
+            .range::<str, _>((Bound::Included(folder), Bound::Unbounded))
+            .take_while(|(key, _)| key.starts_with(folder))
+            .any(|(_, at)| self.log[*at].is_put())
+    }
+
+    /// The names in a folder below which keys were deleted and none was put.
+    pub(crate) fn deleted_in(&self, folder: &str) -> BTreeSet<String> {
+        names::children(&self.latest, folder, "")
+            .map(|(name, _)| name.to_owned())
+            .collect()
     }
 }
 
@@ -148,9 +158,12 @@ mod tests {
             ("f/h/2", true),
             ("e", true),
         ];
-        let changes = writes(&log).changes_in("f/");
+        let changes = writes(&log).changes_in("f/", "");
         assert_eq!(changes.added, BTreeSet::from(["h/".into(), "x".into()]));
         assert_eq!(changes.removed, BTreeSet::from(["y".into()]));
         assert_eq!(changes.thinned, BTreeSet::from(["g/".into()]));
+        let later = writes(&log).changes_in("f/", "h/");
+        assert_eq!(later.added, BTreeSet::from(["x".into()]));
+        assert!(later.thinned.is_empty() && later.removed.len() == 1);
     }
 }

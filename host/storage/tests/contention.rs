@@ -146,3 +146,85 @@ async fn a_key_that_is_written_for_too_long_makes_its_readers_busy() {
     gate.open();
     writer.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_large_commit_holds_up_nobody_who_reads_other_keys() {
+    let bed = Bed::new(Settings {
+        wait: Duration::from_millis(1),
+        ..settings()
+    });
+    let mut early = Vec::new();
+    for n in 0..200 {
+        let mut reader = bed.begin().await;
+        get(&mut reader, &format!("read/{n}")).await.unwrap();
+        early.push(reader);
+    }
+    let gate = bed.storage.hold(Call::Put, 1);
+    let writer = tokio::spawn({
+        let mount = bed.mount.clone();
+        async move {
+            let mut writer = mount.begin(Attempt::FIRST).await?;
+            for n in 0..1_500 {
+                put(&mut writer, &format!("written/{n}"), "1").await?;
+            }
+            writer.commit().await
+        }
+    });
+    gate.reached().await;
+    for n in 0..200 {
+        assert_eq!(read(&bed.mount, &format!("read/{n}")).await, Ok(None), "{n}");
+    }
+    assert!(matches!(
+        read(&bed.mount, "written/7").await,
+        Err(Error::Busy { .. })
+    ));
+    gate.open();
+    writer.await.unwrap().unwrap();
+    for mut reader in early {
+        assert_eq!(reader.commit().await, Ok(()));
+    }
+}
+
+/// A guest that is told that storage is busy may answer from what it has read all the same.
+#[tokio::test]
+async fn what_a_busy_commit_has_read_still_has_to_stand() {
+    let bed = Bed::with(
+        &[("a", "1")],
+        Settings {
+            wait: Duration::from_millis(20),
+            ..settings()
+        },
+    );
+    let mut reader = bed.begin().await;
+    assert_eq!(get(&mut reader, "a").await.unwrap().as_deref(), Some("1"));
+    put(&mut reader, "b", "1").await.unwrap();
+    let gate = bed.storage.hold(Call::Put, 1);
+    let writer = tokio::spawn({
+        let mount = bed.mount.clone();
+        async move { store(&mount, "b", "2").await }
+    });
+    gate.reached().await;
+    assert!(matches!(reader.commit().await, Err(Error::Busy { .. })));
+    assert_eq!(reader.check(), Ok(()));
+    gate.open();
+    writer.await.unwrap().unwrap();
+    store(&bed.mount, "a", "2").await.unwrap();
+    assert_eq!(reader.check(), Err(Error::Conflict));
+    assert_eq!(reader.commit().await, Err(Error::Conflict));
+    assert_eq!(
+        get(&mut reader, "a").await,
+        Err(Error::Conflict),
+        "it is to be run again"
+    );
+}
+
+#[tokio::test]
+async fn a_commit_that_storage_refuses_does_not_conflict_with_itself() {
+    let bed = Bed::with(&[("a", "1")], settings());
+    bed.storage.set_read_only(true);
+    let mut writer = bed.begin().await;
+    get(&mut writer, "a").await.unwrap();
+    put(&mut writer, "a", "2").await.unwrap();
+    assert_eq!(writer.commit().await, Err(Error::ReadOnly));
+    assert_eq!(writer.check(), Ok(()));
+}

@@ -23,18 +23,24 @@ mod sync;
 mod world;
 
 use airlock_storage::{Entry, Result};
-use counters::{Sample, Thing};
+use counters::{Sample, Size, Thing};
 use loom::thread;
 use world::{Conflict, Transaction, World, model};
 
-/// Enough that the few keys here share no counter; the seed is fixed, so this is so in every run.
-const ROOMY: u32 = 4096;
-/// Every key and folder shares one counter.
-const CROWDED: u32 = 1;
+/// The few keys here share no place; the seed is fixed, so this is so in every run.
+const ROOMY: Size = Size {
+    seed: 7,
+    mask: u64::MAX,
+    recent: 1000,
+};
+/// Every key and folder shares one place.
+const CROWDED: Size = Size { mask: 0, ..ROOMY };
+/// Every write makes the last but one be forgotten.
+const FORGETFUL: Size = Size { recent: 1, ..ROOMY };
 
 /// A writer changes two keys. A reader that passes its check has seen both or none of the changes.
-fn readers_see_whole_commits(counters: u32) {
-    model(counters, &[("a", 0), ("b", 0)], |world| {
+fn readers_see_whole_commits(size: Size) {
+    model(size, &[("a", 0), ("b", 0)], |world| {
         let writer = thread::spawn({
             let world = world.clone();
             move || {
@@ -64,13 +70,18 @@ fn a_counter_bumped_before_the_flush_or_only_after_it_would_show_half_a_commit()
 }
 
 #[test]
-fn half_a_commit_is_not_shown_where_all_keys_share_a_counter() {
+fn half_a_commit_is_not_shown_where_all_keys_share_a_place() {
     readers_see_whole_commits(CROWDED);
 }
 
+#[test]
+fn half_a_commit_is_not_shown_where_writes_are_forgotten() {
+    readers_see_whole_commits(FORGETFUL);
+}
+
 /// Two requests add one to the same key.
-fn no_update_is_lost(counters: u32) {
-    model(counters, &[("n", 0)], |world| {
+fn no_update_is_lost(size: Size) {
+    model(size, &[("n", 0)], |world| {
         let add = |world: &World| {
             let mut transaction = Transaction::new(world);
             let n = transaction.get("n")?.unwrap();
@@ -94,13 +105,18 @@ fn a_counter_that_does_not_guard_its_key_would_lose_an_update() {
 }
 
 #[test]
-fn no_update_is_lost_where_all_keys_share_a_counter() {
+fn no_update_is_lost_where_all_keys_share_a_place() {
     no_update_is_lost(CROWDED);
 }
 
+#[test]
+fn no_update_is_lost_where_writes_are_forgotten() {
+    no_update_is_lost(FORGETFUL);
+}
+
 /// Each of two requests reads both keys, and takes its own only if both are free.
-fn no_write_skew(counters: u32) {
-    model(counters, &[("x", 0), ("y", 0)], |world| {
+fn no_write_skew(size: Size) {
+    model(size, &[("x", 0), ("y", 0)], |world| {
         let take = |world: &World, mine: &'static str| {
             let mut transaction = Transaction::new(world);
             if transaction.get("x")? == Some(0) && transaction.get("y")? == Some(0) {
@@ -124,8 +140,13 @@ fn checking_apart_from_marking_would_let_writes_skew() {
 }
 
 #[test]
-fn writes_do_not_skew_where_all_keys_share_a_counter() {
+fn writes_do_not_skew_where_all_keys_share_a_place() {
     no_write_skew(CROWDED);
+}
+
+#[test]
+fn writes_do_not_skew_where_writes_are_forgotten() {
+    no_write_skew(FORGETFUL);
 }
 
 /// Two requests write the same two keys without reading them.
@@ -154,8 +175,8 @@ fn assert_cache_is_true(world: &World, key: &str) {
     assert_eq!(later.get(key).expect("nobody writes any more"), world.stored(key));
 }
 
-fn the_cache_stays_true(counters: u32) {
-    model(counters, &[("k", 0)], |world| {
+fn the_cache_stays_true(size: Size) {
+    model(size, &[("k", 0)], |world| {
         let writer = thread::spawn({
             let world = world.clone();
             move || {
@@ -176,8 +197,13 @@ fn a_slow_read_cached_after_a_newer_put_would_leave_the_cache_false() {
 }
 
 #[test]
-fn the_cache_stays_true_where_all_keys_share_a_counter() {
+fn the_cache_stays_true_where_all_keys_share_a_place() {
     the_cache_stays_true(CROWDED);
+}
+
+#[test]
+fn the_cache_stays_true_where_writes_are_forgotten() {
+    the_cache_stays_true(FORGETFUL);
 }
 
 #[test]
@@ -235,8 +261,8 @@ fn an_invalidation_in_mid_flush_that_is_not_noticed_would_let_the_commit_cache_i
 }
 
 /// Each of two requests makes a key three folders deep, if the root is empty.
-fn no_phantoms(counters: u32) {
-    model(counters, &[], |world| {
+fn no_phantoms(size: Size) {
+    model(size, &[], |world| {
         let make = |world: &World, key: &'static str| {
             let mut transaction = Transaction::new(world);
             if transaction.list("")?.is_empty() {
@@ -260,8 +286,13 @@ fn folders_that_are_not_bumped_up_to_the_root_would_hide_phantoms() {
 }
 
 #[test]
-fn there_are_no_phantoms_where_all_keys_share_a_counter() {
+fn there_are_no_phantoms_where_all_keys_share_a_place() {
     no_phantoms(CROWDED);
+}
+
+#[test]
+fn there_are_no_phantoms_where_writes_are_forgotten() {
+    no_phantoms(FORGETFUL);
 }
 
 /// A key that is known to exist is deleted while another request lists its folder and writes what it saw.
@@ -313,11 +344,11 @@ fn keys_of_unknown_state_that_are_not_fenced_would_be_cached_as_they_were() {
     });
 }
 
-/// Keys that share a counter must not keep their own transaction out.
+/// Keys that share a place must not keep their own transaction out.
 #[test]
 fn a_transaction_alone_always_passes() {
-    for counters in [CROWDED, ROOMY] {
-        model(counters, &[("a", 0), ("f/b", 0)], |world| {
+    for size in [CROWDED, ROOMY, FORGETFUL] {
+        model(size, &[("a", 0), ("f/b", 0)], |world| {
             let mut transaction = Transaction::cached(&world);
             transaction.list("").unwrap();
             transaction.get("a").unwrap();

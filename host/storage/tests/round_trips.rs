@@ -315,3 +315,38 @@ async fn scratch_that_two_requests_filled_at_once_vanishes_rather_than_grow() {
     );
     later.scratch_put("c", "123456789".into()).await.unwrap();
 }
+
+#[tokio::test]
+async fn scratch_that_vanishes_conflicts_with_who_has_read_it() {
+    let bed = Bed::new(Settings {
+        scratch_bytes: 10,
+        ..settings()
+    });
+    let mut first = bed.begin().await;
+    first.scratch_put("a", "12345".into()).await.unwrap();
+    let mut overflowing = bed.begin().await;
+    overflowing.scratch_put("b", "12345".into()).await.unwrap();
+    first.commit().await.unwrap();
+    let (mut reader, mut other) = (bed.begin().await, bed.begin().await);
+    assert!(reader.scratch_get("a").await.unwrap().is_some());
+    assert!(other.scratch_get("a").await.unwrap().is_some());
+    overflowing.commit().await.unwrap();
+    assert_eq!(reader.scratch_get("a").await, Err(Error::Conflict));
+    assert_eq!(other.commit().await, Err(Error::Conflict));
+}
+
+#[tokio::test]
+async fn another_guest_s_scratch_conflicts_with_who_has_read_the_old() {
+    let scratch = Settings {
+        scratch_bytes: 10,
+        ..settings()
+    };
+    let bed = Bed::new(scratch.clone());
+    let mut writer = bed.begin().await;
+    writer.scratch_put("a", "1".into()).await.unwrap();
+    writer.commit().await.unwrap();
+    let mut old = bed.begin().await;
+    assert!(old.scratch_get("a").await.unwrap().is_some());
+    bed.mount.adopt(scratch);
+    assert_eq!(old.scratch_get("a").await, Err(Error::Conflict));
+}

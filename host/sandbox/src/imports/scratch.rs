@@ -1,5 +1,7 @@
 //! `scratch`: what the mount keeps in memory between requests.
 
+use airlock_storage::Error as Storage;
+
 use crate::bindings::airlock::engine::scratch::Host;
 use crate::instance::{State, Stop};
 
@@ -35,7 +37,7 @@ impl Host for State {
             .await
         {
             Ok(()) => Ok(Ok(())),
-            Err(error @ airlock_storage::Error::ScratchFull { .. }) => Ok(Err(error.to_string())),
+            Err(error @ (Storage::ScratchFull { .. } | Storage::InvalidKey(_))) => Ok(Err(error.to_string())),
             Err(error) => Err(Stop::from(error).into()),
         }
     }

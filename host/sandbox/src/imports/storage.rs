@@ -4,7 +4,7 @@ use airlock_storage::Error as Storage;
 
 use crate::bindings::airlock::engine::storage::{Entry, Error, Host};
 use crate::instance::{State, Stop};
-use crate::limits::Exceeded;
+use crate::limits::{Exceeded, Limit};
 use crate::session::Session;
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
@@ -105,6 +105,7 @@ impl State {
     fn names(&self, names: airlock_storage::Result<Vec<String>>) -> Answer<Vec<String>> {
         match names {
             Ok(names) => Ok(self.received(names.iter().map(String::len).sum()).map(|()| names)),
+            Err(Storage::OverBudget) => Ok(Err(over(&self.account.exceeded(Limit::StorageOperations)))),
             Err(error) => refuse(error),
         }
     }

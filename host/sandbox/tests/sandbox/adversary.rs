@@ -313,3 +313,32 @@ async fn invalidate_may_trap() {
     ));
     assert_eq!(bench.ask(Operation::Read, "ok").await.unwrap(), "{}");
 }
+
+#[tokio::test]
+async fn a_key_of_two_thousand_levels_costs_its_own_request_only() {
+    let bench = adversary(Limits::default()).await;
+    let (answer, usage) = bench.misbehave("deep").await;
+    assert_eq!(answer.unwrap(), r#"{"left":0}"#);
+    assert_eq!(usage.storage_operations, 4 + 2_000);
+}
+
+#[tokio::test]
+async fn a_list_is_charged_for_every_folder_that_it_looks_into() {
+    let folders = |bench: &Bench| (0..100).for_each(|n| bench.store(&format!("adversary/f/{n}/x"), "1"));
+    let bench = adversary(Limits::default()).await;
+    folders(&bench);
+    let (answer, usage) = bench.misbehave("empty-folders").await;
+    assert_eq!(answer.unwrap(), r#"{"left":0}"#);
+    assert_eq!(usage.storage_operations, 1 + 100 + 1 + 100);
+    let bench = adversary(Limits {
+        storage_operations: 150,
+        ..Limits::default()
+    })
+    .await;
+    folders(&bench);
+    let told = bench.told("empty-folders").await;
+    assert!(
+        told.starts_with("limit: ") && told.contains("--storage-ops"),
+        "{told}"
+    );
+}

@@ -1,7 +1,7 @@
 //! What the models run in: a ledger, a storage, and transactions that use both as the crate's own do, without waiting.
 
 use crate::cache::Cached;
-use crate::counters::Sample;
+use crate::counters::{Sample, Size};
 use crate::ledger::{Fence, Generation, Ledger, Stored, footprint};
 use crate::scratch::ScratchWrites;
 use crate::sync::Mutex;
@@ -11,8 +11,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-const SEED: u64 = 7;
-
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) ledger: Arc<Ledger>,
@@ -21,7 +19,7 @@ pub(crate) struct World {
 
 /// Runs a model under every interleaving of its threads.
 pub(crate) fn model(
-    counters: u32,
+    size: Size,
     stored: &'static [(&'static str, u64)],
     threads: impl Fn(World) + Sync + Send + 'static,
 ) {
@@ -31,7 +29,7 @@ pub(crate) fn model(
             .map(|(key, value)| (key.to_string(), *value))
             .collect();
         threads(World {
-            ledger: Arc::new(Ledger::new(counters, SEED, 1 << 20, 0)),
+            ledger: Arc::new(Ledger::new(size, 1 << 20, 0)),
             storage: Arc::new(Mutex::new(entries)),
         });
     });
