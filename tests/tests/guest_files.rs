@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 /// A server with a mount `fragile`, whose guest's file may be exchanged for any of `guests`, and a mount `sound`.
 fn server(name: &str, options: &Value, guests: &[&str]) -> (Server, PathBuf) {
-    let server = Server::start(name, Storage::Disk);
+    let server = Server::start(name, Storage::Memory);
     let guest = server.temporary_directory().join("guest.wasm");
     put(&files::guest("kv"), &guest);
     let mut plugin = Plugin::serving("fragile", &guest);

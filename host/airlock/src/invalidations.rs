@@ -11,7 +11,7 @@ use airlock_storage::Settings;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::special_paths::CONTROL;
+use crate::special_paths::is_control;
 
 /// Keys that may wait for the guest.
 const QUEUE: usize = 1024;
@@ -50,10 +50,7 @@ impl Invalidations {
 
     /// Takes a key. Returns at once.
     pub fn push(&self, key: &str) {
-        if key
-            .strip_prefix(CONTROL)
-            .is_some_and(|rest| rest.starts_with('/'))
-        {
+        if is_control(key) {
             return;
         }
         self.context.storage().invalidate(key);
