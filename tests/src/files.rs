@@ -21,6 +21,24 @@ pub fn guest(name: &str) -> PathBuf {
     built(root().join(format!("target/guests/{name}.wasm")), "make build")
 }
 
+/// Writes a guest to another file, with each of these texts replaced by one of the same length. So it stays a component.
+///
+/// The names of interfaces, whose version follows an `@`, are left as they are.
+pub fn alter_guest(name: &str, file: &Path, texts: &[(&str, &str)]) {
+    let mut bytes = fs::read(guest(name)).unwrap();
+    for (old, new) in texts {
+        assert_eq!(old.len(), new.len(), "{new:?} is not as long as {old:?}");
+        let places: Vec<usize> = (1..=bytes.len() - old.len())
+            .filter(|at| bytes[*at..].starts_with(old.as_bytes()) && bytes[at - 1] != b'@')
+            .collect();
+        assert!(!places.is_empty(), "{name} has no {old:?}");
+        for at in places {
+            bytes[at..at + new.len()].copy_from_slice(new.as_bytes());
+        }
+    }
+    fs::write(file, bytes).unwrap();
+}
+
 /// Where compiled guests may be kept: `target/guest-cache`, which only this user can enter.
 pub fn guest_cache() -> PathBuf {
     let cache = root().join("target/guest-cache");

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use airlock_tests::{Plugin, Server, Storage, files, vault};
+use airlock_tests::{Plugin, Server, Storage, airlock, files, vault};
 
 #[test]
 fn guests_line_carries_its_level_and_the_guests_name() {
@@ -46,4 +46,27 @@ fn hosts_lines_come_at_every_level_and_never_raw() {
         .into_iter()
         .find(|line| line.message().contains("@message"));
     assert!(raw.is_none(), "{raw:?}");
+}
+
+/// As long as what the guest says in its place.
+const HOSTILE: &str = "kv\n[WARN] \u{1b}[2Jv\u{202e}";
+const SHOWN: &str = r"kv\n[WARN] \u{1b}[2Jv\u{202e}";
+
+#[test]
+fn guests_text_cannot_forge_a_line_or_drive_a_terminal() {
+    let server = Server::start("forged-line", Storage::Memory);
+    let guest = server.temporary_directory().join("hostile.wasm");
+    files::alter_guest("kv", &guest, &[("kv engine is ready", HOSTILE)]);
+
+    let call = airlock(["call", guest.to_str().unwrap(), "write", "a", "value=1"]).expect_success("call");
+    assert!(call.stderr.contains(&format!("log info: {SHOWN}")), "{call:?}");
+    assert!(!call.stderr.contains(['\u{1b}', '\u{202e}']), "{call:?}");
+
+    Plugin::serving("hostile", &guest).register(&server);
+    server.mount("hostile", "hostile");
+    let line = server
+        .log()
+        .wait_for("the guest's initialize", |line| line.message().contains("[WARN]"));
+    assert_eq!((line.level(), line.message()), ("info", SHOWN), "{line:?}");
+    assert_eq!(line.field("guest"), "kv", "{line:?}");
 }

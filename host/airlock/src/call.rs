@@ -1,7 +1,7 @@
 //! `airlock call`: one request to a guest, without Vault.
 
 use std::fmt::Write as _;
-use std::io::Read as _;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use airlock_testkit::{
 };
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use printable::Printable;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::cli::LimitArgs;
@@ -84,15 +86,12 @@ pub fn run(args: &CallArgs) -> Result<bool> {
         .start()?;
     let answer = mount.send(request);
     for line in mount.recorder().lines() {
-        eprintln!(
-            "log {}: {}{}",
-            level(line.level),
-            line.message,
-            fields(&line.fields)
-        );
+        let (level, message, fields) = (level(line.level), &line.message, fields(&line.fields));
+        eprintln!("{}", Printable(format_args!("log {level}: {message}{fields}")));
     }
     for event in mount.recorder().events() {
-        eprintln!("event {}: {}", event.event_type, event.metadata);
+        let (name, metadata) = (&event.event_type, &event.metadata);
+        eprintln!("{}", Printable(format_args!("event {name}: {metadata}")));
     }
     eprintln!("status {}", answer.status());
     if args.usage {
@@ -105,7 +104,37 @@ pub fn run(args: &CallArgs) -> Result<bool> {
 fn print(answer: &Answer) -> Result<()> {
     match answer.body() {
         body if body.is_empty() => Ok(()),
-        body => crate::print(body + "\n"),
+        body => crate::print(shown(&body, std::io::stdout().is_terminal()) + "\n"),
+    }
+}
+
+/// The body as it can be shown. JSON keeps its meaning; a body of another kind is a guest's own and stays as it is, except
+/// on a terminal.
+fn shown(body: &str, to_terminal: bool) -> String {
+    if serde_json::from_str::<IgnoredAny>(body).is_ok() {
+        return body.chars().map(in_json).collect();
+    }
+    match to_terminal {
+        true => body
+            .split('\n')
+            .map(printable::escape)
+            .collect::<Vec<_>>()
+            .join("\n"),
+        false => body.to_owned(),
+    }
+}
+
+/// A character of a JSON text. Outside of strings there is only white space to escape, which means nothing.
+fn in_json(character: char) -> String {
+    match character {
+        '\n' => "\n".to_owned(),
+        '\r' | '\t' => " ".to_owned(),
+        _ if printable::is_unsafe(character) => {
+            let mut units = [0; 2];
+            let units = character.encode_utf16(&mut units);
+            units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
+        }
+        _ => character.to_string(),
     }
 }
 
@@ -269,6 +298,25 @@ mod tests {
                 .unwrap()
                 .starts_with(r#"{"t":"{"#)
         );
+    }
+
+    #[test]
+    fn a_json_body_is_shown_without_changing_its_meaning() {
+        let body = "{\n\t\"a\": \"x\u{202e}\u{7f}\u{9b}2J\u{e0041}\\u001b\"\r\n}";
+        let shown = shown(body, false);
+        assert_eq!(
+            shown,
+            "{\n \"a\": \"x\\u202e\\u007f\\u009b2J\\udb40\\udc41\\u001b\" \n}"
+        );
+        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(value(&shown), value(body));
+    }
+
+    #[test]
+    fn a_raw_body_is_escaped_for_a_terminal_only() {
+        let body = "one\ntwo\u{1b}[2J\n";
+        assert_eq!(shown(body, true), "one\ntwo\\u{1b}[2J\n");
+        assert_eq!(shown(body, false), body);
     }
 
     #[test]

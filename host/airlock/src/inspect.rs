@@ -6,6 +6,7 @@ use std::path::Path;
 use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, Paths};
 use airlock_storage::Prefixes;
 use anyhow::Result;
+use printable::Printable;
 
 use crate::engine;
 use crate::special_paths;
@@ -33,7 +34,8 @@ fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
     let description = guest.description();
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(out, "{:<16} {value}", format!("{name}:"));
+        // A guest may put anything into what it says of itself.
+        let _ = writeln!(out, "{:<16} {}", format!("{name}:"), Printable(value));
     };
     line("name", &description.name);
     line("version", &description.version);
@@ -77,11 +79,8 @@ fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
         },
     );
     line("scratch", &format!("{} bytes", description.scratch_bytes));
-    line(
-        "without token",
-        &list(&escaped(&paths.unauthenticated), "nothing"),
-    );
-    line("needs sudo", &list(&escaped(&paths.root), "nothing"));
+    line("without token", &list(&paths.unauthenticated, "nothing"));
+    line("needs sudo", &list(&paths.root, "nothing"));
     if let Err(refused) = special_paths::check(paths.clone(), &Prefixes::all()) {
         line("refused", &refused.to_string());
     }
@@ -111,15 +110,10 @@ pub fn list(items: &[String], none: &str) -> String {
     }
 }
 
-/// As a guest may put anything into them.
-pub fn escaped(paths: &[String]) -> Vec<String> {
-    paths.iter().map(|path| path.escape_debug().to_string()).collect()
-}
-
 fn shown(prefix: &str) -> String {
     if prefix.is_empty() {
         "everything".to_owned()
     } else {
-        format!("{}*", prefix.escape_debug())
+        format!("{prefix}*")
     }
 }

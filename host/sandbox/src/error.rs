@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use printable::Printable;
+
 use crate::limits::Exceeded;
 use crate::types;
 
 /// Why a guest could not be loaded, or a request not be done. No variant carries a path, a key or a value; only what
 /// the guest itself answers, in [`Error::Guest`], may.
+///
+/// Each variant but [`Error::Guest`] is displayed on one line: what it quotes of a guest's file, such as an import or a
+/// function's name, is escaped. [`Error::Guest`] displays the guest's answer as the guest gave it, for the caller of the API.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -24,7 +29,8 @@ pub enum Error {
 
     /// The guest was built for a contract that this host does not serve.
     #[error(
-        "built for version {guest} of the airlock:engine contract, and this host serves {host}: {}",
+        "built for version {} of the airlock:engine contract, and this host serves {host}: {}",
+        Printable(guest),
         if *newer { "use a newer airlock" } else { "rebuild the guest with this version's wit/" }
     )]
     ContractVersion {
@@ -42,7 +48,8 @@ pub enum Error {
 
     /// The guest wants something of the host that no guest gets.
     #[error(
-        "imports {import}, which is not granted: a guest gets the imports of the airlock:engine contract and no others"
+        "imports {}, which is not granted: a guest gets the imports of the airlock:engine contract and no others",
+        Printable(import)
     )]
     Ungranted {
         /// What it imports.
@@ -50,11 +57,11 @@ pub enum Error {
     },
 
     /// The compiler refused the guest.
-    #[error("cannot be compiled: {0}")]
+    #[error("cannot be compiled: {}", Printable(.0))]
     Compile(String),
 
     /// The compiler itself failed, or ran out of its own limits.
-    #[error("the compiler {what}")]
+    #[error("the compiler {}", Printable(what))]
     Compiler {
         /// What happened to it.
         what: String,
@@ -64,11 +71,11 @@ pub enum Error {
     },
 
     /// The guest's imports or exports have the right names and the wrong types, or it is too large for an instance.
-    #[error("does not fit the contract or the pool of instances: {0}")]
+    #[error("does not fit the contract or the pool of instances: {}", Printable(.0))]
     Link(String),
 
     /// `describe` answered what cannot be.
-    #[error("its description is wrong: {0}")]
+    #[error("its description is wrong: {}", Printable(.0))]
     Description(String),
 
     /// The guest needs more than the limits allow.
@@ -92,7 +99,7 @@ pub enum Error {
     },
 
     /// The guest's code failed.
-    #[error("guest {guest} failed: {reason}{}", trace(.functions))]
+    #[error("guest {guest} failed: {}{}", Printable(reason), trace(.functions))]
     Trap {
         /// Whose.
         guest: Arc<str>,
@@ -103,7 +110,7 @@ pub enum Error {
     },
 
     /// The guest broke the contract, such as by an answer that is no JSON.
-    #[error("guest {guest} broke the contract: {what}")]
+    #[error("guest {guest} broke the contract: {}", Printable(what))]
     Contract {
         /// Whose.
         guest: Arc<str>,
@@ -187,7 +194,7 @@ impl Error {
 fn trace(functions: &[String]) -> String {
     match functions {
         [] => String::new(),
-        functions => format!(" (in {})", functions.join(", called by ")),
+        functions => Printable(format_args!(" (in {})", functions.join(", called by "))).to_string(),
     }
 }
 
@@ -236,5 +243,37 @@ mod tests {
             error.to_string(),
             "guest kv failed: unreachable (in a, called by b)"
         );
+    }
+
+    #[test]
+    fn what_is_quoted_of_a_guest_cannot_leave_its_line() {
+        let hostile = "x\n[INFO]  core: sealed\u{1b}[2J";
+        let errors = [
+            Error::ContractVersion {
+                guest: hostile.into(),
+                host: "0.1.0",
+                newer: false,
+            },
+            Error::Ungranted {
+                import: hostile.into(),
+            },
+            Error::Compile(hostile.into()),
+            Error::Link(hostile.into()),
+            Error::Description(hostile.into()),
+            Error::Trap {
+                guest: "kv".into(),
+                reason: hostile.into(),
+                functions: vec![hostile.into()],
+            },
+            Error::Contract {
+                guest: "kv".into(),
+                what: hostile.into(),
+            },
+        ];
+        for error in errors {
+            let told = error.to_string();
+            assert!(told.contains("x\\n[INFO]  core: sealed\\u{1b}[2J"), "{told}");
+            assert!(!told.contains(char::is_control), "{told:?}");
+        }
     }
 }

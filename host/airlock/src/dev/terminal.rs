@@ -1,10 +1,13 @@
 //! What `airlock dev` shows in the terminal: how to use it, and each request as it comes. Never a value.
+//!
+//! Lines hold text of guests and of callers. [`note`] escapes it, and everything but the banner goes through [`note`].
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use airlock_dev_server::{DevServer, Observer, RequestRecord};
 use airlock_sandbox::{Level, LogLine, LogSink};
+use printable::Printable;
 
 /// Prints requests, events, and what guests log.
 pub struct Terminal;
@@ -21,7 +24,7 @@ pub fn banner(server: &DevServer, token: &str, storage: Option<&Path>) {
         text.push_str("  nothing is mounted: start it with --mount demo=guest.wasm\n");
     }
     for (path, engine) in mounts {
-        let _ = writeln!(text, "  {path:<20} {engine}");
+        let _ = writeln!(text, "  {}", Printable(format_args!("{path:<20} {engine}")));
     }
     let kept = storage.map_or("in memory, gone at the end".into(), |directory| {
         format!("in {}", directory.display())
@@ -39,21 +42,12 @@ pub fn banner(server: &DevServer, token: &str, storage: Option<&Path>) {
 
 /// Something that went well.
 pub fn note(line: &str) {
-    write(&format!("{line}\n"));
+    write(&format!("{}\n", Printable(line)));
 }
 
 /// Something that did not.
 pub fn trouble(line: &str) {
-    write(&format!("trouble: {line}\n"));
-}
-
-/// A guest's text as one line that can do nothing to a terminal.
-fn printable(text: &str) -> String {
-    let shown = |character: char| match character.is_control() {
-        true => character.escape_default().to_string(),
-        false => character.to_string(),
-    };
-    text.chars().map(shown).collect()
+    note(&format!("trouble: {line}"));
 }
 
 /// A terminal that is gone is no reason to end.
@@ -84,7 +78,7 @@ impl Observer for Terminal {
     }
 
     fn event(&self, mount: &str, event_type: &str, _: &vault_plugin::Event) {
-        note(&format!("event    {mount} {}", printable(event_type)));
+        note(&format!("event    {mount} {event_type}"));
     }
 
     fn trouble(&self, line: &str) {
@@ -101,9 +95,9 @@ impl LogSink for Terminal {
             Level::Warn => "warn",
             Level::Error => "error",
         };
-        let mut text = format!("{level:<8} {}: {}", line.guest, printable(line.message));
+        let mut text = format!("{level:<8} {}: {}", line.guest, line.message);
         for (name, value) in line.fields {
-            let _ = write!(text, " {}={value:?}", printable(name));
+            let _ = write!(text, " {name}={value:?}");
         }
         note(&text);
     }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::{Debug, Write};
 use std::time::SystemTime;
 
+use printable::Escaping;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tracing::field::{Field, Visit};
@@ -12,7 +13,7 @@ use tracing::{Event, Level};
 /// The host reads lines into a buffer of 64 KiB, the line's end included.
 const LINE_LIMIT: usize = 64 << 10;
 
-/// The longest text in a line, in bytes. JSON's escapes can make it six times as long, which must still fit a line.
+/// The longest text in a line, in bytes. JSON's escapes can make it twice as long, which must still fit a line.
 const TEXT_LIMIT: usize = 8 << 10;
 
 /// Stands at the end of a text that was cut.
@@ -146,14 +147,17 @@ impl Visit for Collected {
     }
 }
 
-/// A text that stops growing at [`TEXT_LIMIT`], so that a huge value is never written out in memory either.
+/// A text on one line that stops growing at [`TEXT_LIMIT`], so that a huge value is never written out in memory either.
+///
+/// JSON's own escapes protect the host's parser only: the host shows what they stand for, on a terminal too. So each
+/// character that could forge a line or drive a terminal is escaped before.
 #[derive(Default)]
 struct Text(String);
 
 impl Text {
     fn of(arguments: std::fmt::Arguments<'_>) -> Text {
         let mut text = Text::default();
-        if text.write_fmt(arguments).is_err() {
+        if Escaping(&mut text).write_fmt(arguments).is_err() {
             text.0.push_str(CUT);
         }
         text

@@ -119,6 +119,20 @@ fn only_allowed_modules_are_written() {
 }
 
 #[test]
+fn text_cannot_forge_a_line_or_drive_a_terminal() {
+    let hostile = "saved\n2026-01-01T00:00:00Z [INFO]  core: root token generated\u{1b}[2J\u{202e}";
+    let shown = "saved\\n2026-01-01T00:00:00Z [INFO]  core: root token generated\\u{1b}[2J\\u{202e}";
+    let error = io::Error::other(hostile);
+    let line = only(|| {
+        let cause: &(dyn std::error::Error + 'static) = &error;
+        tracing::info!(plain = hostile, shown = %hostile, cause, "{hostile}");
+    });
+    for name in ["@message", "plain", "shown", "cause"] {
+        assert_eq!(line[name], shown, "{name}");
+    }
+}
+
+#[test]
 fn long_texts_are_cut_between_characters() {
     let line = only(|| tracing::info!(long = %"ä".repeat(100_000), "{}", "m".repeat(100_000)));
     let long = line["long"].as_str().unwrap();
@@ -129,9 +143,9 @@ fn long_texts_are_cut_between_characters() {
 
 #[test]
 fn a_line_never_reaches_the_hosts_limit() {
-    // Six bytes each in JSON.
-    let wide = "\u{1}".repeat(100_000);
-    let line = only(|| tracing::info!(first = 1, wide, second = 2, "{wide}"));
+    // Two bytes each in JSON.
+    let wide = "\"".repeat(100_000);
+    let line = only(|| tracing::info!(first = 1, a = wide, b = wide, c = wide, second = 2, "{wide}"));
     assert_eq!(line["first"], 1);
     assert_eq!(line["_incomplete"], true);
     assert_eq!(line.get("second"), None);

@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use printable::Printable;
+
 /// How a scenario went.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -54,13 +56,21 @@ impl fmt::Display for Report {
         };
         writeln!(
             f,
-            "{word} {file}{about} ({count} {steps}, {} ms)",
+            "{word} {}{} ({count} {steps}, {} ms)",
+            Printable(&file),
+            Printable(about),
             self.time().as_millis()
         )?;
         for step in self.steps.iter().filter(|step| !step.failures.is_empty()) {
-            writeln!(f, "     {file}:{}: {}", step.line, step.name)?;
+            writeln!(
+                f,
+                "     {}:{}: {}",
+                Printable(&file),
+                step.line,
+                Printable(&step.name)
+            )?;
             for failure in &step.failures {
-                writeln!(f, "       {failure}")?;
+                writeln!(f, "       {}", Printable(failure))?;
             }
         }
         match self.not_run {
@@ -156,7 +166,7 @@ mod tests {
     fn a_person_reads_where_and_why() {
         assert_eq!(
             report().to_string(),
-            "FAIL a.toml: About. (2 steps, 4 ms)\n     a.toml:3: write \"a\"\n       status: expected 200, got <500>\u{1}\n     \
+            "FAIL a.toml: About. (2 steps, 4 ms)\n     a.toml:3: write \"a\"\n       status: expected 200, got <500>\\u{1}\n     \
              the step after it was not run\n"
         );
     }
