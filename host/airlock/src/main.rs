@@ -7,7 +7,6 @@ mod caching;
 mod call;
 mod check;
 mod cli;
-mod compile;
 mod componentize;
 mod dev;
 mod engine;
@@ -64,7 +63,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("airlock: {}", told(&error));
+            eprintln!("airlock: {}", printable::escape(&told(&error)));
             ExitCode::FAILURE
         }
     }
@@ -107,7 +106,7 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
         Command::Test(args) => succeed(test::run(&args)?),
         Command::New(args) => print(new::run(&args)?),
         Command::Componentize { module, output } => componentize::run(&module, &output),
-        Command::Compile => compile::run(),
+        Command::Compile => airlock_sandbox::compile_child(),
     }
 }
 

@@ -1,33 +1,47 @@
 //! Compiling a guest outside of this process.
 //!
 //! A compiler is the largest and most intricate part of the runtime, and it reads the guest's bytes first. So it runs
-//! in a child process without environment, under limits on memory and time, and leaves nothing behind here. The child
-//! reads the component from its standard input, calls [`compile`](crate::compile) and writes the result to its
-//! standard output; if it cannot, it says why in one line on its standard error and ends with a status other than 0.
+//! in a child process that is confined ([`confinement`]), without environment, under limits on memory and time, and
+//! leaves nothing behind here. The child runs [`compile_child`]: it reads the component from its standard input and writes
+//! the code to its standard output. If it cannot, it says why in one line on its standard error and ends with [`REFUSED`]
+//! if the component is at fault, or with another status if the compiler is.
+
+mod child;
+mod confinement;
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 use crate::engine::COMPILE_DEADLINE;
 use crate::{Error, Result};
 
+pub use child::compile_child;
+
+/// The child's status if it cannot compile the component.
+const REFUSED: u8 = 1;
+/// The child's status if it failed itself: `EX_SOFTWARE` of sysexits.h.
+const FAILED: u8 = 70;
+
 /// Address space of the child.
 const MEMORY: u64 = 4 << 30;
 /// The largest compiled guest that is taken, far above any that is of use.
 const LARGEST: u64 = 512 << 20;
+/// CPU time of the child, in seconds. It may use several cores until [`COMPILE_DEADLINE`].
+const CPU_SECONDS: u64 = 2 * COMPILE_DEADLINE.as_secs();
 /// What is kept of its complaints.
 const LONGEST_COMPLAINT: u64 = 4 << 10;
 
 /// Where guests are compiled.
 #[derive(Debug, Clone)]
 pub enum Compiler {
-    /// In a child process; the command must do what the module's documentation says.
+    /// In a child process, which must run [`compile_child`].
     Child {
         /// The program, such as `/proc/self/exe`.
         program: PathBuf,
@@ -101,32 +115,50 @@ async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
         written.map_err(|error| failed("cannot be written to", error))?;
         return Ok(compiled);
     }
-    let complaint = String::from_utf8_lossy(&complaint);
-    match complaint.lines().rfind(|line| !line.trim().is_empty()) {
-        Some(line) if status.code().is_some() => Err(Error::Compile(line.trim().to_owned())),
-        _ => Err(Error::Compiler {
-            what: format!("ended with {status}; it may have run out of its limits"),
-            source: None,
-        }),
-    }
+    Err(ended(status, &String::from_utf8_lossy(&complaint)))
+}
+
+/// Why a child that did not succeed has ended.
+fn ended(status: ExitStatus, complaint: &str) -> Error {
+    let line = complaint.lines().rfind(|line| !line.trim().is_empty());
+    let line = line.map(|line| line.trim().to_owned());
+    let what = match (status.code(), status.signal(), line) {
+        (Some(code), _, Some(line)) if code == i32::from(REFUSED) => return Error::Compile(line),
+        (Some(_), _, Some(line)) => format!(
+            "failed with an error of its own: {line}; the guest may need something of WebAssembly that this host does not \
+             run, as a component that is composed of several components does"
+        ),
+        (Some(code), _, None) => format!("ended with status {code} and did not say why"),
+        (None, Some(signal), _) if signal == Signal::XCPU.as_raw() => {
+            format!("took more than {CPU_SECONDS} s of CPU time")
+        }
+        (None, Some(signal), _) if signal == Signal::ABORT.as_raw() => {
+            format!(
+                "gave up ({status}), as without memory: it may use {} GiB",
+                MEMORY >> 30
+            )
+        }
+        (None, Some(signal), _) if signal == Signal::KILL.as_raw() => {
+            format!("was killed ({status}), as by a system that is short of memory")
+        }
+        (None, _, _) => format!("crashed ({status})"),
+    };
+    Error::Compiler { what, source: None }
 }
 
 fn limit(child: &Child) -> io::Result<()> {
     let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    let seconds = 2 * COMPILE_DEADLINE.as_secs();
-    for (resource, most) in [
-        (Resource::As, MEMORY),
-        (Resource::Cpu, seconds),
-        (Resource::Core, 0),
+    // The first limit of CPU time is told by a signal of its own, the second kills.
+    for (resource, current, maximum) in [
+        (Resource::As, MEMORY, MEMORY),
+        (Resource::Cpu, CPU_SECONDS, CPU_SECONDS + 1),
+        (Resource::Core, 0, 0),
     ] {
-        prlimit(
-            pid,
-            resource,
-            Rlimit {
-                current: Some(most),
-                maximum: Some(most),
-            },
-        )?;
+        let limit = Rlimit {
+            current: Some(current),
+            maximum: Some(maximum),
+        };
+        prlimit(pid, resource, limit)?;
     }
     Ok(())
 }

@@ -48,7 +48,7 @@ mod turn;
 pub mod types;
 
 pub use account::Usage;
-pub use compiler::Compiler;
+pub use compiler::{Compiler, compile_child};
 pub use contract::CONTRACT_VERSION;
 pub use description::{Description, Needs, Paths};
 pub use engine::compile;

@@ -54,8 +54,97 @@ async fn what_the_compiler_refuses_it_says_why() {
     let mut damaged = component("kv");
     damaged.truncate(damaged.len() / 2);
     match load(child(compiler(), &[]), None, &damaged).await {
-        Err(Error::Compile(reason)) => assert!(reason.contains("cannot be compiled"), "{reason}"),
+        Err(error @ Error::Compile(_)) => {
+            let told = error.to_string();
+            assert!(told.starts_with("cannot be compiled: "), "{told}");
+            assert_eq!(told.matches("cannot be compiled").count(), 1, "{told}");
+        }
         other => panic!("{:?}", other.map(|_| ())),
+    }
+}
+
+/// Two components, one of which passes a text to the other: the code between them has two memories.
+const COMPOSED: &str = r#"(component
+    (component $callee
+        (core module $code
+            (memory (export "memory") 1)
+            (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+            (func (export "f") (param i32 i32)))
+        (core instance $code (instantiate $code))
+        (func (export "f") (param "s" string)
+            (canon lift (core func $code "f") (memory $code "memory") (realloc (func $code "realloc")))))
+    (component $caller
+        (import "f" (func $f (param "s" string)))
+        (core module $memory (memory (export "memory") 1))
+        (core instance $memory (instantiate $memory))
+        (core func $f (canon lower (func $f) (memory $memory "memory")))
+        (core module $code
+            (import "" "f" (func $f (param i32 i32)))
+            (func (export "g") (call $f (i32.const 0) (i32.const 0))))
+        (core instance $code (instantiate $code (with "" (instance (export "f" (func $f))))))
+        (func (export "g") (canon lift (core func $code "g"))))
+    (instance $callee (instantiate $callee))
+    (instance $caller (instantiate $caller (with "f" (func $callee "f"))))
+    (export "g" (func $caller "g")))"#;
+
+#[tokio::test]
+async fn a_panic_of_the_compiler_is_told_in_a_sentence() {
+    let composed = wat::parse_str(COMPOSED).unwrap();
+    let Err(error) = load(child(compiler(), &[]), None, &composed).await else {
+        panic!("it was loaded");
+    };
+    let told = error.to_string();
+    assert!(
+        told.starts_with("the compiler failed with an error of its own: "),
+        "{told}"
+    );
+    assert!(
+        told.contains("multiple memories") && told.contains("composed of several"),
+        "{told}"
+    );
+    assert!(
+        !told.to_lowercase().contains("backtrace") && !told.contains('\n'),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn what_a_compiler_says_cannot_leave_its_line() {
+    let told = failure(shell("cat >/dev/null; printf 'x\\033[2J' >&2; exit 1")).await;
+    assert_eq!(told, "cannot be compiled: x\\u{1b}[2J");
+}
+
+/// The child closes what it inherits once it has given up everything else, and before it reads.
+#[test]
+fn the_child_is_confined_before_it_reads() {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", "exec \"$0\" 9>&1 >/dev/null"])
+        .arg(compiler())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut inherited = child.stdout.take().unwrap();
+    assert_eq!(
+        inherited.read(&mut [0]).unwrap(),
+        0,
+        "it wrote to a file of its parent"
+    );
+    let about = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap();
+    let (status, limits) = (about("status"), about("limits"));
+    drop(child.stdin.take());
+    assert_eq!(
+        child.wait().unwrap().code(),
+        Some(1),
+        "nothing is not a component"
+    );
+    for line in ["NoNewPrivs:\t1", "Seccomp:\t2", "Threads:\t1"] {
+        assert!(status.contains(line), "no {line:?} in {status}");
+    }
+    for line in ["Max open files            0", "Max core file size        0"] {
+        assert!(limits.contains(line), "no {line:?} in {limits}");
     }
 }
 
