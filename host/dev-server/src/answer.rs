@@ -80,6 +80,15 @@ impl Answer {
         }
     }
 
+    /// Keeps a browser from running what the body holds: an engine's own answer may be a page with scripts, and it comes
+    /// from the origin of the page at `/ui`, which knows the token. An engine cannot lift this with headers of its own.
+    pub(crate) fn sandboxed(self) -> Answer {
+        const POLICY: &str =
+            "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+        self.with_header("content-security-policy", POLICY)
+            .with_header("x-content-type-options", "nosniff")
+    }
+
     pub(crate) fn with_header(mut self, name: &'static str, value: &str) -> Answer {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);

@@ -47,6 +47,7 @@ mod cost;
 mod engine;
 mod error;
 mod go;
+mod host;
 mod journal;
 mod leases;
 mod listener;

@@ -20,7 +20,7 @@ use crate::answer::{Answer, Refusal};
 use crate::call::{Call, Head, MAX_BODY, cleaned, is_percent_encoded};
 use crate::core::Core;
 use crate::journal::RequestRecord;
-use crate::{sys, ui};
+use crate::{host, sys, ui};
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
 /// How much of a body is read that nobody asked for, in bytes.
@@ -71,6 +71,9 @@ async fn connection(stream: TcpStream, remote: IpAddr, core: Arc<Core>, stop: Ca
 
 async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> Answer {
     let began = Instant::now();
+    if let Err(refusal) = host::check(request.uri(), request.headers()) {
+        return refusal.into_answer().sandboxed();
+    }
     let path = request.uri().path();
     if !is_percent_encoded(path.as_bytes()) {
         return Answer::bad_request();
@@ -107,7 +110,7 @@ async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> 
     };
     // There are none, as in Vault's open edition, which says the name again all the same.
     answer.headers.extend(namespace.map(|name| (NAMESPACE, name)));
-    answer
+    answer.sandboxed()
 }
 
 enum Ready {

@@ -1,7 +1,8 @@
 //! The page at `/ui`, and what it asks for besides Vault's own API: stored keys and the last requests.
 //!
 //! The page is three files that are part of the program. Its scripts and styles come from here alone, which its
-//! content security policy says too. What it shows needs the token, which the page sends as any caller does.
+//! content security policy says too. What it shows needs the token, which the page sends as any caller does. Engines answer
+//! on the page's origin, so every other answer is [`sandboxed`](Answer::sandboxed).
 
 mod api;
 
@@ -24,7 +25,8 @@ pub(crate) async fn answer(request: Request<Incoming>, core: &Core) -> Answer {
         let name = name.to_owned();
         return api::answer(request, &name, core)
             .await
-            .unwrap_or_else(Refusal::into_answer);
+            .unwrap_or_else(Refusal::into_answer)
+            .sandboxed();
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return Refusal::status(405).into_answer();

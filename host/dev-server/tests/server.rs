@@ -89,6 +89,44 @@ fn it_listens_on_loopback_only_with_a_token_and_where_there_is_room() {
 }
 
 #[test]
+fn an_engines_page_is_sandboxed_on_the_origin_of_the_servers_page() {
+    let dev = Dev::memory();
+    dev.caller.enable("p", "probe");
+    let tuning = json!({"allowed_response_headers": ["Content-Security-Policy", "X-Content-Type-Options"]});
+    dev.caller.write("sys/mounts/p/tune", tuning).ok();
+    let lax = json!({"Content-Security-Policy": "default-src *", "X-Content-Type-Options": "sniff"});
+    let page = json!({
+        "http_status_code": 200, "http_content_type": "text/html",
+        "http_raw_body": "<script>fetch('/ui/api/keys')</script>",
+    });
+    for asked in [
+        json!({"data": page, "headers": lax}),
+        json!({"data": {"a": 1}, "headers": lax}),
+    ] {
+        let answer = dev.caller.write("p/answer", asked).ok();
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{answer:?}");
+        let policy = &answer.headers["content-security-policy"];
+        assert!(
+            policy.contains("default-src 'none'") && policy.ends_with("; sandbox"),
+            "{policy}"
+        );
+    }
+}
+
+#[test]
+fn a_request_that_names_another_host_is_refused() {
+    let dev = Dev::memory();
+    for path in ["sys/health", "sys/mounts", "../ui/", "../ui/api/keys?mount=p"] {
+        let refused = dev.caller.send("GET", path, &[("Host", "evil.example")], "");
+        assert_eq!(refused.status, 421, "{path}: {refused:?}");
+        assert!(refused.text.contains("localhost"), "{refused:?}");
+    }
+    dev.caller
+        .send("GET", "sys/health", &[("Host", "localhost:1")], "")
+        .ok();
+}
+
+#[test]
 fn leases_expire_and_engines_tick_by_the_clock() {
     let clock = Clock::held(SystemTime::UNIX_EPOCH + 500_000 * HOUR);
     let dev = Dev::start(Store::memory().unwrap(), clock.clone());
