@@ -1,8 +1,11 @@
 //! Compiled guests on disk, so that a start need not compile.
 //!
-//! What is in here is run as native code. So the directory must be this user's alone, and is refused otherwise; a file
-//! appears whole or not at all, and carries a digest of itself, since a disk's mistake would be run as well. The name
-//! of a file says what was compiled (the component's digest) and by and for what (wasmtime's compatibility hash).
+//! What is in here is run as native code. So the directory must be this user's alone, and nobody else may be able to put
+//! another one in its place ([`ancestors`]); it is refused otherwise. A file appears whole or not at all, and carries a
+//! digest of itself, since a disk's mistake would be run as well. The name of a file says what was compiled (the
+//! component's digest) and by and for what (wasmtime's compatibility hash).
+
+mod ancestors;
 
 use std::fs::{self, DirBuilder};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
@@ -39,7 +42,8 @@ impl Cache {
         if !metadata.is_dir() {
             return Err(at(&"is a symbolic link or a file; name the directory itself"));
         }
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
+        let user = rustix::process::geteuid().as_raw();
+        if metadata.uid() != user {
             return Err(at(&"belongs to another user, who could put code there"));
         }
         if metadata.mode() & 0o077 != 0 {
@@ -48,6 +52,7 @@ impl Cache {
                 metadata.mode() & 0o777
             )));
         }
+        ancestors::check(directory, user).map_err(|error| at(&error))?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         Ok(Self {
@@ -79,9 +84,18 @@ impl Cache {
 
     /// Keeps what was compiled. A failure is only logged: the guest runs without.
     pub fn put(&self, digest: &str, code: &[u8]) {
-        if let Err(error) = self.write(digest, code).and_then(|()| self.prune()) {
+        if let Err(error) = self.keep(digest, code) {
             tracing::warn!(%error, directory = %self.directory.display(), "a compiled guest cannot be kept on disk");
         }
+    }
+
+    /// Keeps what was compiled.
+    ///
+    /// # Errors
+    /// What the system says, such as that the disk is full. What was there before is still there.
+    pub fn keep(&self, digest: &str, code: &[u8]) -> io::Result<()> {
+        self.write(digest, code)?;
+        self.prune()
     }
 
     fn write(&self, digest: &str, code: &[u8]) -> io::Result<()> {
@@ -140,6 +154,17 @@ mod tests {
         fs::set_permissions(directory.path(), Permissions::from_mode(0o750)).unwrap();
         let error = open(directory.path()).unwrap_err();
         assert!(error.contains("mode 750") && error.contains("700"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_others_could_replace_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let open_to_all = directory.path().join("open");
+        let cache = open_to_all.join("cache");
+        open(&cache).unwrap();
+        fs::set_permissions(&open_to_all, Permissions::from_mode(0o777)).unwrap();
+        let error = open(&cache).unwrap_err();
+        assert!(error.contains("open can be written to by others"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use airlock_storage::Attempt;
 use tokio::sync::Semaphore;
+use wasmtime::component::Component;
 
 use crate::account::{Account, Usage};
 use crate::bindings::EnginePre;
@@ -75,6 +76,10 @@ impl Guest {
 
     pub(crate) fn name(&self) -> Arc<str> {
         self.inner.name.clone()
+    }
+
+    pub(crate) fn component(&self) -> &Component {
+        self.inner.code.component.instance_pre().component()
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {

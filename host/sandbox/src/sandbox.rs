@@ -1,6 +1,6 @@
 //! Loading guests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -91,6 +91,26 @@ impl Sandbox {
             compiler: settings.compiler,
             cache,
         })
+    }
+
+    /// Checks that a guest which was loaded is, or can be, kept in a directory for compiled guests.
+    ///
+    /// # Errors
+    /// [`Error::Cache`] for a directory that cannot be trusted or written to.
+    pub fn check_cache(directory: &Path, guest: &Guest) -> Result<()> {
+        let component = guest.component();
+        let cache = Cache::open(directory, component.engine()).map_err(Error::Cache)?;
+        if cache.get(guest.digest()).is_some() {
+            return Ok(());
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::Cache(format!(
+                "cache directory {}: the compiled guest cannot be kept: {error}",
+                directory.display()
+            ))
+        };
+        let code = component.serialize().map_err(|error| failed(&error))?;
+        cache.keep(guest.digest(), &code).map_err(|error| failed(&error))
     }
 
     /// Compiles a component (or finds it compiled), checks that it is a guest for this host, and has it describe itself.
