@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use airlock_tests::{Output, Server, Storage, airlock, files, run};
+use airlock_tests::{Output, airlock, files, run};
 
 fn guest() -> String {
     files::guest("kv").to_str().unwrap().to_owned()
@@ -79,36 +81,6 @@ fn inspect_refuses_what_is_no_guest_in_one_line() {
 }
 
 #[test]
-fn check_prints_commands_that_register_and_enable() {
-    let check = airlock([
-        "check",
-        &format!("--guest={}", guest()),
-        &format!("--guest-sha256={}", pin()),
-    ]);
-    let commands = check.expect_success("check").stdout;
-    let commands = &commands[commands
-        .find("vault plugin register")
-        .expect("a command that registers")..];
-
-    let server = Server::start("check", Storage::Memory);
-    let script = format!("set -e\nvault() {{ \"$VAULT\" \"$@\"; }}\n{commands}");
-    let output = run(Command::new("sh")
-        .args(["-c", &script])
-        .env("VAULT", files::vault())
-        .env("VAULT_ADDR", server.client().address())
-        .env("VAULT_TOKEN", server.client().token()));
-    output.expect_success(commands);
-    let mounts = server.client().read("sys/mounts").body["data"].clone();
-    let ours = mounts
-        .as_object()
-        .unwrap()
-        .values()
-        .filter(|mount| mount["type"] == "airlock-kv")
-        .count();
-    assert_eq!(ours, 1, "{mounts}");
-}
-
-#[test]
 fn check_says_what_serve_would_refuse() {
     let guest = format!("--guest={}", guest());
     let wrong = format!("--guest-sha256={}", "0".repeat(64));
@@ -148,6 +120,74 @@ fn inspect_and_check_show_what_a_mounts_options_open() {
         assert!(output.stdout.contains(told), "no {told:?}: {}", output.stdout);
     }
     assert!(!output.stdout.contains("-args=--option"), "{}", output.stdout);
+}
+
+#[test]
+fn check_refuses_a_cache_directory_that_serve_would_not_use() {
+    let (guest, pin) = (
+        format!("--guest={}", guest()),
+        format!("--guest-sha256={}", pin()),
+    );
+    let check = |directory: &str| airlock(["check", &guest, &pin, &format!("--cache-dir={directory}")]);
+    assert_one_line(&check("cache"), 1, &["--cache-dir=cache", "absolute"]);
+
+    let directory = tempfile::tempdir().unwrap();
+    let open = directory.path().join("open");
+    let cache = open.join("cache");
+    check(cache.to_str().unwrap()).expect_success("check");
+    fs::set_permissions(&cache, Permissions::from_mode(0o777)).unwrap();
+    assert_one_line(&check(cache.to_str().unwrap()), 1, &["cache", "mode 777", "700"]);
+    fs::set_permissions(&cache, Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+    assert_one_line(
+        &check(cache.to_str().unwrap()),
+        1,
+        &["open", "mode 777", "written to by others"],
+    );
+}
+
+/// A limit on the size of files stands for a disk without room: the memory that a guest starts with fits, its code does not.
+#[test]
+fn check_refuses_a_cache_directory_that_is_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let output = run(Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "limited"])
+        .arg(files::airlock())
+        .args([
+            "check",
+            &format!("--guest={}", guest()),
+            &format!("--guest-sha256={}", pin()),
+        ])
+        .arg(format!("--cache-dir={}", cache.display())));
+    assert_one_line(
+        &output,
+        1,
+        &[cache.to_str().unwrap(), "cannot be kept", "too large"],
+    );
+}
+
+#[test]
+fn check_refuses_to_cache_what_the_guest_does_not() {
+    let output = airlock([
+        "check",
+        &format!("--guest={}", guest()),
+        &format!("--guest-sha256={}", pin()),
+        "--cache=kv/",
+    ]);
+    assert_one_line(&output, 1, &["--cache=kv/", "nothing"]);
+}
+
+/// A description is one line already, which leaves what reorders it.
+#[test]
+fn inspect_shows_no_character_that_reorders_text() {
+    let directory = tempfile::tempdir().unwrap();
+    let hostile = directory.path().join("hostile.wasm");
+    let forged = format!("ok: verified{} ", "\u{202e}".repeat(5));
+    files::alter_guest("kv", &hostile, &[("Keeps one value at each path", &forged)]);
+    let output = airlock(["inspect", hostile.to_str().unwrap()]).expect_success("inspect");
+    assert!(output.stdout.contains(r"ok: verified\u{202e}"), "{output:?}");
+    assert!(!output.stdout.contains('\u{202e}'), "{output:?}");
 }
 
 #[test]

@@ -3,62 +3,84 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use airlock_sandbox::Sandbox;
+use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result, bail};
+use printable::Printable;
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::CheckArgs;
 use crate::engine::Engine;
-use crate::inspect::{escaped, list};
+use crate::inspect::list;
 use crate::special_paths;
 
-/// What to print: the guest, and the commands that register it with the arguments that `check` was given.
+/// What to print: the guest, and the commands that register it with the arguments that `check` was given, mount it, and
+/// upgrade a mount to it.
 pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let CheckArgs { serve: args, options } = args;
-    if args.guest.is_relative() {
-        bail!(
-            "--guest={}: give an absolute path, since Vault starts plugins in a directory of its own",
-            args.guest.display()
-        );
+    check_is_absolute("--guest", &args.guest)?;
+    if let Some(directory) = &args.cache_dir {
+        check_is_absolute("--cache-dir", directory)?;
     }
     let engine = Engine::load(args).await?;
     let description = engine.guest.description();
     let paths = engine.guest.special_paths(&options.options).await?;
     let told = special_paths::check(paths, &engine.unauthenticated)
         .with_context(|| format!("guest {}", args.guest.display()))?;
+    check_cacheable(&args.cache, &description.cacheable)?;
+    if let Some(directory) = &args.cache_dir {
+        // `serve` runs without such a directory and compiles the guest at every start.
+        Sandbox::check_cache(directory, &engine.guest).context("--cache-dir")?;
+    }
     let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let command = program.file_name().unwrap_or_default().to_string_lossy();
+    let (name, version) = (&description.name, &description.version);
     let mut out = format!(
-        "ok: {} {} would be served{}\nwithout token: {}\nneeds sudo: {}\n\nTo register it, with this program in Vault's plugin directory:\n\n",
-        description.name,
-        description.version,
+        "ok: {name} {version} would be served{}\nwithout token: {}\nneeds sudo: {}\n",
         if engine.pinned {
             ""
         } else {
             ", UNPINNED: whatever its file holds will run"
         },
-        list(&escaped(&told.unauthenticated), "nothing"),
-        list(&escaped(&told.root), "nothing"),
+        Printable(list(&told.unauthenticated, "nothing")),
+        Printable(list(&told.root, "nothing")),
     );
-    let command = program.file_name().unwrap_or_default().to_string_lossy();
+    if let Some(versioned) = with_version(&args.guest, version) {
+        let (file, versioned) = (args.guest.display(), versioned.display());
+        let _ = write!(
+            out,
+            "\nAn upgrade and the way back need each build in a file of its own. Before you register this one, consider\n\n  \
+             cp {} {}\n\nand check that file.\n",
+            quoted(&file.to_string()),
+            quoted(&versioned.to_string())
+        );
+    }
     let _ = write!(
         out,
-        "  vault plugin register -sha256={} -command={command} \\\n      -args=serve",
+        "\nTo register it, with this program in Vault's plugin directory:\n\n  \
+         vault plugin register -sha256={} -command={command} -version=v{version} \\\n      -args=serve",
         sha256(&program)?
     );
     for arg in without_options(given) {
         let _ = write!(out, " \\\n      -args={}", quoted(arg));
     }
-    let name = format!("airlock-{}", description.name);
     let _ = write!(
         out,
-        " \\\n      secret {name}\n  vault secrets enable -path={}",
-        description.name
+        " \\\n      secret airlock-{name}\n\nTo mount it at a new path:\n\n  \
+         vault secrets enable -path={name} -plugin-version=v{version}"
     );
     for (key, value) in &options.options {
         let _ = write!(out, " -options={}", quoted(&format!("{key}={value}")));
     }
-    let _ = writeln!(out, " {name}");
+    let _ = write!(
+        out,
+        " airlock-{name}\n\n\
+         To upgrade a mount, here {name}/, from another version; with that version's number, this is the way back too:\n\n  \
+         vault secrets tune -plugin-version=v{version} {name}/\n  \
+         vault write sys/plugins/reload/backend mounts={name}/\n"
+    );
     Ok(out)
 }
 
@@ -70,6 +92,40 @@ fn without_options(given: &[String]) -> impl Iterator<Item = &String> {
         is_value = !is_value && *arg == "--option";
         !is_option
     })
+}
+
+fn check_is_absolute(flag: &str, path: &Path) -> Result<()> {
+    if path.is_relative() {
+        bail!(
+            "{flag}={}: give an absolute path, since Vault starts plugins in a directory of its own",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// Checks that each prefix which the operator lets the host cache has something that the guest lets it cache.
+fn check_cacheable(granted: &[String], cacheable: &[String]) -> Result<()> {
+    let all = Prefixes::from_iter(cacheable);
+    for prefix in granted {
+        if Prefixes::from_iter([prefix]).and(&all) == Prefixes::none() {
+            let cacheable: Vec<_> = cacheable.iter().map(|prefix| format!("{prefix:?}")).collect();
+            bail!(
+                "--cache={prefix}: the guest lets nothing below this prefix be cached, only {}; correct or remove the flag",
+                match cacheable.as_slice() {
+                    [] => "nothing at all".to_owned(),
+                    all => all.join(", "),
+                }
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A guest's file beside this one that has its version in its name; none if this one has it.
+fn with_version(guest: &Path, version: &str) -> Option<PathBuf> {
+    let (stem, extension) = (guest.file_stem()?.to_str()?, guest.extension()?.to_str()?);
+    (!stem.contains(version)).then(|| guest.with_file_name(format!("{stem}-{version}.{extension}")))
 }
 
 fn sha256(path: &Path) -> Result<String> {
@@ -104,5 +160,31 @@ mod tests {
     fn arguments_survive_a_shell() {
         assert_eq!(quoted("--guest=/a/b-1.wasm"), "--guest=/a/b-1.wasm");
         assert_eq!(quoted("--guest=/a b/it's"), r"'--guest=/a b/it'\''s'");
+    }
+
+    #[test]
+    fn a_file_without_its_version_is_given_one() {
+        let named = |file| with_version(Path::new(file), "0.2.0");
+        assert_eq!(named("/a/kv.wasm"), Some("/a/kv-0.2.0.wasm".into()));
+        assert_eq!(named("/a/kv-0.2.0.wasm"), None);
+        assert_eq!(named("/a/v0.2.0-kv.wasm"), None);
+    }
+
+    #[test]
+    fn a_prefix_that_the_guest_lets_nobody_cache_is_refused() {
+        let check = |granted: &str, cacheable: &[&str]| {
+            let cacheable: Vec<_> = cacheable.iter().map(|prefix| (*prefix).to_owned()).collect();
+            check_cacheable(&[granted.to_owned()], &cacheable).map_err(|error| error.to_string())
+        };
+        check("", &["config/"]).unwrap();
+        check("config/", &["config/"]).unwrap();
+        check("config/a", &["config/"]).unwrap();
+        check("config/", &["config/a", "other/"]).unwrap();
+        let told = check("data/", &["config/", "meta/"]).unwrap_err();
+        assert!(
+            told.contains("--cache=data/") && told.contains(r#""config/", "meta/""#),
+            "{told}"
+        );
+        assert!(check("", &[]).unwrap_err().contains("nothing at all"));
     }
 }

@@ -50,7 +50,7 @@ pub enum Command {
     /// Say whether `serve` with the same arguments would work, and how to register it
     ///
     /// Loads and describes the guest exactly as `serve` would, in the same sandbox and under the same limits, without
-    /// a Vault. Prints the commands that register and enable it.
+    /// a Vault. Prints the commands that register it, mount it and upgrade a mount to it.
     Check(CheckArgs),
 
     /// Print what a guest is, what it imports and asks for, and its digest
@@ -169,9 +169,9 @@ Serve a guest to Vault.
 
 Vault starts this command; started by hand it explains itself and ends. Register it with
 
-  vault plugin register -sha256=<of the airlock binary> -command=airlock \\
-      -args=serve -args=--guest=/path/kv.wasm -args=--guest-sha256=<of the guest> secret airlock-kv
-  vault secrets enable -path=demo airlock-kv
+  vault plugin register -sha256=<of the airlock binary> -command=airlock -version=v0.1.0 \\
+      -args=serve -args=--guest=/path/kv-0.1.0.wasm -args=--guest-sha256=<of the guest> secret airlock-kv
+  vault secrets enable -path=demo -plugin-version=v0.1.0 airlock-kv
 
 Every request runs in a fresh instance of the guest, under the limits below. A request that exceeds one fails alone, \
 with an error that names the limit and its flag.";
@@ -194,7 +194,8 @@ pub struct ServeArgs {
     pub unpinned: bool,
 
     /// Keep compiled guests in this directory, so that a start need not compile (50 ms for a small guest). Whoever can
-    /// write there can run code in this process, whatever the pins say: it must be this user's alone
+    /// write there can run code in this process, whatever the pins say: it must be this user's alone, and so that nobody
+    /// else can replace it or a directory above it
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
