@@ -146,6 +146,7 @@ pub fn load(path: &Path, limits: &LimitArgs) -> Result<Guest> {
         &component,
         engine::user_cache(),
         engine::limits(limits),
+        engine::process_memory(limits),
     ))??;
     Ok(guest.into())
 }

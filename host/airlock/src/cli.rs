@@ -307,9 +307,15 @@ impl FromStr for MountArg {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Linear memory and tables of one request, in MiB
+    /// Memory of one request, in MiB: of its instance, and of what the host holds for it (the request, writes until the
+    /// commit, the answer)
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub memory_mib: u32,
+
+    /// Memory of all requests of this process together, in MiB; a request that finds too little waits, then gets 429
+    /// [default: a quarter of the machine's, or of what its control group may use, and 128 at least]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub process_memory_mib: Option<u32>,
 
     /// CPU time of one request, over all its attempts, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]

@@ -143,7 +143,8 @@ impl Guests {
 
     async fn engine(&self, path: &std::path::Path) -> Result<Engine> {
         let component = read_guest(path)?;
-        let guest = engine::load(path, &component, self.cache.clone(), engine::limits(&self.limits)).await?;
+        let (limits, memory) = (engine::limits(&self.limits), engine::process_memory(&self.limits));
+        let guest = engine::load(path, &component, self.cache.clone(), limits, memory).await?;
         // Whatever the guest may have cached is cached, so that its author sees the costs of production, and what it serves
         // without a token is served.
         let cacheable = guest.description().cacheable.iter().collect();

@@ -31,7 +31,15 @@ impl Engine {
         };
         let component = trust.read(&args.guest)?;
         let cache = args.cache_dir.clone();
-        let guest = load(&args.guest, &component, cache, limits(&args.limits)).await?;
+        let limits = &args.limits;
+        let guest = load(
+            &args.guest,
+            &component,
+            cache,
+            self::limits(limits),
+            process_memory(limits),
+        )
+        .await?;
         Ok(Self {
             guest,
             cacheable: Prefixes::from_iter(&args.cache),
@@ -41,14 +49,25 @@ impl Engine {
     }
 }
 
-/// Loads a guest's bytes in a sandbox of its own.
-pub async fn load(path: &Path, component: &[u8], cache: Option<PathBuf>, limits: Limits) -> Result<Guest> {
+/// Loads a guest's bytes in a sandbox of its own. `memory_bytes` is what all its requests together may hold; None: the
+/// sandbox's default.
+pub async fn load(
+    path: &Path,
+    component: &[u8],
+    cache: Option<PathBuf>,
+    limits: Limits,
+    memory_bytes: Option<u64>,
+) -> Result<Guest> {
     let sandbox = |cache| {
         let compiler = Compiler::Child {
             program: this_program(),
             arguments: vec!["compile".into()],
         };
-        Sandbox::new(SandboxSettings { compiler, cache })
+        Sandbox::new(SandboxSettings {
+            compiler,
+            cache,
+            memory_bytes,
+        })
     };
     let sandbox = match sandbox(cache) {
         Err(airlock_sandbox::Error::Cache(reason)) => {
@@ -81,6 +100,11 @@ pub fn limits(args: &LimitArgs) -> Limits {
         queue: args.queue,
         start: milliseconds(args.start_ms),
     }
+}
+
+/// What the command line lets all requests together hold, in bytes.
+pub fn process_memory(args: &LimitArgs) -> Option<u64> {
+    args.process_memory_mib.map(|mib| u64::from(mib) << 20)
 }
 
 /// This very program, though the file it was started from may have been replaced.

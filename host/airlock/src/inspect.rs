@@ -23,7 +23,7 @@ pub async fn run(path: &Path, options: &[(String, String)]) -> Result<String> {
         storage_operations: u32::MAX,
         ..Limits::default()
     };
-    let guest = engine::load(path, &component, None, limits).await?;
+    let guest = engine::load(path, &component, None, limits, Some(u64::MAX)).await?;
     let paths = guest.special_paths(options).await?;
     Ok(describe(&guest, &paths, component.len()))
 }

@@ -26,6 +26,7 @@ async fn main() {
     let sandbox = Sandbox::new(SandboxSettings {
         compiler: Compiler::InProcess,
         cache: None,
+        memory_bytes: None,
     })
     .unwrap();
 

@@ -4,12 +4,15 @@
 //! instances, the host's side of each import, and the task that polls them. It outlives them, so that the answer can
 //! say what was used also when the request was given up in the middle.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::limits::{Exceeded, Limit, Limits};
+use crate::memory::{ProcessMemory, RequestMemory, Reservation};
 use crate::ticker::TICK;
 
 /// What a request used.
@@ -19,7 +22,7 @@ pub struct Usage {
     pub cpu: Duration,
     /// From arrival to answer.
     pub wall: Duration,
-    /// The most memory, tables included, that an instance had.
+    /// The most bytes that were held for the request at once: memory and tables of its instance, and what the host held.
     pub memory_bytes: u64,
     /// Calls of `storage`, `scratch` and `system`.
     pub storage_operations: u32,
@@ -34,44 +37,60 @@ pub struct Usage {
 }
 
 pub(crate) struct Account {
-    pub guest: std::sync::Arc<str>,
+    pub guest: Arc<str>,
     pub limits: Limits,
+    /// All memory that is held for the request.
+    pub memory: Arc<RequestMemory>,
+    /// The request and the answer, of [`memory`](Self::memory).
+    messages: Mutex<Messages>,
     /// Which limit bounds the time: `Wall`, or `Start` for what Vault waits for.
     time: Limit,
     opened: Instant,
     pub deadline: Instant,
     cpu_budget: Duration,
-    /// Nanoseconds used by polls that have ended.
+    /// Nanoseconds that are charged.
     cpu: AtomicU64,
-    /// When the poll that is going on began, by the clock that `by_thread` says; `IDLE` if none is.
+    /// From when on the current poll is not charged yet, by the clock that `by_thread` says; `IDLE` between polls.
     polled_at: AtomicU64,
     /// Whether polls are timed by the thread's CPU time. That is exact also on a busy machine, but asking for it is a
-    /// system call, which a request of some microseconds should not pay for: so it is asked for once a request has run
-    /// for some ticks.
+    /// system call, which a request of some microseconds should not pay for: see [`EXACT_AFTER`].
     by_thread: AtomicBool,
-    /// Epoch ticks that found the guest running.
-    ticks: AtomicU32,
-    memory: AtomicU64,
+    /// The current poll has lasted for a tick: the guest should yield.
+    overdue: AtomicBool,
+    /// How often the guest yielded.
+    yields: AtomicU32,
+    /// The rest of the request is long, whatever it has used so far.
+    long: AtomicBool,
     operations: AtomicU32,
     transferred: AtomicU64,
     log_lines: AtomicU32,
     attempts: AtomicU32,
     /// What the transactions that have ended cost.
-    storage: parking_lot::Mutex<airlock_storage::Usage>,
+    storage: Mutex<airlock_storage::Usage>,
     /// A commit is under way and must not be given up.
     committing: AtomicBool,
     /// Something is stored, so the request must not be run again.
     committed: AtomicBool,
 }
 
+#[derive(Default)]
+struct Messages {
+    request: Option<Reservation>,
+    answer: Option<Reservation>,
+}
+
 const IDLE: u64 = u64::MAX;
 
-/// Ticks after which CPU time is taken exactly.
-const EXACT_TICKS: u32 = 2;
+/// CPU time after which a request is timed by its thread's clock.
+const EXACT_AFTER: Duration = Duration::from_millis(2);
+
+/// What a poll is charged at most by the other clock. Guests yield at every tick, so one that seems to have taken several
+/// was suspended, by the kernel's scheduler or with the whole machine: that time is not the guest's.
+const MOST_INEXACT: Duration = Duration::from_millis(4);
 
 impl Account {
     /// For a request: `limit` is [`Limit::Wall`]. For what Vault waits for: [`Limit::Start`].
-    pub fn open(guest: std::sync::Arc<str>, limits: Limits, limit: Limit) -> Self {
+    pub fn open(guest: Arc<str>, limits: Limits, limit: Limit, memory: &ProcessMemory) -> Self {
         let opened = Instant::now();
         let (wall, cpu) = match limit {
             Limit::Start => (limits.start, limits.start),
@@ -79,6 +98,8 @@ impl Account {
         };
         Self {
             guest,
+            memory: memory.for_request(&limits),
+            messages: Mutex::default(),
             limits,
             time: limit,
             opened,
@@ -87,13 +108,14 @@ impl Account {
             cpu: AtomicU64::new(0),
             polled_at: AtomicU64::new(IDLE),
             by_thread: AtomicBool::new(false),
-            ticks: AtomicU32::new(0),
-            memory: AtomicU64::new(0),
+            overdue: AtomicBool::new(false),
+            yields: AtomicU32::new(0),
+            long: AtomicBool::new(false),
             operations: AtomicU32::new(0),
             transferred: AtomicU64::new(0),
             log_lines: AtomicU32::new(0),
             attempts: AtomicU32::new(0),
-            storage: parking_lot::Mutex::default(),
+            storage: Mutex::default(),
             committing: AtomicBool::new(false),
             committed: AtomicBool::new(false),
         }
@@ -111,63 +133,120 @@ impl Account {
     /// Nanoseconds by the clock that times polls.
     fn now(&self) -> u64 {
         if self.by_thread.load(Relaxed) {
-            let time = clock_gettime(ClockId::ThreadCPUTime);
-            return time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
+            thread_time()
+        } else {
+            nanoseconds(self.opened.elapsed())
         }
-        // 584 years fit.
-        self.opened.elapsed().as_nanos() as u64
     }
 
     pub fn poll_begins(&self) {
-        self.by_thread.store(self.ticks() >= EXACT_TICKS, Relaxed);
+        self.overdue.store(false, Relaxed);
+        self.by_thread
+            .store(self.cpu.load(Relaxed) >= nanoseconds(EXACT_AFTER), Relaxed);
         self.polled_at.store(self.now(), Relaxed);
     }
 
     /// Charges the poll.
     pub fn poll_ends(&self) {
-        let charge = self.running();
+        self.charge(self.now());
         self.polled_at.store(IDLE, Relaxed);
-        self.cpu.fetch_add(charge, Relaxed);
     }
 
-    /// What the poll that is going on counts for so far.
-    fn running(&self) -> u64 {
-        match self.polled_at.load(Relaxed) {
-            IDLE => 0,
-            since => self.charge(since, self.now()),
-        }
+    /// Charges what the current poll has used until now.
+    fn charge(&self, now: u64) {
+        self.cpu.fetch_add(self.uncharged(now), Relaxed);
+        self.polled_at.store(now, Relaxed);
     }
 
-    /// Guests yield at every tick, so one that seems to have taken several was suspended, by the kernel's scheduler or
-    /// with the whole machine, if the clock is one that goes on then: that time is not the guest's.
-    fn charge(&self, from: u64, to: u64) -> u64 {
-        const MOST: u64 = 4 * TICK.as_nanos() as u64;
-        let spent = to.saturating_sub(from);
+    /// Nanoseconds that the current poll has used and is not charged for yet.
+    fn uncharged(&self, now: u64) -> u64 {
+        let since = match self.polled_at.load(Relaxed) {
+            IDLE => return 0,
+            since => since,
+        };
+        let used = now.saturating_sub(since);
         if self.by_thread.load(Relaxed) {
-            spent
+            used
         } else {
-            spent.min(MOST)
+            used.min(nanoseconds(MOST_INEXACT))
         }
     }
 
     fn cpu_used(&self) -> Duration {
-        Duration::from_nanos(self.cpu.load(Relaxed) + self.running())
+        Duration::from_nanos(self.cpu.load(Relaxed) + self.uncharged(self.now()))
     }
 
-    /// The epoch moved on while the guest ran. Says how often it has, or that the CPU budget is used up.
-    pub fn tick(&self) -> Result<u32, Exceeded> {
-        if self.cpu_used() > self.cpu_budget {
-            return Err(self.exceeded(if self.time == Limit::Start {
-                Limit::Start
-            } else {
-                Limit::Cpu
+    /// CPU time of the polls that have ended.
+    pub fn cpu_of_polls(&self) -> Duration {
+        Duration::from_nanos(self.cpu.load(Relaxed))
+    }
+
+    /// Times the rest of the current poll exactly: what comes may take long without a look at the time.
+    pub fn time_exactly(&self) {
+        if self.by_thread.load(Relaxed) || self.polled_at.load(Relaxed) == IDLE {
+            return;
+        }
+        self.charge(self.now());
+        self.by_thread.store(true, Relaxed);
+        self.polled_at.store(thread_time(), Relaxed);
+    }
+
+    /// Whether the request may go on: it has time and CPU time left. Asked before each call of the guest to the host, and
+    /// at each tick, so that whatever the guest does, it is asked often.
+    pub fn check_time(&self) -> Result<(), Exceeded> {
+        let elapsed = nanoseconds(self.opened.elapsed());
+        if elapsed >= nanoseconds(self.deadline - self.opened) {
+            return Err(self.too_late());
+        }
+        let by_thread = self.by_thread.load(Relaxed);
+        let now = if by_thread { thread_time() } else { elapsed };
+        let poll = self.uncharged(now);
+        let used = self.cpu.load(Relaxed) + poll;
+        if poll >= nanoseconds(TICK) {
+            self.overdue.store(true, Relaxed);
+        }
+        if !by_thread && poll >= nanoseconds(EXACT_AFTER) {
+            self.time_exactly();
+        }
+        if used > nanoseconds(self.cpu_budget) {
+            return Err(self.exceeded(match self.time {
+                Limit::Start => Limit::Start,
+                _ => Limit::Cpu,
             }));
         }
-        Ok(self.ticks.fetch_add(1, Relaxed) + 1)
+        Ok(())
     }
 
-    pub fn ticks(&self) -> u32 {
-        self.ticks.load(Relaxed)
+    /// Whether the guest should yield, in a call to the host. It then does, and this counts it.
+    pub fn should_yield(&self) -> bool {
+        let overdue = self.overdue.swap(false, Relaxed);
+        if overdue {
+            self.yielded();
+        }
+        overdue
+    }
+
+    /// The guest, or the host for it, has worked for some time and yields: checks whether it may go on, and counts it.
+    pub fn tick(&self) -> Result<(), Exceeded> {
+        self.yielded();
+        self.check_time()
+    }
+
+    fn yielded(&self) {
+        self.yields.fetch_add(1, Relaxed);
+    }
+
+    pub fn yields(&self) -> u32 {
+        self.yields.load(Relaxed)
+    }
+
+    /// The rest of the request will take long, so it should not run where others wait for it.
+    pub fn becomes_long(&self) {
+        self.long.store(true, Relaxed);
+    }
+
+    pub fn is_long(&self) -> bool {
+        self.long.load(Relaxed)
     }
 
     /// One call of storage, scratch or system.
@@ -190,6 +269,13 @@ impl Account {
         Ok(())
     }
 
+    /// How many more bytes may move.
+    pub fn transfer_left(&self) -> u64 {
+        self.limits
+            .transfer_bytes
+            .saturating_sub(self.transferred.load(Relaxed))
+    }
+
     /// One log line: whether it may go out, and whether it is the first that may not.
     pub fn log_line(&self) -> LogLine {
         match self.log_lines.fetch_add(1, Relaxed) {
@@ -202,12 +288,28 @@ impl Account {
         }
     }
 
-    pub fn memory(&self, bytes: u64) {
-        self.memory.fetch_max(bytes, Relaxed);
+    /// An attempt begins: the answer of the one before, if any, is gone.
+    pub fn attempt(&self) {
+        self.messages.lock().answer = None;
+        self.attempts.fetch_add(1, Relaxed);
     }
 
-    pub fn attempt(&self) {
-        self.attempts.fetch_add(1, Relaxed);
+    /// Holds the memory of the request itself, once for all its attempts.
+    pub async fn hold_request(&self, bytes: u64) -> Result<(), Exceeded> {
+        if self.messages.lock().request.is_some() {
+            return Ok(());
+        }
+        let held = self.memory.reserve(bytes).await?;
+        self.messages.lock().request = Some(held);
+        Ok(())
+    }
+
+    /// Charges an answer, and holds its memory until the request ends or is run again.
+    pub async fn hold_answer(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.transfer(bytes)?;
+        let held = self.memory.reserve(bytes as u64).await?;
+        self.messages.lock().answer = Some(held);
+        Ok(())
     }
 
     /// What a transaction that has ended cost.
@@ -237,7 +339,7 @@ impl Account {
         Usage {
             cpu: self.cpu_used(),
             wall: self.opened.elapsed(),
-            memory_bytes: self.memory.load(Relaxed),
+            memory_bytes: self.memory.peak(),
             storage_operations: self.operations.load(Relaxed),
             storage: *self.storage.lock(),
             transfer_bytes: self.transferred.load(Relaxed),
@@ -254,6 +356,17 @@ impl airlock_storage::Budget for Account {
     }
 }
 
+/// The CPU time of this thread, in nanoseconds.
+fn thread_time() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// 584 years fit.
+fn nanoseconds(duration: Duration) -> u64 {
+    duration.as_nanos() as u64
+}
+
 /// See [`Account::log_line`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum LogLine {
@@ -267,7 +380,13 @@ mod tests {
     use super::*;
 
     fn account(limits: Limits) -> Account {
-        Account::open("test".into(), limits, Limit::Wall)
+        Account::open("test".into(), limits, Limit::Wall, &ProcessMemory::new(1 << 30))
+    }
+
+    /// Uses CPU time of this thread.
+    fn burn(time: Duration) {
+        let until = thread_time() + nanoseconds(time);
+        while thread_time() < until {}
     }
 
     #[test]
@@ -291,6 +410,7 @@ mod tests {
         });
         assert!(account.transfer(60).is_ok());
         assert_eq!(account.transfer(60).unwrap_err().limit, Limit::Transfer);
+        assert_eq!(account.transfer_left(), 40);
         assert!(account.transfer(40).is_ok());
         assert_eq!(account.usage().transfer_bytes, 100);
         assert!(account.transfer(usize::MAX).is_err());
@@ -313,39 +433,65 @@ mod tests {
     #[test]
     fn a_suspended_machine_is_not_charged_to_the_guest() {
         let account = account(Limits::default());
-        assert_eq!(account.charge(0, 3_000_000), 3_000_000);
-        assert_eq!(account.charge(0, 60_000_000_000), 4 * TICK.as_nanos() as u64);
+        account.polled_at.store(0, Relaxed);
+        assert_eq!(account.uncharged(3_000_000), 3_000_000);
+        assert_eq!(account.uncharged(60_000_000_000), nanoseconds(MOST_INEXACT));
     }
 
     #[test]
     fn cpu_is_charged_while_it_is_used_and_then_refused() {
         let account = account(Limits {
-            cpu: Duration::ZERO,
+            cpu: Duration::from_millis(1),
             ..Limits::default()
         });
         account.poll_begins();
-        while account.cpu_used() == Duration::ZERO {}
-        assert_eq!(account.tick().unwrap_err().limit, Limit::Cpu);
+        assert_eq!(account.check_time(), Ok(()));
+        burn(Duration::from_millis(3));
+        assert_eq!(account.check_time().unwrap_err().limit, Limit::Cpu);
         account.poll_ends();
-        assert!(account.usage().cpu > Duration::ZERO);
+        assert!(account.usage().cpu > Duration::from_millis(1));
     }
 
     #[test]
-    fn a_long_request_is_charged_by_its_thread_s_time() {
+    fn one_long_poll_is_charged_in_full() {
         let account = account(Limits::default());
-        for _ in 0..EXACT_TICKS {
-            account.tick().unwrap();
+        account.poll_begins();
+        for _ in 0..20 {
+            burn(Duration::from_millis(3));
+            account.check_time().unwrap();
         }
+        assert!(account.should_yield() && !account.should_yield());
+        account.poll_ends();
+        assert!(account.usage().cpu >= Duration::from_millis(57));
+    }
+
+    #[test]
+    fn a_request_past_its_deadline_may_not_go_on() {
+        let account = account(Limits {
+            wall: Duration::ZERO,
+            ..Limits::default()
+        });
+        assert_eq!(account.check_time().unwrap_err().limit, Limit::Wall);
+    }
+
+    #[test]
+    fn a_long_request_is_charged_by_its_threads_time() {
+        let account = account(Limits::default());
+        account.poll_begins();
+        burn(EXACT_AFTER);
+        account.poll_ends();
+        let before = account.usage().cpu;
         account.poll_begins();
         std::thread::sleep(Duration::from_millis(20));
         account.poll_ends();
         assert!(
-            account.usage().cpu < Duration::from_millis(10),
+            account.usage().cpu - before < Duration::from_millis(10),
             "sleeping was charged"
         );
         account.poll_begins();
         let before = account.usage().cpu;
-        while account.usage().cpu == before {}
+        burn(Duration::from_micros(10));
         account.poll_ends();
+        assert!(account.usage().cpu > before);
     }
 }

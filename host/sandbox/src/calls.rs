@@ -97,6 +97,17 @@ impl Call for HandleRequest {
             .call_handle_request(store, &self.0)
             .await
     }
+
+    fn asked_bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    fn answered_bytes(answer: &Self::Answer) -> usize {
+        match answer {
+            Ok(response) => response.as_ref().map_or(0, Response::bytes),
+            Err(error) => error.bytes(),
+        }
+    }
 }
 
 impl Transact for HandleRequest {
@@ -155,6 +166,14 @@ impl Call for CheckExistence {
             .airlock_engine_backend()
             .call_check_existence(store, &self.0)
             .await
+    }
+
+    fn asked_bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    fn answered_bytes(answer: &Self::Answer) -> usize {
+        answer.as_ref().map_or_else(Error::bytes, |_| 0)
     }
 }
 

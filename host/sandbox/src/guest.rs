@@ -269,7 +269,12 @@ impl Guest {
 impl Code {
     /// Calls an export that gets no session.
     pub(crate) async fn call_static<C: Call>(&self, name: Arc<str>, call: C) -> Result<C::Answer> {
-        let account = Arc::new(Account::open(name, self.limits.clone(), Limit::Start));
+        let account = Arc::new(Account::open(
+            name,
+            self.limits.clone(),
+            Limit::Start,
+            &self.shared.memory,
+        ));
         let slot = self.shared.slot(account.deadline).await?;
         let (component, account_) = (self.component.clone(), account.clone());
         let work = Work::new(account.clone(), self.shared.ticker.run(), async move {

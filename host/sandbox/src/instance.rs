@@ -5,19 +5,32 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use wasmtime::component::Linker;
 use wasmtime::{
-    AsContextMut as _, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace,
+    AsContextMut as _, CallHook, ResourceLimiterAsync, Store, StoreContextMut, Trap, UpdateDeadline,
+    WasmBacktrace,
 };
 
 use crate::account::Account;
 use crate::bindings::{Engine as Guest, EnginePre};
 use crate::limits::{Exceeded, Limit};
+use crate::memory::Reservation;
 use crate::session::Session;
 use crate::{Error, Result};
 
 /// Functions shown of a trap.
 const SHOWN_FUNCTIONS: usize = 6;
+
+/// Bytes that a guest may hand over beyond what it may yet move, so that an import can refuse them and say why, and the
+/// guest can tell its caller.
+const TO_BE_REFUSED: u64 = 1 << 20;
+
+/// What a transaction takes to keep one thing beside its bytes.
+const KEPT: u64 = 128;
+
+/// Bytes of an answer that takes long to check. Others should not wait for that.
+const LONG_ANSWER: usize = 256 << 10;
 
 /// What the store of an instance holds.
 pub(crate) struct State {
@@ -25,12 +38,40 @@ pub(crate) struct State {
     /// None for `describe` and `special-paths`, which may call nothing.
     session: Option<Session>,
     memory: Memory,
+    /// What the current call to the host took from the guest and gives it.
+    call: Reservation,
 }
 
 impl State {
     /// The session, for an import; an error for a guest that calls it where it may not.
     pub fn session(&mut self, import: &'static str) -> wasmtime::Result<&mut Session> {
         self.session.as_mut().ok_or_else(|| Stop::Import(import).into())
+    }
+
+    /// What every import begins with: holds what it was handed until it returns, and lets others run if the guest has kept
+    /// them waiting. A guest that calls imports in a row, without a loop, meets no tick.
+    pub async fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.hold(bytes).await?;
+        if self.account.should_yield() {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// The session, for an import that hands it so many bytes to keep until the transaction ends.
+    pub async fn keep(&mut self, import: &'static str, bytes: usize) -> wasmtime::Result<&mut Session> {
+        let memory = self.account.memory.clone();
+        let session = self.session(import)?;
+        session
+            .hold(&memory, bytes as u64 + KEPT)
+            .await
+            .map_err(Stop::from)?;
+        Ok(session)
+    }
+
+    /// Holds what is on its way to or from the guest until the current call to the host returns.
+    pub async fn hold(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        Ok(self.call.add(bytes as u64).await.map_err(Stop::from)?)
     }
 }
 
@@ -64,6 +105,16 @@ pub(crate) trait Call: Send + Sync + 'static {
         guest: &Guest,
         store: &mut Store<State>,
     ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
+
+    /// Bytes of what the guest is asked.
+    fn asked_bytes(&self) -> usize {
+        0
+    }
+
+    /// Bytes of what it answered.
+    fn answered_bytes(_answer: &Self::Answer) -> usize {
+        0
+    }
 }
 
 /// Makes an instance and calls it. The session comes back if the call came to an end, whatever the guest answered.
@@ -73,33 +124,50 @@ pub(crate) async fn call<C: Call>(
     session: Option<Session>,
     call: &C,
 ) -> Result<(C::Answer, Option<Session>)> {
-    let memory = Memory {
-        limit: account.limits.memory_bytes,
-        ..Memory::default()
-    };
     let mut store = Store::new(
         guest.engine(),
         State {
             account: account.clone(),
             session,
-            memory,
+            memory: Memory {
+                reservation: Reservation::of(&account.memory),
+                refused: false,
+            },
+            call: Reservation::of(&account.memory),
         },
     );
-    store.limiter(|state| &mut state.memory);
-    store.set_hostcall_fuel(usize::try_from(account.limits.transfer_bytes).unwrap_or(usize::MAX));
+    store.limiter_async(|state| &mut state.memory);
+    store.call_hook(on_call);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(on_tick);
-    let result = match guest.instantiate_async(&mut store).await {
-        Ok(instance) => call.invoke(&instance, &mut store).await,
-        Err(error) => Err(error),
+    let called = async {
+        account
+            .hold_request(call.asked_bytes() as u64)
+            .await
+            .map_err(Stop::from)?;
+        let instance = guest.instantiate_async(&mut store).await?;
+        let answer = call.invoke(&instance, &mut store).await?;
+        account
+            .hold_answer(C::answered_bytes(&answer))
+            .await
+            .map_err(Stop::from)?;
+        Ok(answer)
     };
-    let result = result.map_err(|error| explain(&error, store.data()));
+    let result = called.await.map_err(|error| explain(&error, store.data()));
+    // The instance goes here.
     let state = store.into_data();
-    account.memory(state.memory.peak);
+    let session = state.session;
     match result {
-        Ok(answer) => Ok((answer, state.session)),
+        Ok(answer) => {
+            if C::answered_bytes(&answer) > LONG_ANSWER {
+                account.becomes_long();
+                tokio::task::yield_now().await;
+                account.time_exactly();
+            }
+            Ok((answer, session))
+        }
         Err(error) => {
-            if let Some(session) = state.session {
+            if let Some(session) = session {
                 account.transaction_ended(session.transaction.usage());
                 if matches!(error, Error::Trap { .. }) && session.is_overtaken() {
                     return Err(airlock_storage::Error::Conflict.into());
@@ -107,6 +175,36 @@ pub(crate) async fn call<C: Call>(
             }
             Err(error)
         }
+    }
+}
+
+/// Called whenever the guest calls the host or returns to it, before wasmtime copies what the guest hands over: the one
+/// place that a guest cannot get around by calling imports in a row.
+fn on_call(mut store: StoreContextMut<'_, State>, call: CallHook) -> wasmtime::Result<()> {
+    match call {
+        CallHook::CallingHost => {
+            store.data().account.check_time().map_err(Stop::from)?;
+            limit_copying(store);
+        }
+        CallHook::ReturningFromHost => store.data_mut().call.clear(),
+        CallHook::ReturningFromWasm => limit_copying(store),
+        CallHook::CallingWasm => {}
+    }
+    Ok(())
+}
+
+/// Lets the guest hand over what the request may yet move and hold, and no more.
+fn limit_copying(mut store: StoreContextMut<'_, State>) {
+    let (bytes, _) = may_copy(&store.data().account);
+    store.set_hostcall_fuel(usize::try_from(bytes).unwrap_or(usize::MAX));
+}
+
+/// How many bytes may be copied from the guest at once, and which limit says so.
+fn may_copy(account: &Account) -> (u64, Limit) {
+    let movable = account.transfer_left().saturating_add(TO_BE_REFUSED);
+    match account.memory.left() {
+        left if left < movable => (left, Limit::Memory),
+        _ => (movable, Limit::Transfer),
     }
 }
 
@@ -118,9 +216,15 @@ fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDead
 /// The error of a call, as this crate tells it.
 fn explain(error: &wasmtime::Error, state: &State) -> Error {
     let guest = state.account.guest.clone();
-    let limit = |exceeded| Error::Limit {
-        guest: guest.clone(),
-        exceeded,
+    let limit = |exceeded: Exceeded| match exceeded.limit {
+        Limit::ProcessMemory => Error::Busy {
+            guest: guest.clone(),
+            exceeded,
+        },
+        _ => Error::Limit {
+            guest: guest.clone(),
+            exceeded,
+        },
     };
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
@@ -141,7 +245,8 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
     let root = error.root_cause().to_string();
     // wasmtime keeps the type of this error to itself.
     if root.contains("fuel allocated for hostcalls") {
-        return limit(state.account.exceeded(Limit::Transfer));
+        let (_, exceeded) = may_copy(&state.account);
+        return limit(state.account.exceeded(exceeded));
     }
     let functions = error
         .downcast_ref::<WasmBacktrace>()
@@ -180,77 +285,88 @@ fn is_library(name: &str) -> bool {
         .any(|path| name.trim_start_matches(['<', '&']).starts_with(path))
 }
 
-/// Keeps an instance's memory and tables, together, below a limit.
-#[derive(Default)]
+/// Reserves an instance's memory and tables.
 struct Memory {
-    limit: u64,
-    used: u64,
-    peak: u64,
+    reservation: Reservation,
     /// For the limit's sake; what is over the guest's own declared maximum is its own affair.
     refused: bool,
 }
 
 impl Memory {
-    fn grow(&mut self, current: u64, desired: u64, maximum: Option<u64>) -> bool {
-        let used = self.used.saturating_sub(current).saturating_add(desired);
+    async fn grow(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
-            return false;
+            return Ok(false);
         }
-        if used > self.limit {
-            self.refused = true;
-            return false;
+        match self.reservation.add(desired.saturating_sub(current) as u64).await {
+            Ok(()) => Ok(true),
+            Err(exceeded) if exceeded.limit == Limit::Memory => {
+                self.refused = true;
+                Ok(false)
+            }
+            Err(exceeded) => Err(Stop::from(exceeded).into()),
         }
-        self.used = used;
-        self.peak = self.peak.max(used);
-        true
     }
 }
 
-impl ResourceLimiter for Memory {
-    fn memory_growing(
+#[async_trait]
+impl ResourceLimiterAsync for Memory {
+    async fn memory_growing(
         &mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(self.grow(current as u64, desired as u64, maximum.map(|bytes| bytes as u64)))
+        self.grow(current, desired, maximum).await
     }
 
-    fn table_growing(
+    async fn table_growing(
         &mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let bytes = |elements: usize| elements as u64 * 8;
-        Ok(self.grow(bytes(current), bytes(desired), maximum.map(bytes)))
+        let bytes = |elements: usize| elements.saturating_mul(8);
+        self.grow(bytes(current), bytes(desired), maximum.map(bytes))
+            .await
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
+    use crate::memory::ProcessMemory;
 
-    #[test]
-    fn memory_and_tables_share_one_limit() {
-        let mut memory = Memory {
-            limit: 1000,
-            ..Memory::default()
+    fn memory(limit: u64) -> Memory {
+        let limits = Limits {
+            memory_bytes: limit,
+            ..Limits::default()
         };
-        assert!(memory.memory_growing(0, 600, None).unwrap());
-        assert!(memory.table_growing(0, 50, None).unwrap());
-        assert!(!memory.refused);
-        assert!(!memory.table_growing(50, 51, None).unwrap());
-        assert!(memory.refused && memory.peak == 1000);
+        Memory {
+            reservation: Reservation::of(&ProcessMemory::new(1 << 30).for_request(&limits)),
+            refused: false,
+        }
     }
 
-    #[test]
-    fn a_guests_own_maximum_is_not_the_limit() {
-        let mut memory = Memory {
-            limit: 1000,
-            ..Memory::default()
-        };
-        assert!(!memory.memory_growing(0, 600, Some(500)).unwrap());
+    #[tokio::test]
+    async fn memory_and_tables_share_one_limit() {
+        let mut memory = memory(1000);
+        assert!(memory.memory_growing(0, 600, None).await.unwrap());
+        assert!(memory.table_growing(0, 50, None).await.unwrap());
+        assert!(!memory.refused);
+        assert!(!memory.table_growing(50, 51, None).await.unwrap());
+        assert!(memory.refused);
+    }
+
+    #[tokio::test]
+    async fn a_guests_own_maximum_is_not_the_limit() {
+        let mut memory = memory(1000);
+        assert!(!memory.memory_growing(0, 600, Some(500)).await.unwrap());
         assert!(!memory.refused);
     }
 

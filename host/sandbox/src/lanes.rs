@@ -2,10 +2,10 @@
 //!
 //! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
 //! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
-//! task of its own, which yields at every tick of the epoch, and one that has been found running at some dozen ticks
-//! moves to a thread that is there for such requests. There, a mount has two turns at a time, so that many long
-//! requests of one mount do not make those of another wait for more than two. A request has a turn only while its guest
-//! computes: while it waits for storage or for the commit lock, another takes it.
+//! task of its own, which yields at every tick of the epoch and in calls to the host. One that has used more CPU time than
+//! most ever do, or that has a large answer to check, moves to a thread that is there for such requests. There, a mount has
+//! two turns at a time, so that many long requests of one mount do not make those of another wait for more than two. A
+//! request has a turn only while its guest computes: while it waits for storage or for the commit lock, another takes it.
 //!
 //! The task is not the caller's: a caller that goes away leaves it to end, so that it does not stop a commit half way.
 
@@ -13,7 +13,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -25,8 +25,8 @@ use crate::account::Account;
 use crate::ticker::Running;
 use crate::{Error, Result};
 
-/// Ticks that a request may take in the fast lane.
-const FAST_TICKS: u32 = 20;
+/// CPU time that a request may use in the fast lane.
+const FAST: Duration = Duration::from_millis(20);
 
 /// Turns of one mount in the slow lane.
 pub(crate) const SLOW_TURNS: usize = 2;
@@ -147,9 +147,9 @@ impl<T> Work<T> {
                     Poll::Pending => return Poll::Pending,
                 };
             }
-            let ticks = self.account.ticks();
+            let yields = self.account.yields();
             let polled = self.poll(false, context);
-            let yielded = self.account.ticks() > ticks;
+            let yielded = self.account.yields() > yields;
             if polled.is_pending() && !yielded {
                 turn = None;
             }
@@ -167,7 +167,6 @@ impl<T> Work<T> {
         let Some(future) = &mut self.future else {
             return Poll::Ready(Some(Err(Error::GivenUp)));
         };
-        let ticks = self.account.ticks();
         self.account.poll_begins();
         let polled = future.as_mut().poll(context);
         self.account.poll_ends();
@@ -178,9 +177,7 @@ impl<T> Work<T> {
         if self.is_late(context) {
             return Poll::Ready(Some(Err(self.give_up())));
         }
-        // Only from a yield of the guest: one that waits for storage needs no thread.
-        let yielded = self.account.ticks() > ticks;
-        if may_move && yielded && self.account.ticks() >= FAST_TICKS {
+        if may_move && (self.account.is_long() || self.account.cpu_of_polls() >= FAST) {
             return Poll::Ready(None);
         }
         Poll::Pending
@@ -217,11 +214,39 @@ impl<T> Work<T> {
 mod tests {
     use super::*;
     use crate::limits::{Limit, Limits};
+    use crate::memory::ProcessMemory;
     use crate::ticker::Ticker;
 
     fn work<T>(ticker: &Arc<Ticker>, future: impl Future<Output = Result<T>> + Send + 'static) -> Work<T> {
-        let account = Account::open("guest".into(), Limits::default(), Limit::Wall);
-        Work::new(Arc::new(account), ticker.run(), future)
+        Work::new(Arc::new(account()), ticker.run(), future)
+    }
+
+    /// Where work runs after this step of it.
+    async fn lane_after(step: impl Future<Output = ()> + Send + 'static, account: Account) -> String {
+        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
+        let work = Work::new(Arc::new(account), ticker.run(), async move {
+            step.await;
+            tokio::task::yield_now().await;
+            Ok(std::thread::current().name().unwrap_or_default().to_owned())
+        });
+        let lanes = Arc::new(Lanes::default());
+        lanes.run(work, Arc::new(Semaphore::new(1))).await.unwrap()
+    }
+
+    fn account() -> Account {
+        Account::open(
+            "guest".into(),
+            Limits::default(),
+            Limit::Wall,
+            &ProcessMemory::new(1 << 30),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_request_that_becomes_long_moves() {
+        let account = account();
+        account.becomes_long();
+        assert_eq!(lane_after(async {}, account).await, "slow-lane");
     }
 
     #[tokio::test]

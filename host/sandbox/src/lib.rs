@@ -16,7 +16,8 @@
 //! It waits for one of its mount's turns (`gate`), gets an account with one budget for all its attempts (`account`), and
 //! runs in a task of its own (`lanes`), in a fresh instance from a pool (`instance`, `engine`), interrupted at every tick
 //! of an epoch (`ticker`). Its imports are in `imports`. If it succeeds, its transaction is committed and its events are
-//! sent (`session`); if another request was in the way, it is run again (`guest`).
+//! sent (`session`); if another request was in the way, it is run again (`guest`). All memory that is held for it is reserved
+//! first (`memory`).
 //!
 //! # What to watch
 //! - Nothing is linked that the contract does not name.
@@ -40,6 +41,8 @@ mod imports;
 mod instance;
 mod lanes;
 mod limits;
+mod machine;
+mod memory;
 mod mount;
 mod sandbox;
 mod session;

@@ -8,7 +8,8 @@ use std::time::Duration;
 /// The fields' names are those of the settings that an exceeded limit reports, see [`Limit::setting`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory and tables of an instance, in bytes, at most 4 GiB. A table element counts 8.
+    /// What is held for a request at once, in bytes, at most 4 GiB: memory and tables of its instance (a table element
+    /// counts 8), the request, what the host holds for it, the answer.
     pub memory_bytes: u64,
     /// CPU time.
     pub cpu: Duration,
@@ -45,11 +46,13 @@ impl Default for Limits {
     }
 }
 
-/// One of the [`Limits`].
+/// One of the [`Limits`], or the limit of all requests together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // named as the fields
 pub enum Limit {
     Memory,
+    /// What is held for all requests of the process, see [`SandboxSettings`](crate::SandboxSettings).
+    ProcessMemory,
     Cpu,
     Wall,
     StorageOperations,
@@ -65,6 +68,7 @@ impl Limit {
     pub fn setting(self) -> &'static str {
         match self {
             Self::Memory => "--memory-mib",
+            Self::ProcessMemory => "--process-memory-mib",
             Self::Cpu => "--cpu-ms",
             Self::Wall => "--wall-ms",
             Self::StorageOperations => "--storage-ops",
@@ -77,10 +81,11 @@ impl Limit {
     }
 
     /// What it bounds and where it stands, such as `64 MiB of memory`.
-    pub(crate) fn within(self, limits: &Limits) -> String {
+    fn within(self, limits: &Limits) -> String {
         let mib = |bytes: u64| bytes >> 20;
         match self {
             Self::Memory => format!("{} MiB of memory", mib(limits.memory_bytes)),
+            Self::ProcessMemory => "memory for all requests together".to_owned(),
             Self::Cpu => format!("{} ms of CPU time", limits.cpu.as_millis()),
             Self::Wall => format!("{} ms from start to end", limits.wall.as_millis()),
             Self::StorageOperations => format!("{} calls of storage and system", limits.storage_operations),
@@ -106,6 +111,14 @@ impl Exceeded {
         Self {
             limit,
             within: limit.within(limits),
+        }
+    }
+
+    /// Over what all requests may hold together.
+    pub(crate) fn process_memory(bytes: u64) -> Self {
+        Self {
+            limit: Limit::ProcessMemory,
+            within: format!("{} MiB of memory for all requests together", bytes >> 20),
         }
     }
 }

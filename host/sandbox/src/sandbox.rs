@@ -17,8 +17,9 @@ use crate::guest::{Code, Guest};
 use crate::instance::{self, State};
 use crate::lanes::Lanes;
 use crate::limits::Limits;
+use crate::memory::ProcessMemory;
 use crate::ticker::Ticker;
-use crate::{Error, Result, contract, description, engine};
+use crate::{Error, Result, contract, description, engine, machine};
 
 /// How guests are compiled and kept.
 #[derive(Debug, Clone)]
@@ -28,7 +29,13 @@ pub struct SandboxSettings {
     /// A directory for compiled guests, which only this user may enter; it is made if missing. None: compile at each
     /// start.
     pub cache: Option<PathBuf>,
+    /// What may be held for all requests together, in bytes. None: a quarter of the machine's memory, or of what the
+    /// process's control group may use if that is less, but 128 MiB at least.
+    pub memory_bytes: Option<u64>,
 }
+
+/// What requests may hold together in the smallest machine, unless told otherwise.
+const LEAST_MEMORY: u64 = 128 << 20;
 
 /// The sandbox: a pool of instances, and what runs them. One in a process is enough for any number of guests and
 /// mounts, and there should be no other.
@@ -45,6 +52,7 @@ pub struct Sandbox {
 pub(crate) struct Shared {
     pub ticker: Arc<Ticker>,
     pub lanes: Arc<Lanes>,
+    pub memory: ProcessMemory,
     slots: Arc<Semaphore>,
 }
 
@@ -61,7 +69,7 @@ impl Shared {
             Ok(Ok(slot)) => Ok(slot),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => Err(Error::Full {
-                instances: engine::POOL,
+                instances: self.memory.slots(),
             }),
         }
     }
@@ -81,12 +89,17 @@ impl Sandbox {
             .map_err(Error::Cache)?;
         let ticker = Ticker::start(&engine)
             .map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
+        let memory = ProcessMemory::new(settings.memory_bytes.unwrap_or_else(|| {
+            let quarter = machine::memory_bytes().map_or(0, |bytes| bytes / 4);
+            quarter.max(LEAST_MEMORY)
+        }));
         Ok(Self {
             linker: instance::linker(&engine)?,
             shared: Arc::new(Shared {
                 ticker: Arc::new(ticker),
                 lanes: Arc::default(),
-                slots: Arc::new(Semaphore::new(engine::POOL as usize)),
+                slots: Arc::new(Semaphore::new(memory.slots() as usize)),
+                memory,
             }),
             compiler: settings.compiler,
             cache,
@@ -120,6 +133,15 @@ impl Sandbox {
     /// # Errors
     /// Every way in which a file is not a guest that can run here; see [`Error`], of which the first half is for this.
     pub async fn load(&self, component: &[u8], limits: Limits) -> Result<Guest> {
+        if !self.shared.memory.fits(limits.memory_bytes) {
+            return Err(Error::Needs {
+                needs: format!(
+                    "{} MiB of memory for a request (--memory-mib)",
+                    limits.memory_bytes >> 20
+                ),
+                exceeded: self.shared.memory.exceeded(),
+            });
+        }
         contract::check_is_component(component)?;
         let digest = hex::encode(Sha256::digest(component));
         let engine = self.linker.engine();

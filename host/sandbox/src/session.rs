@@ -7,6 +7,8 @@ use airlock_storage::{Attempt, Transaction};
 use tokio::time::{Instant, timeout_at};
 
 use crate::account::Account;
+use crate::limits::Exceeded;
+use crate::memory::{RequestMemory, Reservation};
 use crate::mount::MountContext;
 use crate::types;
 
@@ -17,6 +19,8 @@ pub(crate) struct Session {
     events: Vec<(String, String)>,
     /// Why nothing may be stored.
     forbidden: Option<airlock_storage::Error>,
+    /// The memory of what waits for the commit.
+    held: Option<Reservation>,
 }
 
 /// Events of one transaction; more are refused.
@@ -33,7 +37,14 @@ impl Session {
             attempt,
             events: Vec::new(),
             forbidden: None,
+            held: None,
         }
+    }
+
+    /// Reserves memory for what is kept until the commit.
+    pub async fn hold(&mut self, memory: &Arc<RequestMemory>, bytes: u64) -> Result<(), Exceeded> {
+        let held = self.held.get_or_insert_with(|| Reservation::of(memory));
+        held.add(bytes).await
     }
 
     /// Lets no commit succeed: the existence check failed, so nobody knows whether the caller may do this.
@@ -77,6 +88,9 @@ impl Session {
             self.send(&events, &account.guest).await;
         }
         account.commit_ends(self.transaction.has_committed());
+        if result.is_ok() {
+            self.held = None;
+        }
         result
     }
 

@@ -36,7 +36,12 @@ impl fmt::Debug for Turn {
 impl Turn {
     /// Waits for it; `time` is the limit that bounds the request's.
     pub(crate) async fn take(guest: &Guest, mount: &Arc<MountContext>, time: Limit) -> Outcome<Self> {
-        let account = Arc::new(Account::open(guest.name(), guest.limits().clone(), time));
+        let account = Arc::new(Account::open(
+            guest.name(),
+            guest.limits().clone(),
+            time,
+            &guest.shared().memory,
+        ));
         let held = async {
             let instance = mount.gate.enter(account.deadline).await;
             let instance = instance.map_err(|limit| Error::Busy {

@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 mod debug;
+mod size;
 
 use std::fmt;
 

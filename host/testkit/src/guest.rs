@@ -82,6 +82,7 @@ static SANDBOX: LazyLock<Result<Sandbox, String>> = LazyLock::new(|| {
         Sandbox::new(SandboxSettings {
             compiler: Compiler::InProcess,
             cache,
+            memory_bytes: None,
         })
     };
     let made = block_on(async {

@@ -5,11 +5,13 @@ use crate::instance::State;
 use crate::types::Json;
 
 impl Host for State {
-    fn send(&mut self, event_type: String, metadata: Json) -> wasmtime::Result<Result<(), String>> {
-        let charged = self.account.transfer(event_type.len() + metadata.len());
-        let session = self.session("events.send")?;
-        Ok(charged
-            .map_err(|exceeded| exceeded.to_string())
-            .and_then(|()| session.queue_event(event_type, metadata)))
+    async fn send(&mut self, event_type: String, metadata: Json) -> wasmtime::Result<Result<(), String>> {
+        let bytes = event_type.len() + metadata.len();
+        self.enter(0).await?;
+        if let Err(exceeded) = self.account.transfer(bytes) {
+            return Ok(Err(exceeded.to_string()));
+        }
+        let session = self.keep("events.send", bytes).await?;
+        Ok(session.queue_event(event_type, metadata))
     }
 }

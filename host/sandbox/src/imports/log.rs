@@ -9,24 +9,24 @@ use crate::mount::LogLine;
 const LONGEST: usize = 16 << 10;
 
 impl Host for State {
-    fn log(
+    async fn log(
         &mut self,
         level: Level,
         mut message: String,
         mut fields: Vec<(String, String)>,
     ) -> wasmtime::Result<()> {
+        let bytes = message.len()
+            + fields
+                .iter()
+                .map(|(name, value)| name.len() + value.len() + size_of::<(String, String)>())
+                .sum::<usize>();
+        self.enter(bytes).await?;
+        // A line that is dropped has been copied too.
+        self.charge_bytes(bytes)?;
         let account = self.account.clone();
         let session = self.session("log.log")?;
         let (log, attempt) = (session.mount.services.log.clone(), session.attempt.number());
         let guest = &*account.guest;
-        let bytes = message.len()
-            + fields
-                .iter()
-                .map(|(name, value)| name.len() + value.len())
-                .sum::<usize>();
-        if account.transfer(bytes).is_err() {
-            return Ok(());
-        }
         match account.log_line() {
             Charged::Pass => {
                 shorten(&mut message, &mut fields);

@@ -6,8 +6,9 @@ use crate::bindings::airlock::engine::scratch::Host;
 use crate::instance::{State, Stop};
 
 impl State {
-    /// Scratch has no error for most of what can fail, so that ends the request.
-    fn charge_scratch(&self, bytes: usize) -> wasmtime::Result<()> {
+    /// Begins a call. Scratch has no error for most of what can fail, so that ends the request.
+    async fn enter_scratch(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.enter(0).await?;
         self.account
             .operation()
             .and_then(|()| self.account.transfer(bytes))
@@ -17,25 +18,22 @@ impl State {
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
-        self.charge_scratch(key.len())?;
+        self.enter_scratch(key.len()).await?;
         let value = self
             .session("scratch.get")?
             .transaction
             .scratch_get(&key)
             .await
             .map_err(Stop::from)?;
-        self.charge_bytes(value.as_ref().map_or(0, |value| value.len()))?;
+        self.receive(value.as_ref().map_or(0, |value| value.len()))
+            .await?;
         Ok(value.map(Into::into))
     }
 
     async fn put(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
-        self.charge_scratch(key.len() + value.len())?;
-        match self
-            .session("scratch.put")?
-            .transaction
-            .scratch_put(&key, value.into())
-            .await
-        {
+        self.enter_scratch(key.len() + value.len()).await?;
+        let session = self.keep("scratch.put", key.len() + value.len()).await?;
+        match session.transaction.scratch_put(&key, value.into()).await {
             Ok(()) => Ok(Ok(())),
             Err(error @ (Storage::ScratchFull { .. } | Storage::InvalidKey(_))) => Ok(Err(error.to_string())),
             Err(error) => Err(Stop::from(error).into()),
@@ -43,8 +41,9 @@ impl Host for State {
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<()> {
-        self.charge_scratch(key.len())?;
-        self.session("scratch.delete")?
+        self.enter_scratch(key.len()).await?;
+        self.keep("scratch.delete", key.len())
+            .await?
             .transaction
             .scratch_delete(&key)
             .await

@@ -10,13 +10,14 @@ use crate::session::Session;
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl State {
-    /// Charges a call that sends `bytes`, and gives the session to do it with. The limit's error is for the guest, which
-    /// may have something to say.
-    fn charged(
+    /// Begins a call that sends `bytes`, charges it, and gives the session to do it with. The limit's error is for the
+    /// guest, which may have something to say.
+    async fn charged(
         &mut self,
         import: &'static str,
         bytes: usize,
     ) -> wasmtime::Result<Result<&mut Session, Exceeded>> {
+        self.enter(bytes).await?;
         let charged = self
             .account
             .operation()
@@ -24,11 +25,39 @@ impl State {
         let session = self.session(import)?;
         Ok(charged.map(|()| session))
     }
+
+    /// As [`charged`](Self::charged), for a call of which the transaction keeps `bytes` until it ends.
+    async fn charged_and_kept(
+        &mut self,
+        import: &'static str,
+        bytes: usize,
+    ) -> wasmtime::Result<Result<&mut Session, Exceeded>> {
+        self.enter(0).await?;
+        let charged = self
+            .account
+            .operation()
+            .and_then(|()| self.account.transfer(bytes));
+        Ok(match charged {
+            Ok(()) => Ok(self.keep(import, bytes).await?),
+            Err(exceeded) => Err(exceeded),
+        })
+    }
+
+    /// Charges and holds what storage answered.
+    async fn received(&mut self, bytes: usize) -> wasmtime::Result<Result<(), Error>> {
+        match self.account.transfer(bytes) {
+            Ok(()) => {
+                self.hold(bytes).await?;
+                Ok(Ok(()))
+            }
+            Err(exceeded) => Ok(Err(over(&exceeded))),
+        }
+    }
 }
 
 impl Host for State {
     async fn get(&mut self, key: String) -> Answer<Option<Entry>> {
-        let session = match self.charged("storage.get", key.len())? {
+        let session = match self.charged_and_kept("storage.get", key.len()).await? {
             Ok(session) => session,
             Err(exceeded) => return Ok(Err(over(&exceeded))),
         };
@@ -41,13 +70,15 @@ impl Host for State {
             value: entry.value.into(),
             seal_wrap: entry.seal_wrap,
         });
-        Ok(self
+        let received = self
             .received(entry.as_ref().map_or(0, |entry| entry.value.len()))
-            .map(|()| entry))
+            .await?;
+        Ok(received.map(|()| entry))
     }
 
     async fn put(&mut self, entry: Entry) -> Answer<()> {
-        let session = match self.charged("storage.put", entry.key.len() + entry.value.len())? {
+        let bytes = entry.key.len() + entry.value.len();
+        let session = match self.charged_and_kept("storage.put", bytes).await? {
             Ok(session) => session,
             Err(exceeded) => return Ok(Err(over(&exceeded))),
         };
@@ -60,36 +91,37 @@ impl Host for State {
     }
 
     async fn delete(&mut self, key: String) -> Answer<()> {
-        match self.charged("storage.delete", key.len())? {
+        match self.charged_and_kept("storage.delete", key.len()).await? {
             Ok(session) => done(session.transaction.delete(&key).await),
             Err(exceeded) => Ok(Err(over(&exceeded))),
         }
     }
 
     async fn list(&mut self, prefix: String) -> Answer<Vec<String>> {
-        let names = match self.charged("storage.list", prefix.len())? {
-            Ok(session) => session.transaction.list(&prefix).await,
+        let session = match self.charged("storage.list", prefix.len()).await? {
+            Ok(session) => session,
             Err(exceeded) => return Ok(Err(over(&exceeded))),
         };
-        self.names(names)
+        let names = session.transaction.list(&prefix).await;
+        self.listed(names).await
     }
 
     async fn list_page(&mut self, prefix: String, after: String, limit: u32) -> Answer<Vec<String>> {
-        let names = match self.charged("storage.list-page", prefix.len() + after.len())? {
-            Ok(session) => {
-                session
-                    .transaction
-                    .list_page(&prefix, &after, limit as usize)
-                    .await
-            }
+        let bytes = prefix.len() + after.len();
+        let session = match self.charged("storage.list-page", bytes).await? {
+            Ok(session) => session,
             Err(exceeded) => return Ok(Err(over(&exceeded))),
         };
-        self.names(names)
+        let names = session
+            .transaction
+            .list_page(&prefix, &after, limit as usize)
+            .await;
+        self.listed(names).await
     }
 
     async fn commit(&mut self) -> Answer<()> {
         let account = self.account.clone();
-        match self.charged("storage.commit", 0)? {
+        match self.charged("storage.commit", 0).await? {
             Ok(session) => done(session.commit(&account).await),
             Err(exceeded) => Ok(Err(over(&exceeded))),
         }
@@ -97,14 +129,13 @@ impl Host for State {
 }
 
 impl State {
-    /// Charges what storage answered.
-    fn received(&self, bytes: usize) -> Result<(), Error> {
-        self.account.transfer(bytes).map_err(|exceeded| over(&exceeded))
-    }
-
-    fn names(&self, names: airlock_storage::Result<Vec<String>>) -> Answer<Vec<String>> {
+    /// Charges and holds the names that a list answered.
+    async fn listed(&mut self, names: airlock_storage::Result<Vec<String>>) -> Answer<Vec<String>> {
         match names {
-            Ok(names) => Ok(self.received(names.iter().map(String::len).sum()).map(|()| names)),
+            Ok(names) => {
+                let bytes = names.iter().map(|name| name.len() + size_of::<String>()).sum();
+                Ok(self.received(bytes).await?.map(|()| names))
+            }
             Err(Storage::OverBudget) => Ok(Err(over(&self.account.exceeded(Limit::StorageOperations)))),
             Err(error) => refuse(error),
         }

@@ -12,76 +12,105 @@ use crate::types::{Json, Nanoseconds, WrapInfo};
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl State {
-    /// Each call is one to Vault, so it counts as a call of storage does. The contract has no error for too many.
-    fn system(&mut self, import: &'static str) -> wasmtime::Result<Arc<dyn System>> {
+    /// Each call is one to Vault, so it counts as a call of storage does. The contract has no error for too many, nor for
+    /// too many bytes.
+    async fn system(&mut self, import: &'static str, bytes: usize) -> wasmtime::Result<Arc<dyn System>> {
+        self.enter(bytes).await?;
         self.account.operation().map_err(Stop::from)?;
+        self.charge_bytes(bytes)?;
         Ok(self.session(import)?.mount.services.system.clone())
+    }
+
+    /// Charges what Vault answered.
+    async fn answer<T>(&mut self, answer: Result<T, Error>, bytes: impl FnOnce(&T) -> usize) -> Answer<T> {
+        let bytes = match &answer {
+            Ok(answer) => bytes(answer),
+            Err(Error::Busy(text) | Error::Failed(text)) => text.len(),
+            Err(Error::Unsupported) => 0,
+        };
+        self.receive(bytes).await?;
+        Ok(answer)
     }
 }
 
 impl Host for State {
-    fn config(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
-        Ok(self.session("system.config")?.mount.config.clone())
+    async fn config(&mut self) -> wasmtime::Result<Vec<(String, String)>> {
+        self.enter(0).await?;
+        let config = self.session("system.config")?.mount.config.clone();
+        self.receive(pairs(&config)).await?;
+        Ok(config)
     }
 
     async fn default_lease_ttl(&mut self) -> Answer<Nanoseconds> {
-        Ok(self.system("system.default-lease-ttl")?.default_lease_ttl().await)
+        let system = self.system("system.default-lease-ttl", 0).await?;
+        Ok(system.default_lease_ttl().await)
     }
 
     async fn max_lease_ttl(&mut self) -> Answer<Nanoseconds> {
-        Ok(self.system("system.max-lease-ttl")?.max_lease_ttl().await)
+        let system = self.system("system.max-lease-ttl", 0).await?;
+        Ok(system.max_lease_ttl().await)
     }
 
     async fn tainted(&mut self) -> Answer<bool> {
-        Ok(self.system("system.tainted")?.tainted().await)
+        let system = self.system("system.tainted", 0).await?;
+        Ok(system.tainted().await)
     }
 
     async fn caching_disabled(&mut self) -> Answer<bool> {
-        Ok(self.system("system.caching-disabled")?.caching_disabled().await)
+        let system = self.system("system.caching-disabled", 0).await?;
+        Ok(system.caching_disabled().await)
     }
 
     async fn local_mount(&mut self) -> Answer<bool> {
-        Ok(self.system("system.local-mount")?.local_mount().await)
+        let system = self.system("system.local-mount", 0).await?;
+        Ok(system.local_mount().await)
     }
 
     async fn replication_state(&mut self) -> Answer<Replication> {
-        Ok(self.system("system.replication-state")?.replication_state().await)
+        let system = self.system("system.replication-state", 0).await?;
+        Ok(system.replication_state().await)
     }
 
     async fn vault_version(&mut self) -> Answer<String> {
-        Ok(self.system("system.vault-version")?.vault_version().await)
+        let system = self.system("system.vault-version", 0).await?;
+        let version = system.vault_version().await;
+        self.answer(version, String::len).await
     }
 
     async fn cluster_id(&mut self) -> Answer<String> {
-        Ok(self.system("system.cluster-id")?.cluster_id().await)
+        let system = self.system("system.cluster-id", 0).await?;
+        let id = system.cluster_id().await;
+        self.answer(id, String::len).await
     }
 
     async fn entity_info(&mut self, entity_id: String) -> Answer<Option<Entity>> {
-        Ok(self.system("system.entity-info")?.entity_info(&entity_id).await)
+        let system = self.system("system.entity-info", entity_id.len()).await?;
+        let entity = system.entity_info(&entity_id).await;
+        self.answer(entity, |entity| entity.as_ref().map_or(0, entity_bytes))
+            .await
     }
 
     async fn groups_for_entity(&mut self, entity_id: String) -> Answer<Vec<Group>> {
-        Ok(self
-            .system("system.groups-for-entity")?
-            .groups_for_entity(&entity_id)
-            .await)
+        let system = self.system("system.groups-for-entity", entity_id.len()).await?;
+        let groups = system.groups_for_entity(&entity_id).await;
+        self.answer(groups, |groups| groups.iter().map(group_bytes).sum())
+            .await
     }
 
     async fn generate_password(&mut self, policy: String) -> Answer<String> {
-        Ok(self
-            .system("system.generate-password")?
-            .generate_password(&policy)
-            .await)
+        let system = self.system("system.generate-password", policy.len()).await?;
+        let password = system.generate_password(&policy).await;
+        self.answer(password, String::len).await
     }
 
     async fn identity_token(&mut self, audience: String, ttl: Nanoseconds) -> Answer<(String, Nanoseconds)> {
-        Ok(self
-            .system("system.identity-token")?
-            .identity_token(&audience, ttl)
-            .await)
+        let system = self.system("system.identity-token", audience.len()).await?;
+        let token = system.identity_token(&audience, ttl).await;
+        self.answer(token, |(token, _)| token.len()).await
     }
 
     async fn wrap_data(&mut self, data: Json, ttl: Nanoseconds) -> Answer<WrapInfo> {
+        let system = self.system("system.wrap-data", data.len()).await?;
         let session = self.session("system.wrap-data")?;
         match session.transaction.take_turn().await {
             Ok(()) => {}
@@ -91,6 +120,25 @@ impl Host for State {
             }
             Err(error) => return Ok(Err(Error::Failed(error.to_string()))),
         }
-        Ok(self.system("system.wrap-data")?.wrap_data(data, ttl).await)
+        let info = system.wrap_data(data, ttl).await;
+        self.answer(info, WrapInfo::bytes).await
     }
+}
+
+/// Bytes of names and values, and of what holds them.
+fn pairs(pairs: &[(String, String)]) -> usize {
+    let bytes = |(name, value): &(String, String)| name.len() + value.len() + size_of::<(String, String)>();
+    pairs.iter().map(bytes).sum()
+}
+
+fn entity_bytes(entity: &Entity) -> usize {
+    let aliases = entity.aliases.iter().map(|alias| {
+        let text = [&alias.id, &alias.mount_type, &alias.mount_accessor, &alias.name];
+        text.map(String::len).iter().sum::<usize>() + pairs(&alias.metadata) + size_of_val(alias)
+    });
+    entity.id.len() + entity.name.len() + pairs(&entity.metadata) + aliases.sum::<usize>()
+}
+
+fn group_bytes(group: &Group) -> usize {
+    group.id.len() + group.name.len() + pairs(&group.metadata) + size_of_val(group)
 }

@@ -10,7 +10,8 @@ use crate::types::Timestamp;
 const MOST_RANDOM: u32 = 64 << 10;
 
 impl clock::Host for State {
-    fn now(&mut self) -> wasmtime::Result<Timestamp> {
+    async fn now(&mut self) -> wasmtime::Result<Timestamp> {
+        self.enter(0).await?;
         let now = self.session("clock.now")?.mount.services.clock.now();
         // Before 1970 the seconds are negative and the nanoseconds still count forwards.
         let timestamp = match now.duration_since(UNIX_EPOCH) {
@@ -31,12 +32,13 @@ impl clock::Host for State {
 }
 
 impl random::Host for State {
-    fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+    async fn bytes(&mut self, length: u32) -> wasmtime::Result<Vec<u8>> {
+        self.enter(0).await?;
         if length > MOST_RANDOM {
             let what = format!("random.bytes was asked for {length} bytes; it gives {MOST_RANDOM} a call");
             return Err(Stop::Contract(what).into());
         }
-        self.charge_bytes(length as usize)?;
+        self.receive(length as usize).await?;
         let random = self.session("random.bytes")?.mount.services.random.clone();
         let mut bytes = vec![0; length as usize];
         random
@@ -52,5 +54,11 @@ impl State {
         self.account
             .transfer(bytes)
             .map_err(|exceeded| Stop::from(exceeded).into())
+    }
+
+    /// Charges and holds what the guest is given, where the contract has no error for too much.
+    pub(super) async fn receive(&mut self, bytes: usize) -> wasmtime::Result<()> {
+        self.charge_bytes(bytes)?;
+        self.hold(bytes).await
     }
 }

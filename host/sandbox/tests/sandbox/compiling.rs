@@ -28,6 +28,7 @@ async fn load(compiler: Compiler, cache: Option<&Path>, component: &[u8]) -> Res
     let sandbox = Sandbox::new(SandboxSettings {
         compiler,
         cache: cache.map(Into::into),
+        memory_bytes: None,
     })?;
     sandbox.load(component, Limits::default()).await
 }
@@ -206,6 +207,7 @@ async fn a_directory_that_others_may_enter_is_not_used() {
     let settings = SandboxSettings {
         compiler: Compiler::InProcess,
         cache: Some(directory.path().into()),
+        memory_bytes: None,
     };
     match Sandbox::new(settings).map(|_| ()) {
         Err(Error::Cache(reason)) => assert!(reason.contains("mode 777"), "{reason}"),

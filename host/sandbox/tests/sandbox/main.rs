@@ -4,6 +4,7 @@
 
 mod adversary;
 mod bank;
+mod bounds;
 mod compiling;
 mod guests;
 mod isolation;

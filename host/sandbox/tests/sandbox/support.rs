@@ -20,6 +20,7 @@ pub fn sandbox() -> &'static Sandbox {
         Sandbox::new(SandboxSettings {
             compiler: Compiler::InProcess,
             cache: Some(cache),
+            memory_bytes: None,
         })
         .unwrap()
     })
@@ -57,6 +58,8 @@ pub struct Bench {
 pub struct Recorder {
     pub lines: Mutex<Vec<String>>,
     pub events: Mutex<Vec<String>>,
+    /// The thread of each line.
+    pub threads: Mutex<Vec<String>>,
 }
 
 impl LogSink for Recorder {
@@ -66,6 +69,8 @@ impl LogSink for Recorder {
             line.level, line.guest, line.message, line.fields, line.attempt
         );
         self.lines.lock().unwrap().push(text);
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        self.threads.lock().unwrap().push(thread);
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Synthetic {
     pub module: &'static str,
     /// The body of `describe`, which gives an address.
     pub describe: &'static str,
+    /// The body of `initialize`, which gives an address.
+    pub initialize: &'static str,
     /// The body of `handle-request`, which gives an address.
     pub handle_request: &'static str,
 }
@@ -25,6 +27,7 @@ impl Default for Synthetic {
             wit,
             module: "",
             describe: DESCRIPTION,
+            initialize: "unreachable",
             handle_request: "unreachable",
         }
     }
@@ -80,6 +83,7 @@ impl Synthetic {
         let Self {
             module,
             describe,
+            initialize,
             handle_request,
             ..
         } = self;
@@ -91,7 +95,7 @@ impl Synthetic {
                 (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 8192))
                 (func (export "{backend}#describe") (result i32) {describe})
                 (func (export "{backend}#special-paths") (param i32 i32) (result i32) unreachable)
-                (func (export "{backend}#initialize") (result i32) unreachable)
+                (func (export "{backend}#initialize") (result i32) {initialize})
                 (func (export "{backend}#handle-request") (param i32) (result i32) {handle_request})
                 (func (export "{backend}#check-existence") (param i32) (result i32) unreachable)
                 (func (export "{backend}#invalidate") (param i32 i32) unreachable)

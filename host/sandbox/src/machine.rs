@@ -1,0 +1,83 @@
+//! How much memory this process may hope for.
+
+use std::fs;
+use std::path::Path;
+
+/// The memory of the machine, or what the process's control group leaves it if that is less. None where neither can be
+/// read.
+pub(crate) fn memory_bytes() -> Option<u64> {
+    let machine = fs::read_to_string("/proc/meminfo")
+        .ok()
+        .and_then(|text| total(&text));
+    let group = fs::read_to_string("/proc/self/cgroup")
+        .ok()
+        .and_then(|text| group_limit(&text, Path::new("/sys/fs/cgroup")));
+    machine.into_iter().chain(group).min()
+}
+
+/// `MemTotal` of `/proc/meminfo`.
+fn total(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// The lowest limit of the process's control group and those above it. In a container the group's own path need not be
+/// visible below the root, which then is the group's.
+fn group_limit(groups: &str, root: &Path) -> Option<u64> {
+    let limits = groups.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':');
+        let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
+        // Version 2 has one hierarchy, without a name; in version 1 each controller has its own.
+        let (root, file) = match controllers {
+            "" => (root.to_owned(), "memory.max"),
+            names if names.split(',').any(|name| name == "memory") => {
+                (root.join("memory"), "memory.limit_in_bytes")
+            }
+            _ => return None,
+        };
+        let group = root.join(path.trim_start_matches('/'));
+        let limit = |folder: &Path| fs::read_to_string(folder.join(file)).ok()?.trim().parse().ok();
+        group
+            .ancestors()
+            .take_while(|folder| folder.starts_with(&root))
+            .filter_map(limit)
+            .min()
+    });
+    limits.min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_memory_of_this_machine() {
+        assert!(memory_bytes().is_some_and(|bytes| bytes > 1 << 20));
+        assert_eq!(total("MemFree: 1 kB\nMemTotal:       2048 kB\n"), Some(2 << 20));
+        assert_eq!(total("MemFree: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn the_lowest_limit_of_the_groups_counts() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("system.slice/vault.service");
+        fs::create_dir_all(&group).unwrap();
+        fs::write(group.join("memory.max"), "max\n").unwrap();
+        let line = "0::/system.slice/vault.service\n";
+        assert_eq!(group_limit(line, root.path()), None);
+        fs::write(root.path().join("system.slice/memory.max"), "1048576\n").unwrap();
+        assert_eq!(group_limit(line, root.path()), Some(1 << 20));
+        fs::write(group.join("memory.max"), "4096\n").unwrap();
+        assert_eq!(group_limit(line, root.path()), Some(4096));
+    }
+
+    #[test]
+    fn reads_the_limit_of_version_1_in_a_container() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("memory")).unwrap();
+        fs::write(root.path().join("memory/memory.limit_in_bytes"), "4096\n").unwrap();
+        let lines = "5:cpu:/docker/1\n4:hugetlb,memory:/docker/1\n";
+        assert_eq!(group_limit(lines, root.path()), Some(4096));
+    }
+}

@@ -1,0 +1,289 @@
+//! Memory: how much all requests of the process may hold, and how much each of them.
+//!
+//! Everything that is held for a request counts: memory and tables of its instance, the request itself, what its guest
+//! hands over or is handed, what its transaction holds until the commit, the answer. Whoever comes to hold something makes
+//! a [`Reservation`] before, and drops it with the thing.
+//!
+//! A request may hold [`BASE`] bytes without asking, which its slot stands for. What it needs beyond comes out of a pool
+//! that all requests share. One that finds too little there waits. It keeps what it has meanwhile, and so may all others
+//! that wait, so the wait is short: afterwards the request fails, which gives the others what it had.
+//!
+//! What to watch: what an import takes from its guest is copied before the import can reserve it. wasmtime's fuel for host
+//! calls keeps that copy within what is left to the request ([`RequestMemory::left`]), and only threads that run guests
+//! copy, of which there are two.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::engine::POOL;
+use crate::limits::{Exceeded, Limit, Limits};
+
+/// Bytes that a slot stands for: what small guests need.
+const BASE: u64 = 1 << 20;
+
+/// Bytes in one permit of the pool: a page of WebAssembly.
+const PAGE: u64 = 64 << 10;
+
+/// How long a request waits for others to end when the pool has too little.
+const WAIT: Duration = Duration::from_secs(2);
+
+/// The memory of all requests together.
+pub(crate) struct ProcessMemory {
+    bytes: u64,
+    slots: u32,
+    pool: Arc<Semaphore>,
+    wait: Duration,
+}
+
+impl ProcessMemory {
+    /// Divides `bytes` between slots, a quarter at most, and the pool.
+    pub fn new(bytes: u64) -> Self {
+        let slots = (bytes / 4 / BASE).clamp(1, POOL.into());
+        let pages = bytes.saturating_sub(slots * BASE) / PAGE;
+        let pages =
+            usize::try_from(pages).map_or(Semaphore::MAX_PERMITS, |pages| pages.min(Semaphore::MAX_PERMITS));
+        Self {
+            bytes,
+            slots: slots as u32,
+            pool: Arc::new(Semaphore::new(pages)),
+            wait: WAIT,
+        }
+    }
+
+    /// How many requests may run at once.
+    pub fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// The error of requests that find no memory.
+    pub fn exceeded(&self) -> Exceeded {
+        Exceeded::process_memory(self.bytes)
+    }
+
+    /// Whether one request may hold `bytes` when no other runs.
+    pub fn fits(&self, bytes: u64) -> bool {
+        bytes <= self.bytes.saturating_sub(BASE * (u64::from(self.slots) - 1))
+    }
+
+    /// The memory of a request, which must have a slot before it reserves anything.
+    pub fn for_request(&self, limits: &Limits) -> Arc<RequestMemory> {
+        Arc::new(RequestMemory {
+            process: self.bytes,
+            limit: limits.memory_bytes,
+            over: Exceeded::new(Limit::Memory, limits),
+            pool: self.pool.clone(),
+            wait: self.wait,
+            held: Mutex::new(Held {
+                granted: BASE,
+                ..Held::default()
+            }),
+        })
+    }
+}
+
+/// The memory of one request.
+pub(crate) struct RequestMemory {
+    /// Of all requests.
+    process: u64,
+    limit: u64,
+    over: Exceeded,
+    pool: Arc<Semaphore>,
+    wait: Duration,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    now: u64,
+    peak: u64,
+    /// What may be held without asking. It stays with the request until that ends.
+    granted: u64,
+    permits: Option<OwnedSemaphorePermit>,
+}
+
+impl RequestMemory {
+    /// The most that was held at once.
+    pub fn peak(&self) -> u64 {
+        self.held.lock().peak
+    }
+
+    /// Bytes that the request may yet hold.
+    pub fn left(&self) -> u64 {
+        self.limit.saturating_sub(self.held.lock().now)
+    }
+
+    /// Reserves bytes, as [`Reservation::add`].
+    pub async fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, Exceeded> {
+        let mut reservation = Reservation::of(self);
+        reservation.add(bytes).await?;
+        Ok(reservation)
+    }
+
+    async fn take(&self, bytes: u64) -> Result<(), Exceeded> {
+        let missing = {
+            let mut held = self.held.lock();
+            let after = held.now.saturating_add(bytes);
+            if after > self.limit {
+                return Err(self.over.clone());
+            }
+            match after.checked_sub(held.granted) {
+                None | Some(0) => {
+                    held.hold(bytes);
+                    return Ok(());
+                }
+                Some(missing) => u32::try_from(missing.div_ceil(PAGE)).unwrap_or(u32::MAX),
+            }
+        };
+        let permits = match self.pool.clone().try_acquire_many_owned(missing) {
+            Ok(permits) => permits,
+            Err(_) => match timeout(self.wait, self.pool.clone().acquire_many_owned(missing)).await {
+                Ok(Ok(permits)) => permits,
+                // The semaphore is never closed.
+                Ok(Err(_)) | Err(_) => return Err(Exceeded::process_memory(self.process)),
+            },
+        };
+        let mut held = self.held.lock();
+        held.granted += u64::from(missing) * PAGE;
+        match &mut held.permits {
+            Some(all) => all.merge(permits),
+            none => *none = Some(permits),
+        }
+        held.hold(bytes);
+        Ok(())
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.held.lock().now -= bytes;
+    }
+}
+
+impl Held {
+    fn hold(&mut self, bytes: u64) {
+        self.now += bytes;
+        self.peak = self.peak.max(self.now);
+    }
+}
+
+/// Bytes that are held for a request, until this is dropped.
+pub(crate) struct Reservation {
+    memory: Arc<RequestMemory>,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Of nothing yet.
+    pub fn of(memory: &Arc<RequestMemory>) -> Self {
+        Self {
+            memory: memory.clone(),
+            bytes: 0,
+        }
+    }
+
+    /// Reserves more.
+    ///
+    /// # Errors
+    /// [`Limit::Memory`] if the request may not hold so much, [`Limit::ProcessMemory`] if all requests together may not,
+    /// and the others have given nothing back in time.
+    pub async fn add(&mut self, bytes: u64) -> Result<(), Exceeded> {
+        self.memory.take(bytes).await?;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Gives everything back.
+    pub fn clear(&mut self) {
+        if self.bytes > 0 {
+            self.memory.give_back(self.bytes);
+            self.bytes = 0;
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn request(process: &ProcessMemory, mib: u64) -> Arc<RequestMemory> {
+        process.for_request(&Limits {
+            memory_bytes: mib * MIB,
+            ..Limits::default()
+        })
+    }
+
+    #[tokio::test]
+    async fn a_request_holds_no_more_than_its_limit() {
+        let memory = request(&ProcessMemory::new(1 << 30), 10);
+        let mut first = memory.reserve(6 * MIB).await.unwrap();
+        assert_eq!(first.add(5 * MIB).await.unwrap_err().limit, Limit::Memory);
+        let second = memory.reserve(4 * MIB).await.unwrap();
+        assert_eq!((memory.left(), memory.peak()), (0, 10 * MIB));
+        drop(second);
+        first.clear();
+        assert_eq!((memory.left(), memory.peak()), (10 * MIB, 10 * MIB));
+        assert!(memory.reserve(u64::MAX).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_request_that_does_not_fit_fails_after_a_while() {
+        // Two slots of 1 MiB each, and 6 MiB to share.
+        let mut process = ProcessMemory::new(8 * MIB);
+        process.wait = Duration::ZERO;
+        let first = request(&process, 8);
+        let _held = first.reserve(6 * MIB).await.unwrap();
+        let second = request(&process, 8);
+        assert!(second.reserve(MIB).await.is_ok(), "what its slot stands for");
+        let error = second.reserve(4 * MIB).await.err().unwrap();
+        assert_eq!(error.limit, Limit::ProcessMemory);
+        assert_eq!(
+            error.to_string(),
+            "over the limit of 8 MiB of memory for all requests together (--process-memory-mib)"
+        );
+        assert_eq!(second.left(), 8 * MIB);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_does_not_fit_waits_for_others_to_end() {
+        let mut process = ProcessMemory::new(8 * MIB);
+        process.wait = Duration::MAX;
+        let first = request(&process, 8);
+        let held = first.reserve(6 * MIB).await.unwrap();
+        let second = request(&process, 8);
+        let waiting = tokio::spawn(async move { second.reserve(4 * MIB).await.map(drop) });
+        while process.pool.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!waiting.is_finished());
+        drop((held, first));
+        waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_granted_is_given_back_when_the_request_ends() {
+        let process = ProcessMemory::new(8 * MIB);
+        for _ in 0..3 {
+            let memory = request(&process, 7);
+            assert!(memory.reserve(7 * MIB).await.is_ok());
+        }
+    }
+
+    #[test]
+    fn a_quarter_is_for_slots() {
+        assert_eq!(ProcessMemory::new(0).slots(), 1);
+        assert_eq!(ProcessMemory::new(512 * MIB).slots(), 128);
+        assert_eq!(ProcessMemory::new(1 << 40).slots(), POOL);
+        let process = ProcessMemory::new(512 * MIB);
+        assert!(process.fits(384 * MIB) && !process.fits(400 * MIB));
+    }
+}

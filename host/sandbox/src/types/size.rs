@@ -1,0 +1,84 @@
+//! How many bytes of memory requests and answers take, near enough: texts, and the parts of lists.
+
+use super::{Error, Header, Request, Response, Secret, WrapInfo};
+
+impl Request {
+    /// Bytes of what Vault sent.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [
+            &self.id,
+            &self.path,
+            &self.mount_point,
+            &self.mount_type,
+            &self.mount_accessor,
+            &self.entity_id,
+            &self.display_name,
+            &self.client_token,
+            &self.client_token_accessor,
+            &self.replication_cluster,
+            &self.recover_source_path,
+        ];
+        texts.iter().map(|text| text.len()).sum::<usize>()
+            + length(self.data.as_deref())
+            + self.headers.iter().map(Header::bytes).sum::<usize>()
+            + self.secret.as_ref().map_or(0, Secret::bytes)
+    }
+}
+
+impl Response {
+    /// Bytes of what the guest answered.
+    pub(crate) fn bytes(&self) -> usize {
+        length(self.data.as_deref())
+            + self.secret.as_ref().map_or(0, Secret::bytes)
+            + length(self.redirect.as_deref())
+            + list(&self.warnings)
+            + self.headers.iter().map(Header::bytes).sum::<usize>()
+            + self.wrap_info.as_ref().map_or(0, WrapInfo::bytes)
+    }
+}
+
+impl Error {
+    /// Bytes of what the guest answered.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::User(text) | Self::Internal(text) => text.len(),
+            Self::Coded(error) => error.message.len(),
+            Self::UnsupportedOperation | Self::UnsupportedPath | Self::PermissionDenied | Self::ReadOnly => 0,
+        }
+    }
+}
+
+impl WrapInfo {
+    /// Bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [
+            &self.token,
+            &self.accessor,
+            &self.wrapped_accessor,
+            &self.wrapped_entity_id,
+            &self.format,
+            &self.creation_path,
+        ];
+        texts.iter().map(|text| text.len()).sum()
+    }
+}
+
+impl Header {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.name.len() + list(&self.values)
+    }
+}
+
+impl Secret {
+    fn bytes(&self) -> usize {
+        self.lease_id.len() + length(self.internal_data.as_deref())
+    }
+}
+
+fn length(text: Option<&str>) -> usize {
+    text.map_or(0, str::len)
+}
+
+fn list(texts: &[String]) -> usize {
+    texts.iter().map(|text| size_of::<String>() + text.len()).sum()
+}

@@ -1,0 +1,360 @@
+//! What no limit may let through: calls of the host in a row, and all that the host holds for a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock_sandbox::types::{Operation, Request};
+use airlock_sandbox::{
+    Compiler, Error, Guest, Limit, Limits, MountContext, Sandbox, SandboxSettings, Services, System,
+    SystemError,
+};
+use airlock_storage::{Entry, MemoryStorage, Mount, Result as Stored, Storage};
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+
+use crate::support::{Bench, sandbox};
+use crate::synthetic::Synthetic;
+
+const MIB: u64 = 1 << 20;
+
+/// Where memory is zero, which reads as success without an answer.
+const OK: &str = "(i32.const 16)";
+
+/// The description's list of prefixes: one, which is empty.
+const ANY_KEY: &str = r#"(data (i32.const 1052) "\00\10\00\00\01\00\00\00")"#;
+
+const LOG: &str = r#"(import "airlock:engine/log@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))"#;
+
+/// How many lines [`lines_in_a_row`] logs.
+const LINES: usize = 200;
+
+/// A body that logs lines of 30 MiB, one after the other: no loop, and no function of the guest's own.
+fn lines_in_a_row() -> &'static str {
+    let line = "(call $log (i32.const 2) (i32.const 0) (i32.const 31457280) (i32.const 0) (i32.const 0)) ";
+    format!("(drop (memory.grow (i32.const 511))) {} {OK}", line.repeat(LINES)).leak()
+}
+
+async fn bench(guest: Synthetic, limits: Limits) -> Bench {
+    Bench::of(sandbox().load(&guest.component(), limits).await.unwrap())
+}
+
+async fn logs_in_a_row(limits: Limits) -> Bench {
+    let guest = Synthetic {
+        module: LOG,
+        initialize: lines_in_a_row(),
+        handle_request: lines_in_a_row(),
+        ..Synthetic::default()
+    };
+    bench(guest, limits).await
+}
+
+fn read() -> Request {
+    Request::new(Operation::Read, "any")
+}
+
+fn limit<T: std::fmt::Debug>(result: Result<T, Error>) -> Limit {
+    match result {
+        Err(Error::Limit { exceeded, .. } | Error::Busy { exceeded, .. }) => exceeded.limit,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn host_calls_in_a_row_end_with_the_cpu_time() {
+    let bench = logs_in_a_row(Limits {
+        cpu: Duration::from_millis(50),
+        transfer_bytes: u64::MAX,
+        ..Limits::default()
+    })
+    .await;
+    let outcome = bench.run(read()).await;
+    assert_eq!(limit(outcome.result), Limit::Cpu);
+    assert!(
+        outcome.usage.cpu >= Duration::from_millis(50),
+        "{:?}",
+        outcome.usage
+    );
+    assert!(bench.log.lines.lock().unwrap().len() < LINES);
+}
+
+#[tokio::test]
+async fn host_calls_in_a_row_end_with_the_time() {
+    let bench = logs_in_a_row(Limits {
+        cpu: Duration::from_secs(3600),
+        wall: Duration::from_millis(50),
+        transfer_bytes: u64::MAX,
+        ..Limits::default()
+    })
+    .await;
+    assert_eq!(limit(bench.run(read()).await.result), Limit::Wall);
+    assert!(bench.log.lines.lock().unwrap().len() < LINES);
+}
+
+#[tokio::test]
+async fn host_calls_in_a_row_end_initialize() {
+    let bench = logs_in_a_row(Limits {
+        start: Duration::from_millis(50),
+        transfer_bytes: u64::MAX,
+        ..Limits::default()
+    })
+    .await;
+    let outcome = bench.guest.initialize(&bench.mount).await;
+    assert_eq!(limit(outcome.result), Limit::Start);
+    assert!(bench.log.lines.lock().unwrap().len() < LINES);
+}
+
+#[tokio::test]
+async fn dropped_log_lines_are_charged() {
+    let bench = logs_in_a_row(Limits {
+        log_lines: 0,
+        cpu: Duration::from_secs(3600),
+        ..Limits::default()
+    })
+    .await;
+    assert_eq!(limit(bench.run(read()).await.result), Limit::Transfer);
+}
+
+#[tokio::test]
+async fn cpu_time_in_host_calls_moves_a_request_to_the_slow_lane() {
+    let bench = logs_in_a_row(Limits {
+        cpu: Duration::from_secs(3600),
+        wall: Duration::from_secs(3600),
+        transfer_bytes: u64::MAX,
+        ..Limits::default()
+    })
+    .await;
+    assert!(bench.run(read()).await.result.is_ok());
+    let threads = bench.log.threads.lock().unwrap();
+    assert_ne!(threads.first().unwrap(), "slow-lane");
+    assert_eq!(threads.last().unwrap(), "slow-lane");
+}
+
+#[tokio::test]
+async fn held_writes_count_as_memory() {
+    let guest = Synthetic {
+        module: format!(
+            r#"(import "airlock:engine/storage@0.1.0" "put" (func $put (param i32 i32 i32 i32 i32 i32)))
+            {ANY_KEY}
+            (data (i32.const 4200) "?/x")"#
+        )
+        .leak(),
+        handle_request: "(local $i i32)
+            (drop (memory.grow (i32.const 32)))
+            (loop $next
+                (i32.store8 (i32.const 4200) (i32.add (i32.const 65) (local.get $i)))
+                (call $put (i32.const 4200) (i32.const 3) (i32.const 65536) (i32.const 1048576) (i32.const 0) (i32.const 4300))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br_if $next (i32.lt_u (local.get $i) (i32.const 40))))
+            (i32.const 16)",
+        ..Synthetic::default()
+    };
+    let component = guest.component();
+    let load = async |memory_bytes| {
+        let limits = Limits {
+            memory_bytes,
+            ..Limits::default()
+        };
+        Bench::of(sandbox().load(&component, limits).await.unwrap())
+    };
+    let bench = load(16 * MIB).await;
+    assert_eq!(limit(bench.run(read()).await.result), Limit::Memory);
+    assert!(bench.storage.entries().is_empty());
+
+    let bench = load(64 * MIB).await;
+    let outcome = bench.run(read()).await;
+    assert!(outcome.result.is_ok());
+    assert!(outcome.usage.memory_bytes > 40 * MIB, "{:?}", outcome.usage);
+}
+
+#[tokio::test]
+async fn an_answer_counts_as_memory() {
+    // 20 MiB of spaces and an empty object.
+    let guest = Synthetic {
+        module: r#"(data (i32.const 4096) "\00\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\01\00\00\00\00\00\01\00\02\00\40\01")"#,
+        handle_request: r#"
+            (drop (memory.grow (i32.const 340)))
+            (memory.fill (i32.const 65536) (i32.const 32) (i32.const 20971520))
+            (i32.store16 (i32.const 21037056) (i32.const 0x7d7b))
+            (i32.const 4096)"#,
+        ..Synthetic::default()
+    };
+    let component = guest.component();
+    let run = async |memory_bytes| {
+        let limits = Limits {
+            memory_bytes,
+            ..Limits::default()
+        };
+        let bench = Bench::of(sandbox().load(&component, limits).await.unwrap());
+        bench.run(read()).await
+    };
+    assert_eq!(limit(run(32 * MIB).await.result), Limit::Memory);
+    let outcome = run(64 * MIB).await;
+    assert_eq!(outcome.result.unwrap().unwrap().data.unwrap().trim(), "{}");
+    assert!(outcome.usage.memory_bytes > 40 * MIB, "{:?}", outcome.usage);
+}
+
+/// A server that says much.
+struct Wordy;
+
+#[async_trait]
+impl System for Wordy {
+    async fn vault_version(&self) -> Result<String, SystemError> {
+        Ok("1".repeat(1 << 20))
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_answers_is_charged() {
+    let guest = Synthetic {
+        module: r#"(import "airlock:engine/system@0.1.0" "vault-version" (func $version (param i32)))"#,
+        handle_request: "(local $i i32)
+            (drop (memory.grow (i32.const 32)))
+            (loop $next
+                (call $version (i32.const 4096))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br_if $next (i32.lt_u (local.get $i) (i32.const 100))))
+            (i32.const 16)",
+        ..Synthetic::default()
+    };
+    let limits = Limits {
+        transfer_bytes: 4 << 20,
+        ..Limits::default()
+    };
+    let guest = sandbox().load(&guest.component(), limits).await.unwrap();
+    let services = Services {
+        system: Arc::new(Wordy),
+        ..Services::default()
+    };
+    let mount = mount(&guest, Arc::new(MemoryStorage::new()), services);
+    let outcome = guest.handle_request(&mount, read()).await;
+    assert_eq!(limit(outcome.result), Limit::Transfer);
+    assert_eq!(outcome.usage.transfer_bytes, 4 << 20);
+    assert_eq!(outcome.usage.storage_operations, 5);
+}
+
+#[tokio::test]
+async fn a_list_is_charged_for_each_call_that_it_costs() {
+    let guest = Synthetic {
+        module: format!(
+            r#"(import "airlock:engine/storage@0.1.0" "delete" (func $delete (param i32 i32 i32)))
+            (import "airlock:engine/storage@0.1.0" "list" (func $list (param i32 i32 i32)))
+            {ANY_KEY}
+            (data (i32.const 4200) "?/x")"#
+        )
+        .leak(),
+        handle_request: "(local $i i32)
+            (loop $next
+                (i32.store8 (i32.const 4200) (i32.add (i32.const 65) (local.get $i)))
+                (call $delete (i32.const 4200) (i32.const 3) (i32.const 4300))
+                (local.set $i (i32.add (local.get $i) (i32.const 1)))
+                (br_if $next (i32.lt_u (local.get $i) (i32.const 20))))
+            (call $list (i32.const 0) (i32.const 0) (i32.const 4300))
+            (i32.const 16)",
+        ..Synthetic::default()
+    };
+    let bench = bench(guest, Limits::default()).await;
+    for letter in 'A'..'U' {
+        bench.store(&format!("{letter}/x"), "1");
+    }
+    let outcome = bench.run(read()).await;
+    assert!(outcome.result.is_ok());
+    let lists = outcome.usage.storage.lists;
+    assert!(lists > 20, "{:?}", outcome.usage);
+    assert_eq!(u64::from(outcome.usage.storage_operations), 20 + lists);
+}
+
+/// Storage that answers when the test says so.
+struct Slow {
+    /// One permit for each call that has arrived.
+    arrived: Semaphore,
+    /// One permit for each call that may end.
+    open: Semaphore,
+}
+
+#[async_trait]
+impl Storage for Slow {
+    async fn get(&self, _key: &str) -> Stored<Option<Entry>> {
+        self.arrived.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+        Ok(None)
+    }
+    async fn put(&self, _entry: Entry) -> Stored<()> {
+        Ok(())
+    }
+    async fn delete(&self, _key: &str) -> Stored<()> {
+        Ok(())
+    }
+    async fn list(&self, _folder: &str) -> Stored<Vec<String>> {
+        Ok(Vec::new())
+    }
+}
+
+fn mount(guest: &Guest, storage: Arc<dyn Storage>, services: Services) -> Arc<MountContext> {
+    let mount = Mount::new(storage, guest.description().storage_settings());
+    MountContext::new(mount, services, vec![], guest.limits())
+}
+
+#[tokio::test]
+async fn a_request_that_finds_no_memory_gets_429_and_the_next_one_runs() {
+    let sandbox = Sandbox::new(SandboxSettings {
+        compiler: Compiler::InProcess,
+        cache: None,
+        memory_bytes: Some(8 * MIB),
+    })
+    .unwrap();
+    // Each holds 5 MiB while it waits for storage.
+    let guest = Synthetic {
+        module: format!(
+            r#"(import "airlock:engine/storage@0.1.0" "get" (func $get (param i32 i32 i32)))
+            {ANY_KEY}
+            (data (i32.const 4200) "key")"#
+        )
+        .leak(),
+        handle_request: "(drop (memory.grow (i32.const 79)))
+            (call $get (i32.const 4200) (i32.const 3) (i32.const 4300))
+            (i32.const 16)",
+        ..Synthetic::default()
+    };
+    let limits = Limits {
+        memory_bytes: 7 * MIB,
+        ..Limits::default()
+    };
+    let guest = sandbox.load(&guest.component(), limits).await.unwrap();
+    let storage = Arc::new(Slow {
+        arrived: Semaphore::new(0),
+        open: Semaphore::new(0),
+    });
+    let mount = mount(&guest, storage.clone(), Services::default());
+
+    let first = tokio::spawn({
+        let (guest, mount) = (guest.clone(), mount.clone());
+        async move { guest.handle_request(&mount, read()).await.result }
+    });
+    storage.arrived.acquire().await.unwrap().forget();
+    let error = guest.handle_request(&mount, read()).await.result.unwrap_err();
+    assert_eq!(error.status(), 429);
+    assert_eq!(
+        error.to_string(),
+        "this mount is busy: guest synthetic is over the limit of 8 MiB of memory for all requests together (--process-memory-mib)"
+    );
+    storage.open.add_permits(2);
+    assert!(first.await.unwrap().is_ok());
+    assert!(guest.handle_request(&mount, read()).await.result.is_ok());
+}
+
+#[tokio::test]
+async fn a_guest_whose_requests_cannot_fit_is_not_loaded() {
+    let sandbox = Sandbox::new(SandboxSettings {
+        compiler: Compiler::InProcess,
+        cache: None,
+        memory_bytes: Some(8 * MIB),
+    })
+    .unwrap();
+    let loaded = sandbox
+        .load(&Synthetic::default().component(), Limits::default())
+        .await;
+    assert_eq!(
+        loaded.unwrap_err().to_string(),
+        "it needs 64 MiB of memory for a request (--memory-mib); over the limit of 8 MiB of memory for all requests together (--process-memory-mib)"
+    );
+}
