@@ -6,7 +6,7 @@ use std::time::Duration;
 use airlock_dev_server::Cost;
 use airlock_sandbox::{Guest, MountContext, Outcome, Services, Turn};
 use airlock_storage::{Prefixes, Storage};
-use vault_plugin::{Backend, Caller, Error, Operation, Request, Response, SpecialPaths, async_trait};
+use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
 use crate::bridge;
 use crate::caching;
@@ -130,10 +130,18 @@ impl Backend for GuestMount {
         self.ready().await?;
         let operation = operation_name(&request.operation).to_owned();
         let turn = self.turn(&operation, &request.caller).await?;
+        let memory = turn.answer_memory();
         let outcome = turn.handle_request(bridge::request(request)).await;
-        self.report(&operation, outcome)
+        let mut answer = self
+            .report(&operation, outcome)
             .map(|answer| answer.map(bridge::answer))
-            .map_err(bridge::refusal)
+            .map_err(bridge::refusal)?;
+        if memory.is_large()
+            && let Some(answer) = &mut answer
+        {
+            answer.held = Some(Held::new(memory));
+        }
+        Ok(answer)
     }
 
     /// Vault shows no cause of a check that fails: the caller would read "internal error". So a check that could not be

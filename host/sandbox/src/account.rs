@@ -312,6 +312,12 @@ impl Account {
         Ok(())
     }
 
+    /// The request has ended, and only its answer is left.
+    pub fn ended(&self) {
+        self.messages.lock().request = None;
+        self.memory.shrink();
+    }
+
     /// What a transaction that has ended cost.
     pub fn transaction_ended(&self, usage: airlock_storage::Usage) {
         *self.storage.lock() += usage;

@@ -63,4 +63,4 @@ pub use mount::{
     Services, System, SystemError,
 };
 pub use sandbox::{Sandbox, SandboxSettings};
-pub use turn::Turn;
+pub use turn::{AnswerMemory, Turn};

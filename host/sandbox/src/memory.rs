@@ -100,7 +100,7 @@ pub(crate) struct RequestMemory {
 struct Held {
     now: u64,
     peak: u64,
-    /// What may be held without asking. It stays with the request until that ends.
+    /// What may be held without asking. It stays with the request until that [shrinks](RequestMemory::shrink) or ends.
     granted: u64,
     permits: Option<OwnedSemaphorePermit>,
 }
@@ -154,6 +154,23 @@ impl RequestMemory {
         }
         held.hold(bytes);
         Ok(())
+    }
+
+    /// Gives the pool back what is not held, beyond what the slot stands for.
+    pub fn shrink(&self) {
+        let mut held = self.held.lock();
+        let unused = (held.granted - held.now.max(BASE).min(held.granted)) / PAGE;
+        if let Some(permits) = &mut held.permits
+            && let Some(unneeded) = permits.split(unused as usize)
+        {
+            drop(unneeded);
+            held.granted -= unused * PAGE;
+        }
+    }
+
+    /// Whether more is held than the slot stands for.
+    pub fn is_large(&self) -> bool {
+        self.held.lock().now > BASE
     }
 
     fn give_back(&self, bytes: u64) {
@@ -276,6 +293,25 @@ mod tests {
             let memory = request(&process, 7);
             assert!(memory.reserve(7 * MIB).await.is_ok());
         }
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_does_not_need_is_given_back() {
+        let process = ProcessMemory::new(8 * MIB);
+        let pages = process.pool.available_permits();
+        let memory = request(&process, 8);
+        let instance = memory.reserve(4 * MIB).await.unwrap();
+        let answer = memory.reserve(2 * MIB).await.unwrap();
+        memory.shrink();
+        assert_eq!(pages - process.pool.available_permits(), 5 * 16);
+        drop(instance);
+        memory.shrink();
+        assert!(memory.is_large());
+        assert_eq!(pages - process.pool.available_permits(), 16);
+        drop(answer);
+        memory.shrink();
+        assert!(!memory.is_large());
+        assert_eq!(process.pool.available_permits(), pages);
     }
 
     #[test]

@@ -33,7 +33,31 @@ impl fmt::Debug for Turn {
     }
 }
 
+/// The memory of a request's answer. It counts as held while this lives: keep it until the answer is sent.
+#[derive(Clone)]
+pub struct AnswerMemory(Arc<Account>);
+
+impl AnswerMemory {
+    /// Whether it is worth keeping. Small answers are not counted once their request has ended.
+    pub fn is_large(&self) -> bool {
+        self.0.memory.is_large()
+    }
+}
+
+impl fmt::Debug for AnswerMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerMemory")
+            .field("is_large", &self.is_large())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Turn {
+    /// The memory of the answer that the request will have.
+    pub fn answer_memory(&self) -> AnswerMemory {
+        AnswerMemory(self.account.clone())
+    }
+
     /// Waits for it; `time` is the limit that bounds the request's.
     pub(crate) async fn take(guest: &Guest, mount: &Arc<MountContext>, time: Limit) -> Outcome<Self> {
         let account = Arc::new(Account::open(
@@ -87,6 +111,7 @@ impl Turn {
             result
         });
         let result = shared.lanes.run(work, slow_turns).await;
+        account.ended();
         Outcome {
             result,
             usage: account.usage(),

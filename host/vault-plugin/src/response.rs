@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::Error;
 use crate::auth::Auth;
+use crate::held::Held;
 use crate::json::{self, Json};
 use crate::lease::Secret;
 use crate::proto::pb;
@@ -45,6 +46,8 @@ pub struct Response {
     pub wrap_info: Option<WrapInfo>,
     /// Vault fills it in.
     pub mount_type: String,
+    /// Kept until the answer is sent.
+    pub held: Option<Held>,
 }
 
 impl Response {

@@ -7,6 +7,7 @@ use tonic::service::Routes;
 
 use crate::Error;
 use crate::backend::Factory;
+use crate::held::UntilSent;
 use crate::proto::logical::plugin_version_server::PluginVersionServer;
 use crate::proto::pb::backend_server::BackendServer;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
@@ -56,11 +57,11 @@ pub(crate) fn routes(factory: Arc<dyn Factory>, server: Arc<dyn Dial>, mounts: A
         server,
         mounts,
     });
-    Routes::new(
+    Routes::new(UntilSent(
         backend
             .max_decoding_message_size(MAX_MESSAGE_SIZE)
             .max_encoding_message_size(MAX_MESSAGE_SIZE),
-    )
+    ))
     .add_service(PluginVersionServer::new(version))
     .add_service(PluginMultiplexingServer::new(MultiplexingService))
 }

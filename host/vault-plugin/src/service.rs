@@ -118,7 +118,14 @@ impl Backend for BackendService {
         let result = mount
             .call(async move |backend| backend.handle_request(request).await)
             .await;
-        Ok(Response::new(reply(reader, result.flatten())))
+        let mut result = result.flatten();
+        let held = result.as_mut().ok().and_then(Option::as_mut);
+        let held = held.and_then(|answer| answer.held.take());
+        let mut reply = Response::new(reply(reader, result));
+        if let Some(held) = held {
+            reply.extensions_mut().insert(held);
+        }
+        Ok(reply)
     }
 
     async fn handle_existence_check(

@@ -18,6 +18,7 @@ async fn adversary() -> Engine {
     let sandbox = Sandbox::new(SandboxSettings {
         compiler: Compiler::InProcess,
         cache: None,
+        memory_bytes: None,
     });
     let limits = Limits {
         instances: 1,

@@ -292,6 +292,7 @@ fn every_field_of_a_response_leaves() {
             seal_wrap: true,
         }),
         mount_type: "type".into(),
+        held: None,
     };
     let expected = pb::Response {
         secret: Some(wire_secret()),
