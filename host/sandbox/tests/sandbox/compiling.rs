@@ -125,6 +125,7 @@ fn the_child_is_confined_before_it_reads() {
         .arg(compiler())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut inherited = child.stdout.take().unwrap();
