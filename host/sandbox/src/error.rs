@@ -130,7 +130,7 @@ pub enum Error {
 
     /// All mounts together have as many requests running as the process has instances for.
     #[error(
-        "this host is busy: the requests of all mounts use its {instances} instances; lower --instances where mounts take too many"
+        "this host is busy: the requests of all mounts use its {instances} instances; lower --instances where mounts take too many, or raise --process-memory-mib if there are fewer than 1024"
     )]
     Full {
         /// How many there are.
