@@ -16,12 +16,17 @@
 //!   the libraries below log what passes through them, and so would put secrets into the host's log.
 //! - Spans are not written, nor are their fields.
 //! - Long values are cut, because the host takes a line of 64 KiB or more for several lines of plain text.
+//! - Nobody who logs waits for the host to read: a thread writes what is logged, and up to 4 MiB may wait for it. Lines
+//!   that do not fit are dropped, and one line in their place says how many. At the process's end what waits is written,
+//!   if the host reads it within a second; call [`flush`] before an end that runs no exit handlers, such as an abort.
 
 mod line;
+mod queue;
 
 use std::fmt;
 use std::io::{self, Write};
-use std::time::SystemTime;
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use tracing::{Event, Metadata, Subscriber};
@@ -31,6 +36,35 @@ use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
 use line::render;
+use queue::Queue;
+
+/// How many bytes may wait for a host that does not read.
+const ROOM: usize = 4 << 20;
+
+/// How long [`flush`] waits for such a host.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The way to standard error, for the whole process.
+static STANDARD_ERROR: LazyLock<Queue> = LazyLock::new(|| {
+    flush_at_exit();
+    Queue::new(io::stderr(), ROOM)
+});
+
+#[allow(unsafe_code)]
+fn flush_at_exit() {
+    extern "C" fn at_exit() {
+        flush();
+    }
+    // SAFETY: the handler is a function of this program and cannot panic.
+    unsafe { libc::atexit(at_exit) };
+}
+
+/// Waits until what was logged is written to standard error, for at most a second. Blocks the thread.
+///
+/// The end of `main` and [`std::process::exit`] do it by themselves.
+pub fn flush() {
+    STANDARD_ERROR.flush(PATIENCE);
+}
 
 /// A layer that writes the events of these targets to standard error.
 ///
@@ -39,10 +73,10 @@ pub fn layer<S>(targets: impl IntoIterator<Item = impl Into<String>>) -> impl La
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    layer_to(io::stderr(), targets)
+    layer_to(Queued, targets)
 }
 
-/// Like [`layer`], but writes to somewhere else. Each line is one call of `write_all`.
+/// Like [`layer`], but writes to somewhere else, and at once. Each line is one call of `write_all`.
 pub fn layer_to<S, W>(out: W, targets: impl IntoIterator<Item = impl Into<String>>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -61,6 +95,20 @@ fn is_within(module: &str, parent: &str) -> bool {
     module
         .strip_prefix(parent)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Standard error behind its queue. Gets each line whole.
+struct Queued;
+
+impl Write for Queued {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        STANDARD_ERROR.push(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 struct Hclog<W> {

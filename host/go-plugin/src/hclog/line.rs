@@ -53,6 +53,26 @@ pub(super) fn render(event: &Event<'_>, at: SystemTime) -> String {
     line
 }
 
+/// What stands in place of lines that were dropped because the host read too slowly.
+pub(super) fn lost(lines: u64, at: SystemTime) -> String {
+    let mut line = String::from("{");
+    push(&mut line, "@level", "warn".into());
+    line.push(',');
+    push(
+        &mut line,
+        "@message",
+        "log lines were dropped here: the host did not read them in time".into(),
+    );
+    line.push(',');
+    push(&mut line, "@timestamp", timestamp(at).into());
+    line.push(',');
+    push(&mut line, "module", "go_plugin.hclog".into());
+    line.push(',');
+    push(&mut line, "lines", lines.into());
+    line.push_str("}\n");
+    line
+}
+
 fn push(line: &mut String, name: &str, value: Value) {
     // Writing to a string cannot fail.
     let _ = write!(line, "{}:{value}", Value::from(name));

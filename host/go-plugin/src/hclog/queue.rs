@@ -1,0 +1,189 @@
+//! Lines on their way to a reader who may be slow.
+//!
+//! Whoever logs must not wait for the host to read: one thread serves all mounts. So a line is put into a queue of
+//! bounded size, and a thread of its own writes it. Lines that do not fit are dropped, and the reader is told how many.
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::line::lost;
+
+/// A queue and the thread that empties it.
+pub(super) struct Queue {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Told when a line comes.
+    filled: Condvar,
+    /// Told when a line was written.
+    written: Condvar,
+    /// How many bytes may wait.
+    room: usize,
+}
+
+#[derive(Default)]
+struct State {
+    lines: VecDeque<Vec<u8>>,
+    bytes: usize,
+    /// A line was taken out and is not written yet.
+    writing: bool,
+    /// Lines that did not fit and of which the reader was not told.
+    lost: u64,
+}
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.lines.is_empty() && !self.writing && self.lost == 0
+    }
+
+    /// The next line: what waits first, then how many were lost behind it.
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let line = match self.lines.pop_front() {
+            Some(line) => {
+                self.bytes -= line.len();
+                line
+            }
+            None if self.lost > 0 => lost(std::mem::take(&mut self.lost), SystemTime::now()).into_bytes(),
+            None => return None,
+        };
+        self.writing = true;
+        Some(line)
+    }
+}
+
+impl Queue {
+    /// A queue in front of `out`, in which `room` bytes may wait. Each line is one call of `write_all`.
+    pub(super) fn new(out: impl Write + Send + 'static, room: usize) -> Queue {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            written: Condvar::new(),
+            room,
+        });
+        let writer = shared.clone();
+        // Without a thread nothing is written and the queue fills up, which harms nobody.
+        let _ = thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || writer.write(out));
+        Queue { shared }
+    }
+
+    /// Adds a line, or drops and counts it if there is no room.
+    pub(super) fn push(&self, line: &[u8]) {
+        let mut state = self.shared.state.lock();
+        // Behind a gap nothing is added before the reader was told of it, so that it is told at the right place.
+        if state.lost > 0 || state.bytes + line.len() > self.shared.room {
+            state.lost += 1;
+        } else {
+            state.bytes += line.len();
+            state.lines.push_back(line.to_vec());
+        }
+        drop(state);
+        self.shared.filled.notify_one();
+    }
+
+    /// Waits until everything is written, but not for longer than `patience`; false if something is left.
+    pub(super) fn flush(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let mut state = self.shared.state.lock();
+        while !state.is_empty() {
+            if self.shared.written.wait_until(&mut state, deadline).timed_out() {
+                return state.is_empty();
+            }
+        }
+        true
+    }
+}
+
+impl Shared {
+    fn write(&self, mut out: impl Write) {
+        let mut state = self.state.lock();
+        loop {
+            let Some(line) = state.take() else {
+                self.filled.wait(&mut state);
+                continue;
+            };
+            drop(state);
+            // Without a host nobody reads, and there is nowhere else to say so.
+            let _ = out.write_all(&line);
+            drop(line);
+            state = self.state.lock();
+            state.writing = false;
+            self.written.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{self, BufRead, BufReader, PipeReader};
+
+    /// Far longer than anything here takes.
+    const SOON: Duration = Duration::from_secs(10);
+    const LINE: &[u8] = b"0123456789abcde\n";
+
+    fn read(reader: &mut BufReader<PipeReader>) -> String {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        line
+    }
+
+    #[test]
+    fn flush_returns_once_every_line_is_written() {
+        let (reader, writer) = io::pipe().unwrap();
+        let queue = Queue::new(writer, 1 << 20);
+        for number in 0..1000 {
+            queue.push(format!("{number}\n").as_bytes());
+        }
+        assert!(queue.flush(SOON));
+        let mut reader = BufReader::new(reader);
+        for number in 0..1000 {
+            assert_eq!(read(&mut reader), format!("{number}\n"));
+        }
+    }
+
+    #[test]
+    fn a_reader_who_does_not_read_stops_nobody_and_learns_of_the_gap() {
+        let (reader, writer) = io::pipe().unwrap();
+        // More than the pipe takes: the thread that writes is blocked from then on.
+        let queue = Queue::new(writer, 1 << 20);
+        for _ in 0..200_000 {
+            queue.push(LINE);
+        }
+        assert!(!queue.flush(Duration::from_millis(20)));
+
+        let mut reader = BufReader::new(reader);
+        let mut written = 0;
+        let told = loop {
+            let line = read(&mut reader);
+            if line.as_bytes() != LINE {
+                break line;
+            }
+            written += 1;
+        };
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["@level"], "warn");
+        assert_eq!(told["lines"], 200_000 - written);
+        // From here on there is room again.
+        queue.push(LINE);
+        assert!(queue.flush(SOON));
+        assert_eq!(read(&mut reader).as_bytes(), LINE);
+    }
+
+    #[test]
+    fn a_reader_who_is_gone_stops_nobody() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let queue = Queue::new(writer, 1 << 20);
+        queue.push(LINE);
+        assert!(queue.flush(SOON));
+    }
+}
