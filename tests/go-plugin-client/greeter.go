@@ -18,12 +18,13 @@ type greeterPlugin struct{ plugin.NetRPCUnsupportedPlugin }
 
 func (greeterPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error { return nil }
 
-func (greeterPlugin) GRPCClient(_ context.Context, broker *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
-	return &greeter{broker: broker, conn: conn}, nil
+func (greeterPlugin) GRPCClient(done context.Context, broker *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return &greeter{done: done, broker: broker, conn: conn}, nil
 }
 
 // greeter calls the plugin.
 type greeter struct {
+	done   context.Context // is over once the host knows that the plugin's process has ended
 	broker *plugin.GRPCBroker
 	conn   *grpc.ClientConn
 }

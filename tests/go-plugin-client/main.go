@@ -19,6 +19,7 @@ var scenarios = map[string]func(path string, s settings) error{
 	"wrong-cookie":     wrongCookie,
 	"burst":            burst,
 	"kill-busy":        killBusy,
+	"unanswered":       unanswered,
 	"disconnect":       disconnect,
 	"reconnect":        reconnect,
 	"terminate":        terminate,

@@ -147,6 +147,47 @@ func killBusy(path string, s settings) error {
 	})
 }
 
+// unanswered ends the plugin under calls as Vault does, which sends those again that fail when it knows already that the
+// process has ended. So no call may fail before: neither one that is in flight nor one that comes meanwhile.
+func unanswered(path string, s settings) error {
+	return withGreeter(path, s, func(ctx context.Context, h *host, g *greeter) error {
+		const calls = 16
+		ends := make(chan error, 2*calls)
+		until := func(failure func(context.Context) error) {
+			call, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(g.done, cancel)()
+			err := failure(call)
+			if g.done.Err() != nil {
+				err = nil
+			}
+			ends <- err
+		}
+		for range calls {
+			go until(g.wait)
+			go until(func(call context.Context) error {
+				for {
+					if _, err := g.echo(call, nil); err != nil {
+						return err
+					}
+				}
+			})
+		}
+		if err := g.greetAs(ctx, "reloader"); err != nil {
+			return err
+		}
+		if err := h.kill(); err != nil {
+			return err
+		}
+		for range 2 * calls {
+			if err := <-ends; err != nil {
+				return fmt.Errorf("a call failed before the host knew of the plugin's end: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
 // disconnect closes the connection without a word; the host's process lives on.
 func disconnect(path string, s settings) error {
 	h, err := newHost(path, s)

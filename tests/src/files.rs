@@ -58,6 +58,12 @@ pub fn vault() -> PathBuf {
     }
 }
 
+/// HashiCorp's own KV engine as a plugin, if `make vault` built it: it does not for another server.
+pub fn go_kv() -> Option<PathBuf> {
+    let path = root().join("target/vault/kv-plugin");
+    path.exists().then_some(path)
+}
+
 /// Python with `hvac` installed: `target/venv/bin/python`.
 pub fn python() -> PathBuf {
     built(root().join("target/venv/bin/python"), "make venv")

@@ -64,6 +64,11 @@ pub fn kill(pid: u32) {
     );
 }
 
+/// SIGTERM: the process may end in order.
+pub fn terminate(pid: u32) {
+    rustix::process::kill_process(to_pid(pid), Signal::TERM).unwrap();
+}
+
 /// SIGSTOP: the process does nothing more until it is killed.
 pub fn stop(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::STOP).unwrap();

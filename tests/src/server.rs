@@ -138,6 +138,12 @@ impl Server {
         self.directory.join("tmp")
     }
 
+    /// Puts another plugin's binary beside the first, and tells its name there.
+    pub fn install(&self, plugin: &Path) -> String {
+        let installed = install(plugin, &self.directory.join("plugins"));
+        installed.file_name().unwrap().to_str().unwrap().to_owned()
+    }
+
     /// The digest of the plugin's binary, as Vault's catalog wants it.
     pub fn plugin_sha256(&self) -> &str {
         &self.plugin_sha256

@@ -196,3 +196,13 @@ fn check_of_wrong_usage_ends_with_status_2() {
     assert_eq!(output.status, 2, "{output:?}");
     assert!(output.stderr.contains("--no-such-flag"), "{output:?}");
 }
+
+#[test]
+fn serve_refuses_a_server_without_a_certificate() {
+    let output = run(Command::new(files::airlock())
+        .args(["serve", "--unpinned", "--guest", &guest()])
+        .env("VAULT_BACKEND_PLUGIN", "6669da05-b1c8-4f49-97d9-c8e5bed98e20")
+        .env("PLUGIN_PROTOCOL_VERSIONS", "5"));
+    assert_eq!((output.status, output.stdout.as_str()), (1, ""), "{output:?}");
+    assert!(output.stderr.contains("PLUGIN_CLIENT_CERT"), "{output:?}");
+}

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Builds the real Vault that the tests and `make vault-dev` run, at target/vault/vault: Vault publishes no binary through any
-# package registry, but its command line is a Go package.
+# package registry, but its command line is a Go package. Beside it, at target/vault/kv-plugin, HashiCorp's own KV engine as an
+# external plugin, which tests compare Airlock with.
 #
 #   tests/vault/build.sh     the path of the server to use is all it writes on standard output
 #
-# AIRLOCK_VAULT names a vault or bao binary to use instead.
+# AIRLOCK_VAULT names a vault or bao binary to use instead; then no Go is needed, and nothing is compared.
 set -eu
 cd "$(dirname "$0")"
 out=$(cd ../.. && pwd -P)/target/vault
@@ -19,7 +20,9 @@ if [ -n "${AIRLOCK_VAULT:-}" ]; then
 fi
 
 server=$out/vault
-if [ -x "$server" ] && [ -z "$(find main.go go.mod go.sum -newer "$server")" ]; then
+plugin=$out/kv-plugin
+is_current() { [ -x "$1" ] && [ -z "$(find "$2" go.mod go.sum -newer "$1")" ]; }
+if is_current "$server" main.go && is_current "$plugin" kv/main.go; then
     echo "$server"
     exit
 fi
@@ -30,7 +33,11 @@ version=$(sed -n 's/.*hashicorp\/vault \(v.*\)/\1/p' go.mod)
 say "building Vault $version from its Go modules, once: about 5 minutes on 2 cores (AIRLOCK_VAULT=path uses yours instead)"
 mkdir -p "$out"
 # `minimal` leaves out the engines that nothing here mounts. Built aside, so that an interrupted build leaves nothing.
-"$go" build -tags minimal -trimpath -buildvcs=false -ldflags '-s -w' -o "$server.new" . >&2
-mv "$server.new" "$server"
-say "built $server"
+build() {
+    "$go" build -tags minimal -trimpath -buildvcs=false -ldflags '-s -w' -o "$2.new" "$1" >&2
+    mv "$2.new" "$2"
+    say "built $2"
+}
+build . "$server"
+build ./kv "$plugin"
 echo "$server"

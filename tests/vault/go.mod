@@ -2,7 +2,11 @@ module airlock.test/vault
 
 go 1.25.1
 
-require github.com/hashicorp/vault v1.21.0
+require (
+	github.com/hashicorp/vault v1.21.0
+	github.com/hashicorp/vault-plugin-secrets-kv v0.25.0
+	github.com/hashicorp/vault/sdk v0.20.0
+)
 
 require (
 	cel.dev/expr v0.24.0 // indirect
@@ -297,13 +301,11 @@ require (
 	github.com/hashicorp/vault-plugin-secrets-gcp v0.23.0 // indirect
 	github.com/hashicorp/vault-plugin-secrets-gcpkms v0.22.0 // indirect
 	github.com/hashicorp/vault-plugin-secrets-kubernetes v0.12.0 // indirect
-	github.com/hashicorp/vault-plugin-secrets-kv v0.25.0 // indirect
 	github.com/hashicorp/vault-plugin-secrets-mongodbatlas v0.16.0 // indirect
 	github.com/hashicorp/vault-plugin-secrets-openldap v0.17.0 // indirect
 	github.com/hashicorp/vault-plugin-secrets-terraform v0.13.0 // indirect
 	github.com/hashicorp/vault/api v1.22.0 // indirect
 	github.com/hashicorp/vault/api/auth/kubernetes v0.10.0 // indirect
-	github.com/hashicorp/vault/sdk v0.20.0 // indirect
 	github.com/hashicorp/vault/vault/hcp_link/proto v0.0.0-20230201201504-b741fa893d77 // indirect
 	github.com/hashicorp/vic v1.5.1-0.20190403131502-bbfe86ec9443 // indirect
 	github.com/hashicorp/yamux v0.1.2 // indirect

@@ -32,6 +32,7 @@ async fn main() -> ExitCode {
         let greeter = GreeterServer::new(Plugin { broker }).max_decoding_message_size(MAX_MESSAGE_SIZE);
         Routes::new(greeter)
     })
+    .allow_plaintext() // for its tests; without it a host has to prove who it is
     .on_exit(|| async { tracing::info!("goodbye") });
     match server.serve().await {
         Ok(exit) => {

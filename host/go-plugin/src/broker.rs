@@ -17,13 +17,14 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
+use tokio_util::sync::CancellationToken;
 use tonic::codegen::StdError;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use crate::connection::Io;
 use crate::mux::Opener;
-use crate::{Error, WINDOW, tls};
+use crate::{Error, MAX_RESETS, WINDOW, tls};
 
 use address::Address;
 use door::{Door, Turn};
@@ -83,6 +84,14 @@ impl Broker {
             .await
             .map_err(|source| Error::Dial { service_id, source })
     }
+
+    /// Is cancelled once the host has asked for the plugin's end or is gone. It closes its broker right before.
+    ///
+    /// From then on its services answer the calls that they have received and accept no new one, for as long as the
+    /// process lives: there is no use in trying again.
+    pub fn closed(&self) -> CancellationToken {
+        self.post.closed()
+    }
 }
 
 impl fmt::Debug for Broker {
@@ -102,6 +111,7 @@ fn endpoint() -> Endpoint {
         .connect_timeout(CONNECT_TIME)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
+        .http2_max_local_error_reset_streams(MAX_RESETS)
 }
 
 /// How to connect to a service, again and again.

@@ -4,6 +4,7 @@
 //! who says nothing, neither reaches the services nor keeps the host waiting.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -49,10 +50,17 @@ impl Gate {
             match listener.accept().await {
                 Ok((stream, _)) => {
                     let gate = self.clone();
+                    let socket = match stream.as_fd().try_clone_to_owned() {
+                        Ok(socket) => Arc::new(socket),
+                        Err(error) => {
+                            tracing::warn!(%error, "cannot take a connection");
+                            continue;
+                        }
+                    };
                     tokio::spawn(async move {
                         match gate.multiplexed.clone() {
-                            None => drop(gate.admit(stream).await),
-                            Some(host) => gate.admit_streams(stream, host).await,
+                            None => drop(gate.admit(stream, socket).await),
+                            Some(host) => gate.admit_streams(stream, socket, host).await,
                         }
                     });
                 }
@@ -64,8 +72,8 @@ impl Gate {
         }
     }
 
-    /// Lets one connection in if it is the host's, and tells whether it was.
-    async fn admit(&self, stream: impl Io + 'static) -> bool {
+    /// Lets one connection in if it is the host's, and tells whether it was. `socket` is what it comes over.
+    async fn admit(&self, stream: impl Io + 'static, socket: Arc<OwnedFd>) -> bool {
         let io: Box<dyn Io> = match &self.acceptor {
             None => Box::new(stream),
             Some(acceptor) => match tokio::time::timeout(self.patience, acceptor.accept(stream)).await {
@@ -83,7 +91,7 @@ impl Gate {
         self.passed
             .send(Ok(Connection {
                 io,
-                _counted: self.count.enter(),
+                _counted: self.count.enter(socket),
             }))
             .await
             .is_ok()
@@ -91,12 +99,18 @@ impl Gate {
 
     /// Lets in the streams of a multiplexed connection. The first connection that proves to be the host's is the one
     /// that the plugin then opens streams on.
-    async fn admit_streams(self, stream: UnixStream, host: Arc<watch::Sender<Option<Opener>>>) {
+    async fn admit_streams(
+        self,
+        stream: UnixStream,
+        socket: Arc<OwnedFd>,
+        host: Arc<watch::Sender<Option<Opener>>>,
+    ) {
         let (opener, mut incoming) = mux::serve(stream);
         while let Some(stream) = incoming.recv().await {
             let (gate, opener, host) = (self.clone(), opener.clone(), host.clone());
+            let socket = socket.clone();
             tokio::spawn(async move {
-                if gate.admit(stream).await {
+                if gate.admit(stream, socket).await {
                     host.send_if_modified(|host| {
                         let first = host.is_none();
                         host.get_or_insert(opener);
@@ -108,23 +122,27 @@ impl Gate {
     }
 }
 
-/// How many authenticated connections are open, and whether there ever was one.
+/// The authenticated connections that are open, and whether there ever was one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Count(Arc<watch::Sender<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    open: usize,
+    /// The socket of each; several share one if they are multiplexed.
+    open: Vec<Arc<OwnedFd>>,
     any: bool,
 }
 
 impl Count {
-    fn enter(&self) -> Counted {
+    fn enter(&self, socket: Arc<OwnedFd>) -> Counted {
         self.0.send_modify(|seen| {
-            seen.open += 1;
+            seen.open.push(socket.clone());
             seen.any = true;
         });
-        Counted(self.0.clone())
+        Counted {
+            count: self.0.clone(),
+            socket,
+        }
     }
 
     /// Waits until the host was connected and no longer is.
@@ -133,18 +151,29 @@ impl Count {
         let _ = self
             .0
             .subscribe()
-            .wait_for(|seen| seen.any && seen.open == 0)
+            .wait_for(|seen| seen.any && seen.open.is_empty())
             .await;
+    }
+
+    /// The sockets of the connections that are open.
+    pub fn sockets(&self) -> Vec<Arc<OwnedFd>> {
+        self.0.borrow().open.clone()
     }
 }
 
 /// One connection's place in the count.
 #[derive(Debug)]
-struct Counted(Arc<watch::Sender<Seen>>);
+struct Counted {
+    count: Arc<watch::Sender<Seen>>,
+    socket: Arc<OwnedFd>,
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.send_modify(|seen| seen.open -= 1);
+        self.count.send_modify(|seen| {
+            let place = seen.open.iter().position(|open| Arc::ptr_eq(open, &self.socket));
+            place.map(|place| seen.open.swap_remove(place));
+        });
     }
 }
 
@@ -302,7 +331,7 @@ mod tests {
             .await
             .expect("the host was kept waiting");
 
-        assert_eq!(count.0.borrow().open, 1);
+        assert_eq!(count.sockets().len(), 1);
         drop((connection, stream));
         timeout(SOON, count.all_closed())
             .await

@@ -46,6 +46,13 @@ pub enum Error {
         reason: String,
     },
 
+    /// The host offers no certificate, so that its connection would be neither encrypted nor authenticated.
+    #[error(
+        "the host did not set PLUGIN_CLIENT_CERT, and this plugin serves nobody without TLS: switch automatic mutual TLS \
+         on in the host"
+    )]
+    NoTls,
+
     /// The socket, or the directory it is in, could not be made.
     #[error("cannot {action} {}: {source}", path.display())]
     Socket {

@@ -25,13 +25,16 @@
 //! Log with [`hclog::layer`], whose lines the host understands.
 //!
 //! # What it does
-//! The cookie, version negotiation and the handshake line; mutual TLS pinned to the host's certificate; a private unix
-//! socket, removed at the end; the health, controller, stdio and broker services; the broker over sockets or over one
+//! The cookie, version negotiation and the handshake line; mutual TLS pinned to the host's certificate, without which no
+//! host is served unless [`Server::allow_plaintext`] says so; a private unix socket, removed at the end; the health, controller, stdio and broker services; the broker over sockets or over one
 //! multiplexed connection. The plugin ends when the host says so, when the host's connection closes, when the
 //! process that started it is gone, and on SIGTERM.
 //!
 //! # What to watch
 //! - Nothing can be printed: standard output belongs to the handshake and leads nowhere after it.
+//! - When the host asks for the end, calls that are in flight are left unanswered and the connection outlives the process
+//!   by a moment, so that the host learns of the end before its calls fail. That takes a fork, of a child that holds the
+//!   connection and nothing else for ten seconds at most.
 //! - tonic drops a call's handler when the caller hangs up. Work that must not stop half way belongs in a task of its
 //!   own; [`Server::on_exit`] can wait for it.
 //! - Each tonic service and client decodes at most 4 MiB unless told otherwise; see [`MAX_MESSAGE_SIZE`].
@@ -42,6 +45,7 @@ mod connection;
 mod error;
 pub mod hclog;
 mod launch;
+mod linger;
 mod mux;
 mod process;
 mod proto;
@@ -61,3 +65,8 @@ pub const MAX_MESSAGE_SIZE: usize = i32::MAX as usize;
 /// How many bytes the peer may send ahead, for one call and for all together, so that a message of megabytes does not
 /// wait for one round trip after the other.
 const WINDOW: u32 = 4 << 20;
+
+/// How many calls that were given up early a connection takes before it is closed. `h2`'s own limits, 20 that were not
+/// yet looked at and 1,024 in all, protect from strangers; but the host is none, and closing its connection over a
+/// burst of callers who hang up would end every other call with it.
+const MAX_RESETS: usize = 1 << 20;

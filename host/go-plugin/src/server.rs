@@ -18,21 +18,24 @@ use tonic::service::Routes;
 use crate::broker::{Broker, Post};
 use crate::connection::{Count, Gate, TLS_TIME};
 use crate::launch::{Cookie, Launch};
+use crate::linger::keep_open;
 use crate::process::{Parent, Signals, last_words};
 use crate::socket::Socket;
 use crate::tls::Tls;
-use crate::{Error, WINDOW, services};
+use crate::{Error, MAX_RESETS, WINDOW, services};
 
-/// What is left for calls in flight and for [`Server::on_exit`]. The host kills after 2 s.
-const GRACE: Duration = Duration::from_millis(1500);
+/// What is left for [`Server::on_exit`]. The host waits as long: it kills 2 s after its wish is answered, and the
+/// process's end is the answer.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the host's connections may outlive the process: far longer than the host needs to see its end.
+const AFTERLIFE: Duration = Duration::from_secs(10);
+
+/// How often the runtime gets round before the process ends: more than a call that is done needs to send its answer.
+const LAST_ROUNDS: usize = 64;
 
 /// How long a host that has closed its broker may take to ask for the end, which it does right after.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// How many calls that were given up before they were looked at may be pending. `h2`'s own limit of 20 protects from
-/// strangers, but the host is none, and closing its connection over a burst of callers who hang up would end every
-/// other call with it.
-const MAX_RESETS: usize = 1 << 20;
 
 type Services = Box<dyn FnOnce(Broker) -> Routes + Send>;
 type OnExit = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
@@ -56,6 +59,7 @@ pub struct Server {
     cookie: Cookie,
     versions: BTreeMap<u32, Services>,
     on_exit: Option<OnExit>,
+    plaintext: bool,
 }
 
 impl Server {
@@ -66,7 +70,16 @@ impl Server {
             cookie,
             versions: BTreeMap::new(),
             on_exit: None,
+            plaintext: false,
         }
+    }
+
+    /// Serves hosts that offer no certificate (go-plugin's `AutoMTLS` is off), without TLS in both directions: whoever can
+    /// open the socket can then speak for the host. By default such a host is refused.
+    #[must_use]
+    pub fn allow_plaintext(mut self) -> Server {
+        self.plaintext = true;
+        self
     }
 
     /// Offers a version of the application's protocol. `services` makes what is served if the host chooses it: the
@@ -83,8 +96,12 @@ impl Server {
         self
     }
 
-    /// Runs `finish` at the end, whatever brought it about, while calls in flight are still answered. Both share 1.5 s,
-    /// then [`serve`](Server::serve) returns regardless.
+    /// Runs `finish` at the end, whatever brought it about, for at most 5 s; then [`serve`](Server::serve) returns
+    /// regardless.
+    ///
+    /// Meanwhile calls come and are answered as before. What is not answered when the process ends fails at the host
+    /// only then: a host such as Vault sends those calls again, to a new process. So a call that cannot be carried out
+    /// any more is better left unanswered than answered with an error.
     #[must_use]
     pub fn on_exit<F>(mut self, finish: impl FnOnce() -> F + Send + 'static) -> Server
     where
@@ -101,14 +118,14 @@ impl Server {
     /// [`std::process::exit`] if other threads may still be busy.
     ///
     /// # Errors
-    /// [`Error::NotStartedByHost`] if the cookie is missing, [`Error::NoCommonVersion`], and others that keep the plugin
+    /// [`Error::NotStartedByHost`] if the cookie is missing, [`Error::NoCommonVersion`], [`Error::NoTls`], and others that keep the plugin
     /// from starting. Print the error to standard error and exit with status 1.
     pub async fn serve(self) -> Result<Exit, Error> {
         // First, so that a parent that dies from here on is noticed.
         let parent = Parent::current();
         let launch = Launch::read(self.cookie, |name| std::env::var_os(name))?;
         let signals = Signals::handle()?;
-        let running = Running::start(&launch, self.versions).await?;
+        let running = Running::start(&launch, self.versions, self.plaintext).await?;
         running.until_the_end(parent, signals, self.on_exit).await
     }
 }
@@ -129,16 +146,22 @@ struct Running {
     accepting: AbortOnDropHandle<()>,
     serving: AbortOnDropHandle<Result<(), tonic::transport::Error>>,
     connections: Count,
+    multiplexed: bool,
     post: Post,
     /// The host has asked for the end.
     requested: CancellationToken,
-    /// The end has begun.
-    ending: CancellationToken,
 }
 
 impl Running {
-    async fn start(launch: &Launch, mut versions: BTreeMap<u32, Services>) -> Result<Running, Error> {
+    async fn start(
+        launch: &Launch,
+        mut versions: BTreeMap<u32, Services>,
+        plaintext: bool,
+    ) -> Result<Running, Error> {
         let version = agree(launch, &versions)?;
+        if launch.host_cert.is_none() && !plaintext {
+            return Err(Error::NoTls);
+        }
         let services = versions.remove(&version).ok_or(Error::NoVersion)?;
         let tls = launch.host_cert.clone().map(Tls::pinned_to).transpose()?;
         let (socket, listener) = Socket::listen(&launch.place)?;
@@ -155,13 +178,11 @@ impl Running {
         };
 
         let post = Post::default();
-        let (requested, ending) = (CancellationToken::new(), CancellationToken::new());
+        let requested = CancellationToken::new();
         let connector = tls.as_ref().map(|tls| tls.connector.clone());
         let broker = Broker::new(post.clone(), connector, launch.multiplex.then_some(known_host));
-        let routes =
-            services::add_to(services(broker), post.clone(), requested.clone(), ending.clone()).await;
-        let server = router(routes)
-            .serve_with_incoming_shutdown(ReceiverStream::new(incoming), ending.clone().cancelled_owned());
+        let routes = services::add_to(services(broker), post.clone(), requested.clone()).await;
+        let server = router(routes).serve_with_incoming(ReceiverStream::new(incoming));
 
         let accepting = AbortOnDropHandle::new(tokio::spawn(gate.accept(listener)));
         let serving = AbortOnDropHandle::new(tokio::spawn(server));
@@ -172,9 +193,9 @@ impl Running {
             accepting,
             serving,
             connections,
+            multiplexed: launch.multiplex,
             post,
             requested,
-            ending,
         })
     }
 
@@ -196,23 +217,30 @@ impl Running {
             ended = &mut self.serving => return Err(failure(ended)),
         };
         tracing::debug!(reason = ?exit, "the plugin ends");
+        if exit != Exit::Terminated {
+            // go-plugin's host closes its broker before it asks for the end, but does not say so on the broker's stream.
+            self.post.lose();
+        }
 
-        // The socket first: whatever happens from here on, it is gone.
-        drop(self.accepting);
+        // Whatever happens from here on, the socket is gone.
         drop(self.socket);
-        self.ending.cancel();
-        self.post.close();
         let finish = async {
             if let Some(on_exit) = on_exit {
                 on_exit().await;
             }
         };
-        if timeout(GRACE, async { tokio::join!(finish, self.serving) })
-            .await
-            .is_err()
-        {
+        if timeout(GRACE, finish).await.is_err() {
             tracing::warn!("the plugin ends although not all of its work is finished");
         }
+        for _ in 0..LAST_ROUNDS {
+            tokio::task::yield_now().await;
+        }
+        // A container ends with its first process, and go-plugin's multiplexer waits until the other side hangs up.
+        if !self.multiplexed && matches!(exit, Exit::Requested | Exit::Terminated) {
+            keep_open(&self.connections.sockets(), AFTERLIFE);
+        }
+        // Serves until the process is gone: ending it would tell the host to send its calls elsewhere.
+        std::mem::forget((self.accepting, self.serving));
         Ok(exit)
     }
 }
@@ -242,5 +270,22 @@ fn failure(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Err
         Ok(Err(error)) => Error::Serve(error),
         // It ends by itself only with its source of connections, which ends with the accepting task.
         Ok(Ok(())) | Err(_) => Error::HostGone,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_without_a_certificate_is_refused() {
+        let cookie = Cookie {
+            key: "COOKIE",
+            value: "yes",
+        };
+        let launch = Launch::read(cookie, |name| (name == "COOKIE").then(|| "yes".into())).unwrap();
+        let versions = BTreeMap::from([(1, Box::new(|_| Routes::default()) as Services)]);
+        let started = Running::start(&launch, versions, false).await;
+        assert!(matches!(started.err(), Some(Error::NoTls)));
     }
 }

@@ -1,11 +1,9 @@
 //! What every plugin serves beside its own services: health, the controller and stdio.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio_stream::Stream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use futures_util::stream::{Pending, pending};
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
@@ -21,21 +19,18 @@ use crate::proto::{Empty, StdioData};
 /// The service whose health the host asks for.
 const HEALTH_OF: &str = "plugin";
 
-/// Adds the plugin's services to the application's. `requested` is cancelled when the host asks for the end, and
-/// `ending` ends the streams that would otherwise last for ever.
-pub(crate) async fn add_to(
-    routes: Routes,
-    post: Post,
-    requested: CancellationToken,
-    ending: CancellationToken,
-) -> Routes {
+/// Far longer than the process takes to end.
+const OVERDUE: Duration = Duration::from_secs(10);
+
+/// Adds the plugin's services to the application's. `requested` is cancelled when the host asks for the end.
+pub(crate) async fn add_to(routes: Routes, post: Post, requested: CancellationToken) -> Routes {
     let health = HealthReporter::new();
     health.set_service_status(HEALTH_OF, ServingStatus::Serving).await;
     routes
         .add_service(HealthServer::new(HealthService::from_health_reporter(health)))
         .add_service(GrpcBrokerServer::new(post))
         .add_service(GrpcControllerServer::new(Controller { requested }))
-        .add_service(GrpcStdioServer::new(Stdio { ending }))
+        .add_service(GrpcStdioServer::new(Stdio))
 }
 
 struct Controller {
@@ -44,35 +39,24 @@ struct Controller {
 
 #[tonic::async_trait]
 impl GrpcController for Controller {
-    /// Answers at once; the end comes after.
+    /// Is answered by the end of the process. A host closes its connection as soon as it has an answer, and every call
+    /// that is in flight then fails; Vault sends such calls again only if it knows already that the process is gone.
     async fn shutdown(&self, _request: Request<Empty>) -> Result<Response<Empty>, Status> {
         self.requested.cancel();
+        // If the process hangs instead, the host shall kill it.
+        tokio::time::sleep(OVERDUE).await;
         Ok(Response::new(Empty {}))
     }
 }
 
-struct Stdio {
-    ending: CancellationToken,
-}
+struct Stdio;
 
 #[tonic::async_trait]
 impl GrpcStdio for Stdio {
-    type StreamStdioStream = Silence;
+    /// Lasts as long as the process and carries nothing: a plugin's output goes to its log.
+    type StreamStdioStream = Pending<Result<StdioData, Status>>;
 
-    async fn stream_stdio(&self, _request: Request<()>) -> Result<Response<Silence>, Status> {
-        Ok(Response::new(Silence(Box::pin(
-            self.ending.clone().cancelled_owned(),
-        ))))
-    }
-}
-
-/// A stream without items that ends with the process: a plugin's output goes to its log.
-struct Silence(Pin<Box<WaitForCancellationFutureOwned>>);
-
-impl Stream for Silence {
-    type Item = Result<StdioData, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll(cx).map(|()| None)
+    async fn stream_stdio(&self, _request: Request<()>) -> Result<Response<Self::StreamStdioStream>, Status> {
+        Ok(Response::new(pending()))
     }
 }

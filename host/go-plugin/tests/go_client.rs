@@ -97,6 +97,11 @@ fn ends_in_time_with_calls_in_flight() {
 }
 
 #[test]
+fn calls_fail_only_once_the_host_knows_that_the_process_ended() {
+    passes("unanswered", &[&[], &["-tls=false"]]);
+}
+
+#[test]
 fn ends_when_the_connection_closes() {
     passes("disconnect", &EVERY_WAY);
 }

@@ -168,7 +168,9 @@ impl Error {
             Self::Busy { .. } | Self::Full { .. } => 429,
             Self::ExistenceChanged { .. } => 409,
             Self::GivenUp => 503,
-            Self::Storage(Storage::Conflict | Storage::Busy { .. } | Storage::Draining) => 503,
+            Self::Storage(
+                Storage::Conflict | Storage::Busy { .. } | Storage::Draining | Storage::Unreachable,
+            ) => 503,
             Self::Storage(Storage::InvalidKey(_) | Storage::TooLarge { .. }) => 400,
             Self::Guest(error) => match error {
                 types::Error::User(_) => 400,

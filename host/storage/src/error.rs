@@ -62,6 +62,10 @@ pub enum Error {
     #[error("this mount is being taken down")]
     Draining,
 
+    /// Storage cannot be reached any more, for as long as this process lives: nothing is tried again.
+    #[error("the server no longer serves this mount's storage to this process")]
+    Unreachable,
+
     /// A flush began and could not be finished in time. Storage may hold the first part of the commit.
     #[error("storage may hold part of what was written: {0}")]
     Partial(#[source] Box<Error>),

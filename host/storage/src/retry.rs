@@ -97,6 +97,8 @@ impl Tries<'_> {
                 Err(Error::ReadOnly) if self.failure.is_none() && self.patience.accepts_a_refusal() => {
                     return Err(Failed::Refused);
                 }
+                // No other try can succeed, however much time is left.
+                Err(Error::Unreachable) => return Err(Failed::GaveUp(Error::Unreachable)),
                 Err(error) => self.failure = Some(error),
             },
             () = &mut self.over => return Err(gave_up(self.failure.take())),
@@ -161,6 +163,22 @@ mod tests {
             })
         });
         assert!(matches!(gave_up.await, Err(Failed::GaveUp(Error::ReadOnly))));
+    }
+
+    #[tokio::test]
+    async fn storage_that_is_gone_for_good_is_not_tried_again() {
+        for patience in [
+            Patience::Until(Instant::now() + Duration::from_secs(3600)),
+            Patience::WhileServed(CancellationToken::new(), Duration::from_secs(3600)),
+        ] {
+            let mut calls = 0;
+            let gave_up = patience.insist(|| {
+                calls += 1;
+                ready(Err::<(), _>(Error::Unreachable))
+            });
+            assert!(matches!(gave_up.await, Err(Failed::GaveUp(Error::Unreachable))));
+            assert_eq!(calls, 1);
+        }
     }
 
     #[tokio::test]

@@ -108,8 +108,12 @@ pub trait Backend: Send + Sync + 'static {
         let _ = key;
     }
 
-    /// The mount goes, or the process does: end what is running. What is still running 10 s after this returns loses
-    /// storage, system view and events. At the process's end all mounts together have 1.5 s.
+    /// The mount goes, or the process does: end what is running, and begin to store nothing more.
+    ///
+    /// If the mount goes, what is still running 10 s after this returns loses storage, system view and events. If the
+    /// process goes, all mounts together have 5 s, and calls that have not succeeded by then are not answered: the server
+    /// sends their requests again, to the next process. At that time storage may be closed already
+    /// ([`Error::Closed`](crate::Error::Closed)).
     async fn cleanup(&self) {}
 }
 

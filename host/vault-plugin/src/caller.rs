@@ -12,13 +12,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub struct Caller(CancellationToken);
 
 impl Caller {
-    /// A caller, and what makes them gone when it is dropped.
-    pub(crate) fn new() -> (Caller, DropGuard) {
-        let gone = CancellationToken::new();
+    /// A caller, and what makes them gone when it is dropped. They are gone as well once the process ends.
+    pub(crate) fn new(ending: &CancellationToken) -> (Caller, DropGuard) {
+        let gone = ending.child_token();
         (Caller(gone.clone()), gone.drop_guard())
     }
 
-    /// Waits until nobody waits for the answer any more.
+    /// Waits until nobody waits for the answer any more, or the process ends, whose server sends the request again.
     pub async fn gone(&self) {
         self.0.cancelled().await;
     }

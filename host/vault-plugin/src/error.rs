@@ -87,8 +87,8 @@ pub enum Error {
     /// The server does not offer this call.
     #[error("the server does not offer {0}")]
     Unsupported(&'static str),
-    /// The mount was taken down; the server no longer listens to it.
-    #[error("the mount was taken down")]
+    /// The mount was taken down or the process ends: the server no longer listens, and there is no use in trying again.
+    #[error("the server no longer serves this mount to this process")]
     Closed,
     /// The server's own words about a call that failed.
     #[error("{call} failed: {message}")]

@@ -1,8 +1,10 @@
 //! One mount's connection back to the server, over which storage, system view and events are called.
 
+use std::error::Error as _;
 use std::future::Future;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
@@ -14,13 +16,18 @@ use crate::Error;
 pub(crate) struct Link {
     channel: RwLock<Option<Channel>>,
     closed: CancellationToken,
+    /// The server ends the process: it answers the calls that it has received and takes no new one.
+    server_left: CancellationToken,
+    faltered: Mutex<Option<Instant>>,
 }
 
 impl Link {
-    pub(crate) fn new(channel: Channel) -> Link {
+    pub(crate) fn new(channel: Channel, server_left: CancellationToken) -> Link {
         Link {
             channel: RwLock::new(Some(channel)),
             closed: CancellationToken::new(),
+            server_left,
+            faltered: Mutex::new(None),
         }
     }
 
@@ -33,15 +40,30 @@ impl Link {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
+        if self.server_left.is_cancelled() {
+            return Err(Error::Closed);
+        }
         let channel = self.channel.read().clone().ok_or(Error::Closed)?;
         tokio::select! {
             biased;
             () = self.closed.cancelled() => Err(Error::Closed),
             answer = call(channel) => match answer {
                 Ok(answer) => Ok(answer.into_inner()),
-                Err(status) => Err(Error::from_status(name, status)),
+                Err(status) => {
+                    // No word of the server's but a failure on the way.
+                    if status.source().is_some() {
+                        *self.faltered.lock() = Some(Instant::now());
+                    }
+                    Err(Error::from_status(name, status))
+                }
             },
         }
+    }
+
+    /// When a call last found the connection broken. A server that ends the process closes this connection first and says
+    /// so right after, over another one.
+    pub(crate) fn faltered(&self) -> Option<Instant> {
+        *self.faltered.lock()
     }
 
     /// Ends the calls that are open, refuses later ones and lets the connection go.

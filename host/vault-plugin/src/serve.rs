@@ -1,6 +1,6 @@
 //! The plugin's process.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use go_plugin::{Cookie, MAX_MESSAGE_SIZE, Server};
 use tonic::service::Routes;
@@ -11,7 +11,7 @@ use crate::held::UntilSent;
 use crate::proto::logical::plugin_version_server::PluginVersionServer;
 use crate::proto::pb::backend_server::BackendServer;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
-use crate::service::{BackendService, Dial, Mounts, MultiplexingService, VersionService};
+use crate::service::{BackendService, Dial, Ending, Mounts, MultiplexingService, VersionService};
 
 /// What Vault and OpenBao set in the environment of secrets and auth plugins.
 const COOKIE: Cookie = Cookie {
@@ -26,6 +26,8 @@ const PROTOCOL: u32 = 5;
 ///
 /// A panic is logged through `tracing` with its place alone, since its message may hold what was being worked on.
 ///
+/// A server that offers no certificate is refused: with protocol 5 Vault and OpenBao always do.
+///
 /// # Errors
 /// [`Error::Serve`] where the process was not started by a server, or the connection to it cannot be set up. Print it
 /// to standard error and exit with status 1.
@@ -33,6 +35,8 @@ pub async fn serve(factory: impl Factory) -> Result<(), Error> {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");
+        // It may be the last thing that the process does.
+        go_plugin::hclog::flush();
     }));
     server(factory).serve().await?;
     Ok(())
@@ -41,27 +45,39 @@ pub async fn serve(factory: impl Factory) -> Result<(), Error> {
 /// The server that [`serve`] runs, for a process that wants to know why it ended.
 pub fn server(factory: impl Factory) -> Server {
     let factory: Arc<dyn Factory> = Arc::new(factory);
-    let mounts = Arc::<Mounts>::default();
-    let left = mounts.clone();
+    // Filled once the host has chosen a version.
+    let left = Arc::new(OnceLock::new());
+    let mounts = left.clone();
     Server::new(COOKIE)
-        .version(PROTOCOL, move |broker| routes(factory, Arc::new(broker), mounts))
-        .on_exit(move || async move { left.take_down_all().await })
+        .version(PROTOCOL, move |broker| {
+            let (routes, mounts) = routes(factory, Arc::new(broker));
+            let _ = left.set(mounts);
+            routes
+        })
+        .on_exit(move || async move {
+            if let Some(mounts) = mounts.get() {
+                mounts.end_all().await;
+            }
+        })
 }
 
-pub(crate) fn routes(factory: Arc<dyn Factory>, server: Arc<dyn Dial>, mounts: Arc<Mounts>) -> Routes {
+/// The services, and the mounts that they will serve.
+pub(crate) fn routes(factory: Arc<dyn Factory>, server: Arc<dyn Dial>) -> (Routes, Arc<Mounts>) {
+    let mounts = Arc::new(Mounts::new(Ending::with(&server.closed())));
     let version = VersionService {
         version: factory.version(),
     };
     let backend = BackendServer::new(BackendService {
         factory,
         server,
-        mounts,
+        mounts: mounts.clone(),
     });
-    Routes::new(UntilSent(
+    let routes = Routes::new(UntilSent(
         backend
             .max_decoding_message_size(MAX_MESSAGE_SIZE)
             .max_encoding_message_size(MAX_MESSAGE_SIZE),
     ))
     .add_service(PluginVersionServer::new(version))
-    .add_service(PluginMultiplexingServer::new(MultiplexingService))
+    .add_service(PluginMultiplexingServer::new(MultiplexingService));
+    (routes, mounts)
 }

@@ -1,12 +1,13 @@
 //! Vault's calls, each taken to the mount that it is for.
 
+mod ending;
 mod mounts;
 mod reply;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
@@ -21,6 +22,7 @@ use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMu
 use crate::proto::pluginutil::multiplexing::{MultiplexingSupportRequest, MultiplexingSupportResponse};
 use crate::{Error, Events, Observations, Storage, SystemView};
 
+pub(crate) use ending::Ending;
 pub(crate) use mounts::Mounts;
 use mounts::{Mount, multiplex_id, run};
 use reply::{Reader, reply};
@@ -29,12 +31,19 @@ use reply::{Reader, reply};
 #[async_trait]
 pub(crate) trait Dial: Send + Sync + 'static {
     async fn dial(&self, broker_id: u32) -> Result<Channel, Error>;
+
+    /// Is cancelled once the server has closed all that is dialled, and will not open it again.
+    fn closed(&self) -> CancellationToken;
 }
 
 #[async_trait]
 impl Dial for go_plugin::Broker {
     async fn dial(&self, broker_id: u32) -> Result<Channel, Error> {
         Ok(go_plugin::Broker::dial(self, broker_id).await?)
+    }
+
+    fn closed(&self) -> CancellationToken {
+        go_plugin::Broker::closed(self)
     }
 }
 
@@ -112,13 +121,16 @@ impl Backend for BackendService {
         &self,
         request: Request<pb::HandleRequestArgs>,
     ) -> Result<Response<pb::HandleRequestReply>, Status> {
+        let ending = &self.mounts.ending;
+        ending.admit().await;
         let mount = self.mounts.of(&request)?;
-        let (request, _waits) = inner_request(request.into_inner().request)?;
+        let (request, _waits) = inner_request(request.into_inner().request, ending)?;
         let reader = Reader::of(&request);
         let result = mount
             .call(async move |backend| backend.handle_request(request).await)
             .await;
         let mut result = result.flatten();
+        ending.release(result.is_ok(), &mount.link).await;
         let held = result.as_mut().ok().and_then(Option::as_mut);
         let held = held.and_then(|answer| answer.held.take());
         let mut reply = Response::new(reply(reader, result));
@@ -132,11 +144,15 @@ impl Backend for BackendService {
         &self,
         request: Request<pb::HandleExistenceCheckArgs>,
     ) -> Result<Response<pb::HandleExistenceCheckReply>, Status> {
+        let ending = &self.mounts.ending;
+        ending.admit().await;
         let mount = self.mounts.of(&request)?;
-        let (request, _waits) = inner_request(request.into_inner().request)?;
+        let (request, _waits) = inner_request(request.into_inner().request, ending)?;
         let result = mount
             .call(async move |backend| backend.check_existence(request).await)
             .await;
+        // A check stores nothing, so there is nothing to tell: the next process answers as well.
+        ending.release(false, &mount.link).await;
         let (answer, err) = match result.flatten() {
             Ok(answer) => (answer, None),
             Err(error) => (None, Some(error.into())),
@@ -204,7 +220,7 @@ fn status(error: Error) -> Status {
 async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -> Result<Mount, Error> {
     // Now rather than at the first call, so that the operator sees why it cannot be reached. Vault tells the broker
     // where to dial while it waits for Setup's answer.
-    let link = Arc::new(Link::new(server.dial(args.broker_id).await?));
+    let link = Arc::new(Link::new(server.dial(args.broker_id).await?, server.closed()));
     let backend = factory.setup(Setup {
         config: args.config,
         backend_uuid: args.backend_uuid,
@@ -223,9 +239,12 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
 }
 
 /// The request, and what is to be kept for as long as its caller waits: tonic drops a handler whose caller hangs up.
-fn inner_request(request: Option<pb::Request>) -> Result<(crate::Request, DropGuard), Status> {
+fn inner_request(
+    request: Option<pb::Request>,
+    ending: &Ending,
+) -> Result<(crate::Request, DropGuard), Status> {
     let wire = request.ok_or_else(|| Status::invalid_argument("the call holds no request"))?;
-    let (caller, waits) = Caller::new();
+    let (caller, waits) = Caller::new(ending.token());
     let mut request = crate::Request::from(wire);
     request.caller = caller;
     Ok((request, waits))

@@ -98,6 +98,7 @@ fn error(error: vault_plugin::Error) -> Error {
         // One meaning to whoever writes: not here, not now. The server forwards the request where it can.
         Vault::ReadOnly | Vault::SetupReadOnly | Vault::PleaseForward => Error::ReadOnly,
         Vault::Conflict => Error::Conflict,
+        Vault::Closed => Error::Unreachable,
         other => Error::Backend(other.to_string()),
     }
 }

@@ -79,9 +79,14 @@ impl Post {
         self.0.lost.cancelled().await;
     }
 
-    /// Ends the stream from this side.
-    pub fn close(&self) {
-        self.0.outgoing.send_replace(None);
+    /// What [`lost`](Self::lost) waits for.
+    pub fn closed(&self) -> CancellationToken {
+        self.0.lost.clone()
+    }
+
+    /// The host said in another way that its services are gone.
+    pub fn lose(&self) {
+        self.0.lost.cancel();
     }
 
     async fn receive(

@@ -1,5 +1,7 @@
 //! Errors as they travel: `ProtoError` to Vault, plain text and gRPC status from it.
 
+use std::error::Error as _;
+
 use tonic::{Code, Status};
 
 use crate::Error;
@@ -51,6 +53,11 @@ impl Error {
     /// What a gRPC status in place of an answer means.
     pub(crate) fn from_status(call: &'static str, status: Status) -> Error {
         match status.code() {
+            // Of this side's making: the connection broke.
+            _ if status.source().is_some() => Error::Unanswered {
+                call,
+                status: Box::new(status),
+            },
             Code::Unimplemented => Error::Unsupported(call),
             // Go's servers answer an error of their own like this.
             Code::Unknown | Code::Internal => Error::from_server(call, status.message().to_owned()),

@@ -1,5 +1,11 @@
 //! From registration to the end of a mount.
 
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tonic::Status;
+
 use super::plugin::{NOBODY, Plugin};
 use super::server::StorageDouble;
 use super::soon;
@@ -171,19 +177,86 @@ async fn what_an_engine_left_running_finds_storage_closed() {
     soon(plugin.signals.done.notified()).await;
 }
 
+/// A call of a mount, in a task of its own, until the engine has begun on it.
+async fn begun(plugin: &Plugin, path: &'static str) -> JoinHandle<Result<pb::HandleRequestReply, Status>> {
+    let mount = plugin.mounted("one").await;
+    let call = tokio::spawn(async move { mount.ask(path, "null").await });
+    soon(plugin.signals.started.notified()).await;
+    call
+}
+
+/// Whether a call is still without an answer after all that can be done at once is done.
+async fn is_unanswered<T>(call: &mut JoinHandle<T>) -> bool {
+    timeout(Duration::from_millis(50), call).await.is_err()
+}
+
 #[tokio::test]
-async fn the_end_of_the_process_takes_all_mounts_down() {
+async fn the_end_of_the_process_answers_the_calls_that_are_done() {
     let storage = StorageDouble::vault();
     let plugin = Plugin::start(&storage).await;
-    let mount = plugin.mounted("one").await;
-    let slow = tokio::spawn(async move { mount.ask("slow", "null").await });
-    soon(plugin.signals.started.notified()).await;
+    let slow = begun(&plugin, "slow").await;
     let ending = {
         let mounts = plugin.mounts.clone();
-        tokio::spawn(async move { mounts.take_down_all().await })
+        tokio::spawn(async move { mounts.end_all().await })
     };
     plugin.signals.go_on.notify_one();
     soon(ending).await.unwrap();
     soon(slow).await.unwrap().unwrap();
     assert_eq!(storage.keys(), ["slow"]);
+}
+
+#[tokio::test]
+async fn the_end_of_the_process_does_not_wait_for_calls_that_are_not() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mut slow = begun(&plugin, "slow").await;
+    soon(plugin.mounts.end_all()).await;
+    assert!(is_unanswered(&mut slow).await);
+}
+
+#[tokio::test]
+async fn calls_that_the_end_makes_fail_are_left_to_be_sent_again() {
+    let storage = StorageDouble::vault();
+    let plugin = Plugin::start(&storage).await;
+    let mut slow = begun(&plugin, "slow").await;
+    plugin.server_leaves.cancel();
+    plugin.signals.go_on.notify_one();
+    // Storage is closed at once, though its server would still answer.
+    soon(plugin.mounts.end_all()).await;
+    assert!(is_unanswered(&mut slow).await);
+    assert_eq!(storage.keys(), [""; 0]);
+}
+
+#[tokio::test]
+async fn calls_that_come_at_the_end_are_not_begun() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mounted("one").await;
+    plugin.mounts.end_all().await;
+    let other = mount.clone();
+    let mut request = tokio::spawn(async move { mount.ask("nothing", "null").await });
+    let mut check = tokio::spawn(async move { other.exists("there").await });
+    assert!(is_unanswered(&mut request).await);
+    assert!(is_unanswered(&mut check).await);
+}
+
+#[tokio::test]
+async fn a_call_whose_link_breaks_awaits_the_end_that_is_announced_after() {
+    let storage = StorageDouble::vault();
+    let plugin = Plugin::start(&storage).await;
+    let mut slow = begun(&plugin, "slow").await;
+    storage.hang_up();
+    plugin.signals.go_on.notify_one();
+    assert!(is_unanswered(&mut slow).await);
+    plugin.server_leaves.cancel();
+    assert!(is_unanswered(&mut slow).await);
+}
+
+#[tokio::test]
+async fn a_call_whose_link_breaks_for_another_reason_is_answered() {
+    let storage = StorageDouble::vault();
+    let plugin = Plugin::start(&storage).await;
+    let slow = begun(&plugin, "slow").await;
+    storage.hang_up();
+    plugin.signals.go_on.notify_one();
+    let reply = soon(slow).await.unwrap().unwrap();
+    assert!(reply.err.unwrap().err_msg.contains("was not answered"));
 }

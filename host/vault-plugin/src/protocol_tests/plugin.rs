@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
@@ -20,7 +21,7 @@ use crate::service::{Dial, Mounts};
 /// The broker id under which nothing is served.
 pub(super) const NOBODY: u32 = 0;
 
-struct Broker(StorageDouble);
+struct Broker(StorageDouble, CancellationToken);
 
 #[async_trait]
 impl Dial for Broker {
@@ -30,6 +31,10 @@ impl Dial for Broker {
             _ => Ok(self.0.connect().await),
         }
     }
+
+    fn closed(&self) -> CancellationToken {
+        self.1.clone()
+    }
 }
 
 /// A plugin process.
@@ -37,22 +42,22 @@ pub(super) struct Plugin {
     channel: Channel,
     pub(super) signals: Arc<Signals>,
     pub(super) mounts: Arc<Mounts>,
+    /// Cancel it for a server that ends the process.
+    pub(super) server_leaves: CancellationToken,
 }
 
 impl Plugin {
     pub(super) async fn start(storage: &StorageDouble) -> Plugin {
         let factory = TestFactory::default();
         let signals = factory.signals.clone();
-        let mounts = Arc::<Mounts>::default();
-        let routes = routes(
-            Arc::new(factory),
-            Arc::new(Broker(storage.clone())),
-            mounts.clone(),
-        );
+        let server_leaves = CancellationToken::new();
+        let broker = Broker(storage.clone(), server_leaves.clone());
+        let (routes, mounts) = routes(Arc::new(factory), Arc::new(broker));
         Plugin {
             channel: connect(routes).await,
             signals,
             mounts,
+            server_leaves,
         }
     }
 

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::io::DuplexStream;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
@@ -32,6 +33,8 @@ struct State {
     asked_for_transactions: AtomicUsize,
     /// What every write fails with.
     refusal: Mutex<String>,
+    /// Ends the connections.
+    hung_up: CancellationToken,
 }
 
 impl StorageDouble {
@@ -48,6 +51,11 @@ impl StorageDouble {
 
     pub(super) fn refuse_writes(&self, text: &str) {
         *self.0.refusal.lock() = text.to_owned();
+    }
+
+    /// Breaks the connections that there are.
+    pub(super) fn hang_up(&self) {
+        self.0.hung_up.cancel();
     }
 
     pub(super) fn keys(&self) -> Vec<String> {
@@ -67,7 +75,7 @@ impl StorageDouble {
         let server = server
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
-        connect(Routes::new(server)).await
+        connect_until(Routes::new(server), self.0.hung_up.clone()).await
     }
 
     fn read<T>(&self, txn: &str, read: impl FnOnce(&Entries) -> T) -> T {
@@ -245,7 +253,20 @@ impl Storage for StorageDouble {
 
 /// A channel to these services. They end with it.
 pub(super) async fn connect(routes: Routes) -> Channel {
-    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    connect_until(routes, CancellationToken::new()).await
+}
+
+/// A channel to these services that breaks when it is told to.
+async fn connect_until(routes: Routes, broken: CancellationToken) -> Channel {
+    let (ours, near) = tokio::io::duplex(1 << 20);
+    let (mut far, theirs) = tokio::io::duplex(1 << 20);
+    tokio::spawn(async move {
+        let mut near = near;
+        tokio::select! {
+            () = broken.cancelled() => {}
+            _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
+        }
+    });
     let incoming = tokio_stream::once(Ok::<DuplexStream, std::io::Error>(theirs));
     tokio::spawn(
         tonic::transport::Server::builder()

@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use super::server::StorageDouble;
 use super::soon;
+use tokio_util::sync::CancellationToken;
+
 use crate::link::Link;
 use crate::{Error, Storage, StorageEntry};
 
 async fn client(server: &StorageDouble) -> Storage {
-    Storage::new(Arc::new(Link::new(server.connect().await)))
+    Storage::new(Arc::new(Link::new(
+        server.connect().await,
+        CancellationToken::new(),
+    )))
 }
 
 async fn filled(server: &StorageDouble) -> Storage {
@@ -123,7 +128,10 @@ async fn refusals_come_out_typed() {
 
 #[tokio::test]
 async fn a_closed_link_refuses_calls_and_ends_open_ones() {
-    let link = Arc::new(Link::new(StorageDouble::vault().connect().await));
+    let link = Arc::new(Link::new(
+        StorageDouble::vault().connect().await,
+        CancellationToken::new(),
+    ));
     let open = {
         let link = link.clone();
         tokio::spawn(async move { link.call::<(), _>("a call", |_| std::future::pending()).await })

@@ -10,6 +10,8 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::server::connect;
+use tokio_util::sync::CancellationToken;
+
 use crate::link::Link;
 use crate::proto::pb::events_server::EventsServer;
 use crate::proto::pb::observations_server::ObservationsServer;
@@ -35,7 +37,7 @@ impl Double {
         let routes = Routes::new(SystemViewServer::new(self.clone()))
             .add_service(EventsServer::new(self.clone()))
             .add_service(ObservationsServer::new(self.clone()));
-        Arc::new(Link::new(connect(routes).await))
+        Arc::new(Link::new(connect(routes).await, CancellationToken::new()))
     }
 
     async fn system(&self) -> SystemView {

@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 
+use super::ending::Ending;
 use crate::backend::SpecialPaths;
 use crate::link::Link;
 use crate::{Backend, Error};
@@ -16,10 +17,14 @@ use crate::{Backend, Error};
 /// How long calls that outlive `Backend::cleanup` keep the server waiting.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long they keep the end of the process waiting, so that those that are done are answered.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
 /// The mounts by id.
 #[derive(Default)]
 pub(crate) struct Mounts {
     by_id: RwLock<HashMap<String, Slot>>,
+    pub(super) ending: Ending,
 }
 
 /// What an id stands for.
@@ -33,6 +38,13 @@ enum Slot {
 pub(super) struct Place;
 
 impl Mounts {
+    pub(crate) fn new(ending: Ending) -> Mounts {
+        Mounts {
+            ending,
+            ..Mounts::default()
+        }
+    }
+
     /// Keeps an id for a mount that is set up now, and hands back the mount that had it.
     pub(super) fn reserve(&self, id: &str) -> (Arc<Place>, Option<Arc<Mount>>) {
         let place = Arc::new(Place);
@@ -70,13 +82,14 @@ impl Mounts {
         self.by_id.write().remove(id).and_then(Slot::mounted)
     }
 
-    /// Takes all mounts down, at the process's end: a reload of one mount ends the process that its siblings share.
-    pub(crate) async fn take_down_all(&self) {
+    /// Lets all mounts end what they have begun to store, at the process's end.
+    pub(crate) async fn end_all(&self) {
+        self.ending.begin();
         let mounts = std::mem::take(&mut *self.by_id.write());
         let ending: JoinSet<()> = mounts
             .into_values()
             .filter_map(Slot::mounted)
-            .map(|mount| async move { mount.take_down().await })
+            .map(|mount| async move { mount.end().await })
             .collect();
         ending.join_all().await;
     }
@@ -121,7 +134,7 @@ pub(super) fn multiplex_id<T>(request: &Request<T>) -> Result<&str, Status> {
 /// One mount and the calls that it is working on.
 pub(super) struct Mount {
     backend: Arc<dyn Backend>,
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     calls: TaskTracker,
 }
 
@@ -159,6 +172,21 @@ impl Mount {
             );
         }
         self.link.close();
+    }
+
+    /// Lets the engine end its work. Calls that do not end with it are not waited for: the server sends them again.
+    async fn end(&self) {
+        self.backend.cleanup().await;
+        self.calls.close();
+        if tokio::time::timeout(LAST_ANSWERS, self.calls.wait())
+            .await
+            .is_err()
+        {
+            tracing::debug!(
+                calls = self.calls.len(),
+                "the process ends under calls, which the server sends again"
+            );
+        }
     }
 }
 

@@ -1,0 +1,87 @@
+//! Connections that outlive the process.
+//!
+//! A host has two ways to learn that its plugin is gone: the connection breaks, or the process has ended. If it learns
+//! by the connection, every call in flight is an error to whoever waits for it. If it knows already that the process has
+//! ended, a host such as Vault starts another one and sends those calls again. But the kernel closes a process's
+//! connections before it tells the parent of the end. So a child holds them, and does nothing else, until the host hangs
+//! up.
+
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Keeps sockets open after this process's end, until the peer closes them or `longest` has passed. End the process
+/// right after.
+///
+/// Best effort: if there can be no child, the connections break as they would without this.
+#[allow(unsafe_code)]
+pub(crate) fn keep_open(sockets: &[Arc<OwnedFd>], longest: Duration) {
+    let mut sockets: Vec<RawFd> = sockets.iter().map(|socket| socket.as_raw_fd()).collect();
+    sockets.sort_unstable();
+    sockets.dedup();
+    let mut polls: Vec<libc::pollfd> = sockets
+        .into_iter()
+        .map(|fd| libc::pollfd {
+            fd,
+            events: libc::POLLRDHUP,
+            revents: 0,
+        })
+        .collect();
+    let milliseconds = libc::c_int::try_from(longest.as_millis()).unwrap_or(libc::c_int::MAX);
+    if polls.is_empty() {
+        return;
+    }
+    // SAFETY: the child of a process with threads may make system calls and nothing else, least of all allocate or lock.
+    // `hold` makes only those, on memory that was prepared before.
+    unsafe {
+        if libc::fork() == 0 {
+            hold(&mut polls, milliseconds);
+        }
+    }
+}
+
+/// What the child does: lets go of everything but these sockets, waits, and ends.
+#[allow(unsafe_code)]
+fn hold(polls: &mut [libc::pollfd], milliseconds: libc::c_int) -> ! {
+    // SAFETY: system calls alone; `polls` is a live slice of the length given, and what is closed is not used again.
+    unsafe {
+        // Above all the pipes by which the host notices the end, and the connections to the host's own services.
+        let mut from: libc::c_uint = 0;
+        let mut closed = true;
+        for poll in polls.iter() {
+            let fd = poll.fd.unsigned_abs();
+            closed &= fd == from || close_range(from, fd.wrapping_sub(1));
+            from = fd.wrapping_add(1);
+        }
+        closed &= close_range(from, libc::c_uint::MAX);
+        // A kernel before 5.9 does not know the call.
+        if closed {
+            wait(polls, milliseconds);
+        }
+        libc::_exit(0)
+    }
+}
+
+/// Waits until the peer has closed every one. Each that goes may add `milliseconds`, of which there are few.
+#[allow(unsafe_code)]
+unsafe fn wait(polls: &mut [libc::pollfd], milliseconds: libc::c_int) {
+    let mut open = polls.len();
+    while open > 0 {
+        // SAFETY: as the caller says, and the length is the slice's.
+        let ready = unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, milliseconds) };
+        if ready <= 0 {
+            return;
+        }
+        for poll in polls.iter_mut().filter(|poll| poll.revents != 0) {
+            // Negative ones are left out from then on.
+            (poll.fd, poll.revents) = (-1, 0);
+            open -= 1;
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+unsafe fn close_range(first: libc::c_uint, last: libc::c_uint) -> bool {
+    // SAFETY: closing is up to the caller; the call itself takes three numbers.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) == 0 }
+}
