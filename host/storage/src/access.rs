@@ -6,6 +6,8 @@ use crate::{Error, Result};
 pub(crate) const HIDDEN: &str = ".airlock/";
 
 /// A set of key prefixes. The empty prefix is every key.
+///
+/// They are sorted, and none begins with another, so a key is looked up in logarithmic time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prefixes(Vec<String>);
 
@@ -22,7 +24,10 @@ impl Prefixes {
 
     /// Whether a key begins with one of them.
     pub fn contain(&self, key: &str) -> bool {
-        self.0.iter().any(|prefix| key.starts_with(prefix.as_str()))
+        // What lies between a prefix of the key and the key begins with that prefix, so it is not in this set.
+        let after = self.0.partition_point(|prefix| prefix.as_str() <= key);
+        let nearest = after.checked_sub(1).and_then(|at| self.0.get(at));
+        nearest.is_some_and(|prefix| key.starts_with(prefix.as_str()))
     }
 
     /// What both sets contain, such as what a guest asks for and what its operator grants.
@@ -37,15 +42,17 @@ impl Prefixes {
         };
         let mut both = within(self, other);
         both.extend(within(other, self));
-        both.sort();
-        both.dedup();
-        Self(both)
+        Self::from_iter(both)
     }
 }
 
 impl<S: Into<String>> FromIterator<S> for Prefixes {
     fn from_iter<I: IntoIterator<Item = S>>(prefixes: I) -> Self {
-        Self(prefixes.into_iter().map(Into::into).collect())
+        let mut prefixes: Vec<String> = prefixes.into_iter().map(Into::into).collect();
+        prefixes.sort_unstable();
+        // Those that begin with another follow it directly.
+        prefixes.dedup_by(|later, kept| later.starts_with(kept.as_str()));
+        Self(prefixes)
     }
 }
 
@@ -143,6 +150,28 @@ mod tests {
             declared.and(&granted)
         );
         assert_eq!(declared.and(&Prefixes::none()), Prefixes::none());
+    }
+
+    #[test]
+    fn a_key_is_found_among_many_prefixes_and_their_neighbours() {
+        let prefixes = Prefixes::from_iter(["b/", "b", "b/c/", "a/", "d", "a/"]);
+        assert_eq!(prefixes, Prefixes::from_iter(["a/", "b", "d"]));
+        for (key, is_in) in [
+            ("a/x", true),
+            ("a", false),
+            ("a0", false),
+            ("b", true),
+            ("b/c/d", true),
+            ("bz", true),
+            ("c", false),
+            ("dz", true),
+            ("e", false),
+            ("", false),
+        ] {
+            assert_eq!(prefixes.contain(key), is_in, "{key:?}");
+        }
+        assert!(Prefixes::all().contain("") && Prefixes::all().contain("x"));
+        assert!(!Prefixes::none().contain("") && !Prefixes::none().contain("x"));
     }
 
     #[test]
