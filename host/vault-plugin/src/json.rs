@@ -5,18 +5,20 @@
 
 use std::fmt;
 
+use airlock_logical::json::{Flaw, check_object};
 use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 
 use crate::Error;
 use crate::redact::hidden;
 
-/// As deep as Go's decoder, and so Vault, follows nested objects and arrays.
-const MAX_DEPTH: usize = 10_000;
-
 /// A JSON text. `Debug` shows its length only.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Json(String);
+#[derive(Clone)]
+pub struct Json {
+    text: String,
+    /// The text is known to be an object that Vault can decode.
+    is_checked: bool,
+}
 
 impl Json {
     /// Takes the text as it is. None for an empty text and for `null`, which is how Vault writes "no data".
@@ -26,7 +28,19 @@ impl Json {
         let text = text.into();
         match text.trim_ascii() {
             "" | "null" => None,
-            _ => Some(Json(text)),
+            _ => Some(Json {
+                text,
+                is_checked: false,
+            }),
+        }
+    }
+
+    /// Takes a text that [`airlock_logical::json`] has accepted as an object. It is not checked again when it is sent, so
+    /// an answer with it cannot fail after its writes are stored.
+    pub fn from_checked(text: String) -> Json {
+        Json {
+            text,
+            is_checked: true,
         }
     }
 
@@ -35,9 +49,13 @@ impl Json {
     /// # Errors
     /// [`Error::Internal`] where the value cannot be written as JSON, such as a map whose keys are not text.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Json, Error> {
-        serde_json::to_string(value)
-            .map(Json)
-            .map_err(|error| Error::Internal(describe(&error)))
+        match serde_json::to_string(value) {
+            Ok(text) => Ok(Json {
+                text,
+                is_checked: false,
+            }),
+            Err(error) => Err(Error::Internal(describe(&error))),
+        }
     }
 
     /// Reads the text as a Rust type.
@@ -45,86 +63,46 @@ impl Json {
     /// # Errors
     /// [`Error::Json`] with the place, and the name of a missing field, but never a value from the text.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(&self.0).map_err(|error| Error::Json(describe(&error)))
+        serde_json::from_str(&self.text).map_err(|error| Error::Json(describe(&error)))
     }
 
     /// The text, as it came.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// The text, as it came.
     pub fn into_string(self) -> String {
-        self.0
+        self.text
     }
 }
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Json {}
 
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Json").field(&hidden(&self.0)).finish()
+        f.debug_tuple("Json").field(&hidden(&self.text)).finish()
     }
 }
 
-/// The text for the wire: `null` for none, since Vault cannot read an empty one. The error says what is wrong with it.
-pub(crate) fn to_wire(json: Option<Json>) -> Result<String, String> {
-    let Some(Json(text)) = json else {
-        return Ok("null".to_owned());
-    };
-    check_object(&text)?;
-    Ok(text)
-}
-
-/// Whether Go would decode the text into a map: one JSON object, numbers that fit a float, not nested too deeply.
-fn check_object(text: &str) -> Result<(), String> {
-    serde_json::from_str::<IgnoredAny>(text).map_err(|error| describe(&error))?;
-    if !text.trim_ascii_start().starts_with('{') {
-        return Err("not a JSON object".to_owned());
-    }
-    let mut depth = 0;
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = match first {
-            b'"' => after_string(after),
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return Err(format!("nested deeper than {MAX_DEPTH} levels"));
-                }
-                after
-            }
-            b'}' | b']' => {
-                depth -= 1;
-                after
-            }
-            b'-' | b'0'..=b'9' => after_number(rest)?,
-            _ => after,
-        };
-    }
-    Ok(())
-}
-
-/// What follows the string whose opening quote has been read. The text is known to be valid JSON.
-fn after_string(mut rest: &[u8]) -> &[u8] {
-    while let Some((&first, after)) = rest.split_first() {
-        rest = match first {
-            b'"' => return after,
-            b'\\' => after.get(1..).unwrap_or_default(),
-            _ => after,
-        };
-    }
-    rest
-}
-
-fn after_number(rest: &[u8]) -> Result<&[u8], String> {
-    let end = rest
-        .iter()
-        .position(|byte| !matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9'));
-    let (number, after) = rest.split_at(end.unwrap_or(rest.len()));
-    let fits = str::from_utf8(number).is_ok_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite));
-    if fits {
-        Ok(after)
-    } else {
-        Err("a number that does not fit a 64-bit float".to_owned())
+/// The text for the wire: `null` for none, since Vault cannot read an empty one.
+///
+/// # Errors
+/// What is wrong with a text that is not an object, or not one that Vault can decode.
+pub(crate) fn to_wire(json: Option<Json>) -> Result<String, Flaw> {
+    match json {
+        None => Ok("null".to_owned()),
+        Some(Json {
+            text,
+            is_checked: true,
+        }) => Ok(text),
+        Some(Json { text, .. }) => check_object(&text).map(|()| text),
     }
 }
 
@@ -151,7 +129,7 @@ fn describe(error: &serde_json::Error) -> String {
 mod tests {
     use super::*;
 
-    fn wire(text: &str) -> Result<String, String> {
+    fn wire(text: &str) -> Result<String, Flaw> {
         to_wire(Json::from_text(text))
     }
 
@@ -175,26 +153,19 @@ mod tests {
     }
 
     #[test]
-    fn what_vault_cannot_decode_is_refused() {
-        for (text, complaint) in [
-            ("[1]", "not a JSON object"),
-            ("\"text\"", "not a JSON object"),
-            ("{", "JSON that ends too soon at line 1 column 1"),
-            ("{} {}", "not valid JSON at line 1 column 4"),
-            (r#"{"a":1e400}"#, "a number that does not fit a 64-bit float"),
-            (r#"{"a":-1e400}"#, "a number that does not fit a 64-bit float"),
-        ] {
-            assert_eq!(wire(text).unwrap_err(), complaint, "{text}");
-        }
+    fn refuses_what_vault_cannot_decode() {
+        assert_eq!(wire("[1]"), Err(Flaw::NotAnObject));
+        assert_eq!(wire("{} {}"), Err(Flaw::Syntax { at: 3 }));
+        assert_eq!(wire(r#"{"a":1e400}"#), Err(Flaw::Number));
     }
 
     #[test]
-    fn nesting_is_followed_as_deep_as_go_follows_it() {
-        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
-        assert!(wire(&nested(MAX_DEPTH)).is_ok());
+    fn a_checked_text_is_not_checked_again() {
+        let text = r#"{"a":1}"#;
+        assert_eq!(to_wire(Some(Json::from_checked(text.to_owned()))).unwrap(), text);
         assert_eq!(
-            wire(&nested(MAX_DEPTH + 1)).unwrap_err(),
-            "nested deeper than 10000 levels"
+            Json::from_checked(text.to_owned()),
+            Json::from_text(text).unwrap()
         );
     }
 

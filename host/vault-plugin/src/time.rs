@@ -2,12 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use airlock_logical::moment::{FIRST_SECOND, LAST_SECOND};
 use prost_types::Timestamp;
 
-/// 0001-01-01T00:00:00Z, which is how Go writes a moment that was never set.
-const GO_ZERO_SECONDS: i64 = -62_135_596_800;
-/// 9999-12-31T23:59:59Z, the last second of a valid protobuf timestamp.
-const LAST_SECOND: i64 = 253_402_300_799;
+/// How Go writes a moment that was never set.
+const GO_ZERO_SECONDS: i64 = FIRST_SECOND;
 
 /// A negative duration, which Go allows, reads as zero.
 pub(crate) fn from_nanoseconds(nanoseconds: i64) -> Duration {

@@ -1,0 +1,21 @@
+//! What Vault can decode of a plugin's answer.
+//!
+//! Vault decodes an answer when it is too late: the engine has already written. So whoever commits on behalf of an engine
+//! checks the answer first, with the rules here, and whoever sends it relies on that check.
+//!
+//! - [`json`]: whether a text is a JSON object that Go's decoder reads into a map.
+//! - [`moment`]: whether a point in time fits a protobuf timestamp.
+//!
+//! ```
+//! use airlock_logical::json::{Flaw, check_object};
+//!
+//! assert_eq!(check_object(r#"{"count": 9007199254740993}"#), Ok(()));
+//! assert_eq!(check_object(r#"{"count": 1e400}"#), Err(Flaw::Number));
+//! ```
+//!
+//! No error here quotes the text that it refuses.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod json;
+pub mod moment;
