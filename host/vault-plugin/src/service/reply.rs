@@ -48,9 +48,12 @@ pub(super) fn reply(reader: Reader, result: Result<Option<Response>, Error>) -> 
             response,
             ..pb::HandleRequestReply::default()
         },
-        // Vault would answer the error in place of the document, for all mounts.
-        Err(error) if reader == Reader::Document => {
-            tracing::warn!(%error, "the OpenAPI document lacks this mount");
+        // Vault would answer the error in place of the document, for all mounts. Its text is the engine's, and no line of
+        // the log quotes it.
+        Err(_) if reader == Reader::Document => {
+            tracing::warn!(
+                "the OpenAPI document lacks this mount: the engine answered an error to `help` of the path \"\""
+            );
             reply(reader, Ok(None))
         }
         Err(error) => pb::HandleRequestReply {
