@@ -78,10 +78,10 @@ fn of_sixty_four_callers_who_create_one_key_one_does_and_none_overwrites_it() {
         .filter(|answer| answer.data()["message"] == "key created")
         .count();
     assert_eq!(created, 1, "{answers:?}");
-    // Those who came later met the key, and were told either that or, if Vault had asked before it was there, 409.
+    // Those who came later met the key, and were told either that or, if Vault had asked before it was there, 412.
     for answer in &answers {
         assert!(
-            answer.data()["message"].is_string() || answer.status == 409,
+            answer.data()["message"].is_string() || answer.status == 412,
             "{answer:?}"
         );
     }

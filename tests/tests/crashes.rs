@@ -34,12 +34,12 @@ fn after_the_host_is_killed_under_load_the_next_request_is_served() {
                                 writer % 2,
                                 format!("key-{}", written.fetch_add(1, Ordering::Relaxed)),
                             );
-                            // What was in flight may fail, but it is answered. 409: it was done, then the process died,
+                            // What was in flight may fail, but it is answered. 412: it was done, then the process died,
                             // and Vault sent it again.
                             let answer = mounts[mount].write(&key, json!({"value": key}));
                             match answer.status {
                                 200 => acknowledged.push((mount, key)),
-                                409 | 500 => {}
+                                412 | 500 => {}
                                 _ => panic!("{answer:?}"),
                             }
                         }

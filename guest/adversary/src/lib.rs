@@ -204,8 +204,20 @@ fn run(command: &str) -> Result<String, Error> {
             message: "fine".into(),
         })),
 
+        // What an existence check may not do.
+        "commit" => {
+            put("written", b"1")?;
+            commit()?;
+            Ok("{}".into())
+        }
+        "scratch-write" => {
+            scratch::put("a", b"1").map_err(Error::User)?;
+            Ok("{}".into())
+        }
+
         // Good conduct, to compare with.
         "increment" => increment(),
+        "scratch-read" => Ok(format!(r#"{{"there":{}}}"#, scratch::get("a").is_some())),
         "write-then-fail" => {
             put("written", b"1")?;
             Err(Error::User("changed my mind".into()))
@@ -226,7 +238,17 @@ fn run(command: &str) -> Result<String, Error> {
         }
         "now" => Ok(format!(r#"{{"seconds":{}}}"#, clock::now().seconds)),
         "ok" => Ok("{}".into()),
-        other => Err(Error::User(format!("no such misbehaviour: {other}"))),
+        other => match other.split_once(' ') {
+            // Writes, and then answers what no Vault can decode.
+            Some(("write-then-answer", answer)) => {
+                put("written", b"1")?;
+                Ok(answer.into())
+            }
+            // Misbehaves if two keys that are always written together are not the same.
+            Some(("if-torn", command)) if get("one")? != get("two")? => run(command),
+            Some(("if-torn", _)) => Ok("{}".into()),
+            _ => Err(Error::User(format!("no such misbehaviour: {other}"))),
+        },
     }
 }
 

@@ -10,6 +10,7 @@ mod cli;
 mod componentize;
 mod dev;
 mod engine;
+mod existence;
 mod hardening;
 mod inspect;
 mod invalidations;

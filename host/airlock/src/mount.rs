@@ -11,6 +11,7 @@ use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, S
 use crate::bridge;
 use crate::caching;
 use crate::engine::Engine;
+use crate::existence::Checks;
 use crate::invalidations::Invalidations;
 use crate::special_paths::{self, is_control};
 use crate::start::Start;
@@ -24,6 +25,7 @@ pub struct GuestMount {
     context: Arc<MountContext>,
     paths: SpecialPaths,
     start: Start,
+    checks: Checks,
     invalidations: Invalidations,
 }
 
@@ -63,6 +65,7 @@ impl GuestMount {
             context,
             paths,
             start: Start::default(),
+            checks: Checks::default(),
             invalidations,
         })
     }
@@ -91,17 +94,15 @@ impl GuestMount {
     }
 
     /// Waits for the guest's turn; not for longer than the caller does.
-    async fn turn(&self, what: &str, caller: &Caller) -> Result<Turn, Error> {
+    async fn turn(&self, what: &str, caller: &Caller) -> airlock_sandbox::Result<Turn> {
         let Outcome { result, usage } = tokio::select! {
             biased;
             outcome = self.guest.turn(&self.context) => outcome,
-            () = caller.gone() => return Err(Error::Internal("the caller hung up".to_owned())),
+            () = caller.gone() => return Err(airlock_sandbox::Error::HungUp),
         };
         match result {
             Ok(turn) => Ok(turn),
-            result => self
-                .report(what, Outcome { result, usage })
-                .map_err(bridge::refusal),
+            result => self.report(what, Outcome { result, usage }),
         }
     }
 
@@ -127,9 +128,11 @@ impl Backend for GuestMount {
         if is_control(&request.path) {
             return Err(Error::UnsupportedPath);
         }
+        self.checks.take_failure(&request.id)?;
         self.ready().await?;
         let operation = operation_name(&request.operation).to_owned();
-        let turn = self.turn(&operation, &request.caller).await?;
+        let turn = self.turn(&operation, &request.caller).await;
+        let turn = turn.map_err(bridge::refusal)?;
         let memory = turn.answer_memory();
         let outcome = turn.handle_request(bridge::request(request)).await;
         let mut answer = self
@@ -144,28 +147,22 @@ impl Backend for GuestMount {
         Ok(answer)
     }
 
-    /// Vault shows no cause of a check that fails: the caller would read "internal error". So a check that could not be
-    /// made is no answer, after which Vault sends the request as an update. The request then fails by itself and says
-    /// why; or, if it can be done after all, the sandbox repeats the check and refuses an update that is none.
     async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
         if is_control(&request.path) {
             return Err(Error::UnsupportedPath);
         }
-        if self.ready().await.is_err() {
-            return Ok(None);
+        let (call, id) = ("existence check", request.id.clone());
+        if let Err(error) = self.ready().await {
+            return self.checks.not_made(&id, error);
         }
-        let call = "existence check";
         let checked = match self.turn(call, &request.caller).await {
             Ok(turn) => {
                 let outcome = turn.check_existence(bridge::request(request)).await;
-                self.report(call, outcome).map_err(bridge::refusal)
+                self.report(call, outcome)
             }
             Err(error) => Err(error),
         };
-        match checked {
-            Err(error @ (Error::User(_) | Error::UnsupportedPath | Error::ReadOnly)) => Err(error),
-            result => Ok(result.unwrap_or(None)),
-        }
+        self.checks.answer(&id, checked)
     }
 
     async fn invalidate_key(&self, key: &str) {

@@ -15,6 +15,7 @@ use vault_plugin::{Backend, Error, Operation, Request, Response, Setup, SpecialP
 
 use crate::bridge::{HostLog, VaultEvents, VaultStorage, VaultSystem};
 use crate::engine::Engine;
+use crate::existence::Checks;
 use crate::mount::{GuestMount, Parts, unavailable};
 use crate::source::{PATIENCE, Source};
 use crate::special_paths::{control_only, is_control};
@@ -28,6 +29,8 @@ pub struct VaultMount {
     candidate: Mutex<Candidate>,
     /// The candidate, once it may serve.
     serving: RwLock<Option<Arc<GuestMount>>>,
+    /// The checks that no guest was there for.
+    checks: Checks,
     looking: tokio::sync::Mutex<()>,
 }
 
@@ -94,6 +97,7 @@ impl VaultMount {
             parts,
             candidate: Mutex::new(candidate),
             serving: RwLock::new(None),
+            checks: Checks::default(),
             looking: tokio::sync::Mutex::new(()),
         })
     }
@@ -189,6 +193,7 @@ impl Backend for VaultMount {
         if is_control(&request.path) {
             return Err(Error::UnsupportedPath);
         }
+        self.checks.take_failure(&request.id)?;
         match self.guest().await {
             Ok(guest) => guest.handle_request(request).await,
             // Vault would log an error each minute, and there is nothing to roll back.
@@ -203,8 +208,7 @@ impl Backend for VaultMount {
         }
         match self.guest().await {
             Ok(guest) => guest.check_existence(request).await,
-            // Vault shows no cause of a check that fails; the request itself will say it.
-            Err(_) => Ok(None),
+            Err(error) => self.checks.not_made(&request.id, error),
         }
     }
 

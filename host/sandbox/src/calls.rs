@@ -5,15 +5,16 @@ use std::sync::Arc;
 use airlock_storage::{Attempt, Mount, Transaction};
 use wasmtime::Store;
 
+use crate::account::Account;
 use crate::bindings::Engine as Guest;
 use crate::bindings::exports::airlock::engine::backend::{Description, Paths};
 use crate::instance::{Call, State};
 use crate::limits::Limit;
-use crate::session::is_json_object;
-use crate::types::{Error, Operation, Request, Response};
+use crate::types::{Error as Refusal, Operation, Request, Response};
+use crate::{Result, answer};
 
 /// A call that works in a transaction: it may be run again, and commits when it succeeds.
-pub(crate) trait Transact: Call<Answer = Result<Self::Output, Error>> {
+pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
     type Output: Send + 'static;
 
     /// Which limit bounds its time.
@@ -33,14 +34,14 @@ pub(crate) trait Transact: Call<Answer = Result<Self::Output, Error>> {
         None
     }
 
-    /// For an existence check, the request whose transaction is to continue this one. It then stores nothing.
+    /// For an existence check, the id of the request whose transaction is to continue this one. A check stores nothing.
     fn continued_by(&self) -> Option<&str> {
         None
     }
 
-    /// What is wrong with an answer that the contract does not allow.
-    fn fault(_output: &Result<Self::Output, Error>) -> Option<String> {
-        None
+    /// Checks an answer as strictly as Vault will, before anything is stored.
+    fn check(&self, _answer: &Self::Output, _account: &Account) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
     }
 }
 
@@ -73,7 +74,7 @@ impl Call for SpecialPaths {
 pub(crate) struct Initialize;
 
 impl Call for Initialize {
-    type Answer = Result<(), Error>;
+    type Answer = Result<(), Refusal>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
         guest.airlock_engine_backend().call_initialize(store).await
@@ -89,7 +90,7 @@ impl Transact for Initialize {
 pub(crate) struct HandleRequest(pub Arc<Request>);
 
 impl Call for HandleRequest {
-    type Answer = Result<Option<Response>, Error>;
+    type Answer = Result<Option<Response>, Refusal>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
         guest
@@ -130,27 +131,10 @@ impl Transact for HandleRequest {
         Some((CheckExistence(self.0.clone()), existed))
     }
 
-    fn fault(output: &Result<Option<Response>, Error>) -> Option<String> {
-        match output {
-            Err(Error::Coded(error)) if !(400..=599).contains(&error.status) => Some(format!(
-                "it answered an error of status {}, which is none",
-                error.status
-            )),
-            Ok(Some(response)) => {
-                let internal = response
-                    .secret
-                    .as_ref()
-                    .and_then(|secret| secret.internal_data.as_deref());
-                let not_an_object = |json: Option<&str>| json.is_some_and(|json| !is_json_object(json));
-                if not_an_object(response.data.as_deref()) {
-                    Some("the data of its answer is not a JSON object".into())
-                } else if not_an_object(internal) {
-                    Some("the internal data of its secret is not a JSON object".into())
-                } else {
-                    None
-                }
-            }
-            _ => None,
+    async fn check(&self, answer: &Option<Response>, account: &Account) -> Result<()> {
+        match answer {
+            Some(response) => answer::check(response, &self.0.operation, account).await,
+            None => Ok(()),
         }
     }
 }
@@ -159,7 +143,7 @@ impl Transact for HandleRequest {
 pub(crate) struct CheckExistence(pub Arc<Request>);
 
 impl Call for CheckExistence {
-    type Answer = Result<Option<bool>, Error>;
+    type Answer = Result<Option<bool>, Refusal>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
         guest
@@ -173,7 +157,7 @@ impl Call for CheckExistence {
     }
 
     fn answered_bytes(answer: &Self::Answer) -> usize {
-        answer.as_ref().map_or_else(Error::bytes, |_| 0)
+        answer.as_ref().map_or_else(Refusal::bytes, |_| 0)
     }
 }
 
@@ -189,7 +173,7 @@ impl Transact for CheckExistence {
 pub(crate) struct Invalidate(pub String);
 
 impl Call for Invalidate {
-    type Answer = Result<(), Error>;
+    type Answer = Result<(), Refusal>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
         guest
@@ -202,41 +186,4 @@ impl Call for Invalidate {
 
 impl Transact for Invalidate {
     type Output = ();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(data: &str) -> Result<Option<Response>, Error> {
-        Ok(Some(Response {
-            data: Some(data.into()),
-            ..Response::default()
-        }))
-    }
-
-    #[test]
-    fn an_answer_s_data_is_a_json_object() {
-        for good in ["{}", r#" {"a":[1,2]}"#] {
-            assert_eq!(HandleRequest::fault(&answer(good)), None);
-        }
-        for bad in ["", "null", "[1]", "\"a\"", "{", "{} {}", "{\"a\":}"] {
-            assert!(HandleRequest::fault(&answer(bad)).is_some(), "{bad}");
-        }
-        assert_eq!(HandleRequest::fault(&Ok(None)), None);
-    }
-
-    #[test]
-    fn an_error_s_status_is_one_of_an_error() {
-        let coded = |status| {
-            Err(Error::Coded(crate::types::CodedError {
-                status,
-                message: String::new(),
-            }))
-        };
-        assert_eq!(HandleRequest::fault(&coded(413)), None);
-        for bad in [0, 200, 399, 600] {
-            assert!(HandleRequest::fault(&coded(bad)).is_some());
-        }
-    }
 }

@@ -13,6 +13,12 @@ pub use crate::bindings::exports::airlock::engine::backend::{Description, Needs,
 /// Bytes of scratch that a guest may ask for.
 const MOST_SCRATCH: u32 = 1 << 20;
 
+/// Entries of one list of a description, or of the special paths. A guest has a handful.
+const MOST_ENTRIES: usize = 1000;
+
+/// Bytes of one such entry.
+const LONGEST_ENTRY: usize = 1024;
+
 /// Checks a description, and that the limits are enough for it.
 pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
     let wrong = |what: String| Err(Error::Description(what));
@@ -27,6 +33,8 @@ pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
     if description.about.len() > 200 || description.about.contains(char::is_control) {
         return wrong("`about` must be one line of at most 200 bytes".into());
     }
+    check_list("storage", &description.storage).map_err(Error::Description)?;
+    check_list("cacheable", &description.cacheable).map_err(Error::Description)?;
     for prefix in description.storage.iter().chain(&description.cacheable) {
         if prefix.starts_with('/') || prefix.contains("//") || prefix.contains("..") {
             return wrong("a storage prefix has a leading or doubled `/` or a `..`, so no key has it".into());
@@ -51,6 +59,41 @@ pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
         return wrong(format!("it asks for more scratch than {MOST_SCRATCH} bytes"));
     }
     check_needs(&description.needs, limits)
+}
+
+/// Checks the size of each list of special paths. Whether Vault takes the paths is for the mount to check.
+///
+/// # Errors
+/// Which list is too long, or has an entry that is.
+pub(crate) fn check_paths(paths: &Paths) -> Result<(), String> {
+    let Paths {
+        root,
+        unauthenticated,
+        local_storage,
+        seal_wrap_storage,
+        write_forwarded_storage,
+        limited,
+        allow_snapshot_read,
+    } = paths;
+    check_list("root", root)?;
+    check_list("unauthenticated", unauthenticated)?;
+    check_list("local-storage", local_storage)?;
+    check_list("seal-wrap-storage", seal_wrap_storage)?;
+    check_list("write-forwarded-storage", write_forwarded_storage)?;
+    check_list("limited", limited)?;
+    check_list("allow-snapshot-read", allow_snapshot_read)
+}
+
+fn check_list(name: &str, list: &[String]) -> Result<(), String> {
+    if list.len() > MOST_ENTRIES {
+        return Err(format!("`{name}` has more than {MOST_ENTRIES} entries"));
+    }
+    if list.iter().any(|entry| entry.len() > LONGEST_ENTRY) {
+        return Err(format!(
+            "an entry of `{name}` is longer than {LONGEST_ENTRY} bytes"
+        ));
+    }
+    Ok(())
 }
 
 fn check_needs(needs: &Needs, limits: &Limits) -> Result<()> {
@@ -167,6 +210,49 @@ mod tests {
         assert!(refused(|d| d.storage = vec![".airlock/x".into()]).contains("belongs to the host"));
         assert!(refused(|d| d.cacheable = vec!["other/".into()]).contains("cacheable"));
         assert!(refused(|d| d.scratch_bytes = u32::MAX).contains("scratch"));
+    }
+
+    #[test]
+    fn lists_and_their_entries_are_bounded() {
+        let numbered = |count: usize| (0..count).map(|number| format!("p{number}/")).collect::<Vec<_>>();
+        let mut full = description();
+        full.storage = numbered(MOST_ENTRIES);
+        full.cacheable = numbered(MOST_ENTRIES);
+        assert!(check(&full, &Limits::default()).is_ok());
+        assert!(refused(|d| d.storage = numbered(MOST_ENTRIES + 1)).contains("`storage` has more than 1000"));
+        assert!(refused(|d| d.cacheable = numbered(100_000)).contains("`cacheable` has more than 1000"));
+        assert!(
+            refused(|d| d.storage = vec!["x".repeat(LONGEST_ENTRY + 1)]).contains("longer than 1024 bytes")
+        );
+    }
+
+    #[test]
+    fn special_paths_are_bounded() {
+        let none = || Paths {
+            root: vec![],
+            unauthenticated: vec![],
+            local_storage: vec![],
+            seal_wrap_storage: vec![],
+            write_forwarded_storage: vec![],
+            limited: vec![],
+            allow_snapshot_read: vec![],
+        };
+        let many = || vec![String::new(); MOST_ENTRIES + 1];
+        assert_eq!(check_paths(&none()), Ok(()));
+        let changes: [fn(&mut Paths) -> &mut Vec<String>; 7] = [
+            |paths| &mut paths.root,
+            |paths| &mut paths.unauthenticated,
+            |paths| &mut paths.local_storage,
+            |paths| &mut paths.seal_wrap_storage,
+            |paths| &mut paths.write_forwarded_storage,
+            |paths| &mut paths.limited,
+            |paths| &mut paths.allow_snapshot_read,
+        ];
+        for list in changes {
+            let mut paths = none();
+            *list(&mut paths) = many();
+            assert!(check_paths(&paths).is_err());
+        }
     }
 
     #[test]

@@ -137,12 +137,26 @@ pub enum Error {
         instances: u32,
     },
 
-    /// Vault allowed a create and the path has come to be, or an update and it has gone.
-    #[error("another request {} this path in the meantime; nothing was written", if *exists { "created" } else { "deleted" })]
+    /// Vault allowed a create and the path has come to be, or an update and it has gone. Sent again, the request is checked
+    /// against the policies anew: Vault's own Go client does that by itself.
+    #[error(
+        "another request {} this path in the meantime; nothing was written; send the request again",
+        if *exists { "created" } else { "deleted" }
+    )]
     ExistenceChanged {
         /// Whether it exists now.
         exists: bool,
     },
+
+    /// The existence check that the request rests on could not be made, so the request was not run.
+    #[error(
+        "the existence check of this request could not be made: {0}; nothing was written; send the request again"
+    )]
+    Unchecked(#[source] Box<Error>),
+
+    /// The caller hung up while the request waited for an instance.
+    #[error("the caller hung up")]
+    HungUp,
 
     /// Storage, at the begin or the end of the request.
     #[error(transparent)]
@@ -166,8 +180,9 @@ impl Error {
         use airlock_storage::Error as Storage;
         match self {
             Self::Busy { .. } | Self::Full { .. } => 429,
-            Self::ExistenceChanged { .. } => 409,
-            Self::GivenUp => 503,
+            // Not 409: Vault's Go client sends a request again on 412.
+            Self::ExistenceChanged { .. } => 412,
+            Self::Unchecked(_) | Self::GivenUp => 503,
             Self::Storage(
                 Storage::Conflict | Storage::Busy { .. } | Storage::Draining | Storage::Unreachable,
             ) => 503,
@@ -181,6 +196,18 @@ impl Error {
                 types::Error::ReadOnly | types::Error::Internal(_) => 500,
             },
             _ => 500,
+        }
+    }
+
+    /// What the request is told whose existence check ended with this error. What the guest itself refused it would refuse
+    /// again; anything else may be gone when the request is sent again.
+    #[must_use]
+    pub fn of_existence_check(self) -> Self {
+        match self {
+            Self::Guest(_) => self,
+            // The server forwards the request.
+            error if error.is_read_only() => error,
+            error => Self::Unchecked(Box::new(error)),
         }
     }
 
@@ -232,6 +259,25 @@ mod tests {
             "this mount is busy: guest kv is over the limit of 512 requests waiting (--queue)"
         );
         assert_eq!(error.status(), 429);
+    }
+
+    #[test]
+    fn a_check_that_was_not_made_is_503_with_its_cause() {
+        let full = Error::Full { instances: 9 }.of_existence_check();
+        assert_eq!(full.status(), 503);
+        assert!(full.to_string().contains("this host is busy"), "{full}");
+        let refused = Error::Guest(types::Error::PermissionDenied).of_existence_check();
+        assert_eq!(refused.status(), 403);
+    }
+
+    #[test]
+    fn a_decision_that_no_longer_holds_is_412_and_to_be_sent_again() {
+        let error = Error::ExistenceChanged { exists: true };
+        assert_eq!(error.status(), 412);
+        assert_eq!(
+            error.to_string(),
+            "another request created this path in the meantime; nothing was written; send the request again"
+        );
     }
 
     #[test]

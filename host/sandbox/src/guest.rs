@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 use crate::account::{Account, Usage};
+use crate::answer;
 use crate::bindings::EnginePre;
 use crate::calls::{CheckExistence, HandleRequest, Initialize, Invalidate, SpecialPaths, Transact};
-use crate::description::{Description, Paths};
+use crate::description::{self, Description, Paths};
 use crate::instance::{self, Call, State};
 use crate::lanes::{SLOW_TURNS, Work};
 use crate::limits::{Limit, Limits};
@@ -111,10 +112,14 @@ impl Guest {
     /// # Errors
     /// As for a request; the time limit is [`Limits::start`].
     pub async fn special_paths(&self, config: &[(String, String)]) -> Result<Paths> {
-        self.inner
+        let name = self.inner.name.clone();
+        let paths = self
+            .inner
             .code
-            .call_static(self.inner.name.clone(), SpecialPaths(config.to_vec()))
-            .await
+            .call_static(name.clone(), SpecialPaths(config.to_vec()))
+            .await?;
+        description::check_paths(&paths).map_err(|what| Error::Contract { guest: name, what })?;
+        Ok(paths)
     }
 
     /// Prepares a mount, before its first request. The time limit is [`Limits::start`].
@@ -179,7 +184,10 @@ impl Guest {
             account.attempt();
             let mut transaction = call.begin(&mount.storage, attempt).await?;
             transaction.set_budget(account.clone());
-            let session = Session::new(transaction, mount.clone(), attempt);
+            let mut session = Session::new(transaction, mount.clone(), attempt);
+            if call.continued_by().is_some() {
+                session.begin_check();
+            }
             match self.attempt(session, account, call).await {
                 Err(Error::Storage(airlock_storage::Error::Conflict)) if !account.has_committed() => {
                     attempt = attempt.next();
@@ -197,24 +205,13 @@ impl Guest {
     ) -> Result<C::Output> {
         let session = self.confirm(session, account, call).await?;
         let (answer, mut session) = self.call(session, account, call).await?;
-        let result = match (C::fault(&answer), answer) {
-            (Some(what), _) => Err(Error::Contract {
-                guest: self.inner.name.clone(),
-                what,
-            }),
-            (None, Err(error)) => Err(Error::Guest(error)),
-            (None, Ok(output)) => Ok(output),
-        };
-        let result = match (result, call.continued_by()) {
-            (Ok(output), None) => session
-                .commit(account)
-                .await
-                .map(|()| output)
-                .map_err(Error::from),
-            (Err(Error::Guest(_)), _) if session.is_overtaken() => {
-                Err(airlock_storage::Error::Conflict.into())
-            }
-            (result, _) => result,
+        let result = match checked(answer, account, call).await {
+            Ok(output) if call.continued_by().is_some() => Ok(output),
+            Ok(output) => match session.commit(account).await {
+                Ok(()) => Ok(output),
+                Err(error) => Err(error.into()),
+            },
+            Err(error) => Err(session.verdict(error)),
         };
         account.transaction_ended(session.transaction.usage());
         if result.is_ok()
@@ -229,7 +226,7 @@ impl Guest {
     /// it: unless this continues the existence check, the check is repeated.
     async fn confirm<C: Transact>(
         &self,
-        session: Session,
+        mut session: Session,
         account: &Arc<Account>,
         call: &C,
     ) -> Result<Session> {
@@ -239,18 +236,21 @@ impl Guest {
         if session.transaction.continues_check() {
             return Ok(session);
         }
+        session.begin_check();
         let (answer, mut session) = self.call(session, account, &check).await?;
-        match answer {
-            Ok(Some(exists)) if exists != existed => {
-                account.transaction_ended(session.transaction.usage());
-                return Err(Error::ExistenceChanged { exists });
+        session.end_check();
+        let error = match answer {
+            Ok(Some(exists)) if exists != existed => Error::ExistenceChanged { exists },
+            // The path has no such check, so nothing rested on it.
+            Ok(_) | Err(types::Error::UnsupportedPath) => return Ok(session),
+            // Nobody knows whether the caller may do this, so the request is not run.
+            Err(refusal) => {
+                answer::check_refusal(&refusal, account)?;
+                Error::Guest(refusal)
             }
-            // There is no such check, so nothing rested on it.
-            Ok(_) | Err(types::Error::UnsupportedPath) => {}
-            // The request itself says best what is wrong.
-            Err(error) => session.forbid_commits(&error),
-        }
-        Ok(session)
+        };
+        account.transaction_ended(session.transaction.usage());
+        Err(session.verdict(error))
     }
 
     async fn call<C: Call>(
@@ -262,6 +262,17 @@ impl Guest {
         match instance::call(&self.inner.code.component, account, Some(session), call).await? {
             (answer, Some(session)) => Ok((answer, session)),
             (_, None) => Err(Error::GivenUp),
+        }
+    }
+}
+
+/// The guest's answer, checked: an error of the guest's is [`Error::Guest`].
+async fn checked<C: Transact>(answer: C::Answer, account: &Account, call: &C) -> Result<C::Output> {
+    match answer {
+        Ok(output) => call.check(&output, account).await.map(|()| output),
+        Err(refusal) => {
+            answer::check_refusal(&refusal, account)?;
+            Err(Error::Guest(refusal))
         }
     }
 }

@@ -169,9 +169,7 @@ pub(crate) async fn call<C: Call>(
         Err(error) => {
             if let Some(session) = session {
                 account.transaction_ended(session.transaction.usage());
-                if matches!(error, Error::Trap { .. }) && session.is_overtaken() {
-                    return Err(airlock_storage::Error::Conflict.into());
-                }
+                return Err(session.verdict(error));
             }
             Err(error)
         }

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use airlock_logical::json::check_object;
 use airlock_storage::{Attempt, Transaction};
 use tokio::time::{Instant, timeout_at};
 
+use crate::Error;
 use crate::account::Account;
 use crate::limits::Exceeded;
 use crate::memory::{RequestMemory, Reservation};
 use crate::mount::MountContext;
-use crate::types;
 
 pub(crate) struct Session {
     pub transaction: Transaction,
     pub mount: Arc<MountContext>,
     pub attempt: Attempt,
     events: Vec<(String, String)>,
-    /// Why nothing may be stored.
-    forbidden: Option<airlock_storage::Error>,
+    /// An existence check is running, which has no effect.
+    checking: bool,
     /// The memory of what waits for the commit.
     held: Option<Reservation>,
 }
@@ -36,7 +37,7 @@ impl Session {
             mount,
             attempt,
             events: Vec::new(),
-            forbidden: None,
+            checking: false,
             held: None,
         }
     }
@@ -47,30 +48,40 @@ impl Session {
         held.add(bytes).await
     }
 
-    /// Lets no commit succeed: the existence check failed, so nobody knows whether the caller may do this.
-    pub fn forbid_commits(&mut self, check_failed: &types::Error) {
-        self.forbidden = Some(match check_failed {
-            types::Error::ReadOnly => airlock_storage::Error::ReadOnly,
-            error => airlock_storage::Error::Backend(error.to_string()),
-        });
+    /// Begins an existence check: what it writes and sends is given up at its end, and it cannot commit.
+    pub fn begin_check(&mut self) {
+        self.checking = true;
+        self.transaction.begin_check();
     }
 
-    /// Keeps an event until the commit.
+    /// Ends an existence check. What it read counts for the rest of the attempt.
+    pub fn end_check(&mut self) {
+        self.checking = false;
+        self.transaction.end_check();
+    }
+
+    /// Keeps an event until the commit; an existence check's is dropped.
     pub fn queue_event(&mut self, event_type: String, metadata: String) -> Result<(), String> {
         if self.events.len() >= MOST_EVENTS {
             return Err(format!("no more than {MOST_EVENTS} events in one transaction"));
         }
-        if !is_json_object(&metadata) {
-            return Err("the metadata is not a JSON object".into());
+        check_object(&metadata).map_err(|flaw| format!("the metadata of an event: {flaw}"))?;
+        if !self.checking {
+            self.events.push((event_type, metadata));
         }
-        self.events.push((event_type, metadata));
         Ok(())
     }
 
-    /// Whether another request changed what this attempt read, so that what it met, and fails over, may never have been.
-    /// It is then to be run again; after a commit it cannot be.
-    pub fn is_overtaken(&self) -> bool {
-        !self.transaction.has_committed() && self.transaction.check().is_err()
+    /// The error with which this attempt ends. If another request changed what the attempt read, its error is about
+    /// something that may never have been so, and the attempt ends with a conflict instead, to be run again. After a commit
+    /// it cannot be, and storage's own errors say nothing of what was read.
+    pub fn verdict(&self, error: Error) -> Error {
+        let is_overtaken = || !self.transaction.has_committed() && self.transaction.check().is_err();
+        match error {
+            Error::Storage(_) => error,
+            _ if is_overtaken() => airlock_storage::Error::Conflict.into(),
+            error => error,
+        }
     }
 
     /// Stores what was written, then lets the events go.
@@ -78,9 +89,6 @@ impl Session {
     /// The account is told, so that the request is not given up in between: once it has stored something, an event bus
     /// that hangs must not make an error of it.
     pub async fn commit(&mut self, account: &Account) -> airlock_storage::Result<()> {
-        if let Some(reason) = &self.forbidden {
-            return Err(reason.clone());
-        }
         account.commit_begins();
         let result = self.transaction.commit().await;
         let events = std::mem::take(&mut self.events);
@@ -95,13 +103,17 @@ impl Session {
     }
 
     /// Sends events in order; gives up those that the bus does not take in time.
+    ///
+    /// The log hears how many were lost, and neither a type nor what the bus says of it: both are the guest's words, which
+    /// may hold a path.
     async fn send(&self, events: &[(String, String)], guest: &str) {
         let until = Instant::now() + EVENT_BUS;
+        let mut refused = 0_usize;
         for (number, (event_type, metadata)) in events.iter().enumerate() {
             let sent = self.mount.services.events.send(event_type, metadata);
             match timeout_at(until, sent).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(guest, event_type, error, "an event was not sent"),
+                Ok(Err(_)) => refused += 1,
                 Err(_) => {
                     let unsent = events.len() - number;
                     tracing::warn!(
@@ -109,14 +121,12 @@ impl Session {
                         unsent,
                         "events were not sent: the event bus takes too long"
                     );
-                    return;
+                    break;
                 }
             }
         }
+        if refused > 0 {
+            tracing::warn!(guest, refused, "events were not sent: the event bus refused them");
+        }
     }
-}
-
-/// Whether a text is a JSON object. Cheaper than parsing it: nothing is built.
-pub(crate) fn is_json_object(text: &str) -> bool {
-    text.trim_ascii_start().starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }

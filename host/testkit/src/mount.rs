@@ -265,9 +265,11 @@ impl Mount {
             add(&mut usage, &outcome.usage);
             request.operation = match outcome.result {
                 Ok(Some(false)) => Operation::Create,
-                Err(error) if is_final(&error) => return Answer::new(&asked(&request), Err(error), usage),
-                // A check that failed is none: the request will fail by itself, and say why.
-                Ok(_) | Err(_) => Operation::Update,
+                Ok(_) | Err(airlock_sandbox::Error::Guest(types::Error::UnsupportedPath)) => {
+                    Operation::Update
+                }
+                // As the host: the request of a check that could not be made is not run.
+                Err(error) => return Answer::new(&asked(&request), Err(error.of_existence_check()), usage),
             };
         }
         let asked = asked(&request);
@@ -385,16 +387,6 @@ fn asked(request: &types::Request) -> Asked {
         id: request.id.clone(),
         mount_type: request.mount_type.clone(),
     }
-}
-
-/// Whether the caller hears of an existence check that failed in this way.
-fn is_final(error: &airlock_sandbox::Error) -> bool {
-    use airlock_sandbox::Error::Guest;
-    error.is_read_only()
-        || matches!(
-            error,
-            Guest(types::Error::User(_) | types::Error::UnsupportedPath)
-        )
 }
 
 fn add(usage: &mut Usage, more: &Usage) {

@@ -66,7 +66,7 @@ fn a_create_of_what_exists_is_a_conflict() {
     let kv = kv();
     kv.store(Entry::new("kv/a", "1")).unwrap();
     let create = Request::new(Operation::Create, "a").data(&json!({ "value": "2" }));
-    assert_eq!(kv.send(create).status(), 409);
+    assert_eq!(kv.send(create).status(), 412);
     assert_eq!(kv.stored("kv/a").unwrap(), b"1");
 }
 

@@ -48,10 +48,11 @@ pub fn request(request: vault_plugin::Request) -> types::Request {
     }
 }
 
-/// A guest's answer as Vault takes it.
+/// A guest's answer as Vault takes it. The sandbox has checked that Vault can decode it, so this loses nothing and what is
+/// made of it cannot be refused.
 pub fn answer(answer: types::Response) -> vault_plugin::Response {
     let mut response = vault_plugin::Response::new();
-    response.data = answer.data.and_then(Json::from_text);
+    response.data = answer.data.map(Json::from_checked);
     response.secret = answer.secret.map(|secret| vault_plugin::Secret {
         lease: vault_plugin::Lease {
             ttl: duration(secret.lease.ttl),
@@ -60,7 +61,7 @@ pub fn answer(answer: types::Response) -> vault_plugin::Response {
             increment: duration(secret.lease.increment),
             issue_time: secret.lease.issue_time.and_then(system_time),
         },
-        internal_data: secret.internal_data.and_then(Json::from_text),
+        internal_data: secret.internal_data.map(Json::from_checked),
         lease_id: secret.lease_id,
     });
     response.redirect = answer.redirect.unwrap_or_default();
@@ -186,13 +187,14 @@ fn timestamp(time: SystemTime) -> types::Timestamp {
     }
 }
 
-/// A guest's moment; none if it is before 1970 or farther away than the system's clock can say.
+/// A guest's moment; none if it is farther away than the system's clock can say.
 fn system_time(time: types::Timestamp) -> Option<SystemTime> {
-    let since = Duration::new(
-        u64::try_from(time.seconds).ok()?,
-        time.nanoseconds.min(999_999_999),
-    );
-    UNIX_EPOCH.checked_add(since)
+    let seconds = Duration::from_secs(time.seconds.unsigned_abs());
+    let second = match time.seconds < 0 {
+        true => UNIX_EPOCH.checked_sub(seconds),
+        false => UNIX_EPOCH.checked_add(seconds),
+    };
+    second?.checked_add(Duration::from_nanos(time.nanoseconds.into()))
 }
 
 #[cfg(test)]
@@ -216,18 +218,11 @@ mod tests {
     fn times_that_do_not_fit_are_bounded_and_do_not_wrap() {
         assert_eq!(nanoseconds(Duration::MAX), i64::MAX);
         assert_eq!(duration(-1), Duration::ZERO);
-        assert_eq!(
-            system_time(types::Timestamp {
-                seconds: -1,
-                nanoseconds: 0
-            }),
-            None
-        );
-        let odd = types::Timestamp {
-            seconds: 7,
-            nanoseconds: u32::MAX,
+        let early = types::Timestamp {
+            seconds: -2,
+            nanoseconds: 500_000_000,
         };
-        assert_eq!(system_time(odd), Some(UNIX_EPOCH + Duration::new(7, 999_999_999)));
+        assert_eq!(system_time(early), Some(UNIX_EPOCH - Duration::from_millis(1500)));
         let time = UNIX_EPOCH + Duration::new(7, 9);
         assert_eq!(system_time(timestamp(time)), Some(time));
     }

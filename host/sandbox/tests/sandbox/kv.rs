@@ -225,9 +225,10 @@ async fn storage_failures_say_what_failed_and_why() {
         let text = failure(kv.ask(operation, "a").await);
         assert!(text.starts_with(what) && text.contains("disk on fire"), "{text}");
     }
+    // The existence check fails, so the create is not run.
     let text = failure(kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await);
     assert!(
-        text.starts_with("failed to put data: ") && text.contains("disk on fire"),
+        text.starts_with("failed to get data: ") && text.contains("disk on fire"),
         "{text}"
     );
 }

@@ -3,13 +3,16 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod adversary;
+mod answers;
 mod bank;
 mod bounds;
+mod checks;
 mod compiling;
 mod guests;
 mod isolation;
 mod kv;
 mod loading;
+mod snapshots;
 mod support;
 mod synthetic;
 mod transactions;

@@ -278,12 +278,12 @@ async fn a_create_of_what_exists_and_an_update_of_what_does_not_are_refused() {
         request
     };
     match kv.send(write(Operation::Update)).await {
-        Err(error @ Error::ExistenceChanged { exists: false }) => assert_eq!(error.status(), 409),
+        Err(error @ Error::ExistenceChanged { exists: false }) => assert_eq!(error.status(), 412),
         other => panic!("{other:?}"),
     }
     kv.store("kv/a", "old");
     match kv.send(write(Operation::Create)).await {
-        Err(error @ Error::ExistenceChanged { exists: true }) => assert_eq!(error.status(), 409),
+        Err(error @ Error::ExistenceChanged { exists: true }) => assert_eq!(error.status(), 412),
         other => panic!("{other:?}"),
     }
     assert_eq!(kv.stored("kv/a").unwrap(), "old");

@@ -1,0 +1,196 @@
+//! Existence checks of a mount: which errors Vault hears of, and what becomes of the others.
+//!
+//! Before a write Vault asks whether the path holds something, and then sends the write with the same id. Of a check that
+//! fails Vault shows no cause: the caller would read "internal error". So a check that could not be made answers that the
+//! path has no such check, its cause is remembered here, and the write that follows is answered with that cause. The write
+//! is not run: Vault would have authorised it as an update, whether or not it is one.
+//!
+//! Use: [`Checks::answer`] for every check, [`Checks::take_failure`] before every request is run.
+//!
+//! Vault asks its policies in between, so a token that may create and not update is told 403 in place of the cause.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use vault_plugin::Error;
+
+use crate::bridge;
+
+/// Failed checks that are remembered. Of one that does not fit Vault hears, and its caller reads 500.
+const MOST: usize = 4096;
+
+/// How long one is remembered. Between a check and its request Vault asks its policies and writes its audit log.
+const LIFETIME: Duration = Duration::from_secs(10);
+
+/// The failed checks of one mount whose requests have not come yet.
+#[derive(Default)]
+pub struct Checks {
+    failed: Mutex<Failed>,
+}
+
+#[derive(Default)]
+struct Failed {
+    /// By the id of the request.
+    causes: HashMap<String, (Error, Instant)>,
+    /// The ids in the order in which they were remembered. Some of their requests may have come.
+    order: VecDeque<(String, Instant)>,
+}
+
+impl Checks {
+    /// What Vault is told of the check for the request with this id.
+    ///
+    /// # Errors
+    /// What Vault passes on to the caller or acts upon: the caller's mistake, a path without such a check, and read-only
+    /// storage. And an error, which becomes a 500 without a text, if too many failed checks are remembered already.
+    pub fn answer(
+        &self,
+        id: &str,
+        checked: airlock_sandbox::Result<Option<bool>>,
+    ) -> Result<Option<bool>, Error> {
+        match checked {
+            Ok(exists) => Ok(exists),
+            // No request follows.
+            Err(error @ airlock_sandbox::Error::HungUp) => Err(bridge::refusal(error)),
+            Err(error) => self.not_made(id, bridge::refusal(error.of_existence_check())),
+        }
+    }
+
+    /// As [`answer`](Self::answer), for a check that ended with this error.
+    ///
+    /// # Errors
+    /// As for [`answer`](Self::answer).
+    pub fn not_made(&self, id: &str, cause: Error) -> Result<Option<bool>, Error> {
+        match cause {
+            Error::User(_) | Error::UnsupportedPath | Error::ReadOnly => Err(cause),
+            cause => self
+                .failed
+                .lock()
+                .remember(id, cause, Instant::now())
+                .map(|()| None),
+        }
+    }
+
+    /// Says why the check for the request with this id could not be made, once.
+    ///
+    /// # Errors
+    /// The cause. The request must not be run.
+    pub fn take_failure(&self, id: &str) -> Result<(), Error> {
+        match self.failed.lock().take(id, Instant::now()) {
+            Some(cause) => Err(cause),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Failed {
+    /// Remembers why a check failed. Nothing is remembered for an empty id, which is not of one request alone: the check
+    /// is then repeated within the request.
+    fn remember(&mut self, id: &str, cause: Error, now: Instant) -> Result<(), Error> {
+        if id.is_empty() {
+            return Ok(());
+        }
+        if self.order.front().is_some_and(|(_, until)| *until <= now) || self.order.len() >= MOST {
+            self.forget(now);
+        }
+        if self.order.len() >= MOST {
+            return Err(cause);
+        }
+        let until = now + LIFETIME;
+        self.order.push_back((id.to_owned(), until));
+        self.causes.insert(id.to_owned(), (cause, until));
+        Ok(())
+    }
+
+    /// Drops what is over its time, and the places of those whose requests have come.
+    fn forget(&mut self, now: Instant) {
+        let Self { causes, order } = self;
+        causes.retain(|_, (_, until)| *until > now);
+        order.retain(|(id, until)| causes.get(id).is_some_and(|(_, its)| its == until));
+    }
+
+    fn take(&mut self, id: &str, now: Instant) -> Option<Error> {
+        let (cause, until) = self.causes.remove(id)?;
+        (until > now).then_some(cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use airlock_sandbox::Error as Cause;
+    use airlock_sandbox::types;
+
+    fn full() -> airlock_sandbox::Result<Option<bool>> {
+        Err(Cause::Full { instances: 1 })
+    }
+
+    fn told(checks: &Checks, id: &str) -> Option<(u16, String)> {
+        match checks.take_failure(id) {
+            Ok(()) => None,
+            Err(Error::Coded { status, message }) => Some((status, message)),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_request_of_a_failed_check_gets_503_and_the_cause() {
+        let checks = Checks::default();
+        assert!(matches!(checks.answer("a", full()), Ok(None)));
+        assert_eq!(told(&checks, "b"), None);
+        let (status, message) = told(&checks, "a").unwrap();
+        assert_eq!(status, 503);
+        assert!(
+            message.contains("existence check") && message.contains("this host is busy"),
+            "{message}"
+        );
+        assert_eq!(told(&checks, "a"), None, "it is told once");
+    }
+
+    #[test]
+    fn what_vault_acts_upon_is_passed_on() {
+        let checks = Checks::default();
+        for refusal in [
+            types::Error::User("no".into()),
+            types::Error::UnsupportedPath,
+            types::Error::ReadOnly,
+        ] {
+            assert!(checks.answer("a", Err(Cause::Guest(refusal))).is_err());
+        }
+        assert!(matches!(checks.answer("a", Ok(Some(true))), Ok(Some(true))));
+        assert_eq!(told(&checks, "a"), None);
+    }
+
+    #[test]
+    fn nothing_is_remembered_for_a_request_without_id() {
+        let checks = Checks::default();
+        assert!(matches!(checks.answer("", full()), Ok(None)));
+        assert_eq!(told(&checks, ""), None);
+    }
+
+    #[test]
+    fn a_failed_check_is_forgotten_after_its_time() {
+        let mut failed = Failed::default();
+        let now = Instant::now();
+        let cause = || Error::Internal("busy".into());
+        failed.remember("a", cause(), now).unwrap();
+        assert!(failed.take("a", now + LIFETIME).is_none());
+        failed.remember("b", cause(), now).unwrap();
+        failed.remember("c", cause(), now + LIFETIME).unwrap();
+        assert_eq!((failed.causes.len(), failed.order.len()), (1, 1));
+    }
+
+    #[test]
+    fn too_many_failed_checks_are_errors_and_not_conflicts() {
+        let checks = Checks::default();
+        for number in 0..MOST {
+            assert!(checks.answer(&number.to_string(), full()).is_ok());
+        }
+        assert!(checks.answer("one more", full()).is_err());
+        for number in 0..MOST {
+            assert!(told(&checks, &number.to_string()).is_some());
+        }
+        assert!(checks.answer("one more", full()).is_ok());
+        assert_eq!(checks.failed.lock().order.len(), 1);
+    }
+}

@@ -1,0 +1,153 @@
+//! What a guest may answer: what Vault can decode, and make an HTTP answer of.
+//!
+//! An answer is checked before its request commits, as strictly as Vault will check it afterwards: else the caller would
+//! read 500 for a write that happened. Whoever sends the answer on need not check it again.
+//!
+//! A large answer is checked in steps. Between two of them others run, and the time goes on the request's account.
+
+use airlock_logical::json::{Held, ObjectCheck};
+use airlock_logical::moment;
+
+use crate::account::Account;
+use crate::types::{Error as Refusal, Nanoseconds, Operation, Response, Secret, Timestamp, WrapInfo};
+use crate::{Error, Result};
+
+/// Bytes of JSON that are checked in one step: well below a millisecond.
+const STEP: usize = 128 << 10;
+
+/// The fields of an answer's data that Vault itself reads: those of an answer of the engine's own, and a list's.
+const FIELDS: [&str; 4] = ["http_status_code", "http_content_type", "http_raw_body", "keys"];
+
+/// Checks the answer to a request.
+///
+/// # Errors
+/// [`Error::Contract`] for an answer that Vault would refuse, and [`Error::Limit`] if the check takes too long.
+pub(crate) async fn check(answer: &Response, operation: &Operation, account: &Account) -> Result<()> {
+    if let Some(secret) = &answer.secret {
+        check_secret(secret, account).await?;
+    }
+    if let Some(wrapped) = &answer.wrap_info {
+        check_wrapped(wrapped).map_err(|what| breach(account, what))?;
+    }
+    if let Some(data) = &answer.data {
+        let data = check_object(data, "the data of its answer", account).await?;
+        check_own_answer(&data, answer.secret.is_some())
+            .and_then(|()| check_list(&data, operation))
+            .map_err(|what| breach(account, what.to_owned()))?;
+    }
+    Ok(())
+}
+
+/// Checks the status of an error that the guest answered.
+///
+/// # Errors
+/// [`Error::Contract`].
+pub(crate) fn check_refusal(refusal: &Refusal, account: &Account) -> Result<()> {
+    match refusal {
+        Refusal::Coded(coded) if !(400..=599).contains(&coded.status) => {
+            let status = coded.status;
+            Err(breach(
+                account,
+                format!("it answered an error of status {status}, which is not one of 400 to 599"),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn check_object<'a>(text: &'a str, whose: &str, account: &Account) -> Result<ObjectCheck<'a>> {
+    let mut check = ObjectCheck::new(text, &FIELDS);
+    loop {
+        match check.step(STEP) {
+            Ok(true) => return Ok(check),
+            Ok(false) => {
+                account.tick().map_err(|exceeded| Error::Limit {
+                    guest: account.guest.clone(),
+                    exceeded,
+                })?;
+                tokio::task::yield_now().await;
+            }
+            Err(flaw) => return Err(breach(account, format!("{whose}: {flaw}"))),
+        }
+    }
+}
+
+async fn check_secret(secret: &Secret, account: &Account) -> Result<()> {
+    let lease = &secret.lease;
+    let times = check_durations([lease.ttl, lease.max_ttl, lease.increment])
+        .and_then(|()| check_moment(lease.issue_time.as_ref()));
+    times.map_err(|what| breach(account, format!("the lease of its secret: {what}")))?;
+    if let Some(internal) = &secret.internal_data {
+        check_object(internal, "the internal data of its secret", account).await?;
+    }
+    Ok(())
+}
+
+fn check_wrapped(wrapped: &WrapInfo) -> Result<(), String> {
+    check_durations([wrapped.ttl])
+        .and_then(|()| check_moment(wrapped.creation_time.as_ref()))
+        .map_err(|what| format!("the wrapping of its answer: {what}"))
+}
+
+fn check_durations<const N: usize>(durations: [Nanoseconds; N]) -> Result<(), &'static str> {
+    match durations.iter().any(|duration| *duration < 0) {
+        true => Err("a negative length of time"),
+        false => Ok(()),
+    }
+}
+
+fn check_moment(moment: Option<&Timestamp>) -> Result<(), &'static str> {
+    match moment {
+        Some(moment) if !moment::is_valid(moment.seconds, moment.nanoseconds) => {
+            Err("a time outside the years 1 to 9999, or with more than 999,999,999 nanoseconds")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks the HTTP answer of the engine's own that `http_status_code` makes of the data.
+fn check_own_answer(data: &ObjectCheck<'_>, has_secret: bool) -> Result<(), &'static str> {
+    let Some(status) = data.field("http_status_code") else {
+        return Ok(());
+    };
+    if has_secret {
+        return Err("an answer with `http_status_code` cannot have a secret");
+    }
+    let status = match status {
+        Held::Number(status) => status.parse().unwrap_or(f64::NAN),
+        _ => f64::NAN,
+    };
+    if !(200.0..600.0).contains(&status) {
+        return Err("`http_status_code` is not a number from 200 to 599");
+    }
+    let has_body = status.trunc() != 204.0;
+    match data.field("http_content_type") {
+        None if has_body => return Err("an answer with `http_status_code` needs an `http_content_type`"),
+        None | Some(Held::String) => {}
+        Some(_) => return Err("`http_content_type` is not a string"),
+    }
+    match data.field("http_raw_body") {
+        Some(held) if has_body && held != Held::String => Err("`http_raw_body` is not a string"),
+        _ => Ok(()),
+    }
+}
+
+fn check_list(data: &ObjectCheck<'_>, operation: &Operation) -> Result<(), &'static str> {
+    if !matches!(operation, Operation::List | Operation::Scan) {
+        return Ok(());
+    }
+    match data.field("keys") {
+        None | Some(Held::Null | Held::Strings) => Ok(()),
+        Some(_) => Err("the `keys` of a list are not an array of strings"),
+    }
+}
+
+fn breach(account: &Account, what: String) -> Error {
+    Error::Contract {
+        guest: account.guest.clone(),
+        what,
+    }
+}
+
+#[cfg(test)]
+mod tests;

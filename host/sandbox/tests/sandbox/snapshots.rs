@@ -1,0 +1,71 @@
+//! An error over something that never was so is not told: the request is run again.
+
+use std::sync::Arc;
+
+use airlock_sandbox::types::{Operation, Request};
+use airlock_sandbox::{Error, Limits};
+use airlock_storage::faulty::{Call, FaultyStorage};
+use airlock_storage::{Attempt, Entry, MemoryStorage};
+
+use crate::support::{Bench, load};
+
+/// Writes two keys together, which are therefore always the same.
+async fn write_both(bench: &Bench, value: &'static str) {
+    let mut transaction = bench.mount.storage().begin(Attempt::FIRST).await.unwrap();
+    for key in ["adversary/one", "adversary/two"] {
+        transaction.put(Entry::new(key, value)).await.unwrap();
+    }
+    transaction.commit().await.unwrap();
+}
+
+/// Limits that the commands below meet soon.
+fn limits() -> Limits {
+    Limits {
+        memory_bytes: 16 << 20,
+        transfer_bytes: 8 << 20,
+        ..Limits::default()
+    }
+}
+
+#[tokio::test]
+async fn every_error_over_a_snapshot_that_never_was_is_run_again() {
+    for (how, is_limit) in [
+        ("not-json", false),
+        ("status-200", false),
+        ("random", false),
+        ("memory", true),
+        ("write-then-trap", false),
+        ("write-then-fail", false),
+    ] {
+        let memory = Arc::new(MemoryStorage::new());
+        let storage = FaultyStorage::over(memory.clone());
+        let bench = Arc::new(Bench::over(
+            load("adversary", limits()).await,
+            Arc::new(storage.clone()),
+            memory,
+        ));
+        write_both(&bench, "1").await;
+
+        // It has read the first key when the other request writes both.
+        let second = storage.hold(Call::Get, 2);
+        let torn = tokio::spawn({
+            let (bench, path) = (bench.clone(), format!("if-torn {how}"));
+            async move { bench.run(Request::new(Operation::Read, path)).await }
+        });
+        second.reached().await;
+        write_both(&bench, "2").await;
+        second.open();
+        let outcome = torn.await.unwrap();
+        assert_eq!(outcome.usage.attempts, 2, "{how}: {:?}", outcome.result);
+        assert_eq!(outcome.result.unwrap().unwrap().data.unwrap(), "{}", "{how}");
+
+        // The same error over what is so is told at once.
+        bench.store("adversary/two", "3");
+        let outcome = bench
+            .run(Request::new(Operation::Read, format!("if-torn {how}")))
+            .await;
+        assert_eq!(outcome.usage.attempts, 1, "{how}");
+        let error = outcome.result.unwrap_err();
+        assert_eq!(matches!(error, Error::Limit { .. }), is_limit, "{how}: {error}");
+    }
+}
