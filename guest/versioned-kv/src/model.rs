@@ -162,11 +162,18 @@ impl KeyMetadata {
 
     /// Lets the versions go that are over the limit; returns their numbers.
     pub(crate) fn trim(&mut self, mount_limit: u32) -> Vec<u64> {
+        self.trim_some(mount_limit, usize::MAX)
+    }
+
+    /// Lets at most so many of them go, the oldest ones.
+    pub(crate) fn trim_some(&mut self, mount_limit: u32, most: usize) -> Vec<u64> {
         let limit = u64::from(self.limit(mount_limit));
         if self.current_version.saturating_sub(self.oldest_version) < limit {
             return Vec::new();
         }
-        self.oldest_version = self.current_version - limit + 1;
+        let first_kept = self.current_version - limit + 1;
+        let mut over = self.versions.range(..first_kept).map(|(number, _)| *number);
+        self.oldest_version = over.nth(most).unwrap_or(first_kept);
         let kept = self.versions.split_off(&self.oldest_version);
         std::mem::replace(&mut self.versions, kept).into_keys().collect()
     }

@@ -5,7 +5,7 @@
 //! destroyed, one over the limit goes. What somebody deleted stays: it may be undeleted.
 //!
 //! A tick looks at a part of the keys and the next one goes on. How far it got is kept in scratch, so that after a restart
-//! it begins again.
+//! it begins again. A tick commits in batches, because other requests wait for the keys of a commit.
 
 use airlock_sdk::{Context, Result, Timestamp};
 
@@ -17,6 +17,8 @@ use crate::{upgrade, walk};
 /// How many keys a tick looks at, and how many versions: neither memory nor the time of a tick may run out.
 const BATCH_KEYS: usize = 500;
 const BATCH_VERSIONS: usize = 20_000;
+/// A commit has up to twice as many writes.
+const COMMIT_WRITES: usize = 100;
 /// Where scratch has the name of the last key.
 const CURSOR: &str = "purge";
 
@@ -25,7 +27,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
     if !upgrade::may_write(cx) {
         return Ok(());
     }
-    let config = Config::load(cx)?;
+    let mut config = Config::load(cx)?;
     let cursor = cx
         .scratch
         .get(CURSOR)
@@ -37,7 +39,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
         BATCH_KEYS,
     )?;
     let mut goes_on = names.len() == BATCH_KEYS;
-    let (now, mut seen, mut versions) = (cx.clock.now(), 0, 0);
+    let (now, mut seen, mut versions, mut writes) = (cx.clock.now(), 0, 0, 0);
     let mut last = String::new();
     for name in names {
         if seen > BATCH_VERSIONS {
@@ -46,19 +48,26 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
         }
         last.clone_from(&name);
         let key = Key::named(cx, name);
-        let Some(mut metadata) = key.metadata()? else {
-            continue;
-        };
-        seen += metadata.versions.len();
-        let purged = purge(&mut metadata, now, config.max_versions);
-        if purged.is_empty() {
-            continue;
+        while let Some(mut metadata) = key.metadata()? {
+            seen += metadata.versions.len();
+            let purged = purge(&mut metadata, now, config.max_versions, COMMIT_WRITES);
+            if purged.is_empty() {
+                break;
+            }
+            key.put_metadata(&metadata)?;
+            for number in &purged {
+                key.delete_data(*number)?;
+            }
+            versions += purged.len();
+            writes += 1 + purged.len();
+            if writes < COMMIT_WRITES {
+                break;
+            }
+            // Another request may have changed the key or the limit since: both are read again.
+            cx.storage.commit()?;
+            config = Config::load(cx)?;
+            writes = 0;
         }
-        key.put_metadata(&metadata)?;
-        for number in &purged {
-            key.delete_data(*number)?;
-        }
-        versions += purged.len();
     }
     if !goes_on || cx.scratch.put(CURSOR, last.as_bytes()).is_err() {
         // At the end, or a name that does not fit: the next tick begins again.
@@ -72,10 +81,13 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of the versions whose data goes.
-fn purge(metadata: &mut KeyMetadata, now: Timestamp, mount_limit: u32) -> Vec<u64> {
-    let mut purged = metadata.trim(mount_limit);
+/// The numbers of the versions whose data goes, at most so many.
+fn purge(metadata: &mut KeyMetadata, now: Timestamp, mount_limit: u32, most: usize) -> Vec<u64> {
+    let mut purged = metadata.trim_some(mount_limit, most);
     for (number, version) in &mut metadata.versions {
+        if purged.len() == most {
+            break;
+        }
         if !version.destroyed && version.deleted_by.is_none() && version.is_deleted(now) {
             version.destroyed = true;
             purged.push(*number);

@@ -2,7 +2,8 @@
 //!
 //! A mount that is tuned to version 2 serves at once: a key that is asked for is upgraded on the spot, and the periodic tick
 //! upgrades the others, a batch at a time. What is not upgraded yet is listed all the same. Vault can be killed at any
-//! moment: the old value goes last, and doing a key once more does no harm.
+//! moment: the old value goes last, and doing a key once more does no harm. A tick commits in batches, because other
+//! requests wait for the keys of a commit.
 
 use airlock_sdk::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ pub(crate) const KEY: &str = "upgrade";
 /// How many keys a tick upgrades, and how many bytes of values: neither memory nor the time of a tick may run out.
 const BATCH_KEYS: usize = 500;
 const BATCH_BYTES: usize = 4 << 20;
+/// How many keys a commit upgrades, with three writes each, and how many bytes of values, but for the last one's.
+const COMMIT_KEYS: usize = 30;
+const COMMIT_BYTES: usize = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Upgrade {
@@ -78,7 +82,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
         cx.log.info("nothing of version 1 is left");
         return finish(cx);
     }
-    let (mut keys, mut bytes) = (0, 0);
+    let (mut keys, mut bytes, mut committed_bytes) = (0, 0, 0);
     for name in names {
         let key = Key::named(cx, name);
         if key.is_upgraded()? {
@@ -91,6 +95,10 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
         keys += 1;
         if bytes > BATCH_BYTES {
             break;
+        }
+        if keys % COMMIT_KEYS == 0 || bytes - committed_bytes >= COMMIT_BYTES {
+            cx.storage.commit()?;
+            committed_bytes = bytes;
         }
     }
     cx.log

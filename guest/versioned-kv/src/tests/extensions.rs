@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use airlock_sdk::testing::Fault;
+
 use super::*;
 
 fn with(option: &str) -> Mount<VersionedKv> {
@@ -194,6 +196,26 @@ fn a_purge_of_many_keys_goes_on_where_it_stopped() {
         left.push(versions(&mount));
     }
     assert_eq!(left, [600, 100, 0]);
+}
+
+#[test]
+fn a_purge_commits_as_it_goes_also_within_a_key_of_many_versions() {
+    let mount = Mount::<VersionedKv>::with_options(&[("version", "2"), ("purge", "true")]);
+    let limit = |versions: u32| json!({ "max_versions": versions });
+    assert_eq!(mount.write("metadata/a", limit(300)).status(), 204);
+    for _ in 0..250 {
+        put(&mount, "a", json!({}));
+    }
+    assert_eq!(mount.write("metadata/a", limit(10)).status(), 204);
+    mount.fail(Fault::Commits(2));
+    assert_eq!(mount.tick().status(), 500);
+    // Whenever it stops, what is left is what the metadata says.
+    assert_eq!(versions(&mount), 50);
+    assert_eq!(mount.read("metadata/a").data()["oldest_version"], 201);
+    mount.fail(Fault::None);
+    assert_eq!(mount.tick().status(), 204);
+    assert_eq!(versions(&mount), 10);
+    assert_eq!(mount.read("metadata/a").data()["oldest_version"], 241);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use airlock_sdk::testing::Fault;
+
 use super::*;
 
 fn with_values(count: usize) -> Mount<VersionedKv> {
@@ -59,6 +61,17 @@ fn the_tick_upgrades_the_rest_in_batches_and_then_stops_looking() {
     assert!(mount.stored().contains_key("upgrade"));
     assert_eq!(mount.list("metadata/team").keys().len(), 1203);
     assert_eq!(mount.read("data/team/1202").data()["data"], json!({ "n": 1202 }));
+}
+
+#[test]
+fn a_tick_commits_as_it_goes_so_that_nobody_waits_for_all_its_keys() {
+    let mount = version_2_over(&with_values(203));
+    mount.fail(Fault::Commits(2));
+    assert_eq!(mount.tick().status(), 500);
+    assert_eq!(old_values(&mount), 203 - 2 * 30);
+    mount.fail(Fault::None);
+    assert_eq!(mount.tick().status(), 204);
+    assert_eq!(old_values(&mount), 0);
 }
 
 #[test]
