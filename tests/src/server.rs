@@ -35,7 +35,7 @@ exec 3<&- 2>&1 "$@"
 pub enum Storage {
     /// In its memory: quick, and gone with the process.
     Memory,
-    /// On disk, so that [`Server::start_again`] finds it.
+    /// On disk, in raft, so that [`Server::start_again`] finds it.
     Disk,
 }
 
@@ -216,7 +216,7 @@ impl Server {
 
     /// Where Vault shows a mount's storage.
     #[track_caller]
-    fn storage_of(&self, mount: &str) -> String {
+    pub fn storage_of(&self, mount: &str) -> String {
         let mounts = self.client.read("sys/mounts").expect_success("mounts");
         let uuid = mounts.data()[format!("{mount}/")]["uuid"]
             .as_str()

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use airlock_tests::{Plugin, Server, Storage, process};
+use airlock_tests::{Plugin, Server, Storage, files, process};
 use serde_json::json;
 
 #[test]
@@ -96,6 +96,46 @@ fn after_an_idle_host_is_killed_the_next_request_is_served() {
     kill_and_await_its_end(&server, host);
     assert_eq!(kv.read("a").data()["value"], "one");
     assert_ne!(server.host(), host);
+}
+
+#[test]
+fn record_that_cannot_be_finished_is_set_aside_until_the_operator_drops_it() {
+    let server = Server::start("set-aside", Storage::Memory);
+    Plugin::serving("bank", &files::guest("bank")).register(&server);
+    let bank = server.mount("bank", "bank");
+    bank.write("count", json!({})).expect_success("count");
+    let records = format!("{}/.airlock/redo", server.storage_of("bank"));
+    let raw = server.client();
+    raw.write(&format!("{records}/1-1"), json!({"value": "damaged"}))
+        .expect_success("leave a record");
+
+    for _ in 0..2 {
+        let mark = server.log().mark();
+        server.reload("bank");
+        assert_eq!(bank.read("count").data()["count"], 1);
+        let line = server
+            .log()
+            .wait_after(mark, "that a record was set aside", |line| {
+                line.message().contains("was set aside")
+            });
+        assert_eq!(
+            (line.level(), line.field("record")),
+            ("error", ".airlock/redo/1-1")
+        );
+    }
+    // As the documentation says.
+    let why = raw.read(&format!("{records}/1-1.aside"));
+    let why = why.data()["value"].as_str().unwrap();
+    assert!(why.contains("reason: it is damaged"), "{why}");
+    for name in raw.list(&records).data()["keys"].as_array().unwrap() {
+        raw.delete(&format!("{records}/{}", name.as_str().unwrap()))
+            .expect_success("drop");
+    }
+    let mark = server.log().mark();
+    server.reload("bank");
+    assert_eq!(bank.read("count").data()["count"], 1);
+    let told = |line: &airlock_tests::Line| line.message().contains("was set aside");
+    assert!(!server.log().lines()[mark..].iter().any(told));
 }
 
 #[test]

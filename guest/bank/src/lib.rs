@@ -1,5 +1,5 @@
-//! An engine whose requests show what a transaction is worth: a counter, accounts between which money moves, and a clean-up
-//! that never comes to an end. The tests ask it under load, while its host is killed and reloaded, and count afterwards.
+//! An engine whose requests show what a transaction is worth: a counter, accounts between which money moves, notes of any
+//! size, and a clean-up that never comes to an end. The tests ask it under load, while its host is killed and reloaded, and count afterwards.
 //!
 //! An account that is empty is removed, so that who lists the accounts and then reads them one by one would meet one that
 //! is gone, if it were not for the transaction.
@@ -11,6 +11,9 @@ airlock_sdk::export!(Bank);
 const COUNT: &str = "count";
 const ACCOUNTS: &str = "account/";
 const OLD: &str = "old/";
+const NOTES: &str = "note/";
+/// The name of the note that was made last.
+const NOTED: &str = "noted";
 /// The most that may be moved, or brought, at one time; one of the settings, which may be cached.
 const LIMIT: &str = "settings/limit";
 
@@ -45,6 +48,14 @@ fields! {
         amount: u64 = 1,
     }
 
+    /// A note.
+    struct Note {
+        /// Its name.
+        name: Name,
+        /// How long it is.
+        bytes: u32,
+    }
+
     /// The most that may be moved at one time.
     struct Limit {
         /// How much.
@@ -60,7 +71,7 @@ impl Engine for Bank {
         env!("CARGO_PKG_VERSION"),
         "Counts, and moves money between accounts.",
     )
-    .storage(&[COUNT, ACCOUNTS, OLD, "settings/"])
+    .storage(&[COUNT, ACCOUNTS, OLD, NOTES, NOTED, "settings/"])
     .cacheable(&["settings/"])
     .redo_record();
 
@@ -81,6 +92,10 @@ impl Engine for Bank {
         &route("transfer")
             .synopsis("Moves money from one account to another.")
             .update(transfer),
+        &route("notes/{name}")
+            .synopsis("A note, which is made of a given length.")
+            .read(read_note)
+            .write(make_note),
         &route("purge")
             .synopsis("Removes what is old, and looks for more without end.")
             .update(purge),
@@ -152,6 +167,20 @@ fn check_limit(cx: &Context, amount: u64) -> Result<()> {
         Some(limit) if amount > limit => Err(Error::user("that is more than may be moved at one time")),
         _ => Ok(()),
     }
+}
+
+fn read_note(cx: &Context, at: At) -> Result<Option<Response>> {
+    let note = cx.storage.get(&format!("{NOTES}{}", at.name))?;
+    let last = cx.storage.get(NOTED)?.unwrap_or_default();
+    note.map(|note| Response::json(&json!({ "bytes": note.len(), "last": String::from_utf8_lossy(&last) })))
+        .transpose()
+}
+
+/// Two keys in one commit, of which the second may be too large for storage.
+fn make_note(cx: &Context, note: Note) -> Result<()> {
+    cx.storage.put(NOTED, note.name.as_bytes())?;
+    cx.storage
+        .put(&format!("{NOTES}{}", note.name), vec![b'x'; note.bytes as usize])
 }
 
 /// Commits first, so that the request cannot be run again and has the commit lock for itself from then on.

@@ -49,9 +49,12 @@ impl GuestMount {
             .special_paths(&parts.config)
             .await
             .map_err(bridge::refusal)?;
-        let paths = special_paths::check(paths, &engine.unauthenticated)
+        let mut paths = special_paths::check(paths, &engine.unauthenticated)
             .map_err(|refused| Error::Internal(format!("guest {}: {refused}", guest.description().name)))?;
+        bridge::add_local_records(&mut paths, guest.description().redo_record);
         let mut settings = guest.description().storage_settings();
+        settings.seal_wrapped = bridge::storage_prefixes(&paths.seal_wrap_storage);
+        settings.local = bridge::storage_prefixes(&paths.local_storage);
         settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&engine.cacheable);
         let storage = airlock_storage::Mount::new(parts.storage, settings.clone());
         caching::follow(&storage, &parts.services.system).await;
@@ -209,8 +212,12 @@ fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox:
     use airlock_storage::Error as Storage;
     match &outcome.result {
         Err(airlock_sandbox::Error::Guest(_)) | Ok(_) => {}
+        // The caller's mistake, and the server's words about it may name a key.
+        Err(airlock_sandbox::Error::Storage(Storage::Rejected { .. })) => {}
         // What the server says of its storage may name a key; the caller is told.
-        Err(airlock_sandbox::Error::Storage(Storage::Backend(_) | Storage::Partial(_))) => {
+        Err(airlock_sandbox::Error::Storage(
+            Storage::Backend(_) | Storage::UnknownOutcome(_) | Storage::Incomplete { .. },
+        )) => {
             tracing::warn!(call = what, "a call of the guest was not done: storage failed");
         }
         // Our own words: they name the guest, the limit and the setting, and hold nothing of the request.

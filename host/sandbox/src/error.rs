@@ -177,7 +177,7 @@ impl Error {
     /// 503 is for what may well work when sent again. An exceeded limit is 500, whichever it was: what loops may meet
     /// one limit on an idle machine and another on a busy one.
     pub fn status(&self) -> u16 {
-        use airlock_storage::Error as Storage;
+        use airlock_storage::{Error as Storage, Rejection};
         match self {
             Self::Busy { .. } | Self::Full { .. } => 429,
             // Not 409: Vault's Go client sends a request again on 412.
@@ -186,7 +186,12 @@ impl Error {
             Self::Storage(
                 Storage::Conflict | Storage::Busy { .. } | Storage::Draining | Storage::Unreachable,
             ) => 503,
-            Self::Storage(Storage::InvalidKey(_) | Storage::TooLarge { .. }) => 400,
+            Self::Storage(Storage::InvalidKey(_)) => 400,
+            Self::Storage(error) => match error.rejection() {
+                Some(Rejection::TooLarge) => 413,
+                Some(_) => 400,
+                None => 500,
+            },
             Self::Guest(error) => match error {
                 types::Error::User(_) => 400,
                 types::Error::UnsupportedOperation => 405,
@@ -278,6 +283,23 @@ mod tests {
             error.to_string(),
             "another request created this path in the meantime; nothing was written; send the request again"
         );
+    }
+
+    #[test]
+    fn a_rejected_entry_is_413_or_400_also_in_mid_commit() {
+        use airlock_storage::{Error as Storage, Rejection};
+        for (rejection, status) in [(Rejection::TooLarge, 413), (Rejection::Key, 400)] {
+            let rejected = Storage::rejected(rejection, "no");
+            assert_eq!(Error::from(rejected.clone()).status(), status);
+            let cause = Box::new(rejected);
+            let incomplete = Storage::Incomplete {
+                stored: 1,
+                of: 2,
+                cause: cause.clone(),
+            };
+            assert_eq!(Error::from(incomplete).status(), status);
+            assert_eq!(Error::from(Storage::UnknownOutcome(cause)).status(), 500);
+        }
     }
 
     #[test]

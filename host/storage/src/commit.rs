@@ -32,7 +32,10 @@ impl Transaction {
     /// - [`Error::Conflict`]: drop the transaction and run the guest again with
     ///   [`Attempt::next`](crate::Attempt::next). (If the request [has committed](Self::has_committed) before, storage was
     ///   changed from outside, by `InvalidateKey`: it has to end with an error.)
-    /// - [`Error::Partial`]: storage may hold part of what was written. The request must not be run again.
+    /// - [`Error::Rejected`] and [`Error::ReadOnly`]: storage did not take it. Nothing was stored.
+    /// - [`Error::Incomplete`]: storage holds some of the writes and never will hold the others. The request must not be
+    ///   run again.
+    /// - [`Error::UnknownOutcome`]: storage may hold part of what was written. The request must not be run again.
     /// - [`Error::Denied`]: this is an [existence check](Self::begin_check). It goes on as if it had not asked.
     /// - Any other: nothing was stored, and the writes are given up. After [`Error::Busy`] and [`Error::Draining`] what was
     ///   read still has to stand when the request ends, unless the request has committed before.
@@ -54,7 +57,7 @@ impl Transaction {
             self.reads = reads;
         }
         match &result {
-            Ok(()) | Err(Error::Partial(_)) => self.has_committed = true,
+            Ok(()) | Err(Error::UnknownOutcome(_) | Error::Incomplete { .. }) => self.has_committed = true,
             Err(Error::Conflict) => self.stale = !self.has_committed,
             Err(_) => {}
         }
@@ -91,7 +94,7 @@ impl Transaction {
             scratch,
         };
         if writes.is_empty() {
-            marks.finish(stored);
+            marks.finish(stored, Footprint::default());
             self.mount.written.notify_waiters();
             return Ok(());
         }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-/// Why storage did not do what it was asked. No variant carries a key or a value.
+/// Why storage did not do what it was asked.
+///
+/// The texts of [`Rejected`](Error::Rejected) and [`Backend`](Error::Backend) are the server's own and may name the key
+/// that the call was about: show them to the caller, keep them out of logs. No variant carries a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,17 +22,27 @@ pub enum Error {
     #[error("not a storage key: {0}")]
     InvalidKey(&'static str),
 
-    /// Larger than [`Settings`](crate::Settings) allows; checked when the write is made, before anything is stored.
-    #[error(
-        "storage {what} of {bytes} bytes is over the limit of {limit}: store less, or in several entries"
-    )]
-    TooLarge {
-        /// `key` or `value`.
-        what: &'static str,
-        /// How large it is.
-        bytes: usize,
-        /// How large it may be.
-        limit: usize,
+    /// Storage did not do this call and never will: the same call need not be made again. Of a commit that ends with
+    /// it, nothing is stored.
+    #[error("{rejection}: {reason}")]
+    Rejected {
+        /// What was wrong with the entry.
+        rejection: Rejection,
+        /// The server's own words.
+        reason: String,
+    },
+
+    /// Storage holds some writes of the commit and will never hold the others. Without a redo record the stored ones are
+    /// the first ones, in the guest's order.
+    #[error("storage holds only {stored} of the {of} writes of this commit: {cause}")]
+    Incomplete {
+        /// How many writes are stored.
+        stored: usize,
+        /// How many writes the commit had.
+        of: usize,
+        /// Why the first of the others is not: [`Error::Rejected`] or [`Error::ReadOnly`].
+        #[source]
+        cause: Box<Error>,
     },
 
     /// The mount's scratch is used up.
@@ -66,18 +79,45 @@ pub enum Error {
     #[error("the server no longer serves this mount's storage to this process")]
     Unreachable,
 
-    /// A flush began and could not be finished in time. Storage may hold the first part of the commit.
-    #[error("storage may hold part of what was written: {0}")]
-    Partial(#[source] Box<Error>),
+    /// Storage did not say in time whether it took a write. It may hold all of the commit, the first part of it or
+    /// nothing.
+    #[error("the outcome of this commit is unknown, and storage may hold part of it: {0}")]
+    UnknownOutcome(#[source] Box<Error>),
 
-    /// A redo record that a crash left cannot be flushed. The mount serves nothing until it can, because part of that
-    /// commit may be in storage.
-    #[error("the redo record of an interrupted commit cannot be read: {0}")]
-    RedoRecord(&'static str),
-
-    /// Storage failed; what it said.
+    /// Storage failed; what it said. A write may have taken effect nevertheless.
     #[error("{0}")]
     Backend(String),
+}
+
+/// Why storage will never take an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Key and value together are larger than it takes.
+    #[error("the entry is too large for storage")]
+    TooLarge,
+    /// It cannot hold an entry under such a key.
+    #[error("storage cannot hold such a key")]
+    Key,
+}
+
+impl Error {
+    /// The rejection of an entry, with the server's own words.
+    pub fn rejected(rejection: Rejection, reason: impl Into<String>) -> Self {
+        Self::Rejected {
+            rejection,
+            reason: reason.into(),
+        }
+    }
+
+    /// What was wrong with an entry that storage rejected, also if others of the same commit are stored.
+    pub fn rejection(&self) -> Option<Rejection> {
+        match self {
+            Self::Rejected { rejection, .. } => Some(*rejection),
+            Self::Incomplete { cause, .. } => cause.rejection(),
+            _ => None,
+        }
+    }
 }
 
 /// What everything here returns.

@@ -19,7 +19,7 @@ mod rules;
 
 pub use gate::Gate;
 
-use crate::{Entry, Error, Result, Storage, StorageTransaction};
+use crate::{Entry, Error, Rejection, Result, Storage, StorageTransaction};
 use async_trait::async_trait;
 use rules::Rules;
 use std::fmt;
@@ -58,8 +58,12 @@ pub enum Fault {
     ReadOnly,
     /// It fails because of a conflict, without effect; for commits.
     Conflict,
-    /// It takes that much longer.
+    /// It fails without effect, as one that storage will never do.
+    Reject(Rejection),
+    /// It takes that much longer: slow, and healthy.
     Delay(Duration),
+    /// It fails, and has its effect when the gate is opened. Within a transaction it has none.
+    ApplyLate(Gate),
     /// It waits at a gate, then has its effect.
     HoldBefore(Gate),
     /// It has its effect, then waits at a gate.
@@ -130,8 +134,12 @@ impl FaultyStorage {
         self.rules.count(call)
     }
 
-    async fn through<T>(&self, call: Call, effect: impl Future<Output = Result<T>>) -> Result<T> {
-        self.rules.apply(call, effect).await
+    async fn through<T, F>(&self, call: Call, effect: impl FnOnce(Arc<dyn Storage>) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.rules.apply_or_detach(call, effect(self.inner.clone())).await
     }
 }
 
@@ -148,24 +156,33 @@ impl fmt::Debug for FaultyStorage {
 #[async_trait]
 impl Storage for FaultyStorage {
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        self.through(Call::Get, self.inner.get(key)).await
+        let key = key.to_owned();
+        self.through(Call::Get, move |inner| async move { inner.get(&key).await })
+            .await
     }
 
     async fn put(&self, entry: Entry) -> Result<()> {
-        self.through(Call::Put, self.inner.put(entry)).await
+        self.through(Call::Put, move |inner| async move { inner.put(entry).await })
+            .await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.through(Call::Delete, self.inner.delete(key)).await
+        let key = key.to_owned();
+        self.through(Call::Delete, move |inner| async move { inner.delete(&key).await })
+            .await
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>> {
-        self.through(Call::List, self.inner.list(folder)).await
+        let folder = folder.to_owned();
+        self.through(Call::List, move |inner| async move { inner.list(&folder).await })
+            .await
     }
 
     async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
-        self.through(Call::List, self.inner.list_page(folder, after, limit))
-            .await
+        let (folder, after) = (folder.to_owned(), after.to_owned());
+        let page =
+            move |inner: Arc<dyn Storage>| async move { inner.list_page(&folder, &after, limit).await };
+        self.through(Call::List, page).await
     }
 
     async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
@@ -180,7 +197,7 @@ impl Storage for FaultyStorage {
             inner,
             rules: self.rules.clone(),
         };
-        match self.through(Call::Begin, async { Ok(()) }).await {
+        match self.rules.apply(Call::Begin, async { Ok(()) }).await {
             Ok(()) => Ok(Some(Box::new(begun))),
             Err(error) => {
                 begun.inner.rollback().await?;

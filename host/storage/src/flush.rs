@@ -1,26 +1,29 @@
 //! Bringing a commit's writes into storage.
 //!
-//! A flush runs in a task of its own, so that a caller who goes away cannot stop it half way. It has one of three forms:
-//! writes in the guest's order; within a transaction of the storage's own, where it has them; or behind a redo record,
-//! where the guest asks for one. A single write is all or nothing by itself and needs neither.
+//! A flush runs in a task of its own, so that a caller who goes away cannot stop it half way, and on the mount's own
+//! runtime, so that a caller on a thread that is busy cannot hold it up. It has one of three forms: writes in the guest's
+//! order; within a transaction of the storage's own, where it has them; or behind a redo record, where the guest asks for
+//! one. A single write is all or nothing by itself and needs neither.
 
 use crate::calls::Calls;
 use crate::ledger::{Marks, Stored};
 use crate::redo::Recorded;
 use crate::retry::{Failed, Patience};
 use crate::turns::Permit;
-use crate::writes::Writes;
+use crate::writes::{Write, Writes};
 use crate::{Error, Mount, Result, Settings, protocol, together};
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// Why a flush failed.
 pub(crate) enum Failure {
     /// Nothing was stored.
     Nothing(Error),
-    /// Some of it may be.
+    /// Some of it is stored and the rest never will be.
+    Part(Error),
+    /// Some of it may be stored.
     Unknown(Error),
 }
 
@@ -52,10 +55,11 @@ impl Flush {
     /// Flushes in a task of its own and waits for it. Dropping this future does not stop the task.
     pub(crate) async fn run(self, marks: Marks, stored: Stored) -> Result<()> {
         let (answer, answered) = oneshot::channel();
-        tokio::spawn(self.carry_out(marks, stored, Answer(Some(answer))));
+        let mount = self.mount.clone();
+        mount.spawn(self.carry_out(marks, stored, Answer(Some(answer))));
         answered.await.unwrap_or_else(|_| {
             let panicked = Error::Backend("the storage implementation panicked".into());
-            Err(Error::Partial(Box::new(panicked)))
+            Err(Error::UnknownOutcome(Box::new(panicked)))
         })
     }
 
@@ -68,12 +72,21 @@ impl Flush {
             permit,
             begun,
         } = self;
-        let store = store(&mount, &settings, &calls, &writes, &mut answer);
+        let store = async {
+            let mut retried = Vec::new();
+            let flushed = store(&mount, &settings, &calls, &writes, &mut answer, &mut retried).await;
+            let retried = mount.ledger.keys(&retried);
+            match flushed {
+                Ok(()) => Ok(retried),
+                Err(failure) => Err((failure, retried)),
+            }
+        };
         let (result, fence) = match protocol::carry_out(marks, stored, store).await {
-            Ok(()) => (Ok(()), None),
-            Err((Failure::Nothing(error), _marks)) => (Err(error), None),
-            Err((Failure::Unknown(error), marks)) => {
-                (Err(Error::Partial(Box::new(error))), Some(marks.give_up()))
+            Ok(fence) => (Ok(()), fence),
+            Err(((Failure::Nothing(error), _), _marks)) => (Err(error), None),
+            Err(((Failure::Part(error), retried), marks)) => (Err(error), marks.give_up_but(retried)),
+            Err(((Failure::Unknown(error), _), marks)) => {
+                (Err(Error::UnknownOutcome(Box::new(error))), Some(marks.give_up()))
             }
         };
         mount.written.notify_waiters();
@@ -93,32 +106,62 @@ async fn store(
     calls: &Arc<Calls>,
     writes: &Writes,
     answer: &mut Answer,
+    retried: &mut Vec<String>,
 ) -> Result<(), Failure> {
-    let patience = Patience::Until(Instant::now() + settings.flush);
+    let patience = Patience::Brief(settings.flush);
     if writes.in_order().len() > 1 {
         match patience.insist(|| together::begin(calls)).await {
-            Ok(Some(first)) => return together::store(first, &patience, calls, writes).await,
+            Ok(Some(first)) => return together::store(first, settings.flush, calls, writes, retried).await,
             Ok(None) => {}
             Err(failed) => return Err(Failure::Nothing(failed.into())),
         }
         if settings.redo_record {
             return Recorded::new(mount, settings, writes, calls, answer)
-                .store(writes)
+                .store(writes, retried)
                 .await;
         }
     }
-    in_order(&patience, calls, writes).await
+    in_order(&patience, calls, writes, retried).await
 }
 
-async fn in_order(patience: &Patience, calls: &Calls, writes: &Writes) -> Result<(), Failure> {
-    for (done, write) in writes.in_order().iter().enumerate() {
-        patience
-            .insist(|| calls.write(write))
+async fn in_order(
+    patience: &Patience,
+    calls: &Calls,
+    writes: &Writes,
+    retried: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let log = writes.in_order();
+    for (stored, made) in log.iter().enumerate() {
+        write(patience, calls, made, retried)
             .await
             .map_err(|failed| match failed {
-                Failed::Refused if done == 0 => Failure::Nothing(Error::ReadOnly),
-                failed => Failure::Unknown(failed.into()),
+                Failed::Refused(error) if stored == 0 => Failure::Nothing(error),
+                Failed::Refused(error) => Failure::Part(Error::Incomplete {
+                    stored,
+                    of: log.len(),
+                    cause: Box::new(error),
+                }),
+                Failed::GaveUp(error) => Failure::Unknown(error),
             })?;
     }
     Ok(())
+}
+
+/// Makes one write, and notes its key if that took more than one try: the first one may land late, over a newer value.
+pub(crate) async fn write(
+    patience: &Patience,
+    calls: &Calls,
+    write: &Write,
+    retried: &mut Vec<String>,
+) -> Result<(), Failed> {
+    let mut tries = 0;
+    let written = patience.insist(|| {
+        tries += 1;
+        calls.write(write)
+    });
+    let written = written.await;
+    if tries > 1 {
+        retried.push(write.key().to_owned());
+    }
+    written
 }

@@ -24,7 +24,7 @@ struct State {
     scratch: Scratch,
     /// Which guest this is the cache and the scratch of.
     generation: Generation,
-    /// How often storage was said to have changed beneath the mount.
+    /// How often storage was said to have changed beneath the mount, or may have by a late put.
     invalidations: u64,
 }
 
@@ -150,6 +150,23 @@ impl Ledger {
         })
     }
 
+    /// The places of keys, each once.
+    pub(crate) fn keys(&self, keys: &[String]) -> Footprint {
+        let mut keys: Vec<_> = keys.iter().map(|key| self.places.of(Thing::Key(key))).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        Footprint {
+            keys,
+            ..Footprint::default()
+        }
+    }
+
+    /// Keeps keys out of the cache that nobody is writing, but for a call that was given up.
+    pub(crate) fn fence(self: &Arc<Self>, retried: Footprint) -> Option<Fence> {
+        self.state.lock().counters.fence(&retried);
+        Fence::around(self, retried)
+    }
+
     /// Storage changed beneath the mount.
     pub(crate) fn invalidate(&self, key: &str) {
         let mut places = Vec::new();
@@ -203,11 +220,12 @@ pub(crate) struct Marks {
 }
 
 impl Marks {
-    /// Every write is in storage.
-    pub(crate) fn finish(mut self, stored: Stored) {
+    /// Every write is in storage. `retried` are keys of which one may be written once more, by a call that was given up.
+    pub(crate) fn finish(mut self, stored: Stored, retried: Footprint) -> Option<Fence> {
         let Ledger { places, state } = &*self.ledger;
         let mut state = state.lock();
         state.release(&self.written);
+        state.counters.fence(&retried);
         // If storage was changed by somebody else during the flush, nobody knows whose value came last.
         let is_known = state.invalidations == self.invalidations;
         for (key, value) in stored.keys {
@@ -227,6 +245,13 @@ impl Marks {
         }
         drop(state);
         self.written = Footprint::default();
+        Fence::around(&self.ledger, retried)
+    }
+
+    /// Some writes are in storage and the others never will be; `retried` as with [`finish`](Self::finish).
+    pub(crate) fn give_up_but(self, retried: Footprint) -> Option<Fence> {
+        self.ledger.state.lock().counters.fence(&retried);
+        Fence::around(&self.ledger, retried)
     }
 
     /// Nobody knows which of the writes are in storage, and one might even arrive late. Until the [`Fence`] is taken
@@ -265,11 +290,21 @@ pub(crate) struct Fence {
     fenced: Footprint,
 }
 
+impl Fence {
+    /// Of keys that have been fenced.
+    fn around(ledger: &Arc<Ledger>, fenced: Footprint) -> Option<Self> {
+        let ledger = ledger.clone();
+        (!fenced.keys.is_empty()).then_some(Self { ledger, fenced })
+    }
+}
+
 impl Drop for Fence {
     fn drop(&mut self) {
         let mut state = self.ledger.state.lock();
         state.counters.bump_all(&self.fenced);
         state.counters.unfence(&self.fenced);
+        // For a commit under way: the late put may have come after its own.
+        state.invalidations += 1;
     }
 }
 

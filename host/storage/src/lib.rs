@@ -46,18 +46,32 @@
 //! | commit of | is all or nothing | after a kill in mid-flush |
 //! |---|---|---|
 //! | one write | yes | done or not done |
-//! | several | to all other requests | the first so many, in the order in which they were made |
+//! | several | to all other requests | a prefix of them, in the order in which they were made |
 //! | several, with [`Settings::redo_record`] | yes | all of them, from the next start on, or none |
 //! | several, in storage with transactions of its own (OpenBao) | yes | all or none |
 //!
-//! A **redo record** costs two more writes a commit, of which the first carries all values once more (a large one costs one
-//! more put and delete for each 256 KiB). Once it is stored the commit is done: it is flushed until it succeeds and is
-//! never reported as failed, and no transaction begins before a record left by a crash has been flushed. Without one,
-//! order your writes so that each prefix of them makes sense.
+//! A **redo record** costs two more writes a commit, of which the first carries all values once more (a large one costs a
+//! put and a delete more for each piece of 256 KiB, or each entry that is larger). Once it is stored the commit is done: it
+//! is flushed until it succeeds and is never reported as failed, and no transaction begins before a record left by a crash
+//! has been flushed. Without one, order your writes so that each prefix of them is a valid state.
 //!
-//! **A put that fails** may have been stored nevertheless. The flush tries it again while there is time; until then nobody
-//! reads or writes its keys. Then the commit fails with [`Error::Partial`], and the keys stay out of the cache for as long
-//! as the call might still take effect ([`Settings::late`]).
+//! # What storage may answer to a write
+//!
+//! - **Done.**
+//! - **Rejected**: it did not store it and never will, because the entry is too large, the key is one that it cannot hold,
+//!   or it is read-only. The write is not tried again. The commit fails with [`Error::Rejected`] or [`Error::ReadOnly`], and
+//!   nothing of it is stored; but if earlier writes of it are, the error is [`Error::Incomplete`]. There is no limit on
+//!   sizes here: the storage's own is the limit. A redo record holds each entry whole, so that a storage that would reject
+//!   the entry rejects the record, before the commit is done.
+//! - **Unknown**: any other error. The flush makes the write again for as long as [`Settings::flush`] says; until then nobody
+//!   reads or writes its keys. Then the commit fails with [`Error::UnknownOutcome`]. A call that was given up may still
+//!   take effect for a while ([`Settings::late`]), so for that long the keys of a write that took more than one try are kept
+//!   out of the cache.
+//!
+//! Times bound the lack of progress: a commit or a recovery of any size goes on while storage takes its writes.
+//!
+//! A redo record that cannot be flushed, because it is damaged or because storage takes less than it did, is **set aside**:
+//! see [`Mount::set_aside`].
 //!
 //! **What may happen twice:** a run of a request, so all that it does elsewhere should wait for the commit or first take
 //! a turn ([`take_turn`](Transaction::take_turn)). And the whole request, if Vault sends it again after a crash, though it
@@ -101,12 +115,15 @@ mod listing;
 mod memory;
 mod mount;
 mod names;
+mod proof;
 mod protocol;
 mod reads;
 mod record;
+mod recovery;
 mod redo;
 mod retry;
 mod scratch;
+mod set_aside;
 mod settings;
 mod storage;
 mod sync;
@@ -118,10 +135,12 @@ mod writes;
 
 pub use access::{MAX_KEY_BYTES, MAX_KEY_SEGMENTS, Prefixes};
 pub use entry::Entry;
-pub use error::{Error, Result};
+pub use error::{Error, Rejection, Result};
 pub use listing::Budget;
 pub use memory::{MemoryStorage, TransactionalStorage};
 pub use mount::{Attempt, Mount};
+pub use redo::LOCAL_RECORDS;
+pub use set_aside::SetAside;
 pub use settings::Settings;
 pub use storage::{NoStorage, Storage, StorageTransaction};
 pub use transaction::Transaction;

@@ -4,16 +4,20 @@ use crate::calls::Calls;
 use crate::counters::{Size, Thing};
 use crate::kept::KeptReads;
 use crate::ledger::{Generation, Ledger};
+use crate::recovery::{self, Progress, Recovered};
+use crate::set_aside::SetAside;
 use crate::transaction::Lock;
 use crate::turns::Turns;
-use crate::{Error, Result, Settings, Storage, Transaction, redo};
+use crate::{Error, Result, Settings, Storage, Transaction};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -59,11 +63,16 @@ pub struct Mount {
     pub(crate) flushes: TaskTracker,
     pub(crate) draining: CancellationToken,
     recovered: AtomicBool,
-    recovering: tokio::sync::Mutex<()>,
+    recovering: tokio::sync::Mutex<Progress>,
+    set_aside: Mutex<Vec<SetAside>>,
+    /// Where flushes run, whatever thread a request is on.
+    runtime: Option<Handle>,
 }
 
 impl Mount {
     /// A mount over its storage. Nothing is read yet.
+    ///
+    /// Its flushes run on the runtime that this is called on; outside of one, on that of each commit.
     pub fn new(storage: Arc<dyn Storage>, settings: Settings) -> Arc<Self> {
         Arc::new(Self {
             storage,
@@ -79,7 +88,9 @@ impl Mount {
             flushes: TaskTracker::new(),
             draining: CancellationToken::new(),
             recovered: AtomicBool::new(false),
-            recovering: tokio::sync::Mutex::new(()),
+            recovering: tokio::sync::Mutex::default(),
+            set_aside: Mutex::default(),
+            runtime: Handle::try_current().ok(),
         })
     }
 
@@ -113,25 +124,60 @@ impl Mount {
     /// Finishes what a crash interrupted: flushes the redo records that it left. [`begin`](Self::begin) does so by itself
     /// before the first transaction; call it to have it done at a time of your choice. It costs one list.
     ///
-    /// After an error the next call tries again. [`Error::ReadOnly`]: another server has to do it.
+    /// It goes on while storage makes progress. After an error the next call goes on where this one ended.
+    /// [`Error::ReadOnly`]: another server has to do it.
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
         if self.recovered.load(Ordering::Acquire) {
             return Ok(());
         }
         let mount = self.clone();
         // In a task of its own, as a flush: nobody may begin while a caller that went away has half done it.
-        let recovery = tokio::spawn(async move {
-            let _alone = mount.recovering.lock().await;
-            if !mount.recovered.load(Ordering::Acquire) {
-                let settings = mount.settings.lock().0.clone();
-                redo::recover(&Calls::new(mount.storage.clone()), &settings).await?;
-                mount.recovered.store(true, Ordering::Release);
+        let recovery = self.spawn(async move {
+            let mut progress = mount.recovering.lock().await;
+            if mount.recovered.load(Ordering::Acquire) {
+                return Ok(());
             }
+            let settings = mount.settings.lock().0.clone();
+            let mut found = Recovered::default();
+            let calls = Calls::new(mount.storage.clone());
+            let recovery = recovery::recover(&calls, &settings, &mut progress, &mut found).await;
+            if let Some(fence) = mount.ledger.fence(mount.ledger.keys(&found.retried)) {
+                mount.spawn(async move {
+                    sleep(settings.late).await;
+                    drop(fence);
+                });
+            }
+            recovery?;
+            found.set_aside.iter().for_each(SetAside::log);
+            mount.set_aside.lock().append(&mut found.set_aside);
+            mount.recovered.store(true, Ordering::Release);
             Ok(())
         });
         recovery
             .await
             .unwrap_or_else(|_| Err(Error::Backend("the storage implementation panicked".into())))
+    }
+
+    /// The redo records that could not be flushed, found at the start or made since: commits that were acknowledged and
+    /// are not stored completely. They stay until an operator removes their entries, and the mount serves without them.
+    pub fn set_aside(&self) -> Vec<SetAside> {
+        self.set_aside.lock().clone()
+    }
+
+    pub(crate) fn note_set_aside(&self, record: SetAside) {
+        record.log();
+        self.set_aside.lock().push(record);
+    }
+
+    /// Runs a task on the mount's runtime.
+    pub(crate) fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        match &self.runtime {
+            Some(runtime) => runtime.spawn(task),
+            None => tokio::spawn(task),
+        }
     }
 
     /// Storage changed beneath this mount (`InvalidateKey`): transactions that read this key, or listed a folder above
@@ -157,7 +203,7 @@ impl Mount {
     /// Starts no new flush and returns when those that have begun have ended. Commits fail with [`Error::Draining`] from
     /// then on; reading goes on.
     ///
-    /// A flush that storage does not take ends after [`Settings::flush`].
+    /// A flush ends when storage has not taken a write of it for [`Settings::flush`].
     pub async fn drain(&self) {
         self.draining.cancel();
         self.flushes.close();

@@ -11,8 +11,8 @@
 //! true when it checked.
 
 use crate::cache::Cached;
-use crate::counters::Sample;
-use crate::ledger::{Generation, Ledger, Look, Marks, Stored};
+use crate::counters::{Footprint, Sample};
+use crate::ledger::{Fence, Generation, Ledger, Look, Marks, Stored};
 use crate::{Entry, Result};
 
 /// What a read found.
@@ -69,17 +69,15 @@ pub(crate) async fn list<F: Future<Output = Result<Vec<String>>>>(
     }))
 }
 
-/// Carries a commit out that has been marked.
+/// Carries a commit out that has been marked. The flush answers which of its keys may be written once more, by a call that
+/// was given up: they are fenced.
 pub(crate) async fn carry_out<E>(
     marks: Marks,
     stored: Stored,
-    flush: impl Future<Output = Result<(), E>>,
-) -> Result<(), (E, Marks)> {
+    flush: impl Future<Output = Result<Footprint, E>>,
+) -> Result<Option<Fence>, (E, Marks)> {
     match flush.await {
-        Ok(()) => {
-            marks.finish(stored);
-            Ok(())
-        }
+        Ok(retried) => Ok(marks.finish(stored, retried)),
         Err(error) => Err((error, marks)),
     }
 }

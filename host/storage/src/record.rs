@@ -1,20 +1,22 @@
-//! What a redo record looks like in storage.
+//! The format of a redo record.
 //!
-//! The header: a version byte (1), the number of chunks (u32), the length of the writes (u64), and the writes themselves
-//! if there are no chunks. A write: a tag (0 delete, 1 put, 2 put with seal wrapping), the key, and for a put the value,
-//! both with their length (u32) before them. All numbers little-endian.
+//! A record has a header, and pieces before it if its writes do not all fit into the header. The header: a version byte
+//! (2), the number of pieces (u32), the length of all writes (u64), and writes. A piece: writes. A write: a tag (0 delete,
+//! 1 put, 2 put with seal wrapping), the key, and for a put the value, both with their length (u32) before them. All
+//! numbers are little-endian.
+//!
+//! No write is cut in two. So whatever holds it in the record is larger than the entry that will hold it in its place, and
+//! a storage that does not take the entry already rejects the record.
 
 use crate::writes::Write;
-use crate::{Entry, Error, Result};
+use crate::{Entry, Prefixes};
 use bytes::{Buf, BufMut, Bytes};
 use zeroize::Zeroizing;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const HEADER_BYTES: usize = 13;
-/// However small values have to be, a chunk is at least this.
-const LEAST_CHUNK: usize = 64;
-/// However large they may be, a piece of a record is at most this: any storage takes it, encrypted and wrapped.
-const LARGEST_PIECE: usize = 256 << 10;
+/// Small writes share a piece up to this size, which every storage takes.
+const PIECE_BYTES: usize = 256 << 10;
 
 const DELETE: u8 = 0;
 const PUT: u8 = 1;
@@ -22,153 +24,176 @@ const PUT_SEAL_WRAPPED: u8 = 2;
 
 /// A commit as values that storage can hold.
 pub(crate) struct Record {
-    pub(crate) chunks: Vec<Bytes>,
+    pub(crate) pieces: Vec<Bytes>,
     pub(crate) header: Bytes,
     /// If one entry of it has to be.
     pub(crate) seal_wrap: bool,
 }
 
 impl Record {
-    /// `most` is the size that no value may exceed.
-    pub(crate) fn of<'w>(writes: impl Iterator<Item = &'w Write>, most: usize) -> Self {
+    /// The record of these writes, in their order. `seal_wrapped` are the keys that are wrapped because of where they lie.
+    pub(crate) fn of<'w>(writes: impl Iterator<Item = &'w Write>, seal_wrapped: &Prefixes) -> Self {
         let mut seal_wrap = false;
-        let mut body = Zeroizing::new(Vec::new());
+        let mut groups: Vec<(usize, Vec<&Write>)> = vec![(0, Vec::new())];
         for write in writes {
-            match write {
-                Write::Put(entry) => {
-                    seal_wrap |= entry.seal_wrap;
-                    body.put_u8(if entry.seal_wrap { PUT_SEAL_WRAPPED } else { PUT });
-                    put_counted(&mut body, entry.key.as_bytes());
-                    put_counted(&mut body, &entry.value);
+            seal_wrap |=
+                matches!(write, Write::Put(entry) if entry.seal_wrap || seal_wrapped.contain(&entry.key));
+            let bytes = encoded_len(write);
+            match groups.last_mut() {
+                Some((sum, group)) if group.is_empty() || *sum + bytes <= PIECE_BYTES => {
+                    *sum += bytes;
+                    group.push(write);
                 }
-                Write::Delete(key) => {
-                    body.put_u8(DELETE);
-                    put_counted(&mut body, key.as_bytes());
-                }
+                _ => groups.push((bytes, vec![write])),
             }
         }
-        let length = body.len();
-        let most = most.min(LARGEST_PIECE);
-        let body = Bytes::from_owner(body);
-        let inline = length + HEADER_BYTES <= most;
-        let size = most.max(LEAST_CHUNK);
-        let chunks = match inline {
-            true => Vec::new(),
-            false => (0..length)
-                .step_by(size)
-                .map(|at| body.slice(at..length.min(at + size)))
-                .collect(),
-        };
-        let mut header = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + if inline { length } else { 0 }));
+        let length: usize = groups.iter().map(|(bytes, _)| bytes).sum();
+        let (last_bytes, last) = groups.pop().unwrap_or_default();
+        let pieces: Vec<Bytes> = groups
+            .into_iter()
+            .map(|(bytes, group)| {
+                let mut piece = Zeroizing::new(Vec::with_capacity(bytes));
+                encode(&mut piece, &group);
+                Bytes::from_owner(piece)
+            })
+            .collect();
+        let mut header = Zeroizing::new(Vec::with_capacity(HEADER_BYTES + last_bytes));
         header.put_u8(VERSION);
-        header.put_u32_le(chunks.len() as u32);
+        header.put_u32_le(pieces.len() as u32);
         header.put_u64_le(length as u64);
-        if inline {
-            header.extend_from_slice(&body);
-        }
+        encode(&mut header, &last);
         Self {
-            chunks,
+            pieces,
             header: Bytes::from_owner(header),
             seal_wrap,
         }
     }
 }
 
+fn encoded_len(write: &Write) -> usize {
+    match write {
+        Write::Put(entry) => 1 + 4 + entry.key.len() + 4 + entry.value.len(),
+        Write::Delete(key) => 1 + 4 + key.len(),
+    }
+}
+
+fn encode(into: &mut Vec<u8>, writes: &[&Write]) {
+    for write in writes {
+        match write {
+            Write::Put(entry) => {
+                into.put_u8(if entry.seal_wrap { PUT_SEAL_WRAPPED } else { PUT });
+                put_counted(into, entry.key.as_bytes());
+                put_counted(into, &entry.value);
+            }
+            Write::Delete(key) => {
+                into.put_u8(DELETE);
+                put_counted(into, key.as_bytes());
+            }
+        }
+    }
+}
+
 fn put_counted(into: &mut Vec<u8>, bytes: &[u8]) {
-    // Keys and values are far below 4 GiB: `Settings` bounds them by what a storage entry can be.
+    // Far below 4 GiB: a wasm guest of 32 bits made it.
     into.put_u32_le(bytes.len() as u32);
     into.extend_from_slice(bytes);
 }
 
+/// Why a record cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unreadable(pub(crate) &'static str);
+
 /// A header as read from storage.
 #[derive(Debug)]
 pub(crate) struct Header {
-    pub(crate) chunks: u32,
+    pub(crate) pieces: u32,
     length: u64,
     body: Bytes,
 }
 
 impl Header {
-    pub(crate) fn read(mut bytes: Bytes) -> Result<Self> {
+    pub(crate) fn read(mut bytes: Bytes) -> Result<Self, Unreadable> {
         if bytes.len() < HEADER_BYTES {
-            return Err(damaged());
+            return Err(DAMAGED);
         }
         if bytes.get_u8() != VERSION {
-            return Err(Error::RedoRecord(
-                "a newer version of the host wrote it; start that one",
-            ));
+            return Err(Unreadable("another version of the host wrote it"));
         }
         Ok(Self {
-            chunks: bytes.get_u32_le(),
+            pieces: bytes.get_u32_le(),
             length: bytes.get_u64_le(),
             body: bytes,
         })
     }
 
-    /// The writes, given the chunks in their order.
-    pub(crate) fn writes(self, chunks: &[Bytes]) -> Result<Vec<Write>> {
-        let body = match chunks {
-            [] => self.body,
-            chunks => Bytes::from_owner(Zeroizing::new(chunks.concat())),
-        };
-        if body.len() as u64 != self.length {
-            return Err(damaged());
+    /// The writes, given the pieces in their order.
+    pub(crate) fn writes(self, mut pieces: Vec<Bytes>) -> Result<Vec<Write>, Unreadable> {
+        pieces.push(self.body);
+        let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+        if length != self.length {
+            return Err(DAMAGED);
         }
-        let mut rest = body;
         let mut writes = Vec::new();
-        while rest.has_remaining() {
-            let tag = rest.get_u8();
-            let key = String::from_utf8(take_counted(&mut rest)?.to_vec()).map_err(|_| damaged())?;
-            writes.push(match tag {
-                DELETE => Write::Delete(key),
-                PUT | PUT_SEAL_WRAPPED => {
-                    let value = take_counted(&mut rest)?;
-                    Write::Put(Entry {
-                        key,
-                        value,
-                        seal_wrap: tag == PUT_SEAL_WRAPPED,
-                    })
-                }
-                _ => return Err(damaged()),
-            });
+        for piece in pieces {
+            decode(piece, &mut writes)?;
         }
         Ok(writes)
     }
 }
 
-fn take_counted(from: &mut Bytes) -> Result<Bytes> {
-    let length = from.try_get_u32_le().map_err(|_| damaged())? as usize;
+fn decode(mut piece: Bytes, writes: &mut Vec<Write>) -> Result<(), Unreadable> {
+    while piece.has_remaining() {
+        let tag = piece.get_u8();
+        let key = String::from_utf8(take_counted(&mut piece)?.to_vec()).map_err(|_| DAMAGED)?;
+        writes.push(match tag {
+            DELETE => Write::Delete(key),
+            PUT | PUT_SEAL_WRAPPED => Write::Put(Entry {
+                key,
+                value: take_counted(&mut piece)?,
+                seal_wrap: tag == PUT_SEAL_WRAPPED,
+            }),
+            _ => return Err(DAMAGED),
+        });
+    }
+    Ok(())
+}
+
+fn take_counted(from: &mut Bytes) -> Result<Bytes, Unreadable> {
+    let length = from.try_get_u32_le().map_err(|_| DAMAGED)? as usize;
     if from.len() < length {
-        return Err(damaged());
+        return Err(DAMAGED);
     }
     Ok(from.split_to(length))
 }
 
-fn damaged() -> Error {
-    Error::RedoRecord("it is damaged")
-}
+const DAMAGED: Unreadable = Unreadable("it is damaged");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn writes() -> Vec<Write> {
+    fn writes(bytes: usize) -> Vec<Write> {
         let wrapped = Entry {
             key: "b/ü".into(),
-            value: vec![7; 300].into(),
+            value: vec![7; bytes].into(),
             seal_wrap: true,
         };
         vec![
             Write::Put(Entry::new("a", "")),
             Write::Delete("c".into()),
             Write::Put(wrapped),
+            Write::Put(Entry::new("d", vec![8; bytes])),
         ]
     }
 
-    fn read(record: &Record) -> Result<Vec<Write>> {
+    fn record(writes: &[Write]) -> Record {
+        Record::of(writes.iter(), &Prefixes::none())
+    }
+
+    fn read(record: &Record) -> Result<Vec<Write>, Unreadable> {
         let header = Header::read(record.header.clone())?;
-        assert_eq!(header.chunks as usize, record.chunks.len());
-        header.writes(&record.chunks)
+        assert_eq!(header.pieces as usize, record.pieces.len());
+        header.writes(record.pieces.clone())
     }
 
     fn same(one: &[Write], other: &[Write]) -> bool {
@@ -190,36 +215,55 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_as_it_was_in_one_piece_or_in_many() {
-        for most in [1 << 20, 325, 324, 100, 1] {
-            let record = Record::of(writes().iter(), most);
+        for (bytes, pieces) in [(300, 0), (PIECE_BYTES / 2, 1), (PIECE_BYTES, 2), (1 << 20, 2)] {
+            let record = record(&writes(bytes));
             assert!(record.seal_wrap);
-            assert!(
-                record
-                    .chunks
-                    .iter()
-                    .all(|chunk| chunk.len() <= most.max(LEAST_CHUNK))
-            );
-            assert!(same(&read(&record).unwrap(), &writes()), "{most}");
+            assert_eq!(record.pieces.len(), pieces, "{bytes}");
+            assert!(same(&read(&record).unwrap(), &writes(bytes)), "{bytes}");
         }
-        assert_eq!(Record::of(writes().iter(), 1 << 20).chunks.len(), 0);
-        assert_eq!(Record::of(writes().iter(), 100).chunks.len(), 4);
-        let large = Write::Put(Entry::new("k", vec![0; 1 << 20]));
-        assert_eq!(Record::of([large].iter(), 1 << 20).chunks.len(), 5);
+    }
+
+    #[test]
+    fn every_put_lies_whole_in_what_is_larger_than_itself() {
+        for bytes in [0, 300, PIECE_BYTES - 20, PIECE_BYTES, 5 << 20] {
+            let writes: Vec<Write> = (0..5)
+                .map(|n| Write::Put(Entry::new(format!("key/{n}"), vec![7; bytes])))
+                .collect();
+            let record = record(&writes);
+            let mut whole = 0;
+            for piece in record.pieces.iter().chain([&record.header.slice(HEADER_BYTES..)]) {
+                let mut held = Vec::new();
+                decode(piece.clone(), &mut held).unwrap();
+                whole += held.len();
+                assert!(piece.len() <= PIECE_BYTES || held.len() == 1);
+            }
+            assert_eq!(whole, writes.len(), "{bytes}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_wrapped_if_an_entry_is_by_where_it_lies() {
+        let writes = [Write::Put(Entry::new("keys/a", "")), Write::Delete("b".into())];
+        let wrapped = |prefix: &str| Record::of(writes.iter(), &Prefixes::from_iter([prefix])).seal_wrap;
+        assert!(wrapped("keys/") && !wrapped("other/"));
+        assert!(!wrapped("b"), "a deletion holds no value");
     }
 
     #[test]
     fn a_record_cut_short_anywhere_is_refused() {
-        let record = Record::of(writes().iter(), 1 << 20);
-        for length in 0..record.header.len() {
+        let whole = record(&writes(3));
+        for length in 0..whole.header.len() {
             let cut = Record {
-                header: record.header.slice(..length),
-                chunks: Vec::new(),
+                header: whole.header.slice(..length),
+                pieces: Vec::new(),
                 seal_wrap: false,
             };
-            assert!(matches!(read(&cut), Err(Error::RedoRecord(_))), "{length}");
+            assert!(read(&cut).is_err(), "{length}");
         }
-        let mut other = record.header.to_vec();
+        let mut other = whole.header.to_vec();
         other[0] = VERSION + 1;
-        assert!(matches!(Header::read(other.into()), Err(Error::RedoRecord(text)) if text.contains("newer")));
+        assert!(
+            matches!(Header::read(other.into()), Err(Unreadable(text)) if text.contains("another version"))
+        );
     }
 }

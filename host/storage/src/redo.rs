@@ -1,49 +1,92 @@
 //! Redo records: what makes a commit of several keys all or nothing though the process be killed.
 //!
-//! Before such a commit its writes are stored under [`FOLDER`], as one entry or, if they are too large for one, as
-//! several. The entry that is written last, the header, decides: with it the commit is done, whatever comes, and without
-//! it it never was. Then the writes are flushed, and the header is removed. What a crash leaves, [`recover`] flushes
-//! before the next transaction begins.
+//! Before such a commit its writes are stored below [`RECORDS`], as one entry or, if they are too many for one, as several.
+//! The entry that is written last, the header, decides: with it the commit is done, whatever comes, and without it it
+//! never was. Then the writes are flushed, and the header is removed. What a crash leaves, [`recovery`](crate::recovery)
+//! flushes before the next transaction begins.
 //!
 //! A commit's keys stay marked until its header is gone. So no later commit can write one of them while an older record
-//! could still be flushed over it.
+//! could still be flushed over it. A header whose put failed may land after that. So it is voided: an entry beside it says
+//! that it must not be flushed.
 
-use crate::access::HIDDEN;
 use crate::calls::Calls;
-use crate::flush::{Answer, Failure};
-use crate::record::{Header, Record};
+use crate::flush::{Answer, Failure, write};
+use crate::record::Record;
 use crate::retry::{Failed, Patience};
+use crate::set_aside::SetAside;
 use crate::writes::Writes;
-use crate::{Entry, Error, Mount, Result, Settings};
+use crate::{Entry, Error, Mount, Prefixes, Settings, proof};
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-/// Where the records are, below [`HIDDEN`].
-const FOLDER: &str = "redo/";
+/// Where the records are.
+pub(crate) const RECORDS: &str = ".airlock/redo/";
 
-/// The keys of one record.
-struct Id(String);
+/// Where the records are that must not be replicated: those with an entry below [`Settings::local`]. Whoever sets that
+/// tells the server that entries below this prefix are local too.
+pub const LOCAL_RECORDS: &str = ".airlock/redo/local/";
+
+/// The name of one record, and where it lies. Its `Display` is the header's key.
+#[derive(Clone)]
+pub(crate) struct Id {
+    pub(crate) folder: &'static str,
+    pub(crate) name: String,
+}
 
 impl Id {
     /// Ids sort by time, and no two processes choose the same.
-    fn new() -> Self {
+    fn new(folder: &'static str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(format!(
+        let name = format!(
             "{:024x}-{:016x}",
             now.as_nanos(),
             RandomState::new().hash_one(now)
-        ))
+        );
+        Self { folder, name }
     }
 
-    fn header(&self) -> String {
-        format!("{HIDDEN}{FOLDER}{}", self.0)
+    /// How long ago the record was begun, by this machine's clock. None if the name is not one of ours.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let (nanoseconds, _) = self.name.split_once('-')?;
+        let begun = u128::from_str_radix(nanoseconds, 16).ok()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let age = now.as_nanos().saturating_sub(begun);
+        Some(Duration::from_nanos(u64::try_from(age).unwrap_or(u64::MAX)))
     }
 
-    fn chunk(&self, number: u32) -> String {
-        format!("{HIDDEN}{FOLDER}{}.{number}", self.0)
+    pub(crate) fn header(&self) -> String {
+        format!("{}{}", self.folder, self.name)
+    }
+
+    pub(crate) fn piece(&self, number: u32) -> String {
+        self.beside(&number.to_string())
+    }
+
+    /// Says that the header must not be flushed.
+    pub(crate) fn void(&self) -> String {
+        self.beside(VOID)
+    }
+
+    /// Says that the record cannot be flushed, and why.
+    pub(crate) fn aside(&self) -> String {
+        self.beside(ASIDE)
+    }
+
+    pub(crate) fn beside(&self, part: &str) -> String {
+        format!("{}{}.{part}", self.folder, self.name)
+    }
+}
+
+pub(crate) const VOID: &str = "void";
+pub(crate) const ASIDE: &str = "aside";
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.header())
     }
 }
 
@@ -51,178 +94,263 @@ impl Id {
 pub(crate) struct Recorded<'a> {
     id: Id,
     record: Record,
-    in_time: Patience,
+    brief: Patience,
     endless: Patience,
-    time: Duration,
-    late: Duration,
+    mount: &'a Mount,
+    settings: &'a Settings,
     calls: &'a Arc<Calls>,
     answer: &'a mut Answer,
 }
 
 impl<'a> Recorded<'a> {
     pub(crate) fn new(
-        mount: &Mount,
-        settings: &Settings,
+        mount: &'a Mount,
+        settings: &'a Settings,
         writes: &Writes,
         calls: &'a Arc<Calls>,
         answer: &'a mut Answer,
     ) -> Self {
-        let time = settings.flush;
         Self {
-            id: Id::new(),
-            record: Record::of(writes.outcome(), settings.max_value_bytes),
-            in_time: Patience::Until(Instant::now() + time),
-            endless: Patience::WhileServed(mount.draining.clone(), time),
-            time,
-            late: settings.late,
+            id: Id::new(folder_for(writes, &settings.local)),
+            record: Record::of(writes.outcome(), &settings.seal_wrapped),
+            brief: Patience::Brief(settings.flush),
+            endless: Patience::WhileServed(mount.draining.clone(), settings.flush),
+            mount,
+            settings,
             calls,
             answer,
         }
     }
 
-    pub(crate) async fn store(mut self, writes: &Writes) -> Result<(), Failure> {
-        self.put_chunks().await?;
-        self.put_header().await?;
+    /// Stores the record, then its writes. Notes the keys that took more than one try.
+    pub(crate) async fn store(mut self, writes: &Writes, retried: &mut Vec<String>) -> Result<(), Failure> {
+        proof::prove(writes.outcome(), self.id.folder, &self.brief, self.calls)
+            .await
+            .map_err(|failed| Failure::Nothing(failed.into()))?;
+        self.put_pieces().await?;
+        let may_land_again = self.put_header().await?;
         // The commit is done. If storage takes the rest too slowly the caller need not wait; only its keys have to.
         let flushed = {
-            let mut flush = pin!(flush(&self.id, writes, &self.endless, self.calls));
+            let mut flush = pin!(flush(writes, &self.endless, self.calls, retried));
             tokio::select! {
                 biased;
                 flushed = &mut flush => flushed,
-                () = self.in_time.over() => {
+                () = sleep(self.settings.flush) => {
                     self.answer.give(Ok(()));
                     flush.await
                 }
             }
         };
-        if let Err(failed) = flushed {
+        let ended = match flushed {
+            Ok(None) => self.remove(may_land_again).await,
+            Ok(Some(rejected)) => return self.set_aside(rejected).await,
+            Err(failed) => Err(failed),
+        };
+        ended.map_err(|failed| {
             // The mount is no longer served, and the next process will flush the record.
             self.answer.give(Ok(()));
-            return Err(Failure::Unknown(failed.into()));
-        }
-        self.remove_chunks().await;
-        Ok(())
+            Failure::Unknown(failed.into())
+        })
     }
 
-    async fn put_chunks(&mut self) -> Result<(), Failure> {
-        for (number, chunk) in (0..).zip(self.record.chunks.clone()) {
-            let entry = Entry {
-                key: self.id.chunk(number),
-                value: chunk,
-                seal_wrap: self.record.seal_wrap,
-            };
-            if let Err(failed) = self.in_time.insist(|| self.calls.put(entry.clone())).await {
-                self.remove_chunks().await;
+    async fn put_pieces(&mut self) -> Result<(), Failure> {
+        for (number, piece) in (0..).zip(self.record.pieces.clone()) {
+            let entry = self.entry(self.id.piece(number), piece);
+            if let Err(failed) = self.brief.insist(|| self.calls.put(entry.clone())).await {
+                self.remove_pieces().await;
                 return Err(Failure::Nothing(failed.into()));
             }
         }
         Ok(())
     }
 
-    /// Makes the commit durable, or sees to it that it never was.
-    async fn put_header(&mut self) -> Result<(), Failure> {
-        let header = self.record.header.clone();
-        let entry = Entry {
-            key: self.id.header(),
-            value: header,
-            seal_wrap: self.record.seal_wrap,
-        };
+    /// Makes the commit durable, or sees to it that it never was. Answers whether the put may land once more.
+    async fn put_header(&mut self) -> Result<bool, Failure> {
+        let entry = self.entry(self.id.header(), self.record.header.clone());
         let mut tries = 0;
-        let put = self.in_time.insist(|| {
+        let put = self.brief.insist(|| {
             tries += 1;
             self.calls.put(entry.clone())
         });
-        let put = put.await;
-        if tries > 1 || matches!(put, Err(Failed::GaveUp(_))) {
-            let (calls, endless) = (self.calls.clone(), self.endless.clone());
-            tokio::spawn(remove_what_came_late(self.id.header(), calls, endless, self.late));
-        }
-        match put {
-            Ok(()) => Ok(()),
-            Err(Failed::Refused) => Err(Failure::Nothing(Error::ReadOnly)),
+        match put.await {
+            Ok(()) => Ok(tries > 1),
+            Err(Failed::Refused(error)) => {
+                self.remove_pieces().await;
+                Err(Failure::Nothing(error))
+            }
             Err(Failed::GaveUp(cause)) => Err(self.withdraw(cause).await),
         }
     }
 
-    /// Nobody knows whether the header is in storage. When it certainly is not, nothing was stored. Until then the keys
-    /// stay marked, because a crash would redo the commit.
+    /// Nobody knows whether the header is in storage. When it is void nothing was stored, and never will be. Until then the
+    /// keys stay marked, because a crash would redo the commit.
     async fn withdraw(&mut self, cause: Error) -> Failure {
-        let header = self.id.header();
-        let in_time = Patience::Until(Instant::now() + self.time);
-        if remove(&header, &in_time, self.calls).await.is_err() {
-            self.answer.give(Err(Error::Partial(Box::new(cause.clone()))));
-            if remove(&header, &self.endless, self.calls).await.is_err() {
+        if self.put_void(&self.brief).await.is_err() {
+            self.answer
+                .give(Err(Error::UnknownOutcome(Box::new(cause.clone()))));
+            if self.put_void(&self.endless).await.is_err() {
                 return Failure::Unknown(cause);
             }
         }
-        self.remove_chunks().await;
+        let header = self.id.header();
+        let _ = self.brief.insist(|| self.calls.delete(&header)).await;
+        self.remove_pieces().await;
+        self.remove_later();
         Failure::Nothing(cause)
     }
 
-    /// Those that stay are of no harm, and the next start removes them.
-    async fn remove_chunks(&mut self) {
-        let in_time = Patience::Until(Instant::now() + self.time);
-        for (number, _) in (0..).zip(&self.record.chunks) {
-            if remove(&self.id.chunk(number), &in_time, self.calls)
-                .await
-                .is_err()
-            {
+    /// Ends a commit that is flushed.
+    async fn remove(&mut self, may_land_again: bool) -> Result<(), Failed> {
+        if may_land_again {
+            if self.put_void(&self.brief).await.is_err() {
+                self.answer.give(Ok(()));
+                self.put_void(&self.endless).await?;
+            }
+            self.remove_later();
+        }
+        let header = self.id.header();
+        // The caller need not wait for long.
+        if self.brief.insist(|| self.calls.delete(&header)).await.is_err() {
+            self.answer.give(Ok(()));
+            self.endless.insist(|| self.calls.delete(&header)).await?;
+        }
+        self.remove_pieces().await;
+        Ok(())
+    }
+
+    async fn put_void(&self, patience: &Patience) -> Result<(), Failed> {
+        let void = Entry::new(self.id.void(), "");
+        patience.insist(|| self.calls.put(void.clone())).await
+    }
+
+    /// Storage rejected writes behind a record that it had taken: its limits must have been lowered in between.
+    async fn set_aside(&mut self, rejected: Rejected) -> Result<(), Failure> {
+        let Rejected { keys, of, cause } = rejected;
+        let stored = of - keys.len();
+        let aside = SetAside::of(&self.id, cause.to_string());
+        let incomplete = Error::Incomplete {
+            stored,
+            of,
+            cause: Box::new(cause),
+        };
+        if aside.store(&keys, &self.brief, self.calls).await.is_err() {
+            self.answer.give(Err(incomplete.clone()));
+            if let Err(failed) = aside.store(&keys, &self.endless, self.calls).await {
+                // The next process will come across it.
+                return Err(Failure::Unknown(failed.into()));
+            }
+        }
+        self.mount.note_set_aside(aside);
+        Err(Failure::Part(incomplete))
+    }
+
+    /// Those that stay are of no harm, and a later start removes them.
+    async fn remove_pieces(&mut self) {
+        for (number, _) in (0..).zip(&self.record.pieces) {
+            let piece = self.id.piece(number);
+            if self.brief.insist(|| self.calls.delete(&piece)).await.is_err() {
                 return;
             }
         }
     }
-}
 
-async fn flush(id: &Id, writes: &Writes, endless: &Patience, calls: &Calls) -> Result<(), Failed> {
-    for write in writes.outcome() {
-        endless.insist(|| calls.write(write)).await?;
+    /// Removes a void header when it can no longer land, and only then what makes it void.
+    fn remove_later(&self) {
+        let (id, calls, endless, late) = (
+            self.id.clone(),
+            self.calls.clone(),
+            self.endless.clone(),
+            self.settings.late,
+        );
+        self.mount.spawn(async move {
+            sleep(late).await;
+            for key in [id.header(), id.void()] {
+                if endless.insist(|| calls.delete(&key)).await.is_err() {
+                    return;
+                }
+            }
+        });
     }
-    remove(&id.header(), endless, calls).await
-}
 
-/// A put of the header that failed may take effect after the header was removed, and would then be flushed at some later
-/// start, over newer values.
-async fn remove_what_came_late(header: String, calls: Arc<Calls>, endless: Patience, late: Duration) {
-    sleep(late).await;
-    let _ = remove(&header, &endless, &calls).await;
-}
-
-/// Flushes the records that a crash left.
-pub(crate) async fn recover(calls: &Calls, settings: &Settings) -> Result<()> {
-    let folder = format!("{HIDDEN}{FOLDER}");
-    let in_time = Patience::Until(Instant::now() + settings.flush);
-    let names = in_time.insist(|| calls.list(&folder, None)).await?;
-    let (chunks, headers): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.contains('.'));
-    for name in headers {
-        redo(&Id(name), &in_time, calls).await?;
+    fn entry(&self, key: String, value: bytes::Bytes) -> Entry {
+        Entry {
+            key,
+            value,
+            seal_wrap: self.record.seal_wrap,
+        }
     }
-    for name in chunks {
-        remove(&format!("{folder}{name}"), &in_time, calls).await?;
-    }
-    Ok(())
 }
 
-async fn redo(id: &Id, in_time: &Patience, calls: &Calls) -> Result<()> {
-    // It may be the record of another process that has just removed it.
-    let Some(entry) = read(&id.header(), in_time, calls).await? else {
-        return Ok(());
-    };
-    let header = Header::read(entry.value)?;
-    let mut chunks = Vec::new();
-    for number in 0..header.chunks {
-        let chunk = read(&id.chunk(number), in_time, calls).await?;
-        chunks.push(chunk.ok_or(Error::RedoRecord("a part of it is missing"))?.value);
+/// Where the record of these writes belongs: one entry that is not replicated keeps the whole record from it.
+fn folder_for(writes: &Writes, local: &Prefixes) -> &'static str {
+    if writes.outcome().any(|write| local.contain(write.key())) {
+        LOCAL_RECORDS
+    } else {
+        RECORDS
     }
-    for write in header.writes(&chunks)? {
-        in_time.insist(|| calls.write(&write)).await?;
-    }
-    Ok(remove(&id.header(), in_time, calls).await?)
 }
 
-async fn read(key: &str, patience: &Patience, calls: &Calls) -> Result<Option<Entry>, Failed> {
-    patience.insist(|| calls.get(key)).await
+/// What storage did not take of a record.
+struct Rejected {
+    keys: Vec<String>,
+    of: usize,
+    cause: Error,
 }
 
-async fn remove(key: &str, patience: &Patience, calls: &Calls) -> Result<(), Failed> {
-    patience.insist(|| calls.delete(key)).await
+/// Makes all the writes that storage takes.
+async fn flush(
+    writes: &Writes,
+    endless: &Patience,
+    calls: &Calls,
+    retried: &mut Vec<String>,
+) -> Result<Option<Rejected>, Failed> {
+    let mut rejected: Option<Rejected> = None;
+    for made in writes.outcome() {
+        match write(endless, calls, made, retried).await {
+            Ok(()) => {}
+            Err(Failed::Refused(cause) | Failed::GaveUp(cause)) if cause.rejection().is_some() => {
+                let rejected = rejected.get_or_insert_with(|| Rejected {
+                    keys: Vec::new(),
+                    of: writes.outcome().count(),
+                    cause,
+                });
+                rejected.keys.push(made.key().to_owned());
+            }
+            Err(failed) => return Err(failed),
+        }
+    }
+    Ok(rejected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::HIDDEN;
+    use crate::writes::Write;
+
+    #[test]
+    fn records_lie_where_no_guest_can_name_them() {
+        assert!(RECORDS.starts_with(HIDDEN) && LOCAL_RECORDS.starts_with(RECORDS));
+    }
+
+    #[test]
+    fn one_local_entry_keeps_the_whole_record_local() {
+        let mut writes = Writes::default();
+        writes.push(Write::Put(Entry::new("shared/a", "")));
+        let local = Prefixes::from_iter(["local/"]);
+        assert_eq!(folder_for(&writes, &local), RECORDS);
+        writes.push(Write::Put(Entry::new("local/a", "")));
+        assert_eq!(folder_for(&writes, &local), LOCAL_RECORDS);
+    }
+
+    #[test]
+    fn an_id_tells_its_age() {
+        let id = Id::new(RECORDS);
+        assert!(id.age().unwrap() < Duration::from_secs(60));
+        let foreign = Id {
+            name: "none".into(),
+            ..id
+        };
+        assert_eq!(foreign.age(), None);
+    }
 }

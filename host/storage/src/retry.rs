@@ -3,17 +3,19 @@
 use crate::{Error, Result};
 use std::pin::Pin;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a storage call that fails is tried again.
+///
+/// The time is that of one call, and the next call has as much again: it bounds the lack of progress.
 #[derive(Clone)]
 pub(crate) enum Patience {
-    /// Until then.
-    Until(Instant),
+    /// That long.
+    Brief(Duration),
     /// For as long as the mount is served, and that much longer.
     WhileServed(CancellationToken, Duration),
 }
@@ -21,17 +23,16 @@ pub(crate) enum Patience {
 /// Why a call did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The first try said that storage is read-only: the call had no effect.
-    Refused,
-    /// Time is up: it may have had its effect.
+    /// The call certainly had no effect, and the same call never will have: storage is read-only, or rejected it.
+    Refused(Error),
+    /// It may have had its effect: time is up, or it was refused after a try of unknown outcome.
     GaveUp(Error),
 }
 
 impl From<Failed> for Error {
     fn from(failed: Failed) -> Self {
         match failed {
-            Failed::Refused => Error::ReadOnly,
-            Failed::GaveUp(error) => error,
+            Failed::Refused(error) | Failed::GaveUp(error) => error,
         }
     }
 }
@@ -59,10 +60,10 @@ impl Patience {
         }
     }
 
-    /// Returns when there is no time left.
-    pub(crate) async fn over(&self) {
+    /// Returns when there is no time left for a call that begins now.
+    async fn over(&self) {
         match self {
-            Patience::Until(then) => sleep_until(*then).await,
+            Patience::Brief(time) => sleep(*time).await,
             Patience::WhileServed(ended, longer) => {
                 ended.cancelled().await;
                 sleep(*longer).await;
@@ -70,8 +71,8 @@ impl Patience {
         }
     }
 
-    fn accepts_a_refusal(&self) -> bool {
-        matches!(self, Patience::Until(_))
+    fn accepts_read_only(&self) -> bool {
+        matches!(self, Patience::Brief(_))
     }
 }
 
@@ -94,8 +95,12 @@ impl Tries<'_> {
             biased;
             answer = call => match answer {
                 Ok(value) => return Ok(Some(value)),
-                Err(Error::ReadOnly) if self.failure.is_none() && self.patience.accepts_a_refusal() => {
-                    return Err(Failed::Refused);
+                Err(error @ Error::Rejected { .. }) => return Err(match self.failure {
+                    None => Failed::Refused(error),
+                    Some(_) => Failed::GaveUp(error),
+                }),
+                Err(Error::ReadOnly) if self.failure.is_none() && self.patience.accepts_read_only() => {
+                    return Err(Failed::Refused(Error::ReadOnly));
                 }
                 // No other try can succeed, however much time is left.
                 Err(Error::Unreachable) => return Err(Failed::GaveUp(Error::Unreachable)),
@@ -113,16 +118,23 @@ impl Tries<'_> {
 }
 
 fn gave_up(failure: Option<Error>) -> Failed {
-    Failed::GaveUp(failure.unwrap_or_else(|| Error::Backend("storage did not answer in time".into())))
+    Failed::GaveUp(failure.unwrap_or_else(unanswered))
+}
+
+/// The error of a call that was given up.
+pub(crate) fn unanswered() -> Error {
+    Error::Backend("storage did not answer in time".into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rejection;
     use std::future::{pending, ready};
+    use tokio::time::Instant;
 
     fn brief() -> Patience {
-        Patience::Until(Instant::now() + Duration::from_millis(150))
+        Patience::Brief(Duration::from_millis(150))
     }
 
     fn broken<T>() -> Result<T> {
@@ -149,9 +161,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_rejected_call_is_never_repeated() {
+        let rejected = || Error::rejected(Rejection::TooLarge, "no");
+        let served = Patience::WhileServed(CancellationToken::new(), Duration::ZERO);
+        for patience in [brief(), served] {
+            let mut calls = 0;
+            let refused = patience.insist(|| {
+                calls += 1;
+                ready(Err::<(), _>(rejected()))
+            });
+            assert!(matches!(refused.await, Err(Failed::Refused(error)) if error == rejected()));
+            assert_eq!(calls, 1);
+            // A try before it may have had its effect.
+            let mut calls = 0;
+            let gave_up = patience.insist(|| {
+                calls += 1;
+                ready(if calls == 1 {
+                    broken::<()>()
+                } else {
+                    Err(rejected())
+                })
+            });
+            assert!(matches!(gave_up.await, Err(Failed::GaveUp(error)) if error == rejected()));
+            assert_eq!(calls, 2);
+        }
+    }
+
+    #[tokio::test]
     async fn read_only_is_an_answer_at_the_first_try_only() {
         let refused = brief().insist(|| ready(Err::<(), _>(Error::ReadOnly))).await;
-        assert!(matches!(refused, Err(Failed::Refused)));
+        assert!(matches!(refused, Err(Failed::Refused(Error::ReadOnly))));
         let mut calls = 0;
         let brief = brief();
         let gave_up = brief.insist(|| {
@@ -168,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn storage_that_is_gone_for_good_is_not_tried_again() {
         for patience in [
-            Patience::Until(Instant::now() + Duration::from_secs(3600)),
+            Patience::Brief(Duration::from_secs(3600)),
             Patience::WhileServed(CancellationToken::new(), Duration::from_secs(3600)),
         ] {
             let mut calls = 0;

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 /// One call is one round trip, done or not; what spans several calls is what [`Mount`](crate::Mount) is for. All calls
 /// may run at the same time as any other.
 ///
-/// **Errors.** [`Error::ReadOnly`] when the storage takes no writes now (then it did not do this one), else
-/// [`Error::Backend`]. A put or delete that failed otherwise may still have taken effect; callers here assume so. A future that is dropped may still take effect.
+/// **Errors.** A write has three outcomes: done; not done, with [`Error::ReadOnly`] if the storage takes no writes now and
+/// [`Error::Rejected`] if it never will take this one; or unknown, with any other error, as a rule [`Error::Backend`]. Callers
+/// here try a write again only if its outcome is unknown. A future that is dropped may still take effect.
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
     /// The entry under a key, if there is one.
@@ -49,8 +50,8 @@ pub trait StorageTransaction: Send + 'static {
     /// Removes a key within the transaction; a missing one is no error.
     async fn delete(&mut self, key: &str) -> Result<()>;
 
-    /// Makes the writes take effect, all at once. [`Error::Conflict`](crate::Error::Conflict) says that none did; after
-    /// any other error they may have.
+    /// Makes the writes take effect, all at once. [`Error::Conflict`](crate::Error::Conflict) and
+    /// [`Error::Rejected`](crate::Error::Rejected) say that none did; after any other error they may have.
     async fn commit(&mut self) -> Result<()>;
 
     /// Gives the writes up.

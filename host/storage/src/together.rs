@@ -4,87 +4,114 @@
 
 use crate::calls::{Begin, Calls};
 use crate::flush::Failure;
-use crate::retry::Patience;
+use crate::retry::unanswered;
 use crate::storage::StorageTransaction;
 use crate::writes::Writes;
 use crate::{Error, Result};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+
+/// The pause after a transaction that failed.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// All writes in one transaction of the storage's own; a new one if it fails.
+///
+/// Each call may take `limit`, and new transactions are begun for as long after the first failure.
 pub(crate) async fn store(
     first: Open,
-    patience: &Patience,
+    limit: Duration,
     calls: &Calls,
     writes: &Writes,
+    retried: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let mut next = Some(first);
     // Whether there was a commit whose outcome nobody knows.
     let mut unknown = false;
-    let failure = |unknown: bool, error| {
-        if unknown {
-            Failure::Unknown(error)
-        } else {
-            Failure::Nothing(error)
-        }
-    };
-    let mut tries = patience.tries();
+    let mut until = None;
+    let mut pause = PAUSE;
     loop {
-        let outcome = tries
-            .make(try_transaction(next.take(), calls, writes, &mut unknown))
-            .await;
-        match outcome {
-            Ok(None) => {}
-            Ok(Some(Ok(()))) => return Ok(()),
-            Ok(Some(Err(Conflicted))) => return Err(failure(unknown, Error::Conflict)),
-            Err(failed) => return Err(failure(unknown, failed.into())),
+        let failed = match try_transaction(next.take(), limit, calls, writes, &mut unknown).await {
+            Ok(()) => break,
+            Err(error) => error,
+        };
+        let is_final = match &failed {
+            // Something outside this process changed what the transaction writes.
+            Error::Conflict | Error::Rejected { .. } | Error::Unreachable => true,
+            Error::ReadOnly => until.is_none(),
+            _ => false,
+        };
+        let now = Instant::now();
+        if is_final || now >= *until.get_or_insert(now + limit) {
+            return Err(match unknown {
+                true => Failure::Unknown(failed),
+                false => Failure::Nothing(failed),
+            });
         }
+        sleep(pause).await;
+        pause = (pause * 2).min(limit);
     }
+    if unknown {
+        // A commit that was given up may land over newer values.
+        retried.extend(writes.outcome().map(|write| write.key().to_owned()));
+    }
+    Ok(())
 }
-
-/// Something outside this process changed what the transaction writes: no try will do.
-struct Conflicted;
 
 async fn try_transaction(
     begun: Option<Open>,
+    limit: Duration,
     calls: &Calls,
     writes: &Writes,
     unknown: &mut bool,
-) -> Result<Result<(), Conflicted>> {
+) -> Result<()> {
     let none = || Error::Backend("storage has no transactions any more".into());
     let mut open = match begun {
         Some(begun) => begun,
-        None => begin(calls).await?.ok_or_else(none)?,
+        None => within(limit, begin(calls)).await?.ok_or_else(none)?,
     };
-    let stored = open.store(calls, writes, unknown).await;
-    open.end(calls, stored.is_ok()).await;
-    match stored {
-        Err(Error::Conflict) => Ok(Err(Conflicted)),
-        stored => stored.map(Ok),
-    }
+    let stored = open.store(limit, calls, writes, unknown).await;
+    open.end(limit, calls, stored.is_ok()).await;
+    stored
+}
+
+async fn within<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, call).await.unwrap_or_else(|_| Err(unanswered()))
 }
 
 /// A transaction that has to be ended, and is when it is dropped.
 pub(crate) struct Open(Option<Box<dyn StorageTransaction>>);
 
 impl Open {
-    async fn store(&mut self, calls: &Calls, writes: &Writes, unknown: &mut bool) -> Result<()> {
+    async fn store(
+        &mut self,
+        limit: Duration,
+        calls: &Calls,
+        writes: &Writes,
+        unknown: &mut bool,
+    ) -> Result<()> {
         let Some(transaction) = &mut self.0 else {
             return Ok(());
         };
         for write in writes.outcome() {
-            calls.write_in(transaction.as_mut(), write).await?;
+            within(limit, calls.write_in(transaction.as_mut(), write)).await?;
         }
         let before = std::mem::replace(unknown, true);
-        let committed = calls.commit(transaction.as_mut()).await;
-        if let Ok(()) | Err(Error::Conflict) = committed {
+        let committed = within(limit, calls.commit(transaction.as_mut())).await;
+        if let Ok(()) | Err(Error::Conflict | Error::Rejected { .. }) = committed {
             *unknown = before;
         }
         committed
     }
 
-    async fn end(&mut self, calls: &Calls, committed: bool) {
-        if !committed && let Some(transaction) = &mut self.0 {
-            // Heard or not, the transaction is of no more use.
-            let _ = calls.rollback(transaction.as_mut()).await;
+    async fn end(&mut self, limit: Duration, calls: &Calls, committed: bool) {
+        if !committed
+            && let Some(transaction) = &mut self.0
+            && timeout(limit, calls.rollback(transaction.as_mut()))
+                .await
+                .is_err()
+        {
+            // Not heard: it is rolled back once more in the background.
+            return;
         }
         self.0 = None;
     }

@@ -123,10 +123,9 @@ impl Transaction {
         Ok(entry)
     }
 
-    /// Holds an entry for the commit. [`Error::Denied`], [`Error::InvalidKey`] or [`Error::TooLarge`] if it cannot be stored.
+    /// Holds an entry for the commit. [`Error::Denied`] or [`Error::InvalidKey`] if it cannot be stored.
     pub async fn put(&mut self, entry: Entry) -> Result<()> {
         check_key(&entry.key, &self.settings.storage)?;
-        check_size("value", entry.value.len(), self.settings.max_value_bytes)?;
         self.enter().await?;
         self.writes.push(Write::Put(entry));
         Ok(())
@@ -204,14 +203,6 @@ impl Transaction {
         let noted = self.reads.sampled(found.sample);
         self.stale |= noted.is_err();
         noted.map(|()| found.value)
-    }
-}
-
-fn check_size(what: &'static str, bytes: usize, limit: usize) -> Result<()> {
-    if bytes > limit {
-        Err(Error::TooLarge { what, bytes, limit })
-    } else {
-        Ok(())
     }
 }
 

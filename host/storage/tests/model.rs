@@ -344,6 +344,28 @@ fn keys_of_unknown_state_that_are_not_fenced_would_be_cached_as_they_were() {
     });
 }
 
+/// A put fails, and takes effect after its second try has succeeded, perhaps over a newer value.
+#[test]
+fn keys_put_twice_that_are_not_fenced_would_be_cached_though_the_first_put_undoes_them() {
+    model(ROOMY, &[("k", 0)], |world| {
+        let mut retried = Transaction::cached(&world);
+        retried.put("k", 1);
+        let fence = retried.commit_at_the_second_try();
+        let late = thread::spawn({
+            let world = world.clone();
+            move || {
+                world.store("k", 1);
+                drop(fence);
+            }
+        });
+        let mut newer = Transaction::cached(&world);
+        newer.put("k", 2);
+        newer.commit().expect("nobody else writes");
+        late.join().unwrap();
+        assert_cache_is_true(&world, "k");
+    });
+}
+
 /// Keys that share a place must not keep their own transaction out.
 #[test]
 fn a_transaction_alone_always_passes() {

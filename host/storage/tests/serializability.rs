@@ -60,7 +60,7 @@ impl Run {
         let result = transaction.commit().await;
         let outcome = match &result {
             Ok(()) => Outcome::Committed,
-            Err(Error::Partial(_)) => self.failed_commit,
+            Err(Error::UnknownOutcome(_)) => self.failed_commit,
             Err(_) => return result,
         };
         let Recording { began, steps } = std::mem::replace(recording, self.record());
@@ -186,7 +186,7 @@ impl Run {
                 }
                 attempt = attempt.next();
             };
-            if let Err(Error::Partial(_)) = result {
+            if let Err(Error::UnknownOutcome(_)) = result {
                 self.look_at_everything().await;
             }
         }

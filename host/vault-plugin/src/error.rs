@@ -75,9 +75,12 @@ pub enum Error {
     /// Storage keys cannot hold `..`. 400.
     #[error("relative paths not supported")]
     RelativePath,
-    /// A key or value that storage cannot hold. 413.
+    /// Key and value together are larger than storage takes: it did not store them and never will. 413.
     #[error("too large for the server's storage: {0}")]
     TooLarge(String),
+    /// Storage cannot hold an entry under such a key, and did not store it. 400.
+    #[error("not a key for the server's storage: {0}")]
+    UnstorableKey(String),
     /// Another request changed what an OpenBao transaction read: nothing was written, try again.
     #[error("the storage transaction conflicts with another one")]
     Conflict,

@@ -81,3 +81,12 @@ pub(crate) fn check(name: &'static str, err: String) -> Result<(), Error> {
         Err(Error::from_server(name, err))
     }
 }
+
+/// As [`check`], of a call about a key.
+pub(crate) fn check_about(name: &'static str, key: &str, err: String) -> Result<(), Error> {
+    if err.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::about_key(name, err, key))
+    }
+}

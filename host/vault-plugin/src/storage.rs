@@ -80,7 +80,8 @@ impl Storage {
     /// The entry under a key, none where there is none.
     ///
     /// # Errors
-    /// [`Error::RelativePath`] for a key with `..`; [`Error::PleaseForward`] on a standby that cannot read;
+    /// [`Error::RelativePath`] for a key with `..` and [`Error::UnstorableKey`] for another that storage cannot hold;
+    /// [`Error::PleaseForward`] on a standby that cannot read;
     /// [`Error::Closed`] once the mount is taken down; [`Error::Server`] and [`Error::Unanswered`] where storage fails.
     pub async fn get(&self, key: &str) -> Result<Option<StorageEntry>, Error> {
         self.view.get(key).await
@@ -90,7 +91,8 @@ impl Storage {
     ///
     /// # Errors
     /// As [`Storage::get`]; and [`Error::ReadOnly`] on a standby, [`Error::SetupReadOnly`] before
-    /// [`crate::Backend::initialize`], [`Error::TooLarge`]. After [`Error::Unanswered`] it may be stored or not.
+    /// [`crate::Backend::initialize`], [`Error::TooLarge`]. After these the entry is certainly not stored; after
+    /// [`Error::Server`], [`Error::Unanswered`] and [`Error::Closed`] it may be.
     pub async fn put(&self, entry: StorageEntry) -> Result<(), Error> {
         self.view.put(entry).await
     }

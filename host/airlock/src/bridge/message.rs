@@ -110,6 +110,19 @@ pub fn refusal(error: Error) -> vault_plugin::Error {
     }
 }
 
+/// Makes the host's own records of commits with local entries local too.
+pub fn add_local_records(paths: &mut SpecialPaths, redo_record: bool) {
+    if redo_record && !paths.local_storage.is_empty() {
+        paths.local_storage.push(airlock_storage::LOCAL_RECORDS.into());
+    }
+}
+
+/// The storage below these paths. Vault takes one that does not end in `/` for a single key; here it is a prefix, which
+/// seal-wraps a record, or keeps it local, once too often at worst.
+pub fn storage_prefixes(paths: &[String]) -> airlock_storage::Prefixes {
+    paths.iter().map(|path| path.trim_end_matches('*')).collect()
+}
+
 /// The paths that Vault treats specially.
 pub fn paths(paths: Paths) -> SpecialPaths {
     SpecialPaths {
@@ -245,5 +258,21 @@ mod tests {
             refused(types::Error::Coded(coded)),
             vault_plugin::Error::Coded { status: 418, .. }
         ));
+    }
+    #[test]
+    fn a_guest_with_local_storage_and_redo_records_has_local_records() {
+        let local = |local: &[&str], redo_record| {
+            let mut paths = SpecialPaths {
+                local_storage: local.iter().map(|path| path.to_string()).collect(),
+                ..SpecialPaths::default()
+            };
+            add_local_records(&mut paths, redo_record);
+            paths.local_storage
+        };
+        assert_eq!(local(&["node/"], true), ["node/", ".airlock/redo/local/"]);
+        assert_eq!(local(&["node/"], false), ["node/"]);
+        assert!(local(&[], true).is_empty());
+        let prefixes = storage_prefixes(&["keys/*".into(), "config".into()]);
+        assert!(prefixes.contain("keys/a") && prefixes.contain("config") && !prefixes.contain("other"));
     }
 }

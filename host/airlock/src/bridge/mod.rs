@@ -8,6 +8,6 @@ mod system;
 
 pub use dev::{Dev, DevJournal};
 pub use log::HostLog;
-pub use message::{answer, paths, refusal, request};
+pub use message::{add_local_records, answer, paths, refusal, request, storage_prefixes};
 pub use storage::VaultStorage;
 pub use system::{VaultEvents, VaultSystem};

@@ -1,6 +1,6 @@
 //! Vault's storage, as transactions use it.
 
-use airlock_storage::{Entry, Error, Result, Storage, StorageTransaction};
+use airlock_storage::{Entry, Error, Rejection, Result, Storage, StorageTransaction};
 use async_trait::async_trait;
 use vault_plugin::StorageEntry;
 
@@ -99,6 +99,29 @@ fn error(error: vault_plugin::Error) -> Error {
         Vault::ReadOnly | Vault::SetupReadOnly | Vault::PleaseForward => Error::ReadOnly,
         Vault::Conflict => Error::Conflict,
         Vault::Closed => Error::Unreachable,
+        Vault::TooLarge(reason) => Error::rejected(Rejection::TooLarge, reason),
+        Vault::UnstorableKey(reason) => Error::rejected(Rejection::Key, reason),
+        Vault::RelativePath => Error::rejected(Rejection::Key, Vault::RelativePath.to_string()),
         other => Error::Backend(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_rejects_is_rejected_with_its_words() {
+        use vault_plugin::Error as Vault;
+        assert_eq!(
+            error(Vault::TooLarge("max: 1048576 bytes".into())),
+            Error::rejected(Rejection::TooLarge, "max: 1048576 bytes")
+        );
+        assert_eq!(
+            error(Vault::UnstorableKey("file name too long".into())),
+            Error::rejected(Rejection::Key, "file name too long")
+        );
+        assert_eq!(error(Vault::RelativePath).rejection(), Some(Rejection::Key));
+        assert_eq!(error(Vault::Closed).rejection(), None);
     }
 }

@@ -202,7 +202,9 @@ fn engine_error(data: &Value) -> Option<Refusal> {
 pub(crate) fn refusal(error: &Error) -> Refusal {
     let status = match error {
         Error::User(text) => return Refusal::user(text),
-        Error::InvalidRequest | Error::InvalidCredentials | Error::RelativePath => 400,
+        Error::InvalidRequest | Error::InvalidCredentials | Error::RelativePath | Error::UnstorableKey(_) => {
+            400
+        }
         Error::PermissionDenied => 403,
         Error::UnsupportedPath | Error::PathRemoved => 404,
         Error::UnsupportedOperation => 405,

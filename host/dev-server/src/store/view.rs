@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use airlock_storage::{Entry, Error, Result, Storage, StorageTransaction};
+use airlock_storage::{Entry, Error, Rejection, Result, Storage, StorageTransaction};
 use async_trait::async_trait;
 
 use super::{Change, Store};
@@ -40,7 +40,7 @@ impl View {
 
     fn key(&self, key: &str) -> Result<String> {
         if key.contains("..") {
-            return Err(Error::Backend("relative paths not supported".to_owned())); // Vault's own words
+            return Err(Error::rejected(Rejection::Key, "relative paths not supported")); // Vault's own words
         }
         Ok(format!("{}{key}", self.prefix))
     }

@@ -159,7 +159,8 @@ fn refuse<T>(error: Storage) -> Answer<T> {
         Storage::Conflict => return Err(Stop::Storage(error).into()),
         Storage::ReadOnly => Error::ReadOnly,
         Storage::Denied(_) => Error::Denied(error.to_string()),
-        Storage::InvalidKey(_) | Storage::TooLarge { .. } => Error::Invalid(error.to_string()),
+        Storage::InvalidKey(_) => Error::Invalid(error.to_string()),
+        _ if error.rejection().is_some() => Error::Invalid(error.to_string()),
         Storage::Busy { .. } | Storage::Draining => Error::Busy(error.to_string()),
         error => Error::Failed(error.to_string()),
     }))

@@ -261,6 +261,23 @@ async fn a_key_that_storage_cannot_hold_is_the_callers_mistake() {
 }
 
 #[tokio::test]
+async fn an_entry_that_storage_rejects_is_the_callers_mistake_in_the_servers_words() {
+    for rejection in [
+        airlock_storage::Rejection::TooLarge,
+        airlock_storage::Rejection::Key,
+    ] {
+        let kv = over(airlock_storage::Error::rejected(rejection, "max: 1048576 bytes")).await;
+        match refusal(kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await) {
+            Answer::User(text) => assert!(
+                text.starts_with("failed to put data: ") && text.ends_with("max: 1048576 bytes"),
+                "{text}"
+            ),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn read_only_storage_is_said_so_that_the_server_forwards() {
     let kv = over(airlock_storage::Error::ReadOnly).await;
     let result = kv

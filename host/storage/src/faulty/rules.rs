@@ -56,30 +56,52 @@ impl Rules {
         self.0.lock().dead
     }
 
+    /// As [`apply`](Self::apply), of an effect that may come after the call.
+    pub(super) async fn apply_or_detach<T, F>(&self, call: Call, effect: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let fault = self.0.lock().arrival(call);
+        if let Some(Fault::ApplyLate(gate)) = fault {
+            tokio::spawn(async move {
+                gate.pass().await;
+                effect.await
+            });
+            return broken();
+        }
+        inflict(fault, effect).await
+    }
+
     pub(super) async fn apply<T>(&self, call: Call, effect: impl Future<Output = Result<T>>) -> Result<T> {
         let fault = self.0.lock().arrival(call);
-        match fault {
-            None => effect.await,
-            Some(Fault::Fail | Fault::Kill) => broken(),
-            Some(Fault::LoseAnswer | Fault::KillAfter) => {
-                effect.await?;
-                broken()
-            }
-            Some(Fault::ReadOnly) => Err(Error::ReadOnly),
-            Some(Fault::Conflict) => Err(Error::Conflict),
-            Some(Fault::Delay(time)) => {
-                tokio::time::sleep(time).await;
-                effect.await
-            }
-            Some(Fault::HoldBefore(gate)) => {
-                gate.pass().await;
-                effect.await
-            }
-            Some(Fault::HoldAfter(gate)) => {
-                let answer = effect.await;
-                gate.pass().await;
-                answer
-            }
+        inflict(fault, effect).await
+    }
+}
+
+async fn inflict<T>(fault: Option<Fault>, effect: impl Future<Output = Result<T>>) -> Result<T> {
+    match fault {
+        None => effect.await,
+        Some(Fault::Fail | Fault::Kill | Fault::ApplyLate(_)) => broken(),
+        Some(Fault::Reject(rejection)) => Err(Error::rejected(rejection, "storage is small on purpose")),
+        Some(Fault::LoseAnswer | Fault::KillAfter) => {
+            effect.await?;
+            broken()
+        }
+        Some(Fault::ReadOnly) => Err(Error::ReadOnly),
+        Some(Fault::Conflict) => Err(Error::Conflict),
+        Some(Fault::Delay(time)) => {
+            tokio::time::sleep(time).await;
+            effect.await
+        }
+        Some(Fault::HoldBefore(gate)) => {
+            gate.pass().await;
+            effect.await
+        }
+        Some(Fault::HoldAfter(gate)) => {
+            let answer = effect.await;
+            gate.pass().await;
+            answer
         }
     }
 }

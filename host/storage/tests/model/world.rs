@@ -1,7 +1,7 @@
 //! What the models run in: a ledger, a storage, and transactions that use both as the crate's own do, without waiting.
 
 use crate::cache::Cached;
-use crate::counters::{Sample, Size};
+use crate::counters::{Footprint, Sample, Size};
 use crate::ledger::{Fence, Generation, Ledger, Stored, footprint};
 use crate::scratch::ScratchWrites;
 use crate::sync::Mutex;
@@ -131,9 +131,24 @@ impl Transaction {
     }
 
     pub(crate) fn commit(self) -> Result<(), Conflict> {
+        let fence = self.flush(Footprint::default())?;
+        assert!(fence.is_none());
+        Ok(())
+    }
+
+    /// A commit of which each put took two tries.
+    pub(crate) fn commit_at_the_second_try(self) -> Option<Fence> {
+        let keys: Vec<String> = self.writes.iter().map(|(key, _)| key.clone()).collect();
+        let retried = self.world.ledger.keys(&keys);
+        let fence = self.flush(retried).expect("it is alone");
+        assert!(fence.is_some());
+        fence
+    }
+
+    fn flush(self, retried: Footprint) -> Result<Option<Fence>, Conflict> {
         if self.writes.is_empty() {
             return if self.world.ledger.stand(self.samples) {
-                Ok(())
+                Ok(None)
             } else {
                 Err(Conflict)
             };
@@ -147,7 +162,7 @@ impl Transaction {
                     None => drop(world.storage.lock().remove(&key)),
                 }
             }
-            Ok::<(), ()>(())
+            Ok::<_, ()>(retried)
         };
         let marks = self.mark()?;
         now(protocol::carry_out(marks, stored, flush)).map_err(|_| Conflict)
@@ -158,7 +173,7 @@ impl Transaction {
         let stored = self.outcome();
         let marks = self.mark().expect("it is alone");
         let failed = now(protocol::carry_out(marks, stored, async { Err(()) }));
-        failed.expect_err("the flush failed").1.give_up()
+        failed.err().expect("the flush failed").1.give_up()
     }
 
     fn mark(&self) -> Result<crate::ledger::Marks, Conflict> {

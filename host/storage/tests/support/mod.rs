@@ -133,6 +133,33 @@ pub async fn increment(mut transaction: Transaction, key: &str) -> (Transaction,
     (transaction, result)
 }
 
-pub fn is_partial<T>(result: &Result<T>) -> bool {
-    matches!(result, Err(Error::Partial(_)))
+pub fn is_unknown<T>(result: &Result<T>) -> bool {
+    matches!(result, Err(Error::UnknownOutcome(_)))
+}
+
+/// Returns when storage has this value at a key, put there by a call that nobody waits for.
+pub async fn until_stored(memory: &MemoryStorage, key: &str, value: Option<&str>) {
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let is_stored = || {
+        let entries = memory.entries();
+        let entry = entries.iter().find(|entry| entry.key == key);
+        entry.map(|entry| &*entry.value) == value.map(str::as_bytes)
+    };
+    while !is_stored() {
+        assert!(std::time::Instant::now() < deadline, "{key} did not come to be");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// What is stored, without the host's own entries.
+pub fn stored_by_guests(memory: &MemoryStorage) -> Vec<(String, String)> {
+    let mut entries = memory.entries();
+    entries.retain(|entry| !entry.key.starts_with(".airlock/"));
+    stored(&entries.into_iter().collect())
+}
+
+/// The keys of the host's own entries.
+pub fn hidden(memory: &MemoryStorage) -> Vec<String> {
+    let keys = memory.entries().into_iter().map(|entry| entry.key);
+    keys.filter(|key| key.starts_with(".airlock/")).collect()
 }

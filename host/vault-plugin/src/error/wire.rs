@@ -24,17 +24,31 @@ mod kind {
 type Meaning = fn(&str) -> Error;
 
 /// What storage says, by a part of its text.
-const STORAGE_TEXTS: [(&str, Meaning); 8] = [
+const STORAGE_TEXTS: [(&str, Meaning); 13] = [
     ("cannot write to readonly storage", |_| Error::ReadOnly),
     ("cannot write to storage during setup", |_| Error::SetupReadOnly),
     ("please forward to the active node", |_| Error::PleaseForward),
     ("relative paths not supported", |_| Error::RelativePath),
+    // Of file storage, for the same.
+    ("path cannot contain parent references", |_| Error::RelativePath),
+    // Of every kind of storage for which Vault itself knows a limit: raft, Consul, memory.
     ("due to value being too large", |text| {
         Error::TooLarge(text.to_owned())
     }),
     ("due to key being too large", |text| {
+        Error::UnstorableKey(text.to_owned())
+    }),
+    // Of file storage, in the system's words: a segment is longer than a file name may be.
+    ("file name too long", |text| Error::UnstorableKey(text.to_owned())),
+    // Of etcd and of DynamoDB, in their own words.
+    ("etcdserver: request is too large", |text| {
         Error::TooLarge(text.to_owned())
     }),
+    ("Item size has exceeded the maximum allowed size", |text| {
+        Error::TooLarge(text.to_owned())
+    }),
+    // Of S3.
+    ("KeyTooLongError", |text| Error::UnstorableKey(text.to_owned())),
     // OpenBao wrote "failure" and writes "failed".
     ("transaction commit fail", |_| Error::Conflict),
     ("does not support transactions", |_| Error::NotTransactional),
@@ -43,7 +57,20 @@ const STORAGE_TEXTS: [(&str, Meaning); 8] = [
 impl Error {
     /// What the server's text about a failed call means.
     pub(crate) fn from_server(call: &'static str, text: String) -> Error {
-        let known = STORAGE_TEXTS.iter().find(|(part, _)| text.contains(part));
+        Error::about_key(call, text, "")
+    }
+
+    /// As [`Error::from_server`], of a call about a key, which the text may quote. What the key says means nothing:
+    /// a caller may have chosen it.
+    pub(crate) fn about_key(call: &'static str, text: String, key: &str) -> Error {
+        let says = |part: &str| {
+            if key.contains(part) {
+                text.replace(key, "").contains(part)
+            } else {
+                text.contains(part)
+            }
+        };
+        let known = STORAGE_TEXTS.iter().find(|(part, _)| says(part));
         match known {
             Some((_, error)) => error(&text),
             None => Error::Server { call, message: text },
@@ -88,7 +115,7 @@ impl From<Error> for ProtoError {
             Error::UnsupportedOperation => kind::UNSUPPORTED_OPERATION,
             Error::Unrecoverable => kind::UNRECOVERABLE,
             Error::ApprovalPending => kind::MULTI_AUTHZ_PENDING,
-            Error::Coded { .. } | Error::TooLarge(_) => kind::CODED,
+            Error::Coded { .. } | Error::TooLarge(_) | Error::UnstorableKey(_) => kind::CODED,
             Error::InvalidCredentials
             | Error::PathRemoved
             | Error::MissingState
@@ -112,6 +139,7 @@ impl From<Error> for ProtoError {
         let err_code = match &error {
             Error::Coded { status, .. } => i64::from(*status),
             Error::TooLarge(_) => 413,
+            Error::UnstorableKey(_) => 400,
             _ => 0,
         };
         ProtoError {
@@ -154,9 +182,24 @@ mod tests {
             read("relative paths not supported"),
             Error::RelativePath
         ));
+        for too_large in [
+            "put failed due to value being too large; got 1048650 bytes, max: 1048576 bytes",
+            "put failed due to value being too large, max value size for key logical/1/a is 5, got 6",
+            "put failed due to value being too large: Unexpected response code: 413 (Value for key \"vault/a\" is too \
+             large (524289 > 524288 bytes))",
+            "etcdserver: request is too large",
+        ] {
+            assert!(matches!(read(too_large), Error::TooLarge(text) if text == too_large));
+        }
+        for key in [
+            "put failed due to key being too large, max key size for integrated storage is 32768",
+            "open /data/logical/1/_aaa: file name too long",
+        ] {
+            assert!(matches!(read(key), Error::UnstorableKey(text) if text == key));
+        }
         assert!(matches!(
-            read("put failed due to value being too large"),
-            Error::TooLarge(_)
+            read("path cannot contain parent references"),
+            Error::RelativePath
         ));
         assert!(matches!(read("transaction commit failure"), Error::Conflict));
         assert!(matches!(
@@ -164,6 +207,20 @@ mod tests {
             Error::Conflict
         ));
         assert!(matches!(read("disk full"), Error::Server { .. }));
+    }
+
+    #[test]
+    fn what_the_key_says_means_nothing() {
+        let key = "a/file name too long";
+        let about = |text: &str| Error::about_key("storage put", text.to_owned(), key);
+        assert!(matches!(
+            about("open /data/a/file name too long: input/output error"),
+            Error::Server { .. }
+        ));
+        assert!(matches!(
+            about("open /data/a/file name too long: file name too long"),
+            Error::UnstorableKey(_)
+        ));
     }
 
     #[test]
@@ -215,6 +272,7 @@ mod tests {
             (3, 409, "taken".into())
         );
         assert_eq!(sent(Error::TooLarge("value".into())).1, 413);
+        assert_eq!(sent(Error::UnstorableKey("long".into())).1, 400);
         for status in [0, 200, 399, 600] {
             assert_eq!(
                 sent(Error::Coded {

@@ -7,7 +7,7 @@ use go_plugin::MAX_MESSAGE_SIZE;
 use tonic::transport::Channel;
 
 use crate::Error;
-use crate::link::{Link, check};
+use crate::link::{Link, check, check_about};
 use crate::proto::pb;
 use crate::proto::pb::storage_client::StorageClient;
 use crate::storage::StorageEntry;
@@ -32,12 +32,13 @@ impl View {
             .link
             .call(NAME, |channel| async { client(channel).get(args).await })
             .await?;
-        check(NAME, reply.err)?;
+        check_about(NAME, key, reply.err)?;
         Ok(reply.entry.map(StorageEntry::from))
     }
 
     pub(super) async fn put(&self, entry: StorageEntry) -> Result<(), Error> {
         const NAME: &str = "storage put";
+        let key = entry.key.clone();
         let args = pb::StoragePutArgs {
             entry: Some(entry.into()),
             txn: self.txn(),
@@ -46,7 +47,7 @@ impl View {
             .link
             .call(NAME, |channel| async { client(channel).put(args).await })
             .await?;
-        check(NAME, reply.err)
+        check_about(NAME, &key, reply.err)
     }
 
     pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
@@ -59,7 +60,7 @@ impl View {
             .link
             .call(NAME, |channel| async { client(channel).delete(args).await })
             .await?;
-        check(NAME, reply.err)
+        check_about(NAME, key, reply.err)
     }
 
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
