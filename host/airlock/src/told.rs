@@ -66,6 +66,8 @@ struct State {
     taken: bool,
     /// Whether an engine was already served here, so that Vault takes no answer before `Initialize`.
     replaces: bool,
+    /// Whether this process has written the record.
+    writes: bool,
 }
 
 impl Told {
@@ -84,6 +86,7 @@ impl Told {
                     before: <[_; 1]>::try_from(enforced).ok().map(|[paths]| paths),
                     taken: false,
                     replaces: false,
+                    writes: false,
                 }
             }
             // Nothing is known, so only an answer after `Initialize` is certain to count.
@@ -92,6 +95,7 @@ impl Told {
                 before: None,
                 taken: false,
                 replaces: true,
+                writes: false,
             },
         };
         if let Some(stored) = &state.stored
@@ -108,6 +112,7 @@ impl Told {
                 Err(Error::ReadOnly) => {}
                 Ok(()) => {
                     state.replaces = true;
+                    state.writes = true;
                     state.stored = Some(both);
                 }
                 Err(_) => {
@@ -153,27 +158,37 @@ impl Told {
     /// Records what Vault enforces, if that is known and not recorded yet. Called before a request runs, when no reload can
     /// be under way, or once the answer [is taken](Self::is_taken).
     ///
-    /// A standby cannot write: what it was told is not recorded there, and its active node records what *it* was told.
+    /// A standby cannot write: it serves what it was told without a record, and the record says what its active node was told.
+    /// So a process that was not asked must be able to write before it goes by the record.
     ///
     /// # Errors
-    /// Storage's, but for [`Error::ReadOnly`]. Nothing may run on the mount then; the next call tries again.
+    /// Storage's; [`Error::ReadOnly`] on a standby that was not asked, so that the server forwards the request. Nothing may
+    /// run on the mount then; the next call tries again.
     pub async fn record(&self) -> Result<(), Error> {
         let _alone = self.writing.lock().await;
         let Some(enforced) = self.enforced() else {
             return Ok(());
         };
         let wanted = vec![enforced];
-        if self.state.lock().stored.as_ref() == Some(&wanted) {
-            return Ok(());
+        {
+            let state = self.state.lock();
+            if state.stored.as_ref() == Some(&wanted) && (state.taken || state.writes) {
+                return Ok(());
+            }
         }
-        match write(&*self.storage, &wanted).await {
+        let written = write(&*self.storage, &wanted).await;
+        let mut state = self.state.lock();
+        match written {
             Ok(()) => {
-                self.state.lock().stored = Some(wanted);
+                state.stored = Some(wanted);
+                state.writes = true;
                 Ok(())
             }
-            Err(Error::ReadOnly) => Ok(()),
+            Err(Error::ReadOnly) if state.taken => Ok(()),
             Err(error) => {
-                self.state.lock().stored = None;
+                if error != Error::ReadOnly {
+                    state.stored = None;
+                }
                 Err(error)
             }
         }
@@ -358,6 +373,18 @@ mod tests {
         storage.heal();
         told.record().await.unwrap();
         assert_eq!(read(&storage).await, Ok(Some(vec![guarding("one")])));
+    }
+
+    #[tokio::test]
+    async fn a_standby_that_was_not_asked_forwards() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        mount(&storage, "one").await;
+        storage.set_read_only(true);
+        let told = set_up(&storage, "one").await;
+        told.initializing();
+        assert_eq!(told.record().await, Err(Error::ReadOnly));
+        told.answer();
+        assert_eq!(told.record().await, Ok(()));
     }
 
     #[tokio::test]

@@ -81,7 +81,7 @@ impl VaultMount {
         let candidate = Candidate::try_out(&source, None, &parts).await;
         let answer = match (&candidate.mount, &record) {
             (Ok(mount), _) => mount.paths().clone(),
-            (Err(reason), Ok(None)) => return Err(Error::Internal(cannot_serve(reason))),
+            (Err(reason), Ok(None)) => return Err(cannot_serve(reason)),
             (Err(reason), record) => {
                 tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
                 let last = record.as_ref().ok().and_then(|record| record.as_ref()?.last());
@@ -105,23 +105,28 @@ impl VaultMount {
     /// The guest, if it may serve now.
     ///
     /// # Errors
-    /// 503 with the cause.
+    /// 503 with the cause; [`Error::ReadOnly`] where another server has to answer.
     async fn guest(&self) -> Result<Arc<GuestMount>, Error> {
         let serving = self.serving.read().clone();
         let guest = match serving {
             Some(guest) => guest,
-            None => self.look().await.map_err(unavailable)?,
+            None => self.look().await?,
         };
         guest.ready().await?;
         Ok(guest)
     }
 
     /// Finds out whether a guest may serve: another one, if the last cannot.
-    async fn look(&self) -> Result<Arc<GuestMount>, String> {
+    async fn look(&self) -> Result<Arc<GuestMount>, Error> {
         let _alone = self.looking.lock().await;
-        let recorded = self.told.record().await;
-        recorded
-            .map_err(|error| cannot_serve(&format!("what Vault was told cannot be recorded: {error}")))?;
+        match self.told.record().await {
+            Ok(()) => {}
+            Err(airlock_storage::Error::ReadOnly) => return Err(Error::ReadOnly),
+            Err(error) => {
+                let reason = format!("its special paths cannot be recorded: {error}");
+                return Err(cannot_serve(&reason));
+            }
+        }
         let enforced = self.told.enforced();
         let fits = |mount: &Arc<GuestMount>| enforced.as_ref() == Some(mount.paths());
         if !self.candidate.lock().mount.as_ref().is_ok_and(fits) {
@@ -162,8 +167,8 @@ impl VaultMount {
     }
 }
 
-fn cannot_serve(reason: &str) -> String {
-    format!("airlock cannot serve this mount: {reason}")
+fn cannot_serve(reason: &str) -> Error {
+    unavailable(format!("airlock cannot serve this mount: {reason}"))
 }
 
 #[async_trait]
@@ -185,7 +190,7 @@ impl Backend for VaultMount {
         let mount = self.candidate.lock().mount.clone();
         match mount {
             Ok(mount) => mount.initialize().await,
-            Err(reason) => Err(unavailable(cannot_serve(&reason))),
+            Err(reason) => Err(cannot_serve(&reason)),
         }
     }
 
