@@ -155,8 +155,8 @@ async fn with_a_redo_record_a_kill_leaves_all_or_nothing_after_the_restart() {
 async fn a_record_of_many_pieces_leaves_all_or_nothing_too() {
     assert_eq!(
         all_or_nothing(300_000).await,
-        13,
-        "two pieces, each put and deleted"
+        15,
+        "three pieces, each put and deleted"
     );
 }
 
