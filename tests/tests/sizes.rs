@@ -162,7 +162,7 @@ fn commit_behind_a_redo_record_that_raft_does_not_take_is_413_and_leaves_nothing
     }
     assert!(stored > 0 && rejected > 0, "{stored} {rejected}");
     assert_eq!(make_note(&bank, 5 * MIB), 413);
-    let records = |key: &String| key.starts_with(".airlock/");
+    let records = |key: &String| key.starts_with(".airlock/redo/");
     assert!(!RAFT.stored_keys("notes").iter().any(records));
     RAFT.reload("notes");
     assert_eq!(bank.read("notes/n1").data()["bytes"], 1);
