@@ -147,7 +147,9 @@ fn value_at_the_limit_of_raft_is_stored_whole_or_rejected_with_the_servers_words
 
 #[test]
 fn commit_behind_a_redo_record_that_raft_does_not_take_is_413_and_leaves_nothing() {
-    let bank = RAFT.mount("notes", "bank");
+    // A server of its own: a reload is for the one process that it runs.
+    let server = serve("sizes-notes", Storage::Disk);
+    let bank = server.mount("notes", "bank");
     assert_eq!(make_note(&bank, 1), 204);
     let (mut stored, mut rejected) = (0, 0);
     for length in lengths() {
@@ -163,8 +165,8 @@ fn commit_behind_a_redo_record_that_raft_does_not_take_is_413_and_leaves_nothing
     assert!(stored > 0 && rejected > 0, "{stored} {rejected}");
     assert_eq!(make_note(&bank, 5 * MIB), 413);
     let records = |key: &String| key.starts_with(".airlock/redo/");
-    assert!(!RAFT.stored_keys("notes").iter().any(records));
-    RAFT.reload("notes");
+    assert!(!server.stored_keys("notes").iter().any(records));
+    server.reload("notes");
     assert_eq!(bank.read("notes/n1").data()["bytes"], 1);
     assert_eq!(make_note(&bank, 2), 204);
 }
