@@ -183,6 +183,11 @@ fn run(command: &str) -> Result<String, Error> {
         "events" => loop {
             events::send("adversary/flood", r#"{"value":1}"#).map_err(Error::User)?;
         },
+        "long-event" => {
+            let metadata = format!(r#"{{"value":"{}"}}"#, "x".repeat(64 << 10));
+            events::send("adversary/long", &metadata).map_err(Error::User)?;
+            Ok("{}".into())
+        }
         "scratch" => {
             scratch::put("a", &[1; 512]).map_err(Error::User)?;
             scratch::put("b", &[1; 2048]).map_err(Error::User)?;

@@ -17,8 +17,9 @@ use vault_plugin::Error;
 
 use crate::bridge;
 
-/// Failed checks that are remembered. Of one that does not fit Vault hears, and its caller reads 500.
-const MOST: usize = 4096;
+/// Failed checks that are remembered, each with a text of some 16 KiB at most. Of one that does not fit Vault hears, and its
+/// caller reads 500.
+const MOST: usize = 1024;
 
 /// How long one is remembered. Between a check and its request Vault asks its policies and writes its audit log.
 const LIFETIME: Duration = Duration::from_secs(10);

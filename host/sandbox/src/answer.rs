@@ -15,6 +15,12 @@ use crate::{Error, Result};
 /// Bytes of JSON that are checked in one step: well below a millisecond.
 const STEP: usize = 128 << 10;
 
+/// Bytes of an error's text. It is copied, escaped and remembered on its way to a person.
+const LONGEST_TEXT: usize = 16 << 10;
+
+/// Headers with their values, and warnings, of one answer: each is handled by itself on its way to the caller.
+const MOST_PARTS: usize = 1_000;
+
 /// The fields of an answer's data that Vault itself reads: those of an answer of the engine's own, and a list's.
 const FIELDS: [&str; 4] = ["http_status_code", "http_content_type", "http_raw_body", "keys"];
 
@@ -23,6 +29,11 @@ const FIELDS: [&str; 4] = ["http_status_code", "http_content_type", "http_raw_bo
 /// # Errors
 /// [`Error::Contract`] for an answer that Vault would refuse, and [`Error::Limit`] if the check takes too long.
 pub(crate) async fn check(answer: &Response, operation: &Operation, account: &Account) -> Result<()> {
+    let headers = answer.headers.iter().map(|header| 1 + header.values.len());
+    if headers.sum::<usize>() > MOST_PARTS || answer.warnings.len() > MOST_PARTS {
+        let what = format!("its answer has more than {MOST_PARTS} headers or warnings");
+        return Err(breach(account, what));
+    }
     if let Some(secret) = &answer.secret {
         check_secret(secret, account).await?;
     }
@@ -38,20 +49,33 @@ pub(crate) async fn check(answer: &Response, operation: &Operation, account: &Ac
     Ok(())
 }
 
-/// Checks the status of an error that the guest answered.
+/// Returns the error of a request that the guest refused: [`Error::Guest`], or [`Error::Contract`] if its status is not
+/// one of an error.
 ///
-/// # Errors
-/// [`Error::Contract`].
-pub(crate) fn check_refusal(refusal: &Refusal, account: &Account) -> Result<()> {
-    match refusal {
+/// A text over [`LONGEST_TEXT`] is cut there.
+pub(crate) fn refused(mut refusal: Refusal, account: &Account) -> Error {
+    match &mut refusal {
         Refusal::Coded(coded) if !(400..=599).contains(&coded.status) => {
             let status = coded.status;
-            Err(breach(
-                account,
-                format!("it answered an error of status {status}, which is not one of 400 to 599"),
-            ))
+            let what = format!("it answered an error of status {status}, which is not one of 400 to 599");
+            return breach(account, what);
         }
-        _ => Ok(()),
+        Refusal::User(text) | Refusal::Internal(text) => cut(text),
+        Refusal::Coded(coded) => cut(&mut coded.message),
+        Refusal::UnsupportedOperation
+        | Refusal::UnsupportedPath
+        | Refusal::PermissionDenied
+        | Refusal::ReadOnly => {}
+    }
+    Error::Guest(refusal)
+}
+
+fn cut(text: &mut String) {
+    let bytes = text.len();
+    if bytes > LONGEST_TEXT {
+        text.truncate(text.floor_char_boundary(LONGEST_TEXT));
+        text.shrink_to_fit();
+        text.push_str(&format!("… (cut: it has {bytes} bytes)"));
     }
 }
 

@@ -1,10 +1,10 @@
 //! Compiling a guest outside of this process.
 //!
 //! A compiler is the largest and most intricate part of the runtime, and it reads the guest's bytes first. So it runs
-//! in a child process that is confined ([`confinement`]), without environment, under limits on memory and time, and
-//! leaves nothing behind here. The child runs [`compile_child`]: it reads the component from its standard input and writes
-//! the code to its standard output. If it cannot, it says why in one line on its standard error and ends with [`REFUSED`]
-//! if the component is at fault, or with another status if the compiler is.
+//! in a child process that is confined ([`confinement`]), whose environment holds the number of its threads and nothing
+//! else, under limits on memory and time, and leaves nothing behind here. The child runs [`compile_child`]: it reads the
+//! component from its standard input and writes the code to its standard output. If it cannot, it says why in one line on
+//! its standard error and ends with [`REFUSED`] if the component is at fault, or with another status if the compiler is.
 
 mod child;
 mod confinement;
@@ -66,6 +66,8 @@ impl Compiler {
                 let child = Command::new(program)
                     .args(arguments)
                     .env_clear()
+                    // The confined child cannot read what its control group may use.
+                    .env("RAYON_NUM_THREADS", threads().to_string())
                     .stdin(Stdio::piped())
                     .stdout(Stdio::piped())
                     .stderr(Stdio::piped())
@@ -81,6 +83,11 @@ impl Compiler {
             }
         }
     }
+}
+
+/// How many threads the child compiles on. Each reserves address space, of which [`MEMORY`] has room for some sixty.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().min(8))
 }
 
 async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {

@@ -244,10 +244,7 @@ impl Guest {
             // The path has no such check, so nothing rested on it.
             Ok(_) | Err(types::Error::UnsupportedPath) => return Ok(session),
             // Nobody knows whether the caller may do this, so the request is not run.
-            Err(refusal) => {
-                answer::check_refusal(&refusal, account)?;
-                Error::Guest(refusal)
-            }
+            Err(refusal) => answer::refused(refusal, account),
         };
         account.transaction_ended(session.transaction.usage());
         Err(session.verdict(error))
@@ -270,10 +267,7 @@ impl Guest {
 async fn checked<C: Transact>(answer: C::Answer, account: &Account, call: &C) -> Result<C::Output> {
     match answer {
         Ok(output) => call.check(&output, account).await.map(|()| output),
-        Err(refusal) => {
-            answer::check_refusal(&refusal, account)?;
-            Err(Error::Guest(refusal))
-        }
+        Err(refusal) => Err(answer::refused(refusal, account)),
     }
 }
 

@@ -27,6 +27,9 @@ pub(crate) struct Session {
 /// Events of one transaction; more are refused.
 const MOST_EVENTS: usize = 256;
 
+/// Bytes of an event. On its way to the bus it is decoded, to some fifty times its size.
+const LONGEST_EVENT: usize = 64 << 10;
+
 /// How long the event bus may take for the events of one transaction, while the caller waits.
 const EVENT_BUS: Duration = Duration::from_secs(2);
 
@@ -64,6 +67,9 @@ impl Session {
     pub fn queue_event(&mut self, event_type: String, metadata: String) -> Result<(), String> {
         if self.events.len() >= MOST_EVENTS {
             return Err(format!("no more than {MOST_EVENTS} events in one transaction"));
+        }
+        if event_type.len() + metadata.len() > LONGEST_EVENT {
+            return Err(format!("an event takes more than {} KiB", LONGEST_EVENT >> 10));
         }
         check_object(&metadata).map_err(|flaw| format!("the metadata of an event: {flaw}"))?;
         if !self.checking {

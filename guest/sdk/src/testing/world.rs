@@ -44,6 +44,9 @@ pub struct LogLine {
     pub fields: Vec<(String, String)>,
 }
 
+/// Bytes of an event's type and metadata, as the host has it.
+const LONGEST_EVENT: usize = 64 << 10;
+
 /// 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
@@ -334,6 +337,9 @@ impl World {
     }
 
     pub(crate) fn send_event(&self, event_type: &str, metadata: &str) -> Result<(), String> {
+        if event_type.len() + metadata.len() > LONGEST_EVENT {
+            return Err(format!("an event takes more than {} KiB", LONGEST_EVENT >> 10));
+        }
         let metadata: Map<String, Value> =
             serde_json::from_str(metadata).map_err(|error| error.to_string())?;
         self.events

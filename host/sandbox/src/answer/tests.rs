@@ -1,7 +1,7 @@
 use super::*;
 use crate::limits::{Limit, Limits};
 use crate::memory::ProcessMemory;
-use crate::types::{CodedError, Lease};
+use crate::types::{CodedError, Header, Lease};
 
 fn account() -> Account {
     Account::open(
@@ -17,6 +17,14 @@ fn told(result: Result<()>) -> Option<String> {
         Ok(()) => None,
         Err(Error::Contract { what, .. }) => Some(what),
         Err(other) => panic!("{other}"),
+    }
+}
+
+/// What is wrong with a refusal; none if it is one of the guest's own.
+fn told_of(error: Error) -> Option<String> {
+    match error {
+        Error::Guest(_) => None,
+        other => told(Err(other)),
     }
 }
 
@@ -262,11 +270,54 @@ fn an_errors_status_has_to_be_one_of_an_error() {
             status,
             message: String::new(),
         });
-        told(check_refusal(&refusal, &account()))
+        told_of(refused(refusal, &account()))
     };
     assert_eq!((coded(400), coded(599)), (None, None));
     for bad in [0, 200, 399, 600] {
         assert!(coded(bad).unwrap().contains("not one of 400 to 599"), "{bad}");
     }
-    assert_eq!(told(check_refusal(&Refusal::UnsupportedPath, &account())), None);
+    assert_eq!(told_of(refused(Refusal::UnsupportedPath, &account())), None);
+}
+
+#[test]
+fn a_long_text_of_an_error_is_cut_at_a_character() {
+    let long = "é".repeat(LONGEST_TEXT);
+    for refusal in [Refusal::User(long.clone()), Refusal::Internal(long)] {
+        let Error::Guest(Refusal::User(text) | Refusal::Internal(text)) = refused(refusal, &account()) else {
+            panic!("another error");
+        };
+        assert!(text.len() < LONGEST_TEXT + 64, "{}", text.len());
+        assert!(
+            text.ends_with("… (cut: it has 32768 bytes)"),
+            "{}",
+            &text[LONGEST_TEXT - 8..]
+        );
+    }
+}
+
+#[tokio::test]
+async fn headers_and_warnings_are_counted() {
+    let header = |values| Header {
+        name: "a".into(),
+        values: vec![String::new(); values],
+    };
+    let with = |headers, warnings| Response {
+        headers,
+        warnings: vec![String::new(); warnings],
+        ..Response::default()
+    };
+    let most = with(vec![header(MOST_PARTS - 1)], MOST_PARTS);
+    assert_eq!(complaint(most, Operation::Read).await, None);
+    for over in [
+        with(vec![header(MOST_PARTS)], 0),
+        with(vec![header(0); MOST_PARTS + 1], 0),
+        with(vec![], MOST_PARTS + 1),
+    ] {
+        assert!(
+            complaint(over, Operation::Read)
+                .await
+                .unwrap()
+                .contains("more than 1000")
+        );
+    }
 }

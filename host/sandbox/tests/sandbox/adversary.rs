@@ -236,6 +236,7 @@ async fn log_lines_over_the_limit_are_dropped_and_that_is_said_once() {
 async fn events_and_scratch_are_bounded() {
     let bench = quick().await;
     assert!(bench.told("events").await.contains("no more than 256 events"));
+    assert!(bench.told("long-event").await.contains("more than 64 KiB"));
     assert!(bench.log.events.lock().unwrap().is_empty());
     assert!(bench.told("scratch").await.contains("scratch"));
 }

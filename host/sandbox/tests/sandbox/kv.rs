@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Limits};
+use airlock_storage::faulty::{Call, Fault, FaultyStorage};
 use airlock_storage::{Entry, MemoryStorage, Result as Stored, Storage};
 use async_trait::async_trait;
 
@@ -266,10 +267,13 @@ async fn an_entry_that_storage_rejects_is_the_callers_mistake_in_the_servers_wor
         airlock_storage::Rejection::TooLarge,
         airlock_storage::Rejection::Key,
     ] {
-        let kv = over(airlock_storage::Error::rejected(rejection, "max: 1048576 bytes")).await;
+        let storage = Arc::new(MemoryStorage::new());
+        let faulty = FaultyStorage::over(storage.clone());
+        faulty.every(Call::Put, Fault::Reject(rejection));
+        let kv = Bench::over(load("kv", Limits::default()).await, Arc::new(faulty), storage);
         match refusal(kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await) {
             Answer::User(text) => assert!(
-                text.starts_with("failed to put data: ") && text.ends_with("max: 1048576 bytes"),
+                text.starts_with("failed to put data: ") && text.ends_with("storage is small on purpose"),
                 "{text}"
             ),
             other => panic!("{other:?}"),
