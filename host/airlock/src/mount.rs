@@ -124,7 +124,7 @@ impl Backend for GuestMount {
         self.start
             .run(async || self.run_initialize().await)
             .await
-            .map_err(bridge::refusal)
+            .map_err(|error| printable(bridge::refusal(error)))
     }
 
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
@@ -175,6 +175,20 @@ impl Backend for GuestMount {
     async fn cleanup(&self) {
         self.context.storage().drain().await;
         tracing::trace!(guest = self.guest.description().name, "a mount was taken down");
+    }
+}
+
+/// An error for the operator: Vault's log and command line print it as it comes, and the guest may have worded it.
+fn printable(error: Error) -> Error {
+    let escape = |text: String| printable::escape(&text).into_owned();
+    match error {
+        Error::User(text) => Error::User(escape(text)),
+        Error::Internal(text) => Error::Internal(escape(text)),
+        Error::Coded { status, message } => Error::Coded {
+            status,
+            message: escape(message),
+        },
+        other => other,
     }
 }
 

@@ -2,8 +2,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use airlock_sandbox::{Compiler, Limits, Sandbox, SandboxSettings};
-use airlock_storage::MemoryStorage;
 use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+use airlock_storage::{Entry, MemoryStorage};
 use tokio::time::timeout;
 
 use super::*;
@@ -64,6 +64,16 @@ async fn initializes_again_once_storage_has_healed() {
         }
     };
     timeout(TOO_LONG, served).await.expect("it never served again");
+}
+
+#[tokio::test]
+async fn what_a_guest_says_at_initialize_is_told_in_one_printable_line() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    let command = Entry::new("adversary/initialize", "x\n[ERROR] core: \u{1b}[2J");
+    storage.put(command).await.unwrap();
+    let mount = mount(&storage).await;
+    let refused = mount.initialize().await.unwrap_err().to_string();
+    assert!(refused.ends_with("x\\n[ERROR] core: \\u{1b}[2J"), "{refused}");
 }
 
 #[tokio::test]
