@@ -4,6 +4,7 @@
 //! everywhere is asserted: no request fails, no acknowledged write is lost, and no call outlives its link to Vault.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::print_stdout)] // figures, for whoever runs it
 
 use std::collections::BTreeMap;
 use std::fmt;

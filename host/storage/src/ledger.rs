@@ -238,10 +238,10 @@ impl Marks {
                 state.keep(&key, value, sample, stored.generation);
             }
         }
-        if state.generation == stored.generation {
-            if let Some(scratch) = state.scratch.apply(&stored.scratch) {
-                state.vanished(places, scratch);
-            }
+        if state.generation == stored.generation
+            && let Some(scratch) = state.scratch.apply(&stored.scratch)
+        {
+            state.vanished(places, scratch);
         }
         drop(state);
         self.written = Footprint::default();

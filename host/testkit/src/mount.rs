@@ -188,9 +188,14 @@ impl MountBuilder {
         if let Some(time) = self.busy_after {
             (settings.wait, settings.turn) = (time, Duration::from_secs(3600));
         }
-        let storage = airlock_storage::Mount::new(Arc::new(faults.clone()), settings);
-        let context = MountContext::new(storage, services, self.options.clone(), guest.limits());
-        match block_on(guest.initialize(&context))?.result {
+        let started = block_on(async {
+            // Made here, because a mount's flushes run where it was made, and a test's own runtime is blocked meanwhile.
+            let storage = airlock_storage::Mount::new(Arc::new(faults.clone()), settings);
+            let context = MountContext::new(storage, services, self.options.clone(), guest.limits());
+            (guest.initialize(&context).await.result, context)
+        });
+        let (initialized, context) = started?;
+        match initialized {
             // A standby cannot write; Vault serves the mount all the same.
             Err(error) if !error.is_read_only() => Err(Error::Initialize(error)),
             _ => Ok(context),
