@@ -159,8 +159,9 @@ impl Transaction {
         self.enter().await?;
         if let Lock::None = self.lock {
             self.hold_turn().await?;
-            self.stale = !self.mount.ledger.stand(self.reads.samples());
         }
+        // Also if it had to have the turn already: a commit that ended without a check has left its reads.
+        self.stale |= !self.mount.ledger.stand(self.reads.samples());
         if self.stale { Err(Error::Conflict) } else { Ok(()) }
     }
 

@@ -219,6 +219,31 @@ async fn what_a_busy_commit_has_read_still_has_to_stand() {
 }
 
 #[tokio::test]
+async fn a_turn_after_a_busy_commit_checks_what_it_had_read() {
+    let bed = Bed::with(
+        &[("a", "1")],
+        Settings {
+            wait: Duration::from_millis(20),
+            ..settings()
+        },
+    );
+    let mut request = bed.begin().await;
+    assert_eq!(get(&mut request, "a").await.unwrap().as_deref(), Some("1"));
+    put(&mut request, "b", "1").await.unwrap();
+    let gate = bed.storage.hold(Call::Put, 1);
+    let writer = tokio::spawn({
+        let mount = bed.mount.clone();
+        async move { store(&mount, "b", "2").await }
+    });
+    gate.reached().await;
+    assert!(matches!(request.commit().await, Err(Error::Busy { .. })));
+    gate.open();
+    writer.await.unwrap().unwrap();
+    store(&bed.mount, "a", "2").await.unwrap();
+    assert_eq!(request.take_turn().await, Err(Error::Conflict));
+}
+
+#[tokio::test]
 async fn a_commit_that_storage_refuses_does_not_conflict_with_itself() {
     let bed = Bed::with(&[("a", "1")], settings());
     bed.storage.set_read_only(true);
