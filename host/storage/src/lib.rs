@@ -51,7 +51,7 @@
 //! | several, in storage with transactions of its own (OpenBao) | yes | all or none |
 //!
 //! A **redo record** costs two more writes a commit, of which the first carries all values once more (a large one costs a
-//! put and a delete more for each piece of 256 KiB, or each entry that is larger). Once it is stored the commit is done: it
+//! put and a delete more for each piece of 32 KiB, or each entry that is larger). Once it is stored the commit is done: it
 //! is flushed until it succeeds and is never reported as failed, and no transaction begins before a record left by a crash
 //! has been flushed. Without one, order your writes so that each prefix of them is a valid state.
 //!

@@ -15,8 +15,10 @@ use zeroize::Zeroizing;
 
 const VERSION: u8 = 2;
 const HEADER_BYTES: usize = 13;
-/// Small writes share a piece up to this size, which every storage takes.
-const PIECE_BYTES: usize = 256 << 10;
+/// Small writes share a piece up to this size; a larger write has a piece of its own. It is far below the limits that
+/// storages have by themselves, because an operator may lower them: a storage that does not take entries of this size
+/// rejects records of small writes too.
+const PIECE_BYTES: usize = 32 << 10;
 
 const DELETE: u8 = 0;
 const PUT: u8 = 1;
