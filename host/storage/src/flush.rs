@@ -147,7 +147,8 @@ async fn in_order(
     Ok(())
 }
 
-/// Makes one write, and notes its key if that took more than one try: the first one may land late, over a newer value.
+/// Makes one write, and notes its key if that took more than one try or was given up: a try may land late, over a newer
+/// value.
 pub(crate) async fn write(
     patience: &Patience,
     calls: &Calls,
@@ -160,7 +161,7 @@ pub(crate) async fn write(
         calls.write(write)
     });
     let written = written.await;
-    if tries > 1 {
+    if tries > 1 || matches!(written, Err(Failed::GaveUp(_))) {
         retried.push(write.key().to_owned());
     }
     written

@@ -59,7 +59,7 @@ pub struct Mount {
     pub(crate) kept: KeptReads,
     /// Told whenever marks are removed.
     pub(crate) written: Notify,
-    /// The flushes that have begun.
+    /// The flushes and recoveries that have begun.
     pub(crate) flushes: TaskTracker,
     pub(crate) draining: CancellationToken,
     recovered: AtomicBool,
@@ -125,14 +125,21 @@ impl Mount {
     /// before the first transaction; call it to have it done at a time of your choice. It costs one list.
     ///
     /// It goes on while storage makes progress. After an error the next call goes on where this one ended.
-    /// [`Error::ReadOnly`]: another server has to do it.
+    /// [`Error::ReadOnly`]: another server has to do it. [`Error::Draining`]: the mount is being taken down, and the next
+    /// mount over this storage does it.
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
         if self.recovered.load(Ordering::Acquire) {
             return Ok(());
         }
+        let begun = self.flushes.token();
+        if self.flushes.is_closed() {
+            return Err(Error::Draining);
+        }
         let mount = self.clone();
         // In a task of its own, as a flush: nobody may begin while a caller that went away has half done it.
         let recovery = self.spawn(async move {
+            // The mount's drain waits for it, so that it never writes beside the next mount over this storage.
+            let _begun = begun;
             let mut progress = mount.recovering.lock().await;
             if mount.recovered.load(Ordering::Acquire) {
                 return Ok(());
@@ -140,7 +147,8 @@ impl Mount {
             let settings = mount.settings.lock().0.clone();
             let mut found = Recovered::default();
             let calls = Calls::new(mount.storage.clone());
-            let recovery = recovery::recover(&calls, &settings, &mut progress, &mut found).await;
+            let recovery =
+                recovery::recover(&calls, &settings, &mount.draining, &mut progress, &mut found).await;
             if let Some(fence) = mount.ledger.fence(mount.ledger.keys(&found.retried)) {
                 mount.spawn(async move {
                     sleep(settings.late).await;
@@ -200,10 +208,11 @@ impl Mount {
         *current = (Arc::new(settings), generation);
     }
 
-    /// Starts no new flush and returns when those that have begun have ended. Commits fail with [`Error::Draining`] from
-    /// then on; reading goes on.
+    /// Starts no new flush or recovery and returns when those that have begun have ended. Commits fail with
+    /// [`Error::Draining`] from then on; reading goes on, unless the mount has not been [recovered](Self::recover).
     ///
-    /// A flush ends when storage has not taken a write of it for [`Settings::flush`].
+    /// A flush ends when storage has not taken a write of it for [`Settings::flush`], and a recovery after the write that
+    /// it is making.
     pub async fn drain(&self) {
         self.draining.cancel();
         self.flushes.close();

@@ -5,6 +5,8 @@
 //!
 //! Another process may still be alive that is just storing a record; Vault kills a plugin a moment after it has started
 //! the next. So parts of a record without a header are removed only when they are old.
+//!
+//! On read-only storage only a record that has to be flushed is an error; tidying up is left to a server that can write.
 
 use crate::calls::Calls;
 use crate::flush::write;
@@ -16,6 +18,7 @@ use crate::writes::Write;
 use crate::{Error, Result, Settings, proof};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A record whose header has not come for that long never gets one, and a void header will not land any more.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -33,14 +36,16 @@ pub(crate) struct Progress {
 #[derive(Default)]
 pub(crate) struct Recovered {
     pub(crate) set_aside: Vec<SetAside>,
-    /// Keys whose write took more than one try.
+    /// Keys with a write that may land late: it took more than one try, or was given up.
     pub(crate) retried: Vec<String>,
 }
 
-/// Flushes the records that a crash left. `progress` is what the last try has left of its own, if there was one.
+/// Flushes the records that a crash left, until the mount is `draining`. `progress` is what the last try has left of its
+/// own, if there was one.
 pub(crate) async fn recover(
     calls: &Calls,
     settings: &Settings,
+    draining: &CancellationToken,
     progress: &mut Progress,
     recovered: &mut Recovered,
 ) -> Result<()> {
@@ -48,6 +53,7 @@ pub(crate) async fn recover(
     let mut recovery = Recovery {
         calls,
         patience: &patience,
+        draining,
         progress,
         recovered,
     };
@@ -57,7 +63,10 @@ pub(crate) async fn recover(
         let mut records: BTreeMap<String, Parts> = BTreeMap::new();
         for name in names {
             match name.split_once('.') {
-                None if name == proof::PROOFS => proof::clear(folder, &patience, calls).await?,
+                None if name == proof::PROOFS => {
+                    let cleared = proof::clear(folder, &patience, calls).await;
+                    tidied(cleared.map_err(Error::from))?;
+                }
                 None if name.ends_with('/') => {
                     if format!("{folder}{name}") == LOCAL_RECORDS {
                         folders.push(LOCAL_RECORDS);
@@ -93,33 +102,38 @@ struct Parts {
 struct Recovery<'a> {
     calls: &'a Calls,
     patience: &'a Patience,
+    draining: &'a CancellationToken,
     progress: &'a mut Progress,
     recovered: &'a mut Recovered,
 }
 
 impl Recovery<'_> {
     async fn settle(&mut self, id: &Id, parts: &Parts) -> Result<()> {
-        let is_old = id.age().is_none_or(|age| age > ABANDONED);
+        if self.draining.is_cancelled() {
+            return Err(Error::Draining);
+        }
         if parts.aside {
             let aside = SetAside::read(id, self.patience, self.calls).await?;
             self.recovered.set_aside.push(aside);
             return Ok(());
         }
-        if parts.void {
-            if parts.header {
-                self.remove(&id.header()).await?;
-            }
-            self.remove_pieces(id, parts).await?;
-            if is_old {
-                self.remove(&id.void()).await?;
-            }
-            return Ok(());
-        }
-        if parts.header {
+        if parts.header && !parts.void {
             return self.redo(id, parts).await;
         }
-        if is_old {
+        tidied(self.tidy(id, parts).await)
+    }
+
+    /// Removes a record that is not to be flushed. What voids a header goes last, and only after the header.
+    async fn tidy(&self, id: &Id, parts: &Parts) -> Result<()> {
+        let is_old = id.age().is_none_or(|age| age > ABANDONED);
+        if parts.header {
+            self.remove(&id.header()).await?;
+        }
+        if parts.void || is_old {
             self.remove_pieces(id, parts).await?;
+        }
+        if parts.void && is_old {
+            self.remove(&id.void()).await?;
         }
         Ok(())
     }
@@ -138,6 +152,9 @@ impl Recovery<'_> {
             };
         }
         for made in writes.iter().skip(progress.done) {
+            if self.draining.is_cancelled() {
+                return Err(Error::Draining);
+            }
             match write(self.patience, self.calls, made, &mut self.recovered.retried).await {
                 Ok(()) => {}
                 Err(Failed::Refused(cause) | Failed::GaveUp(cause)) if cause.rejection().is_some() => {
@@ -170,6 +187,8 @@ impl Recovery<'_> {
         for number in 0..header.pieces {
             match get(id.piece(number)).await? {
                 Some(piece) => pieces.push(piece.value),
+                // Another process that has just finished the record removes the header first.
+                None if get(id.header()).await?.is_none() => return Ok(Ok(Vec::new())),
                 None => return Ok(Err(Unreadable("a part of it is missing"))),
             }
         }
@@ -192,5 +211,13 @@ impl Recovery<'_> {
 
     async fn remove(&self, key: &str) -> Result<(), Error> {
         Ok(self.patience.insist(|| self.calls.delete(key)).await?)
+    }
+}
+
+/// Leaves what was to be tidied up to a server that can write, if this one cannot.
+fn tidied(result: Result<()>) -> Result<()> {
+    match result {
+        Err(Error::ReadOnly) => Ok(()),
+        result => result,
     }
 }

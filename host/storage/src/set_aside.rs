@@ -12,8 +12,13 @@ use crate::{Entry, Result};
 use std::fmt::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How many of the rejected keys the entry names.
-const MOST_KEYS: usize = 100;
+/// The entry is at most that long, so that storage takes it wherever it has taken the record. It names as many of the
+/// rejected keys as have room.
+const MOST_BYTES: usize = 8 << 10;
+/// What is longer is cut.
+const MOST_CHARS_OF_A_LINE: usize = 1024;
+/// Room for the line that counts the keys that are not named.
+const LAST_LINE_BYTES: usize = 64;
 
 /// A redo record that was set aside because it could not be flushed.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,6 +52,8 @@ impl SetAside {
     }
 
     /// Stores the entry that sets the record aside. `rejected` are the keys that are not stored.
+    ///
+    /// If storage rejects even that, the record is set aside for this process only: the mount must serve.
     pub(crate) async fn store(
         &self,
         rejected: &[String],
@@ -54,25 +61,41 @@ impl SetAside {
         calls: &Calls,
     ) -> Result<(), Failed> {
         let text = self.text(rejected);
-        patience
+        let stored = patience
             .insist(|| calls.put(Entry::new(self.key.clone(), text.clone())))
-            .await
+            .await;
+        match stored {
+            Err(Failed::Refused(cause) | Failed::GaveUp(cause)) if cause.rejection().is_some() => {
+                tracing::error!(
+                    record = self.record,
+                    "storage rejected the entry that sets a redo record aside: the next start of this mount will try to \
+                     flush the record again, over newer values; remove the record before"
+                );
+                Ok(())
+            }
+            stored => stored,
+        }
     }
 
     fn text(&self, rejected: &[String]) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let line = |text: &str| text.replace(char::is_control, " ");
         let mut text = format!(
-            "set aside: {} seconds after 1970-01-01T00:00:00Z\nreason: {}\n",
-            now.as_secs(),
-            line(&self.reason)
+            "set aside: {} seconds after 1970-01-01T00:00:00Z\n",
+            now.as_secs()
         );
-        for key in rejected.iter().take(MOST_KEYS) {
-            // Writing to a text cannot fail.
-            let _ = writeln!(text, "not stored: {}", line(key));
+        text += &line("reason: ", &self.reason);
+        let mut unnamed = rejected.len();
+        for key in rejected {
+            let line = line("not stored: ", key);
+            if text.len() + line.len() > MOST_BYTES - LAST_LINE_BYTES {
+                break;
+            }
+            text += &line;
+            unnamed -= 1;
         }
-        if rejected.len() > MOST_KEYS {
-            let _ = writeln!(text, "not stored: {} more", rejected.len() - MOST_KEYS);
+        if unnamed > 0 {
+            // Writing to a text cannot fail.
+            let _ = writeln!(text, "not stored: {unnamed} more");
         }
         text
     }
@@ -87,9 +110,54 @@ impl SetAside {
     }
 }
 
+fn line(label: &str, text: &str) -> String {
+    let chars = label.chars().chain(text.chars()).take(MOST_CHARS_OF_A_LINE);
+    let visible = chars.map(|char| if char.is_control() { ' ' } else { char });
+    visible.chain(['\n']).collect()
+}
+
 /// Not the reason: it may name a key.
 impl fmt::Debug for SetAside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SetAside({})", self.record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(reason: &str, rejected: &[String]) -> String {
+        let aside = SetAside {
+            record: String::new(),
+            reason: reason.to_owned(),
+            key: String::new(),
+        };
+        aside.text(rejected)
+    }
+
+    #[test]
+    fn the_entry_is_small_however_long_and_many_the_keys_are() {
+        for (key, count) in [("ü".repeat(32 << 10), 100), ("k".into(), 5_000), ("k".into(), 3)] {
+            let text = text(&"🔒".repeat(32 << 10), &vec![key; count]);
+            assert!(text.len() <= MOST_BYTES, "{}", text.len());
+            assert!(
+                text.lines()
+                    .all(|line| line.chars().count() <= MOST_CHARS_OF_A_LINE)
+            );
+            let last = text.lines().last().unwrap();
+            let more = last
+                .strip_prefix("not stored: ")
+                .and_then(|last| last.strip_suffix(" more"));
+            let named = text
+                .lines()
+                .filter(|line| line.starts_with("not stored: "))
+                .count();
+            let (named, more) = match more {
+                Some(more) => (named - 1, more.parse().unwrap()),
+                None => (named, 0),
+            };
+            assert!(named > 0 && named + more == count, "{named} {more}");
+        }
     }
 }

@@ -216,6 +216,71 @@ async fn a_slow_recovery_comes_to_its_end_and_one_that_failed_goes_on_where_it_e
     assert_eq!(bed.stored().len(), PUTS);
 }
 
+#[tokio::test]
+async fn a_drain_ends_a_recovery_before_the_next_mount_begins() {
+    let bed = Bed::new(Settings {
+        flush: Duration::from_millis(3),
+        ..patient(true)
+    });
+    bed.storage.nth(Call::Put, 2, Fault::Kill);
+    put_all(&bed.mount, keys(3)).await.unwrap();
+    bed.mount.drain().await;
+    bed.storage.heal();
+    let unhurried = Settings {
+        flush: Duration::from_secs(60),
+        ..settings()
+    };
+    let mount = Mount::new(Arc::new(bed.storage.clone()), unhurried);
+    let gate = bed.storage.hold(Call::Put, 1);
+    let recovery = tokio::spawn({
+        let mount = mount.clone();
+        async move { mount.recover().await }
+    });
+    gate.reached().await;
+    let drain = tokio::spawn({
+        let mount = mount.clone();
+        async move { mount.drain().await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!drain.is_finished());
+    gate.open();
+    drain.await.unwrap();
+    assert_eq!(stored_by_guests(&bed.memory).len(), 1);
+    assert_eq!(recovery.await.unwrap(), Err(Error::Draining));
+    assert_eq!(mount.recover().await, Err(Error::Draining));
+    let next = Mount::new(Arc::new(bed.storage.clone()), settings());
+    next.recover().await.unwrap();
+    assert_eq!(bed.stored().len(), 3);
+}
+
+#[tokio::test]
+async fn a_write_that_a_recovery_gave_up_and_lands_late_is_seen() {
+    let brief = || Settings {
+        // Over before the pause after the first try.
+        flush: Duration::from_millis(3),
+        late: Duration::from_secs(600),
+        ..cacheable("")
+    };
+    let bed = Bed::new(Settings {
+        redo_record: true,
+        ..brief()
+    });
+    bed.storage.nth(Call::Put, 2, Fault::Kill);
+    put_all(&bed.mount, keys(2)).await.unwrap();
+    bed.mount.drain().await;
+    bed.storage.heal();
+    let mount = Mount::new(Arc::new(bed.storage.clone()), brief());
+    let gate = Gate::new();
+    bed.storage.nth(Call::Put, 1, Fault::ApplyLate(gate.clone()));
+    assert!(mount.recover().await.is_err());
+    mount.recover().await.unwrap();
+    store(&mount, "k/0000", "newer").await.unwrap();
+    assert_eq!(read(&mount, "k/0000").await.unwrap().as_deref(), Some("newer"));
+    gate.open();
+    until_stored(&bed.memory, "k/0000", Some("new")).await;
+    assert_eq!(read(&mount, "k/0000").await.unwrap().as_deref(), Some("new"));
+}
+
 /// Notes which thread makes the puts.
 #[derive(Default)]
 struct Whereabouts {

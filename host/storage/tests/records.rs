@@ -196,6 +196,34 @@ async fn parts_without_a_header_are_removed_only_when_they_are_old() {
 }
 
 #[tokio::test]
+async fn tidying_up_read_only_storage_is_left_to_others() {
+    let bed = Bed::with(
+        &[
+            (".airlock/redo/1", "void"),
+            (".airlock/redo/1.void", ""),
+            (".airlock/redo/2.0", "of a commit that was never made"),
+            (".airlock/redo/proof/team/x", ""),
+            ("a", "1"),
+        ],
+        recorded(),
+    );
+    bed.storage.set_read_only(true);
+    let before = hidden(&bed.memory);
+    assert_eq!(read(&bed.mount, "a").await.unwrap().as_deref(), Some("1"));
+    assert_eq!(hidden(&bed.memory), before);
+    restart(&bed).recover().await.unwrap();
+    assert!(hidden(&bed.memory).is_empty());
+}
+
+#[tokio::test]
+async fn a_mount_serves_though_storage_rejects_what_sets_aside() {
+    let bed = Bed::with(&[(".airlock/redo/1", "?"), ("a", "1")], settings());
+    bed.storage.nth(Call::Put, 1, Fault::Reject(Rejection::Key));
+    assert_eq!(read(&bed.mount, "a").await.unwrap().as_deref(), Some("1"));
+    assert_eq!(bed.mount.set_aside().len(), 1);
+}
+
+#[tokio::test]
 async fn a_damaged_record_is_set_aside_and_the_mount_serves() {
     let bed = Bed::with(&[(".airlock/redo/1", "?"), ("a", "1")], settings());
     for mount in [bed.mount.clone(), restart(&bed)] {
@@ -216,8 +244,8 @@ async fn a_damaged_record_is_set_aside_and_the_mount_serves() {
     assert!(mount.set_aside().is_empty());
 }
 
-#[tokio::test]
-async fn a_record_with_a_part_missing_is_set_aside() {
+/// A record in two pieces and a header, of a commit that is not flushed.
+async fn interrupted_in_pieces() -> Bed {
     let bed = Bed::new(Settings {
         flush: Duration::from_millis(3),
         ..recorded()
@@ -232,6 +260,30 @@ async fn a_record_with_a_part_missing_is_set_aside() {
     }
     transaction.commit().await.unwrap();
     bed.mount.drain().await;
+    bed
+}
+
+#[tokio::test]
+async fn a_record_that_another_process_just_finished_is_none() {
+    let bed = interrupted_in_pieces().await;
+    let mount = restart(&bed);
+    let gate = bed.storage.hold(Call::Get, 2);
+    let recovery = tokio::spawn({
+        let mount = mount.clone();
+        async move { mount.recover().await }
+    });
+    gate.reached().await;
+    for key in hidden(&bed.memory) {
+        bed.memory.delete(&key).await.unwrap();
+    }
+    gate.open();
+    recovery.await.unwrap().unwrap();
+    assert!(mount.set_aside().is_empty() && bed.stored().is_empty());
+}
+
+#[tokio::test]
+async fn a_record_with_a_part_missing_is_set_aside() {
+    let bed = interrupted_in_pieces().await;
     let piece = hidden(&bed.memory).into_iter().find(|key| key.ends_with(".1"));
     bed.memory.delete(&piece.unwrap()).await.unwrap();
     let mount = restart(&bed);
