@@ -74,6 +74,11 @@ impl Start {
         self.told()
     }
 
+    /// Whether it failed for a reason that may pass.
+    pub fn may_pass(&self) -> bool {
+        matches!(*self.state.lock(), State::Failed { .. })
+    }
+
     /// What there is to say without trying again; none if it is time to try.
     fn known(&self, now: Instant) -> Option<Result<(), String>> {
         match &*self.state.lock() {
@@ -158,6 +163,7 @@ mod tests {
     async fn a_transient_failure_is_tried_again_before_a_later_request() {
         let start = Start::default();
         assert!(ready_after(&start, LATER, async || transient()).await.is_err());
+        assert!(start.may_pass());
         let told = start
             .ready(async || panic!("it is not time yet"))
             .await
@@ -190,6 +196,7 @@ mod tests {
     async fn a_refusal_of_the_guest_is_final_until_a_reload() {
         let start = Start::default();
         assert!(start.run(async || refused()).await.is_err());
+        assert!(!start.may_pass());
         let told = ready_after(&start, LATER, async || panic!("it was refused")).await;
         assert!(told.as_ref().unwrap_err().contains("reload"), "{told:?}");
         start.run(async || Ok(())).await.unwrap();

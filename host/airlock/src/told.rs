@@ -37,13 +37,18 @@ pub async fn read(storage: &dyn Storage) -> Result<Option<Record>, Error> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let entry = in_time(storage.get(KEY)).await;
-        match entry {
-            Ok(entry) => return entry.map(|entry| parse(&entry.value)).transpose(),
+        match read_once(storage).await {
+            Ok(record) => return record,
             Err(error) if tries >= TRIES => return Err(error),
             Err(_) => sleep(BETWEEN_TRIES).await,
         }
     }
+}
+
+/// The outer error is storage's, the inner one the record's own.
+async fn read_once(storage: &dyn Storage) -> Result<Result<Option<Record>, Error>, Error> {
+    let entry = in_time(storage.get(KEY)).await?;
+    Ok(entry.map(|entry| parse(&entry.value)).transpose())
 }
 
 /// What one mount answers to `SpecialPaths`, and what Vault enforces of it.
@@ -162,10 +167,11 @@ impl Told {
     /// So a process that was not asked must be able to write before it goes by the record.
     ///
     /// # Errors
-    /// Storage's; [`Error::ReadOnly`] on a standby that was not asked, so that the server forwards the request. Nothing may
+    /// Storage's, also if the record could not be read until now; [`Error::ReadOnly`] on a standby that was not asked, so that the server forwards the request. Nothing may
     /// run on the mount then; the next call tries again.
     pub async fn record(&self) -> Result<(), Error> {
         let _alone = self.writing.lock().await;
+        self.learn().await?;
         let Some(enforced) = self.enforced() else {
             return Ok(());
         };
@@ -192,6 +198,31 @@ impl Told {
                 Err(error)
             }
         }
+    }
+
+    /// Reads the record if storage failed when `Setup` did. Vault may have taken the answer since, so the record then names
+    /// that too, and what Vault enforces is known only if both are the same.
+    async fn learn(&self) -> Result<(), Error> {
+        {
+            let state = self.state.lock();
+            if state.taken || state.before.is_some() || state.stored.is_some() {
+                return Ok(());
+            }
+        }
+        let Ok(record) = read_once(&*self.storage).await? else {
+            // Not a record of this version: only a reload helps.
+            return Ok(());
+        };
+        let mut both = record.unwrap_or_else(|| vec![control_only()]);
+        both.retain(|paths| *paths != self.answer);
+        both.push(self.answer.clone());
+        if both.len() > 1 {
+            write(&*self.storage, &both).await?;
+        }
+        let mut state = self.state.lock();
+        state.before = <[_; 1]>::try_from(both.clone()).ok().map(|[paths]| paths);
+        state.stored = Some(both);
+        Ok(())
     }
 }
 
@@ -358,6 +389,43 @@ mod tests {
         assert_eq!(told.enforced(), Some(guarding("one")));
         told.record().await.unwrap();
         assert_eq!(read(&storage).await, Ok(Some(vec![guarding("one")])));
+    }
+
+    /// Mounted as `told`, and set up again for `answer` when the record cannot be read. Vault has asked and initialized.
+    async fn set_up_blind(storage: &FaultyStorage, told: &str, answer: &str) -> Told {
+        mount(storage, told).await;
+        storage.every(Call::Get, Fault::Fail);
+        let told = set_up(storage, answer).await;
+        told.answer();
+        told.initializing();
+        assert!(told.record().await.is_err());
+        assert_eq!(told.enforced(), None);
+        storage.heal();
+        told
+    }
+
+    #[tokio::test]
+    async fn a_record_that_could_not_be_read_is_read_later() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        let told = set_up_blind(&storage, "one", "one").await;
+        told.record().await.unwrap();
+        assert_eq!(told.enforced(), Some(guarding("one")));
+        assert_eq!(read(&storage).await, Ok(Some(vec![guarding("one")])));
+    }
+
+    #[tokio::test]
+    async fn a_record_read_late_names_both_if_they_differ() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        let told = set_up_blind(&storage, "one", "other").await;
+        told.record().await.unwrap();
+        assert_eq!(told.enforced(), None);
+        let both = vec![guarding("one"), guarding("other")];
+        assert_eq!(read(&storage).await, Ok(Some(both)));
+        // A reload.
+        told.answer();
+        told.record().await.unwrap();
+        assert_eq!(told.enforced(), Some(guarding("other")));
+        assert_eq!(read(&storage).await, Ok(Some(vec![guarding("other")])));
     }
 
     #[tokio::test]
