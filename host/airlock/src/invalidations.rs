@@ -6,12 +6,10 @@
 
 use std::sync::Arc;
 
-use airlock_sandbox::{Guest, MountContext, Outcome};
+use airlock_sandbox::{Guest, MountContext, Outcome, is_control};
 use airlock_storage::Settings;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-
-use crate::special_paths::is_control;
 
 /// Keys that may wait for the guest.
 const QUEUE: usize = 1024;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_dev_server::Cost;
-use airlock_sandbox::{Guest, MountContext, Outcome, Services, Turn};
+use airlock_sandbox::{Guest, MountContext, Outcome, Services, Turn, is_control};
 use airlock_storage::{Prefixes, Storage};
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
@@ -13,7 +13,7 @@ use crate::caching;
 use crate::engine::Engine;
 use crate::existence::Checks;
 use crate::invalidations::Invalidations;
-use crate::special_paths::{self, is_control};
+use crate::special_paths;
 use crate::start::Start;
 
 /// A call that takes longer is worth a line in the log.
@@ -85,6 +85,11 @@ impl GuestMount {
     pub async fn ready(&self) -> Result<(), Error> {
         let ready = self.start.ready(async || self.run_initialize().await).await;
         ready.map_err(unavailable)
+    }
+
+    /// Whether initializing it failed for a reason that may pass.
+    pub fn may_yet_start(&self) -> bool {
+        self.start.may_pass()
     }
 
     async fn run_initialize(&self) -> airlock_sandbox::Result<()> {

@@ -10,15 +10,12 @@
 
 use std::collections::BTreeSet;
 
-use airlock_sandbox::Paths;
+use airlock_sandbox::{CONTROL, Paths, is_control};
 use airlock_storage::Prefixes;
 use thiserror::Error;
 use vault_plugin::SpecialPaths;
 
 use crate::bridge;
-
-/// The host's own paths are this one and those below it. They always need `sudo`.
-pub const CONTROL: &str = ".airlock";
 
 /// Bytes of all special paths together: Vault keeps them in memory, and the mount's record must fit into one entry.
 const MOST_BYTES: usize = 64 << 10;
@@ -45,12 +42,6 @@ pub enum Refused {
         prefix_of(path).escape_debug()
     )]
     NotGranted { path: String },
-}
-
-/// Whether a request's path is the host's own.
-pub fn is_control(path: &str) -> bool {
-    path.strip_prefix(CONTROL)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// What Vault is told where there is no guest to ask: the host's own paths.

@@ -7,9 +7,10 @@
 //! A guest serves only while Vault enforces the special paths that it has; see [`Told`].
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Instant;
 
-use airlock_sandbox::Services;
+use airlock_sandbox::{Services, is_control};
 use parking_lot::{Mutex, RwLock};
 use vault_plugin::{Backend, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
 
@@ -18,7 +19,7 @@ use crate::engine::Engine;
 use crate::existence::Checks;
 use crate::mount::{GuestMount, Parts, unavailable};
 use crate::source::{PATIENCE, Source};
-use crate::special_paths::{control_only, is_control};
+use crate::special_paths::control_only;
 use crate::told::{self, Told};
 
 /// One mount, for as long as Vault has it set up.
@@ -32,6 +33,10 @@ pub struct VaultMount {
     /// The checks that no guest was there for.
     checks: Checks,
     looking: tokio::sync::Mutex<()>,
+    /// Whether the mount had no record when it was set up.
+    is_new: bool,
+    /// Whether Vault has taken the mount down.
+    ended: AtomicBool,
 }
 
 /// The guest that was tried last on this mount.
@@ -88,10 +93,13 @@ impl VaultMount {
                 last.cloned().unwrap_or_else(control_only)
             }
         };
-        if let Err(error) = &record {
-            tracing::error!(%error, "the record of the mount's special paths cannot be read");
+        // Without the error: what the server says of its storage may name a key.
+        if record.is_err() {
+            tracing::error!("the record of the mount's special paths cannot be read");
         }
         Ok(Self {
+            is_new: matches!(record, Ok(None)),
+            ended: AtomicBool::new(false),
             told: Told::new(parts.storage.clone(), record, answer).await,
             source,
             parts,
@@ -164,6 +172,10 @@ impl VaultMount {
         if let Ok(mount) = last.mount {
             mount.cleanup().await;
         }
+        // `cleanup` may have come before this candidate was there to be cleaned up.
+        if self.ended.load(SeqCst) {
+            self.cleanup().await;
+        }
     }
 }
 
@@ -182,15 +194,23 @@ impl Backend for VaultMount {
     async fn initialize(&self) -> Result<(), Error> {
         self.told.initializing();
         // Before a request, as it may not come before the next unseal. A failure is told to the request, which tries again.
-        if self.told.is_taken()
-            && let Err(error) = self.told.record().await
-        {
-            tracing::warn!(%error, "the mount's special paths are not recorded yet");
+        if (self.told.is_taken() || self.told.enforced().is_none()) && self.told.record().await.is_err() {
+            tracing::warn!("the mount's special paths are not recorded yet");
         }
         let mount = self.candidate.lock().mount.clone();
-        match mount {
-            Ok(mount) => mount.initialize().await,
-            Err(reason) => Err(cannot_serve(&reason)),
+        let mount = mount.map_err(|reason| cannot_serve(&reason))?;
+        match mount.initialize().await {
+            Ok(()) => Ok(()),
+            // Vault would keep the old special paths at a reload, and then the guest could not serve before another one.
+            Err(_) if !self.is_new && mount.may_yet_start() => {
+                tracing::warn!("the guest is not initialized yet; this is tried again before a request");
+                Ok(())
+            }
+            // Never with the guest's status: after a crash Vault answers a request with this error, and 404 would read as
+            // a secret that was deleted.
+            Err(error) => Err(cannot_serve(&format!(
+                "its guest could not be initialized: {error}"
+            ))),
         }
     }
 
@@ -225,6 +245,7 @@ impl Backend for VaultMount {
     }
 
     async fn cleanup(&self) {
+        self.ended.store(true, SeqCst);
         let mount = self.candidate.lock().mount.clone();
         if let Ok(mount) = mount {
             mount.cleanup().await;

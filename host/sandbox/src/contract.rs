@@ -11,6 +11,16 @@ const PACKAGE: &str = "airlock:engine/";
 /// The version of the contract that this host serves.
 pub const CONTRACT_VERSION: &str = "0.1.0";
 
+/// The host's own paths of a mount are this one and those below it. A server sends no request for them to a guest, and lets
+/// only callers with `sudo` reach them.
+pub const CONTROL: &str = ".airlock";
+
+/// Whether a request's path is the host's own.
+pub fn is_control(path: &str) -> bool {
+    path.strip_prefix(CONTROL)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// What the contract grants. `types` has no functions.
 const GRANTED: [&str; 8] = [
     "types", "storage", "scratch", "system", "events", "log", "clock", "random",

@@ -53,7 +53,7 @@ pub mod types;
 
 pub use account::Usage;
 pub use compiler::{Compiler, compile_child};
-pub use contract::CONTRACT_VERSION;
+pub use contract::{CONTRACT_VERSION, CONTROL, is_control};
 pub use description::{Description, Needs, Paths};
 pub use engine::compile;
 pub use error::{Error, Result};
