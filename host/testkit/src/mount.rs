@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use airlock_sandbox::types::{self, Operation, Response, Timestamp};
-use airlock_sandbox::{MountContext, Services, System, Usage};
+use airlock_sandbox::{MountContext, Services, System, Usage, is_control};
 use airlock_storage::faulty::FaultyStorage;
 use airlock_storage::{Attempt, Entry, MemoryStorage, Settings, Storage};
 use serde_json::Value;
@@ -265,6 +265,11 @@ impl Mount {
         } = request;
         self.sign(&mut request);
         let mut usage = Usage::default();
+        if is_control(&request.path) {
+            // As the host, which answers these itself.
+            let unsupported = airlock_sandbox::Error::Guest(types::Error::UnsupportedPath);
+            return Answer::new(&asked(&request), Err(unsupported), usage);
+        }
         if undecided {
             let outcome = guest.check_existence(context, request.clone()).await;
             add(&mut usage, &outcome.usage);

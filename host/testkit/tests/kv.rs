@@ -71,6 +71,15 @@ fn a_create_of_what_exists_is_a_conflict() {
 }
 
 #[test]
+fn a_request_for_the_hosts_own_paths_does_not_reach_the_guest() {
+    let kv = kv();
+    let storage_calls = kv.read(".airlock/x").usage().storage.calls();
+    assert_eq!((kv.read(".airlock/x").status(), storage_calls), (404, 0));
+    assert_eq!(kv.write(".airlock", json!({ "value": "1" })).status(), 404);
+    kv.write(".airlocks", json!({ "value": "1" })).expect_success();
+}
+
+#[test]
 fn what_a_directory_keeps_is_there_for_the_next_mount() {
     let directory = tempfile::tempdir().unwrap();
     for (attempt, message) in ["key created", "key updated"].into_iter().enumerate() {
