@@ -4,6 +4,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use airlock_tests::{Output, airlock, files, run};
@@ -122,6 +123,12 @@ fn inspect_and_check_show_what_a_mounts_options_open() {
     assert!(!output.stdout.contains("-args=--option"), "{}", output.stdout);
 }
 
+/// Makes a cache directory as an operator does.
+fn make(cache: &Path) {
+    fs::create_dir_all(cache).unwrap();
+    fs::set_permissions(cache, Permissions::from_mode(0o700)).unwrap();
+}
+
 #[test]
 fn check_refuses_a_cache_directory_that_serve_would_not_use() {
     let (guest, pin) = (
@@ -134,6 +141,7 @@ fn check_refuses_a_cache_directory_that_serve_would_not_use() {
     let directory = tempfile::tempdir().unwrap();
     let open = directory.path().join("open");
     let cache = open.join("cache");
+    make(&cache);
     check(cache.to_str().unwrap()).expect_success("check");
     fs::set_permissions(&cache, Permissions::from_mode(0o777)).unwrap();
     assert_one_line(&check(cache.to_str().unwrap()), 1, &["cache", "mode 777", "700"]);
@@ -151,6 +159,7 @@ fn check_refuses_a_cache_directory_that_serve_would_not_use() {
 fn check_refuses_a_cache_directory_that_is_full() {
     let directory = tempfile::tempdir().unwrap();
     let cache = directory.path().join("cache");
+    make(&cache);
     let output = run(Command::new("sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "limited"])
         .arg(files::airlock())

@@ -193,7 +193,7 @@ fn adversary() -> Plugin {
 fn special_paths_that_the_router_refuses_are_named() {
     assert_refused_with(
         "router",
-        adversary().arg("--unauthenticated="),
+        adversary().arg("--unauthenticated=a/"),
         "unauthenticated=a/b+c",
         &["a/b+c", "whole segment"],
     );
@@ -207,7 +207,7 @@ fn special_paths_over_the_hosts_own_are_named() {
         ("control", "unauthenticated=+/login"),
         ("control-root", "root=.airlock/x"),
     ] {
-        let plugin = adversary().arg("--unauthenticated=");
+        let plugin = adversary().arg("--unauthenticated=+/");
         assert_refused_with(name, plugin, option, &[".airlock"]);
     }
 }

@@ -31,6 +31,13 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         .with_context(|| format!("guest {}", args.guest.display()))?;
     check_cacheable(&args.cache, &description.cacheable)?;
     if let Some(directory) = &args.cache_dir {
+        if rustix::process::geteuid().is_root() && !directory.exists() {
+            bail!(
+                "--cache-dir={}: it does not exist, and made by root it would be of no use to Vault's user: \
+                 make it as that user, with mode 700, or run this check as that user",
+                directory.display()
+            );
+        }
         // `serve` runs without such a directory and compiles the guest at every start.
         Sandbox::check_cache(directory, &engine.guest).context("--cache-dir")?;
     }

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use airlock_dev_server::Clock;
 use anyhow::Context as _;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::call::CallArgs;
@@ -206,7 +207,7 @@ pub struct ServeArgs {
 
     /// Let the guest serve the paths under this prefix without a token, if it asks for that (`airlock inspect`: without
     /// token); repeatable. A guest that asks for more is refused
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
     pub unauthenticated: Vec<String>,
 
     #[command(flatten)]
@@ -368,5 +369,12 @@ mod tests {
         assert!(parse(&["--guest=g.wasm", "--unpinned"]).is_ok());
         assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--guest-sha256=01"]).is_ok());
         assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--unpinned"]).is_err());
+    }
+
+    #[test]
+    fn an_empty_prefix_does_not_grant_every_path_without_token() {
+        let parse = |grant: &str| Cli::try_parse_from(["airlock", "serve", "--guest=g", "--unpinned", grant]);
+        assert!(parse("--unauthenticated=login/").is_ok());
+        assert!(parse("--unauthenticated=").is_err());
     }
 }
