@@ -73,22 +73,19 @@ impl Race {
         counted
     }
 
-    /// Checks that every writer wrote every key, and that some had to try again.
+    /// Checks that every writer wrote every key. Returns how many had to try again.
     #[track_caller]
-    fn check(&self, client: &str, keys: usize) {
+    fn check(&self, client: &str, keys: usize) -> usize {
         let tries = self.tries();
         let third = tries.get(&3).copied().unwrap_or_default();
         println!("{client}: writes by the number of their tries: {tries:?}; {third} took a third try");
         assert_eq!(tries.values().sum::<usize>(), WRITERS * keys, "{tries:?}");
-        assert!(
-            tries.get(&2).is_some_and(|count| *count > 0),
-            "no write met a conflict: {tries:?}"
-        );
         for key in 0..keys {
             let answer = self.kv.read(&key.to_string()).expect_success("read");
             let writer: usize = answer.data()["value"].as_str().unwrap().parse().unwrap();
             assert!(writer < WRITERS);
         }
+        WRITERS * keys - tries.get(&1).copied().unwrap_or_default()
     }
 }
 
@@ -114,7 +111,8 @@ fn the_go_client_creates_the_same_keys_without_an_error() {
         .args(["kv", &KEYS.to_string()])
         .args(race.tokens.iter().map(|(token, _)| token)))
     .expect_success("the writers");
-    race.check("Go API client", KEYS);
+    let again = race.check("Go API client", KEYS);
+    assert!(again > 0, "no write met a conflict");
 }
 
 /// The command line sets no retries by itself.
@@ -140,6 +138,7 @@ fn the_command_line_creates_the_same_keys_if_told_to_retry() {
             });
         }
     });
+    // Processes start too far apart for a conflict to be certain.
     race.check("command line", KEYS);
 }
 
