@@ -35,7 +35,9 @@ test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place o
 	AIRLOCK_VAULT="$$(tests/openbao/install.sh)" \
 	$(CARGO) test --release --locked --workspace --no-fail-fast $(addprefix --test ,$(ON_OPENBAO))
 
-reload: build vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV plugin in Go
+reload: vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV plugin in Go
+	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	guest/build.sh
 	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \
 	$(CARGO) test --release --locked --workspace --test reload -- --nocapture --test-threads=1
 
