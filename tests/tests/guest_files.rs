@@ -54,6 +54,17 @@ fn assert_serves(mount: &Mount, value: &str) {
         .expect_success("write");
 }
 
+/// The mount, for a token that may read all of it and has no `sudo`.
+fn reader(server: &Server, fragile: &Mount) -> Mount {
+    let client = server.client();
+    let policy = json!({"policy": "path \"fragile/*\" { capabilities = [\"read\"] }"});
+    client
+        .write("sys/policies/acl/reader", policy)
+        .expect_success("policy");
+    let token = client.write("auth/token/create", json!({"policies": ["reader"]}));
+    fragile.with_token(token.body["auth"]["client_token"].as_str().unwrap())
+}
+
 #[test]
 fn missing_at_unseal_is_503_and_heals_when_it_is_back() {
     let (server, guest) = server("guest-missing", &json!({}), &[]);
@@ -113,15 +124,7 @@ fn other_special_paths_than_vault_enforces_need_a_reload() {
     put(&files::guest("adversary"), &guest);
     vault(server.client(), ["plugin", "reload", "-plugin=fragile"]).expect_success("reload");
     fragile.read("served").expect_success("read after the reload");
-    let policy = json!({"policy": "path \"fragile/*\" { capabilities = [\"read\"] }"});
-    server
-        .client()
-        .write("sys/policies/acl/reader", policy)
-        .expect_success("policy");
-    let token = server
-        .client()
-        .write("auth/token/create", json!({"policies": ["reader"]}));
-    let reader = fragile.with_token(token.body["auth"]["client_token"].as_str().unwrap());
+    let reader = reader(&server, &fragile);
     assert_eq!(reader.read("served").status, 403, "it needs sudo");
     reader.read("work").expect_success("it does not");
 }
@@ -134,15 +137,7 @@ fn the_hosts_own_paths_need_sudo_and_never_reach_the_guest() {
         assert_eq!(fragile.read(path).status, 404, "{path}");
         assert_eq!(fragile.write(path, json!({"value": "x"})).status, 404, "{path}");
     }
-    let policy = json!({"policy": "path \"fragile/*\" { capabilities = [\"read\"] }"});
-    server
-        .client()
-        .write("sys/policies/acl/reader", policy)
-        .expect_success("policy");
-    let token = server
-        .client()
-        .write("auth/token/create", json!({"policies": ["reader"]}));
-    let reader = fragile.with_token(token.body["auth"]["client_token"].as_str().unwrap());
+    let reader = reader(&server, &fragile);
     reader.read("a").expect_success("read");
     assert_eq!(reader.read(".airlock/status").status, 403);
 }

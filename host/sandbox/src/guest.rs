@@ -186,7 +186,7 @@ impl Guest {
             transaction.set_budget(account.clone());
             let mut session = Session::new(transaction, mount.clone(), attempt);
             if call.continued_by().is_some() {
-                session.begin_check();
+                session.transaction.begin_check();
             }
             match self.attempt(session, account, call).await {
                 Err(Error::Storage(airlock_storage::Error::Conflict)) if !account.has_committed() => {
@@ -236,9 +236,9 @@ impl Guest {
         if session.transaction.continues_check() {
             return Ok(session);
         }
-        session.begin_check();
+        session.transaction.begin_check();
         let (answer, mut session) = self.call(session, account, &check).await?;
-        session.end_check();
+        session.transaction.end_check();
         let error = match answer {
             Ok(Some(exists)) if exists != existed => Error::ExistenceChanged { exists },
             // The path has no such check, so nothing rested on it.

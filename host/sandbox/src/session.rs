@@ -18,8 +18,6 @@ pub(crate) struct Session {
     pub mount: Arc<MountContext>,
     pub attempt: Attempt,
     events: Vec<(String, String)>,
-    /// An existence check is running, which has no effect.
-    checking: bool,
     /// The memory of what waits for the commit.
     held: Option<Reservation>,
 }
@@ -40,7 +38,6 @@ impl Session {
             mount,
             attempt,
             events: Vec::new(),
-            checking: false,
             held: None,
         }
     }
@@ -49,18 +46,6 @@ impl Session {
     pub async fn hold(&mut self, memory: &Arc<RequestMemory>, bytes: u64) -> Result<(), Exceeded> {
         let held = self.held.get_or_insert_with(|| Reservation::of(memory));
         held.add(bytes).await
-    }
-
-    /// Begins an existence check: what it writes and sends is given up at its end, and it cannot commit.
-    pub fn begin_check(&mut self) {
-        self.checking = true;
-        self.transaction.begin_check();
-    }
-
-    /// Ends an existence check. What it read counts for the rest of the attempt.
-    pub fn end_check(&mut self) {
-        self.checking = false;
-        self.transaction.end_check();
     }
 
     /// Keeps an event until the commit; an existence check's is dropped.
@@ -72,7 +57,7 @@ impl Session {
             return Err(format!("an event takes more than {} KiB", LONGEST_EVENT >> 10));
         }
         check_object(&metadata).map_err(|flaw| format!("the metadata of an event: {flaw}"))?;
-        if !self.checking {
+        if !self.transaction.is_check() {
             self.events.push((event_type, metadata));
         }
         Ok(())

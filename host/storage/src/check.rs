@@ -54,14 +54,19 @@ impl Transaction {
         }
     }
 
+    /// Whether an existence check is going on.
+    pub fn is_check(&self) -> bool {
+        self.around_check.is_some()
+    }
+
     /// Refuses, within an existence check, a call that has an effect outside the transaction.
     pub(crate) fn may_have_effects(&self) -> Result<()> {
-        match self.around_check {
-            None => Ok(()),
-            Some(_) => Err(Error::Denied(
+        if self.is_check() {
+            return Err(Error::Denied(
                 "an existence check stores nothing, so it cannot commit or wrap; do that in the request",
-            )),
+            ));
         }
+        Ok(())
     }
 
     /// Ends an existence check, and keeps what it read for the request with the same id: used once, for five seconds,
