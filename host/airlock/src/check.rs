@@ -116,13 +116,13 @@ fn check_cacheable(granted: &[String], cacheable: &[String]) -> Result<()> {
     let all = Prefixes::from_iter(cacheable);
     for prefix in granted {
         if Prefixes::from_iter([prefix]).and(&all) == Prefixes::none() {
+            if cacheable.is_empty() {
+                bail!("--cache={prefix}: the guest lets nothing at all be cached; remove the flag");
+            }
             let cacheable: Vec<_> = cacheable.iter().map(|prefix| format!("{prefix:?}")).collect();
             bail!(
                 "--cache={prefix}: the guest lets nothing below this prefix be cached, only {}; correct or remove the flag",
-                match cacheable.as_slice() {
-                    [] => "nothing at all".to_owned(),
-                    all => all.join(", "),
-                }
+                cacheable.join(", ")
             );
         }
     }

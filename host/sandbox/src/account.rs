@@ -258,6 +258,12 @@ impl Account {
         Ok(())
     }
 
+    /// One call of storage, scratch or system, which sends `bytes`.
+    pub fn call(&self, bytes: usize) -> Result<(), Exceeded> {
+        self.operation()?;
+        self.transfer(bytes)
+    }
+
     /// Bytes that move between guest and host.
     pub fn transfer(&self, bytes: usize) -> Result<(), Exceeded> {
         let bytes = bytes as u64;

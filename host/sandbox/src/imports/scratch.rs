@@ -10,8 +10,7 @@ impl State {
     async fn enter_scratch(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.enter(0).await?;
         self.account
-            .operation()
-            .and_then(|()| self.account.transfer(bytes))
+            .call(bytes)
             .map_err(|exceeded| Stop::from(exceeded).into())
     }
 }

@@ -18,10 +18,7 @@ impl State {
         bytes: usize,
     ) -> wasmtime::Result<Result<&mut Session, Exceeded>> {
         self.enter(bytes).await?;
-        let charged = self
-            .account
-            .operation()
-            .and_then(|()| self.account.transfer(bytes));
+        let charged = self.account.call(bytes);
         let session = self.session(import)?;
         Ok(charged.map(|()| session))
     }
@@ -33,11 +30,7 @@ impl State {
         bytes: usize,
     ) -> wasmtime::Result<Result<&mut Session, Exceeded>> {
         self.enter(0).await?;
-        let charged = self
-            .account
-            .operation()
-            .and_then(|()| self.account.transfer(bytes));
-        Ok(match charged {
+        Ok(match self.account.call(bytes) {
             Ok(()) => Ok(self.keep(import, bytes).await?),
             Err(exceeded) => Err(exceeded),
         })

@@ -16,8 +16,7 @@ impl State {
     /// too many bytes.
     async fn system(&mut self, import: &'static str, bytes: usize) -> wasmtime::Result<Arc<dyn System>> {
         self.enter(bytes).await?;
-        self.account.operation().map_err(Stop::from)?;
-        self.charge_bytes(bytes)?;
+        self.account.call(bytes).map_err(Stop::from)?;
         Ok(self.session(import)?.mount.services.system.clone())
     }
 
