@@ -24,6 +24,7 @@
 mod command;
 mod dev_server;
 pub mod files;
+pub mod hostile;
 mod http;
 mod load;
 mod log;

@@ -50,6 +50,14 @@ pub fn listening_sockets(pid: u32) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Bytes of memory that a process has in use now; 0 if it has ended.
+pub fn resident_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or(0) << 10
+}
+
 /// Whether a process has ended.
 pub fn has_ended(pid: u32) -> bool {
     !matches!(stat(pid), Some((state, _)) if state != 'Z')

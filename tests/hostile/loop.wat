@@ -1,0 +1,10 @@
+;; Loops without an end.
+;;
+;; request: read harm
+;; status: 500
+;; error: guest hostile
+;; error: --cpu-ms
+
+(func $hostile (result i32)
+  (loop $again (br $again))
+  unreachable)

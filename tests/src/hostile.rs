@@ -1,0 +1,163 @@
+//! The corpus of hostile guests: `tests/hostile/NAME.wat`, one a file.
+//!
+//! A file begins with comments that say what the guest does, what is asked of it, and what the caller is told:
+//!
+//! ```text
+//! ;; Loops without an end.
+//! ;;
+//! ;; request: read harm
+//! ;; status: 500
+//! ;; error: --cpu-ms
+//! ```
+//!
+//! What follows are fields of a core module, in WebAssembly's text format. Imports, exports, an allocator and good conduct
+//! are there already: see `tests/src/hostile/common.wat`. A guest adds `$hostile`, which is called for every path other than
+//! `ok`, or defines one of the exports itself; those that it does not define behave well. On the path `ok` it has to behave
+//! well too, because a neighbour on the same process asks for that while the guest does harm elsewhere.
+//!
+//! The lines that are read:
+//!
+//! | line | what it says |
+//! |---|---|
+//! | `request:` | The method and the path, below a mount of the guest: `read`, `write`, `list` or `delete`. `enable`: mounting it, with the option `hostile`, is the harm. `load`: so is loading it, and it must be refused. |
+//! | `status:` | The status that the caller gets. |
+//! | `error:` | Words of the error that the caller gets; repeatable. |
+//! | `serve:` | An argument of `airlock serve`, such as `--memory-mib=4`; repeatable. Limits are low without it. |
+//! | `guest:` | A guest of `target/guests` in place of the text. |
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::files;
+
+mod component;
+
+/// One hostile guest.
+#[derive(Clone, Debug)]
+pub struct Hostile {
+    /// Its file's name without `.wat`.
+    pub name: String,
+    /// What it does, in one line.
+    pub about: String,
+    /// What is asked of it.
+    pub harm: Harm,
+    /// The status that the caller gets.
+    pub status: u16,
+    /// Words of the error that the caller gets.
+    pub words: Vec<String>,
+    serve: Vec<String>,
+    /// A guest of `target/guests` in place of `text`.
+    guest: Option<String>,
+    text: String,
+}
+
+/// What makes a guest do harm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Harm {
+    /// A request: its HTTP method and its path below the mount.
+    Request {
+        /// Such as `GET`.
+        method: &'static str,
+        /// Below the mount.
+        path: String,
+    },
+    /// Mounting it with the option `hostile`.
+    Enable,
+    /// Loading it.
+    Load,
+}
+
+impl Hostile {
+    /// Low limits, so that a guest meets them soon.
+    const LIMITS: [&'static str; 5] = [
+        "--cpu-ms=100",
+        "--memory-mib=16",
+        "--transfer-mib=8",
+        "--storage-ops=200",
+        "--log-lines=50",
+    ];
+
+    /// The arguments of `airlock serve` for it, besides the guest itself.
+    pub fn arguments(&self) -> Vec<String> {
+        let name = |argument: &str| argument.split('=').next().unwrap().to_owned();
+        let own: Vec<String> = self.serve.iter().map(|argument| name(argument)).collect();
+        let limits = Self::LIMITS.iter().map(|limit| (*limit).to_owned());
+        let limits = limits.filter(|limit| !own.contains(&name(limit)));
+        limits.chain(self.serve.clone()).collect()
+    }
+
+    /// The component's file. It is written to `directory`, unless it is one of `target/guests`.
+    pub fn file(&self, directory: &Path) -> PathBuf {
+        if let Some(guest) = &self.guest {
+            return files::guest(guest);
+        }
+        let file = directory.join(format!("{}.wasm", self.name));
+        fs::write(&file, component::component(&self.text)).unwrap();
+        file
+    }
+
+    fn parse(name: &str, text: &str) -> Self {
+        let comments = text
+            .lines()
+            .map_while(|line| line.strip_prefix(";;"))
+            .map(str::trim);
+        let about: Vec<&str> = comments.clone().take_while(|line| !line.is_empty()).collect();
+        let values = |key: &str| -> Vec<String> {
+            let lines = comments.clone().filter_map(|line| line.strip_prefix(key));
+            lines.map(|value| value.trim().to_owned()).collect()
+        };
+        let one = |key: &str| match values(key).as_slice() {
+            [value] => value.clone(),
+            values => panic!("{name}: {} lines {key:?} where one is needed", values.len()),
+        };
+        Self {
+            name: name.to_owned(),
+            about: about.join(" "),
+            harm: Harm::parse(&one("request:")).unwrap_or_else(|wrong| panic!("{name}: request: {wrong}")),
+            status: one("status:").parse().unwrap(),
+            words: values("error:"),
+            serve: values("serve:"),
+            guest: values("guest:").pop(),
+            text: text.to_owned(),
+        }
+    }
+}
+
+impl Harm {
+    fn parse(line: &str) -> Result<Self, String> {
+        let (verb, path) = line.split_once(' ').unwrap_or((line, ""));
+        let method = match verb {
+            "read" => "GET",
+            "write" => "PUT",
+            "list" => "LIST",
+            "delete" => "DELETE",
+            "enable" => return Ok(Self::Enable),
+            "load" => return Ok(Self::Load),
+            _ => return Err(format!("{verb:?} is not a method, `enable` or `load`")),
+        };
+        Ok(Self::Request {
+            method,
+            path: path.to_owned(),
+        })
+    }
+}
+
+/// The folder of the corpus.
+pub fn folder() -> PathBuf {
+    files::root().join("tests/hostile")
+}
+
+/// All hostile guests, in the order of their names.
+pub fn corpus() -> Vec<Hostile> {
+    let mut corpus: Vec<Hostile> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| {
+            let file = entry.unwrap().path();
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            assert_eq!(file.extension().unwrap(), "wat", "{}", file.display());
+            Hostile::parse(name, &fs::read_to_string(&file).unwrap())
+        })
+        .collect();
+    corpus.sort_by(|a, b| a.name.cmp(&b.name));
+    corpus
+}

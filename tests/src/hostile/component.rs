@@ -1,0 +1,42 @@
+//! Hostile guests as components of the real contract: their own text, and what all of them have in common.
+
+use std::fs;
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+use crate::files;
+
+const COMMON: &str = include_str!("common.wat");
+const DEFAULTS: &str = include_str!("defaults.wat");
+
+/// The component of a guest whose own definitions these are.
+pub(super) fn component(own: &str) -> Vec<u8> {
+    let mut text = format!("(module\n{COMMON}\n{own}\n");
+    for definition in DEFAULTS
+        .split("\n\n")
+        .filter(|default| !is_replaced(default, own))
+    {
+        text.push_str(definition);
+        text.push('\n');
+    }
+    text.push_str(")\n");
+    let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
+
+    let contract = fs::read_to_string(files::root().join("wit/engine.wit")).unwrap();
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("engine.wit", &contract).unwrap();
+    let world = resolve.select_world(&[package], Some("engine")).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    let encoder = ComponentEncoder::default().module(&module).unwrap();
+    encoder.validate(false).encode().unwrap()
+}
+
+/// Whether a guest defines itself what a default would: a function or a memory of the same name.
+fn is_replaced(default: &str, own: &str) -> bool {
+    let definition = default.lines().find(|line| line.starts_with('('));
+    let Some(definition) = definition else { return true };
+    let head: Vec<&str> = definition.split([' ', ')']).take(2).collect();
+    let head = format!("{} ", head.join(" "));
+    own.contains(&head)
+}

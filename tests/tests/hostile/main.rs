@@ -1,0 +1,82 @@
+//! Every guest of the corpus, `tests/hostile/`, against a real Vault: its own requests fail, each with the answer that the
+//! guest's file says; its host lives; a neighbour on the same process is served meanwhile; and the memory comes back.
+//!
+//! `make hostile` prints a row for each guest. The neighbour is a second mount of the same guest, which behaves well there,
+//! and so shares its process and no more. Of the neighbour's requests every one must succeed. How much longer they take
+//! beside the harm is in the table and is not asserted, because it says as much of the machine as of the host.
+//!
+//! To add a guest, write its file: `airlock_tests::hostile` says how. `AIRLOCK_HOSTILE=NAME make hostile` runs it alone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod latency;
+mod row;
+mod table;
+
+use airlock_tests::hostile::corpus;
+use airlock_tests::{Plugin, Server, Storage};
+use serde_json::json;
+
+use row::Run;
+
+/// Requests of the neighbour, quiet and beside the harm, unless `AIRLOCK_HOSTILE_SAMPLES` says another number.
+const SAMPLES: usize = 100;
+
+#[test]
+fn hostile_guests_harm_nobody_but_themselves() {
+    let only = std::env::var("AIRLOCK_HOSTILE").unwrap_or_default();
+    let samples = match std::env::var("AIRLOCK_HOSTILE_SAMPLES") {
+        Ok(number) => number.parse().expect("AIRLOCK_HOSTILE_SAMPLES is a number"),
+        Err(_) => SAMPLES,
+    };
+    let server = Server::start("hostile", Storage::Memory);
+    Plugin::kv().register(&server);
+    let elsewhere = server.mount("elsewhere", "airlock-kv");
+    elsewhere
+        .write("greeting", json!({"value": "hello"}))
+        .expect_success("write");
+    let run = Run {
+        server,
+        elsewhere,
+        samples,
+    };
+
+    let corpus = corpus();
+    let wanted = corpus
+        .iter()
+        .filter(|guest| only.is_empty() || guest.name == only);
+    let rows: Vec<_> = wanted
+        .map(|guest| {
+            let row = run.row(guest);
+            println!("{row}");
+            row
+        })
+        .collect();
+    assert!(!rows.is_empty(), "the corpus has no {only:?}");
+    table::print(&rows, samples);
+    let failures: Vec<&str> = rows
+        .iter()
+        .flat_map(|row| &row.failures)
+        .map(String::as_str)
+        .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn hostile_guests_say_what_they_do_and_differ() {
+    let corpus = corpus();
+    for (at, guest) in corpus.iter().enumerate() {
+        assert!(
+            !guest.about.is_empty(),
+            "{} does not say what it does",
+            guest.name
+        );
+        assert!(
+            guest.status >= 400 || guest.words.is_empty(),
+            "{}: words of what error?",
+            guest.name
+        );
+        let same = corpus[..at].iter().find(|other| other.about == guest.about);
+        assert!(same.is_none(), "{} says that it is {same:?}", guest.name);
+    }
+}
