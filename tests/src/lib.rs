@@ -23,6 +23,7 @@
 
 mod command;
 mod dev_server;
+mod dice;
 pub mod files;
 pub mod hostile;
 mod http;
@@ -37,6 +38,7 @@ mod versioned_kv;
 
 pub use command::{Output, airlock, run, vault};
 pub use dev_server::{DevServer, TOKEN};
+pub use dice::Dice;
 pub use http::{Answer, Client, Mount, RawAnswer};
 pub use load::{End, Load};
 pub use log::{Line, Log};

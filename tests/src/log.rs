@@ -65,6 +65,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: Vec<Line>,
+    /// How many lines were taken away before these.
+    taken: usize,
     ended: bool,
 }
 
@@ -87,9 +89,18 @@ impl Log {
         log
     }
 
-    /// How many lines there are: hand it to [`Log::wait_after`] to see only newer ones.
+    /// How many lines there were: hand it to [`Log::wait_after`] to see only newer ones.
     pub fn mark(&self) -> usize {
-        self.shared.state.lock().unwrap().lines.len()
+        let state = self.shared.state.lock().unwrap();
+        state.taken + state.lines.len()
+    }
+
+    /// All lines so far, which are forgotten: for a run so long that they would fill the memory. Nobody may wait for one of
+    /// them meanwhile.
+    pub fn take(&self) -> Vec<Line> {
+        let mut state = self.shared.state.lock().unwrap();
+        state.taken += state.lines.len();
+        std::mem::take(&mut state.lines)
     }
 
     /// All lines so far.
@@ -108,13 +119,11 @@ impl Log {
         let mut state = self.shared.state.lock().unwrap();
         let mut seen = mark;
         loop {
-            if let Some(line) = state.lines[seen.min(state.lines.len())..]
-                .iter()
-                .find(|line| wanted(line))
-            {
+            let from = seen.saturating_sub(state.taken).min(state.lines.len());
+            if let Some(line) = state.lines[from..].iter().find(|line| wanted(line)) {
                 return line.clone();
             }
-            seen = seen.max(state.lines.len());
+            seen = seen.max(state.taken + state.lines.len());
             let left = deadline.saturating_duration_since(Instant::now());
             if state.ended || left.is_zero() {
                 let tail = tail(&state.lines);

@@ -23,6 +23,40 @@ pub fn plugins(server: u32, binary: &str) -> Vec<u32> {
     plugins
 }
 
+/// What a process uses at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Resident memory, in KiB.
+    pub memory: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Open files, sockets among them.
+    pub files: u64,
+}
+
+/// What a process uses now; none if it has ended.
+pub fn usage(pid: u32) -> Option<Usage> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let number = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Some(Usage {
+        memory: number("VmRSS:")?,
+        threads: number("Threads:")?,
+        files: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64,
+    })
+}
+
+/// The arguments with which a process was started.
+pub fn arguments(pid: u32) -> Vec<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let arguments = line.split(|byte| *byte == 0);
+    arguments
+        .map(|argument| String::from_utf8_lossy(argument).into_owned())
+        .collect()
+}
+
 /// The unix sockets on which a process listens.
 pub fn listening_sockets(pid: u32) -> Vec<PathBuf> {
     let inodes: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))

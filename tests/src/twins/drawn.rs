@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Step;
+use crate::Dice;
 
 /// What `AIRLOCK_SEED` says, 1 if it says nothing. Printed, so that a failed test shows it.
 #[expect(clippy::print_stdout, reason = "shown for a failed test only")]
@@ -15,31 +16,11 @@ pub fn seed() -> u64 {
 
 /// `length` requests to version 2. The same seed draws the same ones.
 pub fn version_2(length: usize, seed: u64) -> Vec<Step> {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     (0..length).map(|_| dice.step()).collect()
 }
 
-/// The generator is SplitMix64: small, and the same everywhere.
-struct Dice(u64);
-
 impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
-    }
-
-    /// Below `end`.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())].clone()
-    }
-
     fn step(&mut self) -> Step {
         let key = self.pick(&["a", "a/b", "team/db", "team/%C3%BC", "z"]);
         let on = |folder: &str| format!("{folder}/{key}");

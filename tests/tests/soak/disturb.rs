@@ -1,0 +1,135 @@
+//! Kills, reloads and seals, each after so many requests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use airlock_tests::{Log, Server, process};
+use serde_json::json;
+
+use super::pool::Pool;
+use super::site::Host;
+use super::windows::Disturbance;
+use super::world::{World, pid_of};
+
+/// What was done, and what was logged meanwhile.
+#[derive(Debug, Default)]
+pub struct Done {
+    pub times: BTreeMap<Disturbance, u64>,
+    /// Warnings and errors of hosts, by level and message.
+    pub logged: BTreeMap<String, u64>,
+}
+
+impl Done {
+    /// Counts what the log says and empties it, or it would fill the memory.
+    fn note(&mut self, log: &Log) {
+        for line in log.take() {
+            if line.is_hosts() && matches!(line.level(), "warn" | "error") {
+                let message: String = line.message().chars().take(120).collect();
+                *self
+                    .logged
+                    .entry(format!("{} {message}", line.level()))
+                    .or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Who disturbs the hosts of one server.
+pub struct Disturber<'a> {
+    pub server: &'a mut Server,
+    /// The server's process, for whoever samples it.
+    pub server_pid: &'a AtomicU32,
+    pub pool: &'a Pool,
+    /// Those that are disturbed.
+    pub hosts: Vec<Arc<Host>>,
+    /// What is done, in turn.
+    pub plan: &'a [Disturbance],
+    /// How often, evenly over the requests.
+    pub times: u64,
+}
+
+impl Disturber<'_> {
+    /// Disturbs until the requests are made.
+    pub fn run(mut self) -> Done {
+        let mut done = Done::default();
+        for time in 0..self.times {
+            self.pool
+                .wait_for((time + 1) * self.pool.total / (self.times + 1));
+            let (round, at) = (time as usize / self.plan.len(), time as usize % self.plan.len());
+            let disturbance = self.plan[at];
+            let all = self.hosts.clone();
+            let hosts = match disturbance {
+                Disturbance::Kill | Disturbance::Reload => vec![all[(round + at) % all.len()].clone()],
+                Disturbance::Seal | Disturbance::KillServer => all,
+            };
+            done.note(self.server.log());
+            self.disturb(disturbance, &hosts);
+            *done.times.entry(disturbance).or_default() += 1;
+        }
+        self.pool.wait_for(self.pool.total);
+        done.note(self.server.log());
+        done
+    }
+
+    fn disturb(&mut self, disturbance: Disturbance, hosts: &[Arc<Host>]) {
+        for host in hosts {
+            host.windows.open(disturbance);
+            World::engines_on(self.pool, host).for_each(|engine| engine.disturb());
+        }
+        match disturbance {
+            Disturbance::Kill | Disturbance::Reload => self.end_process(disturbance, &hosts[0]),
+            Disturbance::Seal => {
+                self.pool.pause();
+                self.server.seal();
+                self.server.unseal();
+            }
+            Disturbance::KillServer => {
+                self.pool.pause();
+                self.server.kill();
+                self.server.start_again();
+                self.server_pid.store(self.server.pid(), Ordering::SeqCst);
+            }
+        }
+        self.pool.resume();
+        for host in hosts {
+            for engine in World::engines_on(self.pool, host) {
+                while !engine.serves() {
+                    thread::yield_now();
+                }
+            }
+            host.born.store(self.pool.begun(), Ordering::SeqCst);
+            host.windows.close();
+            for engine in World::engines_on(self.pool, host) {
+                for outcome in engine.settle() {
+                    self.pool.add(&outcome, engine);
+                }
+            }
+        }
+    }
+
+    fn end_process(&self, disturbance: Disturbance, host: &Arc<Host>) {
+        let pid = pid_of(self.server.pid(), host).expect("a process that serves");
+        if disturbance == Disturbance::Kill {
+            process::kill(pid);
+        } else {
+            let mount = World::engines_on(self.pool, host)
+                .next()
+                .expect("a mount")
+                .site()
+                .mount
+                .name();
+            self.server
+                .client()
+                .write(
+                    "sys/plugins/reload/backend",
+                    json!({ "mounts": [format!("{mount}/")] }),
+                )
+                .expect_success("reload");
+        }
+        while !process::has_ended(pid) {
+            thread::yield_now();
+        }
+    }
+}

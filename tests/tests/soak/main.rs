@@ -1,0 +1,164 @@
+//! Many requests of many kinds, a few of them hostile, while processes are killed and mounts reloaded: what was
+//! acknowledged stays, every answer is right, and nothing grows in the processes that live through all of it.
+//!
+//! `make soak` sends a million and prints the table; `AIRLOCK_SOAK_REQUESTS` says how many. `AIRLOCK_SEED` is the seed from
+//! which every request follows; which of them meet, and at what moment a process dies, is left to chance.
+//!
+//! Every answer is compared with a model of what may be there, see [`register`] and [`history`]. Two servers are called at
+//! once: most requests go to one that keeps its data in memory, some to one with raft, which is sealed and killed too.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::print_stdout)] // figures, for whoever runs it
+
+mod added;
+mod bank;
+mod clock;
+mod disturb;
+mod history;
+mod hostile;
+mod kv;
+mod models;
+mod outcome;
+mod pool;
+mod register;
+mod report;
+mod samples;
+mod site;
+mod value;
+mod versioned;
+mod windows;
+mod world;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::thread;
+use std::time::Instant;
+
+use airlock_tests::{Storage, process, twins::drawn};
+
+use clock::Clock;
+use disturb::Disturber;
+use pool::Pool;
+use report::{Part, failures, report};
+use samples::{SAMPLES, Watched};
+use windows::Disturbance::{Kill, KillServer, Reload, Seal};
+use world::World;
+
+const CALLERS: usize = 8;
+const RAFT_CALLERS: usize = 4;
+
+/// How many requests to send: a few thousand unless `AIRLOCK_SOAK_REQUESTS` says more.
+fn requests() -> u64 {
+    std::env::var("AIRLOCK_SOAK_REQUESTS").map_or(4_000, |requests| requests.parse().unwrap())
+}
+
+#[test]
+fn a_soak_loses_nothing_and_nothing_grows() {
+    let (total, seed) = (requests(), drawn::seed());
+    // Of a small run a greater share is hostile and goes to raft, or there would be next to none.
+    let on_raft = (total / 25).max(total.min(800) / 2);
+    let hostile_every = (total / 100).clamp(25, 1000);
+    let pool =
+        |first, total, callers| Pool::new(seed, first, total, hostile_every, Arc::new(Clock::new(callers)));
+    let (mut memory, mut raft) = thread::scope(|scope| {
+        let raft = scope.spawn(|| {
+            let pool = pool(1, on_raft, RAFT_CALLERS);
+            World::new("soak-raft", Storage::Disk, pool).of_the_disturbed()
+        });
+        let pool = pool(1 + on_raft, total - on_raft, CALLERS);
+        let memory = World::new("soak", Storage::Memory, pool).of_both_sorts();
+        (memory, raft.join().unwrap())
+    });
+    let pids = [&memory, &raft].map(|world| AtomicU32::new(world.server.pid()));
+    let mut watched = [
+        Watched::new("on the server in memory", &memory.hosts),
+        Watched::new("on the server with raft", &raft.hosts),
+    ];
+    let begun = Instant::now();
+    let (done, done_on_raft) = thread::scope(|scope| {
+        for caller in 0..CALLERS {
+            let pool = &memory.pool;
+            scope.spawn(move || pool.call(caller));
+        }
+        for caller in 0..RAFT_CALLERS {
+            let pool = &raft.pool;
+            scope.spawn(move || pool.call(caller));
+        }
+        let disturber = Disturber {
+            server: &mut memory.server,
+            server_pid: &pids[0],
+            pool: &memory.pool,
+            hosts: memory.hosts.iter().filter(|host| !host.steady).cloned().collect(),
+            plan: &[Kill, Reload, Kill, Kill, Reload],
+            times: (total / 4_000).clamp(10, 400),
+        };
+        let disturber = scope.spawn(|| disturber.run());
+        let raft_disturber = Disturber {
+            server: &mut raft.server,
+            server_pid: &pids[1],
+            pool: &raft.pool,
+            hosts: raft.hosts.clone(),
+            plan: &[Kill, Seal, Reload, KillServer],
+            times: (total / 20_000).clamp(4, 48),
+        };
+        let raft_disturber = scope.spawn(|| raft_disturber.run());
+        for sample in 0..=SAMPLES {
+            memory.pool.wait_for(sample * memory.pool.total / SAMPLES);
+            watched[0].look(&pids[0], &memory.pool);
+            watched[1].look(&pids[1], &raft.pool);
+            progress([&memory.pool, &raft.pool], begun, sample);
+        }
+        (disturber.join().unwrap(), raft_disturber.join().unwrap())
+    });
+    let took = begun.elapsed();
+    for world in [&memory, &raft] {
+        for engine in world.pool.engines() {
+            for outcome in engine.verify(&world.server) {
+                world.pool.add(&outcome, engine);
+            }
+        }
+    }
+    let [in_memory, on_raft] = watched;
+    let parts = [
+        Part {
+            name: "in memory",
+            tally: memory.pool.tally.into_inner().unwrap(),
+            done,
+            watched: in_memory,
+        },
+        Part {
+            name: "on raft",
+            tally: raft.pool.tally.into_inner().unwrap(),
+            done: done_on_raft,
+            watched: on_raft,
+        },
+    ];
+    println!("{}", report(&parts));
+    let own = process::usage(std::process::id()).map_or(0, |usage| usage.memory / 1024);
+    println!(
+        "{total} requests in {:.0} s: {:.0} a second; this program used {own} MiB",
+        took.as_secs_f64(),
+        total as f64 / took.as_secs_f64(),
+    );
+    let failures = failures(&parts);
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn progress(pools: [&Pool; 2], begun: Instant, sample: u64) {
+    if sample % (SAMPLES / 20).max(1) != 0 {
+        return;
+    }
+    let sums = pools.map(|pool| pool.tally.lock().unwrap().sum());
+    let all: u64 = sums.iter().map(|sum| sum.all()).sum();
+    let of = |count: fn(&pool::Counts) -> u64| sums.iter().map(count).sum::<u64>();
+    let seconds = begun.elapsed().as_secs_f64();
+    eprintln!(
+        "soak: {:>3} %, {all} requests, {} on raft, {seconds:.0} s, {:.0} a second; failed {}, lost {}, wrong {}",
+        sample * 100 / SAMPLES,
+        sums[1].all(),
+        all as f64 / seconds,
+        of(|sum| sum.failed.values().sum()),
+        of(|sum| sum.lost),
+        of(|sum| sum.wrong),
+    );
+}

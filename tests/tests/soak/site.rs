@@ -1,0 +1,152 @@
+//! A mount, the host process that serves it, and the one way in which requests are sent there.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use airlock_tests::{Answer, Dice, Mount, Server};
+use serde_json::Value;
+
+use super::clock::{Clock, Tick};
+use super::outcome::{End, Outcome};
+use super::register::Fault;
+use super::value::{Id, Place};
+use super::windows::{Disturbance, Mark, Windows};
+
+/// An `airlock serve` process, and its successors.
+pub struct Host {
+    /// The name of its registration, and of its guest's file.
+    pub name: String,
+    /// Whether it lives from the beginning to the end.
+    pub steady: bool,
+    pub windows: Windows,
+    /// The number of requests at which it was last started.
+    pub born: AtomicU64,
+}
+
+impl Host {
+    pub fn new(name: &str, steady: bool) -> Arc<Self> {
+        Arc::new(Host {
+            name: name.to_owned(),
+            steady,
+            windows: Windows::default(),
+            born: AtomicU64::new(0),
+        })
+    }
+}
+
+/// One request that a caller is to make.
+pub struct Call {
+    /// The request's number, from 1; no two have the same.
+    pub id: Id,
+    /// What is left to chance follows from the number.
+    pub dice: Dice,
+}
+
+/// What is asked of a mount, and the model of what must be there.
+pub trait Engine: Send + Sync {
+    fn site(&self) -> &Site;
+
+    /// Makes one request, and judges its answer.
+    fn call(&self, call: &mut Call) -> Outcome;
+
+    /// Whether the mount answers a request that changes nothing.
+    fn serves(&self) -> bool;
+
+    /// Its host is about to be disturbed.
+    fn disturb(&self) {}
+
+    /// The disturbance is over.
+    fn settle(&self) -> Vec<Outcome> {
+        Vec::new()
+    }
+
+    /// Reads everything, when nothing else is going on, and compares it with the model; looks into storage too.
+    fn verify(&self, server: &Server) -> Vec<Outcome>;
+}
+
+/// A mount and its host.
+pub struct Site {
+    pub mount: Mount,
+    pub host: Arc<Host>,
+    pub clock: Arc<Clock>,
+    /// The mount's number, of all mounts.
+    pub number: usize,
+}
+
+/// A request that is about to be sent.
+pub struct Begun {
+    pub at: Tick,
+    mark: Mark,
+}
+
+/// A request that was sent.
+pub struct Sent {
+    pub begun: Tick,
+    pub ended: Tick,
+    pub disturbed: Option<Disturbance>,
+    answer: Result<Answer, String>,
+}
+
+impl Site {
+    pub fn place(&self, key: usize) -> Place {
+        Place {
+            mount: self.number,
+            key,
+        }
+    }
+
+    /// Call this before the model is asked or told what is to be sent.
+    pub fn begin(&self) -> Begun {
+        let mark = self.host.windows.mark();
+        Begun {
+            at: self.clock.tick(),
+            mark,
+        }
+    }
+
+    pub fn send(&self, begun: Begun, method: &str, path: &str, body: Option<&Value>) -> Sent {
+        let path = self.mount.path(path);
+        let answer = self.mount.client().try_request(method, &path, body);
+        Sent {
+            begun: begun.at,
+            ended: self.clock.tick(),
+            disturbed: self.host.windows.since(begun.mark),
+            answer: answer.map_err(|error| format!("{method} {path}: {error}")),
+        }
+    }
+}
+
+impl Sent {
+    /// The answer, unless the request failed: the status is 429, 500 or more, or there is none.
+    pub fn answer(&self) -> Result<&Answer, End> {
+        match &self.answer {
+            Ok(answer) if answer.status >= 500 || answer.status == 429 => {
+                Err(End::Failed(format!("{} {}", answer.status, answer.errors())))
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(End::Failed(error.clone())),
+        }
+    }
+
+    /// The answer, whatever its status.
+    pub fn any_answer(&self) -> Result<&Answer, End> {
+        self.answer.as_ref().map_err(|error| End::Failed(error.clone()))
+    }
+
+    /// Judges the answer, if there is one.
+    pub fn judge(&self, kind: &'static str, judge: impl FnOnce(&Answer) -> Result<End, Fault>) -> Outcome {
+        let end = match self.answer() {
+            Ok(answer) => judge(answer).into(),
+            Err(failed) => failed,
+        };
+        self.outcome(kind, end)
+    }
+
+    pub fn outcome(&self, kind: &'static str, end: impl Into<End>) -> Outcome {
+        Outcome {
+            kind,
+            end: end.into(),
+            disturbed: self.disturbed,
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! A mount of the versioned KV guest, in version 2.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use airlock_tests::{Answer, Server};
+use serde_json::{Value, json};
+
+use super::history::{Content, Hidden, History, KEPT};
+use super::outcome::{End, Outcome, lost, wrong};
+use super::register::Fault;
+use super::site::{Call, Engine, Sent, Site};
+use super::value::{Id, beginning, value, writer};
+
+const FOLDER: usize = 20;
+const BUSY: usize = 4;
+
+pub struct Versioned {
+    site: Site,
+    keys: Vec<Mutex<History>>,
+    /// How many entries disturbed requests may have left in storage, as this guest asks for no redo record.
+    left: AtomicU64,
+}
+
+/// How a request makes a version.
+#[derive(Clone, Copy, PartialEq)]
+enum Write {
+    Put,
+    /// With the number of the version that must be the newest.
+    Cas,
+    Patch,
+}
+
+impl Versioned {
+    pub fn new(site: Site, keys: usize) -> Self {
+        Versioned {
+            site,
+            keys: (0..keys).map(|_| Mutex::default()).collect(),
+            left: AtomicU64::new(0),
+        }
+    }
+
+    /// A key, the first from a drawn one that could be had.
+    fn key(&self, call: &mut Call, take: fn(&mut History) -> bool) -> usize {
+        let drawn = match call.dice.below(8) {
+            0 => call.dice.below(BUSY),
+            _ => call.dice.below(self.keys.len()),
+        };
+        let mut keys = (drawn..self.keys.len()).chain(0..drawn).cycle();
+        keys.find(|key| take(&mut self.keys[*key].lock().unwrap()))
+            .unwrap()
+    }
+
+    fn write(&self, call: &mut Call, write: Write) -> Outcome {
+        let key = self.key(call, History::share);
+        let begun = self.site.begin();
+        let floor = {
+            let mut history = self.keys[key].lock().unwrap();
+            history.begin(call.id);
+            history.floor
+        };
+        let text = || value(self.site.place(key), call.id);
+        let (kind, method, body) = match write {
+            Write::Put => ("v2 put", "POST", json!({"data": {"text": text()}})),
+            Write::Cas => (
+                "v2 cas",
+                "POST",
+                json!({"data": {"text": text()}, "options": {"cas": floor}}),
+            ),
+            Write::Patch => (
+                "v2 patch",
+                "PATCH",
+                json!({"data": {"patched": format!("{:x}", call.id)}}),
+            ),
+        };
+        let sent = self.site.send(begun, method, &path("data", key), Some(&body));
+        let mut history = self.keys[key].lock().unwrap();
+        let outcome = sent.judge(kind, |answer| {
+            judge_write(&mut history, call.id, write, floor, &sent, answer)
+        });
+        if sent.disturbed.is_some() || matches!(outcome.end, End::Failed(_)) {
+            history.unclear(call.id);
+            self.left.fetch_add(1, Ordering::SeqCst);
+        } else if matches!(outcome.end, End::Done) {
+            history.made_one();
+        }
+        history.release();
+        outcome
+    }
+
+    fn read(&self, key: usize, version: Option<u64>) -> Outcome {
+        let begun = self.site.begin();
+        let floor = self.keys[key].lock().unwrap().floor;
+        let query = version
+            .map(|version| format!("?version={version}"))
+            .unwrap_or_default();
+        let sent = self.site.send(begun, "GET", &(path("data", key) + &query), None);
+        sent.judge(
+            if version.is_some() {
+                "v2 read version"
+            } else {
+                "v2 read"
+            },
+            |answer| self.judge_read(key, version, floor, &sent, answer),
+        )
+    }
+
+    fn judge_read(
+        &self,
+        key: usize,
+        asked: Option<u64>,
+        floor: u64,
+        sent: &Sent,
+        answer: &Answer,
+    ) -> Result<End, Fault> {
+        let version = answer.data()["metadata"]["version"].as_u64();
+        let mut history = self.keys[key].lock().unwrap();
+        match (answer.status, version) {
+            (200, Some(version)) => {
+                let data = &answer.data()["data"];
+                let text = data["text"].as_str().unwrap_or_default();
+                let Some(writer) = writer(self.site.place(key), text) else {
+                    return wrong(format!("nobody wrote {}", beginning(text)));
+                };
+                let patch = data["patched"]
+                    .as_str()
+                    .map(|patch| Id::from_str_radix(patch, 16));
+                let content = Content {
+                    text: writer,
+                    patch: patch.transpose().or_else(|_| wrong(format!("{data}")))?,
+                };
+                history.read(version, content, asked, floor, sent.ended)?;
+            }
+            (404, _) => history.read_nothing(version, asked, floor)?,
+            _ => return wrong(format!("{answer:?}")),
+        }
+        Ok(End::Done)
+    }
+
+    fn list(&self, call: &mut Call) -> Outcome {
+        let folder = call.dice.below(self.keys.len() / FOLDER);
+        let sent = self
+            .site
+            .send(self.site.begin(), "LIST", &format!("metadata/f{folder}"), None);
+        sent.judge("v2 list", |answer| self.judge_list(folder, &sent, answer))
+    }
+
+    fn judge_list(&self, folder: usize, sent: &Sent, answer: &Answer) -> Result<End, Fault> {
+        if !matches!(answer.status, 200 | 404) {
+            return wrong(format!("{answer:?}"));
+        }
+        let names = answer.data()["keys"].as_array().map(Vec::as_slice);
+        let names = names.unwrap_or_default().iter().filter_map(|name| name.as_str());
+        let mut names: BTreeSet<&str> = names.collect();
+        for key in folder * FOLDER..(folder + 1) * FOLDER {
+            let listed = names.remove(&*format!("k{key}"));
+            let (present, absent) = self.keys[key].lock().unwrap().possible(sent.begun);
+            match listed {
+                true if !present => return wrong(format!("{key} is listed and not there")),
+                false if !absent => return lost(format!("{key} is there and not listed")),
+                _ => {}
+            }
+        }
+        match names.first() {
+            Some(name) => wrong(format!("nobody wrote {name}")),
+            None => Ok(End::Done),
+        }
+    }
+
+    /// Reads a key's metadata and then perhaps deletes, undeletes, destroys or removes, with the key for itself.
+    fn alone(&self, call: &mut Call) -> Outcome {
+        let key = self.key(call, History::claim);
+        let mut outcome = self.inspect(key, &[]);
+        let newest = self.keys[key].lock().unwrap().floor;
+        if matches!(outcome.end, End::Done) && newest > 0 {
+            let version = newest - call.dice.below(newest.min(3) as usize) as u64;
+            let body = json!({ "versions": [version] });
+            outcome = match call.dice.below(5) {
+                0 => self.hide(key, "v2 delete", "DELETE", "data", None, |hidden| {
+                    hidden.entry(newest).or_insert(Hidden::Deleted);
+                }),
+                1 => self.hide(key, "v2 undelete", "POST", "undelete", Some(&body), |hidden| {
+                    if hidden.get(&version) == Some(&Hidden::Deleted) {
+                        hidden.remove(&version);
+                    }
+                }),
+                2 => self.hide(key, "v2 destroy", "POST", "destroy", Some(&body), |hidden| {
+                    hidden.insert(version, Hidden::Destroyed);
+                }),
+                3 => self.remove(key),
+                _ => outcome,
+            };
+        }
+        self.keys[key].lock().unwrap().release();
+        outcome
+    }
+
+    fn hide(
+        &self,
+        key: usize,
+        kind: &'static str,
+        method: &str,
+        folder: &str,
+        body: Option<&Value>,
+        change: impl FnOnce(&mut BTreeMap<u64, Hidden>),
+    ) -> Outcome {
+        let before = self.keys[key].lock().unwrap().hidden.clone();
+        let mut after = before.clone();
+        change(&mut after);
+        let sent = self
+            .site
+            .send(self.site.begin(), method, &path(folder, key), body);
+        let outcome = sent.judge(kind, expect_no_content);
+        match outcome.end {
+            End::Done if outcome.disturbed.is_none() => {
+                self.keys[key].lock().unwrap().hidden = after;
+                outcome
+            }
+            End::Done => self.or_fault(outcome, self.inspect(key, &[Some(after)])),
+            _ => self.or_fault(outcome, self.inspect(key, &[Some(before), Some(after)])),
+        }
+    }
+
+    fn remove(&self, key: usize) -> Outcome {
+        let sent = self
+            .site
+            .send(self.site.begin(), "DELETE", &path("metadata", key), None);
+        let outcome = sent.judge("v2 remove", expect_no_content);
+        if sent.disturbed.is_some() {
+            self.left.fetch_add(KEPT, Ordering::SeqCst);
+        }
+        match outcome.end {
+            End::Done if outcome.disturbed.is_none() => {
+                let mut history = self.keys[key].lock().unwrap();
+                history.reset(self.site.clock.tick());
+                outcome
+            }
+            End::Done => self.or_fault(outcome, self.inspect(key, &[None])),
+            _ => {
+                let hidden = self.keys[key].lock().unwrap().hidden.clone();
+                self.or_fault(outcome, self.inspect(key, &[None, Some(hidden)]))
+            }
+        }
+    }
+
+    /// What became of a request, unless what was found afterwards says that it is worse.
+    fn or_fault(&self, outcome: Outcome, found: Outcome) -> Outcome {
+        if matches!(found.end, End::Fault(_)) {
+            found
+        } else {
+            outcome
+        }
+    }
+
+    /// Reads the metadata of a key that nobody else uses. It must fit one of `states`, or what is known if there are none.
+    fn inspect(&self, key: usize, states: &[Option<BTreeMap<u64, Hidden>>]) -> Outcome {
+        loop {
+            let sent = self
+                .site
+                .send(self.site.begin(), "GET", &path("metadata", key), None);
+            if sent.disturbed.is_some() {
+                self.site.host.windows.wait_until_closed();
+                continue;
+            }
+            return sent.judge("v2 metadata", |answer| {
+                let mut history = self.keys[key].lock().unwrap();
+                let known = [Some(history.hidden.clone())];
+                let states = if states.is_empty() { &known } else { states };
+                let metadata = match answer.status {
+                    200 => Some(answer.data()),
+                    404 => None,
+                    _ => return wrong(format!("{answer:?}")),
+                };
+                history.adopt(metadata, states, self.site.clock.tick())?;
+                Ok(End::Done)
+            });
+        }
+    }
+}
+
+fn path(folder: &str, key: usize) -> String {
+    format!("{folder}/f{}/k{key}", key / FOLDER)
+}
+
+fn expect_no_content(answer: &Answer) -> Result<End, Fault> {
+    match answer.status {
+        200 | 204 => Ok(End::Done),
+        _ => wrong(format!("{answer:?}")),
+    }
+}
+
+fn judge_write(
+    history: &mut History,
+    id: Id,
+    write: Write,
+    floor: u64,
+    sent: &Sent,
+    answer: &Answer,
+) -> Result<End, Fault> {
+    let disturbed = sent.disturbed.is_some();
+    let refused = match answer.status {
+        200 => {
+            let version = answer.data()["version"].as_u64().unwrap_or(0);
+            if write == Write::Cas && version != floor + 1 {
+                return wrong(format!(
+                    "version {version} was made where {floor} had to be the newest"
+                ));
+            }
+            history.made(id, write == Write::Patch, version, floor, sent.ended)?;
+            return Ok(End::Done);
+        }
+        400 => write == Write::Cas && answer.errors().contains("check-and-set parameter did not match"),
+        412 => write != Write::Patch && floor == 0,
+        404 => write == Write::Patch,
+        _ => false,
+    };
+    let expected = match answer.status {
+        // There is nothing to patch.
+        404 => floor == 0 || history.hidden.contains_key(&floor),
+        _ => history.has_moved(floor),
+    };
+    // It was done, and then Vault sent it again, so that it met itself.
+    if refused && !expected && disturbed {
+        return Ok(End::Failed(format!("{} {}", answer.status, answer.errors())));
+    }
+    if !refused || !expected {
+        return wrong(format!("{answer:?}, with {history:?}"));
+    }
+    if !disturbed {
+        history.refused(id);
+    }
+    Ok(End::Refused)
+}
+
+impl Engine for Versioned {
+    fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn call(&self, call: &mut Call) -> Outcome {
+        let read = |call: &mut Call, old: bool| {
+            let key = self.key(call, History::share);
+            let floor = self.keys[key].lock().unwrap().floor;
+            let version =
+                (old && floor > 0).then(|| floor - call.dice.below(floor.min(KEPT) as usize) as u64);
+            let outcome = self.read(key, version);
+            self.keys[key].lock().unwrap().release();
+            outcome
+        };
+        match call.dice.below(100) {
+            0..38 => read(call, false),
+            38..48 => read(call, true),
+            48..70 => self.write(call, Write::Put),
+            70..77 => self.write(call, Write::Cas),
+            77..86 => self.write(call, Write::Patch),
+            86..92 => self.list(call),
+            _ => self.alone(call),
+        }
+    }
+
+    fn serves(&self) -> bool {
+        self.site.mount.list("metadata/f0").status < 429
+    }
+
+    fn verify(&self, server: &Server) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        let (mut keys, mut versions) = (0, 0);
+        for (key, history) in self.keys.iter().enumerate() {
+            assert!(history.lock().unwrap().claim(), "a key is still in use");
+            outcomes.push(self.inspect(key, &[]));
+            history.lock().unwrap().release();
+            outcomes.push(self.read(key, None));
+            let (floor, stored) = {
+                let history = history.lock().unwrap();
+                (history.floor, history.stored_versions())
+            };
+            for version in (floor.saturating_sub(KEPT) + 1..=floor).step_by(3) {
+                outcomes.push(self.read(key, Some(version)));
+            }
+            keys += u64::from(floor > 0);
+            versions += stored;
+        }
+        let name = self.site.mount.name();
+        let stored = server.stored_keys(name);
+        let count = |folder: &str| stored.iter().filter(|key| key.starts_with(folder)).count() as u64;
+        let (found_keys, found_versions) = (count("metadata/"), count("versions/"));
+        let left = self.left.load(Ordering::SeqCst);
+        let found = format!(
+            "{name} has {found_keys} keys of {keys}, {found_versions} versions of {versions}, {left} may be left"
+        );
+        let end = if found_keys < keys || found_versions < versions {
+            lost(found)
+        } else if found_keys > keys || found_versions > versions + left || count(".airlock/redo") > 0 {
+            wrong(found)
+        } else {
+            Ok(End::Done)
+        };
+        outcomes.push(Outcome {
+            kind: "storage",
+            end: end.into(),
+            disturbed: None,
+        });
+        outcomes
+    }
+}
