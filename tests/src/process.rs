@@ -26,7 +26,7 @@ pub fn plugins(server: u32, binary: &str) -> Vec<u32> {
 /// What a process uses at a moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
-    /// Resident memory, in KiB.
+    /// Bytes of resident memory.
     pub memory: u64,
     /// Threads.
     pub threads: u64,
@@ -36,16 +36,13 @@ pub struct Usage {
 
 /// What a process uses now; none if it has ended.
 pub fn usage(pid: u32) -> Option<Usage> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let number = |name: &str| -> Option<u64> {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse().ok()
+    let count = |what: &str| Some(fs::read_dir(format!("/proc/{pid}/{what}")).ok()?.count() as u64);
+    let usage = Usage {
+        memory: resident_bytes(pid),
+        threads: count("task")?,
+        files: count("fd")?,
     };
-    Some(Usage {
-        memory: number("VmRSS:")?,
-        threads: number("Threads:")?,
-        files: fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64,
-    })
+    (usage.memory > 0).then_some(usage)
 }
 
 /// The arguments with which a process was started.

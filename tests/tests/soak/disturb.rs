@@ -9,7 +9,7 @@ use airlock_tests::{Log, Server, process};
 use serde_json::json;
 
 use super::pool::Pool;
-use super::site::Host;
+use super::site::{Engine, Host};
 use super::windows::Disturbance;
 use super::world::{World, pid_of};
 
@@ -33,6 +33,26 @@ impl Done {
                     .or_default() += 1;
             }
         }
+    }
+}
+
+/// A disturbance, which ends when this is dropped, so that nobody waits for its end for ever.
+struct Open<'a> {
+    pool: &'a Pool,
+    hosts: &'a [Arc<Host>],
+}
+
+impl<'a> Open<'a> {
+    fn new(pool: &'a Pool, hosts: &'a [Arc<Host>], disturbance: Disturbance) -> Self {
+        hosts.iter().for_each(|host| host.windows.open(disturbance));
+        Open { pool, hosts }
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.pool.resume();
+        self.hosts.iter().for_each(|host| host.windows.close());
     }
 }
 
@@ -74,10 +94,8 @@ impl Disturber<'_> {
     }
 
     fn disturb(&mut self, disturbance: Disturbance, hosts: &[Arc<Host>]) {
-        for host in hosts {
-            host.windows.open(disturbance);
-            World::engines_on(self.pool, host).for_each(|engine| engine.disturb());
-        }
+        let open = Open::new(self.pool, hosts, disturbance);
+        self.engines_on(hosts, |engine| engine.disturb());
         match disturbance {
             Disturbance::Kill | Disturbance::Reload => self.end_process(disturbance, &hosts[0]),
             Disturbance::Seal => {
@@ -93,20 +111,25 @@ impl Disturber<'_> {
             }
         }
         self.pool.resume();
+        self.engines_on(hosts, |engine| {
+            while !engine.serves() {
+                thread::yield_now();
+            }
+        });
         for host in hosts {
-            for engine in World::engines_on(self.pool, host) {
-                while !engine.serves() {
-                    thread::yield_now();
-                }
-            }
             host.born.store(self.pool.begun(), Ordering::SeqCst);
-            host.windows.close();
-            for engine in World::engines_on(self.pool, host) {
-                for outcome in engine.settle() {
-                    self.pool.add(&outcome, engine);
-                }
-            }
         }
+        drop(open);
+        self.engines_on(hosts, |engine| {
+            for outcome in engine.settle() {
+                self.pool.add(&outcome, engine);
+            }
+        });
+    }
+
+    fn engines_on(&self, hosts: &[Arc<Host>], each: impl FnMut(&dyn Engine)) {
+        let on_hosts = hosts.iter().flat_map(|host| World::engines_on(self.pool, host));
+        on_hosts.for_each(each);
     }
 
     fn end_process(&self, disturbance: Disturbance, host: &Arc<Host>) {

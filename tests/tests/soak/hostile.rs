@@ -1,8 +1,10 @@
-//! A mount of the adversary that is asked to misbehave, and one beside it, of the same guest in the same process, that is not.
+//! A mount that is asked for harm, of the adversary or of a guest of the corpus, and one beside it, of the same guest in the
+//! same process, that is not.
 
 use std::sync::Mutex;
 
-use airlock_tests::{Answer, Server};
+use airlock_tests::{Answer, Server, hostile};
+use serde_json::json;
 
 use super::added::Added;
 use super::outcome::{End, Outcome, compare_storage, lost, wrong};
@@ -48,22 +50,73 @@ const COMMANDS: [(&str, u16, &str); 26] = [
     ("no-such-command", 400, "no such misbehaviour"),
 ];
 
+/// One thing that a guest can be asked to do.
+struct Harm {
+    name: String,
+    method: &'static str,
+    path: String,
+    status: u16,
+    words: Vec<String>,
+}
+
+/// A mount that is asked for harm alone.
 pub struct Hostile {
     site: Site,
+    harms: Vec<Harm>,
+    /// What it may leave in storage, if that is known: a key and its value.
+    leaves: Option<(&'static str, &'static str)>,
 }
 
 impl Hostile {
-    pub fn new(site: Site) -> Self {
-        Hostile { site }
+    /// The adversary, which commits this at most before it fails.
+    pub fn adversary(site: Site) -> Self {
+        let harm = |(path, status, word): (&str, u16, &str)| Harm {
+            name: path.to_owned(),
+            method: "GET",
+            path: path.to_owned(),
+            status,
+            words: vec![word.to_owned()],
+        };
+        Hostile {
+            site,
+            harms: COMMANDS.into_iter().map(harm).collect(),
+            leaves: Some(("adversary/written", "1")),
+        }
+    }
+
+    /// A guest of the corpus; none if its harm is done when it is mounted or loaded.
+    pub fn of_the_corpus(guest: &hostile::Hostile, site: impl FnOnce() -> Site) -> Option<Self> {
+        let hostile::Harm::Request { method, path } = &guest.harm else {
+            return None;
+        };
+        let harm = Harm {
+            name: guest.name.clone(),
+            method,
+            path: path.clone(),
+            status: guest.status,
+            words: guest.words.clone(),
+        };
+        Some(Hostile {
+            site: site(),
+            harms: vec![harm],
+            leaves: None,
+        })
     }
 }
 
-fn judge(answer: &Answer, status: u16, word: &str) -> Result<End, Fault> {
-    // On a busy machine the limit of time may come before any other.
-    let of_time = answer.status == 500 && answer.errors().contains("--cpu-ms");
-    match of_time || (answer.status == status && answer.errors().contains(word)) {
-        true => Ok(End::Done),
-        false => wrong(format!("{answer:?} in place of {status} with {word:?}")),
+impl Harm {
+    fn judge(&self, answer: &Answer) -> Result<End, Fault> {
+        let errors = answer.errors();
+        let expected = answer.status == self.status && self.words.iter().all(|words| errors.contains(words));
+        // On a busy machine the limit of time may come before any other.
+        let of_time = answer.status == 500 && errors.contains("--cpu-ms");
+        match expected || of_time {
+            true => Ok(End::Done),
+            false => wrong(format!(
+                "{}: {answer:?} in place of {} with {:?}",
+                self.name, self.status, self.words
+            )),
+        }
     }
 }
 
@@ -73,16 +126,18 @@ impl Engine for Hostile {
     }
 
     fn call(&self, call: &mut Call) -> Outcome {
-        let (command, status, word) = call.dice.pick(&COMMANDS);
-        let sent = self.site.send(self.site.begin(), "GET", command, None);
+        let harm = &self.harms[call.dice.below(self.harms.len())];
+        let body = (harm.method == "PUT").then(|| json!({"value": "x"}));
+        let sent = self
+            .site
+            .send(self.site.begin(), harm.method, &harm.path, body.as_ref());
         let end = match sent.any_answer() {
-            Ok(answer) => match judge(answer, status, word) {
+            Ok(answer) => match harm.judge(answer) {
                 // What a process that ends answers is no answer of the guest.
                 Err(_) if sent.disturbed.is_some() && answer.status >= 500 => {
                     End::Failed(format!("{} {}", answer.status, answer.errors()))
                 }
-                Err(fault) => Err(Fault::Wrong(format!("{command}: {fault:?}"))).into(),
-                Ok(end) => end,
+                judged => judged.into(),
             },
             Err(failed) => failed,
         };
@@ -93,15 +148,22 @@ impl Engine for Hostile {
         self.site.mount.read("ok").status == 200
     }
 
-    /// What failed has left nothing; what committed before it failed has left that.
+    /// It serves; what failed has left nothing, and what committed before it failed has left that.
     fn verify(&self, server: &Server) -> Vec<Outcome> {
-        let name = self.site.mount.name();
-        let stored = server.stored_keys(name);
-        let written = server.stored(name, "adversary/written");
-        let expected = written.iter().map(|_| "adversary/written".to_owned());
-        let mut outcomes = vec![compare_storage(name, expected.collect(), stored)];
-        if written.is_some_and(|written| written != "1") {
-            outcomes[0].end = wrong("what came after a commit was stored, though the request failed").into();
+        let sent = self.site.send(self.site.begin(), "GET", "ok", None);
+        let mut outcomes = vec![sent.judge("hostile", |answer| match answer.status {
+            200 => Ok(End::Done),
+            _ => wrong(format!("{answer:?}")),
+        })];
+        if let Some((key, value)) = self.leaves {
+            let name = self.site.mount.name();
+            let written = server.stored(name, key);
+            let expected = written.iter().map(|_| key.to_owned());
+            let mut compared = compare_storage(name, expected.collect(), server.stored_keys(name));
+            if written.is_some_and(|written| written != value) {
+                compared.end = wrong("what came after a commit was stored, though the request failed").into();
+            }
+            outcomes.push(compared);
         }
         outcomes
     }
@@ -110,25 +172,30 @@ impl Engine for Hostile {
 /// What a caller of the mount beside the hostile one sees.
 pub struct Neighbour {
     site: Site,
-    counted: Mutex<Added>,
+    /// How often the adversary has counted; a guest of the corpus does nothing but serve.
+    counted: Option<Mutex<Added>>,
 }
 
 impl Neighbour {
-    pub fn new(site: Site) -> Self {
+    pub fn of_the_adversary(site: Site) -> Self {
         Neighbour {
             site,
-            counted: Mutex::default(),
+            counted: Some(Mutex::default()),
         }
     }
 
-    fn increment(&self) -> Outcome {
+    pub fn of_the_corpus(site: Site) -> Self {
+        Neighbour { site, counted: None }
+    }
+
+    fn increment(&self, counted: &Mutex<Added>) -> Outcome {
         let before = {
-            let mut counted = self.counted.lock().unwrap();
+            let mut counted = counted.lock().unwrap();
             counted.begin(1);
             counted.surely
         };
         let sent = self.site.send(self.site.begin(), "GET", "increment", None);
-        let mut counted = self.counted.lock().unwrap();
+        let mut counted = counted.lock().unwrap();
         let most = counted.at_most();
         let outcome = sent.judge("neighbour", |answer| match answer.data()["count"].as_u64() {
             Some(count) if answer.status == 200 && count > before && count <= most => Ok(End::Done),
@@ -138,11 +205,15 @@ impl Neighbour {
         outcome
     }
 
-    fn read(&self, command: &str, field: &str, value: Option<u64>) -> Outcome {
+    /// `field` has this value, if it is of interest.
+    fn read(&self, command: &str, field: Option<(&str, u64)>) -> Outcome {
         let sent = self.site.send(self.site.begin(), "GET", command, None);
-        sent.judge("neighbour", |answer| match answer.data()[field].as_u64() {
-            found if answer.status == 200 && found == value => Ok(End::Done),
-            _ => wrong(format!("{command}: {answer:?}")),
+        sent.judge("neighbour", |answer| {
+            let as_expected = field.is_none_or(|(name, value)| answer.data()[name] == value);
+            match answer.status == 200 && as_expected {
+                true => Ok(End::Done),
+                false => wrong(format!("{command}: {answer:?}")),
+            }
         })
     }
 }
@@ -153,12 +224,12 @@ impl Engine for Neighbour {
     }
 
     fn call(&self, call: &mut Call) -> Outcome {
-        match call.dice.below(10) {
-            0..4 => self.increment(),
-            4 => self.read("mark", "", None),
-            5 => self.read("scan", "marked", Some(0)),
-            6 => self.read("served", "served", Some(1)),
-            _ => self.read("ok", "", None),
+        match (&self.counted, call.dice.below(10)) {
+            (Some(counted), 0..4) => self.increment(counted),
+            (Some(_), 4) => self.read("mark", None),
+            (Some(_), 5) => self.read("scan", Some(("marked", 0))),
+            (Some(_), 6) => self.read("served", Some(("served", 1))),
+            _ => self.read("ok", None),
         }
     }
 
@@ -168,9 +239,11 @@ impl Engine for Neighbour {
 
     fn verify(&self, server: &Server) -> Vec<Outcome> {
         let name = self.site.mount.name();
-        let mut outcomes = vec![self.increment()];
-        let key = "adversary/count".to_owned();
-        outcomes.push(compare_storage(name, vec![key], server.stored_keys(name)));
-        outcomes
+        let Some(counted) = &self.counted else {
+            return vec![self.read("ok", None)];
+        };
+        let outcome = self.increment(counted);
+        let stored = compare_storage(name, vec!["adversary/count".to_owned()], server.stored_keys(name));
+        vec![outcome, stored]
     }
 }

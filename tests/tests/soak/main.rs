@@ -56,7 +56,7 @@ fn requests() -> u64 {
 fn a_soak_loses_nothing_and_nothing_grows() {
     let (total, seed) = (requests(), drawn::seed());
     // Of a small run a greater share is hostile and goes to raft, or there would be next to none.
-    let on_raft = (total / 25).max(total.min(800) / 2);
+    let on_raft = (total / 10).max(total.min(800) / 2);
     let hostile_every = (total / 100).clamp(25, 1000);
     let pool =
         |first, total, callers| Pool::new(seed, first, total, hostile_every, Arc::new(Clock::new(callers)));
@@ -66,12 +66,15 @@ fn a_soak_loses_nothing_and_nothing_grows() {
             World::new("soak-raft", Storage::Disk, pool).of_the_disturbed()
         });
         let pool = pool(1 + on_raft, total - on_raft, CALLERS);
-        let memory = World::new("soak", Storage::Memory, pool).of_both_sorts();
+        // Of the corpus a small run takes some, as each guest needs a process.
+        let memory = World::new("soak", Storage::Memory, pool)
+            .of_both_sorts()
+            .and_of_the_corpus(if total < 50_000 { 4 } else { 100 });
         (memory, raft.join().unwrap())
     });
     let pids = [&memory, &raft].map(|world| AtomicU32::new(world.server.pid()));
     let mut watched = [
-        Watched::new("on the server in memory", &memory.hosts),
+        Watched::new("on the server without disk", &memory.hosts),
         Watched::new("on the server with raft", &raft.hosts),
     ];
     let begun = Instant::now();
@@ -134,7 +137,7 @@ fn a_soak_loses_nothing_and_nothing_grows() {
         },
     ];
     println!("{}", report(&parts));
-    let own = process::usage(std::process::id()).map_or(0, |usage| usage.memory / 1024);
+    let own = process::usage(std::process::id()).map_or(0, |usage| usage.memory >> 20);
     println!(
         "{total} requests in {:.0} s: {:.0} a second; this program used {own} MiB",
         took.as_secs_f64(),

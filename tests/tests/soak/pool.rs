@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
 
 use airlock_tests::Dice;
 
@@ -53,8 +54,7 @@ impl Tally {
                 let during = outcome
                     .disturbed
                     .map_or("nothing".to_owned(), |what| what.to_string());
-                let why: String = why.chars().take(140).collect();
-                let text = format!("during {during}: {why}");
+                let text = format!("during {during}: {}", brief(why));
                 if self.failures.len() < 60 || self.failures.contains_key(&text) {
                     *self.failures.entry(text).or_default() += 1;
                 }
@@ -74,6 +74,14 @@ impl Tally {
             ));
         }
     }
+}
+
+/// An error's text on one line, without what differs each time.
+fn brief(why: &str) -> String {
+    let words: Vec<&str> = why.split_whitespace().collect();
+    let text = words.join(" ").replace("1 error occurred: * ", "");
+    let text = text.split(" read unix ").next().unwrap_or_default();
+    text.chars().take(140).collect()
 }
 
 /// Who sends how many requests where.
@@ -116,6 +124,7 @@ impl Pool {
 
     /// What a caller does: it makes the next request, until all are made.
     pub fn call(&self, caller: usize) {
+        let _leaving = Leaving(self);
         while let Some(number) = self.next() {
             self.clock.begin(caller);
             let mut call = Call {
@@ -181,6 +190,18 @@ impl Pool {
             .iter()
             .chain(&self.hostile)
             .map(|target| &*target.engine)
+    }
+}
+
+/// A caller that panics is the end for all, or those who wait for its requests would wait for ever.
+struct Leaving<'a>(&'a Pool);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.turns.lock().unwrap().begun = self.0.total;
+            self.0.resume();
+        }
     }
 }
 

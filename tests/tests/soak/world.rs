@@ -1,9 +1,10 @@
 //! The servers, the processes beneath them, the mounts, and the shares of the load.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use airlock_tests::{Plugin, Server, Storage, files, process};
+use airlock_tests::{Plugin, Server, Storage, files, hostile, process};
 
 use super::bank::Bank;
 use super::hostile::{Hostile, LIMITS, Neighbour};
@@ -31,16 +32,20 @@ impl World {
     }
 
     /// Registers a guest for a process of its own, with a file whose name tells that process from the others.
-    fn host(&mut self, guest: &str, name: &str, steady: bool, args: &[&str]) -> Arc<Host> {
+    fn host(&mut self, guest: &Path, name: &str, steady: bool, args: &[&str]) -> Arc<Host> {
         let file = self.guests.path().join(format!("{name}.wasm"));
-        fs::copy(files::guest(guest), &file).unwrap();
+        fs::copy(guest, &file).unwrap();
         let mut plugin =
             Plugin::serving(name, &file).arg(format!("--cache-dir={}", files::guest_cache().display()));
         for arg in args {
             plugin = plugin.arg(*arg);
         }
         plugin.register(&self.server);
-        let host = Host::new(name, steady);
+        let host = Host::new(
+            name,
+            steady,
+            name.starts_with("adversary") || name.starts_with("hostile"),
+        );
         self.hosts.push(host.clone());
         host
     }
@@ -82,10 +87,10 @@ impl World {
             "shaken" => 10,
             _ => 20,
         };
-        let kv = self.host("kv", &format!("kv-{sort}"), steady, &[]);
+        let kv = self.host(&files::guest("kv"), &format!("kv-{sort}"), steady, &[]);
         for number in 0..kv_mounts {
             let site = self.site(&kv, &format!("kv-{sort}-{number}"), base + number);
-            self.add(28 / kv_mounts, Kv::new(site, keys));
+            self.add(112 / kv_mounts, Kv::new(site, keys));
         }
         let cache = [
             "--cache=names",
@@ -93,25 +98,66 @@ impl World {
             "--cache=upgrade",
             "--cache=metadata/",
         ];
-        let versioned = self.host("versioned-kv", &format!("versioned-{sort}"), steady, &cache);
+        let versioned = self.host(
+            &files::guest("versioned-kv"),
+            &format!("versioned-{sort}"),
+            steady,
+            &cache,
+        );
         let site = self.site(&versioned, &format!("versioned-{sort}"), base + 5);
         site.mount.tune_to_version_2();
         site.mount.wait_until_versioned();
-        self.add(10, Versioned::new(site, keys / 5));
+        self.add(40, Versioned::new(site, keys / 5));
 
-        let bank = self.host("bank", &format!("bank-{sort}"), steady, &["--cache=settings/"]);
+        let bank = self.host(
+            &files::guest("bank"),
+            &format!("bank-{sort}"),
+            steady,
+            &["--cache=settings/"],
+        );
         let site = self.site(&bank, &format!("bank-{sort}"), base + 6);
-        self.add(8, Bank::new(site));
+        self.add(32, Bank::new(site));
 
-        let adversary = self.host("adversary", &format!("adversary-{sort}"), steady, &LIMITS);
+        let adversary = self.host(
+            &files::guest("adversary"),
+            &format!("adversary-{sort}"),
+            steady,
+            &LIMITS,
+        );
         let (hostile, neighbour) = (format!("hostile-{sort}"), format!("neighbour-{sort}"));
         let site = self.site(&adversary, &neighbour, base + 7);
-        self.add(4, Neighbour::new(site));
-        let hostile = Hostile::new(self.site(&adversary, &hostile, base + 8));
+        self.add(16, Neighbour::of_the_adversary(site));
+        let hostile = Hostile::adversary(self.site(&adversary, &hostile, base + 8));
+        self.add_hostile(8, hostile);
+    }
+
+    fn add_hostile(&mut self, weight: usize, engine: Hostile) {
         self.pool.hostile.push(Target {
-            weight: 1,
-            engine: Box::new(hostile),
+            weight,
+            engine: Box::new(engine),
         });
+    }
+
+    /// Mounts guests of the corpus, `most` at most, each twice on a process of its own.
+    pub fn and_of_the_corpus(mut self, most: usize) -> Self {
+        let corpus = hostile::corpus();
+        let by_request = |guest: &&hostile::Hostile| matches!(guest.harm, hostile::Harm::Request { .. });
+        let corpus: Vec<_> = corpus.iter().filter(by_request).collect();
+        let some = corpus.iter().step_by(corpus.len().div_ceil(most).max(1));
+        for (guest, number) in some.zip(100..) {
+            let directory = tempfile::tempdir().unwrap();
+            let arguments = guest.arguments();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let name = format!("hostile-{}", guest.name);
+            let host = self.host(&guest.file(directory.path()), &name, true, &arguments);
+            let hostile = Hostile::of_the_corpus(guest, || self.site(&host, &name, number));
+            hostile
+                .into_iter()
+                .for_each(|hostile| self.add_hostile(1, hostile));
+            let site = self.site(&host, &format!("{name}-neighbour"), number);
+            self.add(1, Neighbour::of_the_corpus(site));
+        }
+        self
     }
 
     /// The engines on a host's mounts.
