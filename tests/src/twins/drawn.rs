@@ -68,10 +68,10 @@ impl Dice {
             let name = self.pick(&["a", "b", "c", "ü"]);
             object[name] = match self.below(6) {
                 0 => Value::Null,
-                1 => json!(self.next() >> 20),
+                1 => json!(self.word() >> 20),
                 2 => json!([1, "two", {"three": 3}]),
                 3 if depth > 0 => self.value(depth - 1),
-                _ => json!(format!("{:x}", self.next())),
+                _ => json!(format!("{:x}", self.word())),
             };
         }
         object

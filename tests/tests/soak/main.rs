@@ -121,20 +121,17 @@ fn a_soak_loses_nothing_and_nothing_grows() {
             }
         }
     }
-    let [in_memory, on_raft] = watched;
+    let [in_memory, with_raft] = watched;
+    let part = |name, pool: Pool, done, watched: Watched| Part {
+        name,
+        grown: watched.grown(&pool),
+        tally: pool.tally.into_inner().unwrap(),
+        done,
+        watched,
+    };
     let parts = [
-        Part {
-            name: "in memory",
-            tally: memory.pool.tally.into_inner().unwrap(),
-            done,
-            watched: in_memory,
-        },
-        Part {
-            name: "on raft",
-            tally: raft.pool.tally.into_inner().unwrap(),
-            done: done_on_raft,
-            watched: on_raft,
-        },
+        part("in memory", memory.pool, done, in_memory),
+        part("on raft", raft.pool, done_on_raft, with_raft),
     ];
     println!("{}", report(&parts));
     let own = process::usage(std::process::id()).map_or(0, |usage| usage.memory >> 20);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use airlock_tests::process::{self, Usage};
 
-use super::pool::Pool;
+use super::pool::{Pool, Target};
 use super::site::Host;
 use super::world::pid_of;
 
@@ -58,23 +58,20 @@ impl Watched {
         }
     }
 
-    /// What grew in a process that lived through all of it: bounds are stated in [`Growth`].
-    pub fn grown(&self) -> Vec<String> {
-        let steady = self
-            .hosts
-            .iter()
-            .zip(&self.samples)
-            .filter(|(host, _)| host.steady);
-        steady
-            .flat_map(|(host, samples)| {
-                let grown = GROWTHS
+    /// What grew in a process that lived through all of it. One that was asked for harm, by `pool`, may grow more.
+    pub fn grown(&self, pool: &Pool) -> Vec<String> {
+        let mut grown = Vec::new();
+        for (host, samples) in self.hosts.iter().zip(&self.samples) {
+            let harmed = |target: &Target| Arc::ptr_eq(&target.engine.site().host, host);
+            let hostile = pool.hostile.iter().any(harmed);
+            if host.steady {
+                let more = GROWTHS
                     .iter()
-                    .filter_map(|growth| growth.exceeded(samples, host.hostile));
-                grown
-                    .map(|text| format!("{}: {text}", host.name))
-                    .collect::<Vec<_>>()
-            })
-            .collect()
+                    .filter_map(|growth| growth.exceeded(samples, hostile));
+                grown.extend(more.map(|text| format!("{}: {text}", host.name)));
+            }
+        }
+        grown
     }
 
     /// A line for each process: its memory when it began, at most in the warm-up, at most, and at the end, in MiB; its threads

@@ -18,19 +18,16 @@ pub struct Host {
     pub name: String,
     /// Whether it lives from the beginning to the end.
     pub steady: bool,
-    /// Whether one of its mounts is asked for harm.
-    pub hostile: bool,
     pub windows: Windows,
     /// The number of requests at which it was last started.
     pub born: AtomicU64,
 }
 
 impl Host {
-    pub fn new(name: &str, steady: bool, hostile: bool) -> Arc<Self> {
+    pub fn new(name: &str, steady: bool) -> Arc<Self> {
         Arc::new(Host {
             name: name.to_owned(),
             steady,
-            hostile,
             windows: Windows::default(),
             born: AtomicU64::new(0),
         })

@@ -28,7 +28,7 @@ pub fn value(place: Place, id: Id) -> String {
     let length = from + dice.below(to - from + 1);
     let mut text = format!("{id:x}.");
     while text.len() < length {
-        let mut word = dice.next();
+        let mut word = dice.word();
         for _ in 0..10.min(length - text.len()) {
             text.push(char::from(LETTERS[(word % 64) as usize]));
             word /= 64;

@@ -41,11 +41,7 @@ impl World {
             plugin = plugin.arg(*arg);
         }
         plugin.register(&self.server);
-        let host = Host::new(
-            name,
-            steady,
-            name.starts_with("adversary") || name.starts_with("hostile"),
-        );
+        let host = Host::new(name, steady);
         self.hosts.push(host.clone());
         host
     }
