@@ -60,7 +60,8 @@ pub enum Fault {
     Conflict,
     /// It fails without effect, as one that storage will never do.
     Reject(Rejection),
-    /// It takes that much longer: slow, and healthy.
+    /// It takes that much longer: slow, and healthy. As a server does, it goes on if its caller gives it up, unless it is
+    /// within a transaction.
     Delay(Duration),
     /// It fails, and has its effect when the gate is opened. Within a transaction it has none.
     ApplyLate(Gate),

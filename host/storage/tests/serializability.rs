@@ -2,7 +2,8 @@
 //!
 //! Ten thousand transactions for each way of flushing, on storage with random delays, errors, lost answers and outages:
 //! reads, writes, deletions, lists, scratch, commits in mid-request, existence checks that requests continue, and
-//! invalidations out of nowhere. `AIRLOCK_SEED` repeats a run as far as the scheduler lets it.
+//! invalidations out of nowhere. What storage holds in the end is read past the mount, and has to be what the transactions
+//! leave in that order. `AIRLOCK_SEED` repeats a run as far as the scheduler lets it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "serializability/chaos.rs"]
@@ -18,7 +19,7 @@ use airlock_storage::{
 };
 use chaos::Chaos;
 use fastrand::Rng;
-use history::{Outcome, Recorded, SCRATCH, Step};
+use history::{Outcome, Recorded, SCRATCH, State, Step};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -104,12 +105,13 @@ impl Run {
             }
             75..90 => {
                 let folder = *rng.choice(&FOLDERS).unwrap();
-                let names = if rng.bool() {
-                    transaction.list(folder).await?
+                if rng.bool() {
+                    Step::List(folder.into(), transaction.list(folder).await?)
                 } else {
-                    transaction.list_page(folder, "", 100).await?
-                };
-                Step::List(folder.into(), names)
+                    let (after, limit) = (*rng.choice(&["", "a", "f/"]).unwrap(), rng.usize(1..4));
+                    let names = transaction.list_page(folder, after, limit).await?;
+                    Step::Page(folder.into(), after.into(), limit, names)
+                }
             }
             90..95 => {
                 let found = transaction.scratch_get("s").await?;
@@ -221,11 +223,44 @@ fn number(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(bytes.try_into().unwrap())
 }
 
-fn check(storage: Arc<dyn Storage>, redo_record: bool, failed_commit: Outcome) {
+/// What storage holds of the callers', read past the mount.
+fn stored(memory: &MemoryStorage) -> State {
+    let mut entries = memory.entries();
+    entries.retain(|entry| !entry.key.starts_with(".airlock/"));
+    let numbers = entries.into_iter();
+    numbers.map(|entry| (entry.key, number(&entry.value))).collect()
+}
+
+/// Panics unless the transactions have a serial order that leaves what is stored.
+fn check_history(mut history: Vec<Recorded>, stored: &State, now: u64, seed: u64) {
+    // The last transaction reads everything, so that an order is looked for that ends there.
+    let read = |key: &str| Step::Get(key.into(), stored.get(key).copied());
+    history.push(Recorded {
+        began: now,
+        asked: now + 1,
+        ended: now + 2,
+        steps: KEYS.iter().map(|key| read(key)).collect(),
+        outcome: Outcome::Committed,
+    });
+    match search::order(&history) {
+        Ok(serial) => assert_eq!(&history::stored(&serial.state), stored, "seed {seed}"),
+        Err(dead_end) => {
+            let (placed, all) = (dead_end.placed, history.len());
+            panic!(
+                "no serial order: {placed} of {all} have a place, seed {seed}; then\n{}",
+                dead_end.explain(&history)
+            );
+        }
+    }
+}
+
+/// `memory` is where the storage keeps its entries.
+fn check(storage: Arc<dyn Storage>, memory: &MemoryStorage, redo_record: bool, failed_commit: Outcome) {
     let seed = std::env::var("AIRLOCK_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
         .unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed}");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
@@ -239,8 +274,9 @@ fn check(storage: Arc<dyn Storage>, redo_record: bool, failed_commit: Outcome) {
         late: Duration::from_millis(50),
         ..Settings::default()
     };
+    let chaos = Chaos::over(storage.clone(), seed);
     let run = Arc::new(Run {
-        mount: Mount::new(Arc::new(Chaos::over(storage, seed)), settings),
+        mount: Mount::new(Arc::new(chaos.clone()), settings.clone()),
         clock: AtomicU64::new(0),
         values: AtomicU64::new(1),
         history: Mutex::default(),
@@ -258,42 +294,67 @@ fn check(storage: Arc<dyn Storage>, redo_record: bool, failed_commit: Outcome) {
             caller.await.unwrap();
         }
         run.mount.drain().await;
+        // A record whose flush was given up is for the next start.
+        Mount::new(storage, settings).recover().await.unwrap();
     });
+    let stored = stored(memory);
     let history = std::mem::take(&mut *run.history.lock());
     let unknown = history
         .iter()
         .filter(|recorded| recorded.outcome != Outcome::Committed)
         .count();
     println!(
-        "{} transactions, {unknown} of unknown outcome, seed {seed}",
-        history.len()
+        "{} transactions, {unknown} of unknown outcome, {} pages cut, seed {seed}",
+        history.len(),
+        chaos.cut_pages()
     );
     assert!(
         history.len() > TRANSACTIONS * 8 / 10,
         "too few were committed to prove anything"
     );
-    if let Err(dead_end) = search::order(&history) {
-        let (placed, all) = (dead_end.placed, history.len());
-        panic!(
-            "no serial order: {placed} of {all} have a place, seed {seed}; then\n{}",
-            dead_end.explain(&history)
-        );
-    }
+    assert!(chaos.cut_pages() > 100, "pages were not cut");
+    check_history(history, &stored, run.now(), seed);
 }
 
 #[test]
 fn writes_in_the_guests_order_are_serializable() {
-    check(Arc::new(MemoryStorage::new()), false, Outcome::SomePrefix);
+    let memory = Arc::new(MemoryStorage::new());
+    check(memory.clone(), &memory, false, Outcome::SomePrefix);
 }
 
 #[test]
 fn writes_behind_a_redo_record_are_serializable_and_never_half() {
-    check(Arc::new(MemoryStorage::new()), true, Outcome::AllOrNothing);
+    let memory = Arc::new(MemoryStorage::new());
+    check(memory.clone(), &memory, true, Outcome::AllOrNothing);
 }
 
 #[test]
 fn writes_in_the_storages_own_transactions_are_serializable_and_never_half() {
     let storage = Arc::new(TransactionalStorage::new());
-    check(storage.clone(), false, Outcome::AllOrNothing);
+    check(storage.clone(), storage.memory(), false, Outcome::AllOrNothing);
     assert_eq!(storage.open_transactions(), 0);
+}
+
+/// What nobody read any more is compared too.
+#[test]
+#[should_panic(expected = "no serial order: 1 of 2")]
+fn a_last_write_that_is_not_stored_is_found() {
+    check_history(vec![wrote("a", 7)], &State::new(), 10, 0);
+}
+
+#[test]
+#[should_panic(expected = "assertion `left == right` failed")]
+fn an_entry_that_nobody_wrote_is_found() {
+    let stored = State::from([("a".to_owned(), 7), ("of nobody".to_owned(), 1)]);
+    check_history(vec![wrote("a", 7)], &stored, 10, 0);
+}
+
+fn wrote(key: &str, value: u64) -> Recorded {
+    Recorded {
+        began: 1,
+        asked: 2,
+        ended: 3,
+        steps: vec![Step::Put(key.into(), value)],
+        outcome: Outcome::Committed,
+    }
 }

@@ -64,40 +64,6 @@ async fn lists_show_the_folder_as_the_transaction_would_leave_it() {
 }
 
 #[tokio::test]
-async fn pages_give_the_same_names_as_the_whole_list() {
-    let bed = Bed::new(settings());
-    for n in 0..60 {
-        store(
-            &bed.mount,
-            &format!("f/{:02}{}", n, if n % 3 == 0 { "/x" } else { "" }),
-            "",
-        )
-        .await
-        .unwrap();
-    }
-    let mut transaction = bed.begin().await;
-    for n in (0..60).step_by(4) {
-        transaction
-            .delete(&format!("f/{:02}{}", n, if n % 3 == 0 { "/x" } else { "" }))
-            .await
-            .unwrap();
-        put(&mut transaction, &format!("f/{n:02}+"), "").await.unwrap();
-    }
-    let whole = transaction.list("f/").await.unwrap();
-    for limit in [1, 2, 7] {
-        let (mut pages, mut after) = (Vec::new(), String::new());
-        loop {
-            let page = transaction.list_page("f/", &after, limit).await.unwrap();
-            let Some(last) = page.last().cloned() else { break };
-            assert!(page.len() <= limit);
-            pages.extend(page);
-            after = last;
-        }
-        assert_eq!(pages, whole, "{limit}");
-    }
-}
-
-#[tokio::test]
 async fn a_commit_that_read_what_another_changed_is_a_conflict_and_stores_nothing() {
     let bed = Bed::with(&[("a", "1")], settings());
     let mut late = bed.begin().await;

@@ -63,14 +63,20 @@ impl Rules {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let fault = self.0.lock().arrival(call);
-        if let Some(Fault::ApplyLate(gate)) = fault {
-            tokio::spawn(async move {
-                gate.pass().await;
-                effect.await
-            });
-            return broken();
+        match fault {
+            Some(Fault::ApplyLate(gate)) => {
+                tokio::spawn(async move {
+                    gate.pass().await;
+                    effect.await
+                });
+                broken()
+            }
+            Some(Fault::Delay(_)) => {
+                let slow = tokio::spawn(inflict(fault, effect));
+                slow.await.unwrap_or_else(|_| broken())
+            }
+            fault => inflict(fault, effect).await,
         }
-        inflict(fault, effect).await
     }
 
     pub(super) async fn apply<T>(&self, call: Call, effect: impl Future<Output = Result<T>>) -> Result<T> {
@@ -145,6 +151,8 @@ mod tests {
     use crate::faulty::{Call, Fault, FaultyStorage};
     use crate::{Entry, Error, MemoryStorage, Storage};
     use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::time::{sleep, timeout};
 
     #[tokio::test]
     async fn only_the_call_that_was_meant_fails() {
@@ -181,6 +189,17 @@ mod tests {
         assert!(memory.entries().is_empty() && !put.is_finished());
         gate.open();
         put.await.unwrap().unwrap();
+        assert_eq!(memory.entries().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_call_goes_on_when_its_caller_gives_it_up() {
+        let memory = Arc::new(MemoryStorage::new());
+        let storage = FaultyStorage::over(memory.clone());
+        storage.every(Call::Put, Fault::Delay(Duration::from_secs(2)));
+        let put = timeout(Duration::from_secs(1), storage.put(Entry::new("a", "")));
+        assert!(put.await.is_err() && memory.entries().is_empty());
+        sleep(Duration::from_secs(2)).await;
         assert_eq!(memory.entries().len(), 1);
     }
 

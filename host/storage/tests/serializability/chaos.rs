@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use fastrand::Rng;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longer than the tests let a flush be tried, so that some commits end in an unknown state.
@@ -14,6 +15,7 @@ const OUTAGE: Duration = Duration::from_millis(30);
 pub struct Chaos {
     inner: Arc<dyn Storage>,
     dice: Arc<Mutex<Dice>>,
+    cut_pages: Arc<AtomicU64>,
 }
 
 struct Dice {
@@ -37,7 +39,13 @@ impl Chaos {
         Self {
             inner,
             dice: Arc::new(Mutex::new(dice)),
+            cut_pages: Arc::default(),
         }
+    }
+
+    /// How many pages were asked for that did not hold all that was left of their folder.
+    pub fn cut_pages(&self) -> u64 {
+        self.cut_pages.load(Ordering::Relaxed)
     }
 
     async fn dawdle(&self) {
@@ -97,6 +105,18 @@ impl Storage for Chaos {
 
     async fn list(&self, folder: &str) -> Result<Vec<String>> {
         self.through(self.inner.list(folder)).await
+    }
+
+    async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
+        self.through(async {
+            // One more than was asked for tells whether the page is cut.
+            let mut names = self.inner.list_page(folder, after, limit + 1).await?;
+            self.cut_pages
+                .fetch_add((names.len() > limit).into(), Ordering::Relaxed);
+            names.truncate(limit);
+            Ok(names)
+        })
+        .await
     }
 
     async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {

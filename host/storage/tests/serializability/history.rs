@@ -11,6 +11,8 @@ pub const SCRATCH: &str = "\u{0}scratch/";
 pub enum Step {
     Get(String, Option<u64>),
     List(String, Vec<String>),
+    /// Of a folder, after a name, at most so many.
+    Page(String, String, usize, Vec<String>),
     Put(String, u64),
     Delete(String),
 }
@@ -66,11 +68,21 @@ impl Step {
         match self {
             Step::Get(key, value) => return state.get(key) == value.as_ref(),
             Step::List(folder, names) => return list(state, folder) == *names,
+            Step::Page(folder, after, limit, names) => {
+                let page = list(state, folder).into_iter().filter(|name| name > after);
+                return page.take(*limit).eq(names.iter().cloned());
+            }
             Step::Put(key, value) => drop(state.insert(key.clone(), *value)),
             Step::Delete(key) => drop(state.remove(key)),
         }
         true
     }
+}
+
+/// What storage holds of it: all but scratch.
+pub fn stored(state: &State) -> State {
+    let stored = state.iter().filter(|(key, _)| !key.starts_with(SCRATCH));
+    stored.map(|(key, value)| (key.clone(), *value)).collect()
 }
 
 fn list(state: &State, folder: &str) -> Vec<String> {

@@ -8,7 +8,7 @@
 
 use super::history::{Outcome, Recorded, State, Step};
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 /// As far as the search came.
 #[derive(Debug, Default)]
@@ -54,10 +54,18 @@ struct Search<'h> {
     state: State,
 }
 
-/// An order in which the transactions could have run one at a time.
-pub fn order(history: &[Recorded]) -> Result<Vec<usize>, DeadEnd> {
+/// An order in which the transactions could have run one at a time, and what they leave.
+#[derive(Debug)]
+pub struct Serial {
+    pub order: Vec<usize>,
+    pub state: State,
+}
+
+/// Looks for such an order.
+pub fn order(history: &[Recorded]) -> Result<Serial, DeadEnd> {
     let mut search = Search::new(history);
-    let hasher = RandomState::new();
+    // The same in every run, so that a history has the same outcome in every run.
+    let hasher = BuildHasherDefault::<DefaultHasher>::default();
     let marks: Vec<u64> = (0..history.len()).map(|index| hasher.hash_one(index)).collect();
     let mut seen = HashSet::new();
     let (mut mark, mut placed) = (0, 0);
@@ -98,7 +106,10 @@ pub fn order(history: &[Recorded]) -> Result<Vec<usize>, DeadEnd> {
             (search.state, search.first, candidates) = (choice.before, choice.first, choice.others);
         }
     }
-    Ok(choices.iter().map(|choice| choice.taken).collect())
+    Ok(Serial {
+        order: choices.iter().map(|choice| choice.taken).collect(),
+        state: search.state,
+    })
 }
 
 impl<'h> Search<'h> {
@@ -196,7 +207,7 @@ fn values_read(recorded: &Recorded) -> impl Iterator<Item = (&str, u64)> {
         };
         let before = steps[..at].iter().any(|step| match step {
             Step::Get(earlier, _) | Step::Put(earlier, _) | Step::Delete(earlier) => earlier == key,
-            Step::List(..) => false,
+            Step::List(..) | Step::Page(..) => false,
         });
         (!before).then_some((key.as_str(), *value))
     })
@@ -237,7 +248,7 @@ mod tests {
             ran(3, 8, vec![list("", &[]), get("a", None)]),
             ran(5, 6, vec![get("a", 2), list("", &["a"])]),
         ];
-        assert_eq!(order(&history).unwrap(), [2, 0, 1, 3]);
+        assert_eq!(order(&history).unwrap().order, [2, 0, 1, 3]);
     }
 
     #[test]

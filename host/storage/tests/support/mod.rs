@@ -163,3 +163,19 @@ pub fn hidden(memory: &MemoryStorage) -> Vec<String> {
     let keys = memory.entries().into_iter().map(|entry| entry.key);
     keys.filter(|key| key.starts_with(".airlock/")).collect()
 }
+
+/// Makes a record so old that its process cannot be alive: what is left of it may be removed.
+pub fn aged(entries: Vec<Entry>) -> Vec<Entry> {
+    let old = |key: String| match key.split_once('-') {
+        Some((time, rest)) => {
+            let folder = time.rfind('/').map_or(0, |slash| slash + 1);
+            format!("{}{:024x}-{rest}", &time[..folder], 1)
+        }
+        None => key,
+    };
+    let aged = entries.into_iter().map(|entry| Entry {
+        key: old(entry.key),
+        ..entry
+    });
+    aged.collect()
+}
