@@ -33,6 +33,7 @@ mod mask;
 mod plugin;
 pub mod process;
 mod server;
+mod storages;
 pub mod twins;
 mod versioned_kv;
 
@@ -40,7 +41,7 @@ pub use command::{Output, airlock, run, vault};
 pub use dev_server::{DevServer, TOKEN};
 pub use dice::Dice;
 pub use http::{Answer, Client, Mount, RawAnswer};
-pub use load::{End, Load};
+pub use load::{End, Load, Stop};
 pub use log::{Line, Log};
 pub use mask::masked;
 pub use plugin::Plugin;

@@ -3,75 +3,69 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use airlock_tests::{Plugin, Server, Storage, files, process};
+use airlock_tests::{End, Load, Plugin, Server, Storage, files, process};
 use serde_json::json;
 
-#[test]
-fn after_the_host_is_killed_under_load_the_next_request_is_served() {
-    let server = Server::start("kill-host", Storage::Memory);
+airlock_tests::on_each_storage!(
+    after_the_host_is_killed_under_load_the_next_request_is_served,
+    after_an_idle_host_is_killed_the_next_request_is_served,
+    a_record_that_cannot_be_finished_is_set_aside_till_dropped,
+    when_the_server_is_killed_no_host_and_no_socket_is_left,
+);
+
+fn after_the_host_is_killed_under_load_the_next_request_is_served(storage: Storage) {
+    let server = Server::start("kill-host", storage);
     Plugin::kv().register(&server);
     let mounts = [
         server.mount("one", "airlock-kv"),
         server.mount("two", "airlock-kv"),
     ];
-    let (stop, written) = (AtomicBool::new(false), AtomicU32::new(0));
-
-    for _ in 0..3 {
-        stop.store(false, Ordering::Relaxed);
-        let before = server.host();
-        let acknowledged: Vec<(usize, String)> = thread::scope(|scope| {
-            let writers: Vec<_> = (0..8)
-                .map(|writer| {
-                    let (mounts, stop, written) = (&mounts, &stop, &written);
-                    scope.spawn(move || {
-                        let mut acknowledged = Vec::new();
-                        while !stop.load(Ordering::Relaxed) {
-                            let (mount, key) = (
-                                writer % 2,
-                                format!("key-{}", written.fetch_add(1, Ordering::Relaxed)),
-                            );
-                            // What was in flight may fail, but it is answered. 412: it was done, then the process died,
-                            // and Vault sent it again.
-                            let answer = mounts[mount].write(&key, json!({"value": key}));
-                            match answer.status {
-                                200 => acknowledged.push((mount, key)),
-                                412 | 500 => {}
-                                _ => panic!("{answer:?}"),
-                            }
-                        }
-                        acknowledged
-                    })
-                })
-                .collect();
-            let enough = written.load(Ordering::Relaxed) + 200;
-            while written.load(Ordering::Relaxed) < enough {
-                thread::yield_now();
+    let (load, next) = (Load::default(), AtomicU32::new(0));
+    let acknowledged: Mutex<Vec<(usize, String)>> = Mutex::default();
+    let write = |mount: usize| {
+        let key = format!("key-{}", next.fetch_add(1, Ordering::Relaxed));
+        let answer = mounts[mount].write(&key, json!({"value": key}));
+        match answer.status {
+            200 => {
+                acknowledged.lock().unwrap().push((mount, key));
+                End::Acknowledged
             }
+            // What was in flight may fail, but it is answered. 412: it was done, then the process died, and Vault sent it
+            // again.
+            412 => End::Failed(format!("{answer:?}")),
+            _ => End::of(&answer),
+        }
+    };
+    thread::scope(|scope| {
+        let _stop = load.stop_when_dropped();
+        for writer in 0..8 {
+            let (load, write) = (&load, &write);
+            scope.spawn(move || load.call(|| write(writer % 2)));
+        }
+        load.undisturbed(100);
+        for _ in 0..3 {
+            let before = server.host();
             kill_and_await_its_end(&server, before);
             for mount in &mounts {
                 let answer = mount.write("next", json!({"value": "one"}));
                 assert_eq!(answer.status, 200, "{answer:?}");
             }
-            stop.store(true, Ordering::Relaxed);
-            writers
-                .into_iter()
-                .flat_map(|writer| writer.join().unwrap())
-                .collect()
-        });
-
-        assert_ne!(server.host(), before);
-        for (mount, key) in &acknowledged {
-            assert_eq!(
-                mounts[*mount].read(key).data()["value"],
-                key.as_str(),
-                "acknowledged and lost"
-            );
+            assert_ne!(server.host(), before);
+            load.undisturbed(100);
         }
-        assert!(!acknowledged.is_empty());
+    });
+    assert!(load.acknowledged() > 0);
+    for (mount, key) in acknowledged.into_inner().unwrap() {
+        assert_eq!(
+            mounts[mount].read(&key).data()["value"],
+            key.as_str(),
+            "acknowledged and lost"
+        );
     }
 }
 
@@ -86,9 +80,8 @@ fn kill_and_await_its_end(server: &Server, host: u32) {
         });
 }
 
-#[test]
-fn after_an_idle_host_is_killed_the_next_request_is_served() {
-    let server = Server::start("kill-idle", Storage::Memory);
+fn after_an_idle_host_is_killed_the_next_request_is_served(storage: Storage) {
+    let server = Server::start("kill-idle", storage);
     Plugin::kv().register(&server);
     let kv = server.mount("kv", "airlock-kv");
     kv.write("a", json!({"value": "one"})).expect_success("write");
@@ -98,9 +91,8 @@ fn after_an_idle_host_is_killed_the_next_request_is_served() {
     assert_ne!(server.host(), host);
 }
 
-#[test]
-fn record_that_cannot_be_finished_is_set_aside_until_the_operator_drops_it() {
-    let server = Server::start("set-aside", Storage::Memory);
+fn a_record_that_cannot_be_finished_is_set_aside_till_dropped(storage: Storage) {
+    let server = Server::start("set-aside", storage);
     Plugin::serving("bank", &files::guest("bank")).register(&server);
     let bank = server.mount("bank", "bank");
     bank.write("count", json!({})).expect_success("count");
@@ -138,10 +130,9 @@ fn record_that_cannot_be_finished_is_set_aside_until_the_operator_drops_it() {
     assert!(!server.log().lines()[mark..].iter().any(told));
 }
 
-#[test]
-fn when_the_server_is_killed_no_host_and_no_socket_is_left() {
+fn when_the_server_is_killed_no_host_and_no_socket_is_left(storage: Storage) {
     process::adopt_orphans();
-    let mut server = Server::start("kill-server", Storage::Memory);
+    let mut server = Server::start("kill-server", storage);
     Plugin::kv().register(&server);
     // Two registrations make two processes, of which one has requests in flight.
     Plugin::kv().arg("--cpu-ms=900").named("other").register(&server);

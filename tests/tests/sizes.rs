@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use airlock_tests::{Mount, Plugin, Server, Storage, files};
+use airlock_tests::{Answer, Mount, Plugin, Server, Storage, files};
 use serde_json::{Value, json};
 
 /// The longest string in JSON that Vault accepts.
@@ -76,7 +76,6 @@ fn value_of_five_mebibytes_is_stored_where_storage_takes_it() {
     let stored = kv.read("large");
     let text = stored.data()["value"].as_str().unwrap();
     assert!(serde_json::from_str::<Value>(text).unwrap() == value);
-    assert_eq!(make_note(&SERVER.mount("five-notes", "bank"), 5 * MIB), 204);
 }
 
 /// Integrated storage takes entries of 1 MiB, and counts what Vault makes of key and value together.
@@ -89,55 +88,48 @@ fn serve(name: &str, storage: Storage) -> Server {
     server
 }
 
-/// The lengths around what integrated storage takes, in a redo record too.
-fn lengths() -> impl Iterator<Item = usize> {
-    (MIB - 252..=MIB).step_by(9)
+/// What the server adds to an entry in raft: its encryption 33 bytes, and the log's encoding 12 where the key has less than
+/// 128 bytes and the value from 16 KiB to 2 MiB.
+const ADDED: usize = 33 + 12;
+
+/// The longest value that raft takes under a key of a mount, beside `more` bytes that are stored with it.
+fn longest(key: &str, more: usize) -> usize {
+    let key = SERVERS_FOLDER.len() + key.len();
+    assert!(key < 128);
+    MIB - ADDED - key - more
+}
+
+/// Before each key of a mount the server puts `logical/` and the mount's id.
+const SERVERS_FOLDER: &str = "logical/01234567-89ab-cdef-0123-456789abcdef/";
+
+/// All lengths from 1,048,450 bytes to 1 MiB, and those around where raft's answer changes.
+fn lengths(longest: usize) -> Vec<usize> {
+    let mut lengths: Vec<usize> = (longest - 12..=longest + 12).chain(1_048_450..=MIB).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    lengths
 }
 
 const TOO_LARGE: &str = "put failed due to value being too large";
 
-/// Makes a note and, in the same commit behind a redo record, notes which was made last. Returns the status.
-fn make_note(bank: &Mount, bytes: usize) -> u16 {
-    let name = format!("n{bytes}");
-    let before = bank.read("notes/n1");
-    let answer = bank.write(&format!("notes/{name}"), json!({"bytes": bytes}));
-    if answer.status == 204 {
-        let note = bank.read(&format!("notes/{name}"));
-        assert_eq!(note.data(), &json!({"bytes": bytes, "last": name}));
-    } else {
-        assert_eq!(bank.read(&format!("notes/{name}")).status, 404);
-        assert_eq!(
-            bank.read("notes/n1").body["data"],
-            before.body["data"],
-            "all or nothing"
-        );
-        assert!(answer.errors().contains("for storage"), "{answer:?}");
-    }
-    answer.status
-}
-
 #[test]
-fn value_at_the_limit_of_raft_is_stored_whole_or_rejected_with_the_servers_words() {
+fn a_value_is_stored_whole_up_to_rafts_limit_and_refused_above() {
     let kv = RAFT.mount("values", "airlock-kv");
-    let (mut stored, mut rejected) = (0, 0);
+    let longest = longest("kv/large", 0);
     let mut last = Value::Null;
-    for length in lengths() {
+    for length in lengths(longest) {
         let value = text(length);
         let answer = kv.write("large", json!({"value": value}));
-        match answer.status {
-            200 => {
-                stored += 1;
-                last = json!(value);
-            }
-            400 => {
-                rejected += 1;
-                assert!(answer.errors().contains(TOO_LARGE), "{answer:?}");
-            }
-            _ => panic!("{length}: {answer:?}"),
+        if length <= longest {
+            assert_eq!(answer.status, 200, "{length}, {longest}: {answer:?}");
+            last = json!(value);
+        } else {
+            assert_eq!(answer.status, 400, "{length}, {longest}: {answer:?}");
+            // The engine tells what the server said.
+            assert!(answer.errors().contains(TOO_LARGE), "{answer:?}");
         }
         assert!(kv.read("large").data()["value"] == last, "{length}");
     }
-    assert!(stored > 0 && rejected > 0, "{stored} {rejected}");
     let answer = kv.write("large", json!({"value": parts(10)}));
     assert!(
         answer.status == 400 && answer.errors().contains(TOO_LARGE),
@@ -145,28 +137,113 @@ fn value_at_the_limit_of_raft_is_stored_whole_or_rejected_with_the_servers_words
     );
 }
 
+/// How a note is stored: the key of the entry in which it goes to storage first, beside how many bytes.
+#[derive(Clone, Copy)]
+enum Note {
+    /// By itself, in one put.
+    Alone,
+    /// With another entry behind a redo record, whose header it is in, because it is the last.
+    Last,
+    /// The same, in a piece of the record, because it is the first.
+    First,
+}
+
+const ID: &str = "0123456789abcdef01234567-0123456789abcdef";
+/// Version, number of pieces, length.
+const HEADER: usize = 13;
+/// Tag, length of the key, length of the value.
+const WRITE: usize = 9;
+
+impl Note {
+    fn longest(self) -> usize {
+        // All names here are as long as that.
+        let key = "note/n1048576";
+        match self {
+            Note::Alone => longest(key, 0),
+            Note::Last => longest(&format!(".airlock/redo/{ID}"), HEADER + WRITE + key.len()),
+            Note::First => longest(&format!(".airlock/redo/{ID}.0"), WRITE + key.len()),
+        }
+    }
+
+    fn make(self, bank: &Mount, bytes: usize) -> Answer {
+        let (alone, first) = (matches!(self, Note::Alone), matches!(self, Note::First));
+        bank.write(
+            &format!("notes/n{bytes}"),
+            json!({"bytes": bytes, "alone": alone, "first": first}),
+        )
+    }
+}
+
+/// Makes notes of these lengths. Each must be stored whole, with what is stored beside it, up to the longest that storage
+/// takes, none if that is any; above it must be 413, and then nothing of it be stored.
+fn make_notes(
+    server: &Server,
+    bank: &Mount,
+    how: Note,
+    lengths: impl IntoIterator<Item = usize>,
+    longest: Option<usize>,
+) {
+    let mut last = server.stored(bank.name(), "noted").unwrap_or_default();
+    for length in lengths {
+        let before = server.stored_keys(bank.name());
+        let (name, answer) = (format!("n{length}"), how.make(bank, length));
+        let note = bank.read(&format!("notes/{name}"));
+        if longest.is_none_or(|longest| length <= longest) {
+            assert_eq!(answer.status, 204, "{length}, {longest:?}: {answer:?}");
+            if !matches!(how, Note::Alone) {
+                last.clone_from(&name);
+            }
+            assert_eq!(note.data(), &json!({"bytes": length, "last": last}), "{length}");
+            bank.delete(&format!("notes/{name}")).expect_success("remove");
+        } else {
+            assert_eq!(answer.status, 413, "{length}, {longest:?}: {answer:?}");
+            assert!(answer.errors().contains("for storage"), "{answer:?}");
+            assert_eq!(note.status, 404, "{length}");
+            assert_eq!(server.stored_keys(bank.name()), before, "{length}");
+        }
+    }
+    // Which was made last was not stored without its note.
+    assert_eq!(server.stored(bank.name(), "noted").unwrap_or_default(), last);
+}
+
 #[test]
-fn commit_behind_a_redo_record_that_raft_does_not_take_is_413_and_leaves_nothing() {
+fn a_commit_is_stored_whole_up_to_rafts_limit_or_413_and_nothing() {
     // A server of its own: a reload is for the one process that it runs.
     let server = serve("sizes-notes", Storage::Disk);
     let bank = server.mount("notes", "bank");
-    assert_eq!(make_note(&bank, 1), 204);
-    let (mut stored, mut rejected) = (0, 0);
-    for length in lengths() {
-        match make_note(&bank, length) {
-            204 => {
-                stored += 1;
-                assert_eq!(make_note(&bank, 1), 204);
-            }
-            413 => rejected += 1,
-            status => panic!("{length}: {status}"),
-        }
+    let alone = Note::Alone.longest();
+    for how in [Note::Alone, Note::Last, Note::First] {
+        let longest = how.longest();
+        assert!(
+            longest <= alone,
+            "a record holds an entry that storage does not take"
+        );
+        make_notes(&server, &bank, how, lengths(longest), Some(longest));
+        assert_eq!(how.make(&bank, 5 * MIB).status, 413);
     }
-    assert!(stored > 0 && rejected > 0, "{stored} {rejected}");
-    assert_eq!(make_note(&bank, 5 * MIB), 413);
-    let records = |key: &String| key.starts_with(".airlock/redo/");
-    assert!(!server.stored_keys("notes").iter().any(records));
+    // No record is left to be finished, and the mount serves.
     server.reload("notes");
-    assert_eq!(bank.read("notes/n1").data()["bytes"], 1);
-    assert_eq!(make_note(&bank, 2), 204);
+    assert!(
+        !server
+            .stored_keys("notes")
+            .iter()
+            .any(|key| key.starts_with(".airlock/redo/"))
+    );
+    assert_eq!(Note::Last.make(&bank, 2).status, 204);
+}
+
+#[test]
+fn a_commit_of_any_size_is_stored_where_storage_takes_it() {
+    let bank = SERVER.mount("notes", "bank");
+    for how in [Note::Alone, Note::Last, Note::First] {
+        make_notes(
+            &SERVER,
+            &bank,
+            how,
+            lengths(how.longest()).into_iter().step_by(8),
+            None,
+        );
+        assert_eq!(how.make(&bank, 5 * MIB).status, 204);
+        assert_eq!(bank.read(&format!("notes/n{}", 5 * MIB)).data()["bytes"], 5 * MIB);
+    }
 }

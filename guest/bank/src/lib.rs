@@ -12,6 +12,8 @@ const COUNT: &str = "count";
 const ACCOUNTS: &str = "account/";
 const OLD: &str = "old/";
 const NOTES: &str = "note/";
+/// Transfers with an id, each with the times that it was done.
+const DONE: &str = "done/";
 /// The name of the note that was made last.
 const NOTED: &str = "noted";
 /// The most that may be moved, or brought, at one time; one of the settings, which may be cached.
@@ -46,6 +48,8 @@ fields! {
         to: Name,
         /// How much.
         amount: u64 = 1,
+        /// The name under which it is noted that it was done; without one nothing is noted.
+        id: Option<Name>,
     }
 
     /// A note.
@@ -54,6 +58,10 @@ fields! {
         name: Name,
         /// How long it is.
         bytes: u32,
+        /// Store the note alone; which one was made last is not noted.
+        alone: bool = false,
+        /// Store the note before, not after, the name of the last one.
+        first: bool = false,
     }
 
     /// The most that may be moved at one time.
@@ -71,7 +79,7 @@ impl Engine for Bank {
         env!("CARGO_PKG_VERSION"),
         "Counts, and moves money between accounts.",
     )
-    .storage(&[COUNT, ACCOUNTS, OLD, NOTES, NOTED, "settings/"])
+    .storage(&[COUNT, ACCOUNTS, OLD, NOTES, DONE, NOTED, "settings/"])
     .cacheable(&["settings/"])
     .redo_record();
 
@@ -95,7 +103,8 @@ impl Engine for Bank {
         &route("notes/{name}")
             .synopsis("A note, which is made of a given length.")
             .read(read_note)
-            .write(make_note),
+            .write(make_note)
+            .delete(remove_note),
         &route("purge")
             .synopsis("Removes what is old, and looks for more without end.")
             .update(purge),
@@ -152,13 +161,19 @@ fn total(cx: &Context, sum: Sum) -> Result<Response> {
 }
 
 fn transfer(cx: &Context, transfer: Transfer) -> Result<()> {
-    let Transfer { from, to, amount } = transfer;
+    let Transfer { from, to, amount, id } = transfer;
     check_limit(cx, amount)?;
     let left = balance(cx, &from)?.unwrap_or(0).checked_sub(amount);
     let left = left.ok_or_else(|| Error::user("there is not enough in the account"))?;
     store(cx, &from, left)?;
     let there = balance(cx, &to)?.unwrap_or(0);
-    store(cx, &to, there + amount)
+    store(cx, &to, there + amount)?;
+    if let Some(id) = id {
+        let key = format!("{DONE}{id}");
+        let times = cx.storage.get_json(&key)?.unwrap_or(0_u64) + 1;
+        cx.storage.put_json(&key, &times)?;
+    }
+    Ok(())
 }
 
 fn check_limit(cx: &Context, amount: u64) -> Result<()> {
@@ -176,11 +191,23 @@ fn read_note(cx: &Context, at: At) -> Result<Option<Response>> {
         .transpose()
 }
 
-/// Two keys in one commit, of which the second may be too large for storage.
+/// Two keys in one commit, of which one may be too large for storage; or that one alone.
 fn make_note(cx: &Context, note: Note) -> Result<()> {
+    let key = format!("{NOTES}{}", note.name);
+    let text = vec![b'x'; note.bytes as usize];
+    if note.alone {
+        return cx.storage.put(&key, text);
+    }
+    if note.first {
+        cx.storage.put(&key, text)?;
+        return cx.storage.put(NOTED, note.name.as_bytes());
+    }
     cx.storage.put(NOTED, note.name.as_bytes())?;
-    cx.storage
-        .put(&format!("{NOTES}{}", note.name), vec![b'x'; note.bytes as usize])
+    cx.storage.put(&key, text)
+}
+
+fn remove_note(cx: &Context, at: At) -> Result<()> {
+    cx.storage.delete(&format!("{NOTES}{}", at.name))
 }
 
 /// Commits first, so that the request cannot be run again and has the commit lock for itself from then on.

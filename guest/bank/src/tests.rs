@@ -39,3 +39,14 @@ fn no_more_than_the_limit_is_moved() {
     assert_eq!(moved.status(), 400);
     assert_eq!(mount.write("accounts/c", json!({ "balance": 2 })).status(), 400);
 }
+
+#[test]
+fn a_transfer_with_an_id_is_noted_each_time_that_it_is_done() {
+    let mount = Mount::<Bank>::new();
+    assert_eq!(mount.write("accounts/a", json!({ "balance": 3 })).status(), 204);
+    for _ in 0..2 {
+        let body = json!({ "from": "a", "to": "b", "id": "t1" });
+        assert_eq!(mount.write("transfer", body).status(), 204);
+    }
+    assert_eq!(mount.stored_json("done/t1"), Some(2));
+}
