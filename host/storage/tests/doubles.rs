@@ -1,5 +1,5 @@
 //! Each misbehaviour of storage at each storage call of each phase: a commit with and without a redo record, its flush,
-//! recovery, the removal of what recovery finds, and the reads that are kept.
+//! recovery, and the removal of what recovery finds.
 //!
 //! Whatever happens, these hold: a commit that succeeded is stored whole, also after a restart; one that failed for certain
 //! is not stored at all; one of unknown outcome is stored to a prefix, behind a record whole or not at all. The mount reads
@@ -337,86 +337,5 @@ async fn a_recovery_and_its_collection_end_whatever_storage_does() {
                 "{double:?}: {n}"
             );
         }
-    }
-}
-
-/// An existence check reads, then another commit fails in an unknown state or lands late, then the request comes.
-#[tokio::test(start_paused = true)]
-async fn reads_that_are_kept_are_used_only_while_they_are_true() {
-    for double in [Double::Slow, Double::TooSlow, Double::Late] {
-        for write_between in [false, true] {
-            let (bed, gate) = (Bed::with(&BEFORE, Way::InOrder.settings()), Gate::new());
-            bed.mount.recover().await.unwrap();
-            let case = format!("{double:?}, {write_between}");
-            // The check's reads are as slow as they like to be; one that fails ends the check.
-            if double != Double::Late {
-                double.apply(&bed.storage, 1, &gate);
-            }
-            let mut check = bed.mount.begin_check(Attempt::FIRST).await.unwrap();
-            assert_eq!(
-                get(&mut check, "a").await.unwrap().as_deref(),
-                Some("0"),
-                "{case}"
-            );
-            check.keep_reads("id").unwrap();
-            if write_between {
-                double.apply(&bed.storage, 1, &gate);
-                let _: Result<()> = store(&bed.mount, "a", "1").await;
-                gate.open();
-            }
-            let mut request = bed.mount.begin_with_reads("id").await.unwrap();
-            let continues = request.continues_check();
-            assert_eq!(continues, !write_between, "{case}");
-            let seen = get(&mut request, "a").await.unwrap();
-            put(&mut request, "copy", seen.as_deref().unwrap()).await.unwrap();
-            let committed = request.commit().await;
-            settle(&Way::InOrder.settings(), &gate).await;
-            if committed.is_ok() && !write_between {
-                assert_eq!(
-                    read(&bed.mount, "copy").await.unwrap().as_deref(),
-                    Some("0"),
-                    "{case}"
-                );
-            }
-            assert_reads_are_true(&bed.mount, &bed.memory, &case).await;
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn kept_reads_are_for_a_request_within_five_seconds() {
-    for (seconds, continues) in [(4, true), (6, false)] {
-        let bed = Bed::with(&BEFORE, Way::InOrder.settings());
-        let mut check = bed.mount.begin_check(Attempt::FIRST).await.unwrap();
-        get(&mut check, "a").await.unwrap();
-        check.keep_reads("id").unwrap();
-        sleep(Duration::from_secs(seconds)).await;
-        let request = bed.mount.begin_with_reads("id").await.unwrap();
-        assert_eq!(request.continues_check(), continues, "{seconds}");
-    }
-}
-
-/// A folder is listed for so long that a commit changes it meanwhile.
-#[tokio::test(start_paused = true)]
-async fn a_slow_list_that_a_commit_overtakes_is_a_conflict() {
-    for page in [false, true] {
-        let bed = Bed::with(&BEFORE, Way::InOrder.settings());
-        bed.mount.recover().await.unwrap();
-        let listed = bed.storage.hold_answer(Call::List, 1);
-        let mut lister = bed.begin().await;
-        let list = tokio::spawn(async move {
-            let names = match page {
-                true => lister.list_page("", "", 2).await,
-                false => lister.list("").await,
-            };
-            (lister, names)
-        });
-        listed.reached().await;
-        store(&bed.mount, "new", "1").await.unwrap();
-        listed.open();
-        let (mut lister, names) = list.await.unwrap();
-        put(&mut lister, "copy", &names.unwrap().join(",")).await.unwrap();
-        assert_eq!(lister.commit().await, Err(Error::Conflict));
-        assert_eq!(bed.memory.entries().len(), BEFORE.len() + 1);
     }
 }
