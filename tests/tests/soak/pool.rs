@@ -80,7 +80,7 @@ impl Tally {
 fn brief(why: &str) -> String {
     let words: Vec<&str> = why.split_whitespace().collect();
     let text = words.join(" ").replace("1 error occurred: * ", "");
-    let text = text.split(" read unix ").next().unwrap_or_default();
+    let text = text.split(" unix ").next().unwrap_or_default();
     text.chars().take(140).collect()
 }
 

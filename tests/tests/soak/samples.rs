@@ -75,7 +75,8 @@ impl Watched {
     }
 
     /// A line for each process: its memory when it began, at most in the warm-up, at most, and at the end, in MiB; its threads
-    /// and open files at most in the warm-up and at the end; and its memory over time.
+    /// and open files at most in the warm-up and at the end; and its memory over time, from the least to the most. Of those that live
+    /// through all of it the memory in MiB too, at every fifth sample.
     pub fn report(&self) -> String {
         let mut text = format!(
             "{:<36} first   warm   peak    end  threads  files\n",
@@ -88,6 +89,16 @@ impl Watched {
         });
         for (name, usages) in of_server.into_iter().chain(of_hosts) {
             let _ = writeln!(text, "  {name:<32} {}", line(&usages));
+        }
+        for (host, samples) in self.hosts.iter().zip(&self.samples) {
+            if host.steady {
+                let memory = samples
+                    .iter()
+                    .step_by(5)
+                    .map(|sample| mebibytes(sample.usage.memory));
+                let memory: Vec<String> = memory.map(|memory| format!("{memory:.1}")).collect();
+                let _ = writeln!(text, "  over time: {:<32} {}", host.name, memory.join(" "));
+            }
         }
         text += &self.by_age();
         text
@@ -185,10 +196,10 @@ fn end(values: &[u64]) -> u64 {
 fn line(usages: &[Usage]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let memory: Vec<u64> = usages.iter().map(|usage| usage.memory).collect();
-    let peak = memory.iter().max().copied().unwrap_or_default().max(1);
-    let bars = memory
-        .iter()
-        .map(|value| BARS[((value * 8).div_ceil(peak) as usize).clamp(1, 8) - 1]);
+    let (least, peak) = (memory.iter().min(), memory.iter().max());
+    let (least, peak) = (*least.unwrap_or(&0), *peak.unwrap_or(&0));
+    let bar = |value: &u64| BARS[((value - least) * 7 / (peak - least).max(1)) as usize];
+    let bars = memory.iter().map(bar);
     let first = memory.first().copied().unwrap_or_default();
     let of = [first, warm(&memory), peak, end(&memory)].map(|bytes| format!("{:>6.1}", mebibytes(bytes)));
     let counts = [|usage: &Usage| usage.threads, |usage: &Usage| usage.files].map(|count| {
