@@ -215,3 +215,38 @@ fn serve_refuses_a_server_without_a_certificate() {
     assert_eq!((output.status, output.stdout.as_str()), (1, ""), "{output:?}");
     assert!(output.stderr.contains("PLUGIN_CLIENT_CERT"), "{output:?}");
 }
+
+/// So that a new host lies beside the old one until it is registered.
+#[test]
+fn check_names_the_program_that_it_is_and_its_digest() {
+    let directory = tempfile::tempdir().unwrap();
+    let newer = directory.path().join("airlock-0.2.0");
+    fs::copy(files::airlock(), &newer).unwrap();
+    let output = run(Command::new(&newer).args([
+        "check",
+        &format!("--guest={}", guest()),
+        &format!("--guest-sha256={}", pin()),
+    ]))
+    .expect_success("check");
+    let registers = format!("-sha256={} -command=airlock-0.2.0 ", files::sha256(&newer));
+    assert!(output.stdout.contains(&registers), "no {registers:?}: {output:?}");
+}
+
+#[test]
+fn check_makes_a_cache_directory_unless_root_runs_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = directory.path().join("cache");
+    let output = airlock([
+        "check",
+        &format!("--guest={}", guest()),
+        &format!("--guest-sha256={}", pin()),
+        &format!("--cache-dir={}", cache.display()),
+    ]);
+    if rustix::process::geteuid().is_root() {
+        assert_one_line(&output, 1, &["--cache-dir", "made by root"]);
+        assert!(!cache.exists());
+    } else {
+        output.expect_success("check");
+        assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}

@@ -23,6 +23,8 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     check_is_absolute("--guest", &args.guest)?;
     if let Some(directory) = &args.cache_dir {
         check_is_absolute("--cache-dir", directory)?;
+        // Before the guest is loaded, which would make it.
+        check_is_not_made_by_root(directory)?;
     }
     let engine = Engine::load(args).await?;
     let description = engine.guest.description();
@@ -31,13 +33,6 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         .with_context(|| format!("guest {}", args.guest.display()))?;
     check_cacheable(&args.cache, &description.cacheable)?;
     if let Some(directory) = &args.cache_dir {
-        if rustix::process::geteuid().is_root() && !directory.exists() {
-            bail!(
-                "--cache-dir={}: it does not exist, and made by root it would be of no use to Vault's user: \
-                 make it as that user, with mode 700, or run this check as that user",
-                directory.display()
-            );
-        }
         // `serve` runs without such a directory and compiles the guest at every start.
         Sandbox::check_cache(directory, &engine.guest).context("--cache-dir")?;
     }
@@ -106,6 +101,17 @@ fn check_is_absolute(flag: &str, path: &Path) -> Result<()> {
         bail!(
             "{flag}={}: give an absolute path, since Vault starts plugins in a directory of its own",
             path.display()
+        );
+    }
+    Ok(())
+}
+
+fn check_is_not_made_by_root(directory: &Path) -> Result<()> {
+    if rustix::process::geteuid().is_root() && !directory.exists() {
+        bail!(
+            "--cache-dir={}: it does not exist, and made by root it would be of no use to Vault's user: \
+             make it as that user, with mode 700, or run this check as that user",
+            directory.display()
         );
     }
     Ok(())
