@@ -326,7 +326,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub wall_ms: u32,
 
-    /// Calls of one request that reach Vault: storage, scratch and the system view
+    /// Calls of storage, scratch and the system view that one request may make
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub storage_ops: u32,
 
@@ -352,29 +352,4 @@ pub struct LimitArgs {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn definition_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn serve_wants_a_pin_or_the_word_unpinned() {
-        let parse = |args: &[&str]| Cli::try_parse_from([&["airlock", "serve"], args].concat());
-        assert!(parse(&["--guest=g.wasm"]).is_err());
-        assert!(parse(&["--guest=g.wasm", "--unpinned"]).is_ok());
-        assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--guest-sha256=01"]).is_ok());
-        assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--unpinned"]).is_err());
-    }
-
-    #[test]
-    fn an_empty_prefix_does_not_grant_every_path_without_token() {
-        let parse = |grant: &str| Cli::try_parse_from(["airlock", "serve", "--guest=g", "--unpinned", grant]);
-        assert!(parse("--unauthenticated=login/").is_ok());
-        assert!(parse("--unauthenticated=").is_err());
-    }
-}
+mod tests;

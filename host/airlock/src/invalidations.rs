@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 /// Keys that may wait for the guest.
-const QUEUE: usize = 1024;
+pub const QUEUE: usize = 1024;
 
 /// One mount's queue of keys. Its worker ends with it.
 pub struct Invalidations {

@@ -85,3 +85,40 @@ unsafe fn close_range(first: libc::c_uint, last: libc::c_uint) -> bool {
     // SAFETY: closing is up to the caller; the call itself takes three numbers.
     unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) == 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read as _};
+    use std::net::Shutdown;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// The peer of a socket that a child of this process holds.
+    fn held(longest: Duration) -> UnixStream {
+        let (ours, peer) = UnixStream::pair().unwrap();
+        let (mut inherited, ours_too) = std::io::pipe().unwrap();
+        keep_open(&[Arc::new(ours.into())], longest);
+        drop(ours_too);
+        // At its end once the child has closed what it inherited.
+        assert_eq!(inherited.read(&mut [0]).unwrap(), 0);
+        peer
+    }
+
+    #[test]
+    fn a_child_holds_the_socket_alone_until_the_peer_hangs_up() {
+        let mut peer = held(Duration::from_secs(3600));
+        peer.set_nonblocking(true).unwrap();
+        let open = peer.read(&mut [0]).unwrap_err();
+        assert_eq!(open.kind(), ErrorKind::WouldBlock);
+        peer.set_nonblocking(false).unwrap();
+        peer.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_child_holds_the_socket_for_no_longer_than_it_was_told() {
+        let mut peer = held(Duration::from_millis(50));
+        assert_eq!(peer.read(&mut [0]).unwrap(), 0);
+    }
+}

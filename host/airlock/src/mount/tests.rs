@@ -7,6 +7,7 @@ use airlock_storage::{Entry, MemoryStorage};
 use tokio::time::timeout;
 
 use super::*;
+use crate::invalidations::QUEUE;
 
 /// Ends a test that would hang.
 const TOO_LONG: Duration = Duration::from_secs(60);
@@ -94,6 +95,34 @@ async fn a_changed_key_does_not_wait_for_the_guest() {
     // What it had read was told to have changed, so it ran again.
     running.await.unwrap().unwrap();
     assert_eq!(storage.calls(Call::Put), 1);
+}
+
+#[tokio::test]
+async fn a_key_the_guest_is_not_told_of_costs_cache_and_scratch() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    let mount = mount(&storage).await;
+    mount.initialize().await.unwrap();
+    let data = async |path: &str| {
+        let answer = mount.handle_request(read(path)).await.unwrap().unwrap();
+        answer.data.unwrap().as_str().to_owned()
+    };
+    data("scratch-write").await;
+    mount.invalidate_key("adversary/other").await;
+    assert_eq!(data("scratch-read").await, r#"{"there":true}"#);
+
+    let gate = storage.hold(Call::Get, 1);
+    let running = tokio::spawn({
+        let mount = mount.clone();
+        async move { mount.handle_request(read("increment")).await }
+    });
+    gate.reached().await;
+    // The only instance is taken. The guest has one key at hand, and one more does not fit.
+    for number in 0..QUEUE + 2 {
+        mount.invalidate_key(&format!("adversary/{number}")).await;
+    }
+    gate.open();
+    running.await.unwrap().unwrap();
+    assert_eq!(data("scratch-read").await, r#"{"there":false}"#);
 }
 
 #[tokio::test]

@@ -1,0 +1,128 @@
+use std::collections::BTreeSet;
+
+use clap::CommandFactory as _;
+
+use super::*;
+use crate::engine;
+
+const README: &str = include_str!("../../../../README.md");
+const OPERATING: &str = include_str!("../../../../docs/operating.md");
+const DOCUMENTS: [&str; 5] = [
+    README,
+    OPERATING,
+    include_str!("../../../../docs/writing-guests.md"),
+    include_str!("../../../../docs/versioned-kv.md"),
+    include_str!("../../../../docs/development-server.md"),
+];
+
+#[test]
+fn definition_is_consistent() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn serve_wants_a_pin_or_the_word_unpinned() {
+    let parse = |args: &[&str]| Cli::try_parse_from([&["airlock", "serve"], args].concat());
+    assert!(parse(&["--guest=g.wasm"]).is_err());
+    assert!(parse(&["--guest=g.wasm", "--unpinned"]).is_ok());
+    assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--guest-sha256=01"]).is_ok());
+    assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--unpinned"]).is_err());
+}
+
+#[test]
+fn an_empty_prefix_does_not_grant_every_path_without_token() {
+    let parse = |grant: &str| Cli::try_parse_from(["airlock", "serve", "--guest=g", "--unpinned", grant]);
+    assert!(parse("--unauthenticated=login/").is_ok());
+    assert!(parse("--unauthenticated=").is_err());
+}
+
+fn limits() -> LimitArgs {
+    match Cli::parse_from(["airlock", "serve", "--guest=g", "--unpinned"]).command {
+        Command::Serve(args) => args.limits,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn limits_by_default_are_those_of_the_sandbox() {
+    let limits = limits();
+    assert_eq!(engine::limits(&limits), airlock_sandbox::Limits::default());
+    assert_eq!(engine::process_memory(&limits), None);
+}
+
+/// 10000 as `10,000`.
+fn grouped(number: u32) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1000, number % 1000),
+    }
+}
+
+#[test]
+fn readme_has_the_limits_by_default() {
+    let limits = limits();
+    let seconds = |ms: u32| {
+        assert_eq!(ms % 1000, 0);
+        format!("{} s", ms / 1000)
+    };
+    for (flags, default) in [
+        ("`--cpu-ms`", seconds(limits.cpu_ms)),
+        ("`--wall-ms`", seconds(limits.wall_ms)),
+        ("`--memory-mib`", format!("{} MiB", limits.memory_mib)),
+        ("`--storage-ops`", grouped(limits.storage_ops)),
+        ("`--transfer-mib`", format!("{} MiB", limits.transfer_mib)),
+        ("`--log-lines`", grouped(limits.log_lines)),
+        (
+            "`--instances`, `--queue`",
+            format!("{}, {} (then 429)", limits.instances, limits.queue),
+        ),
+    ] {
+        let row = format!("| {flags} | {default} |");
+        assert!(README.contains(&row), "no {row:?}");
+    }
+}
+
+/// The flags of every command.
+fn flags() -> BTreeSet<String> {
+    let cli = Cli::command();
+    let commands = cli.get_subcommands().flat_map(clap::Command::get_arguments);
+    commands
+        .filter_map(|argument| Some(format!("--{}", argument.get_long()?)))
+        .collect()
+}
+
+#[test]
+fn operators_are_told_of_every_flag_of_serve() {
+    let cli = Cli::command();
+    let serve = cli.find_subcommand("serve").unwrap();
+    for flag in serve.get_arguments().filter_map(clap::Arg::get_long) {
+        let told = [README, OPERATING]
+            .iter()
+            .any(|text| text.contains(&format!("--{flag}")));
+        assert!(told, "neither README.md nor docs/operating.md has --{flag}");
+    }
+}
+
+#[test]
+fn documents_name_no_flag_that_does_not_exist() {
+    // Of other programs: cargo's, migrate.py's, and those that every command has.
+    let others = ["--open", "--deleted", "--journal", "--help"];
+    let flags = flags();
+    for document in DOCUMENTS {
+        for (at, _) in document.match_indices("--") {
+            let name: String = document[at + 2..]
+                .chars()
+                .take_while(|character| {
+                    character.is_ascii_lowercase() || matches!(character, '0'..='9' | '-')
+                })
+                .collect();
+            let is_flag = name.starts_with(|first: char| first.is_ascii_lowercase())
+                && !document[..at].ends_with(|before: char| before == '-' || before.is_alphanumeric());
+            let flag = format!("--{name}");
+            assert!(
+                !is_flag || flags.contains(&flag) || others.contains(&flag.as_str()),
+                "no command has {flag}"
+            );
+        }
+    }
+}
