@@ -208,7 +208,15 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Create.bit(), handler)
     }
 
-    /// Creates and updates with one function; see [`create`](Route::create). Ask `cx.request.operation` which it is.
+    /// Creates and updates with one function; see [`create`](Route::create), whose check it needs as well. Ask
+    /// `cx.request.operation` which it is.
+    ///
+    /// ```compile_fail
+    /// # use airlock_sdk::{Context, Response, Result, Routes, route};
+    /// # fn write_key(_: &Context, _: ()) -> Result<()> { Ok(()) }
+    /// const ROUTES: Routes = &[&route("keys").write(write_key)];
+    /// # fn main() { let _ = ROUTES; }
+    /// ```
     pub const fn write<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,

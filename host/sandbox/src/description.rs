@@ -194,6 +194,15 @@ mod tests {
         }
     }
 
+    /// docs/operating.md and docs/writing-guests.md say how long a request waits, and what is cached.
+    #[test]
+    fn a_mount_waits_and_caches_as_documented() {
+        let settings = description().storage_settings();
+        let seconds = [settings.turn, settings.wait, settings.flush].map(|time| time.as_secs());
+        assert_eq!(seconds, [2, 10, 10]);
+        assert_eq!(settings.cache_bytes, 4 << 20);
+    }
+
     fn refused(change: impl FnOnce(&mut Description)) -> String {
         let mut changed = description();
         change(&mut changed);

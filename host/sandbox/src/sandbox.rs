@@ -37,6 +37,11 @@ pub struct SandboxSettings {
 /// What requests may hold together in the smallest machine, unless told otherwise.
 const LEAST_MEMORY: u64 = 128 << 20;
 
+/// What requests may hold together, unless told otherwise, where the process may hope for so much memory.
+fn memory_by_default(machine: Option<u64>) -> u64 {
+    machine.map_or(0, |bytes| bytes / 4).max(LEAST_MEMORY)
+}
+
 /// The sandbox: a pool of instances, and what runs them. One in a process is enough for any number of guests and
 /// mounts, and there should be no other.
 ///
@@ -89,10 +94,10 @@ impl Sandbox {
             .map_err(Error::Cache)?;
         let ticker = Ticker::start(&engine)
             .map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
-        let memory = ProcessMemory::new(settings.memory_bytes.unwrap_or_else(|| {
-            let quarter = machine::memory_bytes().map_or(0, |bytes| bytes / 4);
-            quarter.max(LEAST_MEMORY)
-        }));
+        let memory = settings
+            .memory_bytes
+            .unwrap_or_else(|| memory_by_default(machine::memory_bytes()));
+        let memory = ProcessMemory::new(memory);
         Ok(Self {
             linker: instance::linker(&engine)?,
             shared: Arc::new(Shared {
@@ -194,5 +199,17 @@ impl Sandbox {
                 source: None,
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_may_hold_a_quarter_of_the_machines_memory() {
+        assert_eq!(memory_by_default(Some(4 << 30)), 1 << 30);
+        assert_eq!(memory_by_default(Some(64 << 20)), 128 << 20);
+        assert_eq!(memory_by_default(None), 128 << 20);
     }
 }

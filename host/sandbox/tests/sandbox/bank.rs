@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Limits, MountContext, Services};
 use airlock_storage::faulty::{Call, Fault, FaultyStorage};
-use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Prefixes, Settings};
+use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Prefixes, Settings, Storage as _};
 
 use crate::support::{Bench, load};
 
@@ -63,7 +63,32 @@ async fn an_error_or_a_trap_over_what_never_was_is_not_told() {
         assert_eq!(outcome.usage.attempts, 2, "{:?}", outcome.result);
         let answer = outcome.result.unwrap().unwrap();
         assert_eq!(answer.data.unwrap(), r#"{"accounts":1,"total":2}"#);
+        // Lines of the first attempt are out already.
+        let lines = bank.log.lines.lock().unwrap();
+        let panicked = lines.iter().any(|line| line.contains("panicked"));
+        assert_eq!(panicked, data.contains("panic"), "{lines:?}");
     }
+}
+
+#[tokio::test]
+async fn a_panic_is_logged_with_its_place_and_not_with_its_words() {
+    let (bank, storage) = bank(&[("a", "1"), ("b", "1")]).await;
+    let listed = storage.hold_answer(Call::List, 1);
+    let total = tokio::spawn({
+        let bank = bank.clone();
+        let request = request("", Operation::Read, "total", r#"{"panic":true}"#);
+        async move { bank.run(request).await }
+    });
+    listed.reached().await;
+    // Past the host, so that the account is gone for good and the panic comes once.
+    bank.storage.delete("account/a").await.unwrap();
+    listed.open();
+    assert!(matches!(total.await.unwrap().result, Err(Error::Trap { .. })));
+    let lines = bank.log.lines.lock().unwrap();
+    let panics: Vec<_> = lines.iter().filter(|line| line.contains("panicked")).collect();
+    assert_eq!(panics.len(), 1, "{lines:?}");
+    assert!(panics[0].contains("src/lib.rs:"), "{panics:?}");
+    assert!(!panics[0].contains("is listed"), "{panics:?}");
 }
 
 #[tokio::test]

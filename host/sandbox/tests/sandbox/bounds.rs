@@ -13,15 +13,12 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use crate::support::{Bench, sandbox};
-use crate::synthetic::Synthetic;
+use crate::synthetic::{ANY_KEY, Synthetic};
 
 const MIB: u64 = 1 << 20;
 
 /// Where memory is zero, which reads as success without an answer.
 const OK: &str = "(i32.const 16)";
-
-/// The description's list of prefixes: one, which is empty.
-const ANY_KEY: &str = r#"(data (i32.const 1052) "\00\10\00\00\01\00\00\00")"#;
 
 const LOG: &str = r#"(import "airlock:engine/log@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))"#;
 
@@ -230,6 +227,22 @@ async fn what_the_server_answers_is_charged() {
     assert_eq!(limit(outcome.result), Limit::Transfer);
     assert_eq!(outcome.usage.transfer_bytes, 4 << 20);
     assert_eq!(outcome.usage.storage_operations, 5);
+}
+
+#[tokio::test]
+async fn calls_of_scratch_are_counted() {
+    let guest = Synthetic {
+        module: r#"(import "airlock:engine/scratch@0.1.0" "get" (func $get (param i32 i32 i32)))"#,
+        handle_request: "(loop $next (call $get (i32.const 0) (i32.const 0) (i32.const 4096)) (br $next)) unreachable",
+        ..Synthetic::default()
+    };
+    let limits = Limits {
+        storage_operations: 100,
+        ..Limits::default()
+    };
+    let outcome = bench(guest, limits).await.run(read()).await;
+    assert_eq!(limit(outcome.result), Limit::StorageOperations);
+    assert_eq!(outcome.usage.storage_operations, 100);
 }
 
 #[tokio::test]

@@ -172,15 +172,18 @@ async fn a_compiler_that_fails_is_an_error_and_not_a_crash() {
 }
 
 #[tokio::test]
-async fn the_child_has_few_threads_no_other_variable_and_bounded_memory() {
+async fn the_child_has_no_variable_and_bounded_memory_and_time() {
     // The variables left out are those that a shell makes for itself.
     let seen = failure(shell(
         "cat >/dev/null; env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD= | tr -d 1-8 >&2; exit 1",
     ))
     .await;
     assert!(seen.ends_with(": RAYON_NUM_THREADS="), "{seen}");
-    let limit = failure(shell("cat >/dev/null; echo memory $(ulimit -v) >&2; exit 1")).await;
-    assert!(limit.ends_with("memory 4194304"), "{limit}");
+    let limits = failure(shell(
+        "cat >/dev/null; echo memory $(ulimit -v), time $(ulimit -t) >&2; exit 1",
+    ))
+    .await;
+    assert!(limits.ends_with("memory 4194304, time 120"), "{limits}");
 }
 
 #[tokio::test]

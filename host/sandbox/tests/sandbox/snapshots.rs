@@ -1,11 +1,13 @@
 //! An error over something that never was so is not told: the request is run again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use airlock_sandbox::types::{Operation, Request};
-use airlock_sandbox::{Error, Limits};
+use airlock_sandbox::types::{Json, Nanoseconds, Operation, Request, WrapInfo};
+use airlock_sandbox::{Error, Limits, MountContext, Services, System, SystemError};
 use airlock_storage::faulty::{Call, FaultyStorage};
 use airlock_storage::{Attempt, Entry, MemoryStorage};
+use async_trait::async_trait;
 
 use crate::support::{Bench, load};
 
@@ -68,4 +70,60 @@ async fn every_error_over_a_snapshot_that_never_was_is_run_again() {
         let error = outcome.result.unwrap_err();
         assert_eq!(matches!(error, Error::Limit { .. }), is_limit, "{how}: {error}");
     }
+}
+
+/// A server that wraps data, and counts how often.
+#[derive(Default)]
+struct Wrapping(AtomicU32);
+
+#[async_trait]
+impl System for Wrapping {
+    async fn wrap_data(&self, _: Json, ttl: Nanoseconds) -> Result<WrapInfo, SystemError> {
+        self.0.fetch_add(1, SeqCst);
+        Ok(WrapInfo {
+            ttl,
+            token: String::new(),
+            accessor: String::new(),
+            creation_time: None,
+            wrapped_accessor: String::new(),
+            wrapped_entity_id: String::new(),
+            format: String::new(),
+            creation_path: String::new(),
+            seal_wrap: false,
+        })
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_wrapped_by_an_attempt_that_is_run_again() {
+    let memory = Arc::new(MemoryStorage::new());
+    let storage = FaultyStorage::over(memory.clone());
+    let guest = load("adversary", limits()).await;
+    let mut bench = Bench::over(guest, Arc::new(storage.clone()), memory);
+    let wrapped = Arc::new(Wrapping::default());
+    let services = Services {
+        system: wrapped.clone(),
+        ..Services::default()
+    };
+    let of_mount = bench.mount.storage().clone();
+    bench.mount = MountContext::new(of_mount, services, vec![], bench.guest.limits());
+    let bench = Arc::new(bench);
+    let wrap = || Request::new(Operation::Read, "if-torn wrap");
+    write_both(&bench, "1").await;
+
+    let second = storage.hold(Call::Get, 2);
+    let torn = tokio::spawn({
+        let bench = bench.clone();
+        async move { bench.run(wrap()).await }
+    });
+    second.reached().await;
+    write_both(&bench, "2").await;
+    second.open();
+    let outcome = torn.await.unwrap();
+    assert_eq!(outcome.usage.attempts, 2, "{:?}", outcome.result);
+    assert_eq!(wrapped.0.load(SeqCst), 0);
+
+    bench.store("adversary/two", "3");
+    assert_eq!(bench.send(wrap()).await.unwrap(), r#"{"ttl":60000000000}"#);
+    assert_eq!(wrapped.0.load(SeqCst), 1);
 }

@@ -20,6 +20,9 @@ pub struct Synthetic {
 /// Where [`Synthetic::default`]'s description stands in memory.
 const DESCRIPTION: &str = "(i32.const 1024)";
 
+/// For a guest that may store under any key: the description's list of prefixes, which has one that is empty.
+pub const ANY_KEY: &str = r#"(data (i32.const 1052) "\00\10\00\00\01\00\00\00")"#;
+
 impl Default for Synthetic {
     fn default() -> Self {
         let wit = std::fs::read_to_string(super::support::repository().join("wit/engine.wit")).unwrap();
