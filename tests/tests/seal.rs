@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use airlock_tests::{Plugin, Server, Storage, process};
+use airlock_tests::{Plugin, Server, Storage, files, process};
 use serde_json::json;
 
 #[test]
@@ -36,4 +36,37 @@ fn data_outlives_a_kill_of_the_server() {
     server.kill();
     server.start_again();
     assert_eq!(kv.read("a").data()["value"], "one");
+}
+
+#[test]
+fn an_initialize_without_end_keeps_no_other_mount_from_serving() {
+    let server = Server::start("endless-initialize", Storage::Memory);
+    Plugin::serving("adversary", &files::guest("adversary"))
+        .arg("--start-ms=300")
+        .register(&server);
+    Plugin::kv().register(&server);
+    let (endless, sound) = (
+        server.mount("endless", "adversary"),
+        server.mount("sound", "airlock-kv"),
+    );
+    sound.write("a", json!({"value": "one"})).expect_success("write");
+    let command = format!("{}/adversary/initialize", server.storage_of("endless"));
+    let raw = server.client();
+    raw.write(&command, json!({"value": "loop"}))
+        .expect_success("tell it to loop");
+    server.seal();
+    server.unseal();
+
+    assert_eq!(sound.read("a").data()["value"], "one");
+    let answer = endless.read("ok");
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.errors().contains("--start-ms"), "{answer:?}");
+
+    // It is initialized again before a later request, after a pause.
+    raw.delete(&command).expect_success("tell it to end");
+    let mut answer = endless.read("ok");
+    while answer.status == 503 {
+        answer = endless.read("ok");
+    }
+    answer.expect_success("read");
 }

@@ -58,9 +58,25 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
         "storage-ignoring-errors",
         "not-json",
         KEY,
+        // Answers that the host refuses, and that hold the request's words.
+        &format!("write-then-answer%20{KEY}"),
+        &format!("write-then-answer%20%7B%22http_status_code%22:%22{KEY}%22%7D"),
+        &format!("write-then-answer%20%7B%22{KEY}%22:1e400%7D"),
     ] {
         adversary.write(command, json!({"value": VALUE, KEY: VALUE}));
+        assert!(adversary.read(command).status >= 400, "{command}");
     }
+    // A guest that says it at `initialize`, which the host tells Vault.
+    server
+        .client()
+        .write(
+            &format!("{}/adversary/initialize", server.storage_of("adversary")),
+            json!({"value": KEY}),
+        )
+        .expect_success("what the guest is to say");
+    airlock_tests::vault(server.client(), ["plugin", "reload", "-plugin=adversary"]);
+    let refused = adversary.read("ok");
+    assert!(refused.errors().contains(KEY), "{refused:?}");
     // A process that dies with requests in flight, and one that is asked to end.
     thread::scope(|scope| {
         for _ in 0..16 {
