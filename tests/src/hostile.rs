@@ -15,6 +15,9 @@
 //! `ok`, or defines one of the exports itself; those that it does not define behave well. On the path `ok` it has to behave
 //! well too, because a neighbour on the same process asks for that while the guest does harm elsewhere.
 //!
+//! `@{COUNT TEXT}` stands for so many copies of the text, each with its number in place of `@`. A file that has a line
+//! `(component` is the whole component, and nothing is added.
+//!
 //! The lines that are read:
 //!
 //! | line | what it says |

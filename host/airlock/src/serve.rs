@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 use vault_plugin::{Backend, Error, Factory, Setup, async_trait};
 
 use crate::cli::ServeArgs;
@@ -44,9 +43,7 @@ pub fn run(args: Result<ServeArgs, String>) -> Result<()> {
         bail!(ADVICE);
     }
     hardening::seal_process();
-    tracing_subscriber::registry()
-        .with(go_plugin::hclog::layer(LOGGED))
-        .init();
+    log_to_vault()?;
     // One thread: two of them cost more than they give, and the sandbox has its own for guests that run long.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -59,6 +56,15 @@ pub fn run(args: Result<ServeArgs, String>) -> Result<()> {
     // A guest may still be running; its request is over.
     runtime.shutdown_background();
     served.map_err(Into::into)
+}
+
+/// Has the host's own events written where Vault reads them.
+///
+/// It does not take what libraries write with the `log` crate, as `tracing_subscriber`'s own way of doing this would. It would
+/// be dropped by [`LOGGED`], but only one by one: of a guest that exhausts its stack, wasmtime writes a line for each frame.
+fn log_to_vault() -> Result<()> {
+    let subscriber = tracing_subscriber::registry().with(go_plugin::hclog::layer(LOGGED));
+    tracing::subscriber::set_global_default(subscriber).context("no log")
 }
 
 /// The process as Vault sees it: a guest to serve, or the reason why there is none yet.
@@ -84,5 +90,16 @@ impl Factory for Plugin {
 
     async fn setup(&self, setup: Setup) -> Result<Arc<dyn Backend>, Error> {
         Ok(Arc::new(VaultMount::set_up(self.0.clone(), setup).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_libraries_log_costs_nothing() {
+        log_to_vault().unwrap();
+        assert_eq!(log::max_level(), log::LevelFilter::Off);
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct Account {
     yields: AtomicU32,
     /// The rest of the request is long, whatever it has used so far.
     long: AtomicBool,
+    /// It runs in the slow lane.
+    slow: AtomicBool,
     operations: AtomicU32,
     transferred: AtomicU64,
     log_lines: AtomicU32,
@@ -111,6 +113,7 @@ impl Account {
             overdue: AtomicBool::new(false),
             yields: AtomicU32::new(0),
             long: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
             operations: AtomicU32::new(0),
             transferred: AtomicU64::new(0),
             log_lines: AtomicU32::new(0),
@@ -247,6 +250,20 @@ impl Account {
 
     pub fn is_long(&self) -> bool {
         self.long.load(Relaxed)
+    }
+
+    /// Whether it waits to be moved to the slow lane, which happens when it yields.
+    pub fn should_move(&self) -> bool {
+        self.is_long() && !self.is_slow()
+    }
+
+    /// From now on it runs in the slow lane.
+    pub fn becomes_slow(&self) {
+        self.slow.store(true, Relaxed);
+    }
+
+    pub fn is_slow(&self) -> bool {
+        self.slow.load(Relaxed)
     }
 
     /// One call of storage, scratch or system.

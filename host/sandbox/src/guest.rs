@@ -191,6 +191,9 @@ impl Guest {
             match self.attempt(session, account, call).await {
                 Err(Error::Storage(airlock_storage::Error::Conflict)) if !account.has_committed() => {
                     attempt = attempt.next();
+                    if account.is_long() {
+                        tokio::task::yield_now().await;
+                    }
                 }
                 result => return result,
             }
@@ -280,6 +283,8 @@ impl Code {
             Limit::Start,
             &self.shared.memory,
         ));
+        // Nobody waits for it but an operator, and it may take as long as it likes.
+        account.becomes_long();
         let slot = self.shared.slot(account.deadline).await?;
         let (component, account_) = (self.component.clone(), account.clone());
         let work = Work::new(account.clone(), self.shared.ticker.run(), async move {

@@ -3,6 +3,7 @@
 //! An instance comes from the pool, is called once and goes back. Its store holds what the imports need: the request's
 //! account, and its session, which outlives the instance when a request needs several.
 
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,6 +23,9 @@ use crate::{Error, Result};
 /// Functions shown of a trap.
 const SHOWN_FUNCTIONS: usize = 6;
 
+/// Bytes shown of a function's name.
+const LONGEST_NAME: usize = 200;
+
 /// Bytes that a guest may hand over beyond what it may yet move, so that an import can refuse them and say why, and the
 /// guest can tell its caller.
 const TO_BE_REFUSED: u64 = 1 << 20;
@@ -31,6 +35,9 @@ const KEPT: u64 = 128;
 
 /// Bytes of an answer that takes long to check. Others should not wait for that.
 const LONG_ANSWER: usize = 256 << 10;
+
+/// Bytes that are copied from a guest in one go in the fast lane: below a millisecond, however small the pieces are.
+const SHORT_COPY: u64 = 512 << 10;
 
 /// What the store of an instance holds.
 pub(crate) struct State {
@@ -52,7 +59,11 @@ impl State {
     /// them waiting. A guest that calls imports in a row, without a loop, meets no tick.
     pub async fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.hold(bytes).await?;
-        if self.account.should_yield() {
+        if self.account.has_committed() {
+            // It cannot be run again, so it moves before it has much to hand over.
+            self.account.becomes_long();
+        }
+        if self.account.should_yield() || self.account.should_move() {
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -191,10 +202,21 @@ fn on_call(mut store: StoreContextMut<'_, State>, call: CallHook) -> wasmtime::R
     Ok(())
 }
 
-/// Lets the guest hand over what the request may yet move and hold, and no more.
+/// Lets the guest hand over what the request may yet move and hold, and no more than is copied in no time if others wait
+/// for that.
 fn limit_copying(mut store: StoreContextMut<'_, State>) {
-    let (bytes, _) = may_copy(&store.data().account);
+    let account = &store.data().account;
+    let (bytes, _) = may_copy(account);
+    let bytes = match may_move(account) {
+        true => bytes.min(SHORT_COPY),
+        false => bytes,
+    };
     store.set_hostcall_fuel(usize::try_from(bytes).unwrap_or(usize::MAX));
+}
+
+/// Whether the request is in the fast lane, and can be run again in the slow one.
+fn may_move(account: &Account) -> bool {
+    !account.is_slow() && !account.has_committed()
 }
 
 /// How many bytes may be copied from the guest at once, and which limit says so.
@@ -208,7 +230,8 @@ fn may_copy(account: &Account) -> (u64, Limit) {
 
 fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     store.as_context_mut().data().account.tick().map_err(Stop::from)?;
-    Ok(UpdateDeadline::Yield(1))
+    // tokio's own: after wasmtime's, the runtime would run the guest again before it looks for what has arrived.
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }
 
 /// The error of a call, as this crate tells it.
@@ -243,7 +266,12 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
     let root = error.root_cause().to_string();
     // wasmtime keeps the type of this error to itself.
     if root.contains("fuel allocated for hostcalls") {
-        let (_, exceeded) = may_copy(&state.account);
+        let (bytes, exceeded) = may_copy(&state.account);
+        if may_move(&state.account) && bytes > SHORT_COPY {
+            // It is run again, where nobody waits for it.
+            state.account.becomes_long();
+            return Error::Storage(airlock_storage::Error::Conflict);
+        }
         return limit(state.account.exceeded(exceeded));
     }
     let functions = error
@@ -272,9 +300,30 @@ fn functions(trace: &WasmBacktrace) -> Vec<String> {
     names
 }
 
-/// A function's name as its author wrote it, without the compiler's hash.
+/// A function's name as its author wrote it, without the compiler's hash; of a long one, the beginning.
 fn readable(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
+    let mut shown = Shown(String::new());
+    // A short name can stand for a very long one. The error says that it is cut.
+    let _ = match name.len() > LONGEST_NAME {
+        true => shown.write_str(name),
+        false => write!(shown, "{:#}", rustc_demangle::demangle(name)),
+    };
+    shown.0
+}
+
+/// A text that takes [`LONGEST_NAME`] bytes, and ends what is written beyond.
+struct Shown(String);
+
+impl fmt::Write for Shown {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let left = LONGEST_NAME - self.0.len();
+        if text.len() <= left {
+            self.0.push_str(text);
+            return Ok(());
+        }
+        self.0.push_str(&text[..text.floor_char_boundary(left)]);
+        Err(fmt::Error)
+    }
 }
 
 fn is_library(name: &str) -> bool {
@@ -376,6 +425,7 @@ mod tests {
             "core::panicking::panic_fmt"
         );
         assert_eq!(readable("cabi_realloc"), "cabi_realloc");
+        assert_eq!(readable(&"x".repeat(1 << 20)).len(), LONGEST_NAME);
         assert!(is_library("core::panicking::panic_fmt") && is_library("<core::fmt::Arguments>::new"));
         assert!(!is_library("kv::write") && !is_library("coredump"));
     }

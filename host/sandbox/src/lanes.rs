@@ -3,7 +3,9 @@
 //! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
 //! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
 //! task of its own, which yields at every tick of the epoch and in calls to the host. One that has used more CPU time than
-//! most ever do, or that has a large answer to check, moves to a thread that is there for such requests. There, a mount has
+//! most ever do, or that has a large answer to check, moves to a thread that is there for such requests. So does one that
+//! hands over much at once, which nothing can interrupt: it is run again there, from its start. What the mount itself waits
+//! for, such as `initialize`, runs there at once. There, a mount has
 //! two turns at a time, so that many long requests of one mount do not make those of another wait for more than two. A
 //! request has a turn only while its guest computes: while it waits for storage or for the commit lock, another takes it.
 //!
@@ -26,7 +28,7 @@ use crate::ticker::Running;
 use crate::{Error, Result};
 
 /// CPU time that a request may use in the fast lane.
-const FAST: Duration = Duration::from_millis(20);
+const FAST: Duration = Duration::from_millis(5);
 
 /// Turns of one mount in the slow lane.
 pub(crate) const SLOW_TURNS: usize = 2;
@@ -52,6 +54,10 @@ impl Lanes {
     ) -> Result<T> {
         let (answer, wait) = oneshot::channel();
         let lanes = self.clone();
+        if work.account.is_long() {
+            self.move_over(work, turns, answer);
+            return wait.await.unwrap_or(Err(Error::GivenUp));
+        }
         tokio::spawn(async move {
             match work.drive(true).await {
                 Some(result) => {
@@ -70,6 +76,7 @@ impl Lanes {
         turns: Arc<Semaphore>,
         answer: oneshot::Sender<Result<T>>,
     ) {
+        work.account.becomes_slow();
         let rest = async move {
             let result = work.drive_in_turns(turns).await;
             drop(work);
@@ -223,7 +230,7 @@ mod tests {
 
     /// Where work runs after this step of it.
     async fn lane_after(step: impl Future<Output = ()> + Send + 'static, account: Account) -> String {
-        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
+        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default(), || {}).unwrap());
         let work = Work::new(Arc::new(account), ticker.run(), async move {
             step.await;
             tokio::task::yield_now().await;
@@ -251,7 +258,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_waits_has_no_turn_in_the_slow_lane() {
-        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
+        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default(), || {}).unwrap());
         let turns = Arc::new(Semaphore::new(1));
         let lanes = Lanes::default();
         let (unlock, locked) = oneshot::channel();

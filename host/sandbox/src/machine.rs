@@ -1,4 +1,4 @@
-//! How much memory this process may hope for.
+//! How much memory this process may hope for, and what it gives back.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +13,18 @@ pub(crate) fn memory_bytes() -> Option<u64> {
         .ok()
         .and_then(|text| group_limit(&text, Path::new("/sys/fs/cgroup")));
     machine.into_iter().chain(group).min()
+}
+
+/// Gives the system what the allocator keeps of memory that was freed.
+///
+/// glibc's keeps it if anything beyond it is in use, and then a process stays as large as it ever was.
+pub(crate) fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    #[allow(unsafe_code)]
+    // SAFETY: it takes the allocator's own locks, and touches no memory that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// `MemTotal` of `/proc/meminfo`.

@@ -13,6 +13,7 @@
 //! copy, of which there are two.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -28,14 +29,20 @@ const BASE: u64 = 1 << 20;
 /// Bytes in one permit of the pool: a page of WebAssembly.
 const PAGE: u64 = 64 << 10;
 
+/// Bytes from which a request held much: then the allocator may keep more than it will need soon.
+const MUCH: u64 = 4 << 20;
+
 /// How long a request waits for others to end when the pool has too little.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// The memory of all requests together.
+/// The memory of all requests together. Clones are of the same.
+#[derive(Clone)]
 pub(crate) struct ProcessMemory {
     bytes: u64,
     slots: u32,
+    pages: usize,
     pool: Arc<Semaphore>,
+    held_much: Arc<AtomicBool>,
     wait: Duration,
 }
 
@@ -49,7 +56,9 @@ impl ProcessMemory {
         Self {
             bytes,
             slots: slots as u32,
+            pages,
             pool: Arc::new(Semaphore::new(pages)),
+            held_much: Arc::default(),
             wait: WAIT,
         }
     }
@@ -69,6 +78,11 @@ impl ProcessMemory {
         bytes <= self.bytes.saturating_sub(BASE * (u64::from(self.slots) - 1))
     }
 
+    /// Whether a request held much since this was last true, and all of it has come back.
+    pub fn has_come_back(&self) -> bool {
+        self.pool.available_permits() == self.pages && self.held_much.swap(false, Relaxed)
+    }
+
     /// The memory of a request, which must have a slot before it reserves anything.
     pub fn for_request(&self, limits: &Limits) -> Arc<RequestMemory> {
         Arc::new(RequestMemory {
@@ -76,6 +90,7 @@ impl ProcessMemory {
             limit: limits.memory_bytes,
             over: Exceeded::new(Limit::Memory, limits),
             pool: self.pool.clone(),
+            held_much: self.held_much.clone(),
             wait: self.wait,
             held: Mutex::new(Held {
                 granted: BASE,
@@ -92,6 +107,8 @@ pub(crate) struct RequestMemory {
     limit: u64,
     over: Exceeded,
     pool: Arc<Semaphore>,
+    /// Of the process: some request held much.
+    held_much: Arc<AtomicBool>,
     wait: Duration,
     held: Mutex<Held>,
 }
@@ -148,6 +165,9 @@ impl RequestMemory {
         };
         let mut held = self.held.lock();
         held.granted += u64::from(missing) * PAGE;
+        if held.granted >= MUCH {
+            self.held_much.store(true, Relaxed);
+        }
         match &mut held.permits {
             Some(all) => all.merge(permits),
             none => *none = Some(permits),
@@ -250,6 +270,24 @@ mod tests {
         first.clear();
         assert_eq!((memory.left(), memory.peak()), (10 * MIB, 10 * MIB));
         assert!(memory.reserve(u64::MAX).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn memory_has_come_back_once_nobody_holds_it() {
+        let process = ProcessMemory::new(64 * MIB);
+        let little = request(&process, 16).reserve(2 * MIB).await.unwrap();
+        drop(little);
+        assert!(!process.has_come_back());
+        let (much, beside) = (request(&process, 16), request(&process, 16));
+        let held = (
+            much.reserve(8 * MIB).await.unwrap(),
+            beside.reserve(2 * MIB).await.unwrap(),
+        );
+        drop((much, held.0));
+        assert!(!process.has_come_back(), "another still holds some");
+        drop((beside, held.1));
+        assert!(process.has_come_back());
+        assert!(!process.has_come_back(), "it was said");
     }
 
     #[tokio::test]

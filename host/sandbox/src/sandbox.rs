@@ -92,12 +92,18 @@ impl Sandbox {
             .map(|directory| Cache::open(&directory, &engine))
             .transpose()
             .map_err(Error::Cache)?;
-        let ticker = Ticker::start(&engine)
-            .map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
         let memory = settings
             .memory_bytes
             .unwrap_or_else(|| memory_by_default(machine::memory_bytes()));
         let memory = ProcessMemory::new(memory);
+        let all = memory.clone();
+        let chore = move || {
+            if all.has_come_back() {
+                machine::give_memory_back();
+            }
+        };
+        let ticker = Ticker::start(&engine, chore)
+            .map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
         Ok(Self {
             linker: instance::linker(&engine)?,
             shared: Arc::new(Shared {

@@ -104,6 +104,9 @@ impl Turn {
             held,
         } = self;
         let (shared, slow_turns) = (guest.shared().clone(), mount.slow_turns.clone());
+        if C::TIME == Limit::Start {
+            account.becomes_long();
+        }
         let account_ = account.clone();
         let work = Work::new(account.clone(), shared.ticker.run(), async move {
             let result = guest.attempts(&mount, &account_, &call).await;

@@ -12,6 +12,10 @@ const DEFAULTS: &str = include_str!("defaults.wat");
 
 /// The component of a guest whose own definitions these are.
 pub(super) fn component(own: &str) -> Vec<u8> {
+    let own = &expanded(own);
+    if own.lines().any(|line| line == "(component") {
+        return wat::parse_str(own).unwrap_or_else(|error| panic!("{error}"));
+    }
     let mut text = format!("(module\n{COMMON}\n{own}\n");
     for definition in DEFAULTS
         .split("\n\n")
@@ -30,6 +34,21 @@ pub(super) fn component(own: &str) -> Vec<u8> {
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let encoder = ComponentEncoder::default().module(&module).unwrap();
     encoder.validate(false).encode().unwrap()
+}
+
+/// The text with each `@{COUNT TEXT}` replaced by so many copies of its text, in each of which `@` is the copy's number.
+fn expanded(own: &str) -> String {
+    let mut parts = own.split("@{");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (repeated, rest) = part.split_once('}').expect("`@{` ends with `}`");
+        let (count, repeated) = repeated.split_once(' ').expect("a count, a space and a text");
+        for number in 0..count.parse::<u32>().unwrap() {
+            text.push_str(&repeated.replace('@', &number.to_string()));
+        }
+        text.push_str(rest);
+    }
+    text
 }
 
 /// Whether a guest defines itself what a default would: a function or a memory of the same name.

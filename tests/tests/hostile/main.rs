@@ -41,6 +41,7 @@ fn hostile_guests_harm_nobody_but_themselves() {
         samples,
     };
 
+    table::print_head(samples);
     let corpus = corpus();
     let wanted = corpus
         .iter()
@@ -53,7 +54,7 @@ fn hostile_guests_harm_nobody_but_themselves() {
         })
         .collect();
     assert!(!rows.is_empty(), "the corpus has no {only:?}");
-    table::print(&rows, samples);
+    table::print_sum(&rows);
     let failures: Vec<&str> = rows
         .iter()
         .flat_map(|row| &row.failures)
@@ -63,8 +64,9 @@ fn hostile_guests_harm_nobody_but_themselves() {
 }
 
 #[test]
-fn hostile_guests_say_what_they_do_and_differ() {
+fn the_corpus_has_forty_guests_that_differ() {
     let corpus = corpus();
+    assert!(corpus.len() >= 40, "{} guests", corpus.len());
     for (at, guest) in corpus.iter().enumerate() {
         assert!(
             !guest.about.is_empty(),

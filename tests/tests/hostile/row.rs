@@ -1,7 +1,7 @@
 //! One guest: what is asked of it, and what must be so afterwards.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,14 @@ use airlock_tests::hostile::{Harm, Hostile};
 use airlock_tests::{Answer, Mount, Plugin, Server, process};
 use serde_json::json;
 
-use crate::latency::Samples;
+use crate::latency::{Pace, Samples};
 
 /// Callers that ask for harm at the same time.
-const CALLERS: usize = 8;
+pub const CALLERS: usize = 8;
+
+/// How many answers the neighbour gets between one of these requests and the caller's next: Vault and this test run on the
+/// same machine, which requests without a pause would fill, whatever they ask for.
+const PACE: usize = 25;
 
 /// By how much the host's resident memory may stay larger than before: buffers, and pages that the pool of instances keeps
 /// so that the next request need not ask for them.
@@ -85,9 +89,7 @@ impl Run {
         let alone = stage.harm();
         row.answer = format!("{} {}", alone.status, alone.errors());
         check(guest, &alone)?;
-        let idle = guest.harm == Harm::Load;
-        if idle {
-            // Vault keeps the process of an engine that it could not set up, one for all attempts.
+        if guest.harm == Harm::Load {
             stage.host = self.hosts_besides(&others).pop();
             before = stage.host.map(process::resident_bytes);
         }
@@ -101,7 +103,8 @@ impl Run {
             }
             row.memory = Some((before, settled(host, before + KEPT)?));
             stage.check_serving()?;
-            if idle {
+            if stage.mounting_fails() {
+                // Vault keeps the process of an engine that it could not set up, one for all attempts.
                 process::kill(host);
             }
         }
@@ -160,6 +163,10 @@ impl<'a> Stage<'a> {
         Ok(stage)
     }
 
+    fn mounting_fails(&self) -> bool {
+        matches!(self.guest.harm, Harm::Enable | Harm::Load)
+    }
+
     fn neighbour(&self) -> (&Mount, &'static str) {
         match &self.mounts {
             Some((_, beside)) => (beside, "ok"),
@@ -185,19 +192,21 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Lets all callers ask for harm, again and again, until the neighbour has so many answers.
+    /// Lets all callers ask for harm until the neighbour has so many answers.
     fn beside(&self, samples: usize) -> Result<(Vec<Duration>, u32), String> {
         let (neighbour, path) = self.neighbour();
-        let stop = AtomicBool::new(false);
+        let pace = Pace::default();
         let harmed = AtomicU32::new(0);
         let wrong = Mutex::new(None);
         let times = thread::scope(|scope| {
-            for _ in 0..CALLERS {
-                let (stop, harmed, wrong) = (&stop, &harmed, &wrong);
+            for caller in 0..CALLERS {
+                let (pace, harmed, wrong) = (&pace, &harmed, &wrong);
                 scope.spawn(move || {
-                    while !stop.load(SeqCst) {
+                    let mut next = caller * PACE / CALLERS;
+                    while pace.wait_for(next) {
                         let answer = self.harm();
                         harmed.fetch_add(1, SeqCst);
+                        next = pace.answers() + PACE;
                         if let Err(what) = check(self.guest, &answer) {
                             *wrong.lock().unwrap() = Some(format!("one of {CALLERS} callers: {what}"));
                         }
@@ -210,11 +219,12 @@ impl<'a> Stage<'a> {
                     Ok(time) => times.push(time),
                     Err(failed) => break Err(failed),
                 }
+                pace.count();
                 if times.len() >= samples && harmed.load(SeqCst) >= CALLERS as u32 {
                     break Ok(times);
                 }
             };
-            stop.store(true, SeqCst);
+            pace.end();
             result
         })?;
         match wrong.into_inner().unwrap() {

@@ -22,24 +22,26 @@ const OK: &str = "(i32.const 16)";
 
 const LOG: &str = r#"(import "airlock:engine/log@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))"#;
 
-/// How many lines [`lines_in_a_row`] logs.
+/// Lines of [`logs_in_a_row`].
 const LINES: usize = 200;
 
-/// A body that logs lines of 30 MiB, one after the other: no loop, and no function of the guest's own.
-fn lines_in_a_row() -> &'static str {
-    let line = "(call $log (i32.const 2) (i32.const 0) (i32.const 31457280) (i32.const 0) (i32.const 0)) ";
-    format!("(drop (memory.grow (i32.const 511))) {} {OK}", line.repeat(LINES)).leak()
+/// A body that logs lines of so many bytes, one after the other: no loop, and no function of the guest's own.
+fn lines_in_a_row(lines: usize, bytes: usize) -> &'static str {
+    let line =
+        format!("(call $log (i32.const 2) (i32.const 0) (i32.const {bytes}) (i32.const 0) (i32.const 0)) ");
+    format!("(drop (memory.grow (i32.const 511))) {} {OK}", line.repeat(lines)).leak()
 }
 
 async fn bench(guest: Synthetic, limits: Limits) -> Bench {
     Bench::of(sandbox().load(&guest.component(), limits).await.unwrap())
 }
 
+/// A guest that logs lines of 30 MiB.
 async fn logs_in_a_row(limits: Limits) -> Bench {
     let guest = Synthetic {
         module: LOG,
-        initialize: lines_in_a_row(),
-        handle_request: lines_in_a_row(),
+        initialize: lines_in_a_row(LINES, 30 << 20),
+        handle_request: lines_in_a_row(LINES, 30 << 20),
         ..Synthetic::default()
     };
     bench(guest, limits).await
@@ -111,19 +113,38 @@ async fn dropped_log_lines_are_charged() {
     assert_eq!(limit(bench.run(read()).await.result), Limit::Transfer);
 }
 
-#[tokio::test]
-async fn cpu_time_in_host_calls_moves_a_request_to_the_slow_lane() {
-    let bench = logs_in_a_row(Limits {
+/// Where the lines of a request were logged, the first and the last, and how often it ran.
+async fn threads_of(lines: usize, bytes: usize) -> (String, String, u32) {
+    let guest = Synthetic {
+        module: LOG,
+        handle_request: lines_in_a_row(lines, bytes),
+        ..Synthetic::default()
+    };
+    let limits = Limits {
         cpu: Duration::from_secs(3600),
         wall: Duration::from_secs(3600),
         transfer_bytes: u64::MAX,
         ..Limits::default()
-    })
-    .await;
-    assert!(bench.run(read()).await.result.is_ok());
+    };
+    let bench = bench(guest, limits).await;
+    let outcome = bench.run(read()).await;
+    assert!(outcome.result.is_ok());
     let threads = bench.log.threads.lock().unwrap();
-    assert_ne!(threads.first().unwrap(), "slow-lane");
-    assert_eq!(threads.last().unwrap(), "slow-lane");
+    let (first, last) = (threads.first().unwrap(), threads.last().unwrap());
+    (first.clone(), last.clone(), outcome.usage.attempts)
+}
+
+#[tokio::test]
+async fn cpu_time_in_host_calls_moves_a_request_to_the_slow_lane() {
+    let (first, last, attempts) = threads_of(5_000, 100 << 10).await;
+    assert_ne!(first, "slow-lane");
+    assert_eq!((last.as_str(), attempts), ("slow-lane", 1));
+}
+
+#[tokio::test]
+async fn a_large_copy_is_made_in_the_slow_lane() {
+    let (first, _, attempts) = threads_of(1, 30 << 20).await;
+    assert_eq!((first.as_str(), attempts), ("slow-lane", 2));
 }
 
 #[tokio::test]

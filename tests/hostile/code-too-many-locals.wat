@@ -1,0 +1,9 @@
+;; Has a function with 100,000 locals.
+;;
+;; request: load
+;; status: 400
+;; error: cannot be compiled
+
+(func $hostile (result i32)
+  (local @{100000 i64 })
+  unreachable)

@@ -1,0 +1,13 @@
+;; Makes objects of the host's garbage collector.
+;;
+;; request: load
+;; status: 400
+;; error: cannot be compiled
+
+(type $chain (struct (field (ref null $chain))))
+(func $hostile (result i32)
+  (local $all (ref null $chain))
+  (loop $again
+    (local.set $all (struct.new $chain (local.get $all)))
+    (br $again))
+  unreachable)

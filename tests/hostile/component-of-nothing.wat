@@ -1,0 +1,8 @@
+;; Is a component that exports nothing.
+;;
+;; request: load
+;; status: 400
+;; error: guest
+
+(component
+)

@@ -1,0 +1,11 @@
+;; Asks for the time again and again: the cheapest call of the host, which no limit counts.
+;;
+;; request: read harm
+;; status: 500
+;; error: --cpu-ms
+
+(func $hostile (result i32)
+  (loop $again
+    (call $now (i32.const 64))
+    (br $again))
+  unreachable)

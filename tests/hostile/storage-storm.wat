@@ -1,0 +1,11 @@
+;; Reads storage again and again, whatever the host says.
+;;
+;; request: read harm
+;; status: 500
+;; error: --cpu-ms
+
+(func $hostile (result i32)
+  (loop $again
+    (call $get (i32.const 2112) (i32.const 3) (i32.const 64))
+    (br $again))
+  unreachable)

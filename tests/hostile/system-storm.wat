@@ -1,0 +1,11 @@
+;; Asks Vault again and again whether the mount is being taken down.
+;;
+;; request: read harm
+;; status: 500
+;; error: --storage-ops
+
+(func $hostile (result i32)
+  (loop $again
+    (call $tainted (i32.const 64))
+    (br $again))
+  unreachable)
