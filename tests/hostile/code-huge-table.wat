@@ -3,6 +3,7 @@
 ;; request: read harm
 ;; status: 500
 ;; error: --cpu-ms
+;; serve: --cpu-ms=100
 
 (func $hostile (result i32)
   (local $label i32)

@@ -2,7 +2,6 @@
 ;;
 ;; request: write harm
 ;; status: 200
-;; serve: --cpu-ms=1000
 
 (func $hostile (result i32)
   (local $text i32)

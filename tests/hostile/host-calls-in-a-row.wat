@@ -5,6 +5,7 @@
 ;; error: --cpu-ms
 ;; serve: --memory-mib=64
 ;; serve: --transfer-mib=4096
+;; serve: --cpu-ms=100
 
 (memory $memory 256)
 (func $hostile (result i32)

@@ -3,6 +3,7 @@
 ;; request: read harm
 ;; status: 500
 ;; error: --cpu-ms
+;; serve: --cpu-ms=100
 
 (global $armed (mut i32) (i32.const 0))
 (func $post (param $answer i32)

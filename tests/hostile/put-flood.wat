@@ -3,6 +3,7 @@
 ;; request: write harm
 ;; status: 500
 ;; error: --cpu-ms
+;; serve: --cpu-ms=100
 
 (global $key (mut i32) (i32.const 0))
 (memory $memory 3)

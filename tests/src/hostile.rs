@@ -73,7 +73,7 @@ pub enum Harm {
 impl Hostile {
     /// Low limits, so that a guest meets them soon.
     const LIMITS: [&'static str; 5] = [
-        "--cpu-ms=100",
+        "--cpu-ms=2000",
         "--memory-mib=16",
         "--transfer-mib=8",
         "--storage-ops=200",

@@ -8,10 +8,10 @@ use wasmtime::Store;
 use crate::account::Account;
 use crate::bindings::Engine as Guest;
 use crate::bindings::exports::airlock::engine::backend::{Description, Paths};
-use crate::instance::{Call, State};
+use crate::instance::{Call, State, Stop};
 use crate::limits::Limit;
 use crate::types::{Error as Refusal, Operation, Request, Response};
-use crate::{Result, answer};
+use crate::{Result, answer, description};
 
 /// A call that works in a transaction: it may be run again, and commits when it succeeds.
 pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
@@ -63,10 +63,11 @@ impl Call for SpecialPaths {
     type Answer = Paths;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Paths> {
-        guest
-            .airlock_engine_backend()
-            .call_special_paths(store, &self.0)
-            .await
+        let guest = guest.airlock_engine_backend();
+        let paths = guest.call_special_paths(store, &self.0).await?;
+        // Here, where nobody waits for a million of them to be dropped.
+        description::check_paths(&paths).map_err(Stop::Contract)?;
+        Ok(paths)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::account::{Account, Usage};
 use crate::answer;
 use crate::bindings::EnginePre;
 use crate::calls::{CheckExistence, HandleRequest, Initialize, Invalidate, SpecialPaths, Transact};
-use crate::description::{self, Description, Paths};
+use crate::description::{Description, Paths};
 use crate::instance::{self, Call, State};
 use crate::lanes::{SLOW_TURNS, Work};
 use crate::limits::{Limit, Limits};
@@ -112,14 +112,8 @@ impl Guest {
     /// # Errors
     /// As for a request; the time limit is [`Limits::start`].
     pub async fn special_paths(&self, config: &[(String, String)]) -> Result<Paths> {
-        let name = self.inner.name.clone();
-        let paths = self
-            .inner
-            .code
-            .call_static(name.clone(), SpecialPaths(config.to_vec()))
-            .await?;
-        description::check_paths(&paths).map_err(|what| Error::Contract { guest: name, what })?;
-        Ok(paths)
+        let call = SpecialPaths(config.to_vec());
+        self.inner.code.call_static(self.inner.name.clone(), call).await
     }
 
     /// Prepares a mount, before its first request. The time limit is [`Limits::start`].

@@ -39,6 +39,9 @@ const LONG_ANSWER: usize = 256 << 10;
 /// Bytes that are copied from a guest in one go in the fast lane: below a millisecond, however small the pieces are.
 const SHORT_COPY: u64 = 512 << 10;
 
+/// Bytes of memory, or of tables, that a guest may have in the fast lane: it can fill them without an interruption.
+const SMALL: usize = 4 << 20;
+
 /// What the store of an instance holds.
 pub(crate) struct State {
     pub account: Arc<Account>,
@@ -140,10 +143,7 @@ pub(crate) async fn call<C: Call>(
         State {
             account: account.clone(),
             session,
-            memory: Memory {
-                reservation: Reservation::of(&account.memory),
-                refused: false,
-            },
+            memory: Memory::of(account),
             call: Reservation::of(&account.memory),
         },
     );
@@ -334,12 +334,21 @@ fn is_library(name: &str) -> bool {
 
 /// Reserves an instance's memory and tables.
 struct Memory {
+    account: Arc<Account>,
     reservation: Reservation,
     /// For the limit's sake; what is over the guest's own declared maximum is its own affair.
     refused: bool,
 }
 
 impl Memory {
+    fn of(account: &Arc<Account>) -> Self {
+        Self {
+            account: account.clone(),
+            reservation: Reservation::of(&account.memory),
+            refused: false,
+        }
+    }
+
     async fn grow(
         &mut self,
         current: usize,
@@ -350,7 +359,15 @@ impl Memory {
             return Ok(false);
         }
         match self.reservation.add(desired.saturating_sub(current) as u64).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                if desired > SMALL {
+                    self.account.becomes_long();
+                }
+                if self.account.should_move() {
+                    tokio::task::yield_now().await;
+                }
+                Ok(true)
+            }
             Err(exceeded) if exceeded.limit == Limit::Memory => {
                 self.refused = true;
                 Ok(false)
@@ -394,10 +411,13 @@ mod tests {
             memory_bytes: limit,
             ..Limits::default()
         };
-        Memory {
-            reservation: Reservation::of(&ProcessMemory::new(1 << 30).for_request(&limits)),
-            refused: false,
-        }
+        let process = ProcessMemory::new(1 << 30);
+        Memory::of(&Arc::new(Account::open(
+            "guest".into(),
+            limits,
+            Limit::Wall,
+            &process,
+        )))
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
 //! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
 //! task of its own, which yields at every tick of the epoch and in calls to the host. One that has used more CPU time than
-//! most ever do, or that has a large answer to check, moves to a thread that is there for such requests. So does one that
+//! most ever do, that has much memory to fill or a large answer to check, moves to a thread that is there for such requests. So does one that
 //! hands over much at once, which nothing can interrupt: it is run again there, from its start. What the mount itself waits
 //! for, such as `initialize`, runs there at once. There, a mount has
 //! two turns at a time, so that many long requests of one mount do not make those of another wait for more than two. A

@@ -29,7 +29,12 @@ const LINES: usize = 200;
 fn lines_in_a_row(lines: usize, bytes: usize) -> &'static str {
     let line =
         format!("(call $log (i32.const 2) (i32.const 0) (i32.const {bytes}) (i32.const 0) (i32.const 0)) ");
-    format!("(drop (memory.grow (i32.const 511))) {} {OK}", line.repeat(lines)).leak()
+    let pages = bytes.div_ceil(65536);
+    format!(
+        "(drop (memory.grow (i32.const {pages}))) {} {OK}",
+        line.repeat(lines)
+    )
+    .leak()
 }
 
 async fn bench(guest: Synthetic, limits: Limits) -> Bench {
@@ -143,8 +148,14 @@ async fn cpu_time_in_host_calls_moves_a_request_to_the_slow_lane() {
 
 #[tokio::test]
 async fn a_large_copy_is_made_in_the_slow_lane() {
-    let (first, _, attempts) = threads_of(1, 30 << 20).await;
+    let (first, _, attempts) = threads_of(1, 2 << 20).await;
     assert_eq!((first.as_str(), attempts), ("slow-lane", 2));
+}
+
+#[tokio::test]
+async fn a_guest_with_much_memory_runs_in_the_slow_lane() {
+    let (first, _, attempts) = threads_of(1, 30 << 20).await;
+    assert_eq!((first.as_str(), attempts), ("slow-lane", 1));
 }
 
 #[tokio::test]
