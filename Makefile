@@ -26,7 +26,7 @@ test: vault venv ## Run every test; those against a real Vault build it first
 
 # Left out: creates needs an audit device made through the API, which OpenBao takes from its configuration alone; and the
 # others compare versioned-kv with the engine that Vault has compiled in, from which OpenBao's own differs.
-ON_OPENBAO := author_kit callers clients command_line crashes guest_files limits logs mounts operations registration reload \
+ON_OPENBAO := author_kit callers clients command_line crashes guest_files hardening limits logs memory mounts operations registration reload \
 	seal secrecy sizes soak stranger transactions upgrades users versioned_kv_additions versioned_kv_upgrade
 
 test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place of Vault

@@ -74,7 +74,8 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
             json!({"value": KEY}),
         )
         .expect_success("what the guest is to say");
-    airlock_tests::vault(server.client(), ["plugin", "reload", "-plugin=adversary"]);
+    server.seal();
+    server.unseal();
     let refused = adversary.read("ok");
     assert!(refused.errors().contains(KEY), "{refused:?}");
     // A process that dies with requests in flight, and one that is asked to end.
