@@ -1,10 +1,5 @@
 //! What the process gives up before it sees a secret.
 
-/// Freed memory is wiped: whatever held a request, a value or a key, in any crate, is gone once it is let go.
-#[global_allocator]
-static WIPE_FREED_MEMORY: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
-    zeroizing_alloc::ZeroAlloc(std::alloc::System);
-
 /// Forbids core dumps, and lets no other process of the same user attach or read this one's memory.
 ///
 /// Best effort: a system that refuses leaves the process as safe as any other.

@@ -30,7 +30,7 @@ pub async fn run(path: &Path, options: &[(String, String)]) -> Result<String> {
 
 const ENOUGH: std::time::Duration = std::time::Duration::from_secs(u32::MAX as u64);
 
-fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
+pub(crate) fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
     let description = guest.description();
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {

@@ -227,11 +227,7 @@ impl Told {
 }
 
 async fn write(storage: &dyn Storage, record: &[SpecialPaths]) -> Result<(), Error> {
-    let value = serde_json::json!({
-        "version": VERSION,
-        "told": record.iter().map(to_json).collect::<Vec<_>>(),
-    });
-    in_time(storage.put(Entry::new(KEY, value.to_string()))).await
+    in_time(storage.put(Entry::new(KEY, to_text(record)))).await
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -262,19 +258,29 @@ fn to_json(paths: &SpecialPaths) -> Value {
     Value::Object(Map::from_iter(lists))
 }
 
-fn parse(bytes: &[u8]) -> Result<Record, Error> {
+pub(crate) fn to_text(record: &[SpecialPaths]) -> String {
+    let value = serde_json::json!({
+        "version": VERSION,
+        "told": record.iter().map(to_json).collect::<Vec<_>>(),
+    });
+    value.to_string()
+}
+
+pub(crate) fn parse(bytes: &[u8]) -> Result<Record, Error> {
     let unreadable = || Error::Backend(format!("the record {KEY} is not one of this version of airlock"));
     let mut record: Value = serde_json::from_slice(bytes).map_err(|_| unreadable())?;
     if record["version"].as_u64() != Some(VERSION) {
         return Err(unreadable());
     }
-    let Value::Array(told) = record["told"].take() else {
+    let Some(Value::Array(told)) = record.get_mut("told").map(Value::take) else {
         return Err(unreadable());
     };
     let paths = |mut value: Value| {
         let mut paths = SpecialPaths::default();
         for (name, list) in LISTS {
-            *list(&mut paths) = serde_json::from_value(value[name].take()).map_err(|_| unreadable())?;
+            // Not by `value[name]`, which panics where the value is no object.
+            let found = value.get_mut(name).map(Value::take).unwrap_or_default();
+            *list(&mut paths) = serde_json::from_value(found).map_err(|_| unreadable())?;
         }
         Ok(paths)
     };

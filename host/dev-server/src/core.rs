@@ -25,6 +25,7 @@ use crate::wrapping::Wraps;
 use crate::{Clock, Error};
 
 pub(crate) use mounting::sanitized;
+pub(crate) use routing::shown;
 pub(crate) use tuning::strings;
 
 const MOUNTS: &str = "core/mounts/";

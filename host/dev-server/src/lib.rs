@@ -46,6 +46,8 @@ mod core;
 mod cost;
 mod engine;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod go;
 mod host;
 mod journal;

@@ -183,28 +183,41 @@ fn or_system(ttl: Duration) -> Duration {
     if ttl.is_zero() { SYSTEM_TTL } else { ttl }
 }
 
-/// Whether a path of an engine is among its special ones: exact, a prefix with a trailing `*`, and `+` for a segment.
+/// Whether a path of an engine is among its special ones, as Vault's router decides it: of the entries without `+` the
+/// longest one that the path begins with, if it matches; else any entry with `+`, which stands for a segment, also an empty one.
 pub(crate) fn is_special(paths: &[String], path: &str) -> bool {
-    paths.iter().any(|pattern| {
-        let (pattern, is_prefix) = match pattern.strip_suffix('*') {
-            Some(prefix) => (prefix, true),
-            None => (pattern.as_str(), false),
+    let (wild, plain): (Vec<_>, Vec<_>) = paths
+        .iter()
+        .map(|path| split(path))
+        .partition(|(text, _)| text.contains('+'));
+    let begun = plain.iter().filter(|(text, _)| path.starts_with(text));
+    let longest = begun.max_by_key(|(text, _)| text.len());
+    longest.is_some_and(|(text, is_prefix)| *is_prefix || *text == path)
+        || wild
+            .iter()
+            .any(|(text, is_prefix)| has_segments(path, text, *is_prefix))
+}
+
+/// A pattern without its trailing `*`, and whether it had one.
+fn split(pattern: &str) -> (&str, bool) {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => (prefix, true),
+        None => (pattern, false),
+    }
+}
+
+fn has_segments(path: &str, pattern: &str, is_prefix: bool) -> bool {
+    let (mut wanted, mut found) = (pattern.split('/').peekable(), path.split('/'));
+    while let Some(segment) = wanted.next() {
+        let Some(theirs) = found.next() else {
+            return false;
         };
-        let (mut wanted, mut found) = (pattern.split('/').peekable(), path.split('/').peekable());
-        loop {
-            let last = |rest: &mut std::iter::Peekable<std::str::Split<'_, char>>| rest.peek().is_none();
-            match (wanted.next(), found.next()) {
-                (Some("+"), Some(segment)) if !segment.is_empty() => {}
-                (Some(wanted_segment), Some(segment)) if is_prefix && last(&mut wanted) => {
-                    return segment.starts_with(wanted_segment);
-                }
-                (Some(wanted_segment), Some(segment)) if wanted_segment == segment => {}
-                (None, None) => return true,
-                (None, Some(_)) => return is_prefix,
-                _ => return false,
-            }
+        let may_go_on = is_prefix && wanted.peek().is_none();
+        if segment != "+" && segment != theirs && !(may_go_on && theirs.starts_with(segment)) {
+            return false;
         }
-    })
+    }
+    is_prefix || found.next().is_none()
 }
 
 #[cfg(test)]
@@ -224,5 +237,13 @@ mod tests {
         assert!(!special("issuer/+/pem", "issuer/a/b/pem"));
         assert!(special("issuer/+/c*", "issuer/a/crl/x"));
         assert!(special("*", "anything"));
+        assert!(special("issuer/+/pem", "issuer//pem"));
+    }
+
+    #[test]
+    fn of_plain_special_paths_the_longest_decides() {
+        let special = |path: &str| is_special(&["l*".to_owned(), "login".to_owned()], path);
+        assert!(special("log") && special("login"));
+        assert!(!special("login/x"));
     }
 }

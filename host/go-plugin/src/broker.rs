@@ -26,7 +26,7 @@ use crate::connection::Io;
 use crate::mux::Opener;
 use crate::{Error, MAX_RESETS, WINDOW, tls};
 
-use address::Address;
+pub(crate) use address::Address;
 use door::{Door, Turn};
 pub(crate) use post::Post;
 

@@ -83,7 +83,8 @@ impl Launch {
             place: Place {
                 directory: var(SOCKET_DIR)
                     .filter(|value| !value.is_empty())
-                    .map(PathBuf::from),
+                    .map(directory)
+                    .transpose()?,
                 group: text(SOCKET_GROUP),
             },
         })
@@ -139,6 +140,18 @@ fn versions(list: &str) -> Result<BTreeSet<u32>, Error> {
         .filter(|item| !item.is_empty())
         .map(parse)
         .collect()
+}
+
+/// The directory of the socket, whose path is a field of the handshake line.
+fn directory(path: OsString) -> Result<PathBuf, Error> {
+    match path.to_str() {
+        Some(text) if !text.contains(['|', '\n', '\r']) => Ok(path.into()),
+        _ => Err(Error::Environment {
+            name: SOCKET_DIR,
+            reason: "its path cannot stand in the handshake line: use one in UTF-8 without `|` and line ends"
+                .into(),
+        }),
+    }
 }
 
 fn certificate(pem: &str) -> Result<CertificateDer<'static>, Error> {
@@ -244,6 +257,18 @@ mod tests {
         assert_eq!(line(&launch, None), "1|5|unix|/tmp/plugin1|grpc|\n");
         let cert = CertificateDer::from(vec![0xff; 4]);
         assert_eq!(line(&launch, Some(&cert)), "1|5|unix|/tmp/plugin1|grpc|/////w\n");
+    }
+
+    #[test]
+    fn a_directory_that_would_break_the_line_is_refused() {
+        for path in ["/tmp/a|b", "/tmp/a\nb"] {
+            let error = launch(&[(SOCKET_DIR, path)]).unwrap_err();
+            assert!(
+                matches!(error, Error::Environment { name: SOCKET_DIR, .. }),
+                "{error}"
+            );
+        }
+        assert!(launch(&[(SOCKET_DIR, "/tmp/a b")]).is_ok());
     }
 
     #[test]

@@ -43,6 +43,8 @@
 mod broker;
 mod connection;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod hclog;
 mod launch;
 mod linger;

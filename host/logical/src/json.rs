@@ -5,6 +5,9 @@
 //! be large, and notes what some fields of the object hold. Neither recurses, copies or builds anything.
 
 mod number;
+mod surrogates;
+
+pub use surrogates::without_lone_surrogates;
 
 /// The levels of nested objects and arrays that Go's decoder follows.
 pub const MAX_DEPTH: usize = 10_000;

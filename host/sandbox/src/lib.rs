@@ -36,6 +36,8 @@ mod contract;
 mod description;
 mod engine;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod guest;
 mod imports;

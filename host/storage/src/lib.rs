@@ -109,6 +109,8 @@ mod entry;
 mod error;
 pub mod faulty;
 mod flush;
+#[doc(hidden)]
+pub mod fuzz;
 mod kept;
 mod ledger;
 mod listing;

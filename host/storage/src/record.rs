@@ -8,6 +8,7 @@
 //! No write is cut in two. So whatever holds it in the record is larger than the entry that will hold it in its place, and
 //! a storage that does not take the entry already rejects the record.
 
+use crate::access::check_key;
 use crate::writes::Write;
 use crate::{Entry, Prefixes};
 use bytes::{Buf, BufMut, Bytes};
@@ -147,6 +148,8 @@ fn decode(mut piece: Bytes, writes: &mut Vec<Write>) -> Result<(), Unreadable> {
     while piece.has_remaining() {
         let tag = piece.get_u8();
         let key = String::from_utf8(take_counted(&mut piece)?.to_vec()).map_err(|_| DAMAGED)?;
+        // No transaction writes under another key, and a record must be no way to the host's own entries.
+        check_key(&key, &Prefixes::all()).map_err(|_| DAMAGED)?;
         writes.push(match tag {
             DELETE => Write::Delete(key),
             PUT | PUT_SEAL_WRAPPED => Write::Put(Entry {
@@ -249,6 +252,14 @@ mod tests {
         let wrapped = |prefix: &str| Record::of(writes.iter(), &Prefixes::from_iter([prefix])).seal_wrap;
         assert!(wrapped("keys/") && !wrapped("other/"));
         assert!(!wrapped("b"), "a deletion holds no value");
+    }
+
+    #[test]
+    fn a_record_with_a_key_of_the_hosts_own_is_damaged() {
+        for key in [".airlock/special-paths", ".airlock/redo/1", "../a", "", "a/"] {
+            let record = record(&[Write::Delete(key.into())]);
+            assert!(matches!(read(&record), Err(DAMAGED)), "{key}");
+        }
     }
 
     #[test]

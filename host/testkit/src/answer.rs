@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use airlock_logical::json::without_lone_surrogates;
 use airlock_sandbox::types::{self, Operation, Response};
 use airlock_sandbox::{Error, Usage};
 use base64::Engine as _;
@@ -108,19 +109,19 @@ impl Answer {
 
     fn given(asked: &Asked, response: Response) -> Self {
         // The sandbox has checked that it is an object.
-        let data = response
-            .data
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or(Value::Null);
-        if let Some(status) = data.get("http_status_code").and_then(Value::as_u64) {
+        let data = match response.data.as_deref().map(read).transpose() {
+            Ok(data) => data.unwrap_or(Value::Null),
+            Err(_) => return Self::unreadable(),
+        };
+        // Vault decodes a float and takes its whole part.
+        if let Some(status) = data.get("http_status_code").and_then(Value::as_f64) {
             let raw = data
                 .get("http_raw_body")
                 .and_then(Value::as_str)
                 .map(|text| Body::Raw(decoded(text)));
             return Self {
                 data,
-                ..Self::bare(u16::try_from(status).unwrap_or(500), raw)
+                ..Self::bare(status as u16, raw)
             };
         }
         if asked.operation == Operation::List && response.warnings.is_empty() && has_no_keys(&data) {
@@ -143,6 +144,15 @@ impl Answer {
             data,
             warnings: response.warnings,
             ..Self::bare(200, Some(Body::Json(body)))
+        }
+    }
+
+    /// Vault reads 10,000 levels.
+    fn unreadable() -> Self {
+        let text = "the answer cannot be shown here, where JSON of at most 127 levels is read";
+        Self {
+            error: Some(text.into()),
+            ..Self::bare(500, Some(Body::Json(json!({ "errors": [text] }))))
         }
     }
 
@@ -228,6 +238,11 @@ impl fmt::Debug for Answer {
             .field("status", &self.status)
             .finish_non_exhaustive()
     }
+}
+
+/// A guest's data, as Go's decoder reads it.
+fn read(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(&without_lone_surrogates(text.into()))
 }
 
 /// Vault takes a raw body for Base64 wherever it can be read as that.
@@ -332,5 +347,16 @@ mod tests {
             data(r#"{"http_status_code":404,"http_raw_body":"Z29uZQ=="}"#),
         );
         assert_eq!((raw.status(), raw.body().as_str()), (404, "gone"));
+        let float = answer(Operation::Read, data(r#"{"http_status_code":2.045e2}"#));
+        assert_eq!((float.status(), float.body().as_str()), (204, ""));
+    }
+
+    #[test]
+    fn data_is_shown_or_the_answer_is_an_error() {
+        let half = answer(Operation::Read, data(r#"{"a":"x\ud800"}"#));
+        assert_eq!(half.data(), &json!({"a": "x\u{fffd}"}));
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        let deep = answer(Operation::Read, data(&deep));
+        assert!(deep.status() == 500 && deep.error().unwrap().contains("127 levels"));
     }
 }

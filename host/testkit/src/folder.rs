@@ -210,7 +210,11 @@ fn file_name(key: &str) -> String {
 }
 
 fn read(file: &Path) -> Result<Entry, String> {
-    let bytes = fs::read(file).map_err(|error| error.to_string())?;
+    parse(&fs::read(file).map_err(|error| error.to_string())?)
+}
+
+/// Reads an entry from its file's content.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Entry, String> {
     let end = bytes
         .iter()
         .position(|byte| *byte == b'\n')

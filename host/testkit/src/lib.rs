@@ -33,6 +33,8 @@ mod clock;
 mod duration;
 mod error;
 mod folder;
+#[doc(hidden)]
+pub mod fuzz;
 mod guest;
 mod mount;
 mod request;

@@ -56,6 +56,8 @@ mod backend;
 mod caller;
 mod error;
 mod events;
+#[doc(hidden)]
+pub mod fuzz;
 mod held;
 mod identity;
 mod json;

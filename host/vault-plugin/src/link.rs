@@ -40,6 +40,19 @@ impl Link {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
+        self.call_about(name, "", call).await
+    }
+
+    /// As [`Link::call`], of a call about a key.
+    pub(crate) async fn call_about<T, F>(
+        &self,
+        name: &'static str,
+        key: &str,
+        call: impl FnOnce(Channel) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
         if self.server_left.is_cancelled() {
             return Err(Error::Closed);
         }
@@ -54,7 +67,7 @@ impl Link {
                     if status.source().is_some() {
                         *self.faltered.lock() = Some(Instant::now());
                     }
-                    Err(Error::from_status(name, status))
+                    Err(Error::from_status(name, status, key))
                 }
             },
         }

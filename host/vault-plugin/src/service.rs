@@ -25,7 +25,7 @@ use crate::{Error, Events, Observations, Storage, SystemView};
 pub(crate) use ending::Ending;
 pub(crate) use mounts::Mounts;
 use mounts::{Mount, multiplex_id, run};
-use reply::{Reader, reply};
+pub(crate) use reply::{Reader, reply};
 
 /// How a mount reaches the server.
 #[async_trait]

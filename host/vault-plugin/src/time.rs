@@ -28,11 +28,12 @@ pub(crate) fn to_seconds(duration: Duration) -> i64 {
 
 /// None where Vault never set the moment, or sent one that cannot be.
 pub(crate) fn from_timestamp(timestamp: Option<Timestamp>) -> Option<SystemTime> {
-    let timestamp = timestamp?;
-    if timestamp.seconds <= GO_ZERO_SECONDS || timestamp.seconds > LAST_SECOND {
-        return None;
+    let moment = SystemTime::try_from(timestamp?).ok()?;
+    // Judged as it will be sent: nanoseconds of more than a second may carry it over a bound.
+    match to_timestamp(Some(moment)) {
+        Ok(sent) if sent.seconds > GO_ZERO_SECONDS => Some(moment),
+        _ => None,
     }
-    SystemTime::try_from(timestamp).ok()
 }
 
 /// None goes out as Go's zero moment, since Vault refuses an absent one. The error is a moment outside the years 1
@@ -104,6 +105,15 @@ mod tests {
             from_timestamp(Some(to_timestamp(Some(moment)).unwrap())),
             Some(moment)
         );
+    }
+
+    #[test]
+    fn a_moment_that_its_nanoseconds_carry_past_9999_is_none() {
+        let carried = Timestamp {
+            seconds: LAST_SECOND,
+            nanos: 1_000_000_000,
+        };
+        assert_eq!(from_timestamp(Some(carried)), None);
     }
 
     #[test]

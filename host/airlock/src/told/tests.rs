@@ -119,6 +119,21 @@ async fn set_up_blind(storage: &FaultyStorage, told: &str, answer: &str) -> Told
     told
 }
 
+#[test]
+fn a_record_of_another_form_is_unreadable() {
+    for text in [
+        r#"{"version":1,"told":[7]}"#,
+        r#"{"version":1,"told":[[]]}"#,
+        r#"{"version":1,"told":[{"root":[]}]}"#,
+        r#"{"version":1}"#,
+        "[1]",
+        "1",
+        "",
+    ] {
+        assert!(parse(text.as_bytes()).is_err(), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_record_that_could_not_be_read_is_read_later() {
     let storage = FaultyStorage::new(MemoryStorage::new());

@@ -1,12 +1,13 @@
 //! A request's body as the data that an engine gets.
 
+use airlock_logical::json::without_lone_surrogates;
 use http::HeaderMap;
 use serde_json::Value;
 use vault_plugin::{Json, Operation};
 
 use crate::answer::Refusal;
 use crate::call::is_percent_encoded;
-use crate::go::{check_limits, check_syntax, without_lone_surrogates};
+use crate::go::{check_limits, check_syntax, without_space};
 
 /// Vault's default `max_request_size`, in bytes.
 pub(crate) const MAX_BODY: usize = 32 << 20;
@@ -57,7 +58,7 @@ pub(crate) fn data_of_body(
 
 /// `curl -d` says that everything is a form, so Vault looks whether it is.
 fn looks_like_json(body: &[u8]) -> bool {
-    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+    matches!(without_space(body).first(), Some(b'{' | b'['))
 }
 
 fn form(body: &[u8]) -> Result<Option<Json>, Refusal> {
@@ -81,7 +82,7 @@ fn form(body: &[u8]) -> Result<Option<Json>, Refusal> {
 
 /// The body as it came, where it is an object; the error is in Go's words.
 fn json(body: &[u8]) -> Result<Option<Json>, String> {
-    let body = body.trim_ascii();
+    let body = without_space(body).trim_ascii_end();
     if body.is_empty() {
         return Ok(None);
     }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use airlock_logical::json::without_lone_surrogates;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use vault_plugin::{Connection, Error, Operation, Request, Response, WrapRequest};
+use vault_plugin::{Connection, Error, Json, Operation, Request, Response, WrapRequest};
 
 use super::Core;
 use crate::answer::{Answer, LeaseShown, Outcome, Refusal, Reply};
@@ -112,16 +113,12 @@ impl Core {
         }
         let entry = mount.entry();
         let data = match &response.data {
-            Some(text) => {
-                let object: Option<Map<String, Value>> = text.decode().ok();
-                let floats = object.and_then(|object| as_floats(Value::Object(object)));
-                Some(floats.ok_or_else(|| {
-                    Refusal::collected(
-                        500,
-                        &["the engine's data is not a JSON object that Vault can read"],
-                    )
-                })?)
-            }
+            Some(text) => Some(shown(text).ok_or_else(|| {
+                Refusal::collected(
+                    500,
+                    &["the engine's data is not a JSON object that Vault can read"],
+                )
+            })?),
             None => None,
         };
         if !response.redirect.is_empty() {
@@ -182,6 +179,13 @@ impl Core {
         }
         Ok(reply.into())
     }
+}
+
+/// An answer's data as its caller gets it; none if it is not a JSON object that can be.
+pub(crate) fn shown(data: &Json) -> Option<Value> {
+    let text = without_lone_surrogates(data.as_str().into());
+    let object: Map<String, Value> = serde_json::from_str(&text).ok()?;
+    as_floats(Value::Object(object))
 }
 
 /// Data of exactly `error`, or of `error` and `data`, is an error.
@@ -276,6 +280,12 @@ mod tests {
         assert_eq!(with_data.data, Some(json!({"a": 1})));
         assert_eq!(engine_error(&json!({"error": "no", "other": 1})), None);
         assert_eq!(engine_error(&json!({"errors": "no"})), None);
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_shown_as_vault_shows_it() {
+        let data = Json::from_text(r#"{"a":"x\ud800"}"#).unwrap();
+        assert_eq!(shown(&data), Some(json!({"a": "x\u{fffd}"})));
     }
 
     #[test]

@@ -37,12 +37,19 @@ impl Container {
     }
 }
 
+/// The text after JSON's white space, which knows no form feed.
+pub(crate) fn without_space(text: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let begin = text.iter().position(|byte| !is_space(byte));
+    text.get(begin.unwrap_or(text.len())..).unwrap_or_default()
+}
+
 /// Checks a body that is an object or an array; anything else is left to the decoder.
 ///
 /// # Errors
 /// Vault's text.
 pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
-    let mut rest = body.trim_ascii_start();
+    let mut rest = without_space(body);
     if !rest.starts_with(b"{") && !rest.starts_with(b"[") {
         return Ok(());
     }
@@ -69,7 +76,7 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
         }
         after_comma = first == b',';
         begun = true;
-        rest = match first {
+        rest = without_space(match first {
             b'{' | b'[' => {
                 value(&mut open)?;
                 if open.len() == MAX_DEPTH {
@@ -128,8 +135,7 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
                     char::from(other)
                 ));
             }
-        }
-        .trim_ascii_start();
+        });
     }
     if open.is_empty() {
         Ok(())

@@ -1,7 +1,5 @@
 //! JSON's syntax as Go's decoder checks it, with its words for what is wrong.
 
-use std::borrow::Cow;
-
 /// What a text begins with that is no JSON value.
 const VALUE: &str = "looking for beginning of value";
 const KEY: &str = "looking for beginning of object key string";
@@ -189,34 +187,6 @@ fn quoted(byte: u8) -> String {
     format!("'{inner}'")
 }
 
-/// The text with U+FFFD in place of each escaped half of a surrogate pair that stands alone: no text of ours can hold
-/// one, and Go takes it for that, too. The syntax must have been checked.
-pub(crate) fn without_lone_surrogates(text: Cow<'_, str>) -> Cow<'_, str> {
-    if !text.contains("\\ud") && !text.contains("\\uD") {
-        return text;
-    }
-    let unit = |at: usize| -> Option<u16> {
-        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-        u16::from_str_radix(digits, 16).ok()
-    };
-    let mut fixed = String::with_capacity(text.len());
-    let mut rest = 0;
-    while let Some(found) = text[rest..].find('\\') {
-        let at = rest + found;
-        fixed.push_str(&text[rest..at]);
-        let (kept, length) = match (unit(at), unit(at + 6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (true, 12),
-            (Some(0xd800..=0xdfff), _) => (false, 6),
-            (Some(_), _) => (true, 6),
-            (None, _) => (true, 2),
-        };
-        fixed.push_str(if kept { &text[at..at + length] } else { "\\ufffd" });
-        rest = at + length;
-    }
-    fixed.push_str(&text[rest..]);
-    Cow::Owned(fixed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,14 +261,5 @@ mod tests {
             broken,
             "invalid character '\\u0080' looking for beginning of value"
         );
-    }
-
-    #[test]
-    fn halves_of_surrogate_pairs_are_replaced_and_pairs_kept() {
-        let fixed = |text| without_lone_surrogates(Cow::Borrowed(text)).into_owned();
-        assert_eq!(fixed(r#""\ud83d\ude00""#), r#""\ud83d\ude00""#);
-        assert_eq!(fixed(r#""\ud800x\uDC00\n""#), r#""\ufffdx\ufffd\n""#);
-        assert_eq!(fixed(r#""\ud800\ud83d\ude00""#), r#""\ufffd\ud83d\ude00""#);
-        assert_eq!(fixed(r#""\\ud800""#), r#""\\ud800""#);
     }
 }

@@ -11,7 +11,7 @@ use crate::proto::ConnInfo;
 
 /// A socket of the host's.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Address {
+pub(crate) enum Address {
     Unix(PathBuf),
     Tcp(String),
 }

@@ -120,7 +120,7 @@ impl Post {
             .ok_or(Error::HostGone)
     }
 
-    fn deliver(&self, message: ConnInfo) {
+    pub(crate) fn deliver(&self, message: ConnInfo) {
         match &message.knock {
             None => self.0.inbox.lock().put(message),
             Some(knock) if knock.ack => self.0.inbox.lock().answer(message),

@@ -71,8 +71,8 @@ impl Error {
         }
     }
 
-    /// What a gRPC status in place of an answer means.
-    pub(crate) fn from_status(call: &'static str, status: Status) -> Error {
+    /// What a gRPC status in place of an answer means, of a call about a key if that is not empty.
+    pub(crate) fn from_status(call: &'static str, status: Status, key: &str) -> Error {
         match status.code() {
             // Of this side's making: the connection broke.
             _ if status.source().is_some() => Error::Unanswered {
@@ -81,7 +81,7 @@ impl Error {
             },
             Code::Unimplemented => Error::Unsupported(call),
             // Go's servers answer an error of their own like this.
-            Code::Unknown | Code::Internal => Error::from_server(call, status.message().to_owned()),
+            Code::Unknown | Code::Internal => Error::about_key(call, status.message().to_owned(), key),
             _ => Error::Unanswered {
                 call,
                 status: Box::new(status),
@@ -215,6 +215,9 @@ mod tests {
         ] {
             assert!(matches!(about(text), Error::Server { .. }), "{text}");
         }
+        let quoted = Status::unknown("open /data/a/file name too long: input/output error");
+        let error = Error::from_status("storage get", quoted, key);
+        assert!(matches!(error, Error::Server { .. }), "{error}");
         assert!(matches!(
             about("put failed due to key being too large"),
             Error::UnstorableKey(_)
@@ -285,9 +288,13 @@ mod tests {
 
     #[test]
     fn a_call_that_the_server_does_not_know_is_unsupported() {
-        let error = Error::from_status("send event", Status::unimplemented("unknown service pb.Events"));
+        let error = Error::from_status(
+            "send event",
+            Status::unimplemented("unknown service pb.Events"),
+            "",
+        );
         assert!(matches!(error, Error::Unsupported("send event")));
-        let error = Error::from_status("storage get", Status::unavailable("connection closed"));
+        let error = Error::from_status("storage get", Status::unavailable("connection closed"), "");
         assert!(matches!(error, Error::Unanswered { .. }));
         assert_eq!(
             error.to_string(),

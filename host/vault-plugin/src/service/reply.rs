@@ -5,7 +5,7 @@ use crate::{Error, Operation, Request, Response};
 
 /// Who reads an answer.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Reader {
+pub(crate) enum Reader {
     /// Whoever sent the request.
     Caller,
     /// `vault path-help`, which prints it.
@@ -15,7 +15,7 @@ pub(super) enum Reader {
 }
 
 impl Reader {
-    pub(super) fn of(request: &Request) -> Reader {
+    pub(crate) fn of(request: &Request) -> Reader {
         match request.operation {
             Operation::Help if request.id.is_empty() && request.path.is_empty() => Reader::Document,
             Operation::Help => Reader::Help,
@@ -25,7 +25,7 @@ impl Reader {
 }
 
 /// What an engine answered, as Vault can read it. An answer that it could not read would come out as gRPC's text.
-pub(super) fn reply(reader: Reader, result: Result<Option<Response>, Error>) -> pb::HandleRequestReply {
+pub(crate) fn reply(reader: Reader, result: Result<Option<Response>, Error>) -> pb::HandleRequestReply {
     let result = match result {
         // 400 with its text, which Vault makes of a response rather than of an error.
         Err(Error::User(message)) => Ok(Some(Response::user_error(&message))),

@@ -30,7 +30,7 @@ impl View {
         };
         let reply = self
             .link
-            .call(NAME, |channel| async { client(channel).get(args).await })
+            .call_about(NAME, key, |channel| async { client(channel).get(args).await })
             .await?;
         check_about(NAME, key, reply.err)?;
         Ok(reply.entry.map(StorageEntry::from))
@@ -45,7 +45,7 @@ impl View {
         };
         let reply = self
             .link
-            .call(NAME, |channel| async { client(channel).put(args).await })
+            .call_about(NAME, &key, |channel| async { client(channel).put(args).await })
             .await?;
         check_about(NAME, &key, reply.err)
     }
@@ -58,7 +58,7 @@ impl View {
         };
         let reply = self
             .link
-            .call(NAME, |channel| async { client(channel).delete(args).await })
+            .call_about(NAME, key, |channel| async { client(channel).delete(args).await })
             .await?;
         check_about(NAME, key, reply.err)
     }

@@ -1,0 +1,161 @@
+//! Airlock: a secrets engine host for Vault and OpenBao, whose engines are WebAssembly guests.
+//!
+//! The program as a library, so that its decoders of foreign bytes can be fuzzed. It only joins the other crates: see `serve`
+//! for the path of a request.
+
+mod bridge;
+mod caching;
+mod call;
+mod check;
+mod cli;
+mod componentize;
+mod dev;
+mod engine;
+mod existence;
+#[doc(hidden)]
+pub mod fuzz;
+mod hardening;
+mod inspect;
+mod invalidations;
+mod mount;
+mod new;
+mod serve;
+mod source;
+mod special_paths;
+mod start;
+mod test;
+mod told;
+mod trust;
+mod vault_mount;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use crate::cli::{Cli, Command};
+
+/// What is wrong where Vault runs anything but `serve`.
+const WRONG_COMMAND: &str = "Vault must run `airlock serve`: register the plugin with -args=serve -args=--guest=…; `airlock check` prints the whole command";
+
+/// Runs the program with this process's arguments.
+pub fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let parsed = Cli::try_parse_from(&args);
+    let done = if serve::is_started_by_vault() {
+        // Vault takes a program that ends before its handshake for no plugin at all, and drops what it said. So a wrong
+        // argument is told over the handshake, too.
+        serve::run(match parsed {
+            Ok(Cli {
+                command: Command::Serve(args),
+            }) => Ok(args),
+            Ok(_) => Err(WRONG_COMMAND.to_owned()),
+            Err(error) => Err(one_line(&error)),
+        })
+    } else {
+        match parsed {
+            Ok(cli) => run(cli.command, &args),
+            Err(error) => {
+                if error.use_stderr() && args.get(1).is_some_and(|command| command == "serve") {
+                    eprintln!("{}\n", serve::ADVICE);
+                }
+                error.exit()
+            }
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("airlock: {}", printable::escape(&told(&error)));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The error and its causes in one line, none of them twice: some name their cause already.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        match told.as_str() {
+            "" => cause,
+            _ if told.ends_with(&cause) => told,
+            _ => format!("{told}: {cause}"),
+        }
+    })
+}
+
+fn run(command: Command, args: &[OsString]) -> Result<()> {
+    match command {
+        Command::Serve(args) => serve::run(Ok(args)),
+        Command::Dev(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .context("no runtime")?;
+            runtime.block_on(dev::run(args))
+        }
+        Command::Check(check) => {
+            let given: Vec<_> = args
+                .iter()
+                .skip(2)
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect();
+            print(runtime()?.block_on(check::run(&check, &given))?)
+        }
+        Command::Inspect { guest, options } => {
+            print(runtime()?.block_on(inspect::run(&guest, &options.options))?)
+        }
+        Command::Call(args) => succeed(call::run(&args)?),
+        Command::Test(args) => succeed(test::run(&args)?),
+        Command::New(args) => print(new::run(&args)?),
+        Command::Componentize { module, output } => componentize::run(&module, &output),
+        Command::Compile => airlock_sandbox::compile_child(),
+    }
+}
+
+/// What was refused or failed has been told by then; only the exit status is left to set.
+fn succeed(done: bool) -> Result<()> {
+    if !done {
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+/// For the commands that do one thing and end.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no runtime")
+}
+
+fn print(text: String) -> Result<()> {
+    use std::io::Write as _;
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("cannot write to standard output")
+}
+
+/// What is wrong with the arguments: of clap's text only what says so, without usage and hints, which are for a terminal.
+fn one_line(error: &clap::Error) -> String {
+    if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+        && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    {
+        return first_paragraph(&error.to_string());
+    }
+    WRONG_COMMAND.to_owned()
+}
+
+fn first_paragraph(text: &str) -> String {
+    let what: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    let what = what.join(" ");
+    // It quotes the arguments, and goes to Vault's log.
+    let what = printable::escape(what.trim_start_matches("error: "));
+    format!("its arguments are wrong: {what}")
+}

@@ -1,0 +1,57 @@
+//! The decoders of what storage holds and the checks of keys, for the targets in `tests/fuzz`. Not an interface: it changes
+//! without notice.
+
+use crate::record::{Header, Record};
+use crate::writes::Write;
+use crate::{Entry, Prefixes, Result, access, names};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+/// A put, or the key of a deletion.
+pub type RecordedWrite = std::result::Result<Entry, String>;
+
+/// The number of pieces that a redo record's header names, and the writes of header and pieces; why not, if they are not a
+/// record.
+pub fn read_record(
+    header: Bytes,
+    pieces: Vec<Bytes>,
+) -> std::result::Result<(u32, Vec<RecordedWrite>), &'static str> {
+    let header = Header::read(header).map_err(|unreadable| unreadable.0)?;
+    let count = header.pieces;
+    let writes = header.writes(pieces).map_err(|unreadable| unreadable.0)?;
+    let writes = writes.into_iter().map(|write| match write {
+        Write::Put(entry) => Ok(entry),
+        Write::Delete(key) => Err(key),
+    });
+    Ok((count, writes.collect()))
+}
+
+/// The header and the pieces of these writes' redo record.
+pub fn write_record(writes: &[RecordedWrite]) -> (Bytes, Vec<Bytes>) {
+    let writes: Vec<Write> = writes
+        .iter()
+        .map(|write| match write {
+            Ok(entry) => Write::Put(entry.clone()),
+            Err(key) => Write::Delete(key.clone()),
+        })
+        .collect();
+    let record = Record::of(writes.iter(), &Prefixes::none());
+    (record.header, record.pieces)
+}
+
+/// The check of a key that a guest names.
+pub fn check_key(key: &str, declared: &Prefixes) -> Result<()> {
+    access::check_key(key, declared)
+}
+
+/// The check of a folder that a guest names.
+pub fn check_folder(folder: &str, declared: &Prefixes) -> Result<()> {
+    access::check_folder(folder, declared)
+}
+
+/// The names directly below a folder that come after `after`.
+pub fn children(keys: &BTreeMap<String, ()>, folder: &str, after: &str) -> Vec<String> {
+    names::children(keys, folder, after)
+        .map(|(name, ())| name.to_owned())
+        .collect()
+}

@@ -1,0 +1,23 @@
+//! The decoders of foreign bytes, for the targets in `tests/fuzz`. Not an interface: it changes without notice.
+
+use airlock_sandbox::types::{Operation, Response};
+use airlock_sandbox::{Result, Usage};
+use airlock_storage::Entry;
+
+use crate::Answer;
+use crate::answer::Asked;
+
+/// What a caller gets of a guest's answer.
+pub fn answer(operation: Operation, result: Result<Option<Response>>) -> Answer {
+    let asked = Asked {
+        operation,
+        id: "id".into(),
+        mount_type: "kv".into(),
+    };
+    Answer::new(&asked, result, Usage::default())
+}
+
+/// An entry from the content of its file in a storage directory.
+pub fn entry(bytes: &[u8]) -> std::result::Result<Entry, String> {
+    crate::folder::parse(bytes)
+}

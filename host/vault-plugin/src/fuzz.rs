@@ -1,0 +1,91 @@
+//! The plugin's decoders of foreign bytes, for the targets in `tests/fuzz`. Not an interface: it changes without notice.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use prost::Message as _;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Channel;
+
+use crate::link::Link;
+use crate::proto::pb;
+use crate::serve;
+use crate::service::{Dial, Reader, reply};
+use crate::{Error, Factory, Operation, Request, Response, Storage, SystemView};
+
+/// The services that a server calls, without a connection. Mounts reach the server through `channel`.
+pub fn routes(factory: impl Factory, channel: Channel) -> Routes {
+    serve::routes(Arc::new(factory), Arc::new(Server(channel))).0
+}
+
+struct Server(Channel);
+
+#[async_trait]
+impl Dial for Server {
+    async fn dial(&self, _: u32) -> Result<Channel, Error> {
+        Ok(self.0.clone())
+    }
+
+    fn closed(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
+}
+
+/// A mount's view of the server at the other end of `channel`.
+pub fn views(channel: Channel) -> (Storage, SystemView) {
+    let link = Arc::new(Link::new(channel, CancellationToken::new()));
+    (Storage::new(link.clone()), SystemView::new(link))
+}
+
+/// A server's view of an answer.
+pub enum Reply {
+    /// The answer; none if there is none.
+    Answer(Option<Box<Response>>),
+    /// The error.
+    Error {
+        /// Vault's number for its kind.
+        kind: u32,
+        /// The HTTP status of one that has its own, else 0.
+        status: i64,
+        /// The text.
+        text: String,
+    },
+}
+
+/// The answer to `HandleRequest` that a result of an engine's becomes.
+pub fn write_reply(result: Result<Option<Response>, Error>) -> Vec<u8> {
+    let request = Request::new(Operation::Read, "path");
+    reply(Reader::of(&request), result).encode_to_vec()
+}
+
+/// Reads an answer to `HandleRequest`. None if it is not one.
+pub fn read_reply(message: &[u8]) -> Option<Reply> {
+    let reply = pb::HandleRequestReply::decode(message).ok()?;
+    Some(match reply.err {
+        Some(error) => Reply::Error {
+            kind: error.err_type,
+            status: error.err_code,
+            text: error.err_msg,
+        },
+        None => Reply::Answer(reply.response.map(read_response).map(Box::new)),
+    })
+}
+
+fn read_response(wire: pb::Response) -> Response {
+    Response {
+        data: crate::Json::from_text(wire.data),
+        secret: wire.secret.map(Into::into),
+        auth: wire.auth.map(Into::into),
+        redirect: wire.redirect,
+        warnings: wire.warnings,
+        headers: wire
+            .headers
+            .into_iter()
+            .map(|(name, values)| (name, values.header))
+            .collect(),
+        wrap_info: wire.wrap_info.map(Into::into),
+        mount_type: wire.mount_type,
+        held: None,
+    }
+}
