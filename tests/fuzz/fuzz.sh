@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Fuzzes one target, or all in turn, with libFuzzer: fuzz.sh SECONDS [TARGET]. Each of them gets that many seconds.
+#
+# What comes of it goes below target/fuzz/TARGET: in `corpus` are the inputs that reach more code than the kept ones, in
+# `crashes` those that break a property or take too long, in `log` is what libFuzzer said. The kept inputs are read and left
+# as they are. It ends with an error if a target has crashes, after all targets had their turn.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+seconds=${1:?for how many seconds each target is fuzzed}
+targets=${2:-$(ls tests/fuzz/corpus)}
+
+command -v c++ >/dev/null || {
+	echo "make fuzz: needs a C++ compiler for libFuzzer, such as Debian's g++" >&2
+	exit 1
+}
+
+# Of the workspace all tests' features, so that the libraries of others need not be built a second time.
+libfuzzer() {
+	RUSTC_WORKSPACE_WRAPPER="$PWD/tests/fuzz/instrument.sh" \
+		"${CARGO:-cargo}" test --release --locked --workspace --features airlock-fuzz/libfuzzer --test libfuzzer "$@"
+}
+libfuzzer --no-run
+
+failed=()
+for target in $targets; do
+	found=$PWD/target/fuzz/$target
+	mkdir -p "$found/corpus" "$found/crashes"
+	echo "make fuzz: $target for $seconds s; see ${found#"$PWD"/}"
+	AIRLOCK_FUZZ_TARGET=$target libfuzzer -- \
+		-max_total_time="$seconds" -artifact_prefix="$found/crashes/" -print_final_stats=1 \
+		-timeout=30 -rss_limit_mb=4096 \
+		"$found/corpus" "$PWD/tests/fuzz/corpus/$target" >"$found/log" 2>&1 || failed+=("$target")
+	grep -E '^#[0-9]+.*(INITED|DONE)|^stat::number_of_executed_units|^SUMMARY|panicked' "$found/log" | tail -n 4 || true
+done
+
+if ((${#failed[@]})); then
+	echo "make fuzz: found something in ${failed[*]}; repeat it with make fuzz-repeat TARGET=… INPUT=target/fuzz/…/crashes/…" >&2
+	exit 1
+fi

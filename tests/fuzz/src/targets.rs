@@ -1,0 +1,13 @@
+//! The decoders, by whose bytes they read.
+
+pub mod author;
+pub mod component;
+pub mod dev;
+pub mod guest;
+pub mod json;
+pub mod launch;
+pub mod paths;
+pub mod server;
+pub mod storage;
+pub mod text;
+pub mod vault;
