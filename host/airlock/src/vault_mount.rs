@@ -198,20 +198,33 @@ impl Backend for VaultMount {
             tracing::warn!("the mount's special paths are not recorded yet");
         }
         let mount = self.candidate.lock().mount.clone();
-        let mount = mount.map_err(|reason| cannot_serve(&reason))?;
-        match mount.initialize().await {
-            Ok(()) => Ok(()),
-            // Vault would keep the old special paths at a reload, and then the guest could not serve before another one.
-            Err(_) if !self.is_new && mount.may_yet_start() => {
-                tracing::warn!("the guest is not initialized yet; this is tried again before a request");
-                Ok(())
-            }
+        let (error, may_pass) = match &mount {
+            Ok(mount) => match mount.initialize().await {
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    let error = format!("its guest could not be initialized: {error}");
+                    (error, mount.may_yet_start())
+                }
+            },
+            // It was logged in `set_up`.
+            Err(reason) => (reason.clone(), false),
+        };
+        if self.is_new {
             // Never with the guest's status: after a crash Vault answers a request with this error, and 404 would read as
             // a secret that was deleted.
-            Err(error) => Err(cannot_serve(&format!(
-                "its guest could not be initialized: {error}"
-            ))),
+            return Err(cannot_serve(&error));
         }
+        // At a reload Vault would keep the old special paths, and then the guest could not serve before another one. OpenBao
+        // would have no backend for the mount, and answer 404. So each request is told in its place. Without the error:
+        // it is worded by the guest.
+        if may_pass {
+            tracing::warn!("the guest is not initialized yet; this is tried again before a request");
+        } else if mount.is_ok() {
+            tracing::error!(
+                "the guest cannot be initialized; the mount answers 503 with the cause until a reload"
+            );
+        }
+        Ok(())
     }
 
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
