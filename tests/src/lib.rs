@@ -21,6 +21,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
+mod brand;
+mod cluster;
 mod command;
 mod dev_server;
 mod dice;
@@ -37,6 +39,8 @@ mod storages;
 pub mod twins;
 mod versioned_kv;
 
+pub use brand::{Brand, skipped_on};
+pub use cluster::{Cluster, eventually};
 pub use command::{Output, airlock, run, vault};
 pub use dev_server::{DevServer, TOKEN};
 pub use dice::Dice;

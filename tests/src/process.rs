@@ -117,6 +117,11 @@ pub fn terminate(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::TERM).unwrap();
 }
 
+/// SIGHUP: a server reads its configuration again.
+pub(crate) fn hang_up(pid: u32) {
+    rustix::process::kill_process(to_pid(pid), Signal::HUP).unwrap();
+}
+
 /// SIGSTOP: the process does nothing more until it is killed.
 pub fn stop(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::STOP).unwrap();

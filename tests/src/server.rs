@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::brand::Brand;
 use crate::http::{Answer, Client, Mount};
 use crate::log::Log;
 use crate::{files, process};
@@ -57,6 +58,32 @@ impl Server {
 
     /// As [`Server::start`], with another plugin's binary in place of `airlock`.
     pub fn start_with(name: &str, storage: Storage, plugin: &Path) -> Self {
+        let mut server = Server::launch_new(name, storage, plugin);
+        let keys = json!({"secret_shares": 1, "secret_threshold": 1});
+        let keys = server.client.write("sys/init", keys);
+        let keys = keys.expect_success("initialise the server").body;
+        server.client = server.client.with_token(keys["root_token"].as_str().unwrap());
+        server.unseal_key = keys["keys"][0].as_str().unwrap().to_owned();
+        server.unseal();
+        server
+    }
+
+    /// Starts a server that stores on disk and makes it a member of the cluster of another: a standby.
+    pub(crate) fn join(name: &str, leader: &Server) -> Self {
+        let mut server = Server::launch_new(name, Storage::Disk, &files::airlock());
+        server.client = server.client.with_token(leader.client.token());
+        server.unseal_key = leader.unseal_key.clone();
+        let leader = json!({"leader_api_addr": leader.client.address()});
+        server
+            .client
+            .write("sys/storage/raft/join", leader)
+            .expect_success("join the cluster");
+        server.send_unseal_key();
+        server
+    }
+
+    /// A server that is neither initialised nor unsealed.
+    fn launch_new(name: &str, storage: Storage, plugin: &Path) -> Self {
         let directory = tempfile::Builder::new()
             .prefix(&format!("airlock-{name}-"))
             .tempdir()
@@ -70,19 +97,14 @@ impl Server {
         fs::write(directory.join("config.hcl"), config(&directory, port, storage)).unwrap();
         let (process, log) = launch(&directory);
 
-        let client = Client::new(&format!("http://127.0.0.1:{port}"), "");
-        let keys = client.write("sys/init", json!({"secret_shares": 1, "secret_threshold": 1}));
-        let keys = keys.expect_success("initialise the server").body;
-        let server = Server {
-            client: client.with_token(keys["root_token"].as_str().unwrap()),
-            unseal_key: keys["keys"][0].as_str().unwrap().to_owned(),
+        Server {
+            client: Client::new(&format!("http://127.0.0.1:{port}"), ""),
+            unseal_key: String::new(),
             plugin_sha256: files::sha256(&installed),
             directory,
             process,
             log,
-        };
-        server.unseal();
-        server
+        }
     }
 
     /// The root token's client.
@@ -234,6 +256,38 @@ impl Server {
             .expect_success("unmount");
     }
 
+    /// Writes an audit log to a file, with the accessors of tokens in clear.
+    ///
+    /// OpenBao takes audit devices from its configuration alone, which it reads again at SIGHUP.
+    #[track_caller]
+    pub fn audit_to(&self, file: &Path) {
+        let options = json!({"file_path": file, "hmac_accessor": "false"});
+        if Brand::of_server() == Brand::Vault {
+            self.client
+                .write("sys/audit/file", json!({"type": "file", "options": options}))
+                .expect_success("audit");
+            return;
+        }
+        let mut config = fs::OpenOptions::new()
+            .append(true)
+            .open(self.directory.join("config.hcl"))
+            .unwrap();
+        let options = options.as_object().unwrap().iter();
+        let options: String = options
+            .map(|(name, value)| format!("    {name} = {value}\n"))
+            .collect();
+        write!(
+            config,
+            "audit \"file\" \"file\" {{\n  options {{\n{options}  }}\n}}\n"
+        )
+        .unwrap();
+        let mark = self.log.mark();
+        process::hang_up(self.pid());
+        self.log.wait_after(mark, "the audit device", |line| {
+            line.message() == "enabled audit backend"
+        });
+    }
+
     /// Seals the server: every plugin is ended.
     pub fn seal(&self) {
         self.client.write("sys/seal", json!({})).expect_success("seal");
@@ -242,9 +296,7 @@ impl Server {
     /// Unseals the server and waits until it serves.
     pub fn unseal(&self) {
         let mark = self.log.mark();
-        self.client
-            .write("sys/unseal", json!({"key": self.unseal_key}))
-            .expect_success("unseal");
+        self.send_unseal_key();
         self.log.wait_after(mark, "post-unseal setup complete", |line| {
             line.message() == "post-unseal setup complete"
         });
@@ -252,6 +304,12 @@ impl Server {
         while self.client.read("sys/health").status != 200 {
             std::thread::yield_now();
         }
+    }
+
+    fn send_unseal_key(&self) {
+        self.client
+            .write("sys/unseal", json!({"key": self.unseal_key}))
+            .expect_success("unseal");
     }
 
     /// SIGKILL, as when the machine runs out of memory. Waits until the process has ended.
@@ -262,11 +320,21 @@ impl Server {
 
     /// Starts the server anew on what it has on disk, after [`Server::kill`].
     pub fn start_again(&mut self) {
+        self.launch_again();
+        self.unseal();
+    }
+
+    /// As [`Server::start_again`], of a member of a cluster that goes on meanwhile.
+    pub(crate) fn join_again(&mut self) {
+        self.launch_again();
+        self.send_unseal_key();
+    }
+
+    fn launch_again(&mut self) {
         let mut guard = self.process.stdin.take().unwrap();
         guard.write_all(b"keep\n").unwrap();
         self.process.wait().unwrap();
         (self.process, self.log) = launch(&self.directory);
-        self.unseal();
     }
 }
 
@@ -306,23 +374,24 @@ fn launch(directory: &Path) -> (Child, Log) {
 }
 
 fn config(directory: &Path, port: u16, storage: Storage) -> String {
+    let (node, cluster_port) = (directory.file_name().unwrap().display(), free_port());
     let directory = directory.display();
     let storage = match storage {
         Storage::Memory => "storage \"inmem\" {}".to_owned(),
         Storage::Disk => format!(
             r#"storage "raft" {{
   path = "{directory}/data"
-  node_id = "test"
+  node_id = "{node}"
   performance_multiplier = 1
 }}
-cluster_addr = "http://127.0.0.1:{}""#,
-            free_port()
+cluster_addr = "http://127.0.0.1:{cluster_port}""#
         ),
     };
     format!(
         r#"{storage}
 listener "tcp" {{
   address = "127.0.0.1:{port}"
+  cluster_address = "127.0.0.1:{cluster_port}"
   tls_disable = true
 }}
 api_addr = "http://127.0.0.1:{port}"

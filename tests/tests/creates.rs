@@ -41,11 +41,7 @@ impl Race {
         };
         let tokens = (0..WRITERS).map(token).collect();
         let audit = server.temporary_directory().join("audit.log");
-        let options = json!({"file_path": audit, "hmac_accessor": "false"});
-        server
-            .client()
-            .write("sys/audit/tries", json!({"type": "file", "options": options}))
-            .expect_success("audit");
+        server.audit_to(&audit);
         Race {
             server,
             kv,
@@ -126,7 +122,7 @@ fn write_by_command(race: &Race, writer: usize, key: usize) -> Output {
 
 #[test]
 fn the_command_line_creates_the_same_keys_if_told_to_retry() {
-    const KEYS: usize = 50;
+    const KEYS: usize = 10;
     let race = Race::new("retries-cli");
     thread::scope(|scope| {
         for writer in 0..WRITERS {

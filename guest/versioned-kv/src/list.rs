@@ -91,7 +91,7 @@ pub(crate) fn folder(cx: &Context, path: &str) -> Result<Vec<Entry>> {
 
 /// What is in a folder of version 1, in order.
 pub(crate) fn folder_of_version_1(cx: &Context, path: &str) -> Result<Vec<Entry>> {
-    let Some(folders) = Folders::below(cx, &[passthrough::VALUES])? else {
+    let Some(folders) = Folders::of_version_1(cx)? else {
         return Ok(Vec::new());
     };
     folders.entries(&folders.stored(path)?)
@@ -104,9 +104,18 @@ pub(crate) fn page(entries: Vec<Entry>, asked: Fields) -> impl Iterator<Item = E
     after.take(most)
 }
 
-/// All keys below a folder, relative to it and in order.
+/// All keys of version 2 below a folder, relative to it and in order.
 pub(crate) fn recursive(cx: &Context, asked: &Fields) -> Result<Response> {
-    let keys = match Folders::of_version_2(cx)? {
+    all_below(Folders::of_version_2(cx)?, asked)
+}
+
+/// All keys of version 1 below a folder, relative to it and in order.
+pub(crate) fn recursive_of_version_1(cx: &Context, asked: &Fields) -> Result<Response> {
+    all_below(Folders::of_version_1(cx)?, asked)
+}
+
+fn all_below(folders: Option<Folders<'_>>, asked: &Fields) -> Result<Response> {
+    let keys = match folders {
         Some(folders) => folders.keys_below(&folders.stored(&asked.path)?, asked)?,
         None => Vec::new(),
     };
@@ -129,6 +138,10 @@ struct Folders<'c> {
 }
 
 impl<'c> Folders<'c> {
+    fn of_version_1(cx: &'c Context) -> Result<Option<Folders<'c>>> {
+        Folders::below(cx, &[passthrough::VALUES])
+    }
+
     fn of_version_2(cx: &'c Context) -> Result<Option<Folders<'c>>> {
         // What is not upgraded yet is there all the same.
         if upgrade::is_pending(cx)? {

@@ -24,7 +24,8 @@ pub(crate) const PATH: Path = &route("{path...}")
     .read(read)
     .write(write)
     .delete(delete)
-    .list(list);
+    .list(list)
+    .scan(|cx, at: list::Fields| list::recursive_of_version_1(cx, &at));
 
 fields! {
     struct At {

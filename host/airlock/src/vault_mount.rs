@@ -72,11 +72,16 @@ impl VaultMount {
     /// # Errors
     /// For a new mount only: why its guest cannot be loaded.
     pub async fn set_up(source: Arc<Source>, setup: Setup) -> Result<Self, Error> {
+        let system = VaultSystem(setup.system);
+        let storage = match system.is_standby().await {
+            true => VaultStorage::of_standby(setup.storage).await,
+            false => VaultStorage::new(setup.storage),
+        };
         let parts = Parts {
             config: setup.config.into_iter().collect(),
-            storage: Arc::new(VaultStorage(setup.storage)),
+            storage: Arc::new(storage),
             services: Services {
-                system: Arc::new(VaultSystem(setup.system)),
+                system: Arc::new(system),
                 events: Arc::new(VaultEvents(setup.events)),
                 log: Arc::new(HostLog),
                 ..Services::default()

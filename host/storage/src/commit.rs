@@ -72,7 +72,7 @@ impl Transaction {
             lock,
         } = ending;
         if writes.is_empty() && scratch.is_empty() {
-            if !self.mount.ledger.stand(reads.samples()) {
+            if !self.reads_stand(reads) {
                 return Err(Error::Conflict);
             }
             take(reads);
@@ -161,7 +161,7 @@ impl Transaction {
             self.hold_turn().await?;
         }
         // Also if it had to have the turn already: a commit that ended without a check has left its reads.
-        self.stale |= !self.mount.ledger.stand(self.reads.samples());
+        self.stale |= !self.reads_stand(&self.reads);
         if self.stale { Err(Error::Conflict) } else { Ok(()) }
     }
 
@@ -170,7 +170,7 @@ impl Transaction {
     /// For a request that is to end with an error and has [not committed](Self::has_committed): what it met may never have
     /// been, so after a conflict it is to be run again rather than believed.
     pub fn check(&self) -> Result<()> {
-        if self.stale || !self.mount.ledger.stand(self.reads.samples()) {
+        if self.stale || !self.reads_stand(&self.reads) {
             return Err(Error::Conflict);
         }
         Ok(())

@@ -92,7 +92,8 @@
 //! # What to watch
 //!
 //! - It is correct for as long as this process is the only writer of the mount's storage, as a plugin of Vault is, and is
-//!   told of other changes by [`Mount::invalidate`].
+//!   told of other changes by [`Mount::invalidate`]. Where others write, as beneath a standby, storage has to read by
+//!   itself as at one moment ([`Storage::snapshot`]), and nothing may be cached.
 //! - Everything needs a tokio runtime with timers.
 //! - A key or folder has at most [`MAX_KEY_BYTES`] and [`MAX_KEY_SEGMENTS`], and no segment that is empty or `.`, in every
 //!   call alike.

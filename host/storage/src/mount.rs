@@ -74,7 +74,7 @@ impl Mount {
     ///
     /// Its flushes run on the runtime that this is called on; outside of one, on that of each commit.
     pub fn new(storage: Arc<dyn Storage>, settings: Settings) -> Arc<Self> {
-        Arc::new(Self {
+        let mount = Self {
             storage,
             ledger: Arc::new(Ledger::new(
                 Size::of_a_mount(),
@@ -91,7 +91,9 @@ impl Mount {
             recovering: tokio::sync::Mutex::default(),
             set_aside: Mutex::default(),
             runtime: Handle::try_current().ok(),
-        })
+        };
+        mount.allow_caching(true);
+        Arc::new(mount)
     }
 
     /// Begins a request's transaction: `initialize`'s or any other's, but for an existence check's
@@ -105,8 +107,12 @@ impl Mount {
             true => Lock::Held(self.turns.take(settings.wait, settings.turn).await?),
             false => Lock::None,
         };
-        let calls = Arc::new(Calls::new(self.storage.clone()));
-        Ok(Transaction::new(self.clone(), settings, generation, calls, lock))
+        let snapshot = self.storage.snapshot();
+        let is_snapshot = snapshot.is_some();
+        let calls = Arc::new(Calls::new(snapshot.unwrap_or_else(|| self.storage.clone())));
+        let mut transaction = Transaction::new(self.clone(), settings, generation, calls, lock);
+        transaction.is_snapshot = is_snapshot;
+        Ok(transaction)
     }
 
     /// Begins the first run of a request as the continuation of its existence check, if
@@ -195,9 +201,10 @@ impl Mount {
     }
 
     /// Whether the server lets plugins cache (`SystemView.CachingDisabled`); it does until told otherwise. Not allowing
-    /// it empties the cache.
+    /// it empties the cache. Beside [snapshots](Storage::snapshot) nothing is ever cached: it would be of another moment.
     pub fn allow_caching(&self, allowed: bool) {
-        self.ledger.allow_caching(allowed);
+        self.ledger
+            .allow_caching(allowed && self.storage.snapshot().is_none());
     }
 
     /// Another guest serves the mount from now on: drops cache and scratch. Transactions that have begun keep the

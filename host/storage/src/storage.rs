@@ -2,6 +2,7 @@
 
 use crate::{Entry, Error, Result, names};
 use async_trait::async_trait;
+use std::sync::Arc;
 
 /// What holds a mount's entries: Vault over the plugin broker, [`MemoryStorage`](crate::MemoryStorage), a file.
 ///
@@ -29,6 +30,14 @@ pub trait Storage: Send + Sync + 'static {
     /// At most `limit` of these names (at least 1) that come after `after` (empty: from the start).
     async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
         Ok(names::page(self.list(folder).await?, after, limit))
+    }
+
+    /// The storage for what one attempt of a request reads, all of it as at one moment. `None`: this storage needs no such
+    /// thing, because nobody else writes it.
+    ///
+    /// A standby's storage needs it: the active node's commits arrive whole there, but word of their keys comes later.
+    fn snapshot(&self) -> Option<Arc<dyn Storage>> {
+        None
     }
 
     /// Begins a transaction of the storage's own, in which several writes are stored together or not at all. `None`: it

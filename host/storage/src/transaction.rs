@@ -34,6 +34,8 @@ pub struct Transaction {
     pub(crate) around_check: Option<Aside>,
     /// It met a conflict: nothing that it reads can be relied on.
     pub(crate) stale: bool,
+    /// Storage itself sees to it that all was read as at one moment.
+    pub(crate) is_snapshot: bool,
     pub(crate) has_committed: bool,
     pub(crate) continues_check: bool,
 }
@@ -68,6 +70,7 @@ impl Transaction {
             scratch: ScratchWrites::default(),
             around_check: None,
             stale: false,
+            is_snapshot: false,
             has_committed: false,
             continues_check: false,
         }
@@ -198,9 +201,17 @@ impl Transaction {
         Ok(())
     }
 
+    /// Whether what was read was true all at one time.
+    pub(crate) fn reads_stand(&self, reads: &Reads) -> bool {
+        self.is_snapshot || self.mount.ledger.stand(reads.samples())
+    }
+
     /// Remembers when this was read, and says so at once if the transaction cannot stand any more.
     pub(crate) fn note<T>(&mut self, found: Found<T>) -> Result<T> {
         let noted = self.reads.sampled(found.sample);
+        if self.is_snapshot {
+            return Ok(found.value);
+        }
         self.stale |= noted.is_err();
         noted.map(|()| found.value)
     }

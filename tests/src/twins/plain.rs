@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::openbao;
 use super::times::{Times, in_full};
+use crate::brand::Brand;
 use crate::http::RawAnswer;
 use crate::versioned_kv::VERSIONED_KV;
 
@@ -62,7 +64,8 @@ impl fmt::Display for Plain {
 /// - the order of members in a body: Vault sorts those of a plugin's answer, and those of its own at times;
 /// - the end of an error that repeats the value of a field: the SDK puts no request data into errors;
 /// - `lease_duration` of an answer with the empty `lease_id`, as the answers of version 1 have it: a plugin that gave
-///   one would make Vault register a lease.
+///   one would make Vault register a lease;
+/// - on OpenBao, how [its engine differs](openbao).
 pub fn plain(answer: &RawAnswer, mount: &str) -> Plain {
     let mut headers: Vec<_> = answer
         .headers
@@ -73,6 +76,9 @@ pub fn plain(answer: &RawAnswer, mount: &str) -> Plain {
     headers.sort();
     let body = match super::parse(&answer.text) {
         Some(mut body) => {
+            if Brand::is_openbao() {
+                openbao::take_out(&mut body);
+            }
             let times = Times::of(&body);
             take_out(&mut body, &times, mount);
             body.sort_all_objects();
@@ -97,10 +103,19 @@ pub fn plain(answer: &RawAnswer, mount: &str) -> Plain {
 
 /// As [`plain`], for what a command prints; lines of JSON that differ go whole.
 pub fn plain_text(text: &str, mount: &str) -> String {
+    let alike = super::parse(text)
+        .filter(|_| Brand::is_openbao())
+        .map(|mut body| {
+            openbao::take_out(&mut body);
+            format!("{body:#}")
+        });
+    let text = alike.as_deref().unwrap_or(text);
     let word = |word: &str| {
         let bare = word.trim_matches(|char| !char::is_alphanumeric(char));
         match bare {
             _ if bare == mount => word.replace(bare, "MOUNT"),
+            // The rule beside a heading is as long as the longest line below it.
+            "" if word.starts_with("==") => "==".to_owned(),
             VERSIONED_KV => word.replace(bare, "kv"),
             _ if is_uuid(bare) => word.replace(bare, "(an id)"),
             _ if in_full(bare).is_some() => word.replace(bare, "(a time)"),
@@ -108,8 +123,10 @@ pub fn plain_text(text: &str, mount: &str) -> String {
         }
     };
     let differs = |line: &str| {
-        let line = line.trim_start();
-        line.starts_with(r#""client_id":"#) || line.starts_with(r#""lease_duration":"#)
+        let name = line.trim_start().trim_start_matches('"');
+        let name = name.split(['"', ' ']).next().unwrap_or_default();
+        let on_openbao = || Brand::is_openbao() && openbao::differing_members().any(|other| other == name);
+        ["client_id", "lease_duration"].contains(&name) || on_openbao()
     };
     let lines = text.lines().filter(|line| !differs(line));
     let lines = lines.map(|line| {
@@ -162,7 +179,7 @@ fn placeholder(name: &str, value: &Value, times: &Times) -> Option<String> {
     let text = value.as_str()?;
     let stands_for = match name {
         "request_id" | "wrapped_accessor" | "accessor" if is_uuid(text) || name == "accessor" => "(an id)",
-        "token" if text.starts_with("hvs.") => "(a token)",
+        "token" if text.starts_with("hvs.") || text.starts_with("s.") => "(a token)",
         "mount_type" if text == "kv" || text == VERSIONED_KV => "(a KV engine)",
         "creation_time" => "(a time)", // of a wrapping token, in the server's time zone
         _ if name.ends_with("_time") => return times.placeholder(text),

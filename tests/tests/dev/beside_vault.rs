@@ -11,6 +11,10 @@ use airlock_tests::{Answer, Client, DevServer, Output, Plugin, Server, Storage, 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+/// Why none of it is compared with OpenBao, whose API is a fork of Vault's.
+const ONLY_ON_VAULT: &str =
+    "airlock dev stands in for Vault, and OpenBao's core words its answers differently";
+
 /// Both servers, with the KV guest at `demo` and the users guest at `users`.
 struct Both {
     dev: DevServer,

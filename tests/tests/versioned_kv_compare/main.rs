@@ -10,6 +10,7 @@
 
 mod documents;
 mod grids;
+mod lists;
 
 use std::fs;
 use std::sync::LazyLock;
@@ -41,7 +42,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
 });
 
 /// Pairs of the built-in engine and the guest, a pair for each test and version.
-const GUESTS: [(&str, u8); 11] = [
+const GUESTS: [(&str, u8); 15] = [
     ("v1", 1),
     ("v2", 2),
     ("v2-paths", 2),
@@ -53,6 +54,10 @@ const GUESTS: [(&str, u8); 11] = [
     ("detect-2", 2),
     ("openapi-1", 1),
     ("openapi-2", 2),
+    ("pages", 2),
+    ("scan-1", 1),
+    ("scan-2", 2),
+    ("scan-acl", 2),
 ];
 
 /// The built-in engine and the guest.

@@ -3,6 +3,7 @@
 mod dev;
 mod log;
 mod message;
+mod snapshot;
 mod storage;
 mod system;
 

@@ -1,38 +1,73 @@
 //! Vault's storage, as transactions use it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use airlock_storage::{Entry, Error, Rejection, Result, Storage, StorageTransaction};
 use async_trait::async_trait;
 use vault_plugin::StorageEntry;
 
+use super::snapshot::Snapshot;
+
 /// A mount's storage in Vault.
-pub struct VaultStorage(pub vault_plugin::Storage);
+pub struct VaultStorage {
+    storage: vault_plugin::Storage,
+    /// Whether another server writes it while this one reads.
+    reads_snapshots: bool,
+}
+
+impl VaultStorage {
+    /// Of the server that writes it.
+    pub fn new(storage: vault_plugin::Storage) -> Self {
+        Self {
+            storage,
+            reads_snapshots: false,
+        }
+    }
+
+    /// Of a standby. Each attempt of a request then reads in a transaction of the storage's own, if it has them.
+    pub async fn of_standby(storage: vault_plugin::Storage) -> Self {
+        let asked = tokio::time::timeout(Duration::from_secs(2), storage.is_transactional());
+        let reads_snapshots = matches!(asked.await, Ok(Ok(true)));
+        Self {
+            storage,
+            reads_snapshots,
+        }
+    }
+}
 
 #[async_trait]
 impl Storage for VaultStorage {
+    fn snapshot(&self) -> Option<Arc<dyn Storage>> {
+        let snapshot = || Arc::new(Snapshot::new(self.storage.clone())) as Arc<dyn Storage>;
+        self.reads_snapshots.then(snapshot)
+    }
+
     async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        Ok(self.0.get(key).await.map_err(error)?.map(from_vault))
+        Ok(self.storage.get(key).await.map_err(error)?.map(from_vault))
     }
 
     async fn put(&self, entry: Entry) -> Result<()> {
-        self.0.put(to_vault(entry)).await.map_err(error)
+        self.storage.put(to_vault(entry)).await.map_err(error)
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
-        self.0.delete(key).await.map_err(error)
+        self.storage.delete(key).await.map_err(error)
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>> {
-        self.0.list(folder).await.map_err(error)
+        self.storage.list(folder).await.map_err(error)
     }
 
     async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
-        // Vault's pages count in 32 bits; a larger one is the whole folder.
-        let limit = u32::try_from(limit).unwrap_or(i32::MAX as u32);
-        self.0.list_page(folder, after, limit).await.map_err(error)
+        self.storage
+            .list_page(folder, after, page_limit(limit))
+            .await
+            .map_err(error)
     }
 
     async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
-        match self.0.begin_tx().await {
+        match self.storage.begin_tx().await {
             Ok(transaction) => Ok(Some(Box::new(Transaction(Some(transaction))))),
             Err(vault_plugin::Error::NotTransactional) => Ok(None),
             Err(other) => Err(error(other)),
@@ -84,7 +119,7 @@ fn to_vault(entry: Entry) -> StorageEntry {
     }
 }
 
-fn from_vault(entry: StorageEntry) -> Entry {
+pub(super) fn from_vault(entry: StorageEntry) -> Entry {
     Entry {
         key: entry.key,
         value: entry.value,
@@ -92,7 +127,12 @@ fn from_vault(entry: StorageEntry) -> Entry {
     }
 }
 
-fn error(error: vault_plugin::Error) -> Error {
+/// Vault's pages count in 32 bits; a larger one is the whole folder.
+pub(super) fn page_limit(limit: usize) -> u32 {
+    u32::try_from(limit).unwrap_or(i32::MAX as u32)
+}
+
+pub(super) fn error(error: vault_plugin::Error) -> Error {
     use vault_plugin::Error as Vault;
     match error {
         // One meaning to whoever writes: not here, not now. The server forwards the request where it can.

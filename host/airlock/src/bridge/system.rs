@@ -1,5 +1,7 @@
 //! Vault's system view and event bus, as a guest sees them.
 
+use std::time::Duration;
+
 use airlock_sandbox::types::{Json, Nanoseconds, WrapInfo};
 use airlock_sandbox::{Alias, Entity, Events, Group, Replication, System, SystemError};
 use async_trait::async_trait;
@@ -7,10 +9,22 @@ use vault_plugin::{Event, ReplicationState, SystemView};
 
 use super::message::{duration, nanoseconds, wrap_info};
 
+/// How long the server may take to answer, while it waits for the mount.
+const ANSWER: Duration = Duration::from_secs(2);
+
 /// Vault's `SystemView` of a mount.
 pub struct VaultSystem(pub SystemView);
 
 type Result<T> = std::result::Result<T, SystemError>;
+
+impl VaultSystem {
+    /// Whether another server writes what this one only reads. Servers say so from before they set their mounts up, and set
+    /// them up anew when it changes.
+    pub async fn is_standby(&self) -> bool {
+        let state = tokio::time::timeout(ANSWER, self.0.replication_state()).await;
+        matches!(state, Ok(Ok(state)) if state.contains(ReplicationState::PERFORMANCE_STANDBY))
+    }
+}
 
 #[async_trait]
 impl System for VaultSystem {

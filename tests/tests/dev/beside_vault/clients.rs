@@ -2,13 +2,16 @@
 
 use std::process::Command;
 
-use airlock_tests::{files, masked, run, vault};
+use airlock_tests::{Brand, files, masked, run, skipped_on, vault};
 use serde_json::Value;
 
 use super::Both;
 
 #[test]
 fn the_vault_command_prints_the_same() {
+    if skipped_on(Brand::OpenBao, super::ONLY_ON_VAULT) {
+        return;
+    }
     let mut both = Both::start("beside-command");
     for line in include_str!("commands.txt").lines() {
         both.command(line);
@@ -31,6 +34,9 @@ fn the_vault_command_prints_the_same() {
 
 #[test]
 fn the_openapi_document_has_the_same_of_the_engines() {
+    if skipped_on(Brand::OpenBao, super::ONLY_ON_VAULT) {
+        return;
+    }
     let both = Both::start("beside-openapi");
     let [dev, vault] = both.clients().map(|client| {
         let document = client
@@ -50,6 +56,9 @@ fn the_openapi_document_has_the_same_of_the_engines() {
 
 #[test]
 fn hvac_gets_the_same() {
+    if skipped_on(Brand::OpenBao, super::ONLY_ON_VAULT) {
+        return;
+    }
     let mut both = Both::start("beside-hvac");
     let script = files::root().join("tests/clients/hvac_compare.py");
     let told = both.clients().map(|client| {

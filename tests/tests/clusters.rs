@@ -1,0 +1,368 @@
+//! Clusters of three nodes: what standbys answer, and what is there after another node has become the active one.
+//!
+//! A standby of Vault forwards every request. One of OpenBao runs the plugins itself, on storage that it can only read: it
+//! answers what takes no write, forwards the rest, and is told of each key that the active node changes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use airlock_tests::{
+    Brand, Cluster, End, Load, Mount, Plugin, VERSIONED_KV, eventually, files, process, skipped_on,
+};
+use serde_json::json;
+
+const NODES: usize = 3;
+
+const READS_ON_STANDBYS: &str = "its standbys run no plugin: they forward every request";
+
+/// For the tests that leave every node as it is.
+static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
+    let cluster = Cluster::start("cluster", NODES);
+    let active = cluster.node(cluster.active());
+    Plugin::kv().register(active);
+    bank().register(active);
+    Plugin::serving("users", &files::guest("users")).register(active);
+    Plugin::versioned_kv()
+        .args([
+            "--cache=names",
+            "--cache=config",
+            "--cache=upgrade",
+            "--cache=metadata/",
+        ])
+        .register(active);
+    cluster
+});
+
+fn bank() -> Plugin {
+    Plugin::serving("bank", &files::guest("bank")).arg("--cache=settings/")
+}
+
+/// One mount, as each node serves it.
+struct Mounts {
+    active: Mount,
+    standbys: Vec<Mount>,
+}
+
+impl Mounts {
+    /// Mounts a plugin and waits until every node knows it.
+    fn new(cluster: &Cluster, path: &str, plugin: &str) -> Self {
+        let number = cluster.active();
+        let active = cluster.node(number).mount(path, plugin);
+        let others = cluster.others(number).into_iter();
+        let standbys: Vec<Mount> = others.map(|other| cluster.node(other).mounted(path)).collect();
+        for standby in &standbys {
+            eventually("a standby knows the mount", || {
+                (!standby.list("").errors().contains("no handler for route")).then_some(())
+            });
+        }
+        Mounts { active, standbys }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Mount> {
+        self.standbys.iter().chain([&self.active])
+    }
+}
+
+#[test]
+fn every_node_reads_what_is_written_through_any() {
+    let mounts = Mounts::new(&CLUSTER, "any", "airlock-kv");
+    for (number, through) in mounts.all().enumerate() {
+        let value = json!(format!("through node {number}"));
+        through
+            .write("a", json!({"value": value}))
+            .expect_success("write");
+        assert_eq!(mounts.active.read("a").data()["value"], value);
+        for standby in &mounts.standbys {
+            eventually("a standby reads the value", || {
+                (standby.read("a").data()["value"] == value).then_some(())
+            });
+        }
+        through.delete("a").expect_success("delete");
+        for standby in &mounts.standbys {
+            eventually("a standby finds the key gone", || {
+                (standby.read("a").status == 400).then_some(())
+            });
+        }
+    }
+}
+
+#[test]
+fn a_standby_reads_while_the_active_host_does_nothing() {
+    if skipped_on(Brand::Vault, READS_ON_STANDBYS) {
+        return;
+    }
+    let cluster = Cluster::start("alone", NODES);
+    let active = cluster.active();
+    Plugin::kv().register(cluster.node(active));
+    let mounts = Mounts::new(&cluster, "kv", "airlock-kv");
+    mounts
+        .active
+        .write("a", json!({"value": "one"}))
+        .expect_success("write");
+    for standby in &mounts.standbys {
+        eventually("a standby reads the value", || {
+            (standby.read("a").data()["value"] == "one").then_some(())
+        });
+    }
+    process::stop(cluster.node(active).host());
+    for standby in &mounts.standbys {
+        assert_eq!(standby.read("a").data()["value"], "one");
+        let listed = standby.list("").expect_success("list");
+        assert_eq!(listed.data()["keys"], json!(["a"]));
+    }
+}
+
+#[test]
+fn standbys_follow_every_write_of_the_active_node() {
+    let mounts = Mounts::new(&CLUSTER, "cached", VERSIONED_KV);
+    mounts.active.tune_to_version_2();
+    mounts.all().for_each(Mount::wait_until_versioned);
+    for version in 1..=20 {
+        let written = mounts
+            .active
+            .write("data/a", json!({"data": {"number": version}}))
+            .expect_success("write");
+        assert_eq!(written.data()["version"], version);
+        for standby in &mounts.standbys {
+            eventually("a standby reads the version", || {
+                let read = standby.read("data/a");
+                let metadata = standby.read("metadata/a");
+                let both = (
+                    &read.data()["data"]["number"],
+                    &metadata.data()["current_version"],
+                );
+                (both == (&json!(version), &json!(version))).then_some(())
+            });
+        }
+    }
+    mounts
+        .active
+        .write("config", json!({"max_versions": 7}))
+        .expect_success("configure");
+    for standby in &mounts.standbys {
+        eventually("a standby reads the configuration", || {
+            (standby.read("config").data()["max_versions"] == 7).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_standby_never_shows_half_of_a_commit() {
+    let mounts = Mounts::new(&CLUSTER, "halves", "bank");
+    for number in 0..6 {
+        mounts
+            .active
+            .write(&format!("accounts/{number}"), json!({"balance": 100}))
+            .expect_success("open");
+    }
+    for standby in &mounts.standbys {
+        eventually("a standby sees all accounts", || {
+            (standby.read("total").data()["total"] == 600).then_some(())
+        });
+    }
+    let (stop, mounts) = (AtomicBool::new(false), &mounts);
+    let seen = thread::scope(|scope| {
+        for writer in 0..3_u64 {
+            let stop = &stop;
+            scope.spawn(move || {
+                let mut number = writer;
+                while !stop.load(Ordering::Relaxed) {
+                    number += 1;
+                    let (from, to) = ((number * 7) % 6, (number * 5 + 1 + writer) % 6);
+                    if from != to {
+                        let transfer = json!({"from": from.to_string(), "to": to.to_string(), "amount": 1});
+                        mounts.active.write("transfer", transfer);
+                    }
+                }
+            });
+        }
+        let reads = (0..300).flat_map(|_| &mounts.standbys);
+        let seen: Vec<_> = reads.map(|standby| standby.read("total")).collect();
+        stop.store(true, Ordering::Relaxed);
+        seen
+    });
+    let wrong: Vec<_> = seen.iter().filter(|read| read.data()["total"] != 600).collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {}: {:?}",
+        wrong.len(),
+        seen.len(),
+        wrong[0]
+    );
+}
+
+#[test]
+fn a_lease_that_a_standby_is_asked_for_is_the_active_nodes() {
+    let mounts = Mounts::new(&CLUSTER, "leases", "users");
+    mounts.standbys[0]
+        .write("users/ann", json!({"email": "ann@example.org", "ttl": "1h"}))
+        .expect_success("write");
+    for through in mounts.all() {
+        let session = eventually("a node leases", || {
+            let answer = through.read("users/ann/session");
+            (answer.status == 200).then_some(answer)
+        });
+        let lease = json!({"lease_id": session.body["lease_id"]});
+        for client in [mounts.standbys[1].client(), mounts.active.client()] {
+            client
+                .write("sys/leases/renew", lease.clone())
+                .expect_success("renew");
+        }
+    }
+}
+
+#[test]
+fn a_standby_whose_host_was_killed_answers_all_the_same() {
+    if skipped_on(Brand::Vault, READS_ON_STANDBYS) {
+        return;
+    }
+    let cluster = Cluster::start("killed-host", NODES);
+    let active = cluster.active();
+    Plugin::kv().register(cluster.node(active));
+    let mounts = Mounts::new(&cluster, "kv", "airlock-kv");
+    mounts
+        .active
+        .write("a", json!({"value": "one"}))
+        .expect_success("write");
+    for (number, standby) in cluster.others(active).into_iter().zip(&mounts.standbys) {
+        eventually("a standby reads the value", || {
+            (standby.read("a").data()["value"] == "one").then_some(())
+        });
+        cluster.node(number).kill_host();
+        eventually("a standby answers again", || {
+            let read = standby.read("a");
+            assert!([200, 500, 503].contains(&read.status), "{read:?}");
+            (read.data()["value"] == "one").then_some(())
+        });
+        standby
+            .write("a", json!({"value": "one"}))
+            .expect_success("write");
+    }
+}
+
+/// The KV guest as another version, which says something else of a missing key.
+fn build(directory: &Path, version: &str, missing: &str) -> PathBuf {
+    let file = directory.join(format!("kv-{version}.wasm"));
+    let texts = [(env!("CARGO_PKG_VERSION"), version), ("key not found", missing)];
+    files::alter_guest("kv", &file, &texts);
+    file
+}
+
+#[test]
+fn a_reload_of_each_node_brings_it_the_new_guest() {
+    if skipped_on(Brand::Vault, READS_ON_STANDBYS) {
+        return;
+    }
+    let cluster = Cluster::start("upgraded", NODES);
+    let number = cluster.active();
+    let active = cluster.node(number);
+    for (version, missing) in [("0.1.7", "key not found"), ("0.2.0", "key not there")] {
+        let guest = build(&active.temporary_directory(), version, missing);
+        Plugin::serving("changing", &guest)
+            .version(&format!("v{version}"))
+            .register(active);
+    }
+    let old = json!({"type": "changing", "config": {"plugin_version": "v0.1.7"}});
+    active
+        .client()
+        .write("sys/mounts/kv", old)
+        .expect_success("mount");
+    let nodes = || [number].into_iter().chain(cluster.others(number));
+    let says = |node: usize, missing: &str| {
+        eventually("a node's guest answers", || {
+            let read = cluster.node(node).mounted("kv").read("missing");
+            read.errors().contains(missing).then_some(())
+        });
+    };
+    nodes().for_each(|node| says(node, "key not found"));
+    let new = json!({"plugin_version": "v0.2.0"});
+    active
+        .client()
+        .write("sys/mounts/kv/tune", new)
+        .expect_success("tune");
+    for node in nodes() {
+        cluster.node(node).reload("kv");
+        says(node, "key not there");
+    }
+}
+
+/// One count, however it ends. Of a node that is going down any server error tells that it may have been done or not.
+fn count(bank: &Mount) -> End {
+    match bank
+        .client()
+        .try_request("PUT", &bank.path("count"), Some(&json!({})))
+    {
+        Ok(answer) if answer.status < 300 => End::Acknowledged,
+        Ok(answer) if answer.status < 500 => End::Wrong(format!("{answer:?}")),
+        Ok(_) | Err(_) => End::Failed,
+    }
+}
+
+/// Writers count up through every node while something happens to the cluster. Then what was acknowledged is there.
+fn count_up_while(cluster: &mut Cluster, happens: impl Fn(&mut Cluster)) {
+    let mounts = Mounts::new(cluster, "bank", "bank");
+    mounts
+        .active
+        .write("count", json!({}))
+        .expect_success("the first count");
+    let load = &Load::default();
+    let in_flight = thread::scope(|scope| {
+        let _end = load.stop_when_dropped();
+        for mount in mounts.all().chain(mounts.all()) {
+            scope.spawn(move || load.call(|| count(mount)));
+        }
+        load.wait_for(50);
+        let in_flight = load.in_flight_during(|| happens(cluster));
+        load.wait_for(50);
+        in_flight
+    });
+    let active = cluster.node(cluster.active()).mounted("bank");
+    let counted = active.read("count").expect_success("count").data()["count"]
+        .as_u64()
+        .unwrap()
+        - 1;
+    let acknowledged = load.acknowledged();
+    assert!(
+        (acknowledged..=acknowledged + in_flight).contains(&counted),
+        "{acknowledged} were acknowledged and {in_flight} in flight; counted were {counted}"
+    );
+    for mount in mounts.all() {
+        eventually("every node reads the same count", || {
+            (mount.read("count").data()["count"] == counted + 1).then_some(())
+        });
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_active_node_steps_down() {
+    let mut cluster = Cluster::start("step-down", NODES);
+    bank().register(cluster.node(cluster.active()));
+    count_up_while(&mut cluster, |cluster| {
+        for _ in 0..2 {
+            cluster.step_down();
+        }
+    });
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_active_node_is_killed() {
+    process::adopt_orphans();
+    let mut cluster = Cluster::start("leader-killed", NODES);
+    bank().register(cluster.node(cluster.active()));
+    count_up_while(&mut cluster, |cluster| {
+        let killed = cluster.active();
+        let host = cluster.node(killed).host();
+        cluster.kill(killed);
+        assert!(
+            process::wait_for_orphan(host, Duration::from_secs(60)),
+            "the host outlived its server"
+        );
+        assert_ne!(cluster.active(), killed);
+        cluster.start_again(killed);
+    });
+}
