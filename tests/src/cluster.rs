@@ -20,12 +20,26 @@ impl Cluster {
     /// Of three one may die; of two none, because a majority has to agree on every write.
     pub fn start(name: &str, nodes: usize) -> Self {
         let first = Server::start(&format!("{name}-0"), Storage::Disk);
+        // A node that joins has no vote until it has been stable for that long, and without votes nobody can take over.
+        first
+            .client()
+            .write(
+                "sys/storage/raft/autopilot/configuration",
+                json!({"server_stabilization_time": "1s"}),
+            )
+            .expect_success("configure the cluster");
         let mut cluster = Cluster { nodes: vec![first] };
         for number in 1..nodes {
             let node = Server::join(&format!("{name}-{number}"), &cluster.nodes[0]);
             cluster.nodes.push(node);
             cluster.wait_for_standby(number);
         }
+        eventually("every node has a vote", || {
+            let asked = cluster.nodes[0].client().read("sys/storage/raft/configuration");
+            let servers = asked.data()["config"]["servers"].as_array()?;
+            let voters = servers.iter().filter(|server| server["voter"] == true).count();
+            (voters == nodes).then_some(())
+        });
         cluster
     }
 

@@ -299,7 +299,8 @@ fn count(bank: &Mount) -> End {
     {
         Ok(answer) if answer.status < 300 => End::Acknowledged,
         Ok(answer) if answer.status < 500 => End::Wrong(format!("{answer:?}")),
-        Ok(_) | Err(_) => End::Failed,
+        Ok(answer) => End::Failed(format!("{answer:?}")),
+        Err(error) => End::Failed(error.to_string()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use airlock_tests::{Mount, Plugin, Server, Storage, VERSIONED_KV};
+use airlock_tests::{Brand, Mount, Plugin, Server, Storage, VERSIONED_KV, skipped_on};
 use serde_json::{Value, json};
 
 use crate::pair;
@@ -92,6 +92,12 @@ fn operations(mount: &Mount) -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn openapi_document_has_all_that_the_builtin_engine_has() {
+    if skipped_on(
+        Brand::OpenBao,
+        "its document has fields of its own, and lists under the path of reads",
+    ) {
+        return;
+    }
     for version in [1, 2] {
         let [builtin, guest] = pair(&format!("openapi-{version}")).map(|mount| operations(&mount));
         assert!(builtin.len() >= 4, "{builtin:?}");
