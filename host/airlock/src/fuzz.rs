@@ -58,7 +58,7 @@ pub fn inspect(guest: &Guest, paths: &Paths) -> String {
 
 /// Vault's storage, as transactions use it.
 pub fn storage(storage: vault_plugin::Storage) -> impl airlock_storage::Storage {
-    bridge::VaultStorage(storage)
+    bridge::VaultStorage::new(storage)
 }
 
 /// Vault's system view, as a guest sees it.
