@@ -32,7 +32,7 @@ pub struct Usage {
     pub transfer_bytes: u64,
     /// Log lines.
     pub log_lines: u32,
-    /// How often the guest ran: more than once after conflicts.
+    /// How often the guest ran: more than once after conflicts, or if it handed over much at once.
     pub attempts: u32,
 }
 
@@ -73,6 +73,8 @@ pub(crate) struct Account {
     committing: AtomicBool,
     /// Something is stored, so the request must not be run again.
     committed: AtomicBool,
+    /// The guest has had an effect outside storage, or may have, so the request must not be run again.
+    effects: AtomicBool,
 }
 
 #[derive(Default)]
@@ -88,7 +90,9 @@ const EXACT_AFTER: Duration = Duration::from_millis(2);
 
 /// What a poll is charged at most by the other clock. Guests yield at every tick, so one that seems to have taken several
 /// was suspended, by the kernel's scheduler or with the whole machine: that time is not the guest's.
-const MOST_INEXACT: Duration = Duration::from_millis(4);
+///
+/// Together with [`EXACT_AFTER`] it is less than what moves a request to the slow lane, so that a suspension moves none.
+const MOST_INEXACT: Duration = Duration::from_millis(2);
 
 impl Account {
     /// For a request: `limit` is [`Limit::Wall`]. For what Vault waits for: [`Limit::Start`].
@@ -121,6 +125,7 @@ impl Account {
             storage: Mutex::default(),
             committing: AtomicBool::new(false),
             committed: AtomicBool::new(false),
+            effects: AtomicBool::new(false),
         }
     }
 
@@ -317,6 +322,11 @@ impl Account {
         self.attempts.fetch_add(1, Relaxed);
     }
 
+    /// The number of this attempt, 1 for the first.
+    pub fn attempts(&self) -> u32 {
+        self.attempts.load(Relaxed)
+    }
+
     /// Holds the memory of the request itself, once for all its attempts.
     pub async fn hold_request(&self, bytes: u64) -> Result<(), Exceeded> {
         if self.messages.lock().request.is_some() {
@@ -358,6 +368,16 @@ impl Account {
 
     pub fn has_committed(&self) -> bool {
         self.committed.load(Relaxed)
+    }
+
+    /// An effect outside storage follows.
+    pub fn effect_begins(&self) {
+        self.effects.store(true, Relaxed);
+    }
+
+    /// Whether running the request again repeats nothing that has taken effect.
+    pub fn may_run_again(&self) -> bool {
+        !self.has_committed() && !self.effects.load(Relaxed)
     }
 
     pub fn is_committing(&self) -> bool {

@@ -65,7 +65,7 @@ impl Call for SpecialPaths {
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Paths> {
         let guest = guest.airlock_engine_backend();
         let paths = guest.call_special_paths(store, &self.0).await?;
-        // Here, where nobody waits for a million of them to be dropped.
+        // Checks here, because this runs in the slow lane and dropping a million paths takes long.
         description::check_paths(&paths).map_err(Stop::Contract)?;
         Ok(paths)
     }

@@ -32,6 +32,6 @@ pub fn check_is_component(bytes: &[u8]) -> Result<()> {
 }
 
 fn account() -> Account {
-    let memory = ProcessMemory::new(1 << 30);
+    let memory = ProcessMemory::with_returns(1 << 30).0;
     Account::open("fuzzed".into(), Limits::default(), Limit::Wall, &memory)
 }

@@ -166,7 +166,7 @@ impl Guest {
         }
     }
 
-    /// Runs the guest, again if another request was in the way.
+    /// Runs the guest, again if another request was in the way or if it belongs in the slow lane.
     pub(crate) async fn attempts<C: Transact>(
         &self,
         mount: &Arc<MountContext>,
@@ -178,15 +178,17 @@ impl Guest {
             account.attempt();
             let mut transaction = call.begin(&mount.storage, attempt).await?;
             transaction.set_budget(account.clone());
-            let mut session = Session::new(transaction, mount.clone(), attempt);
+            let mut session = Session::new(transaction, mount.clone());
             if call.continued_by().is_some() {
                 session.transaction.begin_check();
             }
             match self.attempt(session, account, call).await {
-                Err(Error::Storage(airlock_storage::Error::Conflict)) if !account.has_committed() => {
-                    attempt = attempt.next();
-                    if account.is_long() {
+                Err(Error::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
+                    if account.should_move() {
+                        // It starts over in the slow lane, which does not count as a conflict.
                         tokio::task::yield_now().await;
+                    } else {
+                        attempt = attempt.next();
                     }
                 }
                 result => return result,
@@ -208,7 +210,7 @@ impl Guest {
                 Ok(()) => Ok(output),
                 Err(error) => Err(error.into()),
             },
-            Err(error) => Err(session.verdict(error)),
+            Err(error) => Err(session.verdict(error, account)),
         };
         account.transaction_ended(session.transaction.usage());
         if result.is_ok()
@@ -244,7 +246,7 @@ impl Guest {
             Err(refusal) => answer::refused(refusal, account),
         };
         account.transaction_ended(session.transaction.usage());
-        Err(session.verdict(error))
+        Err(session.verdict(error, account))
     }
 
     async fn call<C: Call>(
@@ -277,7 +279,7 @@ impl Code {
             Limit::Start,
             &self.shared.memory,
         ));
-        // Nobody waits for it but an operator, and it may take as long as it likes.
+        // It may compute for as long as `Limit::Start` allows, and other requests should not wait for that.
         account.becomes_long();
         let slot = self.shared.slot(account.deadline).await?;
         let (component, account_) = (self.component.clone(), account.clone());

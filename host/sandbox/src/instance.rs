@@ -36,6 +36,10 @@ const KEPT: u64 = 128;
 /// Bytes of an answer that takes long to check. Others should not wait for that.
 const LONG_ANSWER: usize = 256 << 10;
 
+/// Bytes of a request that runs in the slow lane from the start. Its guest may well store what it is asked in one piece, and
+/// add to it, which is then below [`SHORT_COPY`] for requests in the fast lane.
+const LONG_REQUEST: usize = 256 << 10;
+
 /// Bytes that are copied from a guest in one go in the fast lane: below a millisecond, however small the pieces are.
 const SHORT_COPY: u64 = 512 << 10;
 
@@ -62,14 +66,19 @@ impl State {
     /// them waiting. A guest that calls imports in a row, without a loop, meets no tick.
     pub async fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.hold(bytes).await?;
-        if self.account.has_committed() {
-            // It cannot be run again, so it moves before it has much to hand over.
-            self.account.becomes_long();
-        }
         if self.account.should_yield() || self.account.should_move() {
             tokio::task::yield_now().await;
         }
         Ok(())
+    }
+
+    /// Moves the request to the slow lane, unless it is there: once it must not be run again, nothing else bounds what its
+    /// guest makes others wait for.
+    pub async fn move_over(&self) {
+        self.account.becomes_long();
+        if self.account.should_move() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The session, for an import that hands it so many bytes to keep until the transaction ends.
@@ -123,6 +132,11 @@ pub(crate) trait Call: Send + Sync + 'static {
     /// Bytes of what the guest is asked.
     fn asked_bytes(&self) -> usize {
         0
+    }
+
+    /// Whether what the guest is asked is so large that the call should not run where others wait.
+    fn is_large(&self) -> bool {
+        self.asked_bytes() > LONG_REQUEST
     }
 
     /// Bytes of what it answered.
@@ -180,7 +194,7 @@ pub(crate) async fn call<C: Call>(
         Err(error) => {
             if let Some(session) = session {
                 account.transaction_ended(session.transaction.usage());
-                return Err(session.verdict(error));
+                return Err(session.verdict(error, account));
             }
             Err(error)
         }
@@ -202,12 +216,11 @@ fn on_call(mut store: StoreContextMut<'_, State>, call: CallHook) -> wasmtime::R
     Ok(())
 }
 
-/// Lets the guest hand over what the request may yet move and hold, and no more than is copied in no time if others wait
-/// for that.
+/// Lets the guest hand over what the request may yet move and hold: at most 512 KiB in the fast lane.
 fn limit_copying(mut store: StoreContextMut<'_, State>) {
     let account = &store.data().account;
     let (bytes, _) = may_copy(account);
-    let bytes = match may_move(account) {
+    let bytes = match may_restart(account) {
         true => bytes.min(SHORT_COPY),
         false => bytes,
     };
@@ -215,8 +228,8 @@ fn limit_copying(mut store: StoreContextMut<'_, State>) {
 }
 
 /// Whether the request is in the fast lane, and can be run again in the slow one.
-fn may_move(account: &Account) -> bool {
-    !account.is_slow() && !account.has_committed()
+fn may_restart(account: &Account) -> bool {
+    !account.is_slow() && account.may_run_again()
 }
 
 /// How many bytes may be copied from the guest at once, and which limit says so.
@@ -267,8 +280,8 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
     // wasmtime keeps the type of this error to itself.
     if root.contains("fuel allocated for hostcalls") {
         let (bytes, exceeded) = may_copy(&state.account);
-        if may_move(&state.account) && bytes > SHORT_COPY {
-            // It is run again, where nobody waits for it.
+        if may_restart(&state.account) && bytes > SHORT_COPY {
+            // It is run again in the slow lane.
             state.account.becomes_long();
             return Error::Storage(airlock_storage::Error::Conflict);
         }
@@ -402,9 +415,16 @@ impl ResourceLimiterAsync for Memory {
 
 #[cfg(test)]
 mod tests {
+    use airlock_storage::{Attempt, MemoryStorage, Mount, Settings};
+    use tokio::sync::Semaphore;
+
     use super::*;
+    use crate::bindings::airlock::engine::storage;
+    use crate::lanes::{Lanes, Work};
     use crate::limits::Limits;
     use crate::memory::ProcessMemory;
+    use crate::mount::{MountContext, Services};
+    use crate::ticker::Ticker;
 
     fn memory(limit: u64) -> Memory {
         let limits = Limits {
@@ -428,6 +448,40 @@ mod tests {
         assert!(!memory.refused);
         assert!(!memory.table_growing(50, 51, None).await.unwrap());
         assert!(memory.refused);
+    }
+
+    /// The thread on which a request goes on once it has stored something.
+    async fn thread_after_a_commit() -> Result<String> {
+        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
+        let limits = Limits::default();
+        let process = ProcessMemory::new(1 << 30);
+        let account = Arc::new(Account::open("guest".into(), limits, Limit::Wall, &process));
+        let storage = Mount::new(Arc::new(MemoryStorage::new()), Settings::default());
+        let mount = MountContext::new(storage, Services::default(), vec![], &account.limits);
+        let work = Work::new(account.clone(), ticker.run(), async move {
+            let transaction = mount.storage.begin(Attempt::FIRST).await?;
+            let mut state = State {
+                session: Some(Session::new(transaction, mount)),
+                memory: Memory::of(&account),
+                call: Reservation::of(&account.memory),
+                account,
+            };
+            let entry = storage::Entry {
+                key: "key".into(),
+                value: "value".into(),
+                seal_wrap: false,
+            };
+            storage::Host::put(&mut state, entry).await.unwrap().unwrap();
+            storage::Host::commit(&mut state).await.unwrap().unwrap();
+            Ok(std::thread::current().name().unwrap_or_default().to_owned())
+        });
+        let lanes = Arc::new(Lanes::default());
+        lanes.run(work, Arc::new(Semaphore::new(1))).await
+    }
+
+    #[tokio::test]
+    async fn a_request_that_has_committed_moves_at_once() {
+        assert_eq!(thread_after_a_commit().await.unwrap(), "slow-lane");
     }
 
     #[tokio::test]

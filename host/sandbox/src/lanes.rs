@@ -2,12 +2,15 @@
 //!
 //! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
 //! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
-//! task of its own, which yields at every tick of the epoch and in calls to the host. One that has used more CPU time than
-//! most ever do, that has much memory to fill or a large answer to check, moves to a thread that is there for such requests. So does one that
-//! hands over much at once, which nothing can interrupt: it is run again there, from its start. What the mount itself waits
-//! for, such as `initialize`, runs there at once. There, a mount has
-//! two turns at a time, so that many long requests of one mount do not make those of another wait for more than two. A
-//! request has a turn only while its guest computes: while it waits for storage or for the commit lock, another takes it.
+//! task of its own, which yields at every tick of the epoch and in calls to the host. A request moves to a thread for long
+//! requests if it has used more CPU time than most ever do, has much memory to fill, or has a large answer to check. One
+//! whose guest hands over much at once, which nothing can interrupt, is run again there from its start. Where that would
+//! repeat an effect, because it commits or wraps data, the request moves before it can hand over anything more. A large
+//! request, `initialize` and `special-paths` start in the slow lane.
+//!
+//! In the slow lane a mount has two permits, so that many long requests of one mount do not make those of another wait for
+//! more than two. A request holds a slow-lane permit only while its guest computes: while it waits for storage or for the
+//! commit lock, another takes it.
 //!
 //! The task is not the caller's: a caller that goes away leaves it to end, so that it does not stop a commit half way.
 
@@ -28,7 +31,7 @@ use crate::ticker::Running;
 use crate::{Error, Result};
 
 /// CPU time that a request may use in the fast lane.
-const FAST: Duration = Duration::from_millis(5);
+pub(crate) const FAST: Duration = Duration::from_millis(5);
 
 /// Turns of one mount in the slow lane.
 pub(crate) const SLOW_TURNS: usize = 2;
@@ -230,7 +233,7 @@ mod tests {
 
     /// Where work runs after this step of it.
     async fn lane_after(step: impl Future<Output = ()> + Send + 'static, account: Account) -> String {
-        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default(), || {}).unwrap());
+        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
         let work = Work::new(Arc::new(account), ticker.run(), async move {
             step.await;
             tokio::task::yield_now().await;
@@ -258,7 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_waits_has_no_turn_in_the_slow_lane() {
-        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default(), || {}).unwrap());
+        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
         let turns = Arc::new(Semaphore::new(1));
         let lanes = Lanes::default();
         let (unlock, locked) = oneshot::channel();

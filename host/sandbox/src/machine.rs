@@ -1,7 +1,9 @@
 //! How much memory this process may hope for, and what it gives back.
 
-use std::fs;
 use std::path::Path;
+use std::sync::mpsc::Receiver;
+use std::time::Duration;
+use std::{fs, io, thread};
 
 /// The memory of the machine, or what the process's control group leaves it if that is less. None where neither can be
 /// read.
@@ -15,10 +17,25 @@ pub(crate) fn memory_bytes() -> Option<u64> {
     machine.into_iter().chain(group).min()
 }
 
-/// Gives the system what the allocator keeps of memory that was freed.
+/// The least time between two times that memory is given back, during which more comes together.
+const BETWEEN: Duration = Duration::from_secs(5);
+
+/// Gives the system what the allocator keeps of memory that was freed, soon after each message, until the channel is closed.
 ///
-/// glibc's keeps it if anything beyond it is in use, and then a process stays as large as it ever was.
-pub(crate) fn give_memory_back() {
+/// glibc's allocator keeps it if anything beyond it is in use, and then a process stays as large as it ever was. Others are
+/// left alone. A thread of its own does it: it takes long, and no guest would be interrupted if the epoch's thread did.
+pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
+    let thread = thread::Builder::new().name("memory".into()).spawn(move || {
+        while returns.recv().is_ok() {
+            thread::sleep(BETWEEN);
+            trim();
+        }
+    })?;
+    drop(thread);
+    Ok(())
+}
+
+fn trim() {
     #[cfg(target_env = "gnu")]
     #[allow(unsafe_code)]
     // SAFETY: it takes the allocator's own locks, and touches no memory that is in use.

@@ -13,7 +13,8 @@
 //! copy, of which there are two.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -32,6 +33,9 @@ const PAGE: u64 = 64 << 10;
 /// Bytes from which a request held much: then the allocator may keep more than it will need soon.
 const MUCH: u64 = 4 << 20;
 
+/// Bytes that have to come back from such requests before the allocator is asked for what it keeps.
+const MUCH_RETURNED: u64 = 16 << 20;
+
 /// How long a request waits for others to end when the pool has too little.
 const WAIT: Duration = Duration::from_secs(2);
 
@@ -40,27 +44,53 @@ const WAIT: Duration = Duration::from_secs(2);
 pub(crate) struct ProcessMemory {
     bytes: u64,
     slots: u32,
-    pages: usize,
     pool: Arc<Semaphore>,
-    held_much: Arc<AtomicBool>,
+    returned: Arc<Returned>,
     wait: Duration,
 }
 
+/// What requests that held much have given back.
+struct Returned {
+    /// Since this was last announced.
+    bytes: AtomicU64,
+    announce: SyncSender<()>,
+}
+
+impl Returned {
+    fn add(&self, bytes: u64) {
+        if self.bytes.fetch_add(bytes, Relaxed) + bytes > MUCH_RETURNED {
+            self.bytes.store(0, Relaxed);
+            // If a message waits already, it stands for this one too.
+            let _ = self.announce.try_send(());
+        }
+    }
+}
+
 impl ProcessMemory {
-    /// Divides `bytes` between slots, a quarter at most, and the pool.
+    #[cfg(test)]
     pub fn new(bytes: u64) -> Self {
+        Self::with_returns(bytes).0
+    }
+
+    /// Divides `bytes` between slots, a quarter at most, and the pool. The channel has a message once requests have given
+    /// much back, whatever others hold, and is closed when nothing is left of this memory.
+    pub fn with_returns(bytes: u64) -> (Self, Receiver<()>) {
+        let (announce, returns) = sync_channel(1);
         let slots = (bytes / 4 / BASE).clamp(1, POOL.into());
         let pages = bytes.saturating_sub(slots * BASE) / PAGE;
         let pages =
             usize::try_from(pages).map_or(Semaphore::MAX_PERMITS, |pages| pages.min(Semaphore::MAX_PERMITS));
-        Self {
+        let memory = Self {
             bytes,
             slots: slots as u32,
-            pages,
             pool: Arc::new(Semaphore::new(pages)),
-            held_much: Arc::default(),
+            returned: Arc::new(Returned {
+                bytes: AtomicU64::new(0),
+                announce,
+            }),
             wait: WAIT,
-        }
+        };
+        (memory, returns)
     }
 
     /// How many requests may run at once.
@@ -78,11 +108,6 @@ impl ProcessMemory {
         bytes <= self.bytes.saturating_sub(BASE * (u64::from(self.slots) - 1))
     }
 
-    /// Whether a request held much since this was last true, and all of it has come back.
-    pub fn has_come_back(&self) -> bool {
-        self.pool.available_permits() == self.pages && self.held_much.swap(false, Relaxed)
-    }
-
     /// The memory of a request, which must have a slot before it reserves anything.
     pub fn for_request(&self, limits: &Limits) -> Arc<RequestMemory> {
         Arc::new(RequestMemory {
@@ -90,7 +115,7 @@ impl ProcessMemory {
             limit: limits.memory_bytes,
             over: Exceeded::new(Limit::Memory, limits),
             pool: self.pool.clone(),
-            held_much: self.held_much.clone(),
+            returned: self.returned.clone(),
             wait: self.wait,
             held: Mutex::new(Held {
                 granted: BASE,
@@ -107,8 +132,8 @@ pub(crate) struct RequestMemory {
     limit: u64,
     over: Exceeded,
     pool: Arc<Semaphore>,
-    /// Of the process: some request held much.
-    held_much: Arc<AtomicBool>,
+    /// Of the process.
+    returned: Arc<Returned>,
     wait: Duration,
     held: Mutex<Held>,
 }
@@ -165,9 +190,6 @@ impl RequestMemory {
         };
         let mut held = self.held.lock();
         held.granted += u64::from(missing) * PAGE;
-        if held.granted >= MUCH {
-            self.held_much.store(true, Relaxed);
-        }
         match &mut held.permits {
             Some(all) => all.merge(permits),
             none => *none = Some(permits),
@@ -185,6 +207,13 @@ impl RequestMemory {
         {
             drop(unneeded);
             held.granted -= unused * PAGE;
+            self.gave_back(&held, unused * PAGE);
+        }
+    }
+
+    fn gave_back(&self, held: &Held, bytes: u64) {
+        if held.peak >= MUCH {
+            self.returned.add(bytes);
         }
     }
 
@@ -195,6 +224,13 @@ impl RequestMemory {
 
     fn give_back(&self, bytes: u64) {
         self.held.lock().now -= bytes;
+    }
+}
+
+impl Drop for RequestMemory {
+    fn drop(&mut self) {
+        let held = self.held.lock();
+        self.gave_back(&held, held.granted - BASE);
     }
 }
 
@@ -273,21 +309,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn memory_has_come_back_once_nobody_holds_it() {
-        let process = ProcessMemory::new(64 * MIB);
-        let little = request(&process, 16).reserve(2 * MIB).await.unwrap();
-        drop(little);
-        assert!(!process.has_come_back());
-        let (much, beside) = (request(&process, 16), request(&process, 16));
-        let held = (
-            much.reserve(8 * MIB).await.unwrap(),
-            beside.reserve(2 * MIB).await.unwrap(),
-        );
-        drop((much, held.0));
-        assert!(!process.has_come_back(), "another still holds some");
-        drop((beside, held.1));
-        assert!(process.has_come_back());
-        assert!(!process.has_come_back(), "it was said");
+    async fn much_returned_memory_is_announced_though_others_hold_some() {
+        let (process, returns) = ProcessMemory::with_returns(256 * MIB);
+        let _beside = request(&process, 16).reserve(2 * MIB).await.unwrap();
+        for _ in 0..100 {
+            drop(request(&process, 16).reserve(2 * MIB).await.unwrap());
+        }
+        assert!(returns.try_recv().is_err(), "small requests");
+        drop(request(&process, 64).reserve(10 * MIB).await.unwrap());
+        assert!(returns.try_recv().is_err(), "less than much");
+        drop(request(&process, 64).reserve(10 * MIB).await.unwrap());
+        assert!(returns.try_recv().is_ok());
+        assert!(returns.try_recv().is_err(), "it was said");
+    }
+
+    #[tokio::test]
+    async fn what_an_answer_gives_back_is_counted_too() {
+        let (process, returns) = ProcessMemory::with_returns(256 * MIB);
+        let memory = request(&process, 128);
+        drop(memory.reserve(100 * MIB).await.unwrap());
+        assert!(returns.try_recv().is_err());
+        memory.shrink();
+        assert!(returns.try_recv().is_ok());
     }
 
     #[tokio::test]

@@ -95,14 +95,10 @@ impl Sandbox {
         let memory = settings
             .memory_bytes
             .unwrap_or_else(|| memory_by_default(machine::memory_bytes()));
-        let memory = ProcessMemory::new(memory);
-        let all = memory.clone();
-        let chore = move || {
-            if all.has_come_back() {
-                machine::give_memory_back();
-            }
-        };
-        let ticker = Ticker::start(&engine, chore)
+        let (memory, returns) = ProcessMemory::with_returns(memory);
+        machine::give_memory_back(returns)
+            .map_err(|error| Error::Runtime(format!("no thread that gives memory back: {error}")))?;
+        let ticker = Ticker::start(&engine)
             .map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
         Ok(Self {
             linker: instance::linker(&engine)?,

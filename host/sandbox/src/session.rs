@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_logical::json::check_object;
-use airlock_storage::{Attempt, Transaction};
+use airlock_storage::Transaction;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Error;
@@ -16,7 +16,6 @@ use crate::mount::MountContext;
 pub(crate) struct Session {
     pub transaction: Transaction,
     pub mount: Arc<MountContext>,
-    pub attempt: Attempt,
     events: Vec<(String, String)>,
     /// The memory of what waits for the commit.
     held: Option<Reservation>,
@@ -32,11 +31,10 @@ const LONGEST_EVENT: usize = 64 << 10;
 const EVENT_BUS: Duration = Duration::from_secs(2);
 
 impl Session {
-    pub fn new(transaction: Transaction, mount: Arc<MountContext>, attempt: Attempt) -> Self {
+    pub fn new(transaction: Transaction, mount: Arc<MountContext>) -> Self {
         Self {
             transaction,
             mount,
-            attempt,
             events: Vec::new(),
             held: None,
         }
@@ -65,9 +63,9 @@ impl Session {
 
     /// The error with which this attempt ends. If another request changed what the attempt read, its error is about
     /// something that may never have been so, and the attempt ends with a conflict instead, to be run again. After a commit
-    /// it cannot be, and storage's own errors say nothing of what was read.
-    pub fn verdict(&self, error: Error) -> Error {
-        let is_overtaken = || !self.transaction.has_committed() && self.transaction.check().is_err();
+    /// or an effect elsewhere it cannot be, and storage's own errors say nothing of what was read.
+    pub fn verdict(&self, error: Error, account: &Account) -> Error {
+        let is_overtaken = || account.may_run_again() && self.transaction.check().is_err();
         match error {
             Error::Storage(_) => error,
             _ if is_overtaken() => airlock_storage::Error::Conflict.into(),

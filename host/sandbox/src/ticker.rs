@@ -16,9 +16,6 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a request before the thread sleeps.
 const LINGER: u32 = 50;
 
-/// Ticks between two chores.
-const CHORE: u32 = 256;
-
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -32,17 +29,13 @@ struct Shared {
 }
 
 impl Ticker {
-    /// Starts the thread. It does the `chore` now and then, and before it sleeps.
-    pub fn start(engine: &Engine, chore: impl Fn() + Send + 'static) -> std::io::Result<Self> {
+    /// Starts the thread.
+    pub fn start(engine: &Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (theirs, engine) = (shared.clone(), engine.weak());
         let thread = thread::Builder::new().name("epoch".into()).spawn(move || {
-            let (mut idle, mut ticks) = (0, 0_u32);
+            let mut idle = 0;
             while !theirs.stop.load(SeqCst) {
-                ticks = ticks.wrapping_add(1);
-                if idle == LINGER || ticks % CHORE == 0 {
-                    chore();
-                }
                 if idle == LINGER {
                     theirs.asleep.store(true, SeqCst);
                     // Looked at after the flag is up: who comes later sees the flag and wakes this thread.

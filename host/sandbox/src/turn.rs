@@ -104,7 +104,7 @@ impl Turn {
             held,
         } = self;
         let (shared, slow_turns) = (guest.shared().clone(), mount.slow_turns.clone());
-        if C::TIME == Limit::Start {
+        if C::TIME == Limit::Start || call.is_large() {
             account.becomes_long();
         }
         let account_ = account.clone();

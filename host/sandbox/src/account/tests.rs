@@ -55,8 +55,18 @@ fn the_first_dropped_log_line_is_marked() {
 fn a_suspended_machine_is_not_charged_to_the_guest() {
     let account = account(Limits::default());
     account.polled_at.store(0, Relaxed);
-    assert_eq!(account.uncharged(3_000_000), 3_000_000);
+    assert_eq!(account.uncharged(1_000_000), 1_000_000);
     assert_eq!(account.uncharged(60_000_000_000), nanoseconds(MOST_INEXACT));
+}
+
+#[test]
+fn a_suspension_does_not_move_a_request() {
+    let account = account(Limits::default());
+    // As late as the inexact clock is used.
+    account.cpu.store(nanoseconds(EXACT_AFTER) - 1, Relaxed);
+    account.polled_at.store(0, Relaxed);
+    account.charge(60_000_000_000);
+    assert!(account.cpu_of_polls() < crate::lanes::FAST);
 }
 
 #[test]

@@ -25,7 +25,7 @@ impl Host for State {
         self.charge_bytes(bytes)?;
         let account = self.account.clone();
         let session = self.session("log.log")?;
-        let (log, attempt) = (session.mount.services.log.clone(), session.attempt.number());
+        let (log, attempt) = (session.mount.services.log.clone(), account.attempts());
         let guest = &*account.guest;
         match account.log_line() {
             Charged::Pass => {

@@ -114,10 +114,14 @@ impl Host for State {
 
     async fn commit(&mut self) -> Answer<()> {
         let account = self.account.clone();
-        match self.charged("storage.commit", 0).await? {
-            Ok(session) => done(session.commit(&account).await),
-            Err(exceeded) => Ok(Err(over(&exceeded))),
+        let result = match self.charged("storage.commit", 0).await? {
+            Ok(session) => session.commit(&account).await,
+            Err(exceeded) => return Ok(Err(over(&exceeded))),
+        };
+        if account.has_committed() {
+            self.move_over().await;
         }
+        done(result)
     }
 }
 

@@ -110,6 +110,7 @@ impl Host for State {
 
     async fn wrap_data(&mut self, data: Json, ttl: Nanoseconds) -> Answer<WrapInfo> {
         let system = self.system("system.wrap-data", data.len()).await?;
+        self.move_over().await;
         let session = self.session("system.wrap-data")?;
         match session.transaction.take_turn().await {
             Ok(()) => {}
@@ -119,6 +120,7 @@ impl Host for State {
             }
             Err(error) => return Ok(Err(Error::Failed(error.to_string()))),
         }
+        self.account.effect_begins();
         let info = system.wrap_data(data, ttl).await;
         self.answer(info, WrapInfo::bytes).await
     }

@@ -292,3 +292,32 @@ async fn read_only_storage_is_said_so_that_the_server_forwards() {
         .result;
     assert!(result.unwrap_err().is_read_only());
 }
+
+#[tokio::test]
+async fn a_large_write_runs_once_and_keeps_what_its_check_read() {
+    for bytes in [1, 600 << 10] {
+        let memory = Arc::new(MemoryStorage::new());
+        let storage = FaultyStorage::over(memory.clone());
+        let kv = Bench::over(
+            load("kv", Limits::default()).await,
+            Arc::new(storage.clone()),
+            memory,
+        );
+        let mut request = write(
+            Operation::Create,
+            "a",
+            &format!(r#"{{"value":"{}"}}"#, "x".repeat(bytes)),
+        );
+        request.id = "one".into();
+        let check = kv.guest.check_existence(&kv.mount, request.clone()).await;
+        assert_eq!(check.result.unwrap(), Some(false));
+        let outcome = kv.run(request).await;
+        assert!(outcome.result.is_ok());
+        assert_eq!(
+            (outcome.usage.attempts, storage.calls(Call::Get)),
+            (1, 1),
+            "{bytes}"
+        );
+        assert_eq!(kv.stored("kv/a").unwrap().len(), bytes);
+    }
+}

@@ -9,7 +9,8 @@ use airlock_storage::faulty::{Call, FaultyStorage};
 use airlock_storage::{Attempt, Entry, MemoryStorage};
 use async_trait::async_trait;
 
-use crate::support::{Bench, load};
+use crate::support::{Bench, load, sandbox};
+use crate::synthetic::Synthetic;
 
 /// Writes two keys together, which are therefore always the same.
 async fn write_both(bench: &Bench, value: &'static str) {
@@ -94,12 +95,8 @@ impl System for Wrapping {
     }
 }
 
-#[tokio::test]
-async fn nothing_is_wrapped_by_an_attempt_that_is_run_again() {
-    let memory = Arc::new(MemoryStorage::new());
-    let storage = FaultyStorage::over(memory.clone());
-    let guest = load("adversary", limits()).await;
-    let mut bench = Bench::over(guest, Arc::new(storage.clone()), memory);
+/// Gives a mount such a server.
+fn wrapping(bench: &mut Bench) -> Arc<Wrapping> {
     let wrapped = Arc::new(Wrapping::default());
     let services = Services {
         system: wrapped.clone(),
@@ -107,6 +104,16 @@ async fn nothing_is_wrapped_by_an_attempt_that_is_run_again() {
     };
     let of_mount = bench.mount.storage().clone();
     bench.mount = MountContext::new(of_mount, services, vec![], bench.guest.limits());
+    wrapped
+}
+
+#[tokio::test]
+async fn nothing_is_wrapped_by_an_attempt_that_is_run_again() {
+    let memory = Arc::new(MemoryStorage::new());
+    let storage = FaultyStorage::over(memory.clone());
+    let guest = load("adversary", limits()).await;
+    let mut bench = Bench::over(guest, Arc::new(storage.clone()), memory);
+    let wrapped = wrapping(&mut bench);
     let bench = Arc::new(bench);
     let wrap = || Request::new(Operation::Read, "if-torn wrap");
     write_both(&bench, "1").await;
@@ -126,4 +133,27 @@ async fn nothing_is_wrapped_by_an_attempt_that_is_run_again() {
     bench.store("adversary/two", "3");
     assert_eq!(bench.send(wrap()).await.unwrap(), r#"{"ttl":60000000000}"#);
     assert_eq!(wrapped.0.load(SeqCst), 1);
+}
+
+#[tokio::test]
+async fn data_is_wrapped_once_though_a_large_answer_follows() {
+    // 600 KiB of spaces and an empty object.
+    let guest = Synthetic {
+        module: r#"(import "airlock:engine/system@0.1.0" "wrap-data" (func $wrap (param i32 i32 i64 i32)))
+            (data (i32.const 4096) "\00\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\01\00\00\00\00\00\01\00\02\60\09\00")
+            (data (i32.const 4200) "{}")"#,
+        handle_request: r#"
+            (drop (memory.grow (i32.const 10)))
+            (memory.fill (i32.const 65536) (i32.const 32) (i32.const 614400))
+            (i32.store16 (i32.const 679936) (i32.const 0x7d7b))
+            (call $wrap (i32.const 4200) (i32.const 2) (i64.const 60000000000) (i32.const 12288))
+            (i32.const 4096)"#,
+        ..Synthetic::default()
+    };
+    let guest = sandbox().load(&guest.component(), limits()).await.unwrap();
+    let mut bench = Bench::of(guest);
+    let wrapped = wrapping(&mut bench);
+    let outcome = bench.run(Request::new(Operation::Read, "any")).await;
+    assert_eq!(outcome.result.unwrap().unwrap().data.unwrap().trim(), "{}");
+    assert_eq!((wrapped.0.load(SeqCst), outcome.usage.attempts), (1, 1));
 }
