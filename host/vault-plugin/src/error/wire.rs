@@ -215,6 +215,10 @@ mod tests {
         ] {
             assert!(matches!(about(text), Error::Server { .. }), "{text}");
         }
+        let folder = "file name too long/";
+        let listed = "open /data/file name too long: permission denied".to_owned();
+        let error = Error::about_key("storage list", listed, folder);
+        assert!(matches!(error, Error::Server { .. }), "{error}");
         let quoted = Status::unknown("open /data/a/file name too long: input/output error");
         let error = Error::from_status("storage get", quoted, key);
         assert!(matches!(error, Error::Server { .. }), "{error}");

@@ -33,6 +33,8 @@ struct State {
     asked_for_transactions: AtomicUsize,
     /// What every write fails with.
     refusal: Mutex<String>,
+    /// What every list and page fails with.
+    list_refusal: Mutex<String>,
     /// Ends the connections.
     hung_up: CancellationToken,
 }
@@ -51,6 +53,10 @@ impl StorageDouble {
 
     pub(super) fn refuse_writes(&self, text: &str) {
         *self.0.refusal.lock() = text.to_owned();
+    }
+
+    pub(super) fn refuse_lists(&self, text: &str) {
+        *self.0.list_refusal.lock() = text.to_owned();
     }
 
     /// Breaks the connections that there are.
@@ -177,7 +183,7 @@ impl Storage for StorageDouble {
         let keys = self.read(&txn, |entries| children(entries, &prefix));
         Ok(Response::new(pb::StorageListReply {
             keys,
-            err: String::new(),
+            err: self.0.list_refusal.lock().clone(),
         }))
     }
 
@@ -199,7 +205,7 @@ impl Storage for StorageDouble {
         }
         Ok(Response::new(pb::StorageListReply {
             keys,
-            err: String::new(),
+            err: self.0.list_refusal.lock().clone(),
         }))
     }
 

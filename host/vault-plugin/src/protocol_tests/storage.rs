@@ -127,6 +127,31 @@ async fn refusals_come_out_typed() {
 }
 
 #[tokio::test]
+async fn a_folder_or_a_name_in_a_lists_error_means_nothing() {
+    const FOLDER: &str = "file name too long/";
+    const NAME: &str = "cannot write to readonly storage";
+    for server in [StorageDouble::vault(), StorageDouble::openbao()] {
+        let storage = client(&server).await;
+        server.refuse_lists("open /data/file name too long: input/output error");
+        for error in [
+            storage.list(FOLDER).await.unwrap_err(),
+            storage.list_page(FOLDER, "", 9).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Server { .. }), "{error}");
+        }
+        let told = storage.list("other/").await.unwrap_err();
+        assert!(matches!(told, Error::UnstorableKey(_)), "{told}");
+    }
+    let server = StorageDouble::openbao();
+    let storage = client(&server).await;
+    server.refuse_lists("cannot list after \"cannot write to readonly storage\": input/output error");
+    let error = storage.list_page("a/", NAME, 9).await.unwrap_err();
+    assert!(matches!(error, Error::Server { .. }), "{error}");
+    let told = storage.list_page("a/", "", 9).await.unwrap_err();
+    assert!(matches!(told, Error::ReadOnly), "{told}");
+}
+
+#[tokio::test]
 async fn a_closed_link_refuses_calls_and_ends_open_ones() {
     let link = Arc::new(Link::new(
         StorageDouble::vault().connect().await,

@@ -7,7 +7,7 @@ use go_plugin::MAX_MESSAGE_SIZE;
 use tonic::transport::Channel;
 
 use crate::Error;
-use crate::link::{Link, check, check_about};
+use crate::link::{Link, check_about};
 use crate::proto::pb;
 use crate::proto::pb::storage_client::StorageClient;
 use crate::storage::StorageEntry;
@@ -71,9 +71,9 @@ impl View {
         };
         let reply = self
             .link
-            .call(NAME, |channel| async { client(channel).list(args).await })
+            .call_about(NAME, prefix, |channel| async { client(channel).list(args).await })
             .await?;
-        check(NAME, reply.err)?;
+        check_about(NAME, prefix, reply.err)?;
         Ok(reply.keys)
     }
 
@@ -98,6 +98,8 @@ impl View {
 
     async fn server_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, Error> {
         const NAME: &str = "storage list page";
+        // Both are a caller's words; the line end keeps the two from making a third of them.
+        let about = format!("{prefix}\n{after}");
         let args = pb::StorageListPageArgs {
             prefix: prefix.to_owned(),
             after: after.to_owned(),
@@ -106,9 +108,11 @@ impl View {
         };
         let reply = self
             .link
-            .call(NAME, |channel| async { client(channel).list_page(args).await })
+            .call_about(NAME, &about, |channel| async {
+                client(channel).list_page(args).await
+            })
             .await?;
-        check(NAME, reply.err)?;
+        check_about(NAME, &about, reply.err)?;
         Ok(reply.keys)
     }
 
