@@ -142,12 +142,18 @@ fn versions(list: &str) -> Result<BTreeSet<u32>, Error> {
         .collect()
 }
 
-/// The directory of the socket, whose path is a field of the handshake line.
 fn directory(path: OsString) -> Result<PathBuf, Error> {
+    check_directory(Path::new(&path), SOCKET_DIR)?;
+    Ok(path.into())
+}
+
+/// Checks that a socket's path in this directory can be a field of the handshake line. `setting` is the variable that names
+/// the directory.
+pub(crate) fn check_directory(path: &Path, setting: &'static str) -> Result<(), Error> {
     match path.to_str() {
-        Some(text) if !text.contains(['|', '\n', '\r']) => Ok(path.into()),
+        Some(text) if !text.contains(['|', '\n', '\r']) => Ok(()),
         _ => Err(Error::Environment {
-            name: SOCKET_DIR,
+            name: setting,
             reason: "its path cannot stand in the handshake line: use one in UTF-8 without `|` and line ends"
                 .into(),
         }),

@@ -13,7 +13,7 @@ use tempfile::{TempDir, TempPath};
 use tokio::net::UnixListener;
 
 use crate::Error;
-use crate::launch::{SOCKET_DIR, SOCKET_GROUP};
+use crate::launch::{SOCKET_DIR, SOCKET_GROUP, check_directory};
 
 /// `sun_path` has 108 bytes, of which one is the closing zero (unix(7)).
 const PATH_LIMIT: usize = 107;
@@ -48,7 +48,9 @@ impl Socket {
                 (private.path().to_owned(), Some(private))
             }
         };
-        check_length(&directory, if private.is_some() { "TMPDIR" } else { SOCKET_DIR })?;
+        let setting = if private.is_some() { "TMPDIR" } else { SOCKET_DIR };
+        check_directory(&directory, setting)?;
+        check_length(&directory, setting)?;
 
         let (listener, path) = name()
             .make_in(&directory, |path| UnixListener::bind(path))
@@ -161,6 +163,7 @@ fn find_group(groups: &str, name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn mode(path: &Path) -> u32 {
@@ -209,6 +212,31 @@ mod tests {
             text.contains("at most 107 are possible: set PLUGIN_UNIX_SOCKET_DIR to a shorter path"),
             "{text}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_breaks_the_handshake_line_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in [
+            OsStr::new("a|b"),
+            OsStr::new("a\nb"),
+            OsStr::new("a\rb"),
+            OsStr::from_bytes(b"\xff"),
+        ] {
+            let unfit = directory.path().join(name);
+            fs::create_dir(&unfit).unwrap();
+            let place = Place {
+                directory: Some(unfit),
+                group: None,
+            };
+            let error = Socket::listen(&place).unwrap_err();
+            assert!(
+                matches!(error, Error::Environment { name: SOCKET_DIR, .. }),
+                "{error}"
+            );
+        }
+        let error = check_directory(Path::new("/tmp/a|b/plugin1"), "TMPDIR").unwrap_err();
+        assert!(error.to_string().contains("TMPDIR"), "{error}");
     }
 
     #[test]
