@@ -1,4 +1,4 @@
-//! The decoders of foreign bytes, for the targets in `tests/fuzz`. Not an interface: it changes without notice.
+//! Exposes the decoders of foreign bytes to the targets in `tests/fuzz`. It may change without notice.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub struct Call {
 /// Reads a request as the listener does.
 ///
 /// # Errors
-/// The status and the errors of the answer, or where the caller is sent in place of one.
+/// Returns the status and the errors of the answer, or the path that the caller is redirected to.
 pub fn call(request: Request<Bytes>) -> Result<Call, (u16, String)> {
     let path = request.uri().path();
     if !is_percent_encoded(path.as_bytes()) {
@@ -50,36 +50,36 @@ pub fn call(request: Request<Bytes>) -> Result<Call, (u16, String)> {
     })
 }
 
-/// A text as the caller gets it, if it is an answer's data: numbers as floats, in Go's form.
+/// Returns an answer's data as the caller gets it, with numbers as floats in Go's form; none if the text is not valid data.
 pub fn shown(data: &Json) -> Option<String> {
     crate::core::shown(data).map(|data| go::to_text(&data))
 }
 
-/// The status and the body of an HTTP answer of an engine's own.
+/// Builds the status and the body of an HTTP answer from an engine's raw data.
 pub fn raw_answer(data: &Map<String, Value>) -> (u16, Bytes) {
     let answer = raw::answer(data, false);
     (answer.status.as_u16(), answer.body)
 }
 
-/// Whether a body's limits and syntax are such that Vault would decode it.
+/// Returns whether Vault would decode a body: whether it keeps the limits and is valid JSON.
 pub fn is_json(body: &[u8]) -> bool {
     go::check_limits(body).is_ok() && go::check_syntax(body).is_ok()
 }
 
-/// Whether a path is among an engine's special ones.
+/// Returns whether a path is one of an engine's special paths.
 pub fn is_special(paths: &[String], path: &str) -> bool {
     mount::is_special(paths, path)
 }
 
-/// A duration as Vault's API takes it.
+/// Parses a duration as Vault's API does.
 ///
 /// # Errors
-/// Go's words.
+/// Returns Go's text.
 pub fn parse_duration(value: &Value) -> Result<Duration, String> {
     go::parse_duration(value)
 }
 
-/// A duration as Vault's warnings show it.
+/// Formats a duration as Vault's warnings do.
 pub fn human_duration(duration: Duration) -> String {
     go::human_duration(duration)
 }

@@ -37,11 +37,12 @@ impl Container {
     }
 }
 
-/// The text after JSON's white space, which knows no form feed.
+/// Returns the text without JSON's white space at its ends. A form feed is not white space in JSON.
 pub(crate) fn without_space(text: &[u8]) -> &[u8] {
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-    let begin = text.iter().position(|byte| !is_space(byte));
-    text.get(begin.unwrap_or(text.len())..).unwrap_or_default()
+    let is_other = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let begin = text.iter().position(is_other).unwrap_or(text.len());
+    let end = text.iter().rposition(is_other).map_or(begin, |last| last + 1);
+    text.get(begin..end).unwrap_or_default()
 }
 
 /// Checks a body that is an object or an array; anything else is left to the decoder.
