@@ -79,7 +79,7 @@ pub enum Fault {
 #[derive(Clone)]
 pub struct FaultyStorage {
     inner: Arc<dyn Storage>,
-    rules: Arc<Rules>,
+    rules: Rules,
 }
 
 impl FaultyStorage {
@@ -92,7 +92,7 @@ impl FaultyStorage {
     pub fn over(storage: Arc<dyn Storage>) -> Self {
         Self {
             inner: storage,
-            rules: Arc::default(),
+            rules: Rules::default(),
         }
     }
 
@@ -210,7 +210,7 @@ impl Storage for FaultyStorage {
 
 struct FaultyTransaction {
     inner: Box<dyn StorageTransaction>,
-    rules: Arc<Rules>,
+    rules: Rules,
 }
 
 #[async_trait]

@@ -145,11 +145,12 @@ impl Header {
 }
 
 fn decode(mut piece: Bytes, writes: &mut Vec<Write>) -> Result<(), Unreadable> {
+    let all = Prefixes::all();
     while piece.has_remaining() {
         let tag = piece.get_u8();
         let key = String::from_utf8(take_counted(&mut piece)?.to_vec()).map_err(|_| DAMAGED)?;
         // No transaction writes under another key, and a record must be no way to the host's own entries.
-        check_key(&key, &Prefixes::all()).map_err(|_| DAMAGED)?;
+        check_key(&key, &all).map_err(|_| DAMAGED)?;
         writes.push(match tag {
             DELETE => Write::Delete(key),
             PUT | PUT_SEAL_WRAPPED => Write::Put(Entry {

@@ -4,9 +4,12 @@ use super::{Call, Fault, broken};
 use crate::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use tokio::task::JoinError;
 
-#[derive(Default)]
-pub(super) struct Rules(Mutex<State>);
+#[derive(Clone, Default)]
+pub(super) struct Rules(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -72,42 +75,52 @@ impl Rules {
                 broken()
             }
             Some(Fault::Delay(_)) => {
-                let slow = tokio::spawn(inflict(fault, effect));
-                slow.await.unwrap_or_else(|_| broken())
+                let rules = self.clone();
+                let slow = tokio::spawn(async move { rules.inflict(fault, effect).await });
+                match slow.await.map_err(JoinError::try_into_panic) {
+                    Ok(answer) => answer,
+                    Err(Ok(panic)) => resume_unwind(panic),
+                    // The runtime is shutting down.
+                    Err(Err(_)) => broken(),
+                }
             }
-            fault => inflict(fault, effect).await,
+            fault => self.inflict(fault, effect).await,
         }
     }
 
     pub(super) async fn apply<T>(&self, call: Call, effect: impl Future<Output = Result<T>>) -> Result<T> {
         let fault = self.0.lock().arrival(call);
-        inflict(fault, effect).await
+        self.inflict(fault, effect).await
     }
-}
 
-async fn inflict<T>(fault: Option<Fault>, effect: impl Future<Output = Result<T>>) -> Result<T> {
-    match fault {
-        None => effect.await,
-        Some(Fault::Fail | Fault::Kill | Fault::ApplyLate(_)) => broken(),
-        Some(Fault::Reject(rejection)) => Err(Error::rejected(rejection, "storage is small on purpose")),
-        Some(Fault::LoseAnswer | Fault::KillAfter) => {
-            effect.await?;
-            broken()
-        }
-        Some(Fault::ReadOnly) => Err(Error::ReadOnly),
-        Some(Fault::Conflict) => Err(Error::Conflict),
-        Some(Fault::Delay(time)) => {
-            tokio::time::sleep(time).await;
-            effect.await
-        }
-        Some(Fault::HoldBefore(gate)) => {
-            gate.pass().await;
-            effect.await
-        }
-        Some(Fault::HoldAfter(gate)) => {
-            let answer = effect.await;
-            gate.pass().await;
-            answer
+    async fn inflict<T>(&self, fault: Option<Fault>, effect: impl Future<Output = Result<T>>) -> Result<T> {
+        match fault {
+            None => effect.await,
+            Some(Fault::Fail | Fault::Kill | Fault::ApplyLate(_)) => broken(),
+            Some(Fault::Reject(rejection)) => Err(Error::rejected(rejection, "storage is small on purpose")),
+            Some(Fault::LoseAnswer | Fault::KillAfter) => {
+                effect.await?;
+                broken()
+            }
+            Some(Fault::ReadOnly) => Err(Error::ReadOnly),
+            Some(Fault::Conflict) => Err(Error::Conflict),
+            Some(Fault::Delay(time)) => {
+                tokio::time::sleep(time).await;
+                // It may have died in the meantime.
+                if self.is_dead() {
+                    return broken();
+                }
+                effect.await
+            }
+            Some(Fault::HoldBefore(gate)) => {
+                gate.pass().await;
+                effect.await
+            }
+            Some(Fault::HoldAfter(gate)) => {
+                let answer = effect.await;
+                gate.pass().await;
+                answer
+            }
         }
     }
 }
@@ -151,6 +164,7 @@ mod tests {
     use crate::faulty::{Call, Fault, FaultyStorage};
     use crate::{Entry, Error, MemoryStorage, Storage};
     use std::sync::Arc;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn only_the_call_that_was_meant_fails() {
@@ -188,6 +202,18 @@ mod tests {
         gate.open();
         put.await.unwrap().unwrap();
         assert_eq!(memory.entries().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delayed_call_fails_once_storage_has_died() {
+        let memory = Arc::new(MemoryStorage::new());
+        let storage = FaultyStorage::over(memory.clone());
+        storage.nth(Call::Put, 1, Fault::Delay(Duration::from_millis(100)));
+        storage.nth(Call::Get, 1, Fault::Kill);
+        // In this order: the put is delayed before the storage dies.
+        let (put, get) = tokio::join!(storage.put(Entry::new("a", "")), storage.get("a"));
+        assert!(put.is_err() && get.is_err());
+        assert!(memory.entries().is_empty());
     }
 
     #[tokio::test]
