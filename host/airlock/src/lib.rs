@@ -36,6 +36,9 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command};
+// It is set for the whole process, so its test is one of its own.
+#[doc(hidden)]
+pub use crate::serve::log_to_vault;
 
 /// What is wrong where Vault runs anything but `serve`.
 const WRONG_COMMAND: &str = "Vault must run `airlock serve`: register the plugin with -args=serve -args=--guest=…; `airlock check` prints the whole command";
