@@ -280,7 +280,7 @@ fn unpinned_guest_runs_and_is_warned_of() {
 }
 
 #[test]
-fn guest_changed_after_mounting_is_refused_at_reload_and_serves_again_when_put_back() {
+fn guest_changed_after_mounting_answers_503_until_put_back() {
     let guest = SERVER.temporary_directory().join("changing.wasm");
     fs::copy(files::guest("kv"), &guest).unwrap();
     Plugin::serving("changing", &guest).register(&SERVER);

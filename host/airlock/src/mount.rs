@@ -92,6 +92,16 @@ impl GuestMount {
         self.start.may_pass()
     }
 
+    /// The kind of failure with which initializing it ended, for the log.
+    pub fn failure(&self) -> &'static str {
+        self.start.failure()
+    }
+
+    /// Its guest's name.
+    pub fn name(&self) -> &str {
+        &self.guest.description().name
+    }
+
     async fn run_initialize(&self) -> airlock_sandbox::Result<()> {
         let outcome = self.guest.initialize(&self.context).await;
         match self.report("initialize", outcome) {

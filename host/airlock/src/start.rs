@@ -26,9 +26,13 @@ enum State {
     #[default]
     New,
     Done,
-    Refused(String),
+    Refused {
+        reason: String,
+        kind: &'static str,
+    },
     Failed {
         reason: String,
+        kind: &'static str,
         pause: Duration,
         again: Instant,
     },
@@ -79,6 +83,14 @@ impl Start {
         matches!(*self.state.lock(), State::Failed { .. })
     }
 
+    /// The kind of the last failure; empty if there was none.
+    pub fn failure(&self) -> &'static str {
+        match *self.state.lock() {
+            State::Refused { kind, .. } | State::Failed { kind, .. } => kind,
+            State::New | State::Done => "",
+        }
+    }
+
     /// What there is to say without trying again; none if it is time to try.
     fn known(&self, now: Instant) -> Option<Result<(), String>> {
         match &*self.state.lock() {
@@ -93,7 +105,7 @@ impl Start {
         match &*self.state.lock() {
             State::Done => Ok(()),
             State::New => Err("this mount is not initialized yet; send the request again".to_owned()),
-            State::Refused(reason) => Err(format!(
+            State::Refused { reason, .. } => Err(format!(
                 "this mount could not be initialized: {reason}; reload the plugin to try again"
             )),
             State::Failed { reason, .. } => Err(format!(
@@ -106,7 +118,10 @@ impl Start {
         let mut state = self.state.lock();
         *state = match result {
             Ok(()) => State::Done,
-            Err(error) if is_final(error) => State::Refused(error.to_string()),
+            Err(error) if is_final(error) => State::Refused {
+                reason: error.to_string(),
+                kind: kind(error),
+            },
             Err(error) => {
                 let pause = match *state {
                     State::Failed { pause, .. } => (pause * 2).min(LONGEST_PAUSE),
@@ -114,6 +129,7 @@ impl Start {
                 };
                 State::Failed {
                     reason: error.to_string(),
+                    kind: kind(error),
                     pause,
                     again: now + pause,
                 }
@@ -130,6 +146,19 @@ fn is_final(error: &Error) -> bool {
         Error::Guest(types::Error::Coded(error)) => error.status < 500,
         Error::Guest(_) | Error::Trap { .. } | Error::Contract { .. } => true,
         _ => false,
+    }
+}
+
+/// Names the kind of an error for the log, which must not have the error's text: the guest may have worded it.
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Guest(_) => "refused",
+        Error::Trap { .. } => "trapped",
+        Error::Contract { .. } => "contract",
+        Error::Limit { .. } => "limit",
+        Error::Busy { .. } | Error::Full { .. } => "busy",
+        Error::Storage(_) => "storage",
+        _ => "host",
     }
 }
 
@@ -201,6 +230,18 @@ mod tests {
         assert!(told.as_ref().unwrap_err().contains("reload"), "{told:?}");
         start.run(async || Ok(())).await.unwrap();
         start.ready(async || panic!("it is done")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_kind_of_a_failure_is_told_without_its_text() {
+        let start = Start::default();
+        assert_eq!(start.failure(), "");
+        start.run(async || refused()).await.unwrap_err();
+        assert_eq!(start.failure(), "refused");
+        start.run(async || transient()).await.unwrap_err();
+        assert_eq!(start.failure(), "storage");
+        start.run(async || Ok(())).await.unwrap();
+        assert_eq!(start.failure(), "");
     }
 
     #[tokio::test]

@@ -58,6 +58,7 @@ async fn read_once(storage: &dyn Storage) -> Result<Result<Option<Record>, Error
 pub struct Told {
     storage: Arc<dyn Storage>,
     answer: SpecialPaths,
+    is_made_up: bool,
     state: Mutex<State>,
     writing: tokio::sync::Mutex<()>,
 }
@@ -76,13 +77,16 @@ struct State {
 }
 
 impl Told {
-    /// For a mount whose record was `record` and which answers `answer`. Called by `Setup`; writes only if Vault is about to
-    /// be told something new.
+    /// For a mount whose record was `record` and which answers its guest's special paths, or without a guest those that Vault
+    /// was told last. Called by `Setup`; writes only if Vault is about to be told something new.
     pub async fn new(
         storage: Arc<dyn Storage>,
         record: Result<Option<Record>, Error>,
-        answer: SpecialPaths,
+        guest: Option<SpecialPaths>,
     ) -> Self {
+        let is_made_up = record.is_err() && guest.is_none();
+        let last = || record.as_ref().ok().and_then(|record| record.as_ref()?.last());
+        let answer = guest.or_else(|| last().cloned()).unwrap_or_else(control_only);
         let mut state = match record {
             Ok(record) => {
                 let enforced = record.clone().unwrap_or_else(|| vec![control_only()]);
@@ -129,6 +133,7 @@ impl Told {
         Self {
             storage,
             answer,
+            is_made_up,
             state: Mutex::new(state),
             writing: tokio::sync::Mutex::new(()),
         }
@@ -139,6 +144,12 @@ impl Told {
         let mut state = self.state.lock();
         state.taken |= !state.replaces;
         self.answer.clone()
+    }
+
+    /// Whether the answer is neither a guest's nor the record's. Vault must not take it in place of what it enforces, so
+    /// `Initialize` has to fail.
+    pub fn is_made_up(&self) -> bool {
+        self.is_made_up
     }
 
     /// `Initialize` was called: from now on Vault takes each answer.

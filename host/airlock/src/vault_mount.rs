@@ -19,7 +19,6 @@ use crate::engine::Engine;
 use crate::existence::Checks;
 use crate::mount::{GuestMount, Parts, unavailable};
 use crate::source::{PATIENCE, Source};
-use crate::special_paths::control_only;
 use crate::told::{self, Told};
 
 /// One mount, for as long as Vault has it set up.
@@ -87,15 +86,18 @@ impl VaultMount {
                 ..Services::default()
             },
         };
+        Self::of(source, parts).await
+    }
+
+    async fn of(source: Arc<Source>, parts: Parts) -> Result<Self, Error> {
         let record = told::read(&*parts.storage).await;
         let candidate = Candidate::try_out(&source, None, &parts).await;
-        let answer = match (&candidate.mount, &record) {
-            (Ok(mount), _) => mount.paths().clone(),
+        let paths = match (&candidate.mount, &record) {
+            (Ok(mount), _) => Some(mount.paths().clone()),
             (Err(reason), Ok(None)) => return Err(cannot_serve(reason)),
-            (Err(reason), record) => {
+            (Err(reason), _) => {
                 tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
-                let last = record.as_ref().ok().and_then(|record| record.as_ref()?.last());
-                last.cloned().unwrap_or_else(control_only)
+                None
             }
         };
         // Without the error: what the server says of its storage may name a key.
@@ -105,7 +107,7 @@ impl VaultMount {
         Ok(Self {
             is_new: matches!(record, Ok(None)),
             ended: AtomicBool::new(false),
-            told: Told::new(parts.storage.clone(), record, answer).await,
+            told: Told::new(parts.storage.clone(), record, paths).await,
             source,
             parts,
             candidate: Mutex::new(candidate),
@@ -197,6 +199,13 @@ impl Backend for VaultMount {
     }
 
     async fn initialize(&self) -> Result<(), Error> {
+        if self.told.is_made_up() {
+            // If this succeeded at a reload, Vault would enforce the made-up paths from then on. If it fails, Vault keeps those
+            // that it enforces; OpenBao drops the mount's backend and answers 404.
+            return Err(cannot_serve(
+                "neither its guest nor the record of its special paths could be read; see the log, then reload the plugin",
+            ));
+        }
         self.told.initializing();
         // Before a request, as it may not come before the next unseal. A failure is told to the request, which tries again.
         if (self.told.is_taken() || self.told.enforced().is_none()) && self.told.record().await.is_err() {
@@ -220,12 +229,20 @@ impl Backend for VaultMount {
             return Err(cannot_serve(&error));
         }
         // At a reload Vault would keep the old special paths, and then the guest could not serve before another one. OpenBao
-        // would have no backend for the mount, and answer 404. So each request is told in its place. Without the error:
-        // it is worded by the guest.
+        // would have no backend for the mount, and answer 404. So `initialize` succeeds, and each request gets 503 with the
+        // cause. The log gets the guest's name and the kind of failure: the guest may have worded the error.
+        let guest = mount.as_ref().map(|mount| mount.name()).unwrap_or_default();
+        let kind = mount.as_ref().map(|mount| mount.failure()).unwrap_or_default();
         if may_pass {
-            tracing::warn!("the guest is not initialized yet; this is tried again before a request");
+            tracing::warn!(
+                guest,
+                kind,
+                "the guest is not initialized yet; this is tried again before a request"
+            );
         } else if mount.is_ok() {
             tracing::error!(
+                guest,
+                kind,
                 "the guest cannot be initialized; the mount answers 503 with the cause until a reload"
             );
         }
@@ -270,3 +287,6 @@ impl Backend for VaultMount {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ fn guarding(path: &str) -> SpecialPaths {
 /// As `Setup` makes it.
 async fn set_up(storage: &FaultyStorage, answer: &str) -> Told {
     let record = read(storage).await;
-    Told::new(Arc::new(storage.clone()), record, guarding(answer)).await
+    Told::new(Arc::new(storage.clone()), record, Some(guarding(answer))).await
 }
 
 /// Being mounted, at enable or unseal: storage can be written from `Initialize` on only.
@@ -132,6 +132,19 @@ fn a_record_of_another_form_is_unreadable() {
     ] {
         assert!(parse(text.as_bytes()).is_err(), "{text}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_is_made_up_only_without_guest_and_record() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    mount(&storage, "one").await;
+    let without_guest = async || Told::new(Arc::new(storage.clone()), read(&storage).await, None).await;
+    let told = without_guest().await;
+    assert!(!told.is_made_up() && told.answer() == guarding("one"));
+
+    storage.every(Call::Get, Fault::Fail);
+    assert!(without_guest().await.is_made_up());
+    assert!(!set_up(&storage, "other").await.is_made_up());
 }
 
 #[tokio::test]

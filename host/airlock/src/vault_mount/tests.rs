@@ -1,0 +1,53 @@
+use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+use airlock_storage::{Entry, MemoryStorage, Storage as _};
+
+use super::*;
+
+/// A mount whose guest cannot be loaded.
+async fn without_guest(storage: &FaultyStorage) -> VaultMount {
+    let source = Source::new(Err("its arguments are wrong".to_owned()));
+    let parts = Parts {
+        config: Vec::new(),
+        storage: Arc::new(storage.clone()),
+        services: Services::default(),
+    };
+    VaultMount::of(Arc::new(source), parts).await.unwrap()
+}
+
+/// Storage of a mount that has served under special paths of its guest's.
+async fn served() -> (FaultyStorage, SpecialPaths) {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    let paths = SpecialPaths {
+        root: vec!["guarded".to_owned()],
+        ..SpecialPaths::default()
+    };
+    let record = told::to_text(std::slice::from_ref(&paths));
+    let entry = Entry::new(".airlock/special-paths", record);
+    storage.put(entry).await.unwrap();
+    (storage, paths)
+}
+
+#[tokio::test]
+async fn a_reload_without_guest_keeps_the_recorded_paths() {
+    let (storage, paths) = served().await;
+    let mount = without_guest(&storage).await;
+    mount.initialize().await.unwrap();
+    assert_eq!(mount.special_paths(), paths);
+}
+
+#[tokio::test]
+async fn a_reload_without_guest_and_record_fails() {
+    let (storage, _) = served().await;
+    storage.every(Call::Get, Fault::Fail);
+    let mount = without_guest(&storage).await;
+    let error = mount.initialize().await.unwrap_err();
+    assert!(matches!(error, Error::Coded { status: 503, .. }), "{error}");
+    // Vault serves on with it, under the old paths.
+    storage.heal();
+    let request = Request::new(Operation::Read, "guarded");
+    let error = mount.handle_request(request).await.err();
+    assert!(
+        matches!(&error, Some(Error::Coded { status: 503, .. })),
+        "{error:?}"
+    );
+}
