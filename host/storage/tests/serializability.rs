@@ -3,7 +3,10 @@
 //! Ten thousand transactions for each way of flushing, on storage with random delays, errors, lost answers and outages:
 //! reads, writes, deletions, lists, scratch, commits in mid-request, existence checks that requests continue, and
 //! invalidations out of nowhere. What storage holds in the end is read past the mount, and has to be what the transactions
-//! leave in that order. `AIRLOCK_SEED` repeats a run as far as the scheduler lets it.
+//! leave in that order.
+//!
+//! What is drawn is the same in each run, and printed; `AIRLOCK_SEED`, a number or the word `random`, has other things
+//! drawn. It repeats a run as far as the scheduler lets it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "serializability/chaos.rs"]
@@ -256,11 +259,12 @@ fn check_history(mut history: Vec<Recorded>, stored: &State, now: u64, seed: u64
 
 /// `memory` is where the storage keeps its entries.
 fn check(storage: Arc<dyn Storage>, memory: &MemoryStorage, redo_record: bool, failed_commit: Outcome) {
-    let seed = std::env::var("AIRLOCK_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}");
+    let seed = match std::env::var("AIRLOCK_SEED").as_deref() {
+        Err(_) => 1,
+        Ok("random") => fastrand::u64(..),
+        Ok(seed) => seed.parse().expect("AIRLOCK_SEED is a number or the word random"),
+    };
+    println!("drawn with AIRLOCK_SEED={seed}");
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
