@@ -145,7 +145,7 @@ fn a_soak_loses_nothing_and_nothing_grows() {
 }
 
 fn progress(pools: [&Pool; 2], begun: Instant, sample: u64) {
-    if sample % (SAMPLES / 20).max(1) != 0 {
+    if !sample.is_multiple_of((SAMPLES / 20).max(1)) {
         return;
     }
     let sums = pools.map(|pool| pool.tally.lock().unwrap().sum());
