@@ -1,17 +1,16 @@
 //! A mount of the KV guest: few keys, which callers create, update, read, delete and list at the same time.
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use airlock_tests::{Answer, Server};
 use serde_json::json;
 
-use super::outcome::{End, Outcome, compare_storage, lost, wrong};
+use super::folder::{FOLDER, judge_list};
+use super::outcome::{End, Outcome, compare_storage, wrong};
 use super::register::{Content, Ended, Fault, Register};
 use super::site::{Call, Engine, Sent, Site};
 use super::value::{beginning, value, writer};
 
-const FOLDER: usize = 20;
 /// Keys that are asked for far more often than others, so that requests meet each other.
 const BUSY: usize = 8;
 
@@ -86,29 +85,11 @@ impl Kv {
         let sent = self
             .site
             .send(self.site.begin(), "LIST", &format!("f{folder}"), None);
-        sent.judge("kv list", |answer| self.judge_list(folder, &sent, answer))
-    }
-
-    fn judge_list(&self, folder: usize, sent: &Sent, answer: &Answer) -> Result<End, Fault> {
-        if !matches!(answer.status, 200 | 404) {
-            return wrong(format!("{answer:?}"));
-        }
-        let names = answer.data()["keys"].as_array().map(Vec::as_slice);
-        let names = names.unwrap_or_default().iter().filter_map(|name| name.as_str());
-        let mut names: BTreeSet<&str> = names.collect();
-        for key in folder * FOLDER..(folder + 1) * FOLDER {
-            let listed = names.remove(&*format!("k{key}"));
-            let (present, absent) = self.keys[key].lock().unwrap().possible(sent.begun, None);
-            match listed {
-                true if !present => return wrong(format!("{key} is listed and not there")),
-                false if !absent => return lost(format!("{key} is there and not listed")),
-                _ => {}
-            }
-        }
-        match names.first() {
-            Some(name) => wrong(format!("nobody wrote {name}")),
-            None => Ok(End::Done),
-        }
+        sent.judge("kv list", |answer| {
+            judge_list(folder, answer, |key| {
+                self.keys[key].lock().unwrap().possible(sent.begun, None)
+            })
+        })
     }
 }
 

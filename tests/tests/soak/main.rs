@@ -14,6 +14,7 @@ mod added;
 mod bank;
 mod clock;
 mod disturb;
+mod folder;
 mod history;
 mod hostile;
 mod kv;

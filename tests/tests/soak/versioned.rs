@@ -2,20 +2,19 @@
 
 mod alone;
 
-use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use airlock_tests::{Answer, Server};
 use serde_json::json;
 
+use super::folder::{FOLDER, judge_list};
 use super::history::{Content, History, KEPT};
 use super::outcome::{End, Outcome, lost, wrong};
 use super::register::Fault;
 use super::site::{Call, Engine, Sent, Site};
 use super::value::{Id, beginning, value, writer};
 
-const FOLDER: usize = 20;
 const BUSY: usize = 4;
 
 pub struct Versioned {
@@ -145,29 +144,11 @@ impl Versioned {
         let sent = self
             .site
             .send(self.site.begin(), "LIST", &format!("metadata/f{folder}"), None);
-        sent.judge("v2 list", |answer| self.judge_list(folder, &sent, answer))
-    }
-
-    fn judge_list(&self, folder: usize, sent: &Sent, answer: &Answer) -> Result<End, Fault> {
-        if !matches!(answer.status, 200 | 404) {
-            return wrong(format!("{answer:?}"));
-        }
-        let names = answer.data()["keys"].as_array().map(Vec::as_slice);
-        let names = names.unwrap_or_default().iter().filter_map(|name| name.as_str());
-        let mut names: BTreeSet<&str> = names.collect();
-        for key in folder * FOLDER..(folder + 1) * FOLDER {
-            let listed = names.remove(&*format!("k{key}"));
-            let (present, absent) = self.keys[key].lock().unwrap().possible(sent.begun);
-            match listed {
-                true if !present => return wrong(format!("{key} is listed and not there")),
-                false if !absent => return lost(format!("{key} is there and not listed")),
-                _ => {}
-            }
-        }
-        match names.first() {
-            Some(name) => wrong(format!("nobody wrote {name}")),
-            None => Ok(End::Done),
-        }
+        sent.judge("v2 list", |answer| {
+            judge_list(folder, answer, |key| {
+                self.keys[key].lock().unwrap().possible(sent.begun)
+            })
+        })
     }
 }
 
