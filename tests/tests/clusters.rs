@@ -14,7 +14,7 @@ use std::time::Duration;
 use airlock_tests::{
     Brand, Cluster, End, Load, Mount, Plugin, VERSIONED_KV, eventually, files, process, skipped_on,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NODES: usize = 3;
 
@@ -68,6 +68,25 @@ impl Mounts {
     }
 }
 
+/// A cluster of a test's own whose KV mount has the value `one` at the key `a`.
+fn cluster_with_a_key(name: &str) -> (Cluster, Mounts) {
+    let cluster = Cluster::start(name, NODES);
+    Plugin::kv().register(cluster.node(cluster.active()));
+    let mounts = Mounts::new(&cluster, "kv", "airlock-kv");
+    mounts
+        .active
+        .write("a", json!({"value": "one"}))
+        .expect_success("write");
+    (cluster, mounts)
+}
+
+/// Waits until a standby reads this value at the key `a`.
+fn eventually_reads(standby: &Mount, value: &Value) {
+    eventually("a standby reads the value", || {
+        (standby.read("a").data()["value"] == *value).then_some(())
+    });
+}
+
 #[test]
 fn every_node_reads_what_is_written_through_any() {
     let mounts = Mounts::new(&CLUSTER, "any", "airlock-kv");
@@ -78,9 +97,7 @@ fn every_node_reads_what_is_written_through_any() {
             .expect_success("write");
         assert_eq!(mounts.active.read("a").data()["value"], value);
         for standby in &mounts.standbys {
-            eventually("a standby reads the value", || {
-                (standby.read("a").data()["value"] == value).then_some(())
-            });
+            eventually_reads(standby, &value);
         }
         through.delete("a").expect_success("delete");
         for standby in &mounts.standbys {
@@ -96,20 +113,11 @@ fn a_standby_reads_while_the_active_host_does_nothing() {
     if skipped_on(Brand::Vault, READS_ON_STANDBYS) {
         return;
     }
-    let cluster = Cluster::start("alone", NODES);
-    let active = cluster.active();
-    Plugin::kv().register(cluster.node(active));
-    let mounts = Mounts::new(&cluster, "kv", "airlock-kv");
-    mounts
-        .active
-        .write("a", json!({"value": "one"}))
-        .expect_success("write");
+    let (cluster, mounts) = cluster_with_a_key("alone");
     for standby in &mounts.standbys {
-        eventually("a standby reads the value", || {
-            (standby.read("a").data()["value"] == "one").then_some(())
-        });
+        eventually_reads(standby, &json!("one"));
     }
-    process::stop(cluster.node(active).host());
+    process::stop(cluster.node(cluster.active()).host());
     for standby in &mounts.standbys {
         assert_eq!(standby.read("a").data()["value"], "one");
         let listed = standby.list("").expect_success("list");
@@ -221,18 +229,10 @@ fn a_standby_whose_host_was_killed_answers_all_the_same() {
     if skipped_on(Brand::Vault, READS_ON_STANDBYS) {
         return;
     }
-    let cluster = Cluster::start("killed-host", NODES);
-    let active = cluster.active();
-    Plugin::kv().register(cluster.node(active));
-    let mounts = Mounts::new(&cluster, "kv", "airlock-kv");
-    mounts
-        .active
-        .write("a", json!({"value": "one"}))
-        .expect_success("write");
-    for (number, standby) in cluster.others(active).into_iter().zip(&mounts.standbys) {
-        eventually("a standby reads the value", || {
-            (standby.read("a").data()["value"] == "one").then_some(())
-        });
+    let (cluster, mounts) = cluster_with_a_key("killed-host");
+    let standbys = cluster.others(cluster.active());
+    for (number, standby) in standbys.into_iter().zip(&mounts.standbys) {
+        eventually_reads(standby, &json!("one"));
         cluster.node(number).kill_host();
         eventually("a standby answers again", || {
             let read = standby.read("a");
