@@ -311,6 +311,12 @@ fn count_up_while(cluster: &mut Cluster, happens: impl Fn(&mut Cluster)) {
         .active
         .write("count", json!({}))
         .expect_success("the first count");
+    // A standby that does not know of it would have the next one authorised as a create, which is refused with 412.
+    for standby in &mounts.standbys {
+        eventually("a standby reads the first count", || {
+            (standby.read("count").status == 200).then_some(())
+        });
+    }
     let load = &Load::default();
     let in_flight = thread::scope(|scope| {
         let _end = load.stop_when_dropped();
