@@ -10,6 +10,13 @@ cd "$(dirname "$0")/../.."
 seconds=${1:?for how many seconds each target is fuzzed}
 targets=${2:-$(ls tests/fuzz/corpus)}
 
+for target in $targets; do
+	[ -d "tests/fuzz/corpus/$target" ] || {
+		echo "make fuzz: TARGET=$target is not a target; choose one of: $(ls tests/fuzz/corpus | tr '\n' ' ')" >&2
+		exit 1
+	}
+done
+
 command -v c++ >/dev/null || {
 	echo "make fuzz: needs a C++ compiler for libFuzzer, such as Debian's g++" >&2
 	exit 1

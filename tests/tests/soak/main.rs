@@ -50,7 +50,11 @@ const RAFT_CALLERS: usize = 4;
 
 /// How many requests to send: a few thousand unless `AIRLOCK_SOAK_REQUESTS` says more.
 fn requests() -> u64 {
-    std::env::var("AIRLOCK_SOAK_REQUESTS").map_or(4_000, |requests| requests.parse().unwrap())
+    std::env::var("AIRLOCK_SOAK_REQUESTS").map_or(4_000, |requests| {
+        requests
+            .parse()
+            .expect("AIRLOCK_SOAK_REQUESTS is a number of requests")
+    })
 }
 
 #[test]
