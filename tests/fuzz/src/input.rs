@@ -55,6 +55,14 @@ impl<'a> Input<'a> {
         bytes
     }
 
+    /// Bytes of any kind, with their number in two bytes before them; fewer if the input ends.
+    pub fn counted(&mut self) -> &'a [u8] {
+        let length = usize::from(u16::from_le_bytes([self.byte(), self.byte()]));
+        let (bytes, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        bytes
+    }
+
     /// The text up to the next end mark. What is not UTF-8 is replaced.
     pub fn text(&mut self) -> String {
         String::from_utf8_lossy(self.bytes()).into_owned()

@@ -24,8 +24,8 @@ pub use runtime::block_on;
 pub struct Target {
     /// The folder of the corpus.
     pub name: &'static str,
-    /// Panics if the input breaks a property.
-    pub run: fn(&[u8]),
+    /// Panics if the input breaks a property. Answers whether the decoder accepted it.
+    pub run: fn(&[u8]) -> bool,
     /// The longest input, in bytes.
     pub longest: usize,
     /// How many mutations of the corpus `cargo test` runs: some seconds.

@@ -18,7 +18,9 @@ static TARGET: LazyLock<&'static Target> = LazyLock::new(|| {
     })
 });
 
-fuzz_target!(|data: &[u8]| (TARGET.run)(data));
+fuzz_target!(|data: &[u8]| {
+    (TARGET.run)(data);
+});
 
 // Half of the mutations are libFuzzer's own, which know what comparisons the last inputs failed; the other half are ours,
 // which know the target's words and forms.

@@ -1,13 +1,15 @@
 //! Replays the kept inputs of every target, and a fixed number of mutations of them: the same in each run.
 //!
-//! A failure says which input it was, keeps it below `target/fuzz/`, and how to repeat it.
+//! A failure says which input it was, keeps it below `target/fuzz/`, and how to repeat it. A target whose decoder comes to
+//! refuse everything would break no property any more; so `accepted.txt` says what is to be accepted.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use airlock_fuzz::{Rng, TARGETS, Target, mutate, splice, target};
 
@@ -43,15 +45,20 @@ const ONE_INPUT: &str = "AIRLOCK_FUZZ_INPUT";
 
 fn replay(target: &Target) {
     if let Some(file) = std::env::var_os(ONE_INPUT) {
-        return (target.run)(&fs::read(file).unwrap());
+        let is_accepted = (target.run)(&fs::read(file).unwrap());
+        return println!("it is {}", if is_accepted { "accepted" } else { "refused" });
     }
+    let begun = Instant::now();
     let corpus = corpus(target);
-    assert!(!corpus.is_empty(), "{} has no kept inputs", target.name);
+    let mut kept = Vec::new();
     for (name, input) in &corpus {
-        run(target, input, name);
+        if run(target, input, name) {
+            kept.push(name.as_str());
+        }
     }
     let inputs: Vec<&Vec<u8>> = corpus.values().collect();
     let mut rng = Rng::with_seed(SEED);
+    let mut accepted = 0;
     for number in 0..target.mutations {
         let one = inputs[rng.usize(0..inputs.len())];
         let mut input = match rng.u8(0..8) {
@@ -59,7 +66,50 @@ fn replay(target: &Target) {
             _ => one.clone(),
         };
         mutate(target, &mut input, &mut rng);
-        run(target, &input, &format!("mutation {number} of seed {SEED}"));
+        accepted += u64::from(run(target, &input, &format!("mutation {number} of seed {SEED}")));
+    }
+    let per_mille = accepted * 1000 / target.mutations;
+    println!(
+        "{} mutations in {:.1?}: {} {per_mille} {}",
+        target.mutations,
+        begun.elapsed(),
+        target.name,
+        kept.join(" ")
+    );
+    let expected = Accepted::of(target);
+    assert_eq!(kept, expected.kept, "other kept inputs are accepted");
+    assert!(
+        !kept.is_empty() && kept.len() < corpus.len(),
+        "of the kept inputs none is accepted, or none refused"
+    );
+    assert!(
+        (expected.least..1000).contains(&per_mille),
+        "{per_mille} of a thousand mutations are accepted"
+    );
+}
+
+/// What a target's decoder has to accept: a line of `accepted.txt`.
+struct Accepted {
+    /// So many of a thousand mutations, or more.
+    least: u64,
+    /// Of the kept inputs these and no others.
+    kept: Vec<String>,
+}
+
+impl Accepted {
+    fn of(target: &Target) -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/accepted.txt");
+        let text = fs::read_to_string(file).unwrap();
+        let mut lines = text.lines().map(str::split_whitespace);
+        let mut words = lines
+            .find_map(|mut words| (words.next() == Some(target.name)).then_some(words))
+            .unwrap_or_else(|| panic!("accepted.txt has no line for {}", target.name));
+        let least = words.next().unwrap().parse().unwrap();
+        assert!(least > 0, "{}: nothing would be proved", target.name);
+        Self {
+            least,
+            kept: words.map(str::to_owned).collect(),
+        }
     }
 }
 
@@ -80,8 +130,9 @@ fn corpus(target: &Target) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-fn run(target: &Target, input: &[u8], what: &str) {
-    if catch_unwind(AssertUnwindSafe(|| (target.run)(input))).is_err() {
+/// Whether the input was accepted.
+fn run(target: &Target, input: &[u8], what: &str) -> bool {
+    catch_unwind(AssertUnwindSafe(|| (target.run)(input))).unwrap_or_else(|_| {
         let file = keep(target, input);
         panic!(
             "{}: {what} breaks a property, as said above; it is kept, and repeated by\n    make fuzz-repeat TARGET={} INPUT={}",
@@ -89,7 +140,7 @@ fn run(target: &Target, input: &[u8], what: &str) {
             target.name,
             file.display()
         );
-    }
+    })
 }
 
 fn keep(target: &Target, input: &[u8]) -> PathBuf {

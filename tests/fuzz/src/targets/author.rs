@@ -47,16 +47,19 @@ pub const SCENARIOS: Target = Target {
     reshape: None,
 };
 
-fn scenarios(input: &[u8]) {
+fn scenarios(input: &[u8]) -> bool {
     // A file that is not UTF-8 is refused before it is parsed.
     let Ok(text) = str::from_utf8(input) else {
-        return;
+        return false;
     };
     match Scenario::parse("s.toml", text) {
-        Ok(_) => assert!(
-            text.contains("step") && text.contains("request"),
-            "a scenario without a step"
-        ),
+        Ok(_) => {
+            assert!(
+                text.contains("step") && text.contains("request"),
+                "a scenario without a step"
+            );
+            true
+        }
         Err(Error::Scenario { line, what, .. }) => {
             assert!(
                 (1..=1 + text.matches('\n').count()).contains(&line),
@@ -64,6 +67,7 @@ fn scenarios(input: &[u8]) {
             );
             assert!(!what.is_empty());
             assert!(!what.contains('\n'), "{what:?} has more than one line");
+            false
         }
         Err(other) => panic!("another error: {other}"),
     }
@@ -95,7 +99,8 @@ pub const DURATIONS: Target = Target {
     reshape: None,
 };
 
-fn durations(input: &[u8]) {
+/// Whether both take it.
+fn durations(input: &[u8]) -> bool {
     let text = String::from_utf8_lossy(input);
     let (authors, servers) = (
         parse_duration(&text),
@@ -106,6 +111,7 @@ fn durations(input: &[u8]) {
     {
         assert_eq!(authors, servers, "{text:?}");
     }
+    let is_taken = authors.is_ok() && servers.is_ok();
     if let Ok(duration) = servers {
         assert!(duration.as_nanos() <= i64::MAX as u128, "Go has no such duration");
         let shown = airlock_dev_server::fuzz::human_duration(duration);
@@ -116,4 +122,5 @@ fn durations(input: &[u8]) {
             "{text:?} is shown as {shown:?}"
         );
     }
+    is_taken
 }

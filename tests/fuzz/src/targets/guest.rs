@@ -24,7 +24,7 @@ pub const ANSWERS: Target = Target {
     reshape: None,
 };
 
-fn answers(input: &[u8]) {
+fn answers(input: &[u8]) -> bool {
     let mut input = Input(input);
     let operation = operation(&mut input);
     let response = response(&mut input);
@@ -34,16 +34,18 @@ fn answers(input: &[u8]) {
         (Ok(()), None | Some(UNKNOWN)) => {}
         (Err(Error::Contract { .. }), Some(_)) => {
             let text = checked.unwrap_err().to_string();
-            return assert!(
+            assert!(
                 !text.contains(printable::is_unsafe),
                 "the reason needs escaping: {text:?}"
             );
+            return false;
         }
         (Ok(()), Some(wrong)) => panic!("the check takes an answer whose {wrong}"),
         (Err(error), _) => panic!("the check refuses an answer that Vault takes: {error}"),
     }
     reaches_vault(&response);
     reaches_tools(&response, &operation);
+    true
 }
 
 /// Nothing can be said: `serde_json` reads neither half a surrogate pair nor more than 127 levels, and takes two names of
@@ -190,7 +192,8 @@ pub const REFUSALS: Target = Target {
     reshape: None,
 };
 
-fn refusals(input: &[u8]) {
+/// Whether the contract allows it.
+fn refusals(input: &[u8]) -> bool {
     let mut input = Input(input);
     let kind = input.below(7);
     let status = u16::from_le_bytes([input.byte(), input.byte()]);
@@ -226,6 +229,7 @@ fn refusals(input: &[u8]) {
             assert!(text.len() < (16 << 10) + 200, "a long text is not cut");
         }
     }
+    !is_breach
 }
 
 fn refused_again(kind: usize, status: u16, text: &str) -> Error {
@@ -260,7 +264,7 @@ pub const DESCRIPTIONS: Target = Target {
     reshape: None,
 };
 
-fn descriptions(input: &[u8]) {
+fn descriptions(input: &[u8]) -> bool {
     let mut input = Input(input);
     let description = Description {
         name: input.text(),
@@ -280,7 +284,8 @@ fn descriptions(input: &[u8]) {
     };
     if let Err(error) = check_description(&description) {
         let text = error.to_string();
-        return assert!(!text.contains(printable::is_unsafe), "{text:?}");
+        assert!(!text.contains(printable::is_unsafe), "{text:?}");
+        return false;
     }
     for shown in [&description.name, &description.version, &description.about] {
         assert!(!shown.contains(char::is_control), "{shown:?} is shown to people");
@@ -294,6 +299,7 @@ fn descriptions(input: &[u8]) {
     assert!(airlock_storage::fuzz::check_key(own, &declared).is_err());
     let settings = description.storage_settings();
     assert_eq!(settings.redo_record, description.redo_record);
+    true
 }
 
 fn operation(input: &mut Input<'_>) -> Operation {

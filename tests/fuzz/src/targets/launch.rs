@@ -47,7 +47,8 @@ pub const COMMAND_LINES: Target = Target {
     reshape: None,
 };
 
-fn command_lines(input: &[u8]) {
+/// Whether it is a command that serves a guest.
+fn command_lines(input: &[u8]) -> bool {
     let mut input = Input(input);
     let mut arguments = vec![OsString::from("airlock")];
     while !input.is_empty() && arguments.len() < 12 {
@@ -56,10 +57,14 @@ fn command_lines(input: &[u8]) {
     match airlock::fuzz::command_line(&arguments) {
         Ok(Some(limits)) => {
             assert!(limits.memory_bytes > 0 && limits.instances > 0 && !limits.cpu.is_zero());
+            true
         }
-        Ok(None) => {}
+        Ok(None) => false,
         // Vault shows it to its operator, and logs it.
-        Err(why) => assert!(!why.contains(printable::is_unsafe), "{why:?} needs escaping"),
+        Err(why) => {
+            assert!(!why.contains(printable::is_unsafe), "{why:?} needs escaping");
+            false
+        }
     }
 }
 
@@ -105,7 +110,7 @@ const COOKIE: Cookie = Cookie {
     value: "6669da05",
 };
 
-fn handshakes(input: &[u8]) {
+fn handshakes(input: &[u8]) -> bool {
     let mut input = Input(input);
     let set = input.byte();
     let values: Vec<Option<OsString>> = (0..VARIABLES.len())
@@ -122,7 +127,8 @@ fn handshakes(input: &[u8]) {
         Ok(line) => line,
         Err(error) => {
             let text = error.to_string();
-            return assert!(!text.contains(['\n', '\r']), "{text:?} has more than one line");
+            assert!(!text.contains(['\n', '\r']), "{text:?} has more than one line");
+            return false;
         }
     };
     assert_eq!(
@@ -154,6 +160,7 @@ fn handshakes(input: &[u8]) {
         is_pinned,
         "no TLS where the host has a certificate, or the other way round"
     );
+    true
 }
 
 /// The service that is dialled; then messages, each with its length in one byte.
@@ -173,7 +180,7 @@ pub const BROKER_MESSAGES: Target = Target {
     reshape: None,
 };
 
-fn broker_messages(input: &[u8]) {
+fn broker_messages(input: &[u8]) -> bool {
     let mut input = Input(input);
     let service = input.byte().into();
     let mut messages = Vec::new();
@@ -192,12 +199,14 @@ fn broker_messages(input: &[u8]) {
             false => is_offered,
         });
     let bytes: usize = messages.iter().map(|message| message.len()).sum();
-    match block_on(offered(messages.into_iter(), service)) {
+    let address = block_on(offered(messages.into_iter(), service));
+    match &address {
         Ok(address) => assert!(is_offered && address.len() <= bytes),
         Err(go_plugin::Error::UnknownNetwork { service_id, .. }) => {
-            assert!(is_offered && service_id == service)
+            assert!(is_offered && *service_id == service);
         }
-        Err(go_plugin::Error::NotOffered { service_id, .. }) => assert_eq!(service_id, service),
+        Err(go_plugin::Error::NotOffered { service_id, .. }) => assert_eq!(*service_id, service),
         Err(error) => panic!("another error: {error}"),
     }
+    address.is_ok()
 }

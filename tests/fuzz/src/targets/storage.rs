@@ -33,7 +33,7 @@ const RECORD_WORDS: &[&str] = &[
     "..",
 ];
 
-fn redo_records(input: &[u8]) {
+fn redo_records(input: &[u8]) -> bool {
     let mut input = Input(input);
     let lengths = input.list(4, |input| {
         usize::from(u16::from_le_bytes([input.byte(), input.byte()]))
@@ -49,7 +49,7 @@ fn redo_records(input: &[u8]) {
         .collect();
     let bytes = rest.len() + pieces.iter().map(Bytes::len).sum::<usize>();
     let Ok((_, writes)) = read_record(Bytes::copy_from_slice(rest), pieces) else {
-        return;
+        return false;
     };
     let size = |write: &RecordedWrite| match write {
         Ok(entry) => 9 + entry.key.len() + entry.value.len(),
@@ -64,9 +64,10 @@ fn redo_records(input: &[u8]) {
     let (count, again) = read_record(header, pieces.clone()).expect("our own record cannot be read");
     assert_eq!(count as usize, pieces.len());
     assert!(again == writes, "a record came back as something else");
+    true
 }
 
-/// Entries below `.airlock/redo/`: names with values, and how the mount is set up.
+/// Entries below `.airlock/redo/`: names, and values with their lengths in two bytes.
 pub const RECOVERIES: Target = Target {
     name: "recoveries",
     run: recoveries,
@@ -91,12 +92,16 @@ pub const RECOVERIES: Target = Target {
     reshape: None,
 };
 
-fn recoveries(input: &[u8]) {
+/// Whether a record was flushed.
+fn recoveries(input: &[u8]) -> bool {
     let mut input = Input(input);
     let storage = Arc::new(MemoryStorage::new());
-    for _ in 0..input.below(8) {
-        let key = format!(".airlock/redo/{}", input.text());
-        storage.insert(Entry::new(key, input.bytes().to_vec()));
+    let left = input.list(7, |input| {
+        let name = input.text();
+        (name, Bytes::copy_from_slice(input.counted()))
+    });
+    for (name, value) in &left {
+        storage.insert(Entry::new(format!(".airlock/redo/{name}"), value.clone()));
     }
     storage.insert(Entry::new("own", "value"));
     let settings = Settings {
@@ -128,6 +133,12 @@ fn recoveries(input: &[u8]) {
         .map(|entry| (entry.key, entry.value))
         .collect();
     assert_eq!(stored.get("kv/a").map(|value| &value[..]), Some(&b"1"[..]));
+    if let [(name, header)] = &left[..]
+        && !name.is_empty()
+        && !name.contains(['.', '/'])
+    {
+        is_flushed_or_set_aside(header, &stored, aside.len());
+    }
     // A record is flushed once: the same storage has nothing left to flush at the next start.
     let again = Arc::new(MemoryStorage::new());
     for entry in storage.entries() {
@@ -145,6 +156,36 @@ fn recoveries(input: &[u8]) {
     assert!(
         again.entries() == storage.entries(),
         "the second start changed storage again"
+    );
+    let is_own = |key: &str| key.starts_with(".airlock/") || ["own", "kv/a", "kv/b"].contains(&key);
+    stored.keys().any(|key| !is_own(key))
+}
+
+/// What storage holds after the recovery of one record that is alone: its writes, in order; nothing if it cannot be read.
+fn is_flushed_or_set_aside(header: &Bytes, stored: &BTreeMap<String, Bytes>, aside: usize) {
+    let mut expected = BTreeMap::from([("own".to_owned(), Bytes::from_static(b"value"))]);
+    let record = read_record(header.clone(), Vec::new());
+    let is_whole = matches!(record, Ok((0, _)));
+    assert_eq!(
+        aside,
+        usize::from(!is_whole),
+        "a record is set aside if it cannot be read"
+    );
+    if let Ok((0, writes)) = record {
+        for write in writes {
+            match write {
+                Ok(entry) => expected.insert(entry.key, entry.value),
+                Err(key) => expected.remove(&key),
+            };
+        }
+    }
+    // What the mount stored afterwards.
+    expected.insert("kv/a".to_owned(), Bytes::from_static(b"1"));
+    expected.insert("kv/b".to_owned(), Bytes::from_static(b"2"));
+    let guests = stored.iter().filter(|(key, _)| !key.starts_with(".airlock/"));
+    assert!(
+        guests.eq(expected.iter()),
+        "storage does not hold what the record says"
     );
 }
 
@@ -171,7 +212,8 @@ pub const KEYS: Target = Target {
     reshape: None,
 };
 
-fn keys(input: &[u8]) {
+/// Whether it is a key or a folder.
+fn keys(input: &[u8]) -> bool {
     let mut input = Input(input);
     let (one, other) = (input.texts(4), input.texts(4));
     let key = input.text();
@@ -212,6 +254,7 @@ fn keys(input: &[u8]) {
             "{folder:?} after {after:?}"
         );
     }
+    is_folder || is_open && is_path(&key)
 }
 
 /// The record of the special paths that Vault enforces.
@@ -239,9 +282,9 @@ pub const TOLD: Target = Target {
     reshape: None,
 };
 
-fn told(input: &[u8]) {
+fn told(input: &[u8]) -> bool {
     let Some(record) = airlock::fuzz::read_told(input) else {
-        return;
+        return false;
     };
     let texts = |paths: &SpecialPaths| {
         paths
@@ -254,6 +297,7 @@ fn told(input: &[u8]) {
     assert!(record.iter().map(texts).sum::<usize>() <= input.len());
     let again = airlock::fuzz::read_told(airlock::fuzz::write_told(&record).as_bytes());
     assert_eq!(again, Some(record), "a record came back as something else");
+    true
 }
 
 /// A file of a storage directory of `airlock call`.
@@ -275,9 +319,15 @@ pub const FOLDER_ENTRIES: Target = Target {
     reshape: None,
 };
 
-fn folder_entries(input: &[u8]) {
+fn folder_entries(input: &[u8]) -> bool {
     match airlock_testkit::fuzz::entry(input) {
-        Ok(entry) => assert!(input.ends_with(&entry.value)),
-        Err(why) => assert!(!why.contains(printable::is_unsafe), "{why:?} is shown to people"),
+        Ok(entry) => {
+            assert!(input.ends_with(&entry.value));
+            true
+        }
+        Err(why) => {
+            assert!(!why.contains(printable::is_unsafe), "{why:?} is shown to people");
+            false
+        }
     }
 }

@@ -24,7 +24,8 @@ pub const PRINTABLE: Target = Target {
     reshape: None,
 };
 
-fn printable(input: &[u8]) {
+/// Whether something had to be escaped.
+fn printable(input: &[u8]) -> bool {
     let text = String::from_utf8_lossy(input);
     let escaped = escape(&text);
     assert!(
@@ -41,4 +42,5 @@ fn printable(input: &[u8]) {
         }
     }
     assert_eq!(escaped, expected, "another character changed");
+    escaped != text
 }

@@ -55,9 +55,10 @@ const METHODS: [&str; 8] = [
 const MOUNT: &str = "served";
 const OTHER: &str = "other";
 
-fn requests(input: &[u8]) {
+/// Whether something reached the engine.
+fn requests(input: &[u8]) -> bool {
     let Some((first, rest)) = input.split_first() else {
-        return;
+        return false;
     };
     let method = METHODS[usize::from(first & 0x7f) % METHODS.len()];
     let body = match first & 0x80 {
@@ -78,6 +79,7 @@ fn requests(input: &[u8]) {
             "the engine ran a request that the server was told failed"
         );
     }
+    let is_accepted = seen.is_some();
     match (seen, answer) {
         (Some(Seen::Request(request)), Ok(answer)) => request_arrived(*request, &answer, rest.len()),
         (Some(Seen::Check(request)), _) => as_guest_sees(*request, rest.len()),
@@ -88,6 +90,7 @@ fn requests(input: &[u8]) {
     if mount == OTHER {
         let _ = block_on(server.call("Cleanup", OTHER, grpc::frame(&[])));
     }
+    is_accepted
 }
 
 fn request_arrived(request: Request, answer: &[u8], length: usize) {
