@@ -50,4 +50,5 @@ pub use log::{Line, Log};
 pub use mask::masked;
 pub use plugin::Plugin;
 pub use server::{Server, Storage, free_port};
+pub use storages::Servers;
 pub use versioned_kv::{VERSIONED_KV, encoded};

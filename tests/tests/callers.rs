@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::thread;
 
-use airlock_tests::{Answer, Mount, Plugin, Server, Storage, files};
+use airlock_tests::{Answer, Mount, Plugin, Server, Storage, eventually, files};
 use serde_json::json;
 
 #[test]
@@ -153,18 +153,29 @@ fn callers_who_hang_up_leave_the_queue_and_are_never_served() {
         .arg("--queue=4")
         .register(&server);
     let mount = server.mount("slow", "adversary");
-    hang_up_in_a_burst(&mount, "GET", "loop"); // one runs, four wait, the others are refused
+    thread::scope(|scope| {
+        let held = scope.spawn(|| mount.read("commit-then-loop"));
+        eventually("the one that may run does", || {
+            server.stored("slow", "adversary/written")
+        });
+        hang_up_in_a_burst(&mount, "GET", "loop"); // four wait, the others are refused
 
-    let patient = loop {
-        match mount.read("ok") {
-            full if full.status == 429 => thread::yield_now(),
-            answer => break answer,
-        }
-    };
-    patient.expect_success("a read behind the one that runs");
-    let ended = |line: &airlock_tests::Line| {
+        let patient = loop {
+            match mount.read("ok") {
+                full if full.status == 429 => thread::yield_now(),
+                answer => break answer,
+            }
+        };
+        patient.expect_success("a read behind the one that runs");
+        let held = held.join().unwrap();
+        assert!(
+            held.status == 500 && held.errors().contains("--cpu-ms"),
+            "{held:?}"
+        );
+    });
+    let looped = |line: &airlock_tests::Line| {
         line.message().contains("was not done") && line.field("error").contains("--cpu-ms")
     };
-    server.log().wait_for("the end of the one that ran", ended);
-    assert_eq!(server.log().lines().iter().filter(|line| ended(line)).count(), 1);
+    server.log().wait_for("the end of the one that ran", looped);
+    assert_eq!(server.log().lines().iter().filter(|line| looped(line)).count(), 1);
 }

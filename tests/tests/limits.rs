@@ -2,16 +2,31 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use airlock_tests::{Plugin, Server, Storage, files};
+use airlock_tests::{Plugin, Server, Servers, Storage, files};
 use serde_json::json;
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let server = Server::start("limits", Storage::Memory);
+airlock_tests::on_each_storage!(
+    endless_loop_ends_with_its_cpu_time,
+    memory_bomb_ends_with_its_memory,
+    traps_name_the_guest,
+    endless_storage_calls_end_with_their_number,
+    too_many_bytes_end_with_their_limit,
+    endless_log_lines_end_with_their_number,
+    storage_outside_what_the_guest_declared_is_denied,
+    answer_that_is_no_json_object_is_the_guests_fault,
+    failed_requests_leave_nothing_in_storage,
+    what_was_committed_before_a_trap_stays_and_what_came_after_does_not,
+    no_request_sees_anothers_memory,
+    sixty_four_loops_on_one_mount_leave_another_mount_answering,
+    more_requests_than_may_run_and_wait_are_refused_with_429,
+);
+
+static SERVERS: Servers = Servers::new(|storage| {
+    let server = Server::start("limits", storage);
     Plugin::kv().register(&server);
     adversary()
         .args([
@@ -32,9 +47,9 @@ fn adversary() -> Plugin {
 /// Sends `command` to the adversary and checks the status and that the error holds every one of `words`; then that the
 /// same mount goes on serving.
 #[track_caller]
-fn assert_refused(mount: &str, command: &str, status: u16, words: &[&str]) {
-    let mount = SERVER.mount(mount, "adversary");
-    let host_count = airlock_tests::process::hosts(SERVER.pid()).len();
+fn assert_refused(storage: Storage, mount: &str, command: &str, status: u16, words: &[&str]) {
+    let mount = SERVERS.on(storage).mount(mount, "adversary");
+    let host_count = airlock_tests::process::hosts(SERVERS.on(storage).pid()).len();
     let answer = mount.read(command);
     assert_eq!(answer.status, status, "{answer:?}");
     for word in words {
@@ -45,60 +60,56 @@ fn assert_refused(mount: &str, command: &str, status: u16, words: &[&str]) {
     }
     assert_eq!(mount.read("ok").status, 200);
     assert!(
-        airlock_tests::process::hosts(SERVER.pid()).len() >= host_count,
+        airlock_tests::process::hosts(SERVERS.on(storage).pid()).len() >= host_count,
         "the host died"
     );
 }
 
-#[test]
-fn endless_loop_ends_with_its_cpu_time() {
-    assert_refused("loop", "loop", 500, &["adversary", "--cpu-ms"]);
+fn endless_loop_ends_with_its_cpu_time(storage: Storage) {
+    assert_refused(storage, "loop", "loop", 500, &["adversary", "--cpu-ms"]);
 }
 
-#[test]
-fn memory_bomb_ends_with_its_memory() {
-    assert_refused("memory", "memory", 500, &["adversary", "--memory-mib"]);
-    assert_refused("one-allocation", "one-allocation", 500, &["adversary"]);
+fn memory_bomb_ends_with_its_memory(storage: Storage) {
+    assert_refused(storage, "memory", "memory", 500, &["adversary", "--memory-mib"]);
+    assert_refused(storage, "one-allocation", "one-allocation", 500, &["adversary"]);
 }
 
-#[test]
-fn traps_name_the_guest() {
-    assert_refused("trap", "trap", 500, &["adversary", "unreachable"]);
-    assert_refused("panic", "panic", 500, &["adversary"]);
-    assert_refused("overflow", "overflow", 500, &["adversary", "descend"]);
+fn traps_name_the_guest(storage: Storage) {
+    assert_refused(storage, "trap", "trap", 500, &["adversary", "unreachable"]);
+    assert_refused(storage, "panic", "panic", 500, &["adversary"]);
+    assert_refused(storage, "overflow", "overflow", 500, &["adversary", "descend"]);
 }
 
-#[test]
-fn endless_storage_calls_end_with_their_number() {
+fn endless_storage_calls_end_with_their_number(storage: Storage) {
     assert_refused(
+        storage,
         "storage-stubborn",
         "storage-ignoring-errors",
         500,
         &["adversary", "limit"], // each call is refused, which it ignores until its memory or its time is up
     );
-    assert_refused("lists", "lists", 400, &["--storage-ops"]);
-    assert_refused("storage", "storage", 400, &["--storage-ops"]);
+    assert_refused(storage, "lists", "lists", 400, &["--storage-ops"]);
+    assert_refused(storage, "storage", "storage", 400, &["--storage-ops"]);
 }
 
-#[test]
-fn too_many_bytes_end_with_their_limit() {
-    assert_refused("huge-answer", "huge-answer", 500, &["adversary"]);
+fn too_many_bytes_end_with_their_limit(storage: Storage) {
+    assert_refused(storage, "huge-answer", "huge-answer", 500, &["adversary"]);
     assert_refused(
+        storage,
         "aliased-list",
         "aliased-list",
         500,
         &["adversary", "--transfer-mib"],
     );
-    assert_refused("puts", "puts", 400, &["--transfer-mib"]);
+    assert_refused(storage, "puts", "puts", 400, &["--transfer-mib"]);
 }
 
-#[test]
-fn endless_log_lines_end_with_their_number() {
-    let mark = SERVER.log().mark();
-    let mount = SERVER.mount("log", "adversary");
+fn endless_log_lines_end_with_their_number(storage: Storage) {
+    let mark = SERVERS.on(storage).log().mark();
+    let mount = SERVERS.on(storage).mount("log", "adversary");
     mount.read("log");
     assert_eq!(mount.read("ok").status, 200);
-    let lines = SERVER.log().lines();
+    let lines = SERVERS.on(storage).log().lines();
     let written = lines[mark..]
         .iter()
         .filter(|line| line.message().starts_with("line "))
@@ -106,44 +117,46 @@ fn endless_log_lines_end_with_their_number() {
     assert!((1..=50).contains(&written), "{written} lines");
 }
 
-#[test]
-fn storage_outside_what_the_guest_declared_is_denied() {
-    assert_refused("outside", "outside", 400, &["denied"]);
-    assert_refused("list-root", "list-root", 400, &["denied"]);
+fn storage_outside_what_the_guest_declared_is_denied(storage: Storage) {
+    assert_refused(storage, "outside", "outside", 400, &["denied"]);
+    assert_refused(storage, "list-root", "list-root", 400, &["denied"]);
 }
 
-#[test]
-fn answer_that_is_no_json_object_is_the_guests_fault() {
-    assert_refused("not-json", "not-json", 500, &["adversary"]);
-    assert_refused("not-an-object", "not-an-object", 500, &["adversary"]);
-    assert_refused("status-200", "status-200", 500, &["adversary"]);
+fn answer_that_is_no_json_object_is_the_guests_fault(storage: Storage) {
+    assert_refused(storage, "not-json", "not-json", 500, &["adversary"]);
+    assert_refused(storage, "not-an-object", "not-an-object", 500, &["adversary"]);
+    assert_refused(storage, "status-200", "status-200", 500, &["adversary"]);
 }
 
-#[test]
-fn failed_requests_leave_nothing_in_storage() {
-    let mount = SERVER.mount("nothing", "adversary");
+fn failed_requests_leave_nothing_in_storage(storage: Storage) {
+    let mount = SERVERS.on(storage).mount("nothing", "adversary");
     for command in ["write-then-trap", "write-then-loop", "write-then-fail"] {
         assert!(mount.read(command).status >= 400);
-        assert_eq!(SERVER.stored("nothing", "adversary/written"), None, "{command}");
+        assert_eq!(
+            SERVERS.on(storage).stored("nothing", "adversary/written"),
+            None,
+            "{command}"
+        );
     }
 }
 
-#[test]
-fn what_was_committed_before_a_trap_stays_and_what_came_after_does_not() {
+fn what_was_committed_before_a_trap_stays_and_what_came_after_does_not(storage: Storage) {
     for command in ["commit-then-trap", "commit-then-loop"] {
-        let mount = SERVER.mount(command, "adversary");
+        let mount = SERVERS.on(storage).mount(command, "adversary");
         assert_eq!(mount.read(command).status, 500);
         assert_eq!(
-            SERVER.stored(command, "adversary/written").as_deref(),
+            SERVERS
+                .on(storage)
+                .stored(command, "adversary/written")
+                .as_deref(),
             Some("1"),
             "{command}"
         );
     }
 }
 
-#[test]
-fn no_request_sees_anothers_memory() {
-    let mount = SERVER.mount("memory-of-others", "adversary");
+fn no_request_sees_anothers_memory(storage: Storage) {
+    let mount = SERVERS.on(storage).mount("memory-of-others", "adversary");
     for _ in 0..20 {
         mount.read("mark").expect_success("mark");
         assert_eq!(mount.read("scan").data(), &json!({"marked": 0}));
@@ -151,10 +164,9 @@ fn no_request_sees_anothers_memory() {
     }
 }
 
-#[test]
-fn sixty_four_loops_on_one_mount_leave_another_mount_answering() {
+fn sixty_four_loops_on_one_mount_leave_another_mount_answering(storage: Storage) {
     const LOOPS: usize = 64;
-    let server = Server::start("loops", Storage::Memory);
+    let server = Server::start("loops", storage);
     adversary().arg("--cpu-ms=250").register(&server);
     let (looping, calm) = (
         server.mount("looping", "adversary"),
@@ -189,9 +201,8 @@ fn sixty_four_loops_on_one_mount_leave_another_mount_answering() {
     );
 }
 
-#[test]
-fn more_requests_than_may_run_and_wait_are_refused_with_429() {
-    let server = Server::start("queue", Storage::Memory);
+fn more_requests_than_may_run_and_wait_are_refused_with_429(storage: Storage) {
+    let server = Server::start("queue", storage);
     adversary()
         .args(["--instances=2", "--queue=3", "--cpu-ms=2000"])
         .register(&server);

@@ -2,20 +2,37 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::LazyLock;
-
-use airlock_tests::{Plugin, Server, Storage};
+use airlock_tests::{Plugin, Server, Servers, Storage};
 use serde_json::json;
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let server = Server::start("operations", Storage::Memory);
+airlock_tests::on_each_storage!(
+    first_write_creates_and_second_updates,
+    value_lies_in_storage_as_it_is_below_kv,
+    write_after_delete_creates_again,
+    read_answers_the_value_and_makes_no_lease,
+    missing_key_is_an_error_response,
+    missing_value_is_an_error_response_and_stores_nothing,
+    delete_removes_the_key_and_may_be_repeated,
+    list_names_the_keys_and_folders_directly_below,
+    list_of_nothing_is_404,
+    other_operations_are_an_error_response,
+    json_that_is_not_text_is_stored_as_its_text_with_every_digit,
+    any_text_comes_back_as_it_went_in,
+    any_path_that_vault_routes_works,
+    a_token_that_may_only_create_cannot_overwrite,
+    servers_api_document_can_be_read_while_the_guest_is_mounted,
+    path_help_answers,
+    wrapped_answer_unwraps_to_the_value,
+);
+
+static SERVERS: Servers = Servers::new(|storage| {
+    let server = Server::start("operations", storage);
     Plugin::kv().register(&server);
     server
 });
 
-#[test]
-fn first_write_creates_and_second_updates() {
-    let kv = SERVER.mount("write", "airlock-kv");
+fn first_write_creates_and_second_updates(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("write", "airlock-kv");
     let created = kv.write("a", json!({"value": "one"}));
     assert_eq!(
         (created.status, created.data()),
@@ -29,19 +46,20 @@ fn first_write_creates_and_second_updates() {
     assert_eq!(kv.read("a").data(), &json!({"value": "two"}));
 }
 
-#[test]
-fn value_lies_in_storage_as_it_is_below_kv() {
-    let kv = SERVER.mount("stored", "airlock-kv");
+fn value_lies_in_storage_as_it_is_below_kv(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("stored", "airlock-kv");
     kv.write("team/a", json!({"value": "one"}))
         .expect_success("write");
-    assert_eq!(SERVER.stored("stored", "kv/team/a").as_deref(), Some("one"));
+    assert_eq!(
+        SERVERS.on(storage).stored("stored", "kv/team/a").as_deref(),
+        Some("one")
+    );
     kv.delete("team/a").expect_success("delete");
-    assert_eq!(SERVER.stored("stored", "kv/team/a"), None);
+    assert_eq!(SERVERS.on(storage).stored("stored", "kv/team/a"), None);
 }
 
-#[test]
-fn write_after_delete_creates_again() {
-    let kv = SERVER.mount("recreate", "airlock-kv");
+fn write_after_delete_creates_again(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("recreate", "airlock-kv");
     kv.write("a", json!({"value": "one"})).expect_success("write");
     kv.delete("a").expect_success("delete");
     assert_eq!(
@@ -50,9 +68,8 @@ fn write_after_delete_creates_again() {
     );
 }
 
-#[test]
-fn read_answers_the_value_and_makes_no_lease() {
-    let kv = SERVER.mount("read", "airlock-kv");
+fn read_answers_the_value_and_makes_no_lease(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("read", "airlock-kv");
     kv.write("a", json!({"value": "one"})).expect_success("write");
     let answer = kv.read("a");
     assert_eq!((answer.status, answer.data()), (200, &json!({"value": "one"})));
@@ -62,16 +79,14 @@ fn read_answers_the_value_and_makes_no_lease() {
     );
 }
 
-#[test]
-fn missing_key_is_an_error_response() {
-    let kv = SERVER.mount("missing-key", "airlock-kv");
+fn missing_key_is_an_error_response(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("missing-key", "airlock-kv");
     let answer = kv.read("nothing");
     assert_eq!((answer.status, answer.errors().as_str()), (400, "key not found"));
 }
 
-#[test]
-fn missing_value_is_an_error_response_and_stores_nothing() {
-    let kv = SERVER.mount("missing-value", "airlock-kv");
+fn missing_value_is_an_error_response_and_stores_nothing(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("missing-value", "airlock-kv");
     for data in [json!({}), json!({"other": "field"})] {
         let answer = kv.write("a", data);
         assert_eq!(answer.status, 400, "{answer:?}");
@@ -83,9 +98,8 @@ fn missing_value_is_an_error_response_and_stores_nothing() {
     assert_eq!(kv.list("").status, 404);
 }
 
-#[test]
-fn delete_removes_the_key_and_may_be_repeated() {
-    let kv = SERVER.mount("delete", "airlock-kv");
+fn delete_removes_the_key_and_may_be_repeated(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("delete", "airlock-kv");
     kv.write("a", json!({"value": "one"})).expect_success("write");
     for _ in 0..2 {
         let answer = kv.delete("a");
@@ -97,9 +111,8 @@ fn delete_removes_the_key_and_may_be_repeated() {
     assert_eq!(kv.read("a").errors(), "key not found");
 }
 
-#[test]
-fn list_names_the_keys_and_folders_directly_below() {
-    let kv = SERVER.mount("list", "airlock-kv");
+fn list_names_the_keys_and_folders_directly_below(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("list", "airlock-kv");
     for path in ["b", "a", "folder/c", "folder/deeper/d"] {
         kv.write(path, json!({"value": path})).expect_success("write");
     }
@@ -108,16 +121,14 @@ fn list_names_the_keys_and_folders_directly_below() {
     assert_eq!(kv.list("folder/deeper/").data(), &json!({"keys": ["d"]}));
 }
 
-#[test]
-fn list_of_nothing_is_404() {
-    let kv = SERVER.mount("list-nothing", "airlock-kv");
+fn list_of_nothing_is_404(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("list-nothing", "airlock-kv");
     let answer = kv.list("nothing");
     assert_eq!((answer.status, answer.errors().as_str()), (404, ""));
 }
 
-#[test]
-fn other_operations_are_an_error_response() {
-    let kv = SERVER.mount("patch", "airlock-kv");
+fn other_operations_are_an_error_response(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("patch", "airlock-kv");
     kv.write("a", json!({"value": "one"})).expect_success("write");
     let answer = kv.patch("a", json!({"value": "two"}));
     assert_eq!(
@@ -127,9 +138,8 @@ fn other_operations_are_an_error_response() {
     assert_eq!(kv.read("a").data(), &json!({"value": "one"}));
 }
 
-#[test]
-fn json_that_is_not_text_is_stored_as_its_text_with_every_digit() {
-    let kv = SERVER.mount("json", "airlock-kv");
+fn json_that_is_not_text_is_stored_as_its_text_with_every_digit(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("json", "airlock-kv");
     for (value, text) in [
         (json!(9_007_199_254_740_993_u64), "9007199254740993"), // one more than a 64-bit float can tell apart
         (json!(true), "true"),
@@ -142,9 +152,8 @@ fn json_that_is_not_text_is_stored_as_its_text_with_every_digit() {
     }
 }
 
-#[test]
-fn any_text_comes_back_as_it_went_in() {
-    let kv = SERVER.mount("text", "airlock-kv");
+fn any_text_comes_back_as_it_went_in(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("text", "airlock-kv");
     for value in [
         "",
         " ",
@@ -159,9 +168,8 @@ fn any_text_comes_back_as_it_went_in() {
     }
 }
 
-#[test]
-fn any_path_that_vault_routes_works() {
-    let kv = SERVER.mount("paths", "airlock-kv");
+fn any_path_that_vault_routes_works(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("paths", "airlock-kv");
     let deep = vec!["d"; 100].join("/");
     let long = "l".repeat(500);
     for (path, name) in [
@@ -195,15 +203,16 @@ fn any_path_that_vault_routes_works() {
     assert_eq!(kv.list("").status, 404);
 }
 
-#[test]
-fn a_token_that_may_only_create_cannot_overwrite() {
-    let kv = SERVER.mount("acl", "airlock-kv");
+fn a_token_that_may_only_create_cannot_overwrite(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("acl", "airlock-kv");
     let policy = r#"path "acl/*" { capabilities = ["create"] }"#;
-    SERVER
+    SERVERS
+        .on(storage)
         .client()
         .write("sys/policies/acl/create-only", json!({"policy": policy}))
         .expect_success("policy");
-    let token = SERVER
+    let token = SERVERS
+        .on(storage)
         .client()
         .write("auth/token/create", json!({"policies": ["create-only"]}));
     let creator = kv.with_token(
@@ -220,10 +229,10 @@ fn a_token_that_may_only_create_cannot_overwrite() {
     assert_eq!(kv.read("a").data()["value"], "one");
 }
 
-#[test]
-fn servers_api_document_can_be_read_while_the_guest_is_mounted() {
-    SERVER.mount("document", "airlock-kv");
-    let answer = SERVER
+fn servers_api_document_can_be_read_while_the_guest_is_mounted(storage: Storage) {
+    SERVERS.on(storage).mount("document", "airlock-kv");
+    let answer = SERVERS
+        .on(storage)
         .client()
         .read("sys/internal/specs/openapi")
         .expect_success("openapi");
@@ -231,9 +240,8 @@ fn servers_api_document_can_be_read_while_the_guest_is_mounted() {
     assert!(["HashiCorp Vault API", "OpenBao API"].contains(&title), "{title}");
 }
 
-#[test]
-fn path_help_answers() {
-    let kv = SERVER.mount("help", "airlock-kv");
+fn path_help_answers(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("help", "airlock-kv");
     let answer = kv.read("a?help=1").expect_success("help");
     assert!(
         answer.body["help"].is_string() || answer.data()["help"].is_string(),
@@ -241,16 +249,16 @@ fn path_help_answers() {
     );
 }
 
-#[test]
-fn wrapped_answer_unwraps_to_the_value() {
-    let kv = SERVER.mount("wrapped", "airlock-kv");
+fn wrapped_answer_unwraps_to_the_value(storage: Storage) {
+    let kv = SERVERS.on(storage).mount("wrapped", "airlock-kv");
     kv.write("a", json!({"value": "one"})).expect_success("write");
     let wrapped = airlock_tests::vault(
-        SERVER.client(),
+        SERVERS.on(storage).client(),
         ["read", "-wrap-ttl=60", "-field=wrapping_token", "wrapped/a"],
     );
     let token = wrapped.expect_success("wrap").stdout;
-    let answer = SERVER
+    let answer = SERVERS
+        .on(storage)
         .client()
         .with_token(token.trim())
         .write("sys/wrapping/unwrap", json!({}));

@@ -2,29 +2,35 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::LazyLock;
-
-use airlock_tests::{Mount, Plugin, Server, Storage, files, vault};
+use airlock_tests::{Mount, Plugin, Server, Servers, Storage, files, vault};
 use serde_json::{Value, json};
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let server = Server::start("users", Storage::Memory);
+airlock_tests::on_each_storage!(
+    typed_fields_are_read_and_refused_in_vaults_words,
+    a_merge_patch_changes_what_it_names_and_removes_what_is_null,
+    a_list_comes_in_pages,
+    path_help_tells_paths_and_fields,
+    the_servers_openapi_document_has_the_engines_paths,
+    a_session_is_leased_renewed_and_revoked_by_vault,
+);
+
+static SERVERS: Servers = Servers::new(|storage| {
+    let server = Server::start("users", storage);
     Plugin::serving("airlock-users", &files::guest("users")).register(&server);
     server
 });
 
 /// A mount with one user, ann.
-fn with_ann(path: &str) -> Mount {
-    let users = SERVER.mount(path, "airlock-users");
+fn with_ann(storage: Storage, path: &str) -> Mount {
+    let users = SERVERS.on(storage).mount(path, "airlock-users");
     let ann = json!({ "email": "ann@example.com", "groups": "ops, dev", "ttl": "1h30m" });
     let written = users.write("users/ann", ann).expect_success("write");
     assert_eq!(written.status, 204);
     users
 }
 
-#[test]
-fn typed_fields_are_read_and_refused_in_vaults_words() {
-    let users = with_ann("fields");
+fn typed_fields_are_read_and_refused_in_vaults_words(storage: Storage) {
+    let users = with_ann(storage, "fields");
     let ann =
         json!({ "email": "ann@example.com", "groups": ["ops", "dev"], "ttl": 5400, "status": "active" });
     assert_eq!(users.read("users/ann").data(), &ann);
@@ -43,9 +49,8 @@ fn typed_fields_are_read_and_refused_in_vaults_words() {
     assert_eq!(users.read("users/ann").data(), &ann);
 }
 
-#[test]
-fn a_merge_patch_changes_what_it_names_and_removes_what_is_null() {
-    let users = with_ann("patch");
+fn a_merge_patch_changes_what_it_names_and_removes_what_is_null(storage: Storage) {
+    let users = with_ann(storage, "patch");
     users
         .patch("users/ann", json!({ "ttl": 60, "groups": null }))
         .expect_success("patch");
@@ -57,9 +62,8 @@ fn a_merge_patch_changes_what_it_names_and_removes_what_is_null() {
     assert_eq!(users.patch("users/bob", json!({ "ttl": 60 })).status, 404);
 }
 
-#[test]
-fn a_list_comes_in_pages() {
-    let users = with_ann("pages");
+fn a_list_comes_in_pages(storage: Storage) {
+    let users = with_ann(storage, "pages");
     for name in ["bob", "carl"] {
         users
             .write(&format!("users/{name}"), json!({ "email": "x@example.com" }))
@@ -73,11 +77,10 @@ fn a_list_comes_in_pages() {
     assert_eq!(page.data(), &json!({ "keys": ["bob"] }));
 }
 
-#[test]
-fn path_help_tells_paths_and_fields() {
-    with_ann("help");
+fn path_help_tells_paths_and_fields(storage: Storage) {
+    with_ann(storage, "help");
     let help = |path| {
-        vault(SERVER.client(), ["path-help", path])
+        vault(SERVERS.on(storage).client(), ["path-help", path])
             .expect_success("path-help")
             .stdout
     };
@@ -96,10 +99,10 @@ fn path_help_tells_paths_and_fields() {
     }
 }
 
-#[test]
-fn the_servers_openapi_document_has_the_engines_paths() {
-    with_ann("openapi");
-    let document = SERVER
+fn the_servers_openapi_document_has_the_engines_paths(storage: Storage) {
+    with_ann(storage, "openapi");
+    let document = SERVERS
+        .on(storage)
         .client()
         .read("sys/internal/specs/openapi")
         .expect_success("document")
@@ -115,9 +118,8 @@ fn the_servers_openapi_document_has_the_engines_paths() {
     assert_eq!(fields["email"]["description"], "Where mail for the user goes.");
 }
 
-#[test]
-fn a_session_is_leased_renewed_and_revoked_by_vault() {
-    let users = with_ann("leases");
+fn a_session_is_leased_renewed_and_revoked_by_vault(storage: Storage) {
+    let users = with_ann(storage, "leases");
     let session = users.read("users/ann/session").expect_success("session").body;
     let (lease, id) = (&session["lease_id"], session["data"]["id"].as_str().unwrap());
     assert!(
@@ -129,10 +131,10 @@ fn a_session_is_leased_renewed_and_revoked_by_vault() {
         (&json!(5400), &json!(true))
     );
     let key = format!("session/{id}");
-    let kept: Value = serde_json::from_str(&SERVER.stored("leases", &key).unwrap()).unwrap();
+    let kept: Value = serde_json::from_str(&SERVERS.on(storage).stored("leases", &key).unwrap()).unwrap();
     assert_eq!(kept["token"], session["data"]["token"]);
 
-    let client = SERVER.client();
+    let client = SERVERS.on(storage).client();
     let renew = || client.write("sys/leases/renew", json!({ "lease_id": lease }));
     users
         .write("users/ann", json!({ "ttl": "10m" }))
@@ -150,5 +152,5 @@ fn a_session_is_leased_renewed_and_revoked_by_vault() {
     client
         .write("sys/leases/revoke", json!({ "lease_id": lease, "sync": true }))
         .expect_success("revoke");
-    assert_eq!(SERVER.stored("leases", &key), None);
+    assert_eq!(SERVERS.on(storage).stored("leases", &key), None);
 }

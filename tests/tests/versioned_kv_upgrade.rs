@@ -10,11 +10,17 @@ use std::thread;
 use airlock_tests::{Answer, Plugin, Server, Storage, process};
 use serde_json::{Value, json};
 
+airlock_tests::on_each_storage!(
+    no_key_is_lost_though_the_host_is_killed_while_the_mount_is_upgraded,
+    keys_that_nobody_asks_for_are_upgraded_by_and_by,
+    names_of_keys_cannot_be_read_in_storage,
+);
+
 /// In every name, so that one that can be read in storage is found.
 const MARK: &str = "visible";
 
-fn server(name: &str) -> Server {
-    let server = Server::start(name, Storage::Memory);
+fn server(name: &str, storage: Storage) -> Server {
+    let server = Server::start(name, storage);
     Plugin::versioned_kv().register(&server);
     server
 }
@@ -64,9 +70,8 @@ fn visible(server: &Server, mount: &str) -> Vec<String> {
     keys
 }
 
-#[test]
-fn no_key_is_lost_though_the_host_is_killed_while_the_mount_is_upgraded() {
-    let server = server("upgrade");
+fn no_key_is_lost_though_the_host_is_killed_while_the_mount_is_upgraded(storage: Storage) {
+    let server = server("upgrade", storage);
     let kv = server.mount_versioned_kv("kv", 1);
     let names = names(240);
     for name in &names {
@@ -142,9 +147,8 @@ fn no_key_is_lost_though_the_host_is_killed_while_the_mount_is_upgraded() {
     assert_eq!(visible(&server, "kv"), [""; 0]);
 }
 
-#[test]
-fn keys_that_nobody_asks_for_are_upgraded_by_and_by() {
-    let server = server("upgrade-tick");
+fn keys_that_nobody_asks_for_are_upgraded_by_and_by(storage: Storage) {
+    let server = server("upgrade-tick", storage);
     let kv = server.mount_versioned_kv("kv", 1);
     let names = names(60);
     for name in &names {
@@ -182,9 +186,8 @@ fn keys_that_nobody_asks_for_are_upgraded_by_and_by() {
     assert_eq!(visible(&server, "kv"), [""; 0]);
 }
 
-#[test]
-fn names_of_keys_cannot_be_read_in_storage() {
-    let server = server("names");
+fn names_of_keys_cannot_be_read_in_storage(storage: Storage) {
+    let server = server("names", storage);
     for version in [1, 2] {
         let mount = format!("kv{version}");
         let kv = server.mount_versioned_kv(&mount, version);
