@@ -2,7 +2,7 @@
 ;;
 ;; request: load
 ;; status: 400
-;; error: cannot be compiled
+;; error: too many locals
 
 (func $hostile (result i32)
   (local @{100000 i64 })

@@ -2,6 +2,6 @@
 ;;
 ;; request: load
 ;; status: 400
-;; error: table
+;; error: defined tables count of 100 exceeds
 
 @{100 (table 1000 funcref)}

@@ -2,7 +2,7 @@
 ;;
 ;; request: load
 ;; status: 400
-;; error: cannot be compiled
+;; error: gc types are disabled
 
 (type $chain (struct (field (ref null $chain))))
 (func $hostile (result i32)

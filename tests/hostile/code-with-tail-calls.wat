@@ -2,7 +2,7 @@
 ;;
 ;; request: load
 ;; status: 400
-;; error: cannot be compiled
+;; error: tail calls
 
 (func $hostile (result i32)
   (return_call $hostile))

@@ -1,10 +1,9 @@
-;; Is made of 1,000 instances of one module.
+;; Is made of 900 instances of one module more than it needs.
 ;;
 ;; request: load
 ;; status: 400
-;; error: guest
+;; error: core module instances, which exceeds
 
-(component
-(core module $m)
-@{1000 (core instance (instantiate $m))}
-)
+;; beside the module:
+(core module $module)
+@{900 (core instance (instantiate $module))}

@@ -2,7 +2,7 @@
 ;;
 ;; request: load
 ;; status: 400
-;; error: guest
+;; error: airlock:engine/backend
 
 (component
 )

@@ -2,9 +2,8 @@
 ;;
 ;; request: load
 ;; status: 400
-;; error: cannot be compiled
+;; error: memory64 must be enabled
 
-(component
+;; beside the module:
 (core module
   (memory i64 1))
-)

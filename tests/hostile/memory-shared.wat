@@ -2,9 +2,8 @@
 ;;
 ;; request: load
 ;; status: 400
-;; error: cannot be compiled
+;; error: threads must be enabled
 
-(component
+;; beside the module:
 (core module
   (memory 1 1 shared))
-)

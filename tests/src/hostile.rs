@@ -16,7 +16,8 @@
 //! well too, because a neighbour on the same process asks for that while the guest does harm elsewhere.
 //!
 //! `@{COUNT TEXT}` stands for so many copies of the text, each with its number in place of `@`. A file that has a line
-//! `(component` is the whole component, and nothing is added.
+//! `(component` is the whole component, and nothing is added. What follows a line `;; beside the module:` is added to the
+//! component in place of the module.
 //!
 //! The lines that are read:
 //!
@@ -25,13 +26,14 @@
 //! | `request:` | The method and the path, below a mount of the guest: `read`, `write`, `list` or `delete`. `enable`: mounting it, with the option `hostile`, is the harm. `load`: so is loading it, and it must be refused. |
 //! | `status:` | The status that the caller gets. |
 //! | `error:` | Words of the error that the caller gets; repeatable. |
+//! | `or:` | Another status that a caller may get, and words of its error, where it depends on who else is there. |
 //! | `serve:` | An argument of `airlock serve`, such as `--memory-mib=4`; repeatable. Limits are low without it. |
 //! | `guest:` | A guest of `target/guests` in place of the text. |
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::files;
+use crate::{Answer, files};
 
 mod component;
 
@@ -48,6 +50,8 @@ pub struct Hostile {
     pub status: u16,
     /// Words of the error that the caller gets.
     pub words: Vec<String>,
+    /// Another status that a caller may get, and words of its error.
+    pub or: Option<(u16, String)>,
     serve: Vec<String>,
     /// A guest of `target/guests` in place of `text`.
     guest: Option<String>,
@@ -89,6 +93,14 @@ impl Hostile {
         limits.chain(self.serve.clone()).collect()
     }
 
+    /// Whether an answer is one that the file says.
+    pub fn fits(&self, answer: &Answer) -> bool {
+        let errors = answer.errors();
+        let has = |words: &String| errors.contains(words.as_str());
+        let or = |(status, words): &(u16, String)| answer.status == *status && has(words);
+        (answer.status == self.status && self.words.iter().all(has)) || self.or.as_ref().is_some_and(or)
+    }
+
     /// The component's file. It is written to `directory`, unless it is one of `target/guests`.
     pub fn file(&self, directory: &Path) -> PathBuf {
         if let Some(guest) = &self.guest {
@@ -119,6 +131,10 @@ impl Hostile {
             harm: Harm::parse(&one("request:")).unwrap_or_else(|wrong| panic!("{name}: request: {wrong}")),
             status: one("status:").parse().unwrap(),
             words: values("error:"),
+            or: values("or:").pop().map(|value| {
+                let (status, words) = value.split_once(' ').expect("a status and words");
+                (status.parse().unwrap(), words.to_owned())
+            }),
             serve: values("serve:"),
             guest: values("guest:").pop(),
             text: text.to_owned(),

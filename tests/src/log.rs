@@ -44,6 +44,12 @@ impl Line {
         self.field("@module")
     }
 
+    /// The texts of all fields.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let fields = self.json.as_object().into_iter().flatten();
+        fields.filter_map(|(_, value)| value.as_str())
+    }
+
     /// A field's text; empty where there is none.
     pub fn field(&self, name: &str) -> &str {
         self.json[name].as_str().unwrap_or_default()

@@ -1,6 +1,7 @@
 //! What the requests of a host hold together, under a real server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::print_stdout)] // figures, for whoever runs it
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +15,8 @@ const ANSWER: usize = 20;
 /// What a request may hold, and all of them together, in MiB.
 const REQUEST: u64 = 256;
 const PROCESS: u64 = 512;
+/// By how many MiB more is kept after all of them than after one: half of what one may hold.
+const KEPT: u64 = REQUEST / 2;
 /// Code, threads and connections, in MiB, with room to spare.
 const ITSELF: u64 = 96;
 
@@ -36,21 +39,29 @@ fn large_answers_are_given_or_refused_and_memory_returns() {
     };
     assert!(whole(&mount.read("huge-answer")));
     let host = server.host();
+    let quiet = mib(process::resident_bytes(host));
+    let mut given = 0;
     for _ in 0..2 {
-        thread::scope(|scope| {
+        given += thread::scope(|scope| {
             let callers: Vec<_> = (0..CALLERS)
                 .map(|_| scope.spawn(|| mount.read("huge-answer")))
                 .collect();
-            for caller in callers {
-                let answer = caller.join().unwrap();
-                // Where each has a part of what it needs, all of them may be refused.
-                if !whole(&answer) {
-                    assert_eq!(answer.status, 429, "{}", answer.errors());
-                    assert!(answer.errors().contains("--process-memory-mib"), "{answer:?}");
-                }
-            }
+            let answers = callers.into_iter().map(|caller| caller.join().unwrap());
+            answers
+                .map(|answer| {
+                    // Where each has a part of what it needs, all of them may be refused.
+                    let is_whole = whole(&answer);
+                    if !is_whole {
+                        assert_eq!(answer.status, 429, "{}", answer.errors());
+                        assert!(answer.errors().contains("--process-memory-mib"), "{answer:?}");
+                    }
+                    usize::from(is_whole)
+                })
+                .sum::<usize>()
         });
     }
+    println!("{given} of {} were given; {quiet} MiB when quiet", 2 * CALLERS);
+    assert!(given > 0, "nobody was given an answer");
     let peak = mib(process::peak_bytes(host));
     // The two threads that run guests copy beside what is counted.
     assert!(peak < PROCESS + 2 * REQUEST + ITSELF, "{peak} MiB");
@@ -60,9 +71,10 @@ fn large_answers_are_given_or_refused_and_memory_returns() {
         assert!(whole(&mount.read("huge-answer")));
     }
     assert_eq!(server.host(), host);
-    // The allocator keeps some of it, but less than one request may hold.
+    // The allocator and the pool of instances keep some of it, beside what one request has left there already.
+    println!("{} MiB afterwards", mib(process::resident_bytes(host)));
     let deadline = Instant::now() + Duration::from_secs(60);
-    while mib(process::resident_bytes(host)) > REQUEST {
+    while mib(process::resident_bytes(host)) > quiet + KEPT {
         assert!(Instant::now() < deadline, "the memory does not return");
         thread::yield_now();
     }

@@ -32,9 +32,14 @@ fn has_test(text: &str, name: &str) -> bool {
     });
     lines.iter().enumerate().any(|(at, line)| {
         let above = lines[..at].iter().rev();
-        let mut attributes = above.take_while(|line| line.starts_with("#[") || line.starts_with("//"));
-        let has_attribute = attributes.any(|line| line.starts_with("#[") && line.contains("test"));
-        is_it(line) && (has_attribute || on_each_storage)
+        let attributes: Vec<_> = above
+            .take_while(|line| line.starts_with("#[") || line.starts_with("//"))
+            .filter(|line| line.starts_with("#["))
+            .collect();
+        // One that is ignored keeps no promise.
+        let is_run = !attributes.iter().any(|line| line.contains("ignore"));
+        let has_attribute = attributes.iter().any(|line| line.contains("test"));
+        is_it(line) && is_run && (has_attribute || on_each_storage)
     })
 }
 
@@ -159,4 +164,13 @@ fn a_row_that_names_what_is_not_there_is_found() {
     let elsewhere = table.replace("README.md", "NOTHING.md");
     let (_, found) = check(&format!("{elsewhere}`tests/promises` `check` |"));
     assert!(found.join("; ").contains("there is no NOTHING.md"), "{found:?}");
+}
+
+#[test]
+fn a_test_that_is_ignored_is_none() {
+    let test = |attributes: &str| has_test(&format!("{attributes}fn it_holds() {{}}\n"), "it_holds");
+    assert!(test("#[test]\n"));
+    for ignored in ["#[test]\n#[ignore]\n", "#[ignore = \"slow\"]\n#[test]\n"] {
+        assert!(!test(ignored), "{ignored}");
+    }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use airlock_tests::{Plugin, Server, Storage, files, process};
+use airlock_tests::{Plugin, Server, Storage, eventually, files, process};
 use serde_json::json;
 
 #[test]
@@ -64,9 +64,9 @@ fn an_initialize_without_end_keeps_no_other_mount_from_serving() {
 
     // It is initialized again before a later request, after a pause.
     raw.delete(&command).expect_success("tell it to end");
-    let mut answer = endless.read("ok");
-    while answer.status == 503 {
-        answer = endless.read("ok");
-    }
+    let answer = eventually("the mount serves once its command to loop is gone", || {
+        let answer = endless.read("ok");
+        (answer.status != 503).then_some(answer)
+    });
     answer.expect_success("read");
 }

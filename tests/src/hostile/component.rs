@@ -16,6 +16,7 @@ pub(super) fn component(own: &str) -> Vec<u8> {
     if own.lines().any(|line| line == "(component") {
         return wat::parse_str(own).unwrap_or_else(|error| panic!("{error}"));
     }
+    let (own, beside) = own.split_once(BESIDE).unwrap_or((own, ""));
     let mut text = format!("(module\n{COMMON}\n{own}\n");
     for definition in DEFAULTS
         .split("\n\n")
@@ -33,7 +34,54 @@ pub(super) fn component(own: &str) -> Vec<u8> {
     let world = resolve.select_world(&[package], Some("engine")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     let encoder = ComponentEncoder::default().module(&module).unwrap();
-    encoder.validate(false).encode().unwrap()
+    let mut component = encoder.validate(false).encode().unwrap();
+    if !beside.is_empty() {
+        add(&mut component, beside);
+    }
+    component
+}
+
+/// Adds definitions to a component, in which the first core module is number 0.
+fn add(component: &mut Vec<u8>, definitions: &str) {
+    let modules = sections(component)
+        .into_iter()
+        .filter(|(id, _)| *id == CORE_MODULE)
+        .count();
+    let text = format!(
+        "(component\n{}\n{definitions})",
+        "(core module)\n".repeat(modules)
+    );
+    let added = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
+    // Without those that only take up the numbers of the modules that are there.
+    let (_, end) = sections(&added)[modules - 1];
+    component.extend_from_slice(&added[end..]);
+}
+
+/// What follows the line that ends the fields of a module.
+const BESIDE: &str = "\n;; beside the module:\n";
+
+/// The number of sections that are a core module.
+const CORE_MODULE: u8 = 1;
+
+/// The sections of a component: their numbers, and where they end.
+fn sections(component: &[u8]) -> Vec<(u8, usize)> {
+    let mut sections = Vec::new();
+    let mut at = 8;
+    while at < component.len() {
+        let id = component[at];
+        let (mut bytes, mut shift) = (0_usize, 0);
+        loop {
+            at += 1;
+            bytes |= usize::from(component[at] & 0x7f) << shift;
+            shift += 7;
+            if component[at] < 0x80 {
+                break;
+            }
+        }
+        at += 1 + bytes;
+        sections.push((id, at));
+    }
+    sections
 }
 
 /// The text with each `@{COUNT TEXT}` replaced by so many copies of its text, in each of which `@` is the copy's number.

@@ -1,9 +1,39 @@
-//! How long a neighbour's requests take, and how far it is.
+//! How long the neighbours' requests take, and how far they are.
 
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use airlock_tests::Mount;
+
+/// Times of requests to the neighbour, and in turn with them to a mount on another process, which says how much of a delay
+/// is the machine's and the server's.
+pub struct Times {
+    pub neighbour: Samples,
+    pub elsewhere: Samples,
+}
+
+impl Times {
+    /// Of so many rounds, and more as long as `goes_on` says so, which is asked after each.
+    pub fn measure(
+        neighbour: (&Mount, &str),
+        elsewhere: (&Mount, &str),
+        rounds: usize,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<Self, String> {
+        let (mut times, mut times_elsewhere) = (Vec::new(), Vec::new());
+        loop {
+            times.push(Samples::time(neighbour.0, neighbour.1)?);
+            times_elsewhere.push(Samples::time(elsewhere.0, elsewhere.1)?);
+            if !goes_on() && times.len() >= rounds {
+                break;
+            }
+        }
+        Ok(Self {
+            neighbour: Samples::of(times),
+            elsewhere: Samples::of(times_elsewhere),
+        })
+    }
+}
 
 /// Times of requests, in order of size.
 pub struct Samples(Vec<Duration>);
@@ -20,8 +50,7 @@ impl Samples {
         }
     }
 
-    /// Of these times.
-    pub fn of(mut times: Vec<Duration>) -> Self {
+    fn of(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         Self(times)
     }

@@ -1,7 +1,7 @@
 //! Every guest of the corpus, `tests/hostile/`, against a real Vault: its own requests fail, each with the answer that the
 //! guest's file says; its host lives; a neighbour on the same process is served meanwhile; and the memory comes back.
 //!
-//! `make hostile` prints a row for each guest. The neighbour is a second mount of the same guest, which behaves well there,
+//! `make hostile` prints a row for each guest, which `target/hostile.txt` has too. The neighbour is a second mount of the same guest, which behaves well there,
 //! and so shares its process and no more. Of the neighbour's requests every one must succeed. How much longer they take
 //! beside the harm is in the table and is not asserted, because it says as much of the machine as of the host.
 //!
@@ -14,8 +14,10 @@ mod latency;
 mod row;
 mod table;
 
+use std::fs;
+
 use airlock_tests::hostile::corpus;
-use airlock_tests::{Plugin, Server, Storage};
+use airlock_tests::{Plugin, Server, Storage, files};
 use serde_json::json;
 
 use row::Run;
@@ -42,7 +44,8 @@ fn hostile_guests_harm_nobody_but_themselves() {
         samples,
     };
 
-    table::print_head(samples);
+    let mut printed = table::head(samples);
+    println!("{printed}");
     let corpus = corpus();
     let wanted = corpus
         .iter()
@@ -51,11 +54,18 @@ fn hostile_guests_harm_nobody_but_themselves() {
         .map(|guest| {
             let row = run.row(guest);
             println!("{row}");
+            printed += &format!("\n{row}");
             row
         })
         .collect();
     assert!(!rows.is_empty(), "the corpus has no {only:?}");
-    table::print_sum(&rows);
+    let sum = table::sum(&rows);
+    println!("{sum}");
+    fs::write(
+        files::root().join("target/hostile.txt"),
+        format!("{printed}\n{sum}\n"),
+    )
+    .unwrap();
     let failures: Vec<&str> = rows
         .iter()
         .flat_map(|row| &row.failures)

@@ -1,9 +1,9 @@
 //! What `make hostile` prints: two lines for each guest.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use crate::latency::Samples;
+use crate::latency::{Samples, Times};
 use crate::row::{CALLERS, Row};
 
 /// Of an answer, as much as fits a line.
@@ -12,36 +12,61 @@ const ANSWER: usize = 110;
 /// The ratio of the 99th percentiles, beside the harm and quiet, that is good enough.
 const GOOD: f64 = 2.0;
 
-/// Prints what the columns are.
-pub fn print_head(samples: usize) {
-    println!(
+/// What the columns are.
+pub fn head(samples: usize) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
         "The neighbour's times, in ms, are of {samples} requests quiet, and of {samples} and more beside"
     );
-    println!(
-        "{CALLERS} callers who ask for harm. Its ratio is that of the 99th percentiles; above {GOOD} it is marked."
+    let _ = writeln!(
+        text,
+        "{CALLERS} callers who ask for harm. Its ratio is that of the 99th percentiles; above {GOOD} it is marked. Beside it is"
     );
-    println!("A neighbour on another process, for want of one that is shared, is marked with `~`.\n");
-    println!(
-        "{:30} {:8} {:>15} {:>15} {:>6} {:>5} {:>9}  what the caller is told",
-        "guest", "host", "50th percentile", "99th percentile", "ratio", "harm", "MiB"
+    let _ = writeln!(
+        text,
+        "the ratio of a mount on another process in the same time, which is the server's and the machine's share."
     );
+    let _ = writeln!(
+        text,
+        "A neighbour on another process, for want of one that is shared, is marked with `~`.\n"
+    );
+    let _ = write!(
+        text,
+        "{:30} {:8} {:>15} {:>15} {:>6} {:>7} {:>5} {:>9}  what the caller is told",
+        "guest", "host", "50th percentile", "99th percentile", "ratio", "other", "harm", "MiB"
+    );
+    text
 }
 
-/// Prints how many guests harmed nobody by how much.
-pub fn print_sum(rows: &[Row]) {
-    let ratios: Vec<f64> = rows.iter().filter_map(Row::ratio).collect();
-    let good = ratios.iter().filter(|ratio| **ratio <= GOOD).count();
-    println!(
-        "\n{} guests; the ratio is at most {GOOD} beside {good} of {}",
-        rows.len(),
-        ratios.len()
-    );
+/// How many guests harmed nobody by how much.
+pub fn sum(rows: &[Row]) -> String {
+    let all = rows.len();
+    let good = |ratio: fn(&Row) -> f64| rows.iter().filter(|row| ratio(row) <= GOOD).count();
+    let (shared, other) = (good(Row::ratio), good(Row::ratio_elsewhere));
+    format!(
+        "\n{all} guests; the ratio is at most {GOOD} beside {shared}, on another process beside {other} of them"
+    )
 }
 
 impl Row {
-    fn ratio(&self) -> Option<f64> {
-        let p99 = |samples: &Option<Samples>| Some(samples.as_ref()?.percentile(99).as_secs_f64());
-        Some(p99(&self.beside)? / p99(&self.quiet)?)
+    /// How much longer the neighbour's requests take beside the harm; not a number where it was not measured.
+    fn ratio(&self) -> f64 {
+        self.ratio_of(|times| &times.neighbour)
+    }
+
+    /// So much longer a mount's on another process take.
+    fn ratio_elsewhere(&self) -> f64 {
+        self.ratio_of(|times| &times.elsewhere)
+    }
+
+    fn ratio_of(&self, samples: fn(&Times) -> &Samples) -> f64 {
+        let p99 = |times: &Option<Times>| {
+            times
+                .as_ref()
+                .map_or(f64::NAN, |times| samples(times).percentile(99).as_secs_f64())
+        };
+        p99(&self.beside) / p99(&self.quiet)
     }
 }
 
@@ -49,18 +74,21 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = match (&self.failures[..], self.shares_process) {
             ([], true) => "lives",
+            ([], false) if self.memory.is_none() => "no host",
             ([], false) => "refuses",
             _ => "FAILED",
         };
         write!(f, "{:30} {host:8}", self.name)?;
         for percent in [50, 99] {
-            let time = |samples: &Option<Samples>| ms(samples.as_ref().map(|s| s.percentile(percent)));
+            let time =
+                |times: &Option<Times>| ms(times.as_ref().map(|times| times.neighbour.percentile(percent)));
             write!(f, " {:>7} {:>7}", time(&self.quiet), time(&self.beside))?;
         }
-        let ratio = self.ratio().unwrap_or(f64::NAN);
+        let ratio = self.ratio();
         let mark = if ratio > GOOD { '!' } else { ' ' };
         let other = if self.shares_process { ' ' } else { '~' };
-        write!(f, " {ratio:5.1}{mark}{other}{:>4}", self.harmed)?;
+        let elsewhere = self.ratio_elsewhere();
+        write!(f, " {ratio:5.1}{mark}{other}{elsewhere:6.1} {:>5}", self.harmed)?;
         match self.memory {
             Some((before, after)) => write!(f, " {:>4} {:>4}", before >> 20, after >> 20)?,
             None => write!(f, "{:10}", "")?,

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread;
 
-use airlock_tests::{Log, Server, process};
+use airlock_tests::{Log, Server, eventually, process};
 use serde_json::json;
 
 use super::pool::Pool;
@@ -17,6 +16,8 @@ use super::world::{World, pid_of};
 #[derive(Debug, Default)]
 pub struct Done {
     pub times: BTreeMap<Disturbance, u64>,
+    /// How often the first request after a kill failed.
+    pub unserved: u64,
     /// Warnings and errors of hosts, by level and message.
     pub logged: BTreeMap<String, u64>,
 }
@@ -85,7 +86,7 @@ impl Disturber<'_> {
                 Disturbance::Seal | Disturbance::KillServer => all,
             };
             done.note(self.server.log());
-            self.disturb(disturbance, &hosts);
+            self.disturb(disturbance, &hosts, &mut done);
             *done.times.entry(disturbance).or_default() += 1;
         }
         self.pool.wait_for(self.pool.total);
@@ -93,7 +94,7 @@ impl Disturber<'_> {
         done
     }
 
-    fn disturb(&mut self, disturbance: Disturbance, hosts: &[Arc<Host>]) {
+    fn disturb(&mut self, disturbance: Disturbance, hosts: &[Arc<Host>], done: &mut Done) {
         let open = Open::new(self.pool, hosts, disturbance);
         self.engines_on(hosts, |engine| engine.disturb());
         match disturbance {
@@ -112,9 +113,12 @@ impl Disturber<'_> {
         }
         self.pool.resume();
         self.engines_on(hosts, |engine| {
-            while !engine.serves() {
-                thread::yield_now();
+            if engine.serves() {
+                return;
             }
+            done.unserved += u64::from(disturbance == Disturbance::Kill);
+            let what = format!("{} serves after a {disturbance}", engine.site().mount.name());
+            eventually(&what, || engine.serves().then_some(()));
         });
         for host in hosts {
             host.born.store(self.pool.begun(), Ordering::SeqCst);
@@ -151,8 +155,7 @@ impl Disturber<'_> {
                 )
                 .expect_success("reload");
         }
-        while !process::has_ended(pid) {
-            thread::yield_now();
-        }
+        let what = format!("the process of {} ends after a {disturbance}", host.name);
+        eventually(&what, || process::has_ended(pid).then_some(()));
     }
 }

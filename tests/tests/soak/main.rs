@@ -40,13 +40,20 @@ use airlock_tests::{Storage, process, twins::drawn};
 use clock::Clock;
 use disturb::Disturber;
 use pool::Pool;
-use report::{Part, failures, report};
+use report::{Part, failures, report, says_too_little};
 use samples::{SAMPLES, Watched};
-use windows::Disturbance::{Kill, KillServer, Reload, Seal};
+use windows::Disturbance::{self, Kill, KillServer, Reload, Seal};
 use world::World;
 
 const CALLERS: usize = 8;
 const RAFT_CALLERS: usize = 4;
+
+/// What is done to the processes of each server, in turn.
+const PLAN: &[Disturbance] = &[Kill, Reload, Kill, Kill, Reload];
+const RAFT_PLAN: &[Disturbance] = &[Kill, Seal, Reload, KillServer];
+
+/// From how many requests on what grows is a leak, and not a cache that fills for the first time, and a rate says something.
+const LONG: u64 = 50_000;
 
 /// How many requests to send: a few thousand unless `AIRLOCK_SOAK_REQUESTS` says more.
 fn requests() -> u64 {
@@ -74,7 +81,7 @@ fn a_soak_loses_nothing_and_nothing_grows() {
         // Of the corpus a small run takes some, as each guest needs a process.
         let memory = World::new("soak", Storage::Memory, pool)
             .of_both_sorts()
-            .and_of_the_corpus(if total < 50_000 { 4 } else { 100 });
+            .and_of_the_corpus(if total < LONG { 4 } else { 100 });
         (memory, raft.join().unwrap())
     });
     let pids = [&memory, &raft].map(|world| AtomicU32::new(world.server.pid()));
@@ -97,7 +104,7 @@ fn a_soak_loses_nothing_and_nothing_grows() {
             server_pid: &pids[0],
             pool: &memory.pool,
             hosts: memory.hosts.iter().filter(|host| !host.steady).cloned().collect(),
-            plan: &[Kill, Reload, Kill, Kill, Reload],
+            plan: PLAN,
             times: (total / 4_000).clamp(10, 400),
         };
         let disturber = scope.spawn(|| disturber.run());
@@ -106,7 +113,7 @@ fn a_soak_loses_nothing_and_nothing_grows() {
             server_pid: &pids[1],
             pool: &raft.pool,
             hosts: raft.hosts.clone(),
-            plan: &[Kill, Seal, Reload, KillServer],
+            plan: RAFT_PLAN,
             times: (total / 20_000).clamp(4, 48),
         };
         let raft_disturber = scope.spawn(|| raft_disturber.run());
@@ -127,16 +134,26 @@ fn a_soak_loses_nothing_and_nothing_grows() {
         }
     }
     let [in_memory, with_raft] = watched;
-    let part = |name, pool: Pool, done, watched: Watched| Part {
+    let is_long = total >= LONG;
+    let part = |name, pool: Pool, done, watched: Watched, callers, plan| Part {
         name,
-        grown: watched.grown(&pool),
+        grown: if is_long { watched.grown(&pool) } else { Vec::new() },
         tally: pool.tally.into_inner().unwrap(),
         done,
+        callers,
+        plan,
         watched,
     };
     let parts = [
-        part("in memory", memory.pool, done, in_memory),
-        part("on raft", raft.pool, done_on_raft, with_raft),
+        part("in memory", memory.pool, done, in_memory, CALLERS as u64, PLAN),
+        part(
+            "on raft",
+            raft.pool,
+            done_on_raft,
+            with_raft,
+            RAFT_CALLERS as u64,
+            RAFT_PLAN,
+        ),
     ];
     println!("{}", report(&parts));
     let own = process::usage(std::process::id()).map_or(0, |usage| usage.memory >> 20);
@@ -145,7 +162,8 @@ fn a_soak_loses_nothing_and_nothing_grows() {
         took.as_secs_f64(),
         total as f64 / took.as_secs_f64(),
     );
-    let failures = failures(&parts);
+    let mut failures = failures(&parts);
+    failures.extend(says_too_little(&parts).filter(|_| is_long));
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 

@@ -44,7 +44,7 @@ fn what_was_read_once_is_not_unread_before_its_write_ends() {
 }
 
 #[test]
-fn of_two_writes_at_once_the_first_read_one_stays_or_goes_for_good() {
+fn of_two_writes_at_once_the_one_read_first_is_decided() {
     let mut register = overwritten();
     register.begin(3, Content::Written(3), 11, false);
     register.end(2, Ended::Done, 20, 0).unwrap();
@@ -55,7 +55,7 @@ fn of_two_writes_at_once_the_first_read_one_stays_or_goes_for_good() {
 }
 
 #[test]
-fn a_write_of_unknown_end_may_be_done_until_the_disturbance_is_over() {
+fn a_write_of_unknown_end_may_be_done_while_disturbed() {
     let mut register = overwritten();
     register.disturb();
     register.end(2, Ended::Unknown, 20, 0).unwrap();

@@ -1,8 +1,10 @@
 //! The table at the end, and what must not be in it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::disturb::Done;
+use super::hostile::{HOSTILE, OUT_OF_TIME};
 use super::pool::{Counts, Tally};
 use super::samples::Watched;
 use super::windows::Disturbance;
@@ -12,6 +14,10 @@ pub struct Part {
     pub name: &'static str,
     pub tally: Tally,
     pub done: Done,
+    /// How many callers there were.
+    pub callers: u64,
+    /// What was to be done.
+    pub plan: &'static [Disturbance],
     pub watched: Watched,
     /// What grew.
     pub grown: Vec<String>,
@@ -33,12 +39,55 @@ pub fn failures(parts: &[Part]) -> Vec<String> {
                 failures.push(format!("{}: {count} {what}", part.name));
             }
         }
-        if part.done.times.values().sum::<u64>() == 0 || part.tally.disturbed.is_empty() {
-            failures.push(format!("{}: nothing was disturbed", part.name));
+        for planned in part.plan {
+            if !part.done.times.contains_key(planned) {
+                failures.push(format!("{}: there was no {planned}", part.name));
+            }
         }
+        if part.tally.disturbed.is_empty() {
+            failures.push(format!("{}: no request met a disturbance", part.name));
+        }
+        // Of each caller the request that was on its way, and then the one that finds out.
+        let kills = part
+            .done
+            .times
+            .get(&Disturbance::Kill)
+            .copied()
+            .unwrap_or_default();
+        let for_kills = failed(Some(Disturbance::Kill)) + part.done.unserved;
+        if for_kills > kills * part.callers {
+            failures.push(format!(
+                "{}: {for_kills} failed for {kills} kills, with {} callers",
+                part.name, part.callers
+            ));
+        }
+        failures.extend(part.watched.ended().iter().cloned());
         failures.extend(part.grown.clone());
     }
+    for (kind, counts) in of_all(parts) {
+        if counts.done == 0 {
+            failures.push(format!("no request of the kind {kind:?} was done"));
+        }
+    }
     failures
+}
+
+/// What became of the requests of each kind, on both servers.
+fn of_all(parts: &[Part]) -> BTreeMap<&'static str, Counts> {
+    let mut all: BTreeMap<&'static str, Counts> = BTreeMap::new();
+    for (kind, counts) in parts.iter().flat_map(|part| &part.tally.kinds) {
+        all.entry(kind).or_default().done += counts.done;
+    }
+    all
+}
+
+/// Whether more than one answer in twenty of those that were asked for harm was that the CPU time was over, where another was
+/// to come: they say nothing.
+pub fn says_too_little(parts: &[Part]) -> Option<String> {
+    let all = of_all(parts);
+    let done = |kind: &str| all.get(kind).map_or(0, |counts| counts.done);
+    let (late, told) = (done(OUT_OF_TIME), done(HOSTILE));
+    (late * 20 > late + told).then(|| format!("{late} of {} answers to harm were out of time", late + told))
 }
 
 pub fn report(parts: &[Part]) -> String {

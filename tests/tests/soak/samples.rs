@@ -30,6 +30,10 @@ pub struct Watched {
     server: &'static str,
     hosts: Vec<Arc<Host>>,
     samples: Vec<Vec<Sample>>,
+    /// The first process of each host that is to live through all of it.
+    first: Vec<Option<u32>>,
+    /// Those that did not.
+    ended: Vec<String>,
     of_server: Vec<Usage>,
 }
 
@@ -39,6 +43,8 @@ impl Watched {
             server,
             hosts: hosts.to_vec(),
             samples: hosts.iter().map(|_| Vec::new()).collect(),
+            first: vec![None; hosts.len()],
+            ended: Vec::new(),
             of_server: Vec::new(),
         }
     }
@@ -46,16 +52,29 @@ impl Watched {
     pub fn look(&mut self, server: &AtomicU32, pool: &Pool) {
         let server = server.load(Ordering::SeqCst);
         self.of_server.extend(process::usage(server));
-        for (host, samples) in self.hosts.iter().zip(&mut self.samples) {
+        for ((host, samples), first) in self.hosts.iter().zip(&mut self.samples).zip(&mut self.first) {
             let born = host.born.load(Ordering::SeqCst);
+            let pid = pid_of(server, host);
+            if host.steady {
+                let first = *first.get_or_insert_with(|| pid.expect("a host that serves"));
+                if pid != Some(first) {
+                    self.ended
+                        .push(format!("{}: process {first} ended, now it is {pid:?}", host.name));
+                }
+            }
             // One that was killed a moment ago is missed.
-            if let Some(usage) = pid_of(server, host).and_then(process::usage) {
+            if let Some(usage) = pid.and_then(process::usage) {
                 samples.push(Sample {
                     usage,
                     age: pool.begun().saturating_sub(born),
                 });
             }
         }
+    }
+
+    /// The processes that were to live through all of it and did not, as often as that was seen.
+    pub fn ended(&self) -> &[String] {
+        &self.ended
     }
 
     /// What grew in a process that lived through all of it. One that was asked for harm, by `pool`, may grow more.

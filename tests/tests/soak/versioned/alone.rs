@@ -89,9 +89,9 @@ impl Versioned {
         }
     }
 
-    /// What became of a request, unless what was found afterwards says that it is worse.
+    /// What became of a request, unless what was found afterwards, undisturbed, says that it is worse.
     fn or_fault(&self, outcome: Outcome, found: Outcome) -> Outcome {
-        if matches!(found.end, End::Fault(_)) {
+        if matches!(found.end, End::Fault(_) | End::Failed(_)) {
             found
         } else {
             outcome
