@@ -38,7 +38,7 @@ pub(crate) fn check_is_component(bytes: &[u8]) -> Result<()> {
             "it is native code; give the .wasm file itself",
         )),
         [] => Err(Error::NotAComponent("the file is empty")),
-        _ => Err(Error::NotAComponent("it is no WebAssembly at all")),
+        _ => Err(Error::NotAComponent("it is not WebAssembly")),
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
         assert!(of(b"\0asm\x01\0\0\0").contains("componentize"));
         assert!(of(b"\x7fELF\x02").contains("native code"));
         assert!(of(b"").contains("empty"));
-        assert!(of(b"#!/bin/sh").contains("no WebAssembly"));
+        assert!(of(b"#!/bin/sh").contains("not WebAssembly"));
         assert!(check_is_component(b"\0asm\x0d\0\x01\0").is_ok());
     }
 }
