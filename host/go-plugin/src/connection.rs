@@ -39,7 +39,7 @@ pub(crate) struct Gate {
     pub multiplexed: Option<Arc<watch::Sender<Option<Opener>>>>,
     /// Counts the connections that passed.
     pub count: Count,
-    /// Receives the connections that passed.
+    /// The channel for the connections that passed.
     pub passed: mpsc::Sender<io::Result<Connection>>,
 }
 

@@ -9,43 +9,43 @@ mod wire;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The caller's mistake: 400 with this text.
+    /// The caller's mistake: HTTP status 400 with this text.
     #[error("{0}")]
     User(String),
-    /// 400, with a text of Vault's own.
+    /// HTTP status 400, with a text of Vault's own.
     #[error("invalid request")]
     InvalidRequest,
-    /// 400, and counted as a failed login by an auth mount.
+    /// HTTP status 400, and counted as a failed login by an auth mount.
     #[error("invalid credentials")]
     InvalidCredentials,
-    /// 403.
+    /// HTTP status 403.
     #[error("permission denied")]
     PermissionDenied,
-    /// 404. In an existence check, Vault continues as if the path held something.
+    /// HTTP status 404. In an existence check, Vault continues as if the path held something.
     #[error("unsupported path")]
     UnsupportedPath,
-    /// 404: the path used to do something.
+    /// HTTP status 404: the path used to do something.
     #[error("functionality on this path has been removed")]
     PathRemoved,
-    /// 405: the path exists, but not the operation on it.
+    /// HTTP status 405: the path exists, but not the operation on it.
     #[error("unsupported operation")]
     UnsupportedOperation,
-    /// 412: this server has not caught up with the state that the caller saw.
+    /// HTTP status 412: this server has not caught up with the state that the caller saw.
     #[error("required index state not present")]
     MissingState,
-    /// 429.
+    /// HTTP status 429.
     #[error("rate limit quota exceeded")]
     RateLimited,
-    /// 429.
+    /// HTTP status 429.
     #[error("lease count quota exceeded")]
     TooManyLeases,
-    /// 502: another service that the engine depends on limits its rate.
+    /// HTTP status 502: another service that the engine depends on limits its rate.
     #[error("upstream rate limited")]
     UpstreamRateLimited,
-    /// 500: somebody has to repair it.
+    /// HTTP status 500: somebody has to repair it.
     #[error("unrecoverable error")]
     Unrecoverable,
-    /// 500: more approvals are needed.
+    /// HTTP status 500: more approvals are needed.
     #[error("request needs further approval")]
     ApprovalPending,
     /// An HTTP status of the engine's choice.
@@ -56,7 +56,7 @@ pub enum Error {
         /// Shown to the caller.
         message: String,
     },
-    /// The engine's own fault: 500 with this text.
+    /// The engine's own fault: HTTP status 500 with this text.
     #[error("{0}")]
     Internal(String),
     /// JSON that is not as expected. The text says where, but quotes no value. 500 unless it is made an
@@ -73,13 +73,13 @@ pub enum Error {
     /// The server wants the request to go to its active node, and forwards it when it gets this as an answer.
     #[error("please forward to the active node")]
     PleaseForward,
-    /// Storage keys cannot contain `..`. 400.
+    /// Storage keys cannot contain `..`. HTTP status 400.
     #[error("relative paths not supported")]
     RelativePath,
-    /// Key and value together are larger than storage takes: it did not store them and never will. 413.
+    /// Key and value together are larger than storage takes: it did not store them and never will. HTTP status 413.
     #[error("too large for the server's storage: {0}")]
     TooLarge(String),
-    /// Storage cannot hold an entry under such a key, and did not store it. 400.
+    /// Storage cannot hold an entry under such a key, and did not store it. HTTP status 400.
     #[error("not a key for the server's storage: {0}")]
     UnstorableKey(String),
     /// Another request changed what an OpenBao transaction read: nothing was written, try again.
