@@ -1,4 +1,4 @@
-//! Compiles the protocol's messages, and the example's, without needing `protoc`.
+//! Compiles the messages of the protocol and of the example, without needing `protoc`.
 
 use std::error::Error;
 use std::path::Path;
@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         &["broker.proto", "controller.proto", "stdio.proto"],
         false,
     )?;
-    // Here too, because an example has no build script of its own.
+    // This compiles the example's messages too, because an example has no build script of its own.
     compile("examples", &["greeter.proto"], true)
 }
 

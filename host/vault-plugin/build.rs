@@ -1,4 +1,4 @@
-//! Compiles Vault's wire messages from `proto/vault`. protox reads them, so that building needs no protoc.
+//! Compiles Vault's wire messages from `proto/vault`. protox reads them, so that the build does not need protoc.
 
 use std::path::Path;
 
@@ -21,10 +21,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         .btree_map(".")
         .bytes(".")
-        // Debug would print request data, tokens and storage values: only tests have it.
+        // Debug would print request data, tokens and storage values, so only tests have it.
         .skip_debug(["."])
         .message_attribute(".", "#[cfg_attr(test, derive(Debug))]")
-        // So that a double of the server in a test serves what the test is about.
+        // With these stubs, a double of the server implements only the methods that its test needs.
         .generate_default_stubs(true)
         .compile_fds(descriptors)?;
     Ok(())

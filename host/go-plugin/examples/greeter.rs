@@ -1,6 +1,7 @@
-//! A small plugin: it greets its host by the name that the host's own service gives.
+//! A small plugin, which greets its host by the name that the host's own service returns.
 //!
-//! Started by hand it only explains itself. `tests/go-plugin-client` is a host for it, on go-plugin's Go client.
+//! If a person starts it, it only explains itself. `tests/go-plugin-client` is a host for it, built on go-plugin's Go
+//! client.
 
 use std::process::ExitCode;
 

@@ -1,11 +1,11 @@
-//! The broker: how the plugin reaches services that the host serves to it.
+//! The broker: the plugin's way to the services that the host serves to it.
 //!
-//! The host numbers such a service and tells the number in a message of the application's own. [`Broker::dial`] takes
-//! that number and gives a channel for any tonic client.
+//! The host numbers such a service and sends the number in a message of the application's own. [`Broker::dial`] takes
+//! that number and returns a channel for any tonic client.
 //!
 //! Normally the host says in the broker's stream, before or after that message, at which socket the number is served.
-//! When connections are multiplexed it says nothing beforehand: the plugin knocks, and opens a stream once the host
-//! has answered.
+//! When connections are multiplexed it says nothing beforehand: the plugin knocks, and opens a stream once the host has
+//! answered.
 
 mod address;
 mod door;
@@ -30,10 +30,10 @@ pub(crate) use address::Address;
 use door::{Door, Turn};
 pub(crate) use post::Post;
 
-/// How long the host may take to offer a service, as in go-plugin.
+/// The time that the host may take to offer a service, as in go-plugin.
 const OFFER_TIME: Duration = Duration::from_secs(5);
 
-/// How long one attempt to connect may take, knocking included.
+/// The time that one attempt to connect may take, knocking included.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// Reaches the services that the host serves to the plugin. Cheap to clone; all clones are the same broker.
@@ -46,8 +46,8 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// A broker over the host's stream. `host` is given if connections are multiplexed, and filled once the host is
-    /// connected.
+    /// Creates a broker over the host's stream. `host` is given if connections are multiplexed, and filled once the
+    /// host is connected.
     pub(crate) fn new(
         post: Post,
         tls: Option<TlsConnector>,
@@ -62,13 +62,14 @@ impl Broker {
 
     /// Connects to the service that the host serves under `service_id`.
     ///
-    /// The channel connects anew by itself if the connection breaks while the host still serves. It sets no message
-    /// limit, but the clients made from it do: raise theirs to [`MAX_MESSAGE_SIZE`](crate::MAX_MESSAGE_SIZE), as Go's
-    /// side does. Drop the channel and its clones when the host ends the service, since hosts wait for that.
+    /// The channel reconnects by itself if the connection breaks while the host still serves. It sets no message limit,
+    /// but the clients made from it do: raise theirs to [`MAX_MESSAGE_SIZE`](crate::MAX_MESSAGE_SIZE), as Go's side
+    /// does. Drop the channel and its clones when the host ends the service, because hosts wait for that.
     ///
     /// # Errors
     /// [`Error::NotOffered`] if the host does not offer the service within 5 s, [`Error::UnknownNetwork`] if it offers
-    /// it where this crate cannot go, [`Error::Dial`] if nobody answers there or somebody other than the host does.
+    /// the service on a network that this crate does not know, [`Error::Dial`] if nobody answers there, or somebody
+    /// other than the host.
     pub async fn dial(&self, service_id: u32) -> Result<Channel, Error> {
         let way = match &self.turn {
             None => Way::Address(Address::of(self.post.offer(service_id, OFFER_TIME).await?)?),
@@ -85,10 +86,11 @@ impl Broker {
             .map_err(|source| Error::Dial { service_id, source })
     }
 
-    /// Is cancelled once the host has asked for the plugin's end or is gone. It closes its broker right before.
+    /// Returns a token that is cancelled once the host has asked for the plugin's end or is gone. The host closes its
+    /// broker right before.
     ///
     /// From then on its services answer the calls that they have received and accept no new one, for as long as the
-    /// process lives: there is no use in trying again.
+    /// process lives: trying again is useless.
     pub fn closed(&self) -> CancellationToken {
         self.post.closed()
     }
@@ -104,8 +106,9 @@ impl fmt::Debug for Broker {
     }
 }
 
-/// The plugin's side of a brokered connection. The address serves only as HTTP's authority: the connector knows the
-/// way. The windows are fixed because measuring them takes pings, and grpc-go hangs up on who pings too often.
+/// Configures the plugin's side of a brokered connection. The address serves only as HTTP's authority, because the
+/// connector knows where to connect. The windows are fixed because measuring them takes pings, and grpc-go hangs up on
+/// a peer that pings too often.
 fn endpoint() -> Endpoint {
     Endpoint::from_static("http://localhost")
         .connect_timeout(CONNECT_TIME)
@@ -114,7 +117,7 @@ fn endpoint() -> Endpoint {
         .http2_max_local_error_reset_streams(MAX_RESETS)
 }
 
-/// How to connect to a service, again and again.
+/// The way to connect to a service, as often as necessary.
 #[derive(Clone)]
 enum Way {
     Address(Address),
@@ -130,7 +133,7 @@ impl Way {
     }
 }
 
-/// Proves to the host that this is its plugin, and has it prove the like.
+/// Proves to the host that this is its plugin, and makes the host prove its identity too.
 async fn secure(io: impl Io + 'static, tls: Option<TlsConnector>) -> std::io::Result<Box<dyn Io>> {
     Ok(match tls {
         None => Box::new(io),

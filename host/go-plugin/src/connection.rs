@@ -1,7 +1,7 @@
 //! The host's connections: accepted, authenticated, counted.
 //!
-//! Every connection is prepared in a task of its own and within a time limit, so that a stranger on the socket, or one
-//! who says nothing, neither reaches the services nor keeps the host waiting.
+//! Every connection is prepared in a task of its own and within a time limit. So a stranger on the socket, or a peer
+//! that says nothing, neither reaches the services nor keeps the host waiting.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,28 +18,28 @@ use tonic::transport::server::Connected;
 
 use crate::mux::{self, Opener};
 
-/// What a connection consists of: a socket or a stream of the multiplexed one, with or without TLS.
+/// The parts of a connection: a socket or a stream of the multiplexed one, with or without TLS.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// The patience with a host, which needs milliseconds.
+/// The time limit for the TLS handshake of a host, which needs milliseconds.
 pub(crate) const TLS_TIME: Duration = Duration::from_secs(10);
 
-/// How long to wait before accepting again when the process is out of file descriptors, say.
+/// The pause before accepting again after an error, for example when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Turns incoming connections into authenticated ones.
 #[derive(Clone)]
 pub(crate) struct Gate {
-    /// `None` if the host asked for no TLS.
+    /// `None` if the host did not ask for TLS.
     pub acceptor: Option<TlsAcceptor>,
-    /// How long a peer may take to show who it is.
+    /// The time that a peer may take to prove its identity.
     pub patience: Duration,
-    /// Given if connections come multiplexed; gets the opener of the host's.
+    /// Given if connections are multiplexed; receives the opener of the host's connection.
     pub multiplexed: Option<Arc<watch::Sender<Option<Opener>>>>,
-    /// Counts those that passed.
+    /// Counts the connections that passed.
     pub count: Count,
-    /// Where those that passed go.
+    /// The channel for the connections that passed.
     pub passed: mpsc::Sender<io::Result<Connection>>,
 }
 
@@ -72,7 +72,7 @@ impl Gate {
         }
     }
 
-    /// Lets one connection in if it is the host's, and tells whether it was. `socket` is what it comes over.
+    /// Admits one connection if it is the host's. Returns true if it was. `socket` is the socket over which it comes.
     async fn admit(&self, stream: impl Io + 'static, socket: Arc<OwnedFd>) -> bool {
         let io: Box<dyn Io> = match &self.acceptor {
             None => Box::new(stream),
@@ -83,7 +83,7 @@ impl Gate {
                     return false;
                 }
                 Err(_) => {
-                    tracing::warn!("refused a connection that did not say in time whose it is");
+                    tracing::warn!("refused a connection that did not prove in time that it is the host's");
                     return false;
                 }
             },
@@ -97,8 +97,8 @@ impl Gate {
             .is_ok()
     }
 
-    /// Lets in the streams of a multiplexed connection. The first connection that proves to be the host's is the one
-    /// that the plugin then opens streams on.
+    /// Admits the streams of a multiplexed connection. The plugin then opens its own streams on the first connection
+    /// that proves to be the host's.
     async fn admit_streams(
         self,
         stream: UnixStream,
@@ -122,13 +122,13 @@ impl Gate {
     }
 }
 
-/// The authenticated connections that are open, and whether there ever was one.
+/// The authenticated connections that are open, and whether there has ever been one.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Count(Arc<watch::Sender<Seen>>);
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// The socket of each; several share one if they are multiplexed.
+    /// The socket of each connection; several share one if they are multiplexed.
     open: Vec<Arc<OwnedFd>>,
     any: bool,
 }
@@ -155,7 +155,7 @@ impl Count {
             .await;
     }
 
-    /// The sockets of the connections that are open.
+    /// Returns the sockets of the open connections.
     pub fn sockets(&self) -> Vec<Arc<OwnedFd>> {
         self.0.borrow().open.clone()
     }
@@ -177,7 +177,7 @@ impl Drop for Counted {
     }
 }
 
-/// A connection of the host's.
+/// A connection of the host.
 pub(crate) struct Connection {
     io: Box<dyn Io>,
     _counted: Counted,
@@ -301,7 +301,7 @@ mod tests {
             .unwrap()
             .clone()
             .unwrap();
-        // The other side learns of a stream with its first byte.
+        // The other side notices a stream when its first byte arrives.
         opener.open().await.unwrap().write_all(b"!").await.unwrap();
         timeout(SOON, rightful.1.recv())
             .await

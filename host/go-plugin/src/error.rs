@@ -3,14 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
-/// What can keep a plugin from starting, from serving, or from reaching its host's services.
+/// The reasons why a plugin cannot start, serve, or reach its host's services.
 ///
-/// Each message is one line for a person, fit for standard error. None holds anything that was sent or received.
+/// Each message is one line for a person, fit for standard error. None contains anything that was sent or received.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The magic cookie is missing or wrong: somebody started the program by hand, or a host that wants another
-    /// kind of plugin did.
+    /// The magic cookie is missing or wrong: a person started the program by hand, or a host started it that wants
+    /// another kind of plugin.
     #[error(
         "this program is a plugin: it is not run by itself but started by the program that uses it, \
          which then sets {key} (it is {state})"
@@ -33,38 +33,38 @@ pub enum Error {
         lowest: u32,
         /// The plugin's versions.
         offered: String,
-        /// The host's.
+        /// The host's versions.
         wanted: String,
     },
 
-    /// The host set an environment variable to something that makes no sense.
+    /// The host set an environment variable to a value that makes no sense.
     #[error("the host set {name} to something unusable: {reason}")]
     Environment {
         /// The variable's name.
         name: &'static str,
-        /// What is wrong with its value.
+        /// The fault of the value.
         reason: String,
     },
 
-    /// The host offers no certificate, so that its connection would be neither encrypted nor authenticated.
+    /// The host offers no certificate, so its connection would be neither encrypted nor authenticated.
     #[error(
         "the host did not set PLUGIN_CLIENT_CERT, and this plugin serves nobody without TLS: switch automatic mutual TLS \
          on in the host"
     )]
     NoTls,
 
-    /// The socket, or the directory it is in, could not be made.
+    /// The socket, or its directory, could not be made.
     #[error("cannot {action} {}: {source}", path.display())]
     Socket {
-        /// What was tried, as a verb phrase.
+        /// The action that failed, as a verb phrase.
         action: &'static str,
-        /// On what.
+        /// The path on which the action failed.
         path: PathBuf,
-        /// Why it failed.
+        /// The cause of the failure.
         source: io::Error,
     },
 
-    /// A unix socket's path has room for 107 bytes; the temporary directory is nested too deep for that.
+    /// A unix socket's path has at most 107 bytes; its directory is nested too deep for that.
     #[error(
         "the socket's path {} has {length} bytes and at most {limit} are possible: set {setting} to a shorter path",
         path.display()
@@ -74,7 +74,7 @@ pub enum Error {
         path: PathBuf,
         /// Its length in bytes.
         length: usize,
-        /// The longest possible.
+        /// The largest possible length.
         limit: usize,
         /// The environment variable that moves the socket.
         setting: &'static str,
@@ -95,9 +95,9 @@ pub enum Error {
     /// The process could not prepare for signals, or for its parent's end.
     #[error("cannot {action}: {source}")]
     Process {
-        /// What was tried, as a verb phrase.
+        /// The action that failed, as a verb phrase.
         action: &'static str,
-        /// Why it failed.
+        /// The cause of the failure.
         source: io::Error,
     },
 
@@ -105,12 +105,12 @@ pub enum Error {
     #[error("the plugin's server failed: {0}")]
     Serve(#[source] tonic::transport::Error),
 
-    /// The host did not say where its service is within five seconds.
+    /// The host did not say within five seconds where its service is.
     #[error("the host did not offer its service {service_id} within {seconds} s")]
     NotOffered {
         /// The service's id in the broker.
         service_id: u32,
-        /// How long it had.
+        /// The time that the host had.
         seconds: u64,
     },
 
@@ -119,7 +119,7 @@ pub enum Error {
     UnknownNetwork {
         /// The service's id in the broker.
         service_id: u32,
-        /// What the host said instead of `unix` or `tcp`.
+        /// The network that the host named instead of `unix` or `tcp`.
         network: String,
     },
 
@@ -132,7 +132,7 @@ pub enum Error {
         reason: String,
     },
 
-    /// The host is gone, so that none of its services can be reached.
+    /// The host is gone, so none of its services can be reached.
     #[error("the host's connection is closed")]
     HostGone,
 
@@ -141,12 +141,12 @@ pub enum Error {
     Dial {
         /// The service's id in the broker.
         service_id: u32,
-        /// Why it failed.
+        /// The cause of the failure.
         source: tonic::transport::Error,
     },
 }
 
-/// tonic's own text is only "transport error": the reason is at the end of the chain.
+/// Returns the last source of an error, because tonic's own text is only "transport error".
 fn root(error: &dyn std::error::Error) -> &dyn std::error::Error {
     let mut error = error;
     while let Some(source) = error.source() {

@@ -1,4 +1,5 @@
-//! The decoders of what the host says, for the targets in `tests/fuzz`. Not an interface: it changes without notice.
+//! Gives the targets in `tests/fuzz` the decoders of the host's messages. Not a stable interface: it changes without
+//! notice.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -13,10 +14,10 @@ use crate::proto::ConnInfo;
 use crate::tls::Tls;
 use crate::{Cookie, Error};
 
-/// The handshake line that answers an environment, for a plugin that speaks the versions `offered`.
+/// Returns the handshake line that answers an environment, for a plugin that speaks the versions `offered`.
 ///
 /// # Errors
-/// Why there is none.
+/// The reason why the plugin does not start.
 pub fn handshake(
     cookie: Cookie,
     offered: &BTreeSet<u32>,
@@ -36,16 +37,17 @@ pub fn handshake(
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-/// A message of the broker's stream, if the bytes are one: the service's number, and whether it is an offer.
+/// Decodes a message of the broker's stream. Returns the service's number, and true if the message is an offer, or
+/// `None` if the bytes are not a message.
 pub fn read_message(bytes: &[u8]) -> Option<(u32, bool)> {
     let message = ConnInfo::decode(bytes).ok()?;
     Some((message.service_id, message.knock.is_none()))
 }
 
-/// Delivers the messages that bytes are, and takes the offer of a service then. Returns its address.
+/// Delivers those of the byte strings that are messages, and then takes the offer of a service. Returns its address.
 ///
 /// # Errors
-/// As for [`Broker::dial`](crate::Broker::dial).
+/// Those of [`Broker::dial`](crate::Broker::dial).
 pub async fn offered<'a>(messages: impl Iterator<Item = &'a [u8]>, service_id: u32) -> Result<String, Error> {
     let post = Post::default();
     for message in messages.filter_map(|bytes| ConnInfo::decode(bytes).ok()) {

@@ -8,17 +8,18 @@
 //! tracing::info!(language = "Rust", "ready");
 //! ```
 //!
-//! The host shows each line at its level, with the event's fields as key and value, and under its own rules of what is
-//! shown: log at every level and leave the choice to it.
+//! The host shows each line at its level, with the event's fields as keys and values. It applies its own rules of what
+//! is shown, so log at every level and leave the choice to it.
 //!
 //! # What to watch
-//! - Only events whose target starts with one of the given module paths are written. This is not a matter of taste:
-//!   the libraries below log what passes through them, and so would put secrets into the host's log.
+//! - Only events whose target is one of the given module paths, or lies within one, are written. This matters for
+//!   security: the libraries below log what passes through them, and so would put secrets into the host's log.
 //! - Spans are not written, nor are their fields.
 //! - Long values are cut, because the host takes a line of 64 KiB or more for several lines of plain text.
-//! - Nobody who logs waits for the host to read: a thread writes what is logged, and up to 4 MiB may wait for it. Lines
-//!   that do not fit are dropped, and one line in their place says how many. At the process's end what waits is written,
-//!   if the host reads it within a second; call [`flush`] before an end that runs no exit handlers, such as an abort.
+//! - Logging never waits for the host to read: a thread writes the lines, and up to 4 MiB of them may wait for it.
+//!   Lines that do not fit are dropped, and one line in their place says how many. At the end of the process the
+//!   waiting lines are written, if the host reads them within a second. Call [`flush`] before an end that runs no exit
+//!   handlers, such as an abort.
 
 mod line;
 mod queue;
@@ -38,13 +39,13 @@ use tracing_subscriber::registry::LookupSpan;
 use line::render;
 use queue::Queue;
 
-/// How many bytes may wait for a host that does not read.
+/// The number of bytes that may wait for a host that does not read.
 const ROOM: usize = 4 << 20;
 
-/// How long [`flush`] waits for such a host.
+/// The time that [`flush`] waits for such a host.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The way to standard error, for the whole process.
+/// The queue to standard error, for the whole process.
 static STANDARD_ERROR: LazyLock<Queue> = LazyLock::new(|| {
     flush_at_exit();
     Queue::new(io::stderr(), ROOM)
@@ -61,14 +62,14 @@ fn flush_at_exit() {
 
 /// Waits until what was logged is written to standard error, for at most a second. Blocks the thread.
 ///
-/// The end of `main` and [`std::process::exit`] do it by themselves.
+/// The end of `main` and [`std::process::exit`] do this by themselves.
 pub fn flush() {
     STANDARD_ERROR.flush(PATIENCE);
 }
 
 /// A layer that writes the events of these targets to standard error.
 ///
-/// A target is a module path such as `greeter` or `greeter::storage`, and stands for all modules within.
+/// A target is a module path such as `greeter` or `greeter::storage`, and includes all modules within it.
 pub fn layer<S>(targets: impl IntoIterator<Item = impl Into<String>>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
@@ -76,28 +77,28 @@ where
     layer_to(Queued, targets)
 }
 
-/// Like [`layer`], but writes to somewhere else, and at once. Each line is one call of `write_all`.
+/// Works like [`layer`], but writes to another destination, and at once. Each line is one call of `write_all`.
 pub fn layer_to<S, W>(out: W, targets: impl IntoIterator<Item = impl Into<String>>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
     W: Write + Send + 'static,
 {
     let targets: Vec<String> = targets.into_iter().map(Into::into).collect();
-    // Decided once for each place that logs; the others cost nothing afterwards.
+    // This is decided once for each place that logs; places that are not wanted cost nothing afterwards.
     let wanted = move |metadata: &Metadata<'_>| {
         metadata.is_event() && targets.iter().any(|target| is_within(metadata.target(), target))
     };
     Hclog { out: Mutex::new(out) }.with_filter(filter_fn(wanted).with_max_level_hint(LevelFilter::TRACE))
 }
 
-/// Whether a module is another or lies within it.
+/// Returns true if a module is `parent` or lies within it.
 fn is_within(module: &str, parent: &str) -> bool {
     module
         .strip_prefix(parent)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Standard error behind its queue. Gets each line whole.
+/// Standard error behind its queue. Each call of `write` gets a whole line.
 struct Queued;
 
 impl Write for Queued {
@@ -124,7 +125,7 @@ impl<W> fmt::Debug for Hclog<W> {
 impl<S: Subscriber, W: Write + Send + 'static> Layer<S> for Hclog<W> {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let line = render(event, SystemTime::now());
-        // Without a host nobody reads, and there is nowhere else to say so.
+        // Without a host nobody reads, and nothing else is available to report it.
         let _ = self.out.lock().write_all(line.as_bytes());
     }
 }

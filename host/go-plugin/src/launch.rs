@@ -1,4 +1,4 @@
-//! What the host tells the plugin in its environment, and the line that answers it.
+//! The environment that the host sets for the plugin, and the line that answers it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -19,15 +19,15 @@ const MULTIPLEX: &str = "PLUGIN_MULTIPLEX_GRPC";
 pub(crate) const SOCKET_DIR: &str = "PLUGIN_UNIX_SOCKET_DIR";
 pub(crate) const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 
-/// go-plugin's own version, the handshake line's first field.
+/// go-plugin's own version, which is the first field of the handshake line.
 const CORE_VERSION: u32 = 1;
 
-/// The magic cookie: how a plugin knows that its host started it, and not a person.
+/// The magic cookie, by which a plugin knows that its host started it, and not a person.
 ///
-/// It is no secret and protects nothing. Host and plugin agree on both strings.
+/// It is not a secret and protects nothing. Host and plugin agree on both strings.
 #[derive(Debug, Clone, Copy)]
 pub struct Cookie {
-    /// The environment variable's name.
+    /// The name of the environment variable.
     pub key: &'static str,
     /// The value it must have.
     pub value: &'static str,
@@ -49,18 +49,18 @@ impl Cookie {
     }
 }
 
-/// The host's wishes.
+/// The requests of the host.
 #[derive(Debug)]
 pub(crate) struct Launch {
     /// The versions of the application's protocol that the host speaks.
     versions: BTreeSet<u32>,
-    /// The certificate that the host shows and that its brokered services show; `None` means no TLS at all.
+    /// The certificate of the host and of its brokered services; `None` means no TLS at all.
     pub host_cert: Option<CertificateDer<'static>>,
-    /// Whether all connections share one, by yamux.
+    /// True if all connections share one, by yamux.
     pub multiplex: bool,
-    /// Whether the host expects to be told about multiplexing: older ones cannot read the seventh field.
+    /// True if the host expects an answer about multiplexing: older hosts cannot read the seventh field.
     answers_multiplex: bool,
-    /// Where the socket goes.
+    /// The place of the socket.
     pub place: Place,
 }
 
@@ -68,7 +68,7 @@ impl Launch {
     /// Reads the environment through `var`.
     pub fn read(cookie: Cookie, var: impl Fn(&str) -> Option<OsString>) -> Result<Launch, Error> {
         cookie.check(var(cookie.key))?;
-        // An empty variable is as good as none to go-plugin.
+        // go-plugin treats an empty variable like a missing one.
         let text = |name| {
             var(name)
                 .filter(|value| !value.is_empty())
@@ -90,7 +90,8 @@ impl Launch {
         })
     }
 
-    /// The highest version that both sides speak; a host that names none gets the plugin's lowest, as from Go.
+    /// Returns the highest version that both sides speak. A host that names no version gets the plugin's lowest, as it
+    /// does from Go.
     pub fn negotiate(&self, offered: &BTreeSet<u32>) -> Result<u32, Error> {
         let lowest = *offered.first().ok_or(Error::NoVersion)?;
         if self.versions.is_empty() {
@@ -118,7 +119,7 @@ impl Launch {
             line.push_str(if self.multiplex { "|true" } else { "|false" });
         }
         line.push('\n');
-        // In one write, so that the host never reads half a line.
+        // The line is sent in one write, so that the host never reads half of it.
         out.write_all(line.as_bytes())?;
         out.flush()
     }
@@ -147,8 +148,8 @@ fn directory(path: OsString) -> Result<PathBuf, Error> {
     Ok(path.into())
 }
 
-/// Checks that a socket's path in this directory can be a field of the handshake line. `setting` is the variable that names
-/// the directory.
+/// Checks that a socket's path in this directory can be a field of the handshake line. `setting` is the variable that
+/// names the directory.
 pub(crate) fn check_directory(path: &Path, setting: &'static str) -> Result<(), Error> {
     match path.to_str() {
         Some(text) if !text.contains(['|', '\n', '\r']) => Ok(()),
@@ -163,11 +164,11 @@ pub(crate) fn check_directory(path: &Path, setting: &'static str) -> Result<(), 
 fn certificate(pem: &str) -> Result<CertificateDer<'static>, Error> {
     CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| Error::Environment {
         name: CLIENT_CERT,
-        reason: format!("no PEM certificate ({error})"),
+        reason: format!("it is not a PEM certificate ({error})"),
     })
 }
 
-/// Go's `strconv.ParseBool`, which the host's side uses.
+/// Parses like Go's `strconv.ParseBool`, which the host's side uses.
 fn is_true(text: &str) -> bool {
     matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
 }

@@ -2,8 +2,8 @@
 //! plugin of a host written in Go.
 //!
 //! # How to use it
-//! Build a [`Server`] with the cookie that host and plugin agree on and one closure per version of the application's
-//! protocol, which makes the gRPC services; then [`serve`](Server::serve) it:
+//! Build a [`Server`] with the cookie that host and plugin agree on, and with one closure for each version of the
+//! application's protocol, which makes the gRPC services. Then [`serve`](Server::serve) it:
 //!
 //! ```no_run
 //! # async fn services() -> tonic::service::Routes { tonic::service::Routes::default() }
@@ -21,23 +21,30 @@
 //! }
 //! ```
 //!
-//! `examples/greeter.rs` is a whole plugin that also calls its host back through the [`Broker`].
-//! Log with [`hclog::layer`], whose lines the host understands.
+//! `examples/greeter.rs` is a whole plugin that also calls its host back through the [`Broker`]. Log with
+//! [`hclog::layer`], which writes lines that the host understands.
 //!
 //! # What it does
-//! The cookie, version negotiation and the handshake line; mutual TLS pinned to the host's certificate, without which no
-//! host is served unless [`Server::allow_plaintext`] says so; a private unix socket, removed at the end; the health, controller, stdio and broker services; the broker over sockets or over one
-//! multiplexed connection. The plugin ends when the host says so, when the host's connection closes, when the
-//! process that started it is gone, and on SIGTERM.
+//! This crate implements:
+//!
+//! - the cookie, version negotiation and the handshake line;
+//! - mutual TLS pinned to the host's certificate; a host without one is refused unless [`Server::allow_plaintext`]
+//!   allows it;
+//! - a private unix socket, which is removed at the end;
+//! - the health, controller, stdio and broker services;
+//! - the broker, over sockets or over one multiplexed connection.
+//!
+//! The plugin ends when the host says so, when the host's connection closes, when the process that started it is gone,
+//! and on SIGTERM.
 //!
 //! # What to watch
-//! - Nothing can be printed: standard output belongs to the handshake and leads nowhere after it.
-//! - When the host asks for the end, calls that are in flight are left unanswered and the connection outlives the process
-//!   by a moment, so that the host learns of the end before its calls fail. That takes a fork, of a child that holds the
-//!   connection and nothing else for ten seconds at most.
+//! - Do not print anything: standard output belongs to the handshake and leads nowhere after it.
+//! - When the host asks for the end, calls that are in flight are left unanswered, and the connection outlives the
+//!   process by a moment, so that the host learns of the end before its calls fail. For that the process forks a child,
+//!   which keeps the connection open, and nothing else, for ten seconds at most.
 //! - tonic drops a call's handler when the caller hangs up. Work that must not stop half way belongs in a task of its
 //!   own; [`Server::on_exit`] can wait for it.
-//! - Each tonic service and client decodes at most 4 MiB unless told otherwise; see [`MAX_MESSAGE_SIZE`].
+//! - Each tonic service and client decodes at most 4 MiB by default; see [`MAX_MESSAGE_SIZE`].
 //! - Plugins do not serve further services through the broker (`AcceptAndServe` on Go's plugin side).
 
 mod broker;
@@ -61,14 +68,15 @@ pub use error::Error;
 pub use launch::Cookie;
 pub use server::{Exit, Server};
 
-/// What Go's side accepts as one message, in bytes: give it to `max_decoding_message_size` of every service and client.
+/// The largest message, in bytes, that Go's side accepts: give it to `max_decoding_message_size` of every service and
+/// client.
 pub const MAX_MESSAGE_SIZE: usize = i32::MAX as usize;
 
-/// How many bytes the peer may send ahead, for one call and for all together, so that a message of megabytes does not
-/// wait for one round trip after the other.
+/// The number of bytes that the peer may send ahead, for one call and for all together, so that a message of megabytes
+/// does not wait for one round trip after the other.
 const WINDOW: u32 = 4 << 20;
 
-/// How many calls that were given up early a connection takes before it is closed. `h2`'s own limits, 20 that were not
-/// yet looked at and 1,024 in all, protect from strangers; but the host is none, and closing its connection over a
-/// burst of callers who hang up would end every other call with it.
+/// The number of calls given up early that a connection accepts before it is closed. `h2`'s own limits, 20 that were
+/// not yet looked at and 1,024 in all, protect from strangers. But the host is not a stranger, and closing its
+/// connection because of a burst of callers who hang up would end every other call with it.
 const MAX_RESETS: usize = 1 << 20;

@@ -1,19 +1,19 @@
-//! Connections that outlive the process.
+//! Keeps connections open after the end of the process.
 //!
 //! A host has two ways to learn that its plugin is gone: the connection breaks, or the process has ended. If it learns
-//! by the connection, every call in flight is an error to whoever waits for it. If it knows already that the process has
-//! ended, a host such as Vault starts another one and sends those calls again. But the kernel closes a process's
-//! connections before it tells the parent of the end. So a child holds them, and does nothing else, until the host hangs
-//! up.
+//! by the connection, every call in flight is an error to whoever waits for it. If it already knows that the process
+//! has ended, a host such as Vault starts another one and sends those calls again. But the kernel closes a process's
+//! connections before it tells the parent of the end. So a child process keeps them open, and does nothing else, until
+//! the host hangs up.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Keeps sockets open after this process's end, until the peer closes them or `longest` has passed. End the process
-/// right after.
+/// right after the call.
 ///
-/// Best effort: if there can be no child, the connections break as they would without this.
+/// This is best effort: if no child can be started, the connections break as they would without this call.
 #[allow(unsafe_code)]
 pub(crate) fn keep_open(sockets: &[Arc<OwnedFd>], longest: Duration) {
     let mut sockets: Vec<RawFd> = sockets.iter().map(|socket| socket.as_raw_fd()).collect();
@@ -31,8 +31,8 @@ pub(crate) fn keep_open(sockets: &[Arc<OwnedFd>], longest: Duration) {
     if polls.is_empty() {
         return;
     }
-    // SAFETY: the child of a process with threads may make system calls and nothing else, least of all allocate or lock.
-    // `hold` makes only those, on memory that was prepared before.
+    // SAFETY: the child of a process with threads may make only system calls, and above all must not allocate or lock.
+    // `hold` makes only system calls, on memory that was prepared before.
     unsafe {
         if libc::fork() == 0 {
             hold(&mut polls, milliseconds);
@@ -40,12 +40,14 @@ pub(crate) fn keep_open(sockets: &[Arc<OwnedFd>], longest: Duration) {
     }
 }
 
-/// What the child does: lets go of everything but these sockets, waits, and ends.
+/// Runs in the child: closes everything except these sockets, waits, and ends.
 #[allow(unsafe_code)]
 fn hold(polls: &mut [libc::pollfd], milliseconds: libc::c_int) -> ! {
-    // SAFETY: system calls alone; `polls` is a live slice of the length given, and what is closed is not used again.
+    // SAFETY: these are only system calls; `polls` is a live slice of the given length, and what is closed is not used
+    // again.
     unsafe {
-        // Above all the pipes by which the host notices the end, and the connections to the host's own services.
+        // Above all this closes the pipes by which the host notices the end, and the connections to the host's own
+        // services.
         let mut from: libc::c_uint = 0;
         let mut closed = true;
         for poll in polls.iter() {
@@ -62,18 +64,18 @@ fn hold(polls: &mut [libc::pollfd], milliseconds: libc::c_int) -> ! {
     }
 }
 
-/// Waits until the peer has closed every one. Each that goes may add `milliseconds`, of which there are few.
+/// Waits until the peer has closed every socket. Each socket that closes may add `milliseconds`; there are only a few.
 #[allow(unsafe_code)]
 unsafe fn wait(polls: &mut [libc::pollfd], milliseconds: libc::c_int) {
     let mut open = polls.len();
     while open > 0 {
-        // SAFETY: as the caller says, and the length is the slice's.
+        // SAFETY: the caller vouches for the slice, and the length is the slice's.
         let ready = unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, milliseconds) };
         if ready <= 0 {
             return;
         }
         for poll in polls.iter_mut().filter(|poll| poll.revents != 0) {
-            // Negative ones are left out from then on.
+            // `poll` ignores negative descriptors from then on.
             (poll.fd, poll.revents) = (-1, 0);
             open -= 1;
         }
@@ -82,7 +84,7 @@ unsafe fn wait(polls: &mut [libc::pollfd], milliseconds: libc::c_int) {
 
 #[allow(unsafe_code)]
 unsafe fn close_range(first: libc::c_uint, last: libc::c_uint) -> bool {
-    // SAFETY: closing is up to the caller; the call itself takes three numbers.
+    // SAFETY: the caller is responsible for what is closed; the call itself takes three numbers.
     unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) == 0 }
 }
 
@@ -94,13 +96,13 @@ mod tests {
 
     use super::*;
 
-    /// The peer of a socket that a child of this process holds.
+    /// Returns the peer of a socket that a child of this process keeps open.
     fn held(longest: Duration) -> UnixStream {
         let (ours, peer) = UnixStream::pair().unwrap();
         let (mut inherited, ours_too) = std::io::pipe().unwrap();
         keep_open(&[Arc::new(ours.into())], longest);
         drop(ours_too);
-        // At its end once the child has closed what it inherited.
+        // The pipe ends once the child has closed what it inherited.
         assert_eq!(inherited.read(&mut [0]).unwrap(), 0);
         peer
     }

@@ -1,7 +1,7 @@
-//! Many connections in one, by yamux, for hosts that can pass only one through (plugins in containers).
+//! Many connections in one, by yamux, for hosts that can pass only one connection through (plugins in containers).
 //!
-//! The host opens the outer connection and acts as yamux's client. Either side can then open streams; each is treated
-//! as a connection of its own, TLS included.
+//! The host opens the outer connection and acts as yamux's client. Either side can then open streams; each stream is
+//! treated as a connection of its own, TLS included.
 
 use std::future::poll_fn;
 use std::io;
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
 use yamux::{Config, Mode};
 
-/// One connection within the other.
+/// One connection within the outer one.
 pub(crate) type Stream = Compat<yamux::Stream>;
 
 /// Opens streams towards the host.
@@ -61,11 +61,11 @@ fn run(socket: UnixStream, mode: Mode) -> (Opener, mpsc::UnboundedReceiver<Strea
     (Opener(opener), streams)
 }
 
-/// yamux leaves all driving to its user: nothing moves on any stream unless this is polled.
+/// Drives a yamux connection. yamux leaves all driving to its user: nothing moves on any stream unless this is polled.
 struct Session {
     connection: yamux::Connection<Compat<UnixStream>>,
     requests: mpsc::Receiver<oneshot::Sender<yamux::Stream>>,
-    /// The request for a stream that is being served.
+    /// The request for a stream that is now being served.
     waiting: Option<oneshot::Sender<yamux::Stream>>,
     incoming: mpsc::UnboundedSender<Stream>,
 }
@@ -82,7 +82,7 @@ impl Session {
                 && let Poll::Ready(stream) = self.connection.poll_new_outbound(cx)?
                 && let Some(waiting) = self.waiting.take()
             {
-                // A requester that gave up drops the stream, which closes it.
+                // If the requester has given up, this drops the stream, which closes it.
                 let _ = waiting.send(stream);
                 continue;
             }
@@ -103,7 +103,7 @@ pub(crate) mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::timeout;
 
-    /// The host's end.
+    /// Opens the host's end.
     pub(crate) fn host(socket: UnixStream) -> (Opener, mpsc::UnboundedReceiver<Stream>) {
         run(socket, Mode::Client)
     }

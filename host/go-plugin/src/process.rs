@@ -12,18 +12,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Error;
 
-/// How often to look for the parent where the kernel cannot tell of its end.
+/// The interval of looking for the parent if the kernel cannot report its end.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// The signals that matter to a plugin.
 pub(crate) struct Signals {
     terminate: Signal,
-    // Held so that the interrupts of a terminal, which reach host and plugin alike, do not end the plugin first.
+    // Kept so that the interrupts of a terminal, which reach host and plugin alike, do not end the plugin first.
     _interrupt: Signal,
 }
 
 impl Signals {
-    /// Takes the signals over from their defaults, for the rest of the process's life.
+    /// Replaces the default handling of the signals, for the rest of the process's life.
     pub fn handle() -> Result<Signals, Error> {
         let take = |kind| {
             signal(kind).map_err(|source| Error::Process {
@@ -46,23 +46,24 @@ impl Signals {
 /// The process that started this one.
 pub(crate) struct Parent {
     pid: Option<Pid>,
-    /// Becomes readable at the parent's end. Older kernels and some sandboxes have no such thing.
+    /// Becomes readable at the parent's end. Older kernels and some sandboxes do not offer this.
     end: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Parent {
-    /// The parent of now. Ask early: if it is gone already, its heir is watched instead.
+    /// Returns the current parent. Call it early: if the parent is already gone, the process that adopted this one is
+    /// watched instead.
     pub fn current() -> Parent {
         let pid = getppid();
         let end = pid
             .and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok())
             .and_then(readable);
-        // The number could have been given to another process before it was opened.
+        // The number could have been reused for another process before it was opened.
         let end = end.filter(|_| getppid() == pid);
         Parent { pid, end }
     }
 
-    /// Waits until the parent is gone. A process that starts a container has none to watch and waits for ever.
+    /// Waits until the parent is gone. A process that starts a container has no parent to watch and waits for ever.
     pub async fn ended(&self) {
         let Some(pid) = self.pid else {
             return std::future::pending().await;
@@ -78,15 +79,15 @@ impl Parent {
     }
 }
 
-/// Watches a file descriptor; `None` if this kind cannot be watched.
+/// Watches a file descriptor; returns `None` if this kind cannot be watched.
 #[allow(unsafe_code)]
 fn readable(fd: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
     // SAFETY: the descriptor is open and owned, and `AsyncFd` keeps it, always the same, until it is dropped.
     unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }.ok()
 }
 
-/// Writes through `write` to standard output, then hands standard output away: the host reads on but drops what comes,
-/// and a line too long for it would stop its reading and block the writer.
+/// Writes through `write` to standard output, then redirects standard output to nowhere: the host continues to read but
+/// drops what it reads, and a line too long for it would stop its reading and block the writer.
 pub(crate) fn last_words(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     write(&mut io::stdout().lock())?;
     let nowhere = File::options().write(true).open("/dev/null")?;
@@ -103,7 +104,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_kernel_tells_of_the_parents_end() {
-        // A child stands in for the parent: it ends when its input does.
+        // A child stands in for the parent: it ends when its input ends.
         let mut other = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_child(&other);
         let parent = Parent {

@@ -1,4 +1,4 @@
-//! The protocol's messages and services, as built from `proto/go-plugin`.
+//! The protocol's messages and services, built from `proto/go-plugin`.
 
 #![allow(missing_docs, clippy::all, clippy::pedantic)]
 

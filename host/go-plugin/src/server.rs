@@ -1,4 +1,4 @@
-//! The server: from the environment that the host sets to the end that the host brings about.
+//! The server, from reading the environment that the host sets until the end.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,29 +24,31 @@ use crate::socket::Socket;
 use crate::tls::Tls;
 use crate::{Error, MAX_RESETS, WINDOW, services};
 
-/// What is left for [`Server::on_exit`]. The host waits as long: it kills 2 s after its wish is answered, and the
-/// process's end is the answer.
+/// The time for [`Server::on_exit`]. The host waits as long: it kills the process 2 s after its request for the end is
+/// answered, and the end of the process is the answer.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How long the host's connections may outlive the process: far longer than the host needs to see its end.
+/// The longest time for which the host's connections may outlive the process: far longer than the host needs to see its
+/// end.
 const AFTERLIFE: Duration = Duration::from_secs(10);
 
-/// How often the runtime gets round before the process ends: more than a call that is done needs to send its answer.
+/// The number of times that the runtime polls its tasks before the process ends: more than a call that is done needs to
+/// send its answer.
 const LAST_ROUNDS: usize = 64;
 
-/// How long a host that has closed its broker may take to ask for the end, which it does right after.
+/// The time that a host that has closed its broker may take to ask for the end, which it does right after.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 type Services = Box<dyn FnOnce(Broker) -> Routes + Send>;
 type OnExit = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// Why a plugin's life ended, all of them good reasons.
+/// The reason why a plugin ended. None of them is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
-    /// The host asked for it.
+    /// The host asked for the end.
     Requested,
-    /// The host's connection closed, or the stream of its broker, without which it cannot be reached.
+    /// The host's connection closed, or the stream of its broker, without which the host's services cannot be reached.
     Disconnected,
     /// The process that started the plugin is gone.
     Orphaned,
@@ -63,7 +65,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A plugin for hosts that set this cookie.
+    /// Creates a plugin for hosts that set this cookie.
     #[must_use]
     pub fn new(cookie: Cookie) -> Server {
         Server {
@@ -74,16 +76,16 @@ impl Server {
         }
     }
 
-    /// Serves hosts that offer no certificate (go-plugin's `AutoMTLS` is off), without TLS in both directions: whoever can
-    /// open the socket can then speak for the host. By default such a host is refused.
+    /// Also serves hosts that offer no certificate (go-plugin's `AutoMTLS` is off), without TLS in both directions:
+    /// then whoever can open the socket can act as the host. By default such a host is refused.
     #[must_use]
     pub fn allow_plaintext(mut self) -> Server {
         self.plaintext = true;
         self
     }
 
-    /// Offers a version of the application's protocol. `services` makes what is served if the host chooses it: the
-    /// highest version that both sides have is chosen, and only its services are made.
+    /// Offers a version of the application's protocol. `services` makes the services that are served if this version is
+    /// chosen: the highest version that both sides have is chosen, and only its services are made.
     ///
     /// Raise each service's decoding limit to [`MAX_MESSAGE_SIZE`](crate::MAX_MESSAGE_SIZE).
     #[must_use]
@@ -96,12 +98,12 @@ impl Server {
         self
     }
 
-    /// Runs `finish` at the end, whatever brought it about, for at most 5 s; then [`serve`](Server::serve) returns
-    /// regardless.
+    /// Runs `finish` at the end, for whatever reason the plugin ends, for at most 5 s; then [`serve`](Server::serve)
+    /// returns anyway.
     ///
-    /// Meanwhile calls come and are answered as before. What is not answered when the process ends fails at the host
-    /// only then: a host such as Vault sends those calls again, to a new process. So a call that cannot be carried out
-    /// any more is better left unanswered than answered with an error.
+    /// Meanwhile calls come and are answered as before. A call that is unanswered when the process ends fails at the
+    /// host only then: a host such as Vault sends such calls again, to a new process. So if a call cannot be carried
+    /// out any more, it is better to leave it unanswered than to answer an error.
     #[must_use]
     pub fn on_exit<F>(mut self, finish: impl FnOnce() -> F + Send + 'static) -> Server
     where
@@ -118,10 +120,10 @@ impl Server {
     /// [`std::process::exit`] if other threads may still be busy.
     ///
     /// # Errors
-    /// [`Error::NotStartedByHost`] if the cookie is missing, [`Error::NoCommonVersion`], [`Error::NoTls`], and others that keep the plugin
-    /// from starting. Print the error to standard error and exit with status 1.
+    /// [`Error::NotStartedByHost`] if the cookie is missing, [`Error::NoCommonVersion`], [`Error::NoTls`], and others
+    /// that keep the plugin from starting. Print the error to standard error and exit with status 1.
     pub async fn serve(self) -> Result<Exit, Error> {
-        // First, so that a parent that dies from here on is noticed.
+        // This comes first, so that the end of the parent is noticed from here on.
         let parent = Parent::current();
         let launch = Launch::read(self.cookie, |name| std::env::var_os(name))?;
         let signals = Signals::handle()?;
@@ -148,7 +150,7 @@ struct Running {
     connections: Count,
     multiplexed: bool,
     post: Post,
-    /// The host has asked for the end.
+    /// Cancelled when the host has asked for the end.
     requested: CancellationToken,
 }
 
@@ -218,11 +220,12 @@ impl Running {
         };
         tracing::debug!(reason = ?exit, "the plugin ends");
         if exit != Exit::Terminated {
-            // go-plugin's host closes its broker before it asks for the end, but does not say so on the broker's stream.
+            // go-plugin's host closes its broker before it asks for the end, but does not say so on the broker's
+            // stream.
             self.post.lose();
         }
 
-        // Whatever happens from here on, the socket is gone.
+        // Remove the socket first, whatever happens from here on.
         drop(self.socket);
         let finish = async {
             if let Some(on_exit) = on_exit {
@@ -239,14 +242,14 @@ impl Running {
         if !self.multiplexed && matches!(exit, Exit::Requested | Exit::Terminated) {
             keep_open(&self.connections.sockets(), AFTERLIFE);
         }
-        // Serves until the process is gone: ending it would tell the host to send its calls elsewhere.
+        // Serve until the process is gone: ending the server would tell the host to send its calls elsewhere.
         std::mem::forget((self.accepting, self.serving));
         Ok(exit)
     }
 }
 
-/// The version to serve. Without one the host is told so in its own way, by an answer that it will refuse, and nothing
-/// is served: the host kills what it refuses, and nobody could clean up.
+/// Returns the version to serve. Without a common version, tells the host in its own way, by an answer that it
+/// will refuse, and serves nothing: the host kills what it refuses, and nobody could clean up.
 fn agree(launch: &Launch, versions: &BTreeMap<u32, Services>) -> Result<u32, Error> {
     let version = launch.negotiate(&versions.keys().copied().collect());
     if let Err(Error::NoCommonVersion { lowest, .. }) = version {
@@ -264,11 +267,11 @@ fn router(routes: Routes) -> tonic::transport::server::Router {
         .add_routes(routes)
 }
 
-/// Why the server ended though nobody had told it to.
+/// Returns the reason why the server ended although nobody had told it to.
 fn failure(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Error {
     match ended {
         Ok(Err(error)) => Error::Serve(error),
-        // It ends by itself only with its source of connections, which ends with the accepting task.
+        // It ends by itself only when its source of connections ends, which ends with the accepting task.
         Ok(Ok(())) | Err(_) => Error::HostGone,
     }
 }

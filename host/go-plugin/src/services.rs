@@ -1,4 +1,4 @@
-//! What every plugin serves beside its own services: health, the controller and stdio.
+//! The services of every plugin beside its own: health, the controller and stdio.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::proto::grpc_controller_server::{GrpcController, GrpcControllerServer}
 use crate::proto::grpc_stdio_server::{GrpcStdio, GrpcStdioServer};
 use crate::proto::{Empty, StdioData};
 
-/// The service whose health the host asks for.
+/// The name of the service whose health the host asks for.
 const HEALTH_OF: &str = "plugin";
 
-/// Far longer than the process takes to end.
+/// This is far longer than the process takes to end.
 const OVERDUE: Duration = Duration::from_secs(10);
 
 /// Adds the plugin's services to the application's. `requested` is cancelled when the host asks for the end.
@@ -39,11 +39,11 @@ struct Controller {
 
 #[tonic::async_trait]
 impl GrpcController for Controller {
-    /// Is answered by the end of the process. A host closes its connection as soon as it has an answer, and every call
-    /// that is in flight then fails; Vault sends such calls again only if it knows already that the process is gone.
+    /// Answers by ending the process. A host closes its connection as soon as it has an answer, and every call that is
+    /// in flight then fails; Vault sends such calls again only if it already knows that the process is gone.
     async fn shutdown(&self, _request: Request<Empty>) -> Result<Response<Empty>, Status> {
         self.requested.cancel();
-        // If the process hangs instead, the host shall kill it.
+        // If the process hangs instead, this answer lets the host kill it.
         tokio::time::sleep(OVERDUE).await;
         Ok(Response::new(Empty {}))
     }
@@ -53,7 +53,7 @@ struct Stdio;
 
 #[tonic::async_trait]
 impl GrpcStdio for Stdio {
-    /// Lasts as long as the process and carries nothing: a plugin's output goes to its log.
+    /// A stream that lasts as long as the process and carries nothing: a plugin's output goes to its log.
     type StreamStdioStream = Pending<Result<StdioData, Status>>;
 
     async fn stream_stdio(&self, _request: Request<()>) -> Result<Response<Self::StreamStdioStream>, Status> {

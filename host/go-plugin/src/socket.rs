@@ -1,7 +1,7 @@
-//! The private unix socket that the host connects to.
+//! The private unix socket to which the host connects.
 //!
-//! By default it lies in a fresh directory that only this user can enter. Hosts that run plugins in containers name
-//! the directory, which both sides then see, and may name a group that shall reach the socket.
+//! By default it lies in a fresh directory that only this user can enter. Hosts that run plugins in containers name the
+//! directory, which both sides then see, and may name a group whose members may use the socket.
 
 use std::fs;
 use std::io;
@@ -15,24 +15,24 @@ use tokio::net::UnixListener;
 use crate::Error;
 use crate::launch::{SOCKET_DIR, SOCKET_GROUP, check_directory};
 
-/// `sun_path` has 108 bytes, of which one is the closing zero (unix(7)).
+/// `sun_path` has 108 bytes, of which one is the terminating zero (unix(7)).
 const PATH_LIMIT: usize = 107;
 const PREFIX: &str = "plugin";
 const RANDOM_BYTES: usize = 8;
 
-/// Where the host wants the socket.
+/// The place that the host wants for the socket.
 #[derive(Debug, Default)]
 pub(crate) struct Place {
-    /// The directory to put it into, directly; a fresh private one in the temporary directory otherwise.
+    /// The directory that directly contains the socket; otherwise a fresh private one in the temporary directory.
     pub directory: Option<PathBuf>,
     /// The group, by name or number, that may connect.
     pub group: Option<String>,
 }
 
-/// A listening socket's file. Dropping it removes the file and a directory made for it.
+/// The file of a listening socket. Dropping it removes the file, and the directory if one was made for it.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    // Before the directory, so that this is empty when its turn comes.
+    // This field is dropped before the directory, so that the directory is empty when it is removed.
     path: TempPath,
     _directory: Option<TempDir>,
 }
@@ -84,7 +84,7 @@ fn name() -> tempfile::Builder<'static, 'static> {
     name
 }
 
-/// A directory that nobody else can enter; with a group, its members can pass through to the socket.
+/// Makes a directory that nobody else can enter; with a group, its members can pass through to the socket.
 fn private_directory(group: Option<Gid>) -> Result<TempDir, Error> {
     let parent = std::env::temp_dir();
     let directory = name()
@@ -101,7 +101,7 @@ fn private_directory(group: Option<Gid>) -> Result<TempDir, Error> {
     Ok(directory)
 }
 
-/// The kernel's own complaint would name neither the limit nor the way out.
+/// Checks the length of the path, because the kernel's own error would name neither the limit nor the remedy.
 fn check_length(directory: &Path, setting: &'static str) -> Result<(), Error> {
     let path = directory.join(format!("{PREFIX}{}", "X".repeat(RANDOM_BYTES)));
     let length = path.as_os_str().as_bytes().len();
@@ -116,7 +116,7 @@ fn check_length(directory: &Path, setting: &'static str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Gives a path to a group.
+/// Gives a path to a group, with this mode.
 fn share(path: &Path, group: Gid, mode: Mode) -> Result<(), Error> {
     rustix::fs::chown(path, None, Some(group))
         .and_then(|()| rustix::fs::chmod(path, mode))
@@ -127,7 +127,7 @@ fn share(path: &Path, group: Gid, mode: Mode) -> Result<(), Error> {
         })
 }
 
-/// A group's number. Names are looked up in `/etc/group` alone, as a statically linked Go plugin does it.
+/// Returns a group's number. Looks names up in `/etc/group` only, as a statically linked Go plugin does.
 fn group_id(group: &str) -> Result<Gid, Error> {
     let id = match group.parse() {
         Ok(id) => Some(id),
@@ -146,13 +146,13 @@ fn read_groups() -> Result<String, Error> {
         path: GROUPS.into(),
         source: error,
     };
-    // Not all of the file need be UTF-8.
+    // The file may contain bytes that are not UTF-8.
     fs::read(GROUPS)
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         .map_err(read)
 }
 
-/// `name:password:number:members`, one a line (group(5)).
+/// Finds the number of a group in lines of the form `name:password:number:members` (group(5)).
 fn find_group(groups: &str, name: &str) -> Option<u32> {
     groups.lines().find_map(|line| {
         let mut fields = line.split(':');

@@ -1,10 +1,10 @@
 //! AutoMTLS: both sides make a certificate for this one process and accept exactly the other's.
 //!
-//! The host's certificate comes in the environment, the plugin's goes out in the handshake line. The verifiers here
-//! compare the peer's certificate with the one expected, byte by byte, and then have the TLS library check that the
-//! peer holds its key. Nothing else is checked, because nothing else is known: there is no authority, and the host's
-//! certificates are marked as authorities themselves, on curve P-521, which ordinary verifiers refuse to see in a
-//! server or a client.
+//! The host's certificate comes in the environment; the plugin's is sent in the handshake line. The verifiers here
+//! compare the peer's certificate with the expected one, byte by byte, and then make the TLS library check that the
+//! peer has its key. Nothing else is checked, because nothing else is known. No authority exists, and the host's
+//! certificates are marked as authorities themselves, on curve P-521, which ordinary verifiers refuse in a server or a
+//! client.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::Error;
 
-/// The name that both certificates bear and that both sides ask for.
+/// The name in both certificates, for which both sides ask.
 const NAME: &str = "localhost";
 
 /// gRPC over TLS must agree on HTTP/2 by ALPN; grpc-go refuses a peer that does not.
@@ -36,14 +36,14 @@ const ALPN: &[u8] = b"h2";
 pub(crate) struct Tls {
     /// The plugin's own certificate, for the handshake line.
     pub cert: CertificateDer<'static>,
-    /// For the host's connections to the plugin.
+    /// Accepts the host's connections to the plugin.
     pub acceptor: TlsAcceptor,
-    /// For the plugin's connections to the host's services.
+    /// Makes the plugin's connections to the host's services.
     pub connector: TlsConnector,
 }
 
 impl Tls {
-    /// Makes a certificate and pins both roles to the host's.
+    /// Makes a certificate and pins both roles to the host's certificate.
     pub fn pinned_to(host: CertificateDer<'static>) -> Result<Tls, Error> {
         let (cert, key) = own_certificate().map_err(Error::Certificate)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -62,13 +62,14 @@ impl Tls {
     }
 }
 
-/// The name to ask the host's services for.
+/// Returns the name for which to ask the host's services.
 #[allow(clippy::expect_used)]
 pub(crate) fn server_name() -> ServerName<'static> {
     ServerName::try_from(NAME).expect("localhost is a valid name")
 }
 
-/// Go's TLS wants the usages of both roles, or none, because the one certificate serves both.
+/// Makes the plugin's certificate. Go's TLS wants the usages of both roles, or none, because the one certificate serves
+/// both.
 fn own_certificate() -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
     let mut params = CertificateParams::new([NAME.to_owned()])?;
     params.distinguished_name = DistinguishedName::new();
@@ -97,7 +98,7 @@ fn server_config(
         .with_client_cert_verifier(pin.clone())
         .with_single_cert(vec![cert.clone()], key)?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    // The host connects once.
+    // The host connects only once.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)
@@ -145,13 +146,13 @@ impl Pin {
     }
 }
 
-/// Only TLS 1.3 is offered, so its verifiers are never asked about 1.2.
+/// Fails for TLS 1.2. Only TLS 1.3 is offered, so this is never called.
 fn no_tls12() -> Result<HandshakeSignatureValid, rustls::Error> {
     Err(PeerIncompatible::Tls12NotOffered.into())
 }
 
 impl ClientCertVerifier for Pin {
-    /// No hints: the host has one certificate and no authority to choose by.
+    /// Gives no hints: the host has one certificate and no authority by which to choose.
     fn root_hint_subjects(&self) -> &[rustls::DistinguishedName] {
         &[]
     }
@@ -259,14 +260,14 @@ pub(crate) mod tests {
             )
         }
 
-        /// The host's connections to a plugin with this certificate.
+        /// Returns a connector for the host's connections to a plugin with this certificate.
         pub(crate) fn connector(&self, plugin: &CertificateDer<'static>) -> TlsConnector {
             let (provider, pin) = Self::pin(plugin);
             let config = client_config(&provider, &pin, &self.cert, self.key.clone_key()).unwrap();
             TlsConnector::from(Arc::new(config))
         }
 
-        /// The host's services for a plugin with this certificate.
+        /// Returns an acceptor for the host's services, for a plugin with this certificate.
         fn acceptor(&self, plugin: &CertificateDer<'static>) -> TlsAcceptor {
             let (provider, pin) = Self::pin(plugin);
             let config = server_config(&provider, &pin, &self.cert, self.key.clone_key()).unwrap();
@@ -274,7 +275,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// Whether client and server come to trust each other, and over which protocol they then speak.
+    /// Connects client and server. Returns the protocol on which they agree, or `None` if they do not trust each other.
     async fn meet(connector: &TlsConnector, acceptor: &TlsAcceptor) -> Option<Vec<u8>> {
         let (client, server) = tokio::io::duplex(64 << 10);
         let (client, server) =
@@ -309,7 +310,7 @@ pub(crate) mod tests {
     async fn the_hosts_certificate_without_its_key_is_refused() {
         let host = host();
         let tls = Tls::pinned_to(host.cert.clone()).unwrap();
-        // Built as rustls would not: its configurations check that certificate and key fit.
+        // rustls would not build this: its configurations check that certificate and key fit.
         let thief = Host {
             cert: host.cert.clone(),
             key: self::host().key,

@@ -1,4 +1,4 @@
-//! The example plugin under go-plugin's own Go client, `tests/go-plugin-client`, which is built with `go build`.
+//! Runs the example plugin under go-plugin's own Go client, `tests/go-plugin-client`, which is built with `go build`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,13 +9,13 @@ use std::process::{Command, Output, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-/// Far more than a plugin has to end in; only a test that fails takes as long.
+/// This is far more time than a plugin needs to end; only a test that fails takes as long.
 const SOON: Duration = Duration::from_secs(10);
 
 const EVERY_WAY: [&[&str]; 4] = [&[], &["-tls=false"], &["-mux"], &["-mux", "-tls=false"]];
 const WITH_TLS: [&[&str]; 2] = [&[], &["-mux"]];
 
-/// The example, which Cargo builds beside the tests.
+/// Returns the path of the example, which Cargo builds beside the tests.
 fn plugin() -> PathBuf {
     let path = env::current_exe()
         .unwrap()
@@ -31,7 +31,7 @@ fn plugin() -> PathBuf {
     path
 }
 
-/// The Go client, built once.
+/// Returns the path of the Go client, which is built once.
 fn client() -> &'static Path {
     static CLIENT: OnceLock<PathBuf> = OnceLock::new();
     CLIENT.get_or_init(|| {
@@ -134,7 +134,7 @@ fn serves_no_stranger_and_is_not_held_up_by_one() {
 /// Runs the client until the plugin is up, kills it, and waits for the plugin to follow.
 #[track_caller]
 fn follows_its_host(scenario: &str, flags: &[&str]) {
-    // Both processes inherit the pipe's writing end; it is at its end when both are gone.
+    // Both processes inherit the writing end of the pipe; it ends when both are gone.
     let (mut alive, held) = std::io::pipe().unwrap();
     let mut host = command(flags, scenario)
         .stdin(Stdio::from(held))
@@ -192,7 +192,7 @@ fn standard_output_is_handed_away_after_the_handshake() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // All there is to read, although the plugin runs on: it no longer holds the pipe.
+    // This reads to the end, although the plugin continues to run: it no longer has the pipe.
     let mut stdout = String::new();
     plugin.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
     let fields: Vec<_> = stdout.strip_suffix('\n').unwrap().split('|').collect();

@@ -1,7 +1,8 @@
-//! What a transaction costs a request that nobody disturbs, beside the same storage calls passed through.
+//! Measures the cost of a transaction for a request that nobody disturbs, compared with passing the same storage calls
+//! through.
 //!
-//! `cargo bench -p airlock-storage`. The storage is a map in memory, so nearly all that is left is this crate's own work;
-//! the difference between the pairs is to stay below 5 µs.
+//! Run it with `cargo bench -p airlock-storage`. The storage is a map in memory, so nearly all of the time is this
+//! crate's own work. The difference within each pair should stay below 5 µs.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Prefixes, Settings, Storage};

@@ -1,36 +1,37 @@
-//! Which keys a guest may name.
+//! The keys that a guest may name.
 
 use crate::{Error, Result};
 
-/// Where this crate keeps its own records, in the same storage. No guest sees it.
+/// The folder of this crate's own records, in the same storage. Guests cannot see it.
 pub(crate) const HIDDEN: &str = ".airlock/";
 
-/// A set of key prefixes. The empty prefix is every key.
+/// A set of key prefixes. The empty prefix matches every key.
 ///
 /// They are sorted, and none begins with another, so a key is looked up in logarithmic time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prefixes(Vec<String>);
 
 impl Prefixes {
-    /// Every key.
+    /// Returns the set that contains every key.
     pub fn all() -> Self {
         Self::from_iter([""])
     }
 
-    /// No key.
+    /// Returns the set that contains no key.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// Whether a key begins with one of them.
+    /// Returns true if a key begins with one of the prefixes.
     pub fn contain(&self, key: &str) -> bool {
-        // What lies between a prefix of the key and the key begins with that prefix, so it is not in this set.
+        // Any string that sorts between the key and a prefix of it begins with that prefix, so it cannot be in this
+        // set.
         let after = self.0.partition_point(|prefix| prefix.as_str() <= key);
         let nearest = after.checked_sub(1).and_then(|at| self.0.get(at));
         nearest.is_some_and(|prefix| key.starts_with(prefix.as_str()))
     }
 
-    /// What both sets contain, such as what a guest asks for and what its operator grants.
+    /// Returns the keys that are in both sets, for example those that a guest asks for and its operator grants.
     pub fn and(&self, other: &Self) -> Self {
         let within = |these: &Self, those: &Self| -> Vec<String> {
             these
@@ -50,7 +51,7 @@ impl<S: Into<String>> FromIterator<S> for Prefixes {
     fn from_iter<I: IntoIterator<Item = S>>(prefixes: I) -> Self {
         let mut prefixes: Vec<String> = prefixes.into_iter().map(Into::into).collect();
         prefixes.sort_unstable();
-        // Those that begin with another follow it directly.
+        // Prefixes that begin with another follow it directly.
         prefixes.dedup_by(|later, kept| later.starts_with(kept.as_str()));
         Self(prefixes)
     }
@@ -60,8 +61,8 @@ impl<S: Into<String>> FromIterator<S> for Prefixes {
 /// OpenBao, takes 32,768 with the mount's own prefix, and all others take less.
 pub const MAX_KEY_BYTES: usize = 32_768;
 
-/// The most segments of a key or folder. File storage cannot hold more, because a path on Linux has at most 4,096 bytes.
-/// Raft storage could, if nearly all segments had one byte.
+/// The largest number of segments of a key or folder. File storage cannot hold more, because a path on Linux has at
+/// most 4,096 bytes. Raft storage could, if nearly all segments had one byte.
 pub const MAX_KEY_SEGMENTS: usize = 2_048;
 
 /// Checks a key that a guest wants to read, write or delete.
@@ -86,12 +87,12 @@ pub(crate) fn check_folder(folder: &str, declared: &Prefixes) -> Result<()> {
     check_path(folder, path, declared)
 }
 
-/// Checks a scratch key. Scratch has no folders, so any text will do.
+/// Checks a scratch key. Scratch has no folders, so any text is valid.
 pub(crate) fn check_scratch_key(key: &str) -> Result<()> {
     check_length(key)
 }
 
-/// `path` is the key or folder without a slash at its end.
+/// Checks a key or folder. `path` is `whole` without a slash at its end.
 fn check_path(whole: &str, path: &str, declared: &Prefixes) -> Result<()> {
     check_length(whole)?;
     let mut segments = 0;
@@ -100,11 +101,11 @@ fn check_path(whole: &str, path: &str, declared: &Prefixes) -> Result<()> {
         if segment.is_empty() {
             return Err(Error::InvalidKey("keys have no leading and no doubled `/`"));
         }
-        // File storage would take it for the folder that it stands in, `./.airlock/` for `.airlock/`.
+        // File storage would take this segment for its parent folder: `./.airlock/` for `.airlock/`.
         if segment == "." {
             return Err(Error::InvalidKey("a key must not have `.` as a segment"));
         }
-        // Vault refuses these two dots anywhere in a key, not only as a segment.
+        // Vault refuses two dots anywhere in a key, not only as a segment.
         if segment.contains("..") {
             return Err(Error::InvalidKey(
                 "relative paths not supported: a key must not contain `..`",

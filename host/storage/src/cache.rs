@@ -1,7 +1,7 @@
-//! Entries in memory, each only as good as the counter it was read under.
+//! Entries in memory, each valid only as long as the sample under which it was read.
 //!
-//! Bounded in bytes; the entry that was unused for longest goes first. A value's memory is overwritten as soon as the
-//! cache and everybody it was given to have dropped it.
+//! The cache is bounded in bytes; the least recently used entry goes first. A value's memory is overwritten as soon as
+//! the cache and everybody who received the value have dropped it.
 
 use crate::Entry;
 use crate::counters::Sample;
@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// What a map entry costs beside its key and value, roughly.
+/// The approximate cost of a map entry beside its key and value.
 const OVERHEAD: usize = 200;
 
-/// A value, or the knowledge that there is none, in memory that is wiped when it is freed.
+/// A value, or the knowledge that the key does not exist, in memory that is wiped when it is freed.
 #[derive(Clone)]
 pub(crate) struct Cached(Option<(Bytes, bool)>);
 
@@ -59,7 +59,8 @@ impl Cache {
         }
     }
 
-    /// The entry under a key, or that there is none, if `stands` says so of the sample that it was read under.
+    /// Returns the entry under a key (or that the key does not exist), if `stands` accepts the sample under which it
+    /// was read.
     pub(crate) fn get(
         &mut self,
         key: &str,

@@ -41,7 +41,7 @@ impl Calls {
         entry
     }
 
-    /// All names, or with `page` those after a name, as many as it says.
+    /// Lists all names, or with `page` at most that many names after the given one.
     pub(crate) async fn list(&self, folder: &str, page: Option<(&str, usize)>) -> Result<Vec<String>> {
         let names = match page {
             None => self.storage.list(folder).await,
@@ -62,7 +62,7 @@ impl Calls {
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         self.count_delete(key);
         match self.storage.delete(key).await {
-            // What storage cannot hold is not there, and deleting a missing key is no error.
+            // Storage never contains a key that it cannot hold, and deleting a missing key is not an error.
             Err(Error::Rejected { .. }) => Ok(()),
             answer => answer,
         }
@@ -75,12 +75,12 @@ impl Calls {
         }
     }
 
-    /// A future of its own, which can be waited for when the request no longer does.
+    /// Returns a future that owns what it needs, so that it can be awaited after the request has stopped waiting.
     pub(crate) fn begin(&self) -> Begin {
         let (storage, usage) = (self.storage.clone(), self.usage.clone());
         Box::pin(async move {
             let begun = storage.begin().await;
-            // Where there are no transactions it is no call.
+            // Makes no call if the storage has no transactions.
             usage.lock().transaction_calls += u64::from(!matches!(begun, Ok(None)));
             begun
         })

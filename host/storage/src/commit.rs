@@ -1,4 +1,4 @@
-//! Ending a transaction.
+//! Ends a transaction.
 
 use crate::cache::Cached;
 use crate::counters::Footprint;
@@ -11,7 +11,7 @@ use crate::writes::{Write, Writes};
 use crate::{Error, Result, Transaction};
 use std::mem::take;
 
-/// A transaction that is being ended, but for what it read.
+/// The parts of a transaction that is being ended, except its reads.
 struct Ending {
     writes: Writes,
     scratch: ScratchWrites,
@@ -19,26 +19,28 @@ struct Ending {
 }
 
 impl Transaction {
-    /// Stores what was written, and begins the next transaction. Without writes it checks that what was read was true
-    /// all at one time.
+    /// Stores what was written, and begins the next transaction. Without writes it only checks that everything that was
+    /// read was true at the same time.
     ///
     /// A host calls it when its guest asks for it and when the guest returns success; if the guest fails, drop the
     /// transaction instead. Dropping this future does not stop a flush that has begun.
     ///
-    /// After it the next transaction has begun, whether it succeeded or not, and has a turn of its own from its first
-    /// call on, because the request cannot be run again. Between the two others may commit.
+    /// When this returns, the next transaction has begun, whether the commit succeeded or not. From its first call on
+    /// it holds the commit lock exclusively, because the request cannot be run again. Others may commit between the two
+    /// transactions.
     ///
     /// # Errors
     /// - [`Error::Conflict`]: drop the transaction and run the guest again with
-    ///   [`Attempt::next`](crate::Attempt::next). (If the request [has committed](Self::has_committed) before, storage was
-    ///   changed from outside, by `InvalidateKey`: it has to end with an error.)
-    /// - [`Error::Rejected`] and [`Error::ReadOnly`]: storage did not take it. Nothing was stored.
-    /// - [`Error::Incomplete`]: storage holds some of the writes and never will hold the others. The request must not be
-    ///   run again.
+    ///   [`Attempt::next`](crate::Attempt::next). (If the request [has committed](Self::has_committed) before, storage
+    ///   was changed from outside, by `InvalidateKey`, and the request has to end with an error.)
+    /// - [`Error::Rejected`] and [`Error::ReadOnly`]: storage did not take the commit. Nothing was stored.
+    /// - [`Error::Incomplete`]: storage holds some of the writes and never will hold the others. The request must not
+    ///   be run again.
     /// - [`Error::UnknownOutcome`]: storage may hold part of what was written. The request must not be run again.
-    /// - [`Error::Denied`]: this is an [existence check](Self::begin_check). It goes on as if it had not asked.
-    /// - Any other: nothing was stored, and the writes are given up. After [`Error::Busy`] and [`Error::Draining`] what was
-    ///   read still has to stand when the request ends, unless the request has committed before.
+    /// - [`Error::Denied`]: this is an [existence check](Self::begin_check). The check continues as if `commit` had not
+    ///   been called.
+    /// - Any other: nothing was stored, and the writes are discarded. After [`Error::Busy`] and [`Error::Draining`],
+    ///   what was read must still be unchanged when the request ends, unless the request has committed before.
     pub async fn commit(&mut self) -> Result<()> {
         self.may_have_effects()?;
         if self.stale {
@@ -51,8 +53,9 @@ impl Transaction {
             lock: std::mem::replace(&mut self.lock, Lock::Due),
         };
         let result = self.end(&mut reads, ending).await;
-        // Reads that were not checked, because it had to wait for too long: the guest may go on and answer from them, so
-        // they still have to stand at the end. After a commit they do not matter, because others may commit anyway.
+        // The reads were not checked if the commit had to wait for too long. The guest may continue and answer from
+        // them, so they must still be unchanged at the end. After a commit they do not matter, because others may
+        // commit anyway.
         if !self.has_committed {
             self.reads = reads;
         }
@@ -64,7 +67,7 @@ impl Transaction {
         result
     }
 
-    /// Takes the reads as soon as it has found that they stand.
+    /// Ends the transaction. Empties `reads` as soon as it has found that they are unchanged.
     async fn end(&mut self, reads: &mut Reads, ending: Ending) -> Result<()> {
         let Ending {
             writes,
@@ -110,7 +113,7 @@ impl Transaction {
         flush.run(marks, stored).await
     }
 
-    /// Checks and marks in one step. Keys that others are writing come free by themselves.
+    /// Checks and marks in one step. Waits while others are writing one of the keys.
     async fn mark(&self, reads: &Reads, writes: &Writes, scratch: &ScratchWrites) -> Result<Marks> {
         let ledger = &self.mount.ledger;
         let log = writes
@@ -134,7 +137,7 @@ impl Transaction {
         self.mount.until(self.settings.wait, mark).await?
     }
 
-    /// The keys that were written, with copies of what may be cached.
+    /// Returns the keys that were written, with copies of the values that may be cached.
     fn cacheable(&self, writes: &Writes) -> Vec<(String, Option<Cached>)> {
         let cacheable = writes
             .outcome()
@@ -149,26 +152,27 @@ impl Transaction {
         copied.collect()
     }
 
-    /// Waits until nobody else commits, for the rest of this transaction, and checks that what it has read still stands.
+    /// Waits until nobody else commits, for the rest of this transaction, and checks that what it has read is
+    /// unchanged.
     ///
-    /// For calls with an effect elsewhere (a wrapped response, a rotation job): once this succeeds a commit cannot
-    /// conflict, so the effect happens once. The turn ends by itself after [`Settings::turn`](crate::Settings::turn);
-    /// calls then answer [`Error::Busy`].
+    /// Use it for calls with an effect elsewhere (a wrapped response, a rotation job): once this succeeds, a commit
+    /// cannot conflict, so the effect happens once. The lock is released after
+    /// [`Settings::turn`](crate::Settings::turn); calls after that fail with [`Error::Busy`].
     pub async fn take_turn(&mut self) -> Result<()> {
         self.may_have_effects()?;
         self.enter().await?;
         if let Lock::None = self.lock {
             self.hold_turn().await?;
         }
-        // Also if it had to have the turn already: a commit that ended without a check has left its reads.
+        // Checks this also if the lock was already due: a commit that ended without a check has left its reads.
         self.stale |= !self.reads_stand(&self.reads);
         if self.stale { Err(Error::Conflict) } else { Ok(()) }
     }
 
-    /// Whether what was read was true all at one time, up to now: [`Error::Conflict`] if not.
+    /// Fails with [`Error::Conflict`] if what was read was not all true at the same time, up to now.
     ///
-    /// For a request that is to end with an error and has [not committed](Self::has_committed): what it met may never have
-    /// been, so after a conflict it is to be run again rather than believed.
+    /// Use it for a request that is about to end with an error and has [not committed](Self::has_committed). It may
+    /// have seen a state that never existed, so after a conflict run it again and do not rely on its error.
     pub fn check(&self) -> Result<()> {
         if self.stale || !self.reads_stand(&self.reads) {
             return Err(Error::Conflict);

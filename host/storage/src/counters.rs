@@ -1,27 +1,28 @@
-//! What was written lately, and what is being written: keys, folders and scratch keys of one mount.
+//! Records which keys, folders and scratch keys of one mount were written lately, and which are being written.
 //!
-//! Everything is found by a hash of 64 bits, its [`Place`]. Two things that share a place look to each other as if they
-//! were one: a conflict that need not have been, never one that goes unseen. With `n` places read and `m` written at the
-//! same time that happens once in 2^64 / (n * m) times, so nobody will see it.
+//! Everything is found by a hash of 64 bits, its [`Place`]. Two things that share a place are treated as one: that can
+//! cause a needless conflict, and never hides a real one. With `n` places read and `m` written at the same time it
+//! happens once in 2^64 / (n * m) times, so in practice never.
 //!
-//! - **Marks** are exact: one for each place that a commit in progress writes, or that is fenced. There are as many as
-//!   writes in flight.
+//! - **Marks** are exact: there is one for each place that a commit in progress writes, or that is fenced. There are as
+//!   many as writes in flight.
 //! - **Last writes** are exact for the places written lately, in two generations of [`Size::recent`] places: when the
-//!   younger one is full it becomes the older one, and the older one is dropped. All that is in neither counts as written
-//!   when the dropped one was filled. So a request conflicts without cause only if it lasts while more places than a
-//!   generation holds are written, and an entry leaves the cache without cause at most that often.
+//!   younger one is full it becomes the older one, and the older one is dropped. A place that is in neither counts as
+//!   written at the time of the last write in the dropped one. So a request conflicts without cause only if more places
+//!   than a generation holds are written while it lasts, and an entry leaves the cache without cause at most that
+//!   often.
 //!
-//! A mount that nobody writes to needs no memory here. One that is written to without end needs 1.1 MiB at most, or 80
-//! bytes for each place of its largest commit if that is more.
+//! A mount to which nobody writes needs no memory here. One that is written to all the time needs 1.1 MiB at most, or
+//! 80 bytes for each place of its largest commit if that is more.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
 
-/// Folders of a key that have a place of their own, counted from the root. Deeper ones share that of the last, so a key
-/// of thousands of levels costs no more than one of these.
+/// The number of folders of a key that have a place of their own, counted from the root. Deeper folders share the place
+/// of the last one, so a key with thousands of levels costs no more than a key with this many.
 const FOLDERS: usize = 64;
 
-/// What has a place.
+/// A thing that has a place.
 #[derive(Clone, Copy)]
 pub(crate) enum Thing<'a> {
     Key(&'a str),
@@ -29,18 +30,18 @@ pub(crate) enum Thing<'a> {
     Scratch(&'a str),
 }
 
-/// Where a thing's last write and its mark are found.
+/// The index of a thing's last write and of its mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Place(u64);
 
-/// How places are found and how many are remembered.
+/// The way in which places are found, and the number of places that are remembered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
     /// Hashed with each thing, so that guests cannot choose keys that share a place.
     pub(crate) seed: u64,
-    /// The bits of the hash that count. All of them, but in tests that want keys to share a place.
+    /// The bits of the hash that count: all of them, except in tests that want keys to share a place.
     pub(crate) mask: u64,
-    /// Places in a generation of last writes.
+    /// The number of places in a generation of last writes.
     pub(crate) recent: usize,
 }
 
@@ -49,7 +50,7 @@ impl Size {
         Self {
             seed: RandomState::new().hash_one(()),
             mask: u64::MAX,
-            // As many as fit a table of 32,768.
+            // The largest number that fits a table of 32,768.
             recent: 28_672,
         }
     }
@@ -80,7 +81,7 @@ impl Places {
         }
     }
 
-    /// The place of a key, and those of the folders above it, in one pass over the key.
+    /// Returns the place of a key, and passes those of the folders above it to `folder`, in one pass over the key.
     pub(crate) fn of_key(&self, key: &str, mut folder: impl FnMut(Place)) -> Place {
         let mut hasher = self.hasher();
         folder(self.place(&hasher, 1));
@@ -107,7 +108,7 @@ impl Places {
         hasher
     }
 
-    /// The place of what was hashed so far, as a thing of this kind.
+    /// Returns the place of what was hashed so far, as a thing of this kind.
     fn place(&self, hashed: &DefaultHasher, kind: u8) -> Place {
         let mut hasher = hashed.clone();
         hasher.write_u8(kind);
@@ -121,25 +122,26 @@ pub(crate) struct Sample {
     pub(crate) place: Place,
     /// The clock before the read.
     pub(crate) at: u64,
-    /// When the place had last been written by then.
+    /// The time of the last write to the place before that.
     pub(crate) last_write: u64,
 }
 
 impl Sample {
-    /// Whether a later sample of the same place shows that it was written in between.
+    /// Returns true if a later sample of the same place shows that it was written in between.
     pub(crate) fn is_outdated_by(&self, later: Sample) -> bool {
         later.last_write > self.at
     }
 }
 
-/// Who is writing at a place.
+/// The writers at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Mark {
-    /// A commit is writing a key that lies here; one at a time, so that the keys of two commits cannot mix.
+    /// True while a commit is writing a key at this place. Only one commit may, so that the keys of two commits cannot
+    /// mix.
     key_writer: bool,
-    /// Commits that are adding to or removing from a folder that lies here.
+    /// The number of commits that are adding to or removing from a folder at this place.
     folder_writers: u32,
-    /// Puts that failed here and might still land: nothing that lies here is cached.
+    /// The number of puts that failed here and may still take effect: nothing at this place is cached.
     fences: u32,
 }
 
@@ -191,9 +193,9 @@ pub(crate) struct Counters {
     older: ByPlace<u64>,
     /// The time of the last write in `older`.
     older_until: u64,
-    /// When all that is in neither map was written, or before.
+    /// The time before or at which every place that is in neither map was last written.
     floor: u64,
-    /// Places in a generation.
+    /// The number of places in a generation.
     most: usize,
 }
 
@@ -229,8 +231,8 @@ impl Counters {
         }
     }
 
-    /// To be taken before the read that it stands for. None while the thing is being written: whatever a read would
-    /// find, it could not stand.
+    /// Takes a sample, which must happen before the read that it stands for. `None` while the thing is being written,
+    /// because whatever a read found then could not remain valid.
     pub(crate) fn sample(&self, place: Place) -> Option<Sample> {
         (!self.mark_at(place).is_being_written()).then(|| Sample {
             place,
@@ -239,17 +241,17 @@ impl Counters {
         })
     }
 
-    /// Whether what was read after this sample is still so.
+    /// Returns true if what was read after this sample is unchanged.
     pub(crate) fn stands(&self, sample: Sample) -> bool {
         self.last_write(sample.place) <= sample.at && !self.mark_at(sample.place).is_being_written()
     }
 
-    /// Whether a value read after this sample may be cached.
+    /// Returns true if a value that was read after this sample may be cached.
     pub(crate) fn may_cache(&self, sample: Sample) -> bool {
         self.stands(sample) && self.mark_at(sample.place).fences == 0
     }
 
-    /// Whether nobody else is writing one of these keys.
+    /// Returns true if nobody else is writing one of these keys.
     pub(crate) fn are_free(&self, footprint: &Footprint) -> bool {
         footprint
             .keys
@@ -268,7 +270,7 @@ impl Counters {
         self.shrink();
     }
 
-    /// Everything at these places was written just now. One step, however many there are.
+    /// Notes that everything at these places was written just now. This is one step, however many places there are.
     pub(crate) fn bump(&mut self, places: impl IntoIterator<Item = Place>) {
         if self.recent.len() >= self.most {
             self.floor = self.older_until;
@@ -293,7 +295,7 @@ impl Counters {
         self.shrink();
     }
 
-    /// Gives back what a large commit needed, once it is over.
+    /// Frees what a large commit needed, once the commit is over.
     fn shrink(&mut self) {
         if self.marks.is_empty() && self.marks.capacity() > 1024 {
             self.marks = HashMap::default();

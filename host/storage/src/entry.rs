@@ -1,21 +1,21 @@
-//! What storage holds.
+//! The entries of storage.
 
 use bytes::Bytes;
 use std::fmt;
 
-/// A key and its value, as Vault's `logical.StorageEntry`.
+/// A key and its value, like Vault's `logical.StorageEntry`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Relative to the mount's storage: no leading slash, segments separated by single slashes.
     pub key: String,
     /// Any bytes; Vault encrypts them.
     pub value: Bytes,
-    /// Wrap the value with the seal's key too, where the server has one.
+    /// Asks the server to wrap the value with the seal's key too, if the server has one.
     pub seal_wrap: bool,
 }
 
 impl Entry {
-    /// An entry without seal wrapping.
+    /// Creates an entry without seal wrapping.
     pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
         Self {
             key: key.into(),
@@ -25,7 +25,7 @@ impl Entry {
     }
 }
 
-/// Neither key nor value: both may be secrets.
+/// Shows sizes only, because both key and value may be secrets.
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Entry({} + {} bytes)", self.key.len(), self.value.len())

@@ -1,6 +1,6 @@
-//! Storage that misbehaves to order, for tests.
+//! Storage that fails on command, for tests.
 //!
-//! [`FaultyStorage`] wraps any other storage. It counts the calls and does to some of them what it was told:
+//! [`FaultyStorage`] wraps any other storage. It counts the calls and applies the faults that a test orders:
 //!
 //! ```
 //! # use airlock_storage::{Entry, MemoryStorage, Storage};
@@ -47,7 +47,7 @@ pub enum Call {
     Rollback,
 }
 
-/// What happens to a call.
+/// The effect of a fault on a call.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// It fails and has no effect.
@@ -58,12 +58,12 @@ pub enum Fault {
     ReadOnly,
     /// It fails because of a conflict, without effect; for commits.
     Conflict,
-    /// It fails without effect, as one that storage will never do.
+    /// It fails without effect, with the error of a call that storage will never make.
     Reject(Rejection),
-    /// It takes that much longer: slow, and healthy. As a server does, it goes on if its caller gives it up, unless it is
-    /// within a transaction.
+    /// It takes this much longer: slow, and healthy. As in a server, the call continues if its caller gives it up,
+    /// unless it is within a transaction.
     Delay(Duration),
-    /// It fails, and has its effect when the gate is opened. Within a transaction it has none.
+    /// It fails, and has its effect when the gate is opened. Within a transaction it has no effect.
     ApplyLate(Gate),
     /// It waits at a gate, then has its effect.
     HoldBefore(Gate),
@@ -75,7 +75,7 @@ pub enum Fault {
     KillAfter,
 }
 
-/// A storage and what shall go wrong with it. Clones share both.
+/// A storage and the faults that it is told to have. Clones share both.
 #[derive(Clone)]
 pub struct FaultyStorage {
     inner: Arc<dyn Storage>,
@@ -83,12 +83,12 @@ pub struct FaultyStorage {
 }
 
 impl FaultyStorage {
-    /// In front of a storage; nothing goes wrong yet.
+    /// Wraps a storage, without any faults yet.
     pub fn new(storage: impl Storage) -> Self {
         Self::over(Arc::new(storage))
     }
 
-    /// In front of a storage that is used elsewhere too.
+    /// Wraps a storage that is used elsewhere too.
     pub fn over(storage: Arc<dyn Storage>) -> Self {
         Self {
             inner: storage,
@@ -96,12 +96,12 @@ impl FaultyStorage {
         }
     }
 
-    /// Does that to the `n`-th call of a kind, counted from now; 1 is the next.
+    /// Applies a fault to the `n`-th call of a kind, counted from now; 1 is the next call.
     pub fn nth(&self, call: Call, n: u64, fault: Fault) {
         self.rules.add(call, Some(n), fault);
     }
 
-    /// Does that to every call of a kind from now on.
+    /// Applies a fault to every call of a kind from now on.
     pub fn every(&self, call: Call, fault: Fault) {
         self.rules.add(call, None, fault);
     }
@@ -113,24 +113,25 @@ impl FaultyStorage {
         gate
     }
 
-    /// Holds the `n`-th call of a kind after it has had its effect: of a read, with what it has read.
+    /// Holds the `n`-th call of a kind after it has had its effect (a read: after it has read) until the gate is
+    /// opened.
     pub fn hold_answer(&self, call: Call, n: u64) -> Gate {
         let gate = Gate::new();
         self.nth(call, n, Fault::HoldAfter(gate.clone()));
         gate
     }
 
-    /// Whether puts and deletes fail as on a standby.
+    /// Sets whether puts, deletes and the beginning of transactions fail as on a standby.
     pub fn set_read_only(&self, read_only: bool) {
         self.rules.set_read_only(read_only);
     }
 
-    /// Nothing goes wrong from now on.
+    /// Removes all faults.
     pub fn heal(&self) {
         self.rules.clear();
     }
 
-    /// How many calls of a kind there have been.
+    /// Returns the number of calls of a kind so far.
     pub fn calls(&self, call: Call) -> u64 {
         self.rules.count(call)
     }
@@ -190,7 +191,7 @@ impl Storage for FaultyStorage {
         if self.rules.is_dead() {
             return broken();
         }
-        // Whether there are transactions at all only the storage knows; where there are none this is no call.
+        // Only the storage knows whether it has transactions. This counts as a call only if it has.
         let Some(inner) = self.inner.begin().await? else {
             return Ok(None);
         };

@@ -1,9 +1,9 @@
-//! Bringing a commit's writes into storage.
+//! Writes a commit to storage.
 //!
 //! A flush runs in a task of its own, so that a caller who goes away cannot stop it half way, and on the mount's own
-//! runtime, so that a caller on a thread that is busy cannot hold it up. It has one of three forms: writes in the guest's
-//! order; within a transaction of the storage's own, where it has them; or behind a redo record, where the guest asks for
-//! one. A single write is all or nothing by itself and needs neither.
+//! runtime, so that a busy thread of the caller cannot delay it. It has one of three forms: writes in the guest's
+//! order; a transaction of the storage's own, if the storage has transactions; or writes behind a redo record, if the
+//! guest asks for one. A single write is all or nothing by itself and needs neither.
 
 use crate::calls::Calls;
 use crate::ledger::{Marks, Stored};
@@ -17,23 +17,23 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-/// Why a flush failed.
+/// The way in which a flush failed.
 pub(crate) enum Failure {
     /// Nothing was stored.
     Nothing(Error),
-    /// Some of it is stored and the rest never will be.
+    /// Some of the commit is stored and the rest never will be.
     Part(Error),
-    /// Some of it may be stored.
+    /// Some of the commit may be stored.
     Unknown(Error),
 }
 
-/// What the committing request hears, and when.
+/// The answer to the committing request, which is given once.
 pub(crate) struct Answer(Option<oneshot::Sender<Result<()>>>);
 
 impl Answer {
     pub(crate) fn give(&mut self, result: Result<()>) {
         if let Some(answer) = self.0.take() {
-            // The caller may be gone; the flush does not mind.
+            // The caller may be gone, and the flush continues all the same.
             let _ = answer.send(result);
         }
     }
@@ -45,9 +45,9 @@ pub(crate) struct Flush {
     pub(crate) settings: Arc<Settings>,
     pub(crate) calls: Arc<Calls>,
     pub(crate) writes: Writes,
-    /// Held until the end: nobody's turn may begin before.
+    /// Kept until the flush ends, because until then nobody may take the commit lock exclusively.
     pub(crate) permit: Permit,
-    /// Held until the end: the mount's drain waits for it.
+    /// Kept until the flush ends, because the mount's drain waits for it.
     pub(crate) begun: TaskTrackerToken,
 }
 
@@ -147,8 +147,8 @@ async fn in_order(
     Ok(())
 }
 
-/// Makes one write, and notes its key if that took more than one try or was given up: a try may land late, over a newer
-/// value.
+/// Makes one write, and notes its key if that took more than one try or was given up, because such a try may take
+/// effect late, over a newer value.
 pub(crate) async fn write(
     patience: &Patience,
     calls: &Calls,

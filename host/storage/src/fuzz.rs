@@ -1,5 +1,5 @@
-//! The decoders of what storage holds and the checks of keys, for the targets in `tests/fuzz`. Not an interface: it changes
-//! without notice.
+//! Gives the targets in `tests/fuzz` the decoders of stored data and the checks of keys. Not a stable interface: it
+//! changes without notice.
 
 use crate::record::{Header, Record};
 use crate::writes::Write;
@@ -7,11 +7,11 @@ use crate::{Entry, Prefixes, Result, access, names};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// A put, or the key of a deletion.
+/// A put (`Ok`), or the key of a deletion (`Err`).
 pub type RecordedWrite = std::result::Result<Entry, String>;
 
-/// The number of pieces that a redo record's header names, and the writes of header and pieces; why not, if they are not a
-/// record.
+/// Decodes a redo record. Returns the number of pieces that its header names and the writes of header and pieces, or
+/// the reason why these bytes are not a record.
 pub fn read_record(
     header: Bytes,
     pieces: Vec<Bytes>,
@@ -26,7 +26,7 @@ pub fn read_record(
     Ok((count, writes.collect()))
 }
 
-/// The header and the pieces of these writes' redo record.
+/// Encodes these writes as a redo record. Returns its header and its pieces.
 pub fn write_record(writes: &[RecordedWrite]) -> (Bytes, Vec<Bytes>) {
     let writes: Vec<Write> = writes
         .iter()
@@ -39,17 +39,17 @@ pub fn write_record(writes: &[RecordedWrite]) -> (Bytes, Vec<Bytes>) {
     (record.header, record.pieces)
 }
 
-/// The check of a key that a guest names.
+/// Checks a key that a guest names.
 pub fn check_key(key: &str, declared: &Prefixes) -> Result<()> {
     access::check_key(key, declared)
 }
 
-/// The check of a folder that a guest names.
+/// Checks a folder that a guest names.
 pub fn check_folder(folder: &str, declared: &Prefixes) -> Result<()> {
     access::check_folder(folder, declared)
 }
 
-/// The names directly below a folder that come after `after`.
+/// Returns the names directly below a folder that come after `after`.
 pub fn children(keys: &BTreeMap<String, ()>, folder: &str, after: &str) -> Vec<String> {
     names::children(keys, folder, after)
         .map(|(name, ())| name.to_owned())

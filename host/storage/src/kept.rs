@@ -1,7 +1,7 @@
-//! What an existence check read, kept for the request that it belongs to.
+//! The reads of an existence check, kept for the request that it belongs to.
 //!
-//! Vault sends the two one after the other with the same id. In between it asks its policies, so the request may never
-//! come: what is kept goes after a few seconds.
+//! Vault sends the two one after the other with the same id. In between it checks its policies, so the request may
+//! never come. So the reads are dropped after a few seconds.
 
 use crate::reads::Reads;
 use parking_lot::Mutex;
@@ -68,7 +68,7 @@ impl KeptReads {
         }
     }
 
-    /// Once.
+    /// Removes and returns the reads that were kept for a request.
     pub(crate) fn take(&self, request_id: &str) -> Option<Reads> {
         let check = self.kept.lock().take(request_id)?;
         (check.until > Instant::now()).then_some(check.reads)
@@ -93,7 +93,7 @@ impl Kept {
     }
 }
 
-/// Runs as long as something is kept.
+/// Removes expired reads, and runs as long as something is kept.
 async fn sweep(kept: Arc<Mutex<Kept>>, lifetime: Duration) {
     loop {
         sleep(lifetime).await;
@@ -166,7 +166,7 @@ mod tests {
         assert!(kept.take("large-39").is_some() && kept.take("2").is_none());
     }
 
-    /// Checks that read two hundred keys of 32 KB each, of which none exists.
+    /// Checks that read two hundred missing keys of 32 KB each.
     #[tokio::test]
     async fn keys_count_as_values_do() {
         let kept = KeptReads::new(LIFETIME);

@@ -1,7 +1,7 @@
-//! What this process knows of a mount's storage: counters, cache and scratch behind one lock.
+//! The state that this process keeps about a mount's storage: counters, cache and scratch, behind one lock.
 //!
-//! Every method is one atomic step. The order in which they and the storage calls have to come is in
-//! [`protocol`](crate::protocol).
+//! Every method is one atomic step. [`protocol`](crate::protocol) defines the order of these steps and the storage
+//! calls.
 
 use crate::Entry;
 use crate::cache::{Cache, Cached};
@@ -22,37 +22,38 @@ struct State {
     cache: Cache,
     caching_allowed: bool,
     scratch: Scratch,
-    /// Which guest this is the cache and the scratch of.
+    /// The guest to which the cache and the scratch belong.
     generation: Generation,
-    /// How often storage was said to have changed beneath the mount, or may have by a late put.
+    /// The number of times that storage changed beneath the mount, as reported or possibly by a late put.
     invalidations: u64,
 }
 
-/// Counts the guests that a mount has had, so that requests still running on an old one leave nothing to the new.
+/// Counts the guests that a mount has had, so that requests that still run on an old guest leave nothing to the new
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Generation(u64);
 
-/// Where an entry is to be had.
+/// The place where an entry can be found.
 pub(crate) enum Look {
-    /// Here, read under this sample.
+    /// In the cache, read under this sample.
     Cached(Option<Entry>, Sample),
-    /// In storage; keep the sample.
+    /// In storage; the caller keeps the sample.
     Ask(Sample),
 }
 
-/// Why a commit may not start.
+/// The reason why a commit may not start.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Something it read has moved or is being written.
+    /// Something that it read has changed or is being written.
     Stale,
-    /// Somebody else is writing one of its keys: try again when that has ended.
+    /// Another commit is writing one of its keys: try again when that has ended.
     Occupied,
 }
 
-/// What a finished flush leaves.
+/// The data to keep after a finished flush.
 pub(crate) struct Stored {
     pub(crate) generation: Generation,
-    /// The keys that were written, each with what may be cached of it.
+    /// The keys that were written, each with the value that may be cached.
     pub(crate) keys: Vec<(String, Option<Cached>)>,
     pub(crate) scratch: ScratchWrites,
 }
@@ -73,7 +74,7 @@ impl Ledger {
         }
     }
 
-    /// Where to read a key. None while it is being written.
+    /// Finds out where to read a key. `None` while it is being written.
     pub(crate) fn look(&self, key: &str, cacheable: bool) -> Option<Look> {
         let place = self.places.of(Thing::Key(key));
         let State { counters, cache, .. } = &mut *self.state.lock();
@@ -84,7 +85,7 @@ impl Ledger {
         Some(Look::Ask(now))
     }
 
-    /// The sample to take before listing a folder. None while it is being written.
+    /// Returns the sample to take before listing a folder. `None` while it is being written.
     pub(crate) fn sample_folder(&self, folder: &str) -> Option<Sample> {
         self.state
             .lock()
@@ -92,12 +93,12 @@ impl Ledger {
             .sample(self.places.of(Thing::Folder(folder)))
     }
 
-    /// Whether nobody is writing at a place.
+    /// Returns true if nobody is writing a thing.
     pub(crate) fn is_free(&self, thing: Thing<'_>) -> bool {
         self.state.lock().counters.sample(self.places.of(thing)).is_some()
     }
 
-    /// A scratch value and its sample. None while it is being written.
+    /// Returns a scratch value and its sample. `None` while it is being written.
     pub(crate) fn scratch(&self, key: &str, generation: Generation) -> Option<(Option<Bytes>, Sample)> {
         let place = self.places.of(Thing::Scratch(key));
         let state = self.state.lock();
@@ -110,24 +111,24 @@ impl Ledger {
         Some((value, sample))
     }
 
-    /// The bytes of scratch that would be in use after these writes.
+    /// Returns the bytes of scratch that would be in use after these writes.
     pub(crate) fn scratch_bytes_after(&self, writes: &ScratchWrites) -> usize {
         self.state.lock().scratch.bytes_after(writes)
     }
 
-    /// Caches what was read after `sample`, if that still stands.
+    /// Caches what was read after `sample`, if the sample is not outdated.
     pub(crate) fn fill(&self, key: &str, value: Cached, sample: Sample, generation: Generation) {
         self.state.lock().keep(key, value, sample, generation);
     }
 
-    /// Whether everything that was read is still so.
+    /// Returns true if everything that was read is unchanged.
     pub(crate) fn stand(&self, samples: impl IntoIterator<Item = Sample>) -> bool {
         let state = self.state.lock();
         samples.into_iter().all(|sample| state.counters.stands(sample))
     }
 
-    /// Begins a commit: checks what it read and marks what it writes, in one step. Two commits that each read what the
-    /// other writes cannot both pass.
+    /// Begins a commit: checks what it read and marks what it writes, in one step. So if two commits each read what the
+    /// other writes, at most one of them passes.
     pub(crate) fn mark(
         self: &Arc<Self>,
         read: impl IntoIterator<Item = Sample>,
@@ -150,7 +151,7 @@ impl Ledger {
         })
     }
 
-    /// The places of keys, each once.
+    /// Returns the places of keys, each once.
     pub(crate) fn keys(&self, keys: &[String]) -> Footprint {
         let mut keys: Vec<_> = keys.iter().map(|key| self.places.of(Thing::Key(key))).collect();
         keys.sort_unstable();
@@ -161,13 +162,13 @@ impl Ledger {
         }
     }
 
-    /// Keeps keys out of the cache that nobody is writing, but for a call that was given up.
+    /// Keeps keys out of the cache that nobody is writing any more, except perhaps a call that was given up.
     pub(crate) fn fence(self: &Arc<Self>, retried: Footprint) -> Option<Fence> {
         self.state.lock().counters.fence(&retried);
         Fence::around(self, retried)
     }
 
-    /// Storage changed beneath the mount.
+    /// Records that storage changed beneath the mount.
     pub(crate) fn invalidate(&self, key: &str) {
         let mut places = Vec::new();
         let place = self.places.of_key(key, |folder| places.push(folder));
@@ -186,7 +187,7 @@ impl Ledger {
         }
     }
 
-    /// Drops cache and scratch, for another guest.
+    /// Drops cache and scratch when another guest takes over.
     pub(crate) fn renew(&self, cache_bytes: usize, scratch_bytes: usize) -> Generation {
         let mut state = self.state.lock();
         state.cache = Cache::new(cache_bytes);
@@ -204,29 +205,30 @@ impl State {
         }
     }
 
-    /// Scratch is gone. Who has read some of it must not find it gone and go on.
+    /// Makes requests conflict that have read scratch which is now gone.
     fn vanished(&mut self, places: &Places, scratch: Scratch) {
         let keys = scratch.keys().map(|key| places.of(Thing::Scratch(key)));
         self.counters.bump(keys);
     }
 }
 
-/// The marks of a commit under way. However it ends, they are bumped and removed.
+/// The marks of a commit that is under way. However the commit ends, the counters are bumped and the marks removed.
 pub(crate) struct Marks {
     ledger: Arc<Ledger>,
     written: Footprint,
-    /// The invalidations before the flush.
+    /// The number of invalidations before the flush.
     invalidations: u64,
 }
 
 impl Marks {
-    /// Every write is in storage. `retried` are keys of which one may be written once more, by a call that was given up.
+    /// Ends a commit of which every write is in storage. `retried` are the keys that a call that was given up may still
+    /// write once more.
     pub(crate) fn finish(mut self, stored: Stored, retried: Footprint) -> Option<Fence> {
         let Ledger { places, state } = &*self.ledger;
         let mut state = state.lock();
         state.release(&self.written);
         state.counters.fence(&retried);
-        // If storage was changed by somebody else during the flush, nobody knows whose value came last.
+        // If somebody else changed storage during the flush, nobody knows whose value came last.
         let is_known = state.invalidations == self.invalidations;
         for (key, value) in stored.keys {
             state.cache.remove(&key);
@@ -248,14 +250,15 @@ impl Marks {
         Fence::around(&self.ledger, retried)
     }
 
-    /// Some writes are in storage and the others never will be; `retried` as with [`finish`](Self::finish).
+    /// Ends a commit of which some writes are in storage and the others never will be. `retried` is as in
+    /// [`finish`](Self::finish).
     pub(crate) fn give_up_but(self, retried: Footprint) -> Option<Fence> {
         self.ledger.state.lock().counters.fence(&retried);
         Fence::around(&self.ledger, retried)
     }
 
-    /// Nobody knows which of the writes are in storage, and one might even arrive late. Until the [`Fence`] is taken
-    /// down none of these keys is cached.
+    /// Ends a commit of which nobody knows which writes are in storage; one of them may still take effect late. None of
+    /// its keys is cached until the [`Fence`] is dropped.
     pub(crate) fn give_up(mut self) -> Fence {
         let mut state = self.ledger.state.lock();
         state.release(&self.written);
@@ -269,8 +272,8 @@ impl Marks {
 }
 
 impl State {
-    /// A place is bumped before it can be sampled again: who sampled it before the flush read a value that is gone, or
-    /// may be.
+    /// Bumps each place before it can be sampled again: whoever sampled it before the flush read a value that is gone,
+    /// or may be gone.
     fn release(&mut self, written: &Footprint) {
         self.counters.bump_all(written);
         self.counters.unmark(written);
@@ -283,15 +286,15 @@ impl Drop for Marks {
     }
 }
 
-/// Keeps keys out of the cache until it is dropped. It is a last write of unknown effect: its end bumps them too, or a
-/// slow read from before a late put could still be cached.
+/// Keeps keys out of the cache until it is dropped. Dropping it bumps the keys, as a last write of unknown effect
+/// would: otherwise a slow read from before a late put could still be cached.
 pub(crate) struct Fence {
     ledger: Arc<Ledger>,
     fenced: Footprint,
 }
 
 impl Fence {
-    /// Of keys that have been fenced.
+    /// Makes a fence for keys that have been fenced.
     fn around(ledger: &Arc<Ledger>, fenced: Footprint) -> Option<Self> {
         let ledger = ledger.clone();
         (!fenced.keys.is_empty()).then_some(Self { ledger, fenced })
@@ -308,8 +311,9 @@ impl Drop for Fence {
     }
 }
 
-/// The places that writes touch: each key, and the folders above it unless the key is known to stay, or stay away.
-/// `existed` says what the commit read of a key; that is certain, because the commit checks it.
+/// Returns the places that writes touch: each key, and the folders above it, unless the write is known to leave the
+/// key's existence unchanged. `existed` returns what the commit read of a key; that is certain, because the commit
+/// checks it.
 pub(crate) fn footprint<'w>(
     places: &Places,
     writes: impl IntoIterator<Item = (&'w str, bool)>,
@@ -320,7 +324,7 @@ pub(crate) fn footprint<'w>(
     let mut keys = ByPlace::default();
     let mut folders = ByPlace::default();
     for (key, is_put) in writes {
-        // Each write counts, not only the last: storage goes through all of them.
+        // Each write counts, not only the last one, because storage receives all of them.
         let exists = exists.entry(key).or_insert_with(|| existed(key));
         let stays = *exists == Some(is_put);
         let place = places.of_key(key, |folder| {

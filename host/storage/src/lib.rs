@@ -1,12 +1,12 @@
 //! Storage for secrets engines in which every request is a transaction.
 //!
-//! Vault gives an engine four calls: get, put, delete, list. Each is done or not done, and nothing holds two of them
-//! together: an engine that fails half way leaves half its writes, and two requests at once undo each other's. This crate
-//! puts transactions on top, for any number of requests at the same time, over any [`Storage`].
+//! Vault gives an engine four calls: get, put, delete and list. Each call is atomic, but nothing joins two of them: an
+//! engine that fails half way leaves half of its writes, and two requests at the same time overwrite each other's
+//! changes. This crate puts transactions on top of any [`Storage`], for any number of concurrent requests.
 //!
 //! # How to use it
 //!
-//! One [`Mount`] for each mounted engine, one [`Transaction`] for each run of a request:
+//! Create one [`Mount`] for each mounted engine, and one [`Transaction`] for each attempt of a request:
 //!
 //! ```
 //! use airlock_storage::{Attempt, Entry, Error, MemoryStorage, Mount, Settings};
@@ -29,17 +29,18 @@
 //!
 //! # What is guaranteed
 //!
-//! - **Writes are held** until [`commit`](Transaction::commit). A transaction that is dropped has stored nothing.
-//! - **Transactions are serializable**, strictly: each takes effect as if it ran alone, at one moment between its first
-//!   read and the end of its commit. That holds for reads, lists, scratch and read-only requests, which commit too. A run
-//!   that cannot have been alone ends in [`Error::Conflict`] and is to be run again; after three of them
-//!   [`begin`](Mount::begin) waits for a turn in which nobody else commits.
-//! - **A commit in mid-request** ends one transaction and begins the next. Others may commit between the two, so read
-//!   again what you rely on. The request cannot be run again from then on; so its next transaction has a turn of its own,
-//!   of limited time.
-//! - **An existence check stores nothing** ([`Mount::begin_check`]): it sees its own writes, which are given up at its end,
-//!   and it cannot commit. What it read is kept for its request.
-//! - **A flush goes on** when its caller goes away, and [`drain`](Mount::drain) waits for it.
+//! - **Writes are buffered** until [`commit`](Transaction::commit). A transaction that is dropped has stored nothing.
+//! - **Transactions are strictly serializable**: each takes effect as if it ran alone, at one moment between its first
+//!   read and the end of its commit. That holds for reads, lists, scratch and read-only requests, which commit too. An
+//!   attempt that saw or would cause anything else ends in [`Error::Conflict`], and the caller runs the request again.
+//!   After three such attempts [`begin`](Mount::begin) waits for the exclusive commit lock, so that nobody else commits
+//!   meanwhile.
+//! - **A commit in the middle of a request** ends one transaction and begins the next. Others may commit between the
+//!   two, so read again what you rely on. From then on the request cannot be run again. So its next transaction holds
+//!   the commit lock exclusively, for a limited time.
+//! - **An existence check stores nothing** ([`Mount::begin_check`]). It sees its own writes, which are discarded at its
+//!   end, and it cannot commit. What it read is kept for its request.
+//! - **A flush continues** when its caller goes away, and [`drain`](Mount::drain) waits for it.
 //!
 //! # What is atomic, and what a crash leaves
 //!
@@ -50,53 +51,56 @@
 //! | several, with [`Settings::redo_record`] | yes | all of them, from the next start on, or none |
 //! | several, in storage with transactions of its own (OpenBao) | yes | all or none |
 //!
-//! A **redo record** costs two more writes a commit, of which the first carries all values once more (a large one costs a
-//! put and a delete more for each piece of 32 KiB, or each entry that is larger). Once it is stored the commit is done: it
-//! is flushed until it succeeds and is never reported as failed, and no transaction begins before a record left by a crash
-//! has been flushed. Without one, order your writes so that each prefix of them is a valid state.
+//! A **redo record** costs two more writes for each commit, and the first of them carries all values once more. (A
+//! large record costs one more put and one more delete for each piece of 32 KiB, or for each entry that is larger.)
+//! Once the record is stored, the commit is done: it is flushed until that succeeds and is never reported as failed,
+//! and after a crash no transaction begins before the record has been flushed. Without a redo record, order your writes
+//! so that each prefix of them is a valid state.
 //!
 //! # What storage may answer to a write
 //!
 //! - **Done.**
-//! - **Rejected**: it did not store it and never will, because the entry is too large, the key is one that it cannot hold,
-//!   or it is read-only. The write is not tried again. The commit fails with [`Error::Rejected`] or [`Error::ReadOnly`], and
-//!   nothing of it is stored; but if earlier writes of it are, the error is [`Error::Incomplete`]. There is no limit on
-//!   sizes here: the storage's own is the limit. A redo record holds each entry whole, so that a storage that would reject
-//!   the entry rejects the record, before the commit is done.
-//! - **Unknown**: any other error. The flush makes the write again for as long as [`Settings::flush`] says; until then nobody
-//!   reads or writes its keys. Then the commit fails with [`Error::UnknownOutcome`]. A call that was given up may still
-//!   take effect for a while ([`Settings::late`]), so for that long the keys of a write that took more than one try are kept
-//!   out of the cache.
+//! - **Rejected**: storage did not store the write and never will, because the entry is too large, because it cannot
+//!   hold the key, or because it is read-only. The write is not tried again. The commit fails with [`Error::Rejected`]
+//!   or [`Error::ReadOnly`], and nothing of it is stored; but if its earlier writes are stored, the error is
+//!   [`Error::Incomplete`]. This crate sets no limit on sizes: the limit of the storage applies. A redo record contains
+//!   each entry whole, so a storage that would reject the entry rejects the record, before the commit is done.
+//! - **Unknown**: any other error. The flush repeats the write for as long as [`Settings::flush`] says; until then
+//!   nobody reads or writes its keys. Then the commit fails with [`Error::UnknownOutcome`]. A call that was given up
+//!   may still take effect for a while ([`Settings::late`]). For that long, the keys of a write that took more than one
+//!   try are kept out of the cache.
 //!
-//! Times bound the lack of progress: a commit or a recovery of any size goes on while storage takes its writes.
+//! Timeouts bound the time without progress: a commit or a recovery of any size continues while storage takes its
+//! writes.
 //!
-//! A redo record that cannot be flushed, because it is damaged or because storage takes less than it did, is **set aside**:
-//! see [`Mount::set_aside`].
+//! A redo record that cannot be flushed, because it is damaged or because storage accepts less than before, is **set
+//! aside**: see [`Mount::set_aside`].
 //!
-//! **What may happen twice:** a run of a request, so all that it does elsewhere should wait for the commit or first take
-//! a turn ([`take_turn`](Transaction::take_turn)). And the whole request, if Vault sends it again after a crash, though it
-//! was committed: nobody here can know.
+//! **Two things may happen twice.** An attempt of a request may be repeated, so an effect elsewhere should wait for the
+//! commit, or first take the commit lock ([`take_turn`](Transaction::take_turn)). And Vault may send the whole request
+//! again after a crash although it was committed: this crate cannot know that.
 //!
 //! # How it works
 //!
-//! The mount remembers when each key and each folder was last written, found by a hash of 64 bits. A read takes a sample
-//! of that first. A commit, in one step, checks that no sample is outdated and none of its keys is being written, and
-//! marks what it writes; then it flushes; then it notes the time of the writes and takes the marks away, in one step. A
-//! write counts for the folders above its key as well, unless the key is known to have been there, or not, before and
-//! after. Cached entries carry their sample and are good as long as it stands. The rest is bookkeeping: who may commit when (a fair lock), what to do when storage fails,
-//! and what to remember between an existence check and its request.
+//! The mount remembers when each key and each folder was last written, and finds that by a hash of 64 bits. Before a
+//! read it takes a sample of that time. A commit first checks, in one step, that no sample is outdated and that none of
+//! its keys is being written, and marks what it writes. Then it flushes. Then, in one step, it notes the time of the
+//! writes and removes the marks. A write also counts as a write to the folders above its key, unless it is known that
+//! the key existed both before and after, or neither before nor after. Cached entries carry their sample and are valid
+//! while it is not outdated. The rest is bookkeeping: who may commit when (a fair lock), how to react when storage
+//! fails, and what to remember between an existence check and its request.
 //!
-//! The private modules `ledger` and `protocol` hold the part on which all depends; the tests run it through loom in every
-//! interleaving, and check the histories of real runs for a serial order.
+//! The private modules `ledger` and `protocol` contain the part on which everything depends. The tests run it through
+//! loom in every interleaving, and check that the histories of real runs have a serial order.
 //!
 //! # What to watch
 //!
-//! - It is correct for as long as this process is the only writer of the mount's storage, as a plugin of Vault is, and is
-//!   told of other changes by [`Mount::invalidate`]. Where others write, as beneath a standby, storage has to read by
-//!   itself as at one moment ([`Storage::snapshot`]), and nothing may be cached.
+//! - The guarantees hold as long as this process is the only writer of the mount's storage, as a plugin of Vault is,
+//!   and is told of other changes by [`Mount::invalidate`]. If others write, as beneath a standby, the storage itself
+//!   must read from a consistent snapshot ([`Storage::snapshot`]), and nothing may be cached.
 //! - Everything needs a tokio runtime with timers.
-//! - A key or folder has at most [`MAX_KEY_BYTES`] and [`MAX_KEY_SEGMENTS`], and no segment that is empty or `.`, in every
-//!   call alike.
+//! - In every call, a key or folder has at most [`MAX_KEY_BYTES`] and [`MAX_KEY_SEGMENTS`], and no segment that is
+//!   empty or `.`.
 //! - Keys and values are secrets: no error, no `Debug` and no log shows them.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

@@ -1,8 +1,8 @@
-//! Folders as a transaction would leave them.
+//! Lists folders as a transaction would leave them.
 //!
-//! A folder from which the transaction has deleted keys is shown if something is left in it, and only storage knows. So a
-//! list may need more than one storage call: one for each such folder, and for each one inside that. Whoever pays for the
-//! calls has a say before each of them, see [`Transaction::set_budget`].
+//! A folder from which the transaction has deleted keys is shown if something is left in it, and only storage knows
+//! that. So a list may need more than one storage call: one for each such folder, and one for each folder inside it. A
+//! [`Budget`] is asked before each of these calls, see [`Transaction::set_budget`].
 
 use crate::access::{HIDDEN, check_folder};
 use crate::counters::Thing;
@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 /// Pays for the storage calls of a request beyond the first one of each operation.
 pub trait Budget: Send + Sync + 'static {
-    /// Charges one call that is about to be made. False: the budget is used up, and the call is not made.
+    /// Charges one call that is about to be made. Returns false if the budget is used up; then the call is not made.
     fn charge_call(&self) -> bool;
 }
 
 impl Transaction {
-    /// Has somebody pay for storage calls that an operation makes after its first, as a [list](Self::list) may. If the
-    /// budget is used up the operation answers [`Error::OverBudget`]. Without a budget there may be as many as it takes.
+    /// Sets the budget for the storage calls that an operation makes after its first, as a [list](Self::list) may. If
+    /// the budget is used up, the operation fails with [`Error::OverBudget`]. Without a budget the number of calls has
+    /// no limit.
     pub fn set_budget(&mut self, budget: Arc<dyn Budget>) {
         self.budget = Some(budget);
     }
@@ -30,9 +31,9 @@ impl Transaction {
         }
     }
 
-    /// The names directly below a folder (empty, or ending in `/`), in byte order; folders end in `/`.
+    /// Returns the names directly below a folder (empty, or ending in `/`), in byte order; folders end in `/`.
     ///
-    /// It costs one storage call, and one more for each folder of which it has to find out whether the transaction's
+    /// This costs one storage call, and one more for each folder of which it must find out whether the transaction's
     /// deletions leave something in it.
     pub async fn list(&mut self, folder: &str) -> Result<Vec<String>> {
         check_folder(folder, &self.settings.storage)?;
@@ -40,7 +41,7 @@ impl Transaction {
         self.names_left(folder, "", None).await
     }
 
-    /// At most `limit` of these names that come after `after` (empty: from the start).
+    /// Returns at most `limit` of these names that come after `after` (empty: from the start).
     pub async fn list_page(&mut self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
         check_folder(folder, &self.settings.storage)?;
         self.enter().await?;
@@ -52,7 +53,7 @@ impl Transaction {
 
     async fn names_left(&mut self, folder: &str, after: &str, limit: Option<usize>) -> Result<Vec<String>> {
         let changes = self.writes.changes_in(folder, after);
-        // Names that may turn out not to be there any more, and the hidden folder.
+        // The number of names that may be gone, and the hidden folder.
         let spare = changes.removed.len() + changes.thinned.len() + usize::from(folder.is_empty());
         let page = limit.map(|limit| (after, limit.saturating_add(spare)));
         let stored = self.stored_names(folder, page).await?;
@@ -71,9 +72,10 @@ impl Transaction {
         Ok(left)
     }
 
-    /// Whether nothing is left in a folder from which the transaction has deleted keys and into which it has put none.
+    /// Returns true if nothing is left in a folder from which the transaction has deleted keys and into which it has
+    /// put none.
     ///
-    /// A guest makes the folders, and thousands of levels of them if it likes: so this is a loop.
+    /// This is a loop and not a recursion, because a guest can make thousands of levels of folders.
     async fn is_emptied(&mut self, folder: String) -> Result<bool> {
         let mut folders = vec![folder];
         while let Some(folder) = folders.pop() {

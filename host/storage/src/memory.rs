@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Entries in a map. It lives as long as the value does and never fails.
+/// Entries in a map. They live as long as this value does, and no call ever fails.
 #[derive(Default)]
 pub struct MemoryStorage {
     entries: Mutex<BTreeMap<String, Value>>,
@@ -23,18 +23,18 @@ struct Value {
 }
 
 impl MemoryStorage {
-    /// An empty one.
+    /// Creates an empty storage.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A copy of everything in it, in the order of the keys.
+    /// Returns a copy of all entries, in the order of the keys.
     pub fn entries(&self) -> Vec<Entry> {
         let entries = self.entries.lock();
         entries.iter().map(|(key, value)| value.entry(key)).collect()
     }
 
-    /// Stores an entry, without the future.
+    /// Stores an entry, without a future.
     pub fn insert(&self, entry: Entry) {
         let value = Value {
             bytes: entry.value,
@@ -43,7 +43,7 @@ impl MemoryStorage {
         self.entries.lock().insert(entry.key, value);
     }
 
-    /// Several writes at once; no entry deletes the key.
+    /// Makes several writes at once. A `None` entry deletes the key.
     fn apply(&self, writes: Vec<(String, Option<Entry>)>) {
         let mut entries = self.entries.lock();
         for (key, entry) in writes {

@@ -1,4 +1,4 @@
-//! One mount: what its requests share.
+//! One mount, and the state that its requests share.
 
 use crate::calls::Calls;
 use crate::counters::{Size, Thing};
@@ -21,27 +21,27 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Which run of a request this is. The first three are optimistic; later ones wait for a turn in which no other request
-/// commits, and so cannot conflict.
+/// The number of an attempt of a request. The first three attempts are optimistic; later ones wait for the exclusive
+/// commit lock, and so cannot conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Attempt(u32);
 
 impl Attempt {
-    /// The first run.
+    /// The first attempt.
     pub const FIRST: Self = Self(0);
 
-    /// The run after this one.
+    /// Returns the attempt after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// 1 for the first run.
+    /// Returns 1 for the first attempt.
     pub fn number(self) -> u32 {
         self.0.saturating_add(1)
     }
 
-    /// Whether this run has a turn of its own.
+    /// Returns true if this attempt holds the commit lock exclusively.
     pub fn is_exclusive(self) -> bool {
         self.0 >= 3
     }
@@ -49,15 +49,15 @@ impl Attempt {
 
 /// A mount's storage and what its requests share: conflict detection, the commit lock, cache and scratch.
 ///
-/// There is one for each mount, for as long as the mount is served; it outlives a change of guest. All methods need a
-/// tokio runtime with its timers on.
+/// Each mount has one while it is served; it outlives a change of guest. All methods need a tokio runtime
+/// with its timers enabled.
 pub struct Mount {
     storage: Arc<dyn Storage>,
     settings: Mutex<(Arc<Settings>, Generation)>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) turns: Turns,
     pub(crate) kept: KeptReads,
-    /// Told whenever marks are removed.
+    /// Notified whenever marks are removed.
     pub(crate) written: Notify,
     /// The flushes and recoveries that have begun.
     pub(crate) flushes: TaskTracker,
@@ -65,14 +65,15 @@ pub struct Mount {
     recovered: AtomicBool,
     recovering: tokio::sync::Mutex<Progress>,
     set_aside: Mutex<Vec<SetAside>>,
-    /// Where flushes run, whatever thread a request is on.
+    /// The runtime of all flushes, whatever thread a request is on.
     runtime: Option<Handle>,
 }
 
 impl Mount {
-    /// A mount over its storage. Nothing is read yet.
+    /// Creates a mount over its storage. Reads nothing yet.
     ///
-    /// Its flushes run on the runtime that this is called on; outside of one, on that of each commit.
+    /// Flushes run on the runtime on which this is called; if it is called outside a runtime, on the runtime of each
+    /// commit.
     pub fn new(storage: Arc<dyn Storage>, settings: Settings) -> Arc<Self> {
         let mount = Self {
             storage,
@@ -96,10 +97,11 @@ impl Mount {
         Arc::new(mount)
     }
 
-    /// Begins a request's transaction: `initialize`'s or any other's, but for an existence check's
+    /// Begins the transaction of any request, including `initialize`, except an existence check
     /// ([`begin_check`](Self::begin_check)).
     ///
-    /// The first one [recovers](Self::recover) the mount. [`Error::Busy`]: a turn was not to be had in time.
+    /// The first call [recovers](Self::recover) the mount. Fails with [`Error::Busy`] if the commit lock did not become
+    /// free in time.
     pub async fn begin(self: &Arc<Self>, attempt: Attempt) -> Result<Transaction> {
         self.recover().await?;
         let (settings, generation) = self.settings.lock().clone();
@@ -115,8 +117,8 @@ impl Mount {
         Ok(transaction)
     }
 
-    /// Begins the first run of a request as the continuation of its existence check, if
-    /// [`Transaction::keep_reads`] kept one under this id and nothing that it read has changed since.
+    /// Begins the first attempt of a request as the continuation of its existence check, if [`Transaction::keep_reads`]
+    /// kept one under this id and nothing that it read has changed since.
     pub async fn begin_with_reads(self: &Arc<Self>, request_id: &str) -> Result<Transaction> {
         let mut transaction = self.begin(Attempt::FIRST).await?;
         if let Some(reads) = self.kept.take(request_id)
@@ -127,12 +129,12 @@ impl Mount {
         Ok(transaction)
     }
 
-    /// Finishes what a crash interrupted: flushes the redo records that it left. [`begin`](Self::begin) does so by itself
-    /// before the first transaction; call it to have it done at a time of your choice. It costs one list.
+    /// Finishes what a crash interrupted: flushes the redo records that it left. [`begin`](Self::begin) does this by
+    /// itself before the first transaction; call it to choose the time yourself. It costs one list.
     ///
-    /// It goes on while storage makes progress. After an error the next call goes on where this one ended.
-    /// [`Error::ReadOnly`]: another server has to do it. [`Error::Draining`]: the mount is being taken down, and the next
-    /// mount over this storage does it.
+    /// It continues while storage makes progress. After an error the next call continues where this one ended.
+    /// [`Error::ReadOnly`]: another server has to do it. [`Error::Draining`]: the mount is being taken down, and the
+    /// next mount over this storage does it.
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
         if self.recovered.load(Ordering::Acquire) {
             return Ok(());
@@ -142,9 +144,11 @@ impl Mount {
             return Err(Error::Draining);
         }
         let mount = self.clone();
-        // In a task of its own, as a flush: nobody may begin while a caller that went away has half done it.
+        // It runs in a task of its own, like a flush: nobody may begin while a recovery is half done because its caller
+        // went away.
         let recovery = self.spawn(async move {
-            // The mount's drain waits for it, so that it never writes beside the next mount over this storage.
+            // The mount's drain waits for it, so that it never writes at the same time as the next mount over this
+            // storage.
             let _begun = begun;
             let mut progress = mount.recovering.lock().await;
             if mount.recovered.load(Ordering::Acquire) {
@@ -172,7 +176,7 @@ impl Mount {
             .unwrap_or_else(|_| Err(Error::Backend("the storage implementation panicked".into())))
     }
 
-    /// The redo records that could not be flushed, found at the start or made since: commits that were acknowledged and
+    /// Returns the redo records that could not be flushed, at the start or since: their commits were acknowledged and
     /// are not stored completely. They stay until an operator removes their entries, and the mount serves without them.
     pub fn set_aside(&self) -> Vec<SetAside> {
         self.set_aside.lock().clone()
@@ -194,32 +198,33 @@ impl Mount {
         }
     }
 
-    /// Storage changed beneath this mount (`InvalidateKey`): transactions that read this key, or listed a folder above
-    /// it, conflict, and the cache forgets it.
+    /// Records that storage changed beneath this mount (`InvalidateKey`): transactions that read this key, or listed a
+    /// folder above it, conflict, and the cache drops it.
     pub fn invalidate(&self, key: &str) {
         self.ledger.invalidate(key);
     }
 
-    /// Whether the server lets plugins cache (`SystemView.CachingDisabled`); it does until told otherwise. Not allowing
-    /// it empties the cache. Beside [snapshots](Storage::snapshot) nothing is ever cached: it would be of another moment.
+    /// Sets whether the server lets plugins cache (`SystemView.CachingDisabled`); initially it does. Forbidding it
+    /// empties the cache. If the storage gives [snapshots](Storage::snapshot), nothing is ever cached: a cached entry
+    /// could be of another moment.
     pub fn allow_caching(&self, allowed: bool) {
         self.ledger
             .allow_caching(allowed && self.storage.snapshot().is_none());
     }
 
-    /// Another guest serves the mount from now on: drops cache and scratch. Transactions that have begun keep the
-    /// settings that they began with, and leave nothing in the new guest's cache and scratch.
+    /// Starts to serve another guest: drops cache and scratch. Transactions that have begun keep their settings, and
+    /// leave nothing in the new guest's cache and scratch.
     pub fn adopt(&self, settings: Settings) {
         let mut current = self.settings.lock();
         let generation = self.ledger.renew(settings.cache_bytes, settings.scratch_bytes);
         *current = (Arc::new(settings), generation);
     }
 
-    /// Starts no new flush or recovery and returns when those that have begun have ended. Commits fail with
-    /// [`Error::Draining`] from then on; reading goes on, unless the mount has not been [recovered](Self::recover).
+    /// Starts no new flush or recovery, and returns when those that have begun have ended. Commits fail with
+    /// [`Error::Draining`] from then on; reads continue, unless the mount has not been [recovered](Self::recover).
     ///
-    /// A flush ends when storage has not taken a write of it for [`Settings::flush`], and a recovery after the write that
-    /// it is making.
+    /// A flush ends at the latest when storage has not taken one of its writes for [`Settings::flush`], and a recovery
+    /// ends after the write that it is making.
     pub async fn drain(&self) {
         self.draining.cancel();
         self.flushes.close();
@@ -232,7 +237,7 @@ impl Mount {
             .await
     }
 
-    /// Waits until `ready` answers, asking each time that marks are removed.
+    /// Waits until `ready` returns a value, and calls it again each time that marks are removed.
     pub(crate) async fn until<T>(&self, wait: Duration, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
         let asked = async {
             loop {

@@ -1,16 +1,16 @@
-//! Keys as paths: what a folder's list shows of a key, and of all keys of a map.
+//! Keys as paths: the names that a list of a folder shows.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// What a list of `folder` shows of `key`: its last segment, the next folder with its slash, or nothing.
+/// Returns what a list of `folder` shows of `key`: its last segment, the next folder with its slash, or nothing.
 pub(crate) fn name_in<'k>(folder: &str, key: &'k str) -> Option<&'k str> {
     let below = key.strip_prefix(folder).filter(|below| !below.is_empty())?;
     Some(below.find('/').map_or(below, |slash| &below[..=slash]))
 }
 
-/// The names directly below a folder that come after `after` (empty: all), each with the value of the first key that shows
-/// as it. It skips whatever else is inside a child, so it costs one search in the map for each name.
+/// Returns the names directly below a folder that come after `after` (empty: all), each with the value of the first key
+/// that gives this name. Skips everything else inside a child, so it costs one search in the map for each name.
 pub(crate) fn children<'m, V>(
     map: &'m BTreeMap<String, V>,
     folder: &'m str,
@@ -20,12 +20,12 @@ pub(crate) fn children<'m, V>(
     let child = move || {
         let bounds = (from.as_ref().map(String::as_str), Bound::Unbounded);
         let (key, value) = map.range::<str, _>(bounds).next()?;
-        // The key that is the folder itself has no name in it.
+        // The key that equals the folder has no name in it.
         let name = key
             .starts_with(folder)
             .then(|| name_in(folder, key).unwrap_or_default())?;
         from = match name.strip_suffix('/') {
-            // `0` is next after `/`.
+            // `0` follows directly after `/`.
             Some(segment) => Bound::Included(format!("{folder}{segment}0")),
             None => Bound::Excluded(key.clone()),
         };
@@ -34,7 +34,7 @@ pub(crate) fn children<'m, V>(
     std::iter::from_fn(child).filter(move |(name, _)| *name > after)
 }
 
-/// The names of a page: those after `after`, at most `limit`.
+/// Returns the names of a page: at most `limit` names after `after`.
 pub(crate) fn page(names: impl IntoIterator<Item = String>, after: &str, limit: usize) -> Vec<String> {
     names
         .into_iter()

@@ -1,23 +1,23 @@
 //! Proof that storage takes a key, before a redo record promises that it will be written.
 //!
-//! The record itself proves that an entry is not too large, but its own keys are short and plain. Storage may refuse others:
-//! a file system takes no segment of 300 bytes, a database no key of 5,000. So an empty entry is stored under every
-//! unusual key, below the record's folder, and removed at once. That costs two calls for each of them.
+//! The record itself proves that an entry is not too large, but its own keys are short and plain. Storage may refuse
+//! other keys: a file system refuses a segment of 300 bytes, a database a key of 5,000. So an empty entry is stored
+//! under every unusual key, below the record's folder, and removed at once. That costs two calls for each unusual key.
 
 use crate::Entry;
 use crate::calls::Calls;
 use crate::retry::{Failed, Patience};
 use crate::writes::Write;
 
-/// Where proofs lie below a folder of records.
+/// The folder of the proofs, relative to a folder of records.
 pub(crate) const PROOFS: &str = "proof/";
 
-/// Keys up to this many bytes every storage takes.
+/// Every storage takes keys of up to this many bytes.
 const PLAIN_KEY: usize = 256;
-/// A file name may have at least 143 bytes everywhere, of which Vault's file storage uses up to 12.
+/// Every file system allows file names of 143 bytes, and Vault's file storage uses up to 12 of them.
 const PLAIN_SEGMENT: usize = 128;
 
-/// Makes sure that storage takes the keys of these writes. Leaves nothing behind but what it could not remove.
+/// Makes sure that storage takes the keys of these writes. Leaves nothing behind except what it could not remove.
 pub(crate) async fn prove<'w>(
     writes: impl Iterator<Item = &'w Write>,
     folder: &str,
@@ -28,7 +28,7 @@ pub(crate) async fn prove<'w>(
         let key = format!("{folder}{PROOFS}{}", write.key());
         let proven = patience.insist(|| calls.put(Entry::new(key.clone(), ""))).await;
         if !matches!(proven, Err(Failed::Refused(_))) {
-            // One that stays does no harm, and a later start removes it.
+            // A proof that stays does no harm, and a later start removes it.
             let _ = patience.insist(|| calls.delete(&key)).await;
         }
         proven?;

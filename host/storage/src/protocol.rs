@@ -1,29 +1,29 @@
-//! The order of the steps. Everything that makes transactions serializable is here and in [`ledger`](crate::ledger), and
-//! is model-checked by `tests/model.rs`.
+//! The order of the steps of a transaction. Everything that makes transactions serializable is here and in
+//! [`ledger`](crate::ledger), and is model-checked by `tests/model.rs`.
 //!
-//! - A **read** samples the counter, then reads, then caches what it read if the counter has not moved. A read that was
-//!   overtaken by a write, or by `InvalidateKey`, is thereby never cached.
-//! - A **commit** checks the samples of all that was read and marks what it writes in one step; then it flushes; then it
-//!   bumps the counters and removes the marks, in one step. Before the flush a bump would let a reader sample the new
-//!   version and read the old value; without a mark a reader could pass between flush and bump.
+//! - A **read** samples the counter, then reads, then caches what it read if the counter has not moved. So a read that
+//!   was overtaken by a write, or by `InvalidateKey`, is never cached.
+//! - A **commit** checks the samples of all reads and marks what it writes, in one step; then it flushes; then it bumps
+//!   the counters and removes the marks, in one step. If it bumped before the flush, a reader could sample the new
+//!   version and read the old value; without a mark, a reader could pass between flush and bump.
 //!
-//! Commits are thereby serialized in the order in which they marked, and what a read-only transaction saw is what was
-//! true when it checked.
+//! So commits are serialized in the order in which they marked, and a read-only transaction saw the state of the moment
+//! when it checked.
 
 use crate::cache::Cached;
 use crate::counters::{Footprint, Sample};
 use crate::ledger::{Fence, Generation, Ledger, Look, Marks, Stored};
 use crate::{Entry, Result};
 
-/// What a read found.
+/// The result of a read.
 pub(crate) struct Found<T> {
     pub(crate) value: T,
     pub(crate) sample: Sample,
-    /// It cost no storage call.
+    /// True if it cost no storage call.
     pub(crate) cached: bool,
 }
 
-/// Reads an entry. None while it is being written.
+/// Reads an entry. `None` while it is being written.
 pub(crate) async fn read<F: Future<Output = Result<Option<Entry>>>>(
     ledger: &Ledger,
     key: &str,
@@ -55,7 +55,7 @@ pub(crate) async fn read<F: Future<Output = Result<Option<Entry>>>>(
     }))
 }
 
-/// Lists a folder. None while it is being written.
+/// Lists a folder. `None` while it is being written.
 pub(crate) async fn list<F: Future<Output = Result<Vec<String>>>>(
     ledger: &Ledger,
     folder: &str,
@@ -69,8 +69,8 @@ pub(crate) async fn list<F: Future<Output = Result<Vec<String>>>>(
     }))
 }
 
-/// Carries a commit out that has been marked. The flush answers which of its keys may be written once more, by a call that
-/// was given up: they are fenced.
+/// Carries out a commit that has been marked. The flush returns the keys that a call that was given up may still write;
+/// they are fenced.
 pub(crate) async fn carry_out<E>(
     marks: Marks,
     stored: Stored,

@@ -1,33 +1,33 @@
-//! What a transaction has read.
+//! The reads of a transaction.
 
 use crate::counters::{ByPlace, Sample};
 use crate::{Entry, Error, Result};
 use std::collections::HashMap;
 
-/// Bytes of entries, keys included, that a transaction keeps so as not to read them twice.
+/// The bytes of entries, keys included, that a transaction keeps so that it does not read them twice.
 const REMEMBERED: usize = 256 << 10;
-/// Bytes of keys of which it knows whether they exist, these included. What it does not know costs a conflict with a list
-/// at most.
+/// The bytes of keys, entries included, for which it remembers whether they exist. Without that knowledge the worst
+/// result is a conflict with a list.
 const KNOWN: usize = 1 << 20;
-/// What a key or a sample costs in a map beside its own bytes, roughly.
+/// The approximate cost of a key or a sample in a map beside its own bytes.
 const OVERHEAD: usize = 100;
 
 #[derive(Default)]
 pub(crate) struct Reads {
     samples: ByPlace<Sample>,
     keys: HashMap<String, Read>,
-    /// Bytes of `keys`, overhead included.
+    /// The bytes of `keys`, overhead included.
     known: usize,
 }
 
 struct Read {
     exists: bool,
-    /// None: too large to be remembered.
+    /// `None`: too large to be remembered.
     entry: Option<Option<Entry>>,
 }
 
 impl Reads {
-    /// Remembers when something was read. A conflict, if it has moved since it was first read.
+    /// Remembers when something was read. Fails with a conflict if it has been written since it was first read.
     pub(crate) fn sampled(&mut self, sample: Sample) -> Result<()> {
         let first = *self.samples.entry(sample.place).or_insert(sample);
         if first.is_outdated_by(sample) {
@@ -37,9 +37,9 @@ impl Reads {
         }
     }
 
-    /// Remembers what was read, as far as there is room.
+    /// Remembers what was read, as far as there is space.
     pub(crate) fn found(&mut self, key: &str, entry: &Option<Entry>) {
-        // It is read again if its entry was not remembered.
+        // A key is read again if its entry was not remembered.
         if self.keys.contains_key(key) {
             return;
         }
@@ -58,12 +58,12 @@ impl Reads {
         self.keys.insert(key.to_owned(), read);
     }
 
-    /// What an earlier read of this transaction found.
+    /// Returns what an earlier read of this transaction found.
     pub(crate) fn get(&self, key: &str) -> Option<Option<Entry>> {
         self.keys.get(key)?.entry.clone()
     }
 
-    /// Whether there was such a key, if that was read.
+    /// Returns true if the key existed, or `None` if that was not read.
     pub(crate) fn existed(&self, key: &str) -> Option<bool> {
         self.keys.get(key).map(|read| read.exists)
     }
@@ -72,7 +72,7 @@ impl Reads {
         self.samples.values().copied()
     }
 
-    /// Bytes of all that is kept here.
+    /// Returns the bytes of everything that is kept here.
     pub(crate) fn bytes(&self) -> usize {
         self.known + self.samples.len() * OVERHEAD
     }

@@ -1,12 +1,12 @@
 //! The format of a redo record.
 //!
-//! A record has a header, and pieces before it if its writes do not all fit into the header. The header: a version byte
-//! (2), the number of pieces (u32), the length of all writes (u64), and writes. A piece: writes. A write: a tag (0 delete,
-//! 1 put, 2 put with seal wrapping), the key, and for a put the value, both with their length (u32) before them. All
-//! numbers are little-endian.
+//! A record has a header, and pieces before it if its writes do not all fit into the header. The header consists of a
+//! version byte (2), the number of pieces (u32), the length of all writes (u64), and writes. A piece consists of
+//! writes. A write consists of a tag (0 delete, 1 put, 2 put with seal wrapping), the key, and for a put the value; key
+//! and value are each preceded by their length (u32). All numbers are little-endian.
 //!
-//! No write is cut in two. So whatever holds it in the record is larger than the entry that will hold it in its place, and
-//! a storage that does not take the entry already rejects the record.
+//! No write is split. So the header or piece that contains a write is larger than the entry that the write will store,
+//! and a storage that would reject the entry already rejects the record.
 
 use crate::access::check_key;
 use crate::writes::Write;
@@ -16,25 +16,25 @@ use zeroize::Zeroizing;
 
 const VERSION: u8 = 2;
 const HEADER_BYTES: usize = 13;
-/// Small writes share a piece up to this size; a larger write has a piece of its own. It is far below the limits that
-/// storages have by themselves, because an operator may lower them: a storage that does not take entries of this size
-/// rejects records of small writes too.
+/// Small writes share a piece of up to this size; a larger write has a piece of its own. The size is far below the
+/// limits that storages have by default, because an operator may lower them: a storage that does not take entries of
+/// this size rejects records of small writes too.
 const PIECE_BYTES: usize = 32 << 10;
 
 const DELETE: u8 = 0;
 const PUT: u8 = 1;
 const PUT_SEAL_WRAPPED: u8 = 2;
 
-/// A commit as values that storage can hold.
+/// A commit, encoded as values that storage can hold.
 pub(crate) struct Record {
     pub(crate) pieces: Vec<Bytes>,
     pub(crate) header: Bytes,
-    /// If one entry of it has to be.
+    /// True if one of the entries must be seal-wrapped.
     pub(crate) seal_wrap: bool,
 }
 
 impl Record {
-    /// The record of these writes, in their order. `seal_wrapped` are the keys that are wrapped because of where they lie.
+    /// Encodes these writes, in their order. `seal_wrapped` are the keys that the server wraps because of their prefix.
     pub(crate) fn of<'w>(writes: impl Iterator<Item = &'w Write>, seal_wrapped: &Prefixes) -> Self {
         let mut seal_wrap = false;
         let mut groups: Vec<(usize, Vec<&Write>)> = vec![(0, Vec::new())];
@@ -97,16 +97,16 @@ fn encode(into: &mut Vec<u8>, writes: &[&Write]) {
 }
 
 fn put_counted(into: &mut Vec<u8>, bytes: &[u8]) {
-    // Far below 4 GiB: a wasm guest of 32 bits made it.
+    // Far below 4 GiB, because a 32-bit wasm guest made it.
     into.put_u32_le(bytes.len() as u32);
     into.extend_from_slice(bytes);
 }
 
-/// Why a record cannot be read.
+/// The reason why a record cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Unreadable(pub(crate) &'static str);
 
-/// A header as read from storage.
+/// A header that was read from storage.
 #[derive(Debug)]
 pub(crate) struct Header {
     pub(crate) pieces: u32,
@@ -129,7 +129,7 @@ impl Header {
         })
     }
 
-    /// The writes, given the pieces in their order.
+    /// Returns the writes. `pieces` are the record's pieces in their order.
     pub(crate) fn writes(self, mut pieces: Vec<Bytes>) -> Result<Vec<Write>, Unreadable> {
         pieces.push(self.body);
         let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
@@ -149,7 +149,7 @@ fn decode(mut piece: Bytes, writes: &mut Vec<Write>) -> Result<(), Unreadable> {
     while piece.has_remaining() {
         let tag = piece.get_u8();
         let key = String::from_utf8(take_counted(&mut piece)?.to_vec()).map_err(|_| DAMAGED)?;
-        // No transaction writes under another key, and a record must be no way to the host's own entries.
+        // A transaction cannot write other keys, and a record must not be a way to write the host's own entries.
         check_key(&key, &all).map_err(|_| DAMAGED)?;
         writes.push(match tag {
             DELETE => Write::Delete(key),

@@ -1,12 +1,14 @@
 //! Flushing the redo records that a crash left, before the mount's first transaction.
 //!
-//! A recovery goes on for as long as it makes progress. If storage fails for too long it ends with an error, and the next
-//! one goes on where it ended. A record that cannot be flushed is [set aside](crate::set_aside): the mount serves without.
+//! A recovery continues for as long as it makes progress. If storage fails for too long, it ends with an error, and the
+//! next recovery continues where it ended. A record that cannot be flushed is [set aside](crate::set_aside), and the
+//! mount serves without it.
 //!
-//! Another process may still be alive that is just storing a record; Vault kills a plugin a moment after it has started
-//! the next. So parts of a record without a header are removed only when they are old.
+//! Another process may still be alive and just storing a record, because Vault kills a plugin a moment after it has
+//! started the next one. So parts of a record without a header are removed only when they are old.
 //!
-//! On read-only storage only a record that has to be flushed is an error; tidying up is left to a server that can write.
+//! On read-only storage, only a record that has to be flushed is an error; tidying up is left to a server that can
+//! write.
 
 use crate::calls::Calls;
 use crate::flush::write;
@@ -20,10 +22,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A record whose header has not come for that long never gets one, and a void header will not land any more.
+/// If the header of a record has not arrived after this long, it never will, and a void header will not arrive any
+/// more.
 const ABANDONED: Duration = Duration::from_secs(3600);
 
-/// How far the recovery of a record has come.
+/// The progress of the recovery of one record.
 #[derive(Default)]
 pub(crate) struct Progress {
     record: String,
@@ -32,16 +35,16 @@ pub(crate) struct Progress {
     reason: Option<String>,
 }
 
-/// What a recovery has done.
+/// The result of a recovery.
 #[derive(Default)]
 pub(crate) struct Recovered {
     pub(crate) set_aside: Vec<SetAside>,
-    /// Keys with a write that may land late: it took more than one try, or was given up.
+    /// Keys with a write that may take effect late, because it took more than one try or was given up.
     pub(crate) retried: Vec<String>,
 }
 
-/// Flushes the records that a crash left, until the mount is `draining`. `progress` is what the last try has left of its
-/// own, if there was one.
+/// Flushes the records that a crash left, until the mount is `draining`. `progress` is what the previous recovery left,
+/// if there was one.
 pub(crate) async fn recover(
     calls: &Calls,
     settings: &Settings,
@@ -90,7 +93,7 @@ pub(crate) async fn recover(
     Ok(())
 }
 
-/// What storage holds of a record.
+/// The parts of a record that storage holds.
 #[derive(Default)]
 struct Parts {
     header: bool,
@@ -123,7 +126,8 @@ impl Recovery<'_> {
         tidied(self.tidy(id, parts).await)
     }
 
-    /// Removes a record that is not to be flushed. What voids a header goes last, and only after the header.
+    /// Removes a record that must not be flushed. Removes the entry that voids the header last, and only after the
+    /// header.
     async fn tidy(&self, id: &Id, parts: &Parts) -> Result<()> {
         let is_old = id.age().is_none_or(|age| age > ABANDONED);
         if parts.header {
@@ -173,7 +177,7 @@ impl Recovery<'_> {
         self.remove_pieces(id, parts).await
     }
 
-    /// The writes of a record; none if another process has just removed it.
+    /// Returns the writes of a record, or no writes if another process has just removed it.
     async fn read(&self, id: &Id) -> Result<Result<Vec<Write>, Unreadable>> {
         let get = async |key: String| self.patience.insist(|| self.calls.get(&key)).await;
         let Some(entry) = get(id.header()).await? else {
@@ -214,7 +218,7 @@ impl Recovery<'_> {
     }
 }
 
-/// Leaves what was to be tidied up to a server that can write, if this one cannot.
+/// Ignores a failure to tidy up read-only storage: a server that can write will do it.
 fn tidied(result: Result<()>) -> Result<()> {
     match result {
         Err(Error::ReadOnly) => Ok(()),

@@ -1,13 +1,13 @@
-//! Redo records: what makes a commit of several keys all or nothing though the process be killed.
+//! Redo records make a commit of several keys all or nothing, even if the process is killed.
 //!
-//! Before such a commit its writes are stored below [`RECORDS`], as one entry or, if they are too many for one, as several.
-//! The entry that is written last, the header, decides: with it the commit is done, whatever comes, and without it it
-//! never was. Then the writes are flushed, and the header is removed. What a crash leaves, [`recovery`](crate::recovery)
-//! flushes before the next transaction begins.
+//! Before such a commit its writes are stored below [`RECORDS`], as one entry or, if they are too many for one, as
+//! several. The entry that is written last, the header, decides: once it is stored the commit is done, whatever
+//! happens; without it the commit never happened. Then the writes are flushed, and the header is removed.
+//! [`recovery`](crate::recovery) flushes the records that a crash leaves, before the next transaction begins.
 //!
 //! A commit's keys stay marked until its header is gone. So no later commit can write one of them while an older record
-//! could still be flushed over it. A header whose put failed may land after that. So it is voided: an entry beside it says
-//! that it must not be flushed.
+//! could still be flushed over it. A header whose put failed may still be stored after that. So it is voided: an entry
+//! beside it says that it must not be flushed.
 
 use crate::calls::Calls;
 use crate::flush::{Answer, Failure, write};
@@ -23,14 +23,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
 
-/// Where the records are.
+/// The folder of the records.
 pub(crate) const RECORDS: &str = ".airlock/redo/";
 
-/// Where the records are that must not be replicated: those with an entry below [`Settings::local`]. Whoever sets that
-/// tells the server that entries below this prefix are local too.
+/// The folder of the records that must not be replicated: those with an entry below [`Settings::local`]. Whoever sets
+/// that must also tell the server that entries below this prefix are local.
 pub const LOCAL_RECORDS: &str = ".airlock/redo/local/";
 
-/// The name of one record, and where it lies. Its `Display` is the header's key.
+/// The name of one record, and its folder. Its `Display` is the header's key.
 #[derive(Clone)]
 pub(crate) struct Id {
     pub(crate) folder: &'static str,
@@ -38,7 +38,7 @@ pub(crate) struct Id {
 }
 
 impl Id {
-    /// Ids sort by time, and no two processes choose the same.
+    /// Creates an id. Ids sort by time, and no two processes choose the same.
     fn new(folder: &'static str) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!(
@@ -49,7 +49,8 @@ impl Id {
         Self { folder, name }
     }
 
-    /// How long ago the record was begun, by this machine's clock. None if the name is not one of ours.
+    /// Returns how long ago the record was begun, by this machine's clock. `None` if this crate did not choose the
+    /// name.
     pub(crate) fn age(&self) -> Option<Duration> {
         let (nanoseconds, _) = self.name.split_once('-')?;
         let begun = u128::from_str_radix(nanoseconds, 16).ok()?;
@@ -66,12 +67,12 @@ impl Id {
         self.beside(&number.to_string())
     }
 
-    /// Says that the header must not be flushed.
+    /// Returns the key of the entry that says that the header must not be flushed.
     pub(crate) fn void(&self) -> String {
         self.beside(VOID)
     }
 
-    /// Says that the record cannot be flushed, and why.
+    /// Returns the key of the entry that says that the record cannot be flushed, and why.
     pub(crate) fn aside(&self) -> String {
         self.beside(ASIDE)
     }
@@ -90,7 +91,7 @@ impl fmt::Display for Id {
     }
 }
 
-/// A commit on its way behind a redo record.
+/// A commit that is stored by way of a redo record.
 pub(crate) struct Recorded<'a> {
     id: Id,
     record: Record,
@@ -129,7 +130,8 @@ impl<'a> Recorded<'a> {
             .map_err(|failed| Failure::Nothing(failed.into()))?;
         self.put_pieces().await?;
         let may_land_again = self.put_header().await?;
-        // The commit is done. If storage takes the rest too slowly the caller need not wait; only its keys have to.
+        // The commit is done. If storage takes the rest too slowly, the caller need not wait; only its keys stay
+        // marked.
         let flushed = {
             let mut flush = pin!(flush(writes, &self.endless, self.calls, retried));
             tokio::select! {
@@ -164,7 +166,8 @@ impl<'a> Recorded<'a> {
         Ok(())
     }
 
-    /// Makes the commit durable, or sees to it that it never was. Answers whether the put may land once more.
+    /// Makes the commit durable, or makes sure that it never happened. Returns true if the put may take effect once
+    /// more.
     async fn put_header(&mut self) -> Result<bool, Failure> {
         let entry = self.entry(self.id.header(), self.record.header.clone());
         let mut tries = 0;
@@ -182,8 +185,8 @@ impl<'a> Recorded<'a> {
         }
     }
 
-    /// Nobody knows whether the header is in storage. When it is void nothing was stored, and never will be. Until then the
-    /// keys stay marked, because a crash would redo the commit.
+    /// Voids a header of which nobody knows whether it is in storage. Once it is void, nothing of the commit is stored
+    /// and never will be. Until then the keys stay marked, because after a crash the commit would be redone.
     async fn withdraw(&mut self, cause: Error) -> Failure {
         if self.put_void(&self.brief).await.is_err() {
             self.answer
@@ -223,7 +226,8 @@ impl<'a> Recorded<'a> {
         patience.insist(|| self.calls.put(void.clone())).await
     }
 
-    /// Storage rejected writes behind a record that it had taken: its limits must have been lowered in between.
+    /// Sets the record aside because storage rejected some of its writes after it had taken the record: its limits must
+    /// have been lowered in between.
     async fn set_aside(&mut self, rejected: Rejected) -> Result<(), Failure> {
         let Rejected { keys, of, cause } = rejected;
         let stored = of - keys.len();
@@ -236,7 +240,7 @@ impl<'a> Recorded<'a> {
         if aside.store(&keys, &self.brief, self.calls).await.is_err() {
             self.answer.give(Err(incomplete.clone()));
             if let Err(failed) = aside.store(&keys, &self.endless, self.calls).await {
-                // The next process will come across it.
+                // The next process will find the record.
                 return Err(Failure::Unknown(failed.into()));
             }
         }
@@ -244,7 +248,7 @@ impl<'a> Recorded<'a> {
         Err(Failure::Part(incomplete))
     }
 
-    /// Those that stay are of no harm, and a later start removes them.
+    /// Removes the pieces. Those that stay do no harm, and a later start removes them.
     async fn remove_pieces(&mut self) {
         for (number, _) in (0..).zip(&self.record.pieces) {
             let piece = self.id.piece(number);
@@ -254,7 +258,7 @@ impl<'a> Recorded<'a> {
         }
     }
 
-    /// Removes a void header when it can no longer land, and only then what makes it void.
+    /// Removes a void header once it can no longer take effect, and only after that the entry that voids it.
     fn remove_later(&self) {
         let (id, calls, endless, late) = (
             self.id.clone(),
@@ -281,7 +285,8 @@ impl<'a> Recorded<'a> {
     }
 }
 
-/// Where the record of these writes belongs: one entry that is not replicated keeps the whole record from it.
+/// Returns the folder for the record of these writes: one entry that is not replicated keeps the whole record from
+/// being replicated.
 fn folder_for(writes: &Writes, local: &Prefixes) -> &'static str {
     if writes.outcome().any(|write| local.contain(write.key())) {
         LOCAL_RECORDS
@@ -290,7 +295,7 @@ fn folder_for(writes: &Writes, local: &Prefixes) -> &'static str {
     }
 }
 
-/// What storage did not take of a record.
+/// The writes of a record that storage did not take.
 struct Rejected {
     keys: Vec<String>,
     of: usize,

@@ -1,4 +1,4 @@
-//! Calls that are made until they succeed.
+//! Repeats calls until they succeed.
 
 use crate::{Error, Result};
 use std::pin::Pin;
@@ -9,23 +9,23 @@ use tokio_util::sync::CancellationToken;
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a storage call that fails is tried again.
+/// The time for which a storage call that fails is repeated.
 ///
-/// The time is that of one call, and the next call has as much again: it bounds the lack of progress.
+/// The time applies to each call anew, so it bounds the time without progress.
 #[derive(Clone)]
 pub(crate) enum Patience {
-    /// That long.
+    /// For this long.
     Brief(Duration),
-    /// For as long as the mount is served, and that much longer.
+    /// For as long as the mount is served, and for this much longer.
     WhileServed(CancellationToken, Duration),
 }
 
-/// Why a call did not succeed.
+/// The way in which a call did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The call certainly had no effect, and the same call never will have: storage is read-only, or rejected it.
+    /// The call certainly had no effect and never will have: storage is read-only, or rejected it.
     Refused(Error),
-    /// It may have had its effect: time is up, or it was refused after a try of unknown outcome.
+    /// The call may have had its effect: the time is over, or it was refused after a try of unknown outcome.
     GaveUp(Error),
 }
 
@@ -60,7 +60,7 @@ impl Patience {
         }
     }
 
-    /// Returns when there is no time left for a call that begins now.
+    /// Returns when the time of a call that begins now is over.
     async fn over(&self) {
         match self {
             Patience::Brief(time) => sleep(*time).await,
@@ -85,8 +85,8 @@ pub(crate) struct Tries<'p> {
 }
 
 impl Tries<'_> {
-    /// Makes one try; if it fails, pauses and answers with nothing. One that does not answer in time is given up with the
-    /// rest; it may yet have its effect.
+    /// Makes one try. If it fails, pauses and returns `None`. A try that does not answer in time is given up together
+    /// with the call; it may still take effect.
     pub(crate) async fn make<T>(
         &mut self,
         call: impl Future<Output = Result<T>>,
@@ -121,7 +121,7 @@ fn gave_up(failure: Option<Error>) -> Failed {
     Failed::GaveUp(failure.unwrap_or_else(unanswered))
 }
 
-/// The error of a call that was given up.
+/// Returns the error of a call that was given up.
 pub(crate) fn unanswered() -> Error {
     Error::Backend("storage did not answer in time".into())
 }
@@ -172,7 +172,7 @@ mod tests {
             });
             assert!(matches!(refused.await, Err(Failed::Refused(error)) if error == rejected()));
             assert_eq!(calls, 1);
-            // A try before it may have had its effect.
+            // The first try may have had its effect.
             let mut calls = 0;
             let gave_up = patience.insist(|| {
                 calls += 1;

@@ -23,14 +23,14 @@ impl Scratch {
         self.values.get(key).cloned()
     }
 
-    /// Makes a transaction's changes. Returns what scratch held if that made it overflow: then it is empty now.
+    /// Applies a transaction's changes. If that makes scratch overflow, empties it and returns its former contents.
     #[must_use]
     pub(crate) fn apply(&mut self, writes: &ScratchWrites) -> Option<Self> {
         for (key, value) in &writes.0 {
             self.set(key, value.as_ref());
         }
-        // Requests that ran side by side may each have had room and together have none. Scratch may vanish at any
-        // time, so all of it goes.
+        // Concurrent requests may each have had enough space alone and not together. Scratch may vanish at any time, so
+        // all of it goes.
         (self.bytes > self.limit).then(|| std::mem::replace(self, Self::new(self.limit)))
     }
 
@@ -49,7 +49,7 @@ impl Scratch {
         }
     }
 
-    /// The bytes that would be in use after these writes.
+    /// Returns the bytes that would be in use after these writes.
     pub(crate) fn bytes_after(&self, writes: &ScratchWrites) -> usize {
         writes.0.iter().fold(self.bytes, |bytes, (key, value)| {
             let cost = |value: &Bytes| key.len() + value.len();
@@ -58,17 +58,18 @@ impl Scratch {
     }
 }
 
-/// A transaction's changes to scratch, held until it commits.
+/// A transaction's changes to scratch, buffered until it commits.
 #[derive(Clone, Default)]
 pub(crate) struct ScratchWrites(HashMap<String, Option<Bytes>>);
 
 impl ScratchWrites {
-    /// What the transaction itself wrote under a key: a value, a deletion, or nothing.
+    /// Returns what the transaction itself wrote under a key: a value, a deletion, or nothing.
     pub(crate) fn get(&self, key: &str) -> Option<Option<Bytes>> {
         self.0.get(key).cloned()
     }
 
-    /// Sets or, with nothing, takes back what it wrote; returns what it had written before.
+    /// Sets what the transaction wrote under a key, or forgets it if `value` is `None`. Returns what it had written
+    /// before.
     pub(crate) fn set(&mut self, key: &str, value: Option<Option<Bytes>>) -> Option<Option<Bytes>> {
         match value {
             Some(value) => self.0.insert(key.to_owned(), value),

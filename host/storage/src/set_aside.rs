@@ -1,9 +1,9 @@
 //! Redo records that cannot be flushed.
 //!
-//! A mount must not be down for good because of one commit. So such a record stays where it is, with an entry beside it that
-//! says why it is no longer looked at: `<record>.aside`, a few lines of text. The log says so at every start, and
-//! [`Mount::set_aside`](crate::Mount::set_aside) for as long as the mount is served. It is never flushed later, because
-//! its keys may have newer values by then.
+//! One bad commit must not take a mount down for good. So a record that cannot be flushed stays in storage, and an
+//! entry beside it marks that it is to be skipped and says why: `<record>.aside`, a few lines of text. The log reports
+//! it at every start, and [`Mount::set_aside`](crate::Mount::set_aside) for as long as the mount is served. The record
+//! is never flushed later, because its keys may have newer values by then.
 
 use crate::calls::Calls;
 use crate::redo::Id;
@@ -12,10 +12,10 @@ use crate::{Entry, Result};
 use std::fmt::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The entry is at most that long, so that storage takes it wherever it has taken the record. It names as many of the
-/// rejected keys as have room.
+/// The entry is at most this long, so that any storage that took the record takes it too. It names as many of the
+/// rejected keys as fit.
 const MOST_BYTES: usize = 8 << 10;
-/// What is longer is cut.
+/// Longer lines are cut.
 const MOST_CHARS_OF_A_LINE: usize = 1024;
 /// Room for the line that counts the keys that are not named.
 const LAST_LINE_BYTES: usize = 64;
@@ -23,9 +23,10 @@ const LAST_LINE_BYTES: usize = 64;
 /// A redo record that was set aside because it could not be flushed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SetAside {
-    /// The key of the record's header in the mount's storage. Its other entries have keys that begin with this and a dot.
+    /// The key of the record's header in the mount's storage. The keys of its other entries begin with this key and a
+    /// dot.
     pub record: String,
-    /// Why it could not be flushed. It may hold the server's own words, which may name a key.
+    /// The reason why the record could not be flushed. It may contain the server's own words, which may name a key.
     pub reason: String,
     key: String,
 }
@@ -39,7 +40,7 @@ impl SetAside {
         }
     }
 
-    /// Reads one that an earlier process set aside.
+    /// Reads the entry of a record that an earlier process set aside.
     pub(crate) async fn read(id: &Id, patience: &Patience, calls: &Calls) -> Result<Self> {
         let key = id.aside();
         let entry = patience.insist(|| calls.get(&key)).await?;
@@ -53,7 +54,7 @@ impl SetAside {
 
     /// Stores the entry that sets the record aside. `rejected` are the keys that are not stored.
     ///
-    /// If storage rejects even that, the record is set aside for this process only: the mount must serve.
+    /// If storage rejects even that entry, the record is set aside for this process only, so that the mount can serve.
     pub(crate) async fn store(
         &self,
         rejected: &[String],
@@ -94,13 +95,13 @@ impl SetAside {
             unnamed -= 1;
         }
         if unnamed > 0 {
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = writeln!(text, "not stored: {unnamed} more");
         }
         text
     }
 
-    /// Tells the operator. Not the reason: it may name a key.
+    /// Tells the operator in the log. Omits the reason, because it may name a key.
     pub(crate) fn log(&self) {
         tracing::error!(
             record = self.record,
@@ -116,7 +117,7 @@ fn line(label: &str, text: &str) -> String {
     visible.chain(['\n']).collect()
 }
 
-/// Not the reason: it may name a key.
+/// Omits the reason, because it may name a key.
 impl fmt::Debug for SetAside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SetAside({})", self.record)

@@ -4,44 +4,47 @@ use crate::{Entry, Error, Result, names};
 use async_trait::async_trait;
 use std::sync::Arc;
 
-/// What holds a mount's entries: Vault over the plugin broker, [`MemoryStorage`](crate::MemoryStorage), a file.
+/// The storage of a mount's entries: Vault over the plugin broker, [`MemoryStorage`](crate::MemoryStorage), a file.
 ///
-/// One call is one round trip, done or not; what spans several calls is what [`Mount`](crate::Mount) is for. All calls
-/// may run at the same time as any other.
+/// One call is one round trip and is atomic; [`Mount`](crate::Mount) provides what spans several calls. All calls may
+/// run at the same time as any other.
 ///
-/// **Errors.** A write has three outcomes: done; not done, with [`Error::ReadOnly`] if the storage takes no writes now and
-/// [`Error::Rejected`] if it never will take this one; or unknown, with any other error, as a rule [`Error::Backend`]. Callers
-/// here try a write again only if its outcome is unknown. A future that is dropped may still take effect.
+/// **Errors.** A write has three outcomes: done; not done, with [`Error::ReadOnly`] if the storage takes no writes now
+/// and [`Error::Rejected`] if it never will take this one; or unknown, with any other error, as a rule
+/// [`Error::Backend`]. This crate tries a write again only if its outcome is unknown. A call may still take effect
+/// after its future is dropped.
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
-    /// The entry under a key, if there is one.
+    /// Returns the entry under a key, if there is one.
     async fn get(&self, key: &str) -> Result<Option<Entry>>;
 
     /// Stores an entry in place of any other under its key.
     async fn put(&self, entry: Entry) -> Result<()>;
 
-    /// Removes a key; a missing one is no error.
+    /// Removes a key. Deleting a missing key is not an error.
     async fn delete(&self, key: &str) -> Result<()>;
 
-    /// The names directly below `folder` (empty, or ending in `/`), in byte order, relative to it; a folder's name ends
-    /// in `/`. A folder exists as long as it holds a key.
+    /// Returns the names directly below `folder` (empty, or ending in `/`), in byte order, relative to it; a folder's
+    /// name ends in `/`. A folder exists as long as it contains a key.
     async fn list(&self, folder: &str) -> Result<Vec<String>>;
 
-    /// At most `limit` of these names (at least 1) that come after `after` (empty: from the start).
+    /// Returns at most `limit` of these names (at least 1) that come after `after` (empty: from the start).
     async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
         Ok(names::page(self.list(folder).await?, after, limit))
     }
 
-    /// The storage for what one attempt of a request reads, all of it as at one moment. `None`: this storage needs no such
-    /// thing, because nobody else writes it.
+    /// Returns a storage for what one attempt of a request reads, so that all its reads see one consistent snapshot.
+    /// `None`: this storage does not need one, because nobody else writes to it.
     ///
-    /// A standby's storage needs it: the active node's commits arrive whole there, but word of their keys comes later.
+    /// A standby's storage needs it: the active node's commits arrive there whole, but the notice of which keys changed
+    /// comes later.
     fn snapshot(&self) -> Option<Arc<dyn Storage>> {
         None
     }
 
-    /// Begins a transaction of the storage's own, in which several writes are stored together or not at all. `None`: it
-    /// has none (Vault). Asked before every commit of several writes, so an answer that costs a call is best remembered.
+    /// Begins a transaction of the storage's own, in which several writes are stored together or not at all. `None`:
+    /// the storage has no transactions (Vault). Called before every commit of several writes, so remember the answer if
+    /// it costs a call.
     async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
         Ok(None)
     }
@@ -49,21 +52,21 @@ pub trait Storage: Send + Sync + 'static {
 
 /// A transaction of the storage's own, as OpenBao offers: writes that are stored together.
 ///
-/// Each one is ended, whatever happens: by a [`commit`](Self::commit) that succeeds, else by one call of
+/// Each transaction is ended, whatever happens: by a [`commit`](Self::commit) that succeeds, otherwise by one call of
 /// [`rollback`](Self::rollback), also after a commit that failed.
 #[async_trait]
 pub trait StorageTransaction: Send + 'static {
     /// Stores an entry within the transaction.
     async fn put(&mut self, entry: Entry) -> Result<()>;
 
-    /// Removes a key within the transaction; a missing one is no error.
+    /// Removes a key within the transaction. Deleting a missing key is not an error.
     async fn delete(&mut self, key: &str) -> Result<()>;
 
-    /// Makes the writes take effect, all at once. [`Error::Conflict`](crate::Error::Conflict) and
+    /// Makes all writes take effect at once. [`Error::Conflict`](crate::Error::Conflict) and
     /// [`Error::Rejected`](crate::Error::Rejected) say that none did; after any other error they may have.
     async fn commit(&mut self) -> Result<()>;
 
-    /// Gives the writes up.
+    /// Discards the writes.
     async fn rollback(&mut self) -> Result<()>;
 }
 

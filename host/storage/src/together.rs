@@ -1,6 +1,6 @@
-//! Flushing within a transaction of the storage's own, where it has them.
+//! Flushes within a transaction of the storage's own, if the storage has transactions.
 //!
-//! Each one that is begun is ended, also when a call is given up half way: OpenBao never ends one by itself.
+//! Each transaction that is begun is ended, also when a call is given up half way: OpenBao never ends one by itself.
 
 use crate::calls::{Begin, Calls};
 use crate::flush::Failure;
@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep, timeout};
 /// The pause after a transaction that failed.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// All writes in one transaction of the storage's own; a new one if it fails.
+/// Stores all writes in one transaction of the storage's own, and in a new one if that fails.
 ///
-/// Each call may take `limit`, and new transactions are begun for as long after the first failure.
+/// Each call may take `limit`, and new transactions are begun for the same time after the first failure.
 pub(crate) async fn store(
     first: Open,
     limit: Duration,
@@ -25,7 +25,7 @@ pub(crate) async fn store(
     retried: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let mut next = Some(first);
-    // Whether there was a commit whose outcome nobody knows.
+    // True if the outcome of a commit is unknown.
     let mut unknown = false;
     let mut until = None;
     let mut pause = PAUSE;
@@ -51,7 +51,7 @@ pub(crate) async fn store(
         pause = (pause * 2).min(limit);
     }
     if unknown {
-        // A commit that was given up may land over newer values.
+        // A commit that was given up may take effect over newer values.
         retried.extend(writes.outcome().map(|write| write.key().to_owned()));
     }
     Ok(())
@@ -78,7 +78,7 @@ async fn within<T>(limit: Duration, call: impl Future<Output = Result<T>>) -> Re
     timeout(limit, call).await.unwrap_or_else(|_| Err(unanswered()))
 }
 
-/// A transaction that has to be ended, and is when it is dropped.
+/// A transaction that must be ended. Dropping it ends it.
 pub(crate) struct Open(Option<Box<dyn StorageTransaction>>);
 
 impl Open {
@@ -110,7 +110,7 @@ impl Open {
                 .await
                 .is_err()
         {
-            // Not heard: it is rolled back once more in the background.
+            // The rollback was not answered: dropping the transaction rolls it back once more in the background.
             return;
         }
         self.0 = None;
@@ -125,7 +125,7 @@ impl Drop for Open {
     }
 }
 
-/// Begins a transaction, if storage has them.
+/// Begins a transaction, if the storage has transactions.
 pub(crate) async fn begin(calls: &Calls) -> Result<Option<Open>> {
     let mut begin = Beginning(Some(calls.begin()));
     let begun = match &mut begin.0 {
@@ -136,7 +136,8 @@ pub(crate) async fn begin(calls: &Calls) -> Result<Option<Open>> {
     Ok(begun?.map(|transaction| Open(Some(transaction))))
 }
 
-/// A call that may have begun a transaction by the time it is given up: then it is waited for in the background.
+/// A call that may have begun a transaction by the time it is given up. Dropping it waits for the call in the
+/// background, to end that transaction.
 struct Beginning(Option<Begin>);
 
 impl Drop for Beginning {
@@ -147,7 +148,8 @@ impl Drop for Beginning {
     }
 }
 
-/// Unless the process is about to end, which ends the connection and all that was begun over it.
+/// Runs this in the background, unless the process is about to end: that ends the connection and all transactions that
+/// were begun over it.
 fn in_background<F: Future<Output: Send + 'static> + Send + 'static>(end: F) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         runtime.spawn(end);

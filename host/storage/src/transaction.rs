@@ -1,4 +1,4 @@
-//! One request's view of storage.
+//! The view that one request has of storage.
 
 use crate::access::{check_key, check_scratch_key};
 use crate::calls::Calls;
@@ -16,10 +16,10 @@ use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
-/// A request's transaction, or rather its transactions one after the other: [`commit`](Self::commit) ends one and begins
-/// the next. Dropping it gives up what was not committed.
+/// A request's transaction, or rather its sequence of transactions: [`commit`](Self::commit) ends one and begins the
+/// next. Dropping it discards what was not committed.
 ///
-/// Reads see the transaction's own writes. Any call may answer [`Error::Conflict`]: see [`commit`](Self::commit).
+/// Reads see the transaction's own writes. Any call may fail with [`Error::Conflict`]: see [`commit`](Self::commit).
 pub struct Transaction {
     pub(crate) mount: Arc<Mount>,
     pub(crate) settings: Arc<Settings>,
@@ -30,23 +30,24 @@ pub struct Transaction {
     pub(crate) reads: Reads,
     pub(crate) writes: Writes,
     pub(crate) scratch: ScratchWrites,
-    /// Within an existence check: what was written before it.
+    /// Within an existence check: what was written before the check.
     pub(crate) around_check: Option<Aside>,
-    /// It met a conflict: nothing that it reads can be relied on.
+    /// True after a conflict: nothing that it reads can be relied on.
     pub(crate) stale: bool,
-    /// Storage itself sees to it that all was read as at one moment.
+    /// True if the storage itself reads from a consistent snapshot.
     pub(crate) is_snapshot: bool,
     pub(crate) has_committed: bool,
     pub(crate) continues_check: bool,
 }
 
-/// How a transaction stands to the commit lock.
+/// The relation of a transaction to the commit lock.
 pub(crate) enum Lock {
-    /// It will share it to commit.
+    /// The transaction shares the lock when it commits.
     None,
-    /// It has to have it alone before it does anything: the request has committed and cannot be run again.
+    /// The transaction must take the lock exclusively before it does anything, because the request has committed and
+    /// cannot be run again.
     Due,
-    /// It has it alone, unless its time is over.
+    /// The transaction holds the lock exclusively, unless its time is over.
     Held(Turn),
 }
 
@@ -81,23 +82,25 @@ impl Transaction {
         self.continues_check = true;
     }
 
-    /// Whether this transaction continues the request's existence check ([`Mount::begin_with_reads`]). If not, and Vault
-    /// chose between *create* and *update* by that check, repeat it in this transaction before anything else and compare.
+    /// Returns true if this transaction continues the request's existence check ([`Mount::begin_with_reads`]). If it
+    /// does not, and Vault chose between *create* and *update* by that check, repeat the check in this transaction
+    /// before anything else and compare the answers.
     pub fn continues_check(&self) -> bool {
         self.continues_check
     }
 
-    /// Whether a commit of this request has succeeded, or may have stored something. It must then not be run again.
+    /// Returns true if a commit of this request has succeeded, or may have stored something. Then the request must not
+    /// be run again.
     pub fn has_committed(&self) -> bool {
         self.has_committed
     }
 
-    /// What this request has cost so far, flushes included.
+    /// Returns what this request has cost so far, flushes included.
     pub fn usage(&self) -> Usage {
         self.calls.usage()
     }
 
-    /// The entry under a key.
+    /// Returns the entry under a key.
     pub async fn get(&mut self, key: &str) -> Result<Option<Entry>> {
         check_key(key, &self.settings.storage)?;
         self.enter().await?;
@@ -126,7 +129,7 @@ impl Transaction {
         Ok(entry)
     }
 
-    /// Holds an entry for the commit. [`Error::Denied`] or [`Error::InvalidKey`] if it cannot be stored.
+    /// Adds an entry to the commit. Fails with [`Error::Denied`] or [`Error::InvalidKey`] if it cannot be stored.
     pub async fn put(&mut self, entry: Entry) -> Result<()> {
         check_key(&entry.key, &self.settings.storage)?;
         self.enter().await?;
@@ -134,7 +137,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Holds a deletion for the commit. A missing key is no error.
+    /// Adds a deletion to the commit. Deleting a missing key is not an error.
     pub async fn delete(&mut self, key: &str) -> Result<()> {
         check_key(key, &self.settings.storage)?;
         self.enter().await?;
@@ -142,7 +145,8 @@ impl Transaction {
         Ok(())
     }
 
-    /// What scratch holds under a key: any text of at most [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES). It may have vanished.
+    /// Returns the scratch value under a key: any text of at most [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES). The value
+    /// may have vanished.
     pub async fn scratch_get(&mut self, key: &str) -> Result<Option<Bytes>> {
         check_scratch_key(key)?;
         self.enter().await?;
@@ -161,7 +165,7 @@ impl Transaction {
         })
     }
 
-    /// Holds a scratch value for the commit. [`Error::ScratchFull`] if there is no room.
+    /// Adds a scratch value to the commit. Fails with [`Error::ScratchFull`] if the value does not fit.
     pub async fn scratch_put(&mut self, key: &str, value: Bytes) -> Result<()> {
         check_scratch_key(key)?;
         self.enter().await?;
@@ -174,7 +178,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Holds the removal of a scratch value for the commit.
+    /// Adds the removal of a scratch value to the commit.
     pub async fn scratch_delete(&mut self, key: &str) -> Result<()> {
         check_scratch_key(key)?;
         self.enter().await?;
@@ -182,7 +186,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// What every call begins with: the turn that is due is taken, the one held still lasts.
+    /// Begins every call: takes the exclusive commit lock if that is due, and checks that the lock's time is not over.
     pub(crate) async fn enter(&mut self) -> Result<()> {
         if self.stale {
             return Err(Error::Conflict);
@@ -194,19 +198,19 @@ impl Transaction {
         }
     }
 
-    /// Waits for a turn, and has it until the transaction ends.
+    /// Waits for the exclusive commit lock, and holds it until the transaction ends.
     pub(crate) async fn hold_turn(&mut self) -> Result<()> {
         let Settings { wait, turn, .. } = *self.settings;
         self.lock = Lock::Held(self.mount.turns.take(wait, turn).await?);
         Ok(())
     }
 
-    /// Whether what was read was true all at one time.
+    /// Returns true if everything that was read was true at the same time.
     pub(crate) fn reads_stand(&self, reads: &Reads) -> bool {
         self.is_snapshot || self.mount.ledger.stand(reads.samples())
     }
 
-    /// Remembers when this was read, and says so at once if the transaction cannot stand any more.
+    /// Remembers when this was read, and fails at once if the transaction cannot commit any more.
     pub(crate) fn note<T>(&mut self, found: Found<T>) -> Result<T> {
         let noted = self.reads.sampled(found.sample);
         if self.is_snapshot {

@@ -1,7 +1,7 @@
-//! The commit lock: optimistic commits share it, a turn has it alone.
+//! The commit lock: optimistic commits share it, and a [`Turn`] holds it exclusively.
 //!
-//! Everybody gets it in the order of asking, so a turn comes as soon as the commits before it are done. It ends by
-//! itself after its time: a guest that never comes to an end must not hold up the others.
+//! Everybody gets it in the order of asking, so the exclusive lock is granted as soon as the earlier commits are done.
+//! It is released by itself after a time, because a guest that never ends must not block the others.
 
 use crate::{Error, Result};
 use parking_lot::Mutex;
@@ -14,14 +14,14 @@ use tokio::time::{sleep, timeout};
 #[derive(Default)]
 pub(crate) struct Turns(Arc<RwLock<()>>);
 
-/// The right to commit, to be held until the flush has ended.
+/// The right to commit, which is held until the flush has ended.
 pub(crate) enum Permit {
     Shared { _guard: OwnedRwLockReadGuard<()> },
     Alone { _guard: OwnedRwLockWriteGuard<()> },
 }
 
 impl Turns {
-    /// The right to commit beside others. Waits for at most `wait`.
+    /// Takes the lock beside other commits. Waits for at most `wait`.
     pub(crate) async fn share(&self, wait: Duration) -> Result<Permit> {
         if let Ok(guard) = self.0.clone().try_read_owned() {
             return Ok(Permit::Shared { _guard: guard });
@@ -32,7 +32,7 @@ impl Turns {
         Ok(Permit::Shared { _guard: guard })
     }
 
-    /// A turn of at most `length`, in which nobody else commits. Waits for at most `wait`.
+    /// Takes the lock exclusively for at most `length`, so that nobody else commits. Waits for at most `wait`.
     pub(crate) async fn take(&self, wait: Duration, length: Duration) -> Result<Turn> {
         let guard = timeout(wait, self.0.clone().write_owned())
             .await
@@ -54,7 +54,7 @@ fn waited(limit: Duration) -> Error {
     }
 }
 
-/// The commit lock, held alone until dropped or until its time is over.
+/// The exclusive commit lock, held until this is dropped or until its time is over.
 pub(crate) struct Turn {
     guard: Arc<Mutex<Option<OwnedRwLockWriteGuard<()>>>>,
     timer: JoinHandle<()>,
@@ -62,7 +62,7 @@ pub(crate) struct Turn {
 }
 
 impl Turn {
-    /// Whether it still lasts.
+    /// Fails if its time is over.
     pub(crate) fn check(&self) -> Result<()> {
         if self.guard.lock().is_some() {
             Ok(())
@@ -71,7 +71,7 @@ impl Turn {
         }
     }
 
-    /// Uses it to commit. From here its time is that of the flush.
+    /// Uses it to commit. From now on only the time limits of the flush apply.
     pub(crate) fn into_permit(self) -> Result<Permit> {
         let guard = self.guard.lock().take();
         guard
@@ -89,7 +89,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // The timer holds it, too, until its runtime finds the time to drop it.
+        // The timer also has the guard, until its runtime gets around to dropping it.
         self.guard.lock().take();
         self.timer.abort();
     }

@@ -1,4 +1,4 @@
-//! What a request cost.
+//! The cost of a request.
 
 use std::ops::AddAssign;
 
@@ -15,16 +15,17 @@ pub struct Usage {
     pub lists: u64,
     /// Calls that began or ended a transaction of the storage's own.
     pub transaction_calls: u64,
-    /// Reads that cost no call: answered by the cache or by what the existence check had read.
+    /// Reads that cost no call, because the cache or an earlier read of this transaction or of its existence check
+    /// answered them.
     pub cached: u64,
-    /// Bytes of values and names that storage answered.
+    /// Bytes of values and names that storage returned.
     pub bytes_read: u64,
-    /// Bytes of keys and values that storage was sent.
+    /// Bytes of keys and values that were sent to storage.
     pub bytes_written: u64,
 }
 
 impl Usage {
-    /// All storage calls together.
+    /// Returns the number of all storage calls.
     pub fn calls(&self) -> u64 {
         self.gets + self.puts + self.deletes + self.lists + self.transaction_calls
     }

@@ -1,4 +1,4 @@
-//! A transaction's writes, held until it commits.
+//! A transaction's writes, buffered until it commits.
 
 use crate::{Entry, names};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,36 +19,36 @@ impl Write {
         }
     }
 
-    /// Whether it leaves an entry under its key.
+    /// Returns true if it leaves an entry under its key.
     pub(crate) fn is_put(&self) -> bool {
         matches!(self, Write::Put(_))
     }
 }
 
-/// The writes in the guest's order, and what they make of each key.
+/// The writes in the guest's order, and the latest write to each key.
 #[derive(Default)]
 pub(crate) struct Writes {
     log: Vec<Write>,
-    /// Where each key's last write stands in the log.
+    /// The index of each key's last write in the log.
     latest: BTreeMap<String, usize>,
 }
 
-/// What the held writes make of a folder's list.
+/// The changes that the buffered writes make to a folder's list.
 #[derive(Default)]
 pub(crate) struct Changes {
-    /// Names that are in it now.
+    /// Names that the writes add to the folder.
     pub(crate) added: BTreeSet<String>,
-    /// Names of keys that are no longer in it.
+    /// Names of keys that the writes remove from the folder.
     pub(crate) removed: BTreeSet<String>,
-    /// Folders in it that lost a key and got none, and so may be empty.
+    /// Folders in it that lost a key and gained none, and so may be empty.
     pub(crate) thinned: BTreeSet<String>,
 }
 
 impl Writes {
-    /// Adds a write behind the others.
+    /// Adds a write after the others.
     ///
-    /// The order is kept to the letter, because a guest without a redo record relies on it: only a write that follows
-    /// directly on one of the same key takes its place.
+    /// The order is kept exactly, because a guest without a redo record relies on it: a write replaces the one before
+    /// it only if both have the same key.
     pub(crate) fn push(&mut self, write: Write) {
         match self.log.last_mut() {
             Some(last) if last.key() == write.key() => *last = write,
@@ -59,7 +59,7 @@ impl Writes {
         }
     }
 
-    /// What the transaction itself wrote under a key: an entry, a deletion, or nothing.
+    /// Returns what the transaction itself wrote under a key: an entry, a deletion, or nothing.
     pub(crate) fn get(&self, key: &str) -> Option<Option<Entry>> {
         match &self.log[*self.latest.get(key)?] {
             Write::Put(entry) => Some(Some(entry.clone())),
@@ -71,12 +71,12 @@ impl Writes {
         self.log.is_empty()
     }
 
-    /// In the guest's order.
+    /// Returns the writes in the guest's order.
     pub(crate) fn in_order(&self) -> &[Write] {
         &self.log
     }
 
-    /// Each key's last write only: what is left to do when all are stored together.
+    /// Returns only each key's last write, which is enough if all are stored together.
     pub(crate) fn outcome(&self) -> impl Iterator<Item = &Write> {
         let is_last = |at: usize, write: &Write| self.latest.get(write.key()) == Some(&at);
         self.log
@@ -86,7 +86,7 @@ impl Writes {
             .map(|(_, write)| write)
     }
 
-    /// What the writes make of a folder's names that come after `after`.
+    /// Returns the changes that the writes make to a folder's names after `after`.
     pub(crate) fn changes_in(&self, folder: &str, after: &str) -> Changes {
         let mut changes = Changes::default();
         for (name, at) in names::children(&self.latest, folder, after) {
@@ -108,7 +108,7 @@ impl Writes {
             .any(|(_, at)| self.log[*at].is_put())
     }
 
-    /// The names in a folder below which keys were deleted and none was put.
+    /// Returns the names in a folder below which keys were deleted and none was put.
     pub(crate) fn deleted_in(&self, folder: &str) -> BTreeSet<String> {
         names::children(&self.latest, folder, "")
             .map(|(name, _)| name.to_owned())

@@ -1,4 +1,4 @@
-//! What an existence check may do: read, and nothing that stays.
+//! Existence checks may read, and leave nothing behind.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -52,7 +52,7 @@ async fn a_check_that_commits_is_refused_and_goes_on() {
     assert!(bed.stored().is_empty());
 }
 
-/// What was read before a refused commit is kept as well: a create must not overwrite another's key.
+/// A refused commit does not lose the earlier reads: a create must not overwrite another's key.
 #[tokio::test]
 async fn a_create_conflicts_though_its_check_tried_to_commit() {
     let bed = Bed::new(settings());

@@ -1,4 +1,4 @@
-//! Many requests at once on the same keys.
+//! Many concurrent requests on the same keys.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -13,7 +13,7 @@ use support::*;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_writers_on_one_counter_lose_no_update() {
     let bed = Bed::with(&[("counter", "0")], settings());
-    // So that many have read before the first of them writes.
+    // The delay lets many writers read before the first of them writes.
     bed.storage
         .every(Call::Get, Fault::Delay(Duration::from_micros(10)));
     let runs = Arc::new(AtomicU64::new(0));
@@ -44,7 +44,8 @@ const TURN_OVER: Error = Error::Busy {
     limit: TURN,
 };
 
-/// Removes what is old, one by one, each with a commit of its own; when nothing is left it looks for more without end.
+/// Removes old entries one by one, each with its own commit; when nothing is left, it keeps looking for more without
+/// end.
 async fn purge(mount: &Arc<Mount>, stop: &AtomicBool) -> Result<()> {
     let mut transaction = mount.begin(Attempt::FIRST).await?;
     put(&mut transaction, "purging", "").await?;
@@ -76,7 +77,7 @@ async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_tu
             }
         }
     });
-    // How many turns of the purger each write has seen end.
+    // For each write, the number of times that the purger lost the commit lock meanwhile.
     let mut waits = Vec::new();
     let mut written = 0;
     while waits.len() < 10 {
@@ -98,7 +99,8 @@ async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_tu
         bed.stored(),
         pairs(&[("new", &written.to_string()), ("purging", "")])
     );
-    // Most, because a writer that the machine leaves asleep may miss a turn before it asks for its own.
+    // This checks the median, because a writer that the machine does not schedule may miss the free lock before it asks
+    // for it.
     waits.sort();
     assert!(waits[waits.len() / 2] <= 2, "{waits:?}");
 }
@@ -120,7 +122,7 @@ async fn a_turn_that_is_over_says_so_and_stores_nothing() {
         "storage of this mount is busy: this request held the commit lock for longer than 20 ms"
     );
     assert_eq!(bed.stored(), pairs(&[("a", "1")]));
-    // The request may go on with another turn.
+    // The request may continue and take the lock again.
     put(&mut transaction, "c", "1").await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(bed.stored(), pairs(&[("a", "1"), ("c", "1")]));
@@ -185,7 +187,7 @@ async fn a_large_commit_holds_up_nobody_who_reads_other_keys() {
     }
 }
 
-/// A guest that is told that storage is busy may answer from what it has read all the same.
+/// A guest whose commit fails because storage is busy may still answer from what it has read.
 #[tokio::test]
 async fn what_a_busy_commit_has_read_still_has_to_stand() {
     let bed = Bed::with(

@@ -1,7 +1,7 @@
-//! What a crash leaves: the process is killed at every single storage call of a bank transfer.
+//! The state after a crash: the process is killed at every single storage call of a bank transfer.
 //!
-//! With a redo record the transfer is done or not done after the restart, and done if it was acknowledged. Without one
-//! storage holds exactly the first so many of its writes, in the guest's order.
+//! With a redo record the transfer is either done or not done after the restart, and done if it was acknowledged.
+//! Without one, storage holds exactly a prefix of its writes, in the guest's order.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -25,12 +25,12 @@ fn brief(redo_record: bool) -> Settings {
     }
 }
 
-/// Takes from one account, gives to the other, writes it down and removes the order for it.
+/// Takes from one account, gives to the other, adds a log entry and removes the pending order.
 async fn transfer(mount: &Arc<Mount>) -> Result<()> {
     transfer_padded(mount, 0).await
 }
 
-/// The same with so many zeros before each number.
+/// Makes the same transfer with this many zeros before each number.
 async fn transfer_padded(mount: &Arc<Mount>, zeros: usize) -> Result<()> {
     let shown = |number: u32| format!("{}{number}", "0".repeat(zeros));
     let mut transaction = mount.begin(Attempt::FIRST).await?;
@@ -51,7 +51,7 @@ async fn transfer_padded(mount: &Arc<Mount>, zeros: usize) -> Result<()> {
     transaction.commit().await
 }
 
-/// What storage holds after each of its writes.
+/// Returns the contents of storage after each of the transfer's writes.
 fn prefixes() -> [Vec<(String, String)>; 5] {
     [
         pairs(&BEFORE),
@@ -81,13 +81,13 @@ async fn killed_padded_at(
     (heard, bed, calls)
 }
 
-/// A new process on the same storage.
+/// Starts a new process on the same storage.
 fn restart(bed: &Bed) -> Arc<Mount> {
     bed.storage.heal();
     Mount::new(Arc::new(bed.storage.clone()), brief(true))
 }
 
-/// What is stored, without the zeros that make numbers long.
+/// Returns the stored entries, without the zeros that make numbers long.
 fn amounts(bed: &Bed) -> Vec<(String, String)> {
     let short = |(key, value): (String, String)| (key, value.trim_start_matches('0').to_owned());
     stored_by_guests(&bed.memory).into_iter().map(short).collect()
@@ -192,7 +192,7 @@ async fn nothing_begins_before_the_record_is_flushed() {
     };
     let (gone, patient) = (reader("account/a"), reader("account/b"));
     gate.reached().await;
-    // A caller that goes away must not leave the others a mount that is half recovered.
+    // The other callers must not get a half-recovered mount because one caller goes away.
     gone.abort();
     let continued = tokio::spawn({
         let mount = mount.clone();
@@ -222,7 +222,7 @@ async fn a_commit_behind_a_record_that_is_durable_is_never_reported_as_failed() 
     let bed = Bed::with(&BEFORE, brief(true));
     bed.storage.every(Call::Delete, Fault::Fail);
     transfer(&bed.mount).await.unwrap();
-    // Its keys are kept from others until it is flushed.
+    // Nobody else can use its keys until it is flushed.
     let reader = tokio::spawn({
         let mount = bed.mount.clone();
         async move { read(&mount, "account/a").await }
@@ -309,7 +309,7 @@ async fn every_transaction_of_the_storages_own_is_ended() {
             assert!(transfer(&mount).await.is_err(), "{call:?}");
             mount.drain().await;
             gate.open();
-            // What hung was given up, and is rolled back by a task of its own.
+            // A call that hung was given up, and a task of its own rolls its transaction back.
             let started = Instant::now();
             while storage.open_transactions() > 0 {
                 assert!(

@@ -1,11 +1,12 @@
 //! Each misbehaviour of storage at each storage call of each phase: a commit with and without a redo record, its flush,
 //! recovery, and the removal of what recovery finds.
 //!
-//! Whatever happens, these hold: a commit that succeeded is stored whole, also after a restart; one that failed for certain
-//! is not stored at all; one of unknown outcome is stored to a prefix, behind a record whole or not at all. The mount reads
-//! what is stored and keeps no key to itself, and a restart changes nothing that a caller was certain of.
+//! In every case the following holds. A commit that succeeded is stored whole, also after a restart; one that certainly
+//! failed is not stored at all; one of unknown outcome is stored as a prefix, or with a record either whole or not at
+//! all. The mount reads what is stored and blocks no key for ever, and a restart changes nothing that a caller was
+//! certain of.
 //!
-//! The clock stands still while anybody works, so that slow calls take no time.
+//! The clock stands still while anybody works, so slow calls take no time.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -17,21 +18,21 @@ use std::time::Duration;
 use support::*;
 use tokio::time::sleep;
 
-/// A call may take as long until it is given up.
+/// The time that a call may take before it is given up.
 const FLUSH: Duration = Duration::from_secs(10);
 
-/// How storage misbehaves.
+/// The misbehaviour of storage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Double {
     /// One call takes nearly as long as it may: slow, and healthy.
     Slow,
-    /// Every call does.
+    /// Every call takes nearly as long as it may.
     AlwaysSlow,
-    /// Every list does.
+    /// Every list takes nearly as long as it may.
     SlowLists,
-    /// One call takes longer than it may, and has its effect all the same.
+    /// One call takes longer than it may, and still has its effect.
     TooSlow,
-    /// One call fails, and has its effect when all is over.
+    /// One call fails, and has its effect when everything else is over.
     Late,
     /// One call is rejected.
     Rejects,
@@ -47,12 +48,12 @@ const DOUBLES: [Double; 6] = [
 ];
 
 impl Double {
-    /// Whether storage is healthy: then nothing fails.
+    /// Returns true if storage is healthy: then nothing fails.
     fn is_healthy(self) -> bool {
         matches!(self, Double::Slow | Double::AlwaysSlow | Double::SlowLists)
     }
 
-    /// Applies to the `n`-th call. What is late is so until the gate is opened.
+    /// Applies the misbehaviour to the `n`-th call. A late call has its effect when the gate is opened.
     fn apply(self, storage: &FaultyStorage, n: u64, gate: &Gate) {
         let healthy = Fault::Delay(FLUSH - Duration::from_secs(1));
         match self {
@@ -61,12 +62,12 @@ impl Double {
             Double::SlowLists => storage.every(Call::List, healthy),
             Double::TooSlow => storage.nth(Call::Any, n, Fault::Delay(FLUSH * 2)),
             Double::Late => storage.nth(Call::Any, n, Fault::ApplyLate(gate.clone())),
-            // Storage rejects what it is to hold; it has nothing to reject in a deletion.
+            // Storage can reject what it is to store; in a deletion there is nothing to reject.
             Double::Rejects => storage.nth(Call::Put, n, Fault::Reject(Rejection::TooLarge)),
         }
     }
 
-    /// How many calls there were that it can apply to.
+    /// Returns the number of calls to which it can apply.
     fn chances(self, storage: &FaultyStorage) -> u64 {
         storage.calls(match self {
             Double::Rejects => Call::Put,
@@ -75,13 +76,13 @@ impl Double {
     }
 }
 
-/// How the commit is made.
+/// The way in which the commit is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Way {
     InOrder,
-    /// Behind a redo record.
+    /// With a redo record.
     Recorded,
-    /// Behind a redo record in several pieces, with a key that storage has to prove first that it takes.
+    /// With a redo record in several pieces, and with a key that storage must first prove that it takes.
     InPieces,
 }
 
@@ -107,7 +108,7 @@ impl Way {
         }
     }
 
-    /// What storage holds after each of the commit's writes.
+    /// Returns the contents of storage after each of the commit's writes.
     fn prefixes(self) -> Vec<Vec<(String, String)>> {
         let mut stored = pairs(&BEFORE);
         let mut prefixes = vec![stored.clone()];
@@ -136,13 +137,13 @@ impl Way {
 
 const BEFORE: [(&str, &str); 3] = [("a", "0"), ("gone", "0"), ("other", "0")];
 
-/// All that is under way ends: what was given up has its effect, and nothing is fenced any more.
+/// Waits until everything under way has ended: calls that were given up have had their effect, and nothing is fenced.
 async fn settle(settings: &Settings, gate: &Gate) {
     gate.open();
     sleep(FLUSH * 4 + settings.late * 2).await;
 }
 
-/// The mount reads what is stored.
+/// Asserts that the mount reads what is stored.
 async fn assert_reads_are_true(mount: &Arc<Mount>, memory: &MemoryStorage, case: &str) {
     let stored = stored_by_guests(memory);
     for key in ["a", "m", "z", "gone", "other"] {
@@ -156,7 +157,7 @@ async fn assert_reads_are_true(mount: &Arc<Mount>, memory: &MemoryStorage, case:
     }
 }
 
-/// One commit on storage with that misbehaviour. Returns false if it came to no call for it.
+/// Makes one commit on storage with this misbehaviour. Returns false if it could not apply to any call.
 async fn commit_on(double: Double, way: Way, n: u64) -> bool {
     let case = format!("{double:?} at {n}, {way:?}");
     let settings = way.settings();
@@ -164,7 +165,7 @@ async fn commit_on(double: Double, way: Way, n: u64) -> bool {
     double.apply(&bed.storage, n, &gate);
     let heard = way.commit(&bed.mount).await;
     assert!(heard.is_ok() || !double.is_healthy(), "{case}: {heard:?}");
-    // The rest of the commit is not disturbed, and it comes to its end.
+    // Nothing disturbs the rest of the commit, and it ends.
     settle(&settings, &gate).await;
     let calls = double.chances(&bed.storage);
     bed.storage.heal();
@@ -193,7 +194,7 @@ async fn commit_on(double: Double, way: Way, n: u64) -> bool {
             cause,
         }) => {
             assert!(double == Double::Rejects && cause.rejection().is_some(), "{case}");
-            // Behind a record all are stored but those that were rejected.
+            // With a record, all writes are stored except those that were rejected.
             match way {
                 Way::InOrder => assert_eq!(stored, prefixes[*writes], "{case}"),
                 _ => assert_eq!((*writes, next.set_aside().len()), (3, 1), "{case}"),
@@ -204,7 +205,7 @@ async fn commit_on(double: Double, way: Way, n: u64) -> bool {
     if !is_unknown(&heard) {
         assert_eq!(before, stored, "{case}: a restart changed what was certain");
     }
-    // The keys are nobody's any more.
+    // Nobody blocks the keys any more.
     for key in ["a", "m", "z", "gone"] {
         store(&next, key, "later").await.unwrap();
     }
@@ -230,8 +231,9 @@ async fn a_commit_keeps_its_word_whatever_storage_does_at_any_call() {
     }
 }
 
-/// A call of a commit lands late, after others have written its keys. Nothing can call it back. If it is a write of a key
-/// itself, which was made again at once, it undoes the newer value of that key. No call of the record undoes anything.
+/// A call of a commit takes effect late, after others have written its keys. Nothing can prevent that. If the call is a
+/// write of a key itself, which was repeated at once, it undoes the newer value of that key. The calls that concern the
+/// record undo nothing.
 #[tokio::test(start_paused = true)]
 async fn of_a_commits_late_calls_only_a_keys_write_undoes_a_newer() {
     for (way, written_twice) in [
@@ -249,15 +251,15 @@ async fn of_a_commits_late_calls_only_a_keys_write_undoes_a_newer() {
                 store(&bed.mount, key, "newer").await.unwrap();
             }
             let newer = stored_by_guests(&bed.memory);
-            // Before the record is void for good: at once.
+            // Opens the gate at once, before the record is void for good.
             gate.open();
             tokio::task::yield_now().await;
-            // What is stored is what is read, undone or not.
+            // The mount reads what is stored, undone or not.
             assert_reads_are_true(&bed.mount, &bed.memory, &format!("{n}, {way:?}")).await;
             let landed = stored_by_guests(&bed.memory);
             let lost = newer.iter().filter(|entry| !landed.contains(entry));
             undone.extend(lost.map(|(key, _)| key.clone()));
-            // And no record is flushed again.
+            // No record is flushed again.
             let next = Mount::new(Arc::new(bed.storage.clone()), way.settings());
             next.recover().await.unwrap();
             assert_eq!(stored_by_guests(&bed.memory), landed, "{n}, {way:?}: {heard:?}");
@@ -270,8 +272,9 @@ async fn of_a_commits_late_calls_only_a_keys_write_undoes_a_newer() {
     }
 }
 
-/// The process is killed while storage works on the header of its commit, which lands when the next process has already
-/// looked for records. The start after that takes it for a commit that was done, and undoes what was stored since.
+/// The process is killed while storage works on the header of its commit. The header is stored when the next process
+/// has already looked for records. The start after that takes it for a commit that was done, and undoes what was stored
+/// since.
 #[tokio::test(start_paused = true)]
 async fn a_header_that_lands_after_the_next_start_undoes_newer() {
     for (next_has_begun, expected) in [(false, "newer"), (true, "1")] {
@@ -297,7 +300,7 @@ async fn a_header_that_lands_after_the_next_start_undoes_newer() {
     }
 }
 
-/// What a crash left: a record to flush, and rubbish to remove.
+/// Returns the entries that a crash left: a record to flush, and rubbish to remove.
 async fn left(way: Way) -> Vec<Entry> {
     let bed = Bed::with(&BEFORE, way.settings());
     bed.storage
@@ -320,7 +323,7 @@ async fn left(way: Way) -> Vec<Entry> {
     aged(bed.memory.entries())
 }
 
-/// Starts on what a crash left. Returns false if there were not so many calls.
+/// Starts on what a crash left. Returns false if there were fewer calls than `n`.
 async fn recover_on(double: Double, way: Way, left: &[Entry], n: u64) -> bool {
     let case = format!("{double:?} at {n}, {way:?}");
     let memory: Arc<MemoryStorage> = Arc::new(left.iter().cloned().collect());
@@ -337,7 +340,7 @@ async fn recover_on(double: Double, way: Way, left: &[Entry], n: u64) -> bool {
     bed.storage.heal();
     assert_reads_are_true(&bed.mount, &bed.memory, &case).await;
 
-    // What was rejected is told, and everything else is stored.
+    // The rejected write is reported, and everything else is stored.
     let mut rejected = 0;
     for (key, value) in &way.prefixes()[4] {
         let is_stored = stored_by_guests(&bed.memory).contains(&(key.clone(), value.clone()));
@@ -347,7 +350,7 @@ async fn recover_on(double: Double, way: Way, left: &[Entry], n: u64) -> bool {
     let aside = bed.mount.set_aside();
     assert!(rejected <= 1 && aside.len() == 2 + rejected, "{case}: {aside:?}");
     bed.mount.drain().await;
-    // Rubbish is gone, and what is set aside stays for the operator.
+    // Rubbish is gone, and records that were set aside stay for the operator.
     let next = Mount::new(Arc::new(bed.storage.clone()), way.settings());
     next.recover().await.unwrap();
     let kept = hidden(&bed.memory);

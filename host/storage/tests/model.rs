@@ -1,8 +1,8 @@
 //! The counter protocol under every interleaving.
 //!
-//! The modules below are the crate's own source files, compiled once more over loom's lock in place of parking_lot's.
+//! The modules below are the crate's own source files, compiled once more with loom's lock in place of parking_lot's.
 //! Loom runs each model under every order in which its threads can take their steps: a step of the ledger, or a storage
-//! call. Each test names the mistake that it is there to find.
+//! call. Each test names the mistake that it would find.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "../src/cache.rs"]
@@ -27,15 +27,15 @@ use counters::{Sample, Size, Thing};
 use loom::thread;
 use world::{Conflict, Transaction, World, model};
 
-/// The few keys here share no place; the seed is fixed, so this is so in every run.
+/// With this size the few keys of the models share no place. The seed is fixed, so this holds in every run.
 const ROOMY: Size = Size {
     seed: 7,
     mask: u64::MAX,
     recent: 1000,
 };
-/// Every key and folder shares one place.
+/// With this size all keys and folders share one place.
 const CROWDED: Size = Size { mask: 0, ..ROOMY };
-/// Each commit makes the last but one be forgotten.
+/// With this size each commit makes the counters forget the commit before the previous one.
 const FORGETFUL: Size = Size { recent: 1, ..ROOMY };
 
 /// A writer changes two keys. A reader that passes its check has seen both or none of the changes.
@@ -74,7 +74,7 @@ fn half_a_commit_is_not_shown_where_all_keys_share_a_place() {
     readers_see_whole_commits(CROWDED);
 }
 
-/// The same, and by the time at which the reader checks, the commit may have been forgotten for newer ones.
+/// Does the same, and by the time when the reader checks, newer commits may have made the counters forget this one.
 #[test]
 fn a_forgotten_write_that_counted_as_none_would_show_half_a_commit() {
     model(FORGETFUL, &[("a", 0), ("b", 0)], |world| {
@@ -179,7 +179,7 @@ fn marks_that_two_commits_could_share_would_mix_their_keys() {
     });
 }
 
-/// Whatever ran before, the cache does not contradict storage.
+/// Asserts that the cache does not contradict storage, whatever ran before.
 fn assert_cache_is_true(world: &World, key: &str) {
     let mut later = Transaction::cached(world);
     assert_eq!(later.get(key).expect("nobody writes any more"), world.stored(key));
@@ -229,7 +229,7 @@ fn two_commits_that_cache_what_they_wrote_leave_the_cache_true() {
     });
 }
 
-/// Another server changes storage, and Vault says so afterwards.
+/// Another server changes storage, and Vault reports it afterwards.
 #[test]
 fn an_invalidation_that_does_not_bump_would_be_overtaken_by_a_fill() {
     model(ROOMY, &[("k", 0)], |world| {
@@ -246,7 +246,7 @@ fn an_invalidation_that_does_not_bump_would_be_overtaken_by_a_fill() {
     });
 }
 
-/// The same, while a commit is under way that caches what it wrote.
+/// Does the same while a commit is under way that caches what it wrote.
 #[test]
 fn an_invalidation_in_mid_flush_that_is_not_noticed_would_let_the_commit_cache_its_own_value() {
     model(ROOMY, &[("k", 0)], |world| {
@@ -366,7 +366,7 @@ fn keys_put_twice_that_are_not_fenced_would_be_cached_though_the_first_put_undoe
     });
 }
 
-/// Keys that share a place must not keep their own transaction out.
+/// Keys that share a place must not block the transaction that writes them.
 #[test]
 fn a_transaction_alone_always_passes() {
     for size in [CROWDED, ROOMY, FORGETFUL] {

@@ -1,4 +1,4 @@
-//! What a commit does when storage rejects a write, answers late, or is slow and healthy.
+//! Commits whose writes storage rejects, answers late, or makes slowly.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -62,7 +62,7 @@ async fn a_write_rejected_in_mid_commit_leaves_the_ones_before_it_and_says_so() 
     );
     assert_eq!(error.rejection(), Some(Rejection::TooLarge));
     assert_eq!(bed.storage.calls(Call::Put), 3, "nothing is tried again");
-    // Nobody is kept from the keys, and the cache shows what is stored.
+    // Nobody blocks the keys, and the cache shows what is stored.
     assert_eq!(
         bed.stored(),
         pairs(&[("k/0000", "new"), ("k/0001", "new"), ("k/0002", "old")])
@@ -137,7 +137,8 @@ async fn a_put_that_was_repeated_and_lands_late_is_seen_and_not_hidden_by_the_ca
     }
 }
 
-/// Slow and healthy: each put takes a fraction of the time without progress that is allowed, and all take a multiple.
+/// Storage is slow and healthy: each put takes a fraction of the time without progress that is allowed, and all
+/// together take a multiple of it.
 const PUTS: usize = 100;
 
 fn patient(redo_record: bool) -> Settings {
@@ -256,7 +257,7 @@ async fn a_drain_ends_a_recovery_before_the_next_mount_begins() {
 #[tokio::test]
 async fn a_write_that_a_recovery_gave_up_and_lands_late_is_seen() {
     let brief = || Settings {
-        // Over before the pause after the first try.
+        // This time is over before the pause after the first try.
         flush: Duration::from_millis(3),
         late: Duration::from_secs(600),
         ..cacheable("")

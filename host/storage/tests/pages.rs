@@ -15,7 +15,7 @@ struct Asked {
     folder: String,
     after: String,
     limit: usize,
-    /// Whether there were more names.
+    /// True if there were more names.
     is_cut: bool,
 }
 
@@ -56,7 +56,7 @@ impl Storage for Watched {
 }
 
 impl Watched {
-    /// The pages that were asked for since this was last asked.
+    /// Returns the pages that were asked for since the last call.
     fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.pages.lock())
     }
@@ -72,7 +72,7 @@ async fn begin(keys: impl IntoIterator<Item = String>) -> (Arc<Watched>, Arc<Mou
     (storage, mount, transaction)
 }
 
-/// Every third name is a folder.
+/// Returns the `n`-th key; every third name is a folder.
 fn key(n: usize) -> String {
     format!("f/{n:02}{}", if n.is_multiple_of(3) { "/x" } else { "" })
 }
@@ -109,8 +109,8 @@ async fn pages_that_storage_cuts_are_together_the_whole_list() {
                 "{limit}"
             );
             assert_eq!(pages.len(), 60_usize.div_ceil(limit));
-            // Each was asked of storage, and no more of it than what the page may need: with held writes, one name more
-            // for each that they may have removed.
+            // Storage was asked for each page, and for no more names than the page may need: with buffered writes, one
+            // more name for each name that they may have removed.
             let asked = storage.asked();
             let of_folder: Vec<_> = asked.iter().filter(|asked| asked.folder == "f/").collect();
             assert_eq!(of_folder.len(), pages.len() + 1, "one more, that is empty");
@@ -125,7 +125,7 @@ async fn pages_that_storage_cuts_are_together_the_whole_list() {
                 cut >= 60_usize.saturating_sub(spare + 1) / limit,
                 "{limit}: {cut} pages were cut"
             );
-            // In the middle, too: after a name that is not the first.
+            // Pages in the middle are cut too: those after a name that is not the first.
             let within = of_folder
                 .iter()
                 .any(|asked| asked.is_cut && !asked.after.is_empty());
@@ -157,7 +157,7 @@ async fn the_hidden_folder_takes_nobodys_place_in_a_page() {
     assert!(asked[0].is_cut && !asked[1].is_cut, "{asked:?}");
 }
 
-/// Whether a folder of a thousand is emptied by one deletion is told by a page of two names.
+/// A page of two names is enough to see that one deletion does not empty a folder of a thousand keys.
 #[tokio::test]
 async fn to_see_that_a_folder_is_not_empty_costs_a_short_page() {
     let keys = (0..1_000).map(|n| format!("f/sub/{n:03}"));

@@ -46,7 +46,7 @@ async fn header_and_pieces_are_seal_wrapped_if_one_entry_is() {
             seal_wrapped: Prefixes::from_iter([prefix]),
             ..recorded()
         });
-        // Killed when the record is stored, and nothing else.
+        // The process is killed when the record is stored, and nothing else.
         bed.storage.nth(Call::Put, 4, Fault::Kill);
         three(&bed.mount, wrapped).await.unwrap();
         bed.mount.drain().await;
@@ -59,7 +59,8 @@ async fn header_and_pieces_are_seal_wrapped_if_one_entry_is() {
     }
 }
 
-/// A header that nobody waited for lands, and is void. It goes, and only then what voids it; so do the pieces.
+/// A header whose put was given up is stored late, and is void. The header is removed, and only then the entry that
+/// voids it; the pieces are removed too.
 #[tokio::test(start_paused = true)]
 async fn a_header_that_lands_late_goes_before_what_voids_it() {
     for (fault, committed) in [
@@ -82,7 +83,7 @@ async fn a_header_that_lands_late_goes_before_what_voids_it() {
             (2, 1),
             "{left:?}"
         );
-        // The first deletion that removes something then is the header's.
+        // So the first deletion that removes something is the header's.
         let held = bed.storage.hold_answer(Call::Delete, 1);
         timeout(LATE * 2, held.reached())
             .await
@@ -96,7 +97,7 @@ async fn a_header_that_lands_late_goes_before_what_voids_it() {
     }
 }
 
-/// Its process may be alive, and its header may land once more: what voids it stays.
+/// The process of this record may be alive, and its header may be stored once more. So the entry that voids it stays.
 #[tokio::test(start_paused = true)]
 async fn a_start_removes_a_void_header_and_keeps_what_voids_it() {
     let bed = Bed::new(recorded());
@@ -110,7 +111,7 @@ async fn a_start_removes_a_void_header_and_keeps_what_voids_it() {
     assert!(matches!(&hidden(&bed.memory)[..], [void] if void.ends_with(".void")));
 }
 
-/// What is left of a commit that was killed when its record was stored.
+/// Returns what is left of a commit that was killed when its record was stored.
 async fn killed(keys: [&str; 3]) -> Vec<Entry> {
     let bed = Bed::new(recorded());
     bed.storage.nth(Call::Put, 2, Fault::Kill);
@@ -123,7 +124,8 @@ async fn killed(keys: [&str; 3]) -> Vec<Entry> {
     bed.memory.entries()
 }
 
-/// How far recovery came with a record says nothing of the next, should another process finish the first meanwhile.
+/// The progress of a recovery with one record says nothing about the next record, even if another process finishes the
+/// first one meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_recovery_that_failed_in_one_record_does_all_of_the_next() {
     let (first, second) = (killed(["a", "b", "c"]).await, killed(["d", "e", "f"]).await);

@@ -1,5 +1,5 @@
-//! Redo records: what they prove before they become the commit, what voids them, and what happens to one that cannot be
-//! flushed.
+//! Redo records: what they prove before they become the commit, how they are voided, and what happens to one that
+//! cannot be flushed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -21,7 +21,7 @@ fn recorded() -> Settings {
     }
 }
 
-/// As [`recorded`], in a process that has ended before what it left to be removed later is.
+/// Returns settings like [`recorded`], for a process that ends before it removes what it left to be removed later.
 fn short_lived() -> Settings {
     Settings {
         late: Duration::from_secs(600),
@@ -71,7 +71,8 @@ impl Storage for Small {
     }
 }
 
-/// Commits a small entry and then this one. Nothing may be stored if the commit fails, and nothing be left to recover.
+/// Commits a small entry and then this one. If the commit fails, asserts that nothing is stored and nothing is left to
+/// recover.
 async fn commit_on_small(key: &str, bytes: usize) -> Result<()> {
     let small = Small::default();
     let mount = Mount::new(Arc::new(small.clone()), recorded());
@@ -87,7 +88,7 @@ async fn commit_on_small(key: &str, bytes: usize) -> Result<()> {
         assert!(stored.is_empty(), "{bytes}: {stored:?}");
     }
     assert!(mount.set_aside().is_empty());
-    // Its keys are nobody's any more.
+    // Nobody blocks its keys any more.
     store(&mount, "index", "2").await?;
     committed
 }
@@ -140,7 +141,7 @@ async fn a_withdrawn_header_that_lands_late_is_never_flushed() {
     }
     assert_eq!(read(&restart(&bed), "a").await.unwrap().as_deref(), Some("2"));
     assert_eq!(stored_by_guests(&bed.memory), pairs(&[("a", "2"), ("b", "2")]));
-    // It may land once more: what voids it stays for a while.
+    // The header may be stored once more, so the entry that voids it stays for a while.
     assert_eq!(hidden(&bed.memory).len(), before);
 }
 
@@ -187,7 +188,7 @@ async fn parts_without_a_header_are_removed_only_when_they_are_old() {
         recorded(),
     );
     bed.mount.recover().await.unwrap();
-    // What is void is of no use to anybody.
+    // Void parts are useless.
     assert_eq!(hidden(&bed.memory), [format!("{young}.void")]);
     let alive = id(hours(0) + 1);
     bed.memory.insert(Entry::new(format!("{alive}.0"), ""));
@@ -236,7 +237,7 @@ async fn a_damaged_record_is_set_aside_and_the_mount_serves() {
         );
     }
     assert_eq!(bed.storage.calls(Call::Put), 1, "it is set aside once");
-    // An operator drops it.
+    // An operator removes the record.
     bed.memory.delete(".airlock/redo/1").await.unwrap();
     bed.memory.delete(".airlock/redo/1.aside").await.unwrap();
     let mount = restart(&bed);
@@ -244,7 +245,7 @@ async fn a_damaged_record_is_set_aside_and_the_mount_serves() {
     assert!(mount.set_aside().is_empty());
 }
 
-/// A record in two pieces and a header, of a commit that is not flushed.
+/// Returns a record in two pieces and a header, of a commit that is not flushed.
 async fn interrupted_in_pieces() -> Bed {
     let bed = Bed::new(Settings {
         flush: Duration::from_millis(3),
@@ -303,7 +304,7 @@ async fn a_write_rejected_behind_its_record_is_reported_and_keeps_nobody_out() {
     assert_eq!(stored_by_guests(&bed.memory), pairs(&[("a", "0"), ("b", "1")]));
     assert_eq!(bed.mount.set_aside().len(), 1);
     two(&bed.mount, "2").await.unwrap();
-    // It is never flushed over newer values.
+    // The record is never flushed over newer values.
     let mount = restart(&bed);
     assert_eq!(read(&mount, "a").await.unwrap().as_deref(), Some("2"));
     assert_eq!(mount.set_aside(), bed.mount.set_aside());
@@ -362,7 +363,7 @@ async fn a_record_with_a_local_entry_is_local_and_found_at_the_start() {
     })
     .await;
     assert!(hidden(&bed.memory)[0].starts_with(LOCAL_RECORDS));
-    // Also by a guest that has no local entries.
+    // A guest that has no local entries recovers local records too.
     let mount = restart(&bed);
     assert_eq!(read(&mount, "a").await.unwrap().as_deref(), Some("1"));
     assert_eq!(bed.stored(), pairs(&[("a", "1"), ("b", "1")]));
@@ -378,14 +379,14 @@ async fn a_record_that_is_on_a_faulty_storage_is_void_before_its_caller_hears_of
         },
     );
     bed.storage.every(Call::Put, Fault::LoseAnswer);
-    // Neither the header's put nor what voids it is ever answered.
+    // Neither the put of the header nor the put that voids it is ever answered.
     assert!(is_unknown(&two(&bed.mount, "1").await));
     let reader: FaultyStorage = bed.storage.clone();
     reader.heal();
     until_read(&bed.mount, "a", "0").await;
 }
 
-/// A key is kept from others until the record of its commit is void.
+/// Reads a key, which waits until the record of its commit is void.
 async fn until_read(mount: &Arc<Mount>, key: &str, value: &str) {
     assert_eq!(read(mount, key).await.unwrap().as_deref(), Some(value));
 }

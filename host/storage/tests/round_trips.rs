@@ -1,4 +1,4 @@
-//! What a request costs in storage calls: the cache, and the existence check's reads.
+//! The storage calls that a request costs, with the cache and the reads of an existence check.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

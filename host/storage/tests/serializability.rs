@@ -1,12 +1,12 @@
-//! Histories of real concurrent runs, checked: they could have happened one transaction at a time.
+//! Checks the histories of real concurrent runs: the transactions could have run one at a time.
 //!
-//! Ten thousand transactions for each way of flushing, on storage with random delays, errors, lost answers and outages:
-//! reads, writes, deletions, lists, scratch, commits in mid-request, existence checks that requests continue, and
-//! invalidations out of nowhere. What storage holds in the end is read past the mount, and has to be what the transactions
-//! leave in that order.
+//! There are ten thousand transactions for each way of flushing, on storage with random delays, errors, lost answers
+//! and outages: reads, writes, deletions, lists, scratch, commits in the middle of a request, existence checks that
+//! requests continue, and sudden invalidations. At the end the stored entries are read without the mount, and must be
+//! what the transactions leave in that order.
 //!
-//! What is drawn is the same in each run, and printed; `AIRLOCK_SEED`, a number or the word `random`, has other things
-//! drawn. It repeats a run as far as the scheduler lets it.
+//! The random choices are the same in each run, and their seed is printed; `AIRLOCK_SEED`, a number or the word
+//! `random`, changes them. The same seed repeats a run as far as the scheduler allows.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "serializability/chaos.rs"]
@@ -41,7 +41,7 @@ struct Run {
     failed_commit: Outcome,
 }
 
-/// The transaction being recorded.
+/// The transaction that is being recorded.
 struct Recording {
     began: u64,
     steps: Vec<Step>,
@@ -129,7 +129,7 @@ impl Run {
         Ok(())
     }
 
-    /// One run of a request; it may commit on the way.
+    /// Makes one attempt of a request; it may commit before its end.
     async fn attempt(
         &self,
         rng: &mut Rng,
@@ -155,7 +155,8 @@ impl Run {
         (result, transaction.has_committed())
     }
 
-    /// Now and then with an existence check before it, which is part of the transaction if that continues it.
+    /// Begins a transaction. Sometimes makes an existence check first, which is part of the transaction if that
+    /// continues it.
     async fn begin(&self, rng: &mut Rng, attempt: Attempt, recording: &mut Recording) -> Result<Transaction> {
         *recording = self.record();
         if attempt != Attempt::FIRST || rng.u32(..4) > 0 {
@@ -197,7 +198,7 @@ impl Run {
         }
     }
 
-    /// Settles what a commit of unknown outcome has done, which else the search would have to guess for long.
+    /// Finds out what a commit of unknown outcome has done; otherwise the search would have to guess for long.
     async fn look_at_everything(&self) {
         loop {
             let mut recording = self.record();
@@ -226,7 +227,7 @@ fn number(bytes: &[u8]) -> u64 {
     u64::from_le_bytes(bytes.try_into().unwrap())
 }
 
-/// What storage holds of the callers', read past the mount.
+/// Returns the stored entries of the callers, read without the mount.
 fn stored(memory: &MemoryStorage) -> State {
     let mut entries = memory.entries();
     entries.retain(|entry| !entry.key.starts_with(".airlock/"));
@@ -236,7 +237,7 @@ fn stored(memory: &MemoryStorage) -> State {
 
 /// Panics unless the transactions have a serial order that leaves what is stored.
 fn check_history(mut history: Vec<Recorded>, stored: &State, now: u64, seed: u64) {
-    // The last transaction reads everything, so that an order is looked for that ends there.
+    // The last transaction reads everything, so that the search looks for an order that ends with the stored entries.
     let read = |key: &str| Step::Get(key.into(), stored.get(key).copied());
     history.push(Recorded {
         began: now,
@@ -257,7 +258,7 @@ fn check_history(mut history: Vec<Recorded>, stored: &State, now: u64, seed: u64
     }
 }
 
-/// `memory` is where the storage keeps its entries.
+/// Runs the callers and checks their history. `memory` is where the storage keeps its entries.
 fn check(storage: Arc<dyn Storage>, memory: &MemoryStorage, redo_record: bool, failed_commit: Outcome) {
     let seed = match std::env::var("AIRLOCK_SEED").as_deref() {
         Err(_) => 1,
@@ -298,7 +299,7 @@ fn check(storage: Arc<dyn Storage>, memory: &MemoryStorage, redo_record: bool, f
             caller.await.unwrap();
         }
         run.mount.drain().await;
-        // A record whose flush was given up is for the next start.
+        // The next start flushes a record whose flush was given up.
         Mount::new(storage, settings).recover().await.unwrap();
     });
     let stored = stored(memory);
@@ -339,7 +340,7 @@ fn writes_in_the_storages_own_transactions_are_serializable_and_never_half() {
     assert_eq!(storage.open_transactions(), 0);
 }
 
-/// What nobody read any more is compared too.
+/// The check also compares entries that nobody read any more.
 #[test]
 #[should_panic(expected = "no serial order: 1 of 2")]
 fn a_last_write_that_is_not_stored_is_found() {

@@ -15,7 +15,7 @@ fn deep(levels: usize) -> String {
     format!("{}key", "a/".repeat(levels))
 }
 
-/// On a stack that a function calling itself once a level would leave.
+/// Runs a test on a stack that would overflow if a function called itself once for each level.
 fn on_a_small_stack(test: impl Future<Output = ()> + Send + 'static) {
     let run = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -39,7 +39,7 @@ fn a_key_of_two_thousand_levels_is_put_deleted_and_listed() {
         let before = transaction.usage().lists;
         assert!(transaction.list("").await.unwrap().is_empty());
         assert_eq!(transaction.usage().lists - before, 2_001);
-        // Half way down something is left.
+        // A key is left half way down.
         bed.memory
             .insert(Entry::new(format!("{}left", "a/".repeat(1_000)), ""));
         assert_eq!(transaction.list("").await.unwrap(), ["a/"]);
@@ -84,7 +84,7 @@ impl Budget for Calls {
     }
 }
 
-/// A list that has to look into 40 folders, each of which turns out to be empty.
+/// Makes a list look into 40 folders, which all are found to be empty.
 async fn thinned(mount: &Arc<Mount>) -> Transaction {
     for n in 0..40 {
         store(mount, &format!("f/{n:02}/x"), "").await.unwrap();
@@ -108,7 +108,7 @@ async fn a_list_is_charged_for_each_call_and_stops_without_budget() {
     assert_eq!(budget.0.load(Ordering::SeqCst), 50 - 40);
     assert_eq!(transaction.list("f/").await, Err(Error::OverBudget));
     assert_eq!(bed.storage.calls(Call::List) - before, 1 + 40 + 1 + 10);
-    // The guest may still do with what it has.
+    // The guest may still commit.
     transaction.commit().await.unwrap();
     assert!(bed.stored().is_empty());
 }
@@ -174,7 +174,7 @@ async fn the_longest_and_the_deepest_key_are_stored() {
     }
 }
 
-/// Lists of the deepest folders conflict with writes there, though these share a place.
+/// Lists of the deepest folders conflict with writes there, although these folders share a place.
 #[tokio::test]
 async fn a_list_of_a_deep_folder_conflicts_with_a_new_key_in_it() {
     let bed = Bed::new(settings());

@@ -1,6 +1,6 @@
 //! Reads that take long: existence checks whose reads are kept, and lists that commits overtake.
 //!
-//! The clock stands still while anybody works, so that slow calls take no time.
+//! The clock stands still while anybody works, so slow calls take no time.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -34,8 +34,8 @@ async fn a_slow_call_goes_on_when_its_caller_gives_it_up() {
     assert_eq!(memory.entries().len(), 1);
 }
 
-/// An existence check reads, however slowly; a commit may come in between, whose write is slow, given up or lands late; then
-/// the request comes.
+/// An existence check reads, however slowly. A commit may come in between, whose write is slow, is given up or takes
+/// effect late. Then the request comes.
 #[tokio::test(start_paused = true)]
 async fn reads_that_are_kept_are_used_only_while_they_are_true() {
     let late = Gate::new();
@@ -55,7 +55,7 @@ async fn reads_that_are_kept_are_used_only_while_they_are_true() {
         let wrote = between.is_some();
         if let Some(fault) = between.clone() {
             bed.storage.nth(Call::Put, 1, fault);
-            // A key is written for longer than reads are kept, so the request comes meanwhile.
+            // The write of the key takes longer than reads are kept, so the request comes meanwhile.
             let _: Result<()> = store(&bed.mount, "a", "1").await;
             late.open();
         }
@@ -71,7 +71,7 @@ async fn reads_that_are_kept_are_used_only_while_they_are_true() {
     }
 }
 
-/// Who reads and then meets a write of unknown outcome must not go on.
+/// A request that reads and then meets a write of unknown outcome must not continue.
 #[tokio::test(start_paused = true)]
 async fn a_request_whose_check_met_a_write_of_unknown_outcome_starts_over() {
     let bed = Bed::with(&BEFORE, unhurried());
@@ -91,7 +91,7 @@ async fn a_request_whose_check_met_a_write_of_unknown_outcome_starts_over() {
 async fn kept_reads_are_for_a_request_within_five_seconds() {
     for (seconds, continues) in [(4, true), (6, false)] {
         let bed = Bed::with(&BEFORE, unhurried());
-        // The sweep that forgets what is old comes every five seconds after the first; nobody may rely on it.
+        // The sweep that drops expired reads comes every five seconds after the first one; nobody may rely on it.
         bed.mount
             .begin_check(Attempt::FIRST)
             .await
@@ -108,7 +108,7 @@ async fn kept_reads_are_for_a_request_within_five_seconds() {
     }
 }
 
-/// A folder is listed for so long that a commit changes it meanwhile.
+/// Listing a folder takes so long that a commit changes the folder meanwhile.
 #[tokio::test(start_paused = true)]
 async fn a_slow_list_that_a_commit_overtakes_is_a_conflict() {
     for page in [false, true] {

@@ -1,5 +1,6 @@
-//! Recovery that is killed at each of its storage calls, on storage so slow that every request gives up before one call is
-//! done. After the last start everything acknowledged is stored, nothing is half done, and that start was enough.
+//! Recovery that is killed at each of its storage calls, on storage so slow that every request gives up before one call
+//! is done. After the last start everything acknowledged is stored, nothing is half done, and that one start was
+//! enough.
 //!
 //! The clock stands still while anybody works, so hours of waiting take no time.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
@@ -13,11 +14,11 @@ use std::time::Duration;
 use support::*;
 use tokio::time::timeout;
 
-/// Each storage call takes this long.
+/// The time that each storage call takes.
 const SLOW: Duration = Duration::from_secs(8);
-/// A call has that long until recovery gives it up.
+/// The time after which recovery gives a call up.
 const FLUSH: Duration = Duration::from_secs(10);
-/// A request waits this long until it gives up.
+/// The time after which a request gives up.
 const REQUEST: Duration = Duration::from_secs(5);
 
 fn recorded() -> Settings {
@@ -44,7 +45,7 @@ async fn killed_at(put_call: u64, values: &[(&str, &str)], settings: Settings) -
     aged(bed.memory.entries())
 }
 
-/// What a crash left, and what is stored once that is recovered.
+/// The entries that a crash left, and those that are stored after recovery.
 struct Crashed {
     name: &'static str,
     left: Vec<Entry>,
@@ -108,7 +109,7 @@ async fn crashed() -> Vec<Crashed> {
     ]
 }
 
-/// One process: requests come until one is served or the process is killed. Tells whether one was.
+/// Runs one process: requests come until one is served or the process is killed. Returns true if one was served.
 async fn start(memory: &Arc<MemoryStorage>, kill: Option<(u64, Fault)>) -> bool {
     let storage = FaultyStorage::over(memory.clone());
     let last = kill.as_ref().map_or(u64::MAX, |(call, _)| *call);
@@ -139,7 +140,7 @@ async fn start(memory: &Arc<MemoryStorage>, kill: Option<(u64, Fault)>) -> bool 
     is_served
 }
 
-/// The last start: it has to serve, and to leave everything as it has to be.
+/// Makes the last start, which must serve and must leave the right entries.
 async fn start_for_good(memory: &Arc<MemoryStorage>, crashed: &Crashed, killed: &str) {
     let case = format!("{}, {killed}", crashed.name);
     assert!(start(memory, None).await, "{case}: one start is not enough");
@@ -190,14 +191,14 @@ async fn recovery_killed_twice_at_any_calls_is_done_by_the_third() {
     }
 }
 
-/// What a call that was given up stores late is what recovery stores again: nobody's newer value is there yet.
+/// A call that was given up stores late only what recovery stores again, and no newer value exists yet.
 #[tokio::test(start_paused = true)]
 async fn recovery_on_storage_slower_than_its_patience_ends_in_errors_only() {
     for crashed in crashed().await {
         let memory: Arc<MemoryStorage> = Arc::new(crashed.left.iter().cloned().collect());
         let storage = FaultyStorage::over(memory.clone());
         let mount = Mount::new(Arc::new(storage.clone()), recorded());
-        // Each of the calls in turn takes longer than it may, and is done all the same.
+        // Makes each of the calls, one after the other, take longer than it may; it still has its effect.
         let mut failed = 0;
         for call in 1.. {
             storage.nth(Call::Any, call, Fault::Delay(FLUSH * 2));

@@ -1,4 +1,4 @@
-//! What a transaction promises to a request that runs alone or beside others.
+//! The guarantees of a transaction for a request that runs alone or at the same time as others.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

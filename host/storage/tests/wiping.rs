@@ -1,6 +1,6 @@
-//! Cached values do not stay in memory that was freed.
+//! Cached values do not stay in freed memory.
 //!
-//! The allocator of this test looks at every block before it is freed, and counts those that still hold the secret.
+//! The allocator of this test looks at every block before it is freed, and counts those that still contain the secret.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
@@ -16,17 +16,18 @@ static FREED_WITH_SECRET: AtomicUsize = AtomicUsize::new(0);
 
 struct Watching;
 
-// SAFETY: every call is passed on to the system's allocator as it came.
+// SAFETY: every call is passed to the system's allocator unchanged.
 #[allow(unsafe_code)] // a global allocator cannot be written without
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // Zeroed, so that all of a block may be looked at, also what its owner never wrote.
+        // The block is zeroed, so that all of it may be read, including what its owner never wrote.
         // SAFETY: the caller keeps `GlobalAlloc`'s promises.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: the block is initialised (above), `layout.size()` bytes long, and nobody else's since it is being freed.
+        // SAFETY: the block is initialised (above), it is `layout.size()` bytes long, and nobody else uses it while it
+        // is being freed.
         let bytes = unsafe { std::slice::from_raw_parts(block, layout.size()) };
         if bytes.windows(SECRET.len()).any(|window| window == SECRET) {
             FREED_WITH_SECRET.fetch_add(1, Ordering::SeqCst);
@@ -71,7 +72,7 @@ async fn evicted_cached_and_scratch_values_are_wiped() {
         .await
         .unwrap();
     transaction.commit().await.unwrap();
-    // That of the request itself, which a host's own allocator wipes.
+    // This is the request's own copy, which a host's own allocator wipes.
     FREED_WITH_SECRET.store(0, Ordering::SeqCst);
     drop((transaction, cached));
     bed.mount.adopt(settings());

@@ -48,7 +48,7 @@ impl Factory for Plugin {
 struct Counter {
     storage: Storage,
     seats: u32,
-    /// Held from reading a value to writing it back: requests run at the same time.
+    /// Locked from reading a value until it is written back, because requests run concurrently.
     turn: Mutex<()>,
 }
 
@@ -124,7 +124,7 @@ impl Counter {
         Ok(None)
     }
 
-    /// A seat that nobody has, as a leased secret: Vault says when it comes back.
+    /// Lends a free seat, as a leased secret: Vault says when it comes back.
     async fn lend(&self, request: &Request) -> Result<Response, Error> {
         #[derive(Deserialize)]
         struct Query {
@@ -163,7 +163,7 @@ impl Counter {
     }
 }
 
-/// The same secret again, for as long as the caller asks.
+/// Renews the same secret, for as long as the caller asks.
 fn renew(request: &Request) -> Result<Response, Error> {
     let secret = request.secret.clone().ok_or(Error::InvalidRequest)?;
     let lease = Lease {
@@ -179,7 +179,7 @@ fn value_of(value: i64) -> Result<Response, Error> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    // Vault keeps these lines at their levels; nothing else may be printed.
+    // Vault writes these lines to its log at their levels; nothing else may be printed.
     tracing_subscriber::registry()
         .with(go_plugin::hclog::layer(["counter", "vault_plugin", "go_plugin"]))
         .init();

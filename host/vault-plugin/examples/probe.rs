@@ -1,4 +1,4 @@
-//! A secrets engine that shows what a server tells its plugins, and what it makes of their answers.
+//! A secrets engine that shows what a server tells its plugins, and what the server makes of their answers.
 //!
 //! ```text
 //! vault secrets enable -path=probe probe
@@ -29,7 +29,7 @@ struct Plugin;
 #[async_trait]
 impl Factory for Plugin {
     async fn setup(&self, mount: Setup) -> Result<Arc<dyn Backend>, Error> {
-        // Refused everywhere: storage is read-only until `initialize`.
+        // Servers refuse this: storage is read-only until `initialize`.
         let write = mount.storage.put(StorageEntry::new("setup", "")).await;
         let write_during_setup = write.map_or_else(|error| error.to_string(), |()| "was stored".to_owned());
         Ok(Arc::new(Probe {
@@ -134,7 +134,7 @@ impl Probe {
         Ok(json!({ "password": self.mount.system.generate_password_from_policy(&policy).await? }))
     }
 
-    /// What community servers refuse, each in its own words.
+    /// Reports what the server says to the calls that only Vault Enterprise offers.
     async fn enterprise(&self, request: &Request) -> serde_json::Value {
         fn said<T>(result: Result<T, Error>) -> String {
             result.map_or_else(|error| error.to_string(), |_| "granted".to_owned())

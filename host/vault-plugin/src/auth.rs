@@ -1,4 +1,4 @@
-//! What an auth plugin answers to a login, and gets back on renewal. A secrets engine has no use for it.
+//! The answer of an auth plugin to a login, which it gets back on renewal. A secrets engine does not need it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,10 +11,10 @@ use crate::proto::pb;
 use crate::redact::hidden;
 use crate::time::{from_nanoseconds, to_nanoseconds};
 
-/// Who logged in, and the token that Vault is to make for them.
+/// The result of a login, with the token that Vault is to make.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Auth {
-    /// How long the token is good for.
+    /// The time for which the token is valid.
     pub lease: Lease,
     /// A JSON object that comes back on renewal; the caller never sees it.
     pub internal_data: Option<Json>,
@@ -28,27 +28,28 @@ pub struct Auth {
     pub client_token: String,
     /// Filled in by Vault.
     pub accessor: String,
-    /// For a token that lives as long as it is renewed this often. Zero: it does not.
+    /// The period of a periodic token, which lives while it is renewed in each period. Zero: the token is not
+    /// periodic.
     pub period: Duration,
-    /// How often the token may be used. Zero: without limit.
+    /// The number of times that the token may be used. Zero: without limit.
     pub num_uses: i64,
     /// Filled in by Vault.
     pub entity_id: String,
-    /// Who logged in, for Vault's identity store.
+    /// The alias of whoever logged in, for Vault's identity store.
     pub alias: Option<Alias>,
     /// The groups that the login names.
     pub group_aliases: Vec<Alias>,
-    /// Networks that the token may be used from, as `10.0.0.0/8`.
+    /// Networks from which the token may be used, such as `10.0.0.0/8`.
     pub bound_cidrs: Vec<String>,
     /// The policies that the login gives.
     pub token_policies: Vec<String>,
     /// The policies that the identity gives; filled in by Vault.
     pub identity_policies: Vec<String>,
-    /// An age that the token can never pass. Zero: none.
+    /// The greatest age of the token, whatever its renewals. Zero: no such limit.
     pub explicit_max_ttl: Duration,
     /// The kind of token to make.
     pub token_type: TokenType,
-    /// Leaves out the policy `default`.
+    /// True to leave out the policy `default`.
     pub no_default_policy: bool,
 }
 
@@ -56,22 +57,22 @@ pub struct Auth {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenType {
-    /// What the mount is tuned to.
+    /// The kind that the mount is tuned to.
     #[default]
     Default,
     /// Kept in storage; renewable.
     Service,
     /// Not kept in storage.
     Batch,
-    /// Service, where the mount leaves the choice to the engine.
+    /// Service, if the mount leaves the choice to the engine.
     DefaultService,
-    /// Batch, where the mount leaves the choice to the engine.
+    /// Batch, if the mount leaves the choice to the engine.
     DefaultBatch,
-    /// One that this crate does not know, by its number.
+    /// A kind that this crate does not know, by its number.
     Other(u32),
 }
 
-/// Only what Vault itself logs.
+/// Shows only what Vault itself logs.
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth")

@@ -1,4 +1,4 @@
-//! What an engine implements: [`Factory`] for the process, [`Backend`] for each mount.
+//! The traits that an engine implements: [`Factory`] for the process, [`Backend`] for each mount.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,38 +11,38 @@ use crate::{Error, Events, Observations, Request, Response, Storage, SystemView}
 /// Makes a [`Backend`] for each mount that Vault gives to this process.
 #[async_trait]
 pub trait Factory: Send + Sync + 'static {
-    /// The plugin's version for Vault's catalog: a semantic version with a leading `v`, or empty for none. Where the
-    /// operator registers a version it must be this one.
+    /// Returns the plugin's version for Vault's catalog: a semantic version with a leading `v`, or an empty text for no
+    /// version. If the operator registers a version, it must be the same one.
     fn version(&self) -> String {
         String::new()
     }
 
-    /// Whether the plugin is a secrets or an auth engine.
+    /// Returns the kind of the plugin: a secrets engine or an auth engine.
     fn backend_type(&self) -> BackendType {
         BackendType::Logical
     }
 
-    /// Sets a mount up. Vault waits, at unseal with everything else: keep it short. Storage can be read but not
-    /// written before [`Backend::initialize`].
+    /// Sets up a mount. Vault waits for it, and at unseal everything else waits too: keep it short. Storage can be read
+    /// but not written before [`Backend::initialize`].
     ///
     /// Not called at registration, where Vault starts the process only to learn the version.
     ///
     /// # Errors
-    /// Any; the text is shown to the operator who enables the mount and logged by Vault at unseal.
+    /// Any. The operator who enables the mount sees the text, and Vault logs it at unseal.
     async fn setup(&self, mount: Setup) -> Result<Arc<dyn Backend>, Error>;
 }
 
 /// A mount that Vault sets up.
 #[non_exhaustive]
 pub struct Setup {
-    /// The mount's options, as `vault secrets enable -options=…` gave them, and Vault's own `plugin_name`,
-    /// `plugin_type` and `plugin_version`. They may hold secrets.
+    /// The mount's options, as given by `vault secrets enable -options=…`, and Vault's own `plugin_name`, `plugin_type`
+    /// and `plugin_version`. They may contain secrets.
     pub config: BTreeMap<String, String>,
-    /// The mount's own id; the same after a restart.
+    /// The mount's own id, which is the same after a restart.
     pub backend_uuid: String,
     /// The mount's storage.
     pub storage: Storage,
-    /// What the server tells about itself.
+    /// The server's information about itself.
     pub system: SystemView,
     /// The server's event bus.
     pub events: Events,
@@ -50,7 +50,7 @@ pub struct Setup {
     pub observations: Observations,
 }
 
-/// The names of the options, not their values.
+/// Shows the names of the options, not their values.
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Setup")
@@ -62,25 +62,25 @@ impl fmt::Debug for Setup {
 
 /// One mount of an engine.
 ///
-/// Calls come at the same time. Each runs in a task of its own, to its end though the caller hangs up; a panic in it is
-/// a 500 for that call.
+/// Calls come concurrently. Each runs in a task of its own, to its end, even if the caller hangs up; a panic in it is a
+/// 500 for that call.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// The paths that Vault treats specially. Vault asks when it mounts or reloads the engine, and then never again; not after
-    /// it started a crashed process anew.
+    /// Returns the paths that Vault treats specially. Vault asks when it mounts or reloads the engine, and never again,
+    /// not even after it has restarted a crashed process.
     ///
-    /// Answer from memory, and so that Vault's router takes each path (`+` is a whole segment, `*` comes last): it asks in the
-    /// middle of its unseal, which neither waits for nor survives a wrong answer.
+    /// Answer from memory, and with paths that Vault's router accepts (`+` is a whole segment, `*` comes last): Vault
+    /// asks in the middle of its unseal, which neither waits for the answer nor survives a wrong one.
     fn special_paths(&self) -> SpecialPaths {
         SpecialPaths::default()
     }
 
-    /// Called once before the first request, and again after each restart. Storage can be written here. Vault waits
-    /// without a deadline, at unseal with everything else.
+    /// Called once before the first request, and again after each restart. Storage can be written here. Vault waits for
+    /// it without a deadline, and at unseal everything else waits too.
     ///
     /// # Errors
-    /// Any. When a mount is enabled the operator sees it, though the mount stays; at unseal Vault only logs it, and
-    /// sends requests all the same.
+    /// Any. When a mount is enabled, the operator sees the error, but the mount stays; at unseal Vault only logs it,
+    /// and sends requests all the same.
     async fn initialize(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -88,36 +88,37 @@ pub trait Backend: Send + Sync + 'static {
     /// Answers a request. `Ok(None)` is 404 for read and list, and 204 for anything else.
     ///
     /// # Errors
-    /// Each variant of [`Error`] says what the caller sees.
+    /// Each variant of [`Error`] documents what the caller sees.
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error>;
 
-    /// Whether the path of a write holds something, so that Vault asks its policies for `update`, else for `create`.
-    /// None where the path has no such check: Vault takes it as an update. The request has the id of the write that
-    /// may follow.
+    /// Returns true if the path of a write holds something. Then Vault asks its policies for `update`, otherwise for
+    /// `create`. `None` means that the path has no such check, and Vault treats the write as an update. The request has
+    /// the id of the write that may follow.
     ///
     /// # Errors
-    /// [`Error::User`] is 400, [`Error::UnsupportedPath`] as `None`; any other is 500 without its text.
+    /// [`Error::User`] is 400, and [`Error::UnsupportedPath`] counts as `None`; any other error is 500 without its
+    /// text.
     async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
         let _ = request;
         Ok(None)
     }
 
-    /// Another server changed this key of the mount's storage: forget what was derived from it. OpenBao waits 2 s for the
-    /// answer, so leave what takes longer to a task.
+    /// Called when another server changed this key of the mount's storage: drop what was derived from it. OpenBao waits
+    /// 2 s for the answer, so do what takes longer in a task.
     async fn invalidate_key(&self, key: &str) {
         let _ = key;
     }
 
-    /// The mount goes, or the process does: end what is running, and begin to store nothing more.
+    /// Called when the mount or the process ends: finish what is running, and do not begin to store anything more.
     ///
-    /// If the mount goes, what is still running 10 s after this returns loses storage, system view and events. If the
-    /// process goes, all mounts together have 5 s, and calls that have not succeeded by then are not answered: the server
-    /// sends their requests again, to the next process. At that time storage may be closed already
+    /// If the mount ends, work that still runs 10 s after this returns loses storage, system view and events. If the
+    /// process ends, all mounts together have 5 s, and calls that have not succeeded by then are not answered: the
+    /// server sends their requests again, to the next process. At that time storage may be closed already
     /// ([`Error::Closed`](crate::Error::Closed)).
     async fn cleanup(&self) {}
 }
 
-/// What kind of engine a plugin is.
+/// The kind of engine that a plugin is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BackendType {
     /// A secrets engine.
@@ -128,12 +129,12 @@ pub enum BackendType {
 }
 
 /// Paths that Vault treats specially. A path is exact, or a prefix with a trailing `*`; `+` stands for one segment,
-/// but not in `root`. Storage prefixes are exact, or a prefix with a trailing `/`.
+/// except in `root`. A storage prefix is exact, or a prefix with a trailing `/`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SpecialPaths {
-    /// Need a token with `sudo`.
+    /// Paths that need a token with `sudo`.
     pub root: Vec<String>,
-    /// Served without a token.
+    /// Paths that are served without a token.
     pub unauthenticated: Vec<String>,
     /// Storage that is not replicated.
     pub local_storage: Vec<String>,

@@ -1,4 +1,4 @@
-//! Whether somebody still waits for a call's answer.
+//! Tells an engine that nobody waits for a call's answer any more.
 
 use std::fmt;
 
@@ -6,25 +6,27 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The caller of a request, who may hang up before it is answered.
 ///
-/// An engine is not stopped when that happens, since it may be half way through its writes. One that has not begun,
-/// because it waits for its turn, should select on [`gone`](Caller::gone) and leave. By default the caller stays.
+/// An engine is not stopped when that happens, because it may be half way through its writes. If its work has not
+/// begun, because it waits in a queue, it should select on [`gone`](Caller::gone) and stop. By default the caller
+/// stays.
 #[derive(Clone, Default)]
 pub struct Caller(CancellationToken);
 
 impl Caller {
-    /// A caller, and what makes them gone when it is dropped. They are gone as well once the process ends.
+    /// Creates a caller, and a guard: the caller is gone when the guard is dropped, and also once the process ends.
     pub(crate) fn new(ending: &CancellationToken) -> (Caller, DropGuard) {
         let gone = ending.child_token();
         (Caller(gone.clone()), gone.drop_guard())
     }
 
-    /// Waits until nobody waits for the answer any more, or the process ends, whose server sends the request again.
+    /// Returns when nobody waits for the answer any more, or when the process ends; then the server sends the request
+    /// again.
     pub async fn gone(&self) {
         self.0.cancelled().await;
     }
 }
 
-/// Who waits says nothing about what is asked: all callers are equal.
+/// The caller says nothing about the request, so all callers are equal.
 impl PartialEq for Caller {
     fn eq(&self, _: &Caller) -> bool {
         true

@@ -1,5 +1,5 @@
-//! Vault's event bus, and the observations that Vault Enterprise records. OpenBao has neither: calls answer
-//! [`crate::Error::Unsupported`] there.
+//! Vault's event bus, and the observations that Vault Enterprise records. OpenBao has neither: calls fail there with
+//! [`crate::Error::Unsupported`].
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::proto::pb::observations_client::ObservationsClient;
 use crate::proto::{logical, pb};
 use crate::{Error, Json};
 
-/// Sends events to whoever is subscribed. Events are not kept: those that nobody listens to are lost.
+/// Sends events to all subscribers. Events are not kept: an event without a subscriber is lost.
 #[derive(Clone)]
 pub struct Events {
     link: Arc<Link>,
@@ -22,14 +22,14 @@ pub struct Events {
 /// Something that happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
-    /// Unique; empty lets [`Events::send`] make one up.
+    /// A unique id. If it is empty, [`Events::send`] makes one up.
     pub id: String,
     /// A JSON object. Vault puts the mount's path before `path` and `data_path`, and reads `modified` and `operation`;
-    /// all of them as text, such as `"true"`. Numbers travel as 64-bit floats.
+    /// all four must be text, such as `"true"`. Numbers travel as 64-bit floats.
     pub metadata: Option<Json>,
-    /// Whom it is about.
+    /// The entities that it is about.
     pub entity_ids: Vec<String>,
-    /// For people.
+    /// A note for people.
     pub note: String,
 }
 
@@ -41,8 +41,8 @@ impl Events {
     /// Sends an event of a type such as `kv-v2/data-write`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on OpenBao; [`Error::Internal`] where the metadata is not a JSON object;
-    /// [`Error::Server`], [`Error::Unanswered`] and [`Error::Closed`] where it was not taken.
+    /// [`Error::Unsupported`] on OpenBao; [`Error::Internal`] if the metadata is not a JSON object; [`Error::Server`],
+    /// [`Error::Unanswered`] and [`Error::Closed`] if the server did not take it.
     pub async fn send(&self, event_type: &str, event: Event) -> Result<(), Error> {
         let event = logical::EventData {
             id: if event.id.is_empty() {
@@ -64,7 +64,7 @@ impl Events {
     }
 }
 
-/// Records facts for Vault's operator. Vault's community edition takes them and drops them.
+/// Records facts for Vault's operator. Vault's community edition accepts them and drops them.
 #[derive(Clone)]
 pub struct Observations {
     link: Arc<Link>,
@@ -78,7 +78,7 @@ impl Observations {
     /// Records an observation; the data is a JSON object whose numbers travel as 64-bit floats.
     ///
     /// # Errors
-    /// As [`Events::send`].
+    /// Those of [`Events::send`].
     pub async fn record(&self, observation_type: &str, data: &Json) -> Result<(), Error> {
         let data = Some(to_struct(data)?);
         let args = pb::RecordObservationRequest {
@@ -91,7 +91,7 @@ impl Observations {
     }
 }
 
-/// A random UUID, version 4.
+/// Makes a random UUID, version 4.
 fn random_id() -> Result<String, Error> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|error| Error::Internal(format!("no random bytes: {error}")))?;

@@ -1,4 +1,5 @@
-//! The plugin's decoders of foreign bytes, for the targets in `tests/fuzz`. Not an interface: it changes without notice.
+//! Gives the targets in `tests/fuzz` the plugin's decoders of foreign bytes. Not a stable interface: it changes without
+//! notice.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::serve;
 use crate::service::{Dial, Reader, reply};
 use crate::{Error, Factory, Operation, Request, Response, Storage, SystemView};
 
-/// The services that a server calls, without a connection. Mounts reach the server through `channel`.
+/// Returns the services that a server calls, without a connection. Mounts reach the server through `channel`.
 pub fn routes(factory: impl Factory, channel: Channel) -> Routes {
     serve::routes(Arc::new(factory), Arc::new(Server(channel))).0
 }
@@ -32,34 +33,34 @@ impl Dial for Server {
     }
 }
 
-/// A mount's view of the server at the other end of `channel`.
+/// Returns a mount's view of the server at the other end of `channel`.
 pub fn views(channel: Channel) -> (Storage, SystemView) {
     let link = Arc::new(Link::new(channel, CancellationToken::new()));
     (Storage::new(link.clone()), SystemView::new(link))
 }
 
-/// A server's view of an answer.
+/// An answer as the server sees it.
 pub enum Reply {
-    /// The answer; none if there is none.
+    /// The answer, which may be empty.
     Answer(Option<Box<Response>>),
     /// The error.
     Error {
         /// Vault's number for its kind.
         kind: u32,
-        /// The HTTP status of one that has its own, else 0.
+        /// The HTTP status of an error that has its own, otherwise 0.
         status: i64,
         /// The text.
         text: String,
     },
 }
 
-/// The answer to `HandleRequest` that a result of an engine's becomes.
+/// Encodes the result of an engine as the answer to `HandleRequest`.
 pub fn write_reply(result: Result<Option<Response>, Error>) -> Vec<u8> {
     let request = Request::new(Operation::Read, "path");
     reply(Reader::of(&request), result).encode_to_vec()
 }
 
-/// Reads an answer to `HandleRequest`. None if it is not one.
+/// Decodes an answer to `HandleRequest`. Returns `None` if the message is not one.
 pub fn read_reply(message: &[u8]) -> Option<Reply> {
     let reply = pb::HandleRequestReply::decode(message).ok()?;
     Some(match reply.err {

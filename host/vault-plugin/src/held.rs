@@ -1,4 +1,4 @@
-//! What is held for an answer until the server has taken it.
+//! Values that are kept for an answer until the server has taken it.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
 
-/// Something that an answer needs for as long as this process holds the answer, such as a permit for its memory. It is
+/// A value that an answer needs for as long as this process keeps the answer, such as a permit for its memory. It is
 /// dropped once the last byte is written to the connection, or the caller has gone away.
 #[derive(Clone)]
 pub struct Held {
@@ -20,7 +20,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds a value until the answer is sent.
+    /// Keeps a value until the answer is sent.
     pub fn new(value: impl Any + Send + Sync) -> Self {
         Self {
             _value: Arc::new(value),
@@ -28,7 +28,7 @@ impl Held {
     }
 }
 
-/// What is held says nothing about the answer: all are equal.
+/// The value says nothing about the answer, so all are equal.
 impl PartialEq for Held {
     fn eq(&self, _: &Held) -> bool {
         true
@@ -41,7 +41,7 @@ impl fmt::Debug for Held {
     }
 }
 
-/// A service whose answers hold what their extensions have, if that is a [`Held`], until they are sent.
+/// A service that keeps the [`Held`] in the extensions of an answer, if there is one, until the answer is sent.
 #[derive(Clone)]
 pub(crate) struct UntilSent<S>(pub(crate) S);
 
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// Has each piece of the body hold what the answer does: the transport keeps pieces until they are written.
+/// Makes each piece of the body keep the answer's [`Held`], because the transport keeps pieces until they are written.
 fn hold(mut answer: http::Response<Body>) -> http::Response<Body> {
     let Some(held) = answer.extensions_mut().remove::<Held>() else {
         return answer;

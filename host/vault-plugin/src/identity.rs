@@ -1,10 +1,10 @@
-//! Who is asking: Vault's entities, their aliases and groups.
+//! The caller's identity: Vault's entities, their aliases and groups.
 
 use std::collections::BTreeMap;
 
 use crate::proto::logical;
 
-/// A person or machine, whatever it logged in with.
+/// A person or machine, however it logged in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entity {
@@ -12,11 +12,11 @@ pub struct Entity {
     pub id: String,
     /// Its name within the namespace.
     pub name: String,
-    /// What it logs in as.
+    /// The names with which it logs in.
     pub aliases: Vec<Alias>,
     /// Set by the operator.
     pub metadata: BTreeMap<String, String>,
-    /// Whether its tokens are refused.
+    /// True if its tokens are refused.
     pub disabled: bool,
     /// The namespace that it belongs to.
     pub namespace_id: String,
@@ -31,7 +31,7 @@ pub struct Alias {
     pub mount_accessor: String,
     /// The name in that mount.
     pub name: String,
-    /// What the auth mount said of it.
+    /// The metadata that the auth mount gave it.
     pub metadata: BTreeMap<String, String>,
     /// Vault's id for the alias.
     pub id: String,
@@ -39,11 +39,11 @@ pub struct Alias {
     pub namespace_id: String,
     /// Set by the operator.
     pub custom_metadata: BTreeMap<String, String>,
-    /// Whether it belongs to this cluster alone.
+    /// True if it belongs to this cluster alone.
     pub local: bool,
     /// Its id at an outside identity provider. Empty on OpenBao and older Vaults.
     pub external_id: String,
-    /// Who vouches for it. Empty on OpenBao and older Vaults.
+    /// The issuer that vouches for it. Empty on OpenBao and older Vaults.
     pub issuer: String,
 }
 

@@ -1,7 +1,7 @@
-//! JSON text that is passed on as it came.
+//! JSON text that is passed on unchanged.
 //!
-//! Vault sends request data as JSON with every digit of a number. [`Json`] keeps that text, so that it can be stored
-//! or handed on unchanged; [`Json::encode`] and [`Json::decode`] are for engines that want Rust types.
+//! Vault sends request data as JSON with every digit of a number. [`Json`] keeps that text, so that it can be stored or
+//! handed on unchanged; [`Json::encode`] and [`Json::decode`] are for engines that want Rust types.
 
 use std::fmt;
 
@@ -21,7 +21,7 @@ pub struct Json {
 }
 
 impl Json {
-    /// Takes the text as it is. None for an empty text and for `null`, which is how Vault writes "no data".
+    /// Takes the text unchanged. Returns `None` for an empty text and for `null`, which is how Vault writes "no data".
     ///
     /// The text is checked when it is sent: what goes to Vault must be one JSON object.
     pub fn from_text(text: impl Into<String>) -> Option<Json> {
@@ -35,8 +35,8 @@ impl Json {
         }
     }
 
-    /// Takes a text that [`airlock_logical::json`] has accepted as an object. It is not checked again when it is sent, so
-    /// an answer with it cannot fail after its writes are stored.
+    /// Takes a text that [`airlock_logical::json`] has accepted as an object. It is not checked again when it is sent,
+    /// so an answer with it cannot fail after its writes are stored.
     pub fn from_checked(text: String) -> Json {
         Json {
             text,
@@ -44,10 +44,10 @@ impl Json {
         }
     }
 
-    /// Writes a Rust value as JSON. Where the text goes to Vault the value must be a struct or a map with text keys.
+    /// Writes a Rust value as JSON. If the text goes to Vault, the value must be a struct or a map with text keys.
     ///
     /// # Errors
-    /// [`Error::Internal`] where the value cannot be written as JSON, such as a map whose keys are not text.
+    /// [`Error::Internal`] if the value cannot be written as JSON, such as a map whose keys are not text.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Json, Error> {
         match serde_json::to_string(value) {
             Ok(text) => Ok(Json {
@@ -61,17 +61,17 @@ impl Json {
     /// Reads the text as a Rust type.
     ///
     /// # Errors
-    /// [`Error::Json`] with the place, and the name of a missing field, but never a value from the text.
+    /// [`Error::Json`] with the place, and with the name of a missing field, but never with a value from the text.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_str(&self.text).map_err(|error| Error::Json(describe(&error)))
     }
 
-    /// The text, as it came.
+    /// Returns the unchanged text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The text, as it came.
+    /// Returns the unchanged text.
     pub fn into_string(self) -> String {
         self.text
     }
@@ -91,10 +91,10 @@ impl fmt::Debug for Json {
     }
 }
 
-/// The text for the wire: `null` for none, since Vault cannot read an empty one.
+/// Returns the text for the wire: `null` for `None`, because Vault cannot read an empty text.
 ///
 /// # Errors
-/// What is wrong with a text that is not an object, or not one that Vault can decode.
+/// The flaw of a text that is not an object, or not one that Vault can decode.
 pub(crate) fn to_wire(json: Option<Json>) -> Result<String, Flaw> {
     match json {
         None => Ok("null".to_owned()),
@@ -106,8 +106,8 @@ pub(crate) fn to_wire(json: Option<Json>) -> Result<String, Flaw> {
     }
 }
 
-/// What is wrong and where. serde_json's own text may quote the value that it did not expect, so only its messages
-/// about the Rust type's own field names are passed on.
+/// Says what is wrong and where. serde_json's own text may quote the unexpected value, so this passes on only its
+/// messages about the Rust type's own field names.
 fn describe(error: &serde_json::Error) -> String {
     let message = error.to_string();
     if message.starts_with("missing field `") {

@@ -1,4 +1,4 @@
-//! Leases: how long Vault keeps a secret, and what an engine gets back when it is renewed or revoked.
+//! Leases: the time for which Vault keeps a secret, and the data that an engine gets back on renewal and revocation.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -8,35 +8,35 @@ use crate::proto::pb;
 use crate::redact::hidden;
 use crate::time::{from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
 
-/// How long something is good for. Vault caps both durations by what the mount and the server allow; zero asks for
-/// their default.
+/// The lifetime of something. Vault caps both durations by the limits of the mount and the server; zero asks for their
+/// default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lease {
-    /// From now until Vault revokes it.
+    /// The time from now until Vault revokes it.
     pub ttl: Duration,
-    /// From its issue until it can be renewed no more.
+    /// The time from its issue after which it can no longer be renewed.
     pub max_ttl: Duration,
-    /// Whether Vault may ask the engine to renew it.
+    /// True if Vault may ask the engine to renew it.
     pub renewable: bool,
-    /// What the caller of renew asks for. Only in requests.
+    /// The extension that the caller of renew asks for. Only in requests.
     pub increment: Duration,
-    /// When Vault issued it. Only in requests; a moment in an answer must lie in the years 1 to 9999.
+    /// The time when Vault issued it. Only in requests; a time in an answer must lie in the years 1 to 9999.
     pub issue_time: Option<SystemTime>,
 }
 
-/// A secret with a lease. An engine that answers with one is asked to renew and revoke it in time.
+/// A secret with a lease. Vault asks the engine that made it to renew and revoke it in time.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret {
-    /// How long it is good for.
+    /// The lifetime of the secret.
     pub lease: Lease,
     /// A JSON object that comes back with renew and revoke; the caller never sees it.
     pub internal_data: Option<Json>,
-    /// Made by Vault. Empty in answers, and in requests too.
+    /// The lease's id, made by Vault. Empty in answers, and in requests too.
     pub lease_id: String,
 }
 
 impl Secret {
-    /// A renewable secret of this age, whose renew and revoke get `internal_data` back.
+    /// Creates a renewable secret with this lifetime. Renew and revoke get `internal_data` back.
     pub fn new(ttl: Duration, internal_data: Json) -> Secret {
         Secret {
             lease: Lease {
@@ -50,7 +50,7 @@ impl Secret {
     }
 }
 
-/// `internal_data` and the lease id, which holds the request's path, are left out.
+/// Omits `internal_data` and the lease id, which contains the request's path.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secret")

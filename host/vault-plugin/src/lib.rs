@@ -1,5 +1,5 @@
-//! Vault's plugin services in front of a Rust [`Backend`]: what a secrets engine for HashiCorp Vault or OpenBao needs
-//! to run as an external plugin, and nothing else.
+//! Puts Vault's plugin services in front of a Rust [`Backend`]: everything that a secrets engine for HashiCorp Vault or
+//! OpenBao needs to run as an external plugin, and nothing else.
 //!
 //! An engine implements [`Factory`] for the process and [`Backend`] for one mount, and calls [`serve`] in `main`:
 //!
@@ -39,17 +39,17 @@
 //! }
 //! ```
 //!
-//! `examples/counter.rs` is a whole engine with leases; `examples/probe.rs` shows what a server tells its plugins.
-//! Log through `tracing` with [`go_plugin::hclog::layer`] for the engine's own modules, `vault_plugin` and `go_plugin`:
-//! Vault keeps the lines at their levels.
+//! `examples/counter.rs` is a whole engine with leases; `examples/probe.rs` shows what a server tells its plugins. Log
+//! through `tracing` with [`go_plugin::hclog::layer`] for the engine's own modules, `vault_plugin` and `go_plugin`:
+//! Vault writes the lines to its log at their levels.
 //!
-//! What to watch:
+//! # What to watch
 //!
-//! - Work goes on when its caller hangs up: each call runs in a task of its own, and [`Backend::cleanup`] comes while
-//!   such tasks may still run.
-//! - Vault may send a request again after the process died, although it was done.
-//! - `Debug` of every type here leaves out data, paths, keys and tokens. Text that an engine puts into an
-//!   [`Error`] is shown to the caller and may be logged by Vault.
+//! - Work continues when its caller hangs up: each call runs in a task of its own, and [`Backend::cleanup`] is called
+//!   while such tasks may still run.
+//! - Vault may send a request again after the process died, although the request was done.
+//! - `Debug` of every type here omits data, paths, keys and tokens. The text that an engine puts into an [`Error`] is
+//!   shown to the caller and may be logged by Vault.
 
 mod auth;
 mod backend;

@@ -1,4 +1,4 @@
-//! One mount's connection back to the server, over which storage, system view and events are called.
+//! The connection of one mount back to the server, over which it calls storage, system view and events.
 
 use std::error::Error as _;
 use std::future::Future;
@@ -11,12 +11,13 @@ use tonic::{Response, Status};
 
 use crate::Error;
 
-/// The channel that all of a mount's clients share, so that Cleanup can close it under them: the server waits for
+/// The channel that all clients of a mount share, so that Cleanup can close it for all of them: the server waits for
 /// open calls when it takes a mount down.
 pub(crate) struct Link {
     channel: RwLock<Option<Channel>>,
     closed: CancellationToken,
-    /// The server ends the process: it answers the calls that it has received and takes no new one.
+    /// Cancelled when the server ends the process: the server still answers the calls that it has received and accepts
+    /// no new one.
     server_left: CancellationToken,
     faltered: Mutex<Option<Instant>>,
 }
@@ -31,7 +32,7 @@ impl Link {
         }
     }
 
-    /// Makes one call and gives its errors their meaning; `name` is the call's name in them.
+    /// Makes one call and gives its errors a type; `name` is the call's name in them.
     pub(crate) async fn call<T, F>(
         &self,
         name: &'static str,
@@ -43,7 +44,7 @@ impl Link {
         self.call_about(name, "", call).await
     }
 
-    /// As [`Link::call`], of a call about a key.
+    /// Works like [`Link::call`], for a call about a key.
     pub(crate) async fn call_about<T, F>(
         &self,
         name: &'static str,
@@ -63,7 +64,7 @@ impl Link {
             answer = call(channel) => match answer {
                 Ok(answer) => Ok(answer.into_inner()),
                 Err(status) => {
-                    // No word of the server's but a failure on the way.
+                    // This is a failure on the way, not an answer of the server.
                     if status.source().is_some() {
                         *self.faltered.lock() = Some(Instant::now());
                     }
@@ -73,20 +74,20 @@ impl Link {
         }
     }
 
-    /// When a call last found the connection broken. A server that ends the process closes this connection first and says
-    /// so right after, over another one.
+    /// Returns when a call last found the connection broken. A server that ends the process closes this connection
+    /// first, and announces the end right after that, over another connection.
     pub(crate) fn faltered(&self) -> Option<Instant> {
         *self.faltered.lock()
     }
 
-    /// Ends the calls that are open, refuses later ones and lets the connection go.
+    /// Ends the calls that are open, refuses later ones and drops the connection.
     pub(crate) fn close(&self) {
         self.closed.cancel();
         *self.channel.write() = None;
     }
 }
 
-/// What the server says in the `err` field of an answer.
+/// Turns the `err` field of an answer into a result.
 pub(crate) fn check(name: &'static str, err: String) -> Result<(), Error> {
     if err.is_empty() {
         Ok(())
@@ -95,7 +96,7 @@ pub(crate) fn check(name: &'static str, err: String) -> Result<(), Error> {
     }
 }
 
-/// As [`check`], of a call about a key.
+/// Works like [`check`], for a call about a key.
 pub(crate) fn check_about(name: &'static str, key: &str, err: String) -> Result<(), Error> {
     if err.is_empty() {
         Ok(())

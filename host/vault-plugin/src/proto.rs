@@ -1,6 +1,6 @@
-//! The wire messages and services, generated from `proto/vault`. Each package is a module of its own name.
+//! The wire messages and services, generated from `proto/vault`. Each package is a module of the same name.
 
-// Generated: both sides of every service, though a plugin serves some and calls the others.
+// The generated code has both sides of every service, although a plugin serves some and calls the others.
 #![allow(
     dead_code,
     missing_docs,

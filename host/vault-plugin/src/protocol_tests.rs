@@ -1,5 +1,5 @@
-//! The services over real gRPC connections in memory: a client as Vault is one, an engine, and a storage server as
-//! Vault's or OpenBao's.
+//! Tests the services over real gRPC connections in memory, with a client like Vault, an engine, and a storage server
+//! like Vault's or OpenBao's.
 
 mod engine;
 mod mounting;
@@ -11,7 +11,7 @@ mod storage;
 mod system;
 mod translation;
 
-/// What comes soon, or a failure in place of a test that hangs.
+/// Waits for a future that ends soon. Panics if it takes too long, so that a test cannot hang.
 async fn soon<F: Future>(future: F) -> F::Output {
     let patience = std::time::Duration::from_secs(20);
     tokio::time::timeout(patience, future)

@@ -1,8 +1,8 @@
-//! What `Debug` shows in place of a value that may be secret.
+//! The text that `Debug` shows in place of a value that may be secret.
 
 use std::fmt;
 
-/// Shows how long something is, never what it is.
+/// Shows the length of a value, never the value.
 pub(crate) struct Hidden(pub(crate) usize);
 
 impl fmt::Debug for Hidden {
@@ -11,7 +11,7 @@ impl fmt::Debug for Hidden {
     }
 }
 
-/// Shows whether a text is set, never what it is.
+/// Shows the length of a text, never the text.
 pub(crate) fn hidden(text: &str) -> Hidden {
     Hidden(text.len())
 }

@@ -1,4 +1,4 @@
-//! A request as Vault routes it to a mount.
+//! A request, as Vault routes it to a mount.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,11 +17,11 @@ use crate::redact::hidden;
 use crate::system::RotationInfo;
 use crate::time::from_nanoseconds;
 
-/// What Vault asks for.
+/// The operation that Vault asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// An update of a path whose existence check said that it holds nothing yet.
+    /// An update of a path that holds nothing yet, according to its existence check.
     Create,
     /// GET.
     #[default]
@@ -34,33 +34,33 @@ pub enum Operation {
     Delete,
     /// LIST; the path ends in `/`.
     List,
-    /// `vault path-help`; and the server's OpenAPI document, for which the path is empty and an answer is taken from
-    /// the field `openapi` if it is there.
+    /// `vault path-help`; and the server's OpenAPI document: then the path is empty, and the server takes the document
+    /// from the field `openapi` of the answer if there is one.
     Help,
-    /// Whose alias a login would be.
+    /// The alias that a login would have.
     AliasLookahead,
-    /// Which role a login would use.
+    /// The role that a login would use.
     ResolveRole,
     /// HEAD.
     Header,
     /// The lease in [`Request::secret`] ended.
     Revoke,
-    /// The lease in [`Request::secret`] is to be renewed.
+    /// The lease in [`Request::secret`] should be renewed.
     Renew,
-    /// Vault's tick, about once a minute, with an empty path: clean up, do what is due.
+    /// Vault's regular call, about once a minute, with an empty path: clean up, do what is due.
     Rollback,
     /// A rotation job is due.
     Rotate,
-    /// A value is to be taken from a snapshot.
+    /// A value should be recovered from a snapshot.
     Recover,
     /// OpenBao's recursive list.
     Scan,
-    /// One that this crate does not name.
+    /// An operation that this crate does not name.
     Other(String),
 }
 
 impl Operation {
-    /// Vault's name for it, such as `read`.
+    /// Returns Vault's name for it, such as `read`.
     pub fn as_str(&self) -> &str {
         match self {
             Operation::Create => "create",
@@ -114,62 +114,63 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A request to one mount. What Vault hides from plugins, such as the caller's token, is not here either.
+/// A request to one mount. It does not contain what Vault hides from plugins, such as the caller's token.
 #[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Request {
-    /// Vault's id for the request, the same in its existence check. Empty for rollback and the like.
+    /// Vault's id for the request, which is the same in its existence check. Empty for rollback and similar requests.
     pub id: String,
-    /// What is asked.
+    /// The requested operation.
     pub operation: Operation,
     /// Relative to the mount, without a leading slash.
     pub path: String,
-    /// The body or the query, a JSON object with numbers as the caller wrote them. None where there was neither.
+    /// The body or the query: a JSON object with numbers as the caller wrote them. `None` if there was neither.
     pub data: Option<Json>,
     /// The lease that renew and revoke are about.
     pub secret: Option<Secret>,
     /// The login that is renewed; auth plugins only.
     pub auth: Option<Auth>,
-    /// Those that the mount's `passthrough_request_headers` lets through.
+    /// The headers that the mount's `passthrough_request_headers` lets through.
     pub headers: BTreeMap<String, Vec<String>>,
-    /// A salted hash of the caller's token: the same token is the same text on this mount, and of no use elsewhere.
+    /// A salted hash of the caller's token: the same token gives the same text on this mount, and the text is useless
+    /// elsewhere.
     pub client_token: String,
     /// The accessor of the caller's token.
     pub client_token_accessor: String,
     /// The caller's name as its auth mount gave it, for logs and for names in other systems.
     pub display_name: String,
-    /// Where the engine is mounted, with a trailing slash.
+    /// The path at which the engine is mounted, with a trailing slash.
     pub mount_point: String,
-    /// The type that it was enabled as.
+    /// The type with which it was enabled.
     pub mount_type: String,
     /// The mount's accessor. Vault leaves it empty in reads and existence checks.
     pub mount_accessor: String,
-    /// How the caller wants the answer wrapped; Vault does it.
+    /// The wrapping that the caller wants for the answer; Vault does it.
     pub wrap: Option<WrapRequest>,
-    /// Vault sends zero.
+    /// The number of remaining uses of the caller's token. Vault sends zero.
     pub client_token_remaining_uses: i64,
     /// The caller's entity. Empty for the root token.
     pub entity_id: String,
-    /// Whether the caller overrides soft-mandatory policies.
+    /// True if the caller overrides soft-mandatory policies.
     pub policy_override: bool,
-    /// Whether there was no token at all, on a path that allows that.
+    /// True if the caller sent no token, on a path that allows that.
     pub unauthenticated: bool,
-    /// Where the request came from.
+    /// The connection over which the request came.
     pub connection: Option<Connection>,
     /// The replication secondary that the request came from.
     pub replication_cluster: String,
     /// The snapshot to read from. Vault only.
     pub requires_snapshot_id: String,
-    /// Where `recover` takes its value from. Vault only.
+    /// The path from which `recover` takes its value. Vault only.
     pub recover_source_path: String,
     /// The rotation job that is due. Vault only.
     pub rotation: Option<RotationInfo>,
-    /// Who waits for the answer, and may hang up.
+    /// The caller that waits for the answer, and may hang up.
     pub caller: Caller,
 }
 
 impl Request {
-    /// A request with nothing but these, for tests.
+    /// Creates a request with only these fields, for tests.
     pub fn new(operation: Operation, path: impl Into<String>) -> Request {
         Request {
             operation,
@@ -178,7 +179,7 @@ impl Request {
         }
     }
 
-    /// The data as a Rust type; no data reads as an empty object.
+    /// Decodes the data as a Rust type; missing data is decoded as an empty object.
     ///
     /// # Errors
     /// [`Error::User`], which names a missing field and the place, but never a value.
@@ -191,7 +192,7 @@ impl Request {
     }
 }
 
-/// Nothing of the path, the data, the headers or the caller.
+/// Shows nothing of the path, the data, the headers or the caller.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
@@ -207,18 +208,18 @@ impl fmt::Debug for Request {
     }
 }
 
-/// How a caller wants an answer wrapped.
+/// The wrapping that a caller wants for an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WrapRequest {
-    /// How long the wrapping token is good for.
+    /// The time for which the wrapping token is valid.
     pub ttl: Duration,
-    /// The wrapping token's form; empty is the usual one.
+    /// The format of the wrapping token; empty is the usual one.
     pub format: String,
-    /// Whether to keep it under the seal's key too.
+    /// True to wrap it with the seal's key too.
     pub seal_wrap: bool,
 }
 
-/// The connection that a request came over.
+/// The connection over which a request came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connection {
@@ -226,9 +227,9 @@ pub struct Connection {
     pub remote_addr: String,
     /// The caller's port. Vault leaves it zero.
     pub remote_port: i32,
-    /// TLS, where the caller used it and the server tells.
+    /// The TLS state, if the caller used TLS and the server reports it.
     pub tls: Option<TlsState>,
-    /// A client certificate that a trusted proxy vouched for, in DER. OpenBao only.
+    /// A client certificate for which a trusted proxy vouched, in DER. OpenBao only.
     pub proxied_certificates: Vec<Bytes>,
     /// The client's own certificates, in DER. OpenBao only.
     pub peer_certificates: Vec<Bytes>,
@@ -240,23 +241,23 @@ pub struct Connection {
 pub struct TlsState {
     /// The protocol's number, such as 0x0304 for TLS 1.3.
     pub version: u32,
-    /// Whether the handshake was done.
+    /// True if the handshake was done.
     pub handshake_complete: bool,
-    /// Whether an earlier session was resumed.
+    /// True if an earlier session was resumed.
     pub did_resume: bool,
     /// The cipher suite's number.
     pub cipher_suite: u32,
     /// The ALPN protocol.
     pub negotiated_protocol: String,
-    /// Whether the caller offered that protocol too.
+    /// True if the caller offered that protocol too.
     pub negotiated_protocol_is_mutual: bool,
     /// The name that the caller asked for.
     pub server_name: String,
-    /// What the caller presented.
+    /// The certificates that the caller presented.
     pub peer_certificates: Vec<Bytes>,
     /// The chains that the server verified.
     pub verified_chains: Vec<Vec<Bytes>>,
-    /// As TLS carried them.
+    /// The timestamps as TLS carried them.
     pub signed_certificate_timestamps: Vec<Bytes>,
     /// The stapled OCSP answer.
     pub ocsp_response: Bytes,

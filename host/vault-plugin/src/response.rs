@@ -1,4 +1,4 @@
-//! An engine's answer, and how it is put together.
+//! An engine's answer, and its parts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::proto::pb;
 use crate::redact::hidden;
 use crate::time::{from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
 
-/// An answer. None at all (`Ok(None)`) is 404 for read and list, and 204 for anything else.
+/// An answer. `Ok(None)` in its place is 404 for read and list, and 204 for anything else.
 ///
 /// ```
 /// # use vault_plugin::{Error, Response};
@@ -30,36 +30,36 @@ use crate::time::{from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp
 #[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Response {
-    /// A JSON object. Vault decodes its numbers to 64-bit floats on the way to the caller.
+    /// A JSON object. Vault decodes its numbers as 64-bit floats on the way to the caller.
     pub data: Option<Json>,
-    /// Makes Vault register a lease. Not for mounts of type `kv`; their callers get no lease.
+    /// A secret, which makes Vault register a lease. Not for mounts of type `kv`: their callers get no lease.
     pub secret: Option<Secret>,
     /// A login's token. Vault refuses it from a secrets engine.
     pub auth: Option<Auth>,
-    /// Sends the caller elsewhere with 307. Empty: does not.
+    /// The address to which the caller is sent with 307. Empty: the caller is not redirected.
     pub redirect: String,
     /// Shown to the caller beside the data.
     pub warnings: Vec<String>,
-    /// HTTP headers that reach the caller where the mount's `allowed_response_headers` names them.
+    /// HTTP headers, which reach the caller if the mount's `allowed_response_headers` names them.
     pub headers: BTreeMap<String, Vec<String>>,
-    /// From [`crate::SystemView::response_wrap_data`].
+    /// The result of [`crate::SystemView::response_wrap_data`].
     pub wrap_info: Option<WrapInfo>,
-    /// Vault fills it in.
+    /// Filled in by Vault.
     pub mount_type: String,
-    /// Kept until the answer is sent.
+    /// A value that is kept until the answer is sent.
     pub held: Option<Held>,
 }
 
 impl Response {
-    /// An empty answer: 204, and for a list 404.
+    /// Creates an empty answer: 204, and for a list 404.
     pub fn new() -> Response {
         Response::default()
     }
 
-    /// An answer with this data, which must be a struct or a map with text keys.
+    /// Creates an answer with this data, which must be a struct or a map with text keys.
     ///
     /// # Errors
-    /// [`Error::Internal`] where the value cannot be written as JSON.
+    /// [`Error::Internal`] if the value cannot be written as JSON.
     pub fn json<T: Serialize + ?Sized>(data: &T) -> Result<Response, Error> {
         Ok(Response {
             data: Some(Json::encode(data)?),
@@ -67,7 +67,7 @@ impl Response {
         })
     }
 
-    /// The answer to a list; without keys Vault makes it 404. Folders end in `/`.
+    /// Creates the answer to a list. Without keys Vault answers 404. Folders end in `/`.
     pub fn list<K: Into<String>>(keys: impl IntoIterator<Item = K>) -> Response {
         let keys: Vec<String> = keys.into_iter().map(K::into).collect();
         Response {
@@ -76,7 +76,7 @@ impl Response {
         }
     }
 
-    /// The answer to [`crate::Operation::Help`]: what `vault path-help` prints.
+    /// Creates the answer to [`crate::Operation::Help`], which `vault path-help` prints.
     pub fn help(text: &str) -> Response {
         Response {
             data: Json::from_text(json!({ "help": text }).to_string()),
@@ -84,7 +84,7 @@ impl Response {
         }
     }
 
-    /// What Vault makes 400 with this text. [`Error::User`] becomes this.
+    /// Creates an answer that makes Vault answer 400 with this text. [`Error::User`] becomes this.
     pub(crate) fn user_error(message: &str) -> Response {
         Response {
             data: Json::from_text(json!({ "error": message }).to_string()),
@@ -92,9 +92,9 @@ impl Response {
         }
     }
 
-    /// An HTTP answer of the engine's own, which Vault passes on without its usual envelope.
+    /// Creates an HTTP answer of the engine's own, which Vault passes on without its usual envelope.
     pub fn raw(raw: RawHttp) -> Response {
-        // Always base64, since Vault decodes whatever happens to look like it.
+        // The body is always encoded, because Vault decodes anything that happens to look like base64.
         let data = json!({
             "http_status_code": raw.status,
             "http_content_type": raw.content_type,
@@ -106,7 +106,7 @@ impl Response {
         }
     }
 
-    /// With this JSON object in place of the data.
+    /// Replaces the data by this JSON object.
     pub fn with_data(self, data: Json) -> Response {
         Response {
             data: Some(data),
@@ -114,7 +114,7 @@ impl Response {
         }
     }
 
-    /// With a lease.
+    /// Adds a lease.
     pub fn with_secret(self, secret: Secret) -> Response {
         Response {
             secret: Some(secret),
@@ -122,13 +122,13 @@ impl Response {
         }
     }
 
-    /// With one more warning.
+    /// Adds a warning.
     pub fn with_warning(mut self, warning: impl Into<String>) -> Response {
         self.warnings.push(warning.into());
         self
     }
 
-    /// With one more HTTP header.
+    /// Adds an HTTP header.
     pub fn with_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Response {
         self.headers.entry(name.into()).or_default().push(value.into());
         self
@@ -142,7 +142,7 @@ impl Response {
         }
     }
 
-    /// With data that Vault has wrapped.
+    /// Adds data that Vault has wrapped.
     pub fn with_wrap_info(self, wrapped: WrapInfo) -> Response {
         Response {
             wrap_info: Some(wrapped),
@@ -151,7 +151,7 @@ impl Response {
     }
 }
 
-/// Nothing of what is answered.
+/// Shows nothing of what is answered.
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
@@ -175,7 +175,7 @@ pub struct RawHttp {
     pub body: Vec<u8>,
 }
 
-/// Not the body.
+/// Omits the body.
 impl fmt::Debug for RawHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawHttp")
@@ -185,30 +185,30 @@ impl fmt::Debug for RawHttp {
     }
 }
 
-/// Data that Vault has put aside for whoever brings the wrapping token.
+/// Data that Vault has wrapped for whoever brings the wrapping token.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct WrapInfo {
-    /// How long the wrapping token is good for.
+    /// The time for which the wrapping token is valid.
     pub ttl: Duration,
     /// The wrapping token.
     pub token: String,
     /// The wrapping token's accessor.
     pub accessor: String,
-    /// When it was wrapped.
+    /// The time at which it was wrapped.
     pub creation_time: Option<SystemTime>,
     /// The accessor of a token that is wrapped.
     pub wrapped_accessor: String,
-    /// Who asked for it to be wrapped.
+    /// The entity that asked for it to be wrapped.
     pub wrapped_entity_id: String,
-    /// The wrapping token's form.
+    /// The format of the wrapping token.
     pub format: String,
     /// The path whose answer is wrapped.
     pub creation_path: String,
-    /// Whether it is kept under the seal's key too.
+    /// True if it is wrapped with the seal's key too.
     pub seal_wrap: bool,
 }
 
-/// Neither the token nor the path.
+/// Shows neither the token nor the path.
 impl fmt::Debug for WrapInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WrapInfo")

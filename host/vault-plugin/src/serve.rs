@@ -1,4 +1,4 @@
-//! The plugin's process.
+//! The process of a plugin.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,36 +13,37 @@ use crate::proto::pb::backend_server::BackendServer;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
 use crate::service::{BackendService, Dial, Ending, Mounts, MultiplexingService, VersionService};
 
-/// What Vault and OpenBao set in the environment of secrets and auth plugins.
+/// The variable that Vault and OpenBao set in the environment of secrets and auth plugins.
 const COOKIE: Cookie = Cookie {
     key: "VAULT_BACKEND_PLUGIN",
     value: "6669da05-b1c8-4f49-97d9-c8e5bed98e20",
 };
 
-/// The protocol with AutoMTLS and multiplexing. Older ones start a plugin twice, at first without TLS.
+/// The protocol with AutoMTLS and multiplexing. Servers start a plugin of an older protocol twice, first without TLS.
 const PROTOCOL: u32 = 5;
 
-/// Serves the plugin until the server ends it: the whole of an engine's `main`. End the process when it returns.
+/// Serves the plugin until the server ends it: this is the whole `main` of an engine. End the process when it returns.
 ///
-/// A panic is logged through `tracing` with its place alone, since its message may hold what was being worked on.
+/// A panic is logged through `tracing` with its place only, because its message may contain the data that was being
+/// worked on.
 ///
-/// A server that offers no certificate is refused: with protocol 5 Vault and OpenBao always do.
+/// A server that offers no certificate is refused: with protocol 5, Vault and OpenBao always offer one.
 ///
 /// # Errors
-/// [`Error::Serve`] where the process was not started by a server, or the connection to it cannot be set up. Print it
-/// to standard error and exit with status 1.
+/// [`Error::Serve`] if the process was not started by a server, or if the connection to it cannot be set up. Print the
+/// error to standard error and exit with status 1.
 pub async fn serve(factory: impl Factory) -> Result<(), Error> {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");
-        // It may be the last thing that the process does.
+        // The panic may be the last thing that the process does.
         go_plugin::hclog::flush();
     }));
     server(factory).serve().await?;
     Ok(())
 }
 
-/// The server that [`serve`] runs, for a process that wants to know why it ended.
+/// Returns the server that [`serve`] runs, for a process that wants to know why it ended.
 pub fn server(factory: impl Factory) -> Server {
     let factory: Arc<dyn Factory> = Arc::new(factory);
     // Filled once the host has chosen a version.
@@ -61,7 +62,7 @@ pub fn server(factory: impl Factory) -> Server {
         })
 }
 
-/// The services, and the mounts that they will serve.
+/// Returns the services, and the mounts that they will serve.
 pub(crate) fn routes(factory: Arc<dyn Factory>, server: Arc<dyn Dial>) -> (Routes, Arc<Mounts>) {
     let mounts = Arc::new(Mounts::new(Ending::with(&server.closed())));
     let version = VersionService {

@@ -1,4 +1,4 @@
-//! Vault's calls, each taken to the mount that it is for.
+//! Vault's calls, each passed to the mount that it is for.
 
 mod ending;
 mod mounts;
@@ -27,12 +27,13 @@ pub(crate) use mounts::Mounts;
 use mounts::{Mount, multiplex_id, run};
 pub(crate) use reply::{Reader, reply};
 
-/// How a mount reaches the server.
+/// The way in which a mount reaches the server.
 #[async_trait]
 pub(crate) trait Dial: Send + Sync + 'static {
     async fn dial(&self, broker_id: u32) -> Result<Channel, Error>;
 
-    /// Is cancelled once the server has closed all that is dialled, and will not open it again.
+    /// Returns a token that is cancelled once the server has closed all dialled connections and will not open them
+    /// again.
     fn closed(&self) -> CancellationToken;
 }
 
@@ -47,7 +48,7 @@ impl Dial for go_plugin::Broker {
     }
 }
 
-/// `pb.Backend` for all mounts of the process.
+/// Serves `pb.Backend` for all mounts of the process.
 pub(crate) struct BackendService {
     pub(crate) factory: Arc<dyn Factory>,
     pub(crate) server: Arc<dyn Dial>,
@@ -59,8 +60,8 @@ impl Backend for BackendService {
     async fn setup(&self, request: Request<pb::SetupArgs>) -> Result<Response<pb::SetupReply>, Status> {
         let id = multiplex_id(&request)?.to_owned();
         let args = request.into_inner();
-        // Registration: Vault only wants to know the version, offers neither storage nor system view, and may leave
-        // the process running without ever calling Cleanup. There is nothing to set up.
+        // This is a registration: Vault only wants to know the version, offers neither storage nor system view, and may
+        // leave the process running without ever calling Cleanup. There is nothing to set up.
         if args.backend_uuid.is_empty() {
             return Ok(Response::new(pb::SetupReply::default()));
         }
@@ -69,7 +70,7 @@ impl Backend for BackendService {
         let result = run(tokio::spawn({
             let (id, place) = (id.clone(), place.clone());
             async move {
-                // Two mounts must not use one storage: what the old one has begun to write ends first.
+                // Two mounts must not use the same storage, so the old one first finishes what it has begun to write.
                 if let Some(before) = before {
                     before.take_down().await;
                 }
@@ -94,7 +95,7 @@ impl Backend for BackendService {
             Err(error) => {
                 tracing::error!(%error, "the mount was not set up");
                 match error.to_string() {
-                    // Vault would take an empty text for success.
+                    // Vault would take an empty text as success.
                     text if text.is_empty() => "setup failed".to_owned(),
                     text => text,
                 }
@@ -151,7 +152,7 @@ impl Backend for BackendService {
         let result = mount
             .call(async move |backend| backend.check_existence(request).await)
             .await;
-        // A check stores nothing, so there is nothing to tell: the next process answers as well.
+        // A check stores nothing, so there is nothing to report: the next process can answer it too.
         ending.release(false, &mount.link).await;
         let (answer, err) = match result.flatten() {
             Ok(answer) => (answer, None),
@@ -182,7 +183,7 @@ impl Backend for BackendService {
         &self,
         request: Request<pb::Empty>,
     ) -> Result<Response<pb::SpecialPathsReply>, Status> {
-        // An error here would be one in the middle of the server's unseal. A mount that could not be set up has none.
+        // An error here would interrupt the server's unseal. A mount that could not be set up has no special paths.
         multiplex_id(&request)?;
         let paths = match self.mounts.of(&request) {
             Ok(mount) => mount.special_paths(),
@@ -194,7 +195,7 @@ impl Backend for BackendService {
     }
 
     async fn r#type(&self, _: Request<pb::Empty>) -> Result<Response<pb::TypeReply>, Status> {
-        // The same for all mounts, and asked of registrations too.
+        // The type is the same for all mounts, and Vault asks for it at registration too.
         let r#type = match self.factory.backend_type() {
             BackendType::Logical => 1,
             BackendType::Credential => 2,
@@ -203,7 +204,7 @@ impl Backend for BackendService {
     }
 
     async fn cleanup(&self, request: Request<pb::Empty>) -> Result<Response<pb::Empty>, Status> {
-        // A registration has no mount, and one that could not be set up has none: nothing to do.
+        // A registration has no mount, nor has a mount that could not be set up: there is nothing to do.
         if let Some(mount) = self.mounts.remove(multiplex_id(&request)?) {
             run(tokio::spawn(async move { mount.take_down().await }))
                 .await
@@ -218,8 +219,8 @@ fn status(error: Error) -> Status {
 }
 
 async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -> Result<Mount, Error> {
-    // Now rather than at the first call, so that the operator sees why it cannot be reached. Vault tells the broker
-    // where to dial while it waits for Setup's answer.
+    // The mount dials now and not at the first call, so that the operator sees why the server cannot be reached. Vault
+    // tells the broker where to dial while it waits for the answer to Setup.
     let link = Arc::new(Link::new(server.dial(args.broker_id).await?, server.closed()));
     let backend = factory.setup(Setup {
         config: args.config,
@@ -238,7 +239,8 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
     }
 }
 
-/// The request, and what is to be kept for as long as its caller waits: tonic drops a handler whose caller hangs up.
+/// Returns the request, and a guard to keep for as long as its caller waits: tonic drops a handler whose caller hangs
+/// up.
 fn inner_request(
     request: Option<pb::Request>,
     ending: &Ending,
@@ -265,7 +267,7 @@ impl From<SpecialPaths> for pb::Paths {
     }
 }
 
-/// `logical.PluginVersion`. It never fails: Vault does not survive that at registration.
+/// Serves `logical.PluginVersion`. It never fails, because Vault does not survive that at registration.
 pub(crate) struct VersionService {
     pub(crate) version: String,
 }
@@ -279,7 +281,7 @@ impl PluginVersion for VersionService {
     }
 }
 
-/// `pluginutil.multiplexing.PluginMultiplexing`: one process may serve several mounts.
+/// Serves `pluginutil.multiplexing.PluginMultiplexing`: one process may serve several mounts.
 pub(crate) struct MultiplexingService;
 
 #[async_trait]

@@ -3,8 +3,8 @@
 //! [`Storage`] is cheap to clone and may be used from many tasks. Each call is a round trip to the server. Keys are
 //! relative to the mount, without a leading slash.
 //!
-//! OpenBao adds transactions and pages of a list. On Vault [`Storage::begin_tx`] answers [`Error::NotTransactional`],
-//! and [`Storage::list_page`] reads the whole list and cuts the page out of it.
+//! OpenBao adds transactions and pages of a list. On Vault, [`Storage::begin_tx`] fails with
+//! [`Error::NotTransactional`], and [`Storage::list_page`] reads the whole list and cuts the page out of it.
 
 mod transaction;
 mod view;
@@ -24,19 +24,19 @@ use crate::redact::hidden;
 pub use transaction::StorageTransaction;
 use view::{View, client};
 
-/// What storage keeps under a key.
+/// The entry that storage keeps under a key.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct StorageEntry {
     /// Relative to the mount.
     pub key: String,
     /// Any bytes. Servers on integrated storage refuse more than 1 MiB by default.
     pub value: Bytes,
-    /// Whether to wrap it with the seal's key too, where the server has one that can.
+    /// True to wrap the value with the seal's key too, if the server has a seal that can do that.
     pub seal_wrap: bool,
 }
 
 impl StorageEntry {
-    /// An entry without seal wrapping.
+    /// Creates an entry without seal wrapping.
     pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> StorageEntry {
         StorageEntry {
             key: key.into(),
@@ -46,7 +46,7 @@ impl StorageEntry {
     }
 }
 
-/// Neither key nor value.
+/// Shows neither key nor value.
 impl fmt::Debug for StorageEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StorageEntry")
@@ -77,54 +77,55 @@ impl Storage {
         }
     }
 
-    /// The entry under a key, none where there is none.
+    /// Returns the entry under a key, or `None` if the key is missing.
     ///
     /// # Errors
-    /// [`Error::RelativePath`] for a key with `..` and [`Error::UnstorableKey`] for another that storage cannot hold;
-    /// [`Error::PleaseForward`] on a standby that cannot read;
-    /// [`Error::Closed`] once the mount is taken down; [`Error::Server`] and [`Error::Unanswered`] where storage fails.
+    /// [`Error::RelativePath`] for a key with `..`; [`Error::UnstorableKey`] for another key that storage cannot hold;
+    /// [`Error::PleaseForward`] on a standby that cannot read; [`Error::Closed`] once the mount is taken down;
+    /// [`Error::Server`] and [`Error::Unanswered`] if storage fails.
     pub async fn get(&self, key: &str) -> Result<Option<StorageEntry>, Error> {
         self.view.get(key).await
     }
 
-    /// Stores an entry in place of what its key held.
+    /// Stores an entry in place of any other under its key.
     ///
     /// # Errors
-    /// As [`Storage::get`]; and [`Error::ReadOnly`] on a standby, [`Error::SetupReadOnly`] before
-    /// [`crate::Backend::initialize`], [`Error::TooLarge`]. After these the entry is certainly not stored; after
-    /// [`Error::Server`], [`Error::Unanswered`] and [`Error::Closed`] it may be.
+    /// Those of [`Storage::get`]; [`Error::ReadOnly`] on a standby; [`Error::SetupReadOnly`] before
+    /// [`crate::Backend::initialize`]; [`Error::TooLarge`]. After [`Error::Server`], [`Error::Unanswered`] and
+    /// [`Error::Closed`] the entry may be stored; after any other error it certainly is not.
     pub async fn put(&self, entry: StorageEntry) -> Result<(), Error> {
         self.view.put(entry).await
     }
 
-    /// Removes a key; removing one that is not there succeeds.
+    /// Removes a key. Removing a missing key succeeds.
     ///
     /// # Errors
-    /// As [`Storage::put`].
+    /// Those of [`Storage::put`].
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         self.view.delete(key).await
     }
 
-    /// The names directly below a prefix that is empty or ends in `/`; folders end in `/`.
+    /// Returns the names directly below a prefix that is empty or ends in `/`; folders end in `/`.
     ///
     /// # Errors
-    /// As [`Storage::get`].
+    /// Those of [`Storage::get`].
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         self.view.list(prefix).await
     }
 
-    /// At most `limit` of those names, in order, from the first that comes after `after` (empty: from the start).
+    /// Returns at most `limit` of those names, in order, beginning with the first that comes after `after` (empty: from
+    /// the start).
     ///
     /// # Errors
-    /// As [`Storage::get`].
+    /// Those of [`Storage::get`].
     pub async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, Error> {
         self.view.list_page(prefix, after, limit).await
     }
 
-    /// Whether [`Storage::begin_tx`] works here. Asked of the server once for each mount.
+    /// Returns true if [`Storage::begin_tx`] works here. Asks the server once for each mount.
     ///
     /// # Errors
-    /// As [`Storage::get`].
+    /// Those of [`Storage::get`].
     pub async fn is_transactional(&self) -> Result<bool, Error> {
         let ask = || async {
             let call = self.view.link.call("storage is transactional", |channel| async {
@@ -142,7 +143,7 @@ impl Storage {
     /// Begins a transaction that reads and writes.
     ///
     /// # Errors
-    /// [`Error::NotTransactional`] where the server has none; else as [`Storage::get`].
+    /// [`Error::NotTransactional`] if the server has no transactions; otherwise those of [`Storage::get`].
     pub async fn begin_tx(&self) -> Result<StorageTransaction, Error> {
         const NAME: &str = "storage begin transaction";
         self.require_transactions().await?;
@@ -150,10 +151,10 @@ impl Storage {
         self.begun(NAME, self.view.link.call(NAME, begin).await?)
     }
 
-    /// Begins a transaction that only reads, all of it as at one moment.
+    /// Begins a transaction that only reads, all of it from one consistent snapshot.
     ///
     /// # Errors
-    /// As [`Storage::begin_tx`].
+    /// Those of [`Storage::begin_tx`].
     pub async fn begin_read_only_tx(&self) -> Result<StorageTransaction, Error> {
         const NAME: &str = "storage begin read-only transaction";
         self.require_transactions().await?;

@@ -1,7 +1,7 @@
-//! What the server tells a mount about itself: Vault's `SystemView`.
+//! The information that the server gives a mount about itself: Vault's `SystemView`.
 //!
-//! [`SystemView`] is cheap to clone. Each call is a round trip to the server, so keep what does not change. A call that
-//! the server does not offer, such as rotation jobs on OpenBao, answers [`crate::Error::Unsupported`].
+//! [`SystemView`] is cheap to clone. Each call is a round trip to the server, so keep answers that do not change. A
+//! call that the server does not offer, such as rotation jobs on OpenBao, fails with [`crate::Error::Unsupported`].
 
 mod client;
 mod types;

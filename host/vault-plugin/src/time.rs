@@ -1,19 +1,19 @@
-//! Durations and moments as Go puts them on the wire: nanoseconds in an `int64`, and seconds since 1970.
+//! Durations and times as Go puts them on the wire: nanoseconds in an `int64`, and seconds since 1970.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use airlock_logical::moment::{FIRST_SECOND, LAST_SECOND};
 use prost_types::Timestamp;
 
-/// How Go writes a moment that was never set.
+/// The value with which Go writes a time that was never set.
 const GO_ZERO_SECONDS: i64 = FIRST_SECOND;
 
-/// A negative duration, which Go allows, reads as zero.
+/// Reads a duration. A negative one, which Go allows, becomes zero.
 pub(crate) fn from_nanoseconds(nanoseconds: i64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }
 
-/// More than 292 years, which an `int64` cannot hold, is 292 years.
+/// Writes a duration. More than 292 years, which an `int64` cannot hold, becomes 292 years.
 pub(crate) fn to_nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
@@ -26,18 +26,18 @@ pub(crate) fn to_seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// None where Vault never set the moment, or sent one that cannot be.
+/// Reads a time. Returns `None` if Vault never set it, or sent an impossible one.
 pub(crate) fn from_timestamp(timestamp: Option<Timestamp>) -> Option<SystemTime> {
     let moment = SystemTime::try_from(timestamp?).ok()?;
-    // Judged as it will be sent: nanoseconds of more than a second may carry it over a bound.
+    // It is checked as it will be sent: nanoseconds of more than a second may carry it over a limit.
     match to_timestamp(Some(moment)) {
         Ok(sent) if sent.seconds > GO_ZERO_SECONDS => Some(moment),
         _ => None,
     }
 }
 
-/// None goes out as Go's zero moment, since Vault refuses an absent one. The error is a moment outside the years 1
-/// to 9999.
+/// Writes a time. `None` becomes Go's zero time, because Vault refuses a missing one. Fails for a time outside the
+/// years 1 to 9999.
 pub(crate) fn to_timestamp(moment: Option<SystemTime>) -> Result<Timestamp, OutOfRange> {
     let Some(moment) = moment else {
         return Ok(Timestamp {
@@ -52,11 +52,11 @@ pub(crate) fn to_timestamp(moment: Option<SystemTime>) -> Result<Timestamp, OutO
     }
 }
 
-/// A moment that Vault would refuse.
+/// The error for a time that Vault would refuse.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct OutOfRange;
 
-/// A moment in whole seconds; zero, which Vault sends for "never", is none.
+/// Reads a time in whole seconds. Zero, which Vault sends for "never", becomes `None`.
 pub(crate) fn from_unix_seconds(seconds: i64) -> Option<SystemTime> {
     match u64::try_from(seconds) {
         Ok(0) | Err(_) => None,
@@ -64,7 +64,7 @@ pub(crate) fn from_unix_seconds(seconds: i64) -> Option<SystemTime> {
     }
 }
 
-/// None is zero, as [`from_unix_seconds`] reads it.
+/// Writes a time in whole seconds. `None` becomes zero, as [`from_unix_seconds`] reads it.
 pub(crate) fn to_unix_seconds(moment: Option<SystemTime>) -> i64 {
     let since = moment.and_then(|moment| moment.duration_since(UNIX_EPOCH).ok());
     since.map_or(0, to_seconds)

@@ -1,4 +1,4 @@
-//! Where the host serves something, when connections are not multiplexed.
+//! The address at which the host serves something, when connections are not multiplexed.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::Error;
 use crate::connection::Io;
 use crate::proto::ConnInfo;
 
-/// A socket of the host's.
+/// A socket of the host.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Address {
     Unix(PathBuf),
@@ -17,7 +17,7 @@ pub(crate) enum Address {
 }
 
 impl Address {
-    /// The address in the host's offer.
+    /// Reads the address in the host's offer.
     pub fn of(offer: ConnInfo) -> Result<Address, Error> {
         match offer.network.as_str() {
             "unix" => Ok(Address::Unix(offer.address.into())),

@@ -13,11 +13,11 @@ use super::{OFFER_TIME, Post};
 use crate::Error;
 use crate::mux::{Opener, Stream};
 
-/// The pause before knocking again where nobody was at the door yet.
+/// The pause before knocking again when the host refused a knock.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Whose turn it is. The host gives the next stream to whichever service was knocked for last, so only one service at
-/// a time may be on its way.
+/// The lock that lets only one service at a time be on its way, because the host gives the next stream to the service
+/// for which the last knock came.
 #[derive(Clone)]
 pub(super) struct Turn {
     host: Arc<Mutex<watch::Receiver<Option<Opener>>>>,
@@ -50,8 +50,8 @@ impl Door {
 
     /// Opens a stream to the service and makes it a connection by `greet`.
     ///
-    /// The turn ends only after that: when the service has answered the greeting, the stream has reached it. A refused
-    /// knock is repeated for a while, because the host may name a service a moment before it listens.
+    /// The lock is released only after that: when the service has answered the greeting, the stream has reached it. A
+    /// refused knock is repeated for a while, because the host may name a service a moment before it listens.
     pub async fn pass<F, C>(&self, greet: impl FnOnce(Stream) -> F) -> Result<C, StdError>
     where
         F: Future<Output = io::Result<C>>,

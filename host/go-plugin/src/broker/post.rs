@@ -1,4 +1,4 @@
-//! The broker's stream: what host and plugin write to each other about their services.
+//! The broker's stream: the messages between host and plugin about their services.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::proto::ConnInfo;
 use crate::proto::conn_info::Knock;
 use crate::proto::grpc_broker_server::GrpcBroker;
 
-/// How long an offer that nobody asks for is kept. The message that names it is on its way at the same time.
+/// The time for which an offer is kept if nobody asks for it. The message that names it is on its way at the same time.
 const KEPT: Duration = Duration::from_secs(60);
 
 type Outgoing = mpsc::UnboundedSender<Result<ConnInfo, Status>>;
@@ -28,14 +28,14 @@ pub(crate) struct Post(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     inbox: Mutex<Inbox>,
-    /// Where to write, once the host has opened the stream.
+    /// The sender to the host, once the host has opened the stream.
     outgoing: watch::Sender<Option<Outgoing>>,
-    /// The host had the stream open and no longer has.
+    /// Cancelled when the host had the stream open and no longer has.
     lost: CancellationToken,
 }
 
 impl Post {
-    /// The host's offer of a service; waits for it if it is not here yet.
+    /// Returns the host's offer of a service; waits for it if it has not arrived yet.
     pub async fn offer(&self, service_id: u32, wait: Duration) -> Result<ConnInfo, Error> {
         let deadline = Instant::now() + wait;
         let awaited = match self.0.inbox.lock().take(service_id) {
@@ -73,18 +73,18 @@ impl Post {
         }
     }
 
-    /// Waits until the host was here and is no longer. No Go host opens its stream twice: without it none of its
-    /// services can be reached again.
+    /// Waits until the host was here and is no longer. No Go host opens its stream twice: without the stream none of
+    /// its services can be reached again.
     pub async fn lost(&self) {
         self.0.lost.cancelled().await;
     }
 
-    /// What [`lost`](Self::lost) waits for.
+    /// Returns the token for which [`lost`](Self::lost) waits.
     pub fn closed(&self) -> CancellationToken {
         self.0.lost.clone()
     }
 
-    /// The host said in another way that its services are gone.
+    /// Records that the host said in another way that its services are gone.
     pub fn lose(&self) {
         self.0.lost.cancel();
     }
@@ -98,7 +98,7 @@ impl Post {
     ) -> Result<ConnInfo, Error> {
         match timeout_at(deadline, awaited).await {
             Ok(Ok(message)) => Ok(message),
-            // Out of time, or somebody else has begun to wait for the same.
+            // The time is over, or somebody else has begun to wait for the same service.
             _ => Err(Error::NotOffered {
                 service_id,
                 seconds: wait.as_secs(),
@@ -108,8 +108,8 @@ impl Post {
 
     async fn send(&self, message: ConnInfo, deadline: Instant) -> Result<(), Error> {
         let mut outgoing = self.0.outgoing.subscribe();
-        // The host opens the stream as soon as it is connected, but nothing says that it is here before the message
-        // that makes the application knock.
+        // The host opens the stream when it connects, but the message that makes the application knock may arrive
+        // before that.
         let outgoing = timeout_at(deadline, outgoing.wait_for(Option::is_some)).await;
         let outgoing = outgoing
             .ok()
@@ -128,7 +128,8 @@ impl Post {
         }
     }
 
-    /// The host knocks for a service of the plugin's: there are none beside the one it is connected to.
+    /// Refuses a knock of the host for a service of the plugin. The host can use only the services to which it is
+    /// connected.
     fn refuse(&self, service_id: u32) {
         let error = format!("the plugin serves nothing under id {service_id}");
         let knock = Knock {
@@ -142,7 +143,7 @@ impl Post {
             ..ConnInfo::default()
         };
         if let Some(outgoing) = &*self.0.outgoing.borrow() {
-            // Without a host there is nobody to refuse.
+            // Without a host nobody needs the refusal.
             let _ = outgoing.send(Ok(message));
         }
     }
@@ -170,7 +171,7 @@ impl GrpcBroker for Post {
     }
 }
 
-/// Messages by the service they are about, and who waits for one.
+/// The messages by the service that they are about, and those who wait for one.
 #[derive(Default)]
 struct Inbox(HashMap<u32, Slot>);
 
@@ -180,7 +181,7 @@ enum Slot {
 }
 
 impl Inbox {
-    /// Takes a message that is here, or a receiver for the next one.
+    /// Takes a message that has arrived, or returns a receiver for the next one.
     fn take(&mut self, id: u32) -> Result<ConnInfo, oneshot::Receiver<ConnInfo>> {
         if let Some(Slot::Arrived(message, _)) = self.0.get(&id) {
             let message = message.clone();
@@ -190,14 +191,14 @@ impl Inbox {
         Err(self.expect_next(id))
     }
 
-    /// A receiver for the next message. Who waited before for the same no longer does.
+    /// Returns a receiver for the next message. Whoever waited for the same before no longer does.
     fn expect_next(&mut self, id: u32) -> oneshot::Receiver<ConnInfo> {
         let (sender, receiver) = oneshot::channel();
         self.0.insert(id, Slot::Awaited(sender));
         receiver
     }
 
-    /// Hands a message to who waits for it, or keeps it for who will.
+    /// Gives a message to whoever waits for it, or keeps it.
     fn put(&mut self, message: ConnInfo) {
         let id = message.service_id;
         let message = match self.0.remove(&id) {
@@ -215,7 +216,8 @@ impl Inbox {
         self.0.insert(id, Slot::Arrived(message, now));
     }
 
-    /// Hands a message to who waits for it. An answer that comes too late says nothing about a later question.
+    /// Gives an answer to whoever waits for it. Drops one that comes too late, because it must not answer a later
+    /// question.
     fn answer(&mut self, message: ConnInfo) {
         if let Some(Slot::Awaited(waiter)) = self.0.remove(&message.service_id) {
             let _ = waiter.send(message);
@@ -252,7 +254,7 @@ mod tests {
         }
     }
 
-    /// A stream that the host has opened, as the host reads it.
+    /// Opens the stream as a host does. Returns it as the host reads it.
     fn opened(post: &Post) -> mpsc::UnboundedReceiver<Result<ConnInfo, Status>> {
         let (outgoing, messages) = mpsc::unbounded_channel();
         post.0.outgoing.send_replace(Some(outgoing));

@@ -1,4 +1,4 @@
-//! One event as one line.
+//! Writes one event as one line.
 
 use std::error::Error;
 use std::fmt::{Debug, Write};
@@ -10,20 +10,20 @@ use time::OffsetDateTime;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-/// The host reads lines into a buffer of 64 KiB, the line's end included.
+/// The host reads lines into a buffer of 64 KiB, the end of the line included.
 const LINE_LIMIT: usize = 64 << 10;
 
-/// The longest text in a line, in bytes. JSON's escapes can make it twice as long, which must still fit a line.
+/// The longest text in a line, in bytes. JSON's escapes can double it, and the result must still fit into a line.
 const TEXT_LIMIT: usize = 8 << 10;
 
-/// Stands at the end of a text that was cut.
+/// Marks the end of a text that was cut.
 const CUT: &str = "…";
 
-/// Says that fields are missing.
+/// The field that says that other fields are missing.
 const INCOMPLETE: &str = ",\"_incomplete\":true";
 
-/// The event's JSON object and its line end: shorter than the host's limit, and with the three reserved names always
-/// there and always text, since the host panics on anything else.
+/// Returns the event's JSON object and its line end. The line is shorter than the host's limit, and the three reserved
+/// names are always present and always text, because the host panics on anything else.
 pub(super) fn render(event: &Event<'_>, at: SystemTime) -> String {
     let mut collected = Collected::default();
     event.record(&mut collected);
@@ -37,7 +37,7 @@ pub(super) fn render(event: &Event<'_>, at: SystemTime) -> String {
     line.push(',');
     push(&mut line, "@timestamp", timestamp(at).into());
     line.push(',');
-    // Not as `@module`: in a JSON log that would take the place of the name by which the host knows this plugin.
+    // The name is not `@module`: in a JSON log that would replace the name by which the host knows this plugin.
     push(&mut line, "module", metadata.target().replace("::", ".").into());
     for (name, value) in collected.fields {
         let end = line.len();
@@ -53,7 +53,7 @@ pub(super) fn render(event: &Event<'_>, at: SystemTime) -> String {
     line
 }
 
-/// What stands in place of lines that were dropped because the host read too slowly.
+/// Returns the line that replaces lines that were dropped because the host read too slowly.
 pub(super) fn lost(lines: u64, at: SystemTime) -> String {
     let mut line = String::from("{");
     push(&mut line, "@level", "warn".into());
@@ -78,7 +78,7 @@ fn push(line: &mut String, name: &str, value: Value) {
     let _ = write!(line, "{}:{value}", Value::from(name));
 }
 
-/// The names that begin with `@` belong to hclog.
+/// Renames a field that begins with `@`, because such names belong to hclog.
 fn free_name(name: &str) -> String {
     match name.strip_prefix('@') {
         Some(rest) => format!("_{rest}"),
@@ -96,7 +96,8 @@ fn level(level: Level) -> &'static str {
     }
 }
 
-/// UTC with exactly six digits of a second: the host takes a line with any other layout for plain text.
+/// Formats a time as UTC with exactly six digits of a second: the host takes a line with any other layout for plain
+/// text.
 fn timestamp(at: SystemTime) -> String {
     let at = OffsetDateTime::from(at);
     let (date, time) = (at.date(), at.time());
@@ -127,7 +128,7 @@ impl Collected {
         }
     }
 
-    /// A value that JSON has a type for.
+    /// Adds a value that has a JSON type.
     fn value(&mut self, field: &Field, value: Value) {
         match field.name() {
             "message" => self.message = value.to_string(),
@@ -161,7 +162,7 @@ impl Visit for Collected {
         self.value(field, value.into());
     }
 
-    /// What JSON has no number for becomes null.
+    /// Adds a number. One that JSON does not have becomes null.
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.value(field, value.into());
     }
@@ -169,8 +170,8 @@ impl Visit for Collected {
 
 /// A text on one line that stops growing at [`TEXT_LIMIT`], so that a huge value is never written out in memory either.
 ///
-/// JSON's own escapes protect the host's parser only: the host shows what they stand for, on a terminal too. So each
-/// character that could forge a line or drive a terminal is escaped before.
+/// JSON's own escapes protect only the host's parser: the host shows the characters for which they stand, on a terminal
+/// too. So each character that could forge a line or drive a terminal is escaped first.
 #[derive(Default)]
 struct Text(String);
 

@@ -1,7 +1,8 @@
-//! Lines on their way to a reader who may be slow.
+//! Queues lines for a reader who may be slow.
 //!
-//! Whoever logs must not wait for the host to read: one thread serves all mounts. So a line is put into a queue of
-//! bounded size, and a thread of its own writes it. Lines that do not fit are dropped, and the reader is told how many.
+//! Whoever logs must not wait for the host to read, because one thread serves all mounts. So a line is put into a queue
+//! of bounded size, and a thread of its own writes it. Lines that do not fit are dropped, and the reader is told how
+//! many.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -20,11 +21,11 @@ pub(super) struct Queue {
 
 struct Shared {
     state: Mutex<State>,
-    /// Told when a line comes.
+    /// Notified when a line comes.
     filled: Condvar,
-    /// Told when a line was written.
+    /// Notified when a line was written.
     written: Condvar,
-    /// How many bytes may wait.
+    /// The number of bytes that may wait.
     room: usize,
 }
 
@@ -32,9 +33,9 @@ struct Shared {
 struct State {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// A line was taken out and is not written yet.
+    /// True while a line was taken out and is not yet written.
     writing: bool,
-    /// Lines that did not fit and of which the reader was not told.
+    /// The number of lines that did not fit and about which the reader has not been told.
     lost: u64,
 }
 
@@ -43,7 +44,7 @@ impl State {
         self.lines.is_empty() && !self.writing && self.lost == 0
     }
 
-    /// The next line: what waits first, then how many were lost behind it.
+    /// Takes the next line: first the waiting lines, then a line that says how many were lost after them.
     fn take(&mut self) -> Option<Vec<u8>> {
         let line = match self.lines.pop_front() {
             Some(line) => {
@@ -59,7 +60,7 @@ impl State {
 }
 
 impl Queue {
-    /// A queue in front of `out`, in which `room` bytes may wait. Each line is one call of `write_all`.
+    /// Creates a queue in front of `out`, in which `room` bytes may wait. Each line is one call of `write_all`.
     pub(super) fn new(out: impl Write + Send + 'static, room: usize) -> Queue {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
@@ -68,17 +69,18 @@ impl Queue {
             room,
         });
         let writer = shared.clone();
-        // Without a thread nothing is written and the queue fills up, which harms nobody.
+        // Without a thread nothing is written and the queue fills up, which does no harm.
         let _ = thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || writer.write(out));
         Queue { shared }
     }
 
-    /// Adds a line, or drops and counts it if there is no room.
+    /// Adds a line, or drops and counts it if it does not fit.
     pub(super) fn push(&self, line: &[u8]) {
         let mut state = self.shared.state.lock();
-        // Behind a gap nothing is added before the reader was told of it, so that it is told at the right place.
+        // After a gap, nothing is added before the reader is told of the gap, so that it learns of it at the right
+        // place.
         if state.lost > 0 || state.bytes + line.len() > self.shared.room {
             state.lost += 1;
         } else {
@@ -89,7 +91,7 @@ impl Queue {
         self.shared.filled.notify_one();
     }
 
-    /// Waits until everything is written, but not for longer than `patience`; false if something is left.
+    /// Waits until everything is written, but not for longer than `patience`. Returns false if something is left.
     pub(super) fn flush(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let mut state = self.shared.state.lock();
@@ -111,7 +113,7 @@ impl Shared {
                 continue;
             };
             drop(state);
-            // Without a host nobody reads, and there is nowhere else to say so.
+            // Without a host nobody reads, and nothing else is available to report it.
             let _ = out.write_all(&line);
             drop(line);
             state = self.state.lock();
@@ -126,7 +128,7 @@ mod tests {
     use super::*;
     use std::io::{self, BufRead, BufReader, PipeReader};
 
-    /// Far longer than anything here takes.
+    /// This is far longer than anything here takes.
     const SOON: Duration = Duration::from_secs(10);
     const LINE: &[u8] = b"0123456789abcde\n";
 
@@ -153,7 +155,7 @@ mod tests {
     #[test]
     fn a_reader_who_does_not_read_stops_nobody_and_learns_of_the_gap() {
         let (reader, writer) = io::pipe().unwrap();
-        // More than the pipe takes: the thread that writes is blocked from then on.
+        // This is more than the pipe takes: from then on the thread that writes is blocked.
         let queue = Queue::new(writer, 1 << 20);
         for _ in 0..200_000 {
             queue.push(LINE);
@@ -172,7 +174,7 @@ mod tests {
         let told: serde_json::Value = serde_json::from_str(&told).unwrap();
         assert_eq!(told["@level"], "warn");
         assert_eq!(told["lines"], 200_000 - written);
-        // From here on there is room again.
+        // From here on there is space again.
         queue.push(LINE);
         assert!(queue.flush(SOON));
         assert_eq!(read(&mut reader).as_bytes(), LINE);

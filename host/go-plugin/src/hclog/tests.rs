@@ -7,7 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::*;
 
-/// What was written, by write.
+/// The written bytes, one item for each write.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<Vec<u8>>>>);
 
@@ -22,7 +22,7 @@ impl Write for Written {
     }
 }
 
-/// The lines that come of `log`, with this module's events allowed.
+/// Returns the lines that `log` produces, with this module's events allowed.
 fn lines(log: impl FnOnce()) -> Vec<String> {
     let written = Written::default();
     let subscriber = tracing_subscriber::registry().with(layer_to(written.clone(), [module_path!()]));
@@ -143,7 +143,7 @@ fn long_texts_are_cut_between_characters() {
 
 #[test]
 fn a_line_never_reaches_the_hosts_limit() {
-    // Two bytes each in JSON.
+    // Each character takes two bytes in JSON.
     let wide = "\"".repeat(100_000);
     let line = only(|| tracing::info!(first = 1, a = wide, b = wide, c = wide, second = 2, "{wide}"));
     assert_eq!(line["first"], 1);

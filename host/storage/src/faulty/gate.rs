@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Where a held call waits. Clones are the same gate.
+/// The place where a held call waits. Clones are the same gate.
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Inner>);
 
@@ -14,7 +14,7 @@ struct Inner {
 }
 
 impl Gate {
-    /// A closed one.
+    /// Creates a closed gate.
     #[allow(clippy::new_without_default)] // a default gate would be no clearer
     pub fn new() -> Self {
         Self(Arc::new(Inner {
@@ -23,22 +23,22 @@ impl Gate {
         }))
     }
 
-    /// Returns when a call waits here, or has.
+    /// Returns as soon as a call waits here, or has waited.
     pub async fn reached(&self) {
-        // Never closed, so this ends by a permit only.
+        // The semaphore is never closed, so this ends only by a permit.
         if let Ok(permit) = self.0.reached.acquire().await {
             permit.forget();
         }
     }
 
-    /// Lets the call that waits here go on, and all others that come.
+    /// Lets the call that waits here continue, and all later calls.
     pub fn open(&self) {
         self.0.open.close();
     }
 
     pub(super) async fn pass(&self) {
         self.0.reached.add_permits(1);
-        // No permits are ever given: it ends when the gate is opened.
+        // No permits are ever added: this ends when the gate is opened.
         let _ = self.0.open.acquire().await;
     }
 }

@@ -1,4 +1,4 @@
-//! What shall go wrong with which call.
+//! Decides which calls fail and how.
 
 use super::{Call, Fault, broken};
 use crate::{Error, Result};
@@ -21,7 +21,7 @@ struct State {
 
 struct Rule {
     call: Call,
-    /// Calls until it applies, once; none: always.
+    /// The number of calls until it applies, once. `None`: it always applies.
     remaining: Option<u64>,
     fault: Fault,
 }
@@ -59,7 +59,7 @@ impl Rules {
         self.0.lock().dead
     }
 
-    /// As [`apply`](Self::apply), of an effect that may come after the call.
+    /// Works like [`apply`](Self::apply), for an effect that may come after the call has ended.
     pub(super) async fn apply_or_detach<T, F>(&self, call: Call, effect: F) -> Result<T>
     where
         T: Send + 'static,
@@ -106,7 +106,7 @@ impl Rules {
             Some(Fault::Conflict) => Err(Error::Conflict),
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
-                // It may have died in the meantime.
+                // The storage may have died in the meantime.
                 if self.is_dead() {
                     return broken();
                 }

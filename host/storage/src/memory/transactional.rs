@@ -14,17 +14,17 @@ pub struct TransactionalStorage {
 }
 
 impl TransactionalStorage {
-    /// An empty one.
+    /// Creates an empty storage.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Where its entries are.
+    /// Returns the storage of its entries.
     pub fn memory(&self) -> &Arc<MemoryStorage> {
         &self.memory
     }
 
-    /// How many transactions have been begun and not ended.
+    /// Returns the number of transactions that have begun and not ended.
     pub fn open_transactions(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! Loom's lock with the face of parking_lot's.
+//! Loom's lock with the interface of parking_lot's.
 
 #[derive(Debug)]
 pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);

@@ -1,4 +1,4 @@
-//! What the models run in: a ledger, a storage, and transactions that use both as the crate's own do, without waiting.
+//! The world of the models: a ledger, a storage, and transactions that use both as the crate's own do, without waiting.
 
 use crate::cache::Cached;
 use crate::counters::{Footprint, Sample, Size};
@@ -55,7 +55,7 @@ impl World {
     }
 }
 
-/// The outcome of a future that has nothing to wait for.
+/// Returns the output of a future that has nothing to wait for.
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -63,7 +63,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// Something moved, or is being written.
+/// The error if something that was read has been written, or is being written.
 #[derive(Debug)]
 pub(crate) struct Conflict;
 
@@ -87,7 +87,7 @@ impl Transaction {
         }
     }
 
-    /// One whose keys may be cached.
+    /// Begins a transaction whose keys may be cached.
     pub(crate) fn cached(world: &World) -> Self {
         Self {
             cacheable: true,
@@ -136,7 +136,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// A commit of which each put took two tries.
+    /// Commits with puts that each took two tries.
     pub(crate) fn commit_at_the_second_try(self) -> Option<Fence> {
         let keys: Vec<String> = self.writes.iter().map(|(key, _)| key.clone()).collect();
         let retried = self.world.ledger.keys(&keys);
@@ -168,7 +168,7 @@ impl Transaction {
         now(protocol::carry_out(marks, stored, flush)).map_err(|_| Conflict)
     }
 
-    /// A commit whose flush fails with unknown outcome.
+    /// Makes a commit whose flush fails with unknown outcome.
     pub(crate) fn commit_in_vain(self) -> Fence {
         let stored = self.outcome();
         let marks = self.mark().expect("it is alone");

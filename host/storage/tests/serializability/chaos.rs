@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// Longer than the tests let a flush be tried, so that some commits end in an unknown state.
+/// This is longer than a flush is tried in the tests, so that some commits end with an unknown outcome.
 const OUTAGE: Duration = Duration::from_millis(30);
 
 #[derive(Clone)]
@@ -23,7 +23,7 @@ struct Dice {
     out_until: Instant,
 }
 
-/// What happens to one call.
+/// The fate of one call.
 enum Fate {
     Fails,
     LosesItsAnswer,
@@ -43,7 +43,7 @@ impl Chaos {
         }
     }
 
-    /// How many pages were asked for that did not hold all that was left of their folder.
+    /// Returns the number of pages that did not contain all the rest of their folder.
     pub fn cut_pages(&self) -> u64 {
         self.cut_pages.load(Ordering::Relaxed)
     }
@@ -109,7 +109,7 @@ impl Storage for Chaos {
 
     async fn list_page(&self, folder: &str, after: &str, limit: usize) -> Result<Vec<String>> {
         self.through(async {
-            // One more than was asked for tells whether the page is cut.
+            // One more name than was asked for shows whether the page is cut.
             let mut names = self.inner.list_page(folder, after, limit + 1).await?;
             self.cut_pages
                 .fetch_add((names.len() > limit).into(), Ordering::Relaxed);

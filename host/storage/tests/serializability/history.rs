@@ -1,36 +1,36 @@
-//! What happened, and what it would do to a plain map.
+//! A history of transactions, and their effect on a plain map.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Scratch keys are keys like any other below this, except that no list shows them and that they are set only by commits
-/// that succeed.
+/// Scratch keys are like other keys, below this prefix, except that no list shows them and that only commits that
+/// succeed set them.
 pub const SCRATCH: &str = "\u{0}scratch/";
 
-/// One step, with what it answered.
+/// One step, with its answer.
 #[derive(Debug, Clone)]
 pub enum Step {
     Get(String, Option<u64>),
     List(String, Vec<String>),
-    /// Of a folder, after a name, at most so many.
+    /// A page of a folder: the folder, the name before the page, the most names, and the answer.
     Page(String, String, usize, Vec<String>),
     Put(String, u64),
     Delete(String),
 }
 
-/// Whether a transaction is known to have taken effect.
+/// The knowledge whether a transaction has taken effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Committed,
-    /// The first few of its writes did, or all, or none.
+    /// A prefix of its writes took effect: some, all or none.
     SomePrefix,
-    /// All of its writes did, or none.
+    /// All of its writes took effect, or none.
     AllOrNothing,
 }
 
 #[derive(Debug, Clone)]
 pub struct Recorded {
     pub began: u64,
-    /// When it asked for its commit: most took effect in this order, so the search tries it first.
+    /// The time of its commit call. Most transactions took effect in this order, so the search tries it first.
     pub asked: u64,
     pub ended: u64,
     pub steps: Vec<Step>,
@@ -40,7 +40,7 @@ pub struct Recorded {
 pub type State = BTreeMap<String, u64>;
 
 impl Recorded {
-    /// The ways in which it can have taken effect: how many of its steps count.
+    /// Returns the ways in which it can have taken effect: each is the number of its steps that count.
     pub fn variants(&self) -> Vec<usize> {
         match self.outcome {
             Outcome::Committed | Outcome::AllOrNothing => vec![self.steps.len()],
@@ -48,7 +48,7 @@ impl Recorded {
         }
     }
 
-    /// Runs the first steps; the one that would have answered differently, if any.
+    /// Runs the first steps. Returns the step that would have answered differently, if there is one.
     pub fn run(&self, steps: usize, state: &mut State) -> Option<&Step> {
         let scratch = state
             .range(SCRATCH.to_owned()..)
@@ -79,7 +79,7 @@ impl Step {
     }
 }
 
-/// What storage holds of it: all but scratch.
+/// Returns the part of the state that storage holds: everything except scratch.
 pub fn stored(state: &State) -> State {
     let stored = state.iter().filter(|(key, _)| !key.starts_with(SCRATCH));
     stored.map(|(key, value)| (key.clone(), *value)).collect()

@@ -1,26 +1,27 @@
-//! Whether what happened could have happened one transaction at a time.
+//! Checks that a history could have happened one transaction at a time.
 //!
-//! From the empty storage, take a transaction that may come next in time, run its steps on a plain map, and go on if every
-//! read and list gives what was recorded; else take it back and try another. A transaction may come next if no other that
-//! is still to come had ended before it began. So an order that is found is a proof, and it respects the clock as well
-//! (strict serializability). Two things keep the search short without missing an order: what was searched before is not
-//! searched again, and a value, which is written only once, is not overwritten before all have read it that did.
+//! The search starts with empty storage. It takes a transaction that may come next in time, runs its steps on a plain
+//! map, and continues if every read and list gives what was recorded; otherwise it takes the transaction back and tries
+//! another. A transaction may come next if no remaining transaction had ended before it began. So an order that is
+//! found is a proof, and it respects the clock as well (strict serializability). Two things keep the search short
+//! without missing an order: it never searches the same state twice, and it does not overwrite a value before all
+//! transactions that read it have done so (each value is written only once).
 
 use super::history::{Outcome, Recorded, State, Step};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-/// As far as the search came.
+/// The furthest point of a search without result.
 #[derive(Debug, Default)]
 pub struct DeadEnd {
-    /// How many transactions had their place.
+    /// The number of transactions that had their place.
     pub placed: usize,
     state: State,
     candidates: Vec<Candidate>,
 }
 
 impl DeadEnd {
-    /// What the transactions that might have been next saw that they could not have seen then.
+    /// Returns, for each transaction that might have come next, the step that contradicts this point.
     pub fn explain(&self, history: &[Recorded]) -> String {
         let stuck = self.candidates.iter().map(|(index, steps)| {
             let wrong = history[*index].run(*steps, &mut self.state.clone());
@@ -30,10 +31,10 @@ impl DeadEnd {
     }
 }
 
-/// A transaction, and how many of its steps it is thought to have done.
+/// A transaction, and the number of its steps that it is assumed to have done.
 type Candidate = (usize, usize);
 
-/// One transaction that was put in its place, and what to try if it cannot stay there.
+/// One transaction that was put in its place, and the alternatives if it cannot stay there.
 struct Choice {
     taken: usize,
     before: State,
@@ -43,18 +44,18 @@ struct Choice {
 
 struct Search<'h> {
     history: &'h [Recorded],
-    /// Those that certainly took effect, by their beginning.
+    /// The transactions that certainly took effect, ordered by their beginning.
     certain: Vec<usize>,
     unknown: Vec<usize>,
     placed: Vec<bool>,
-    /// All of `certain` before this have their place.
+    /// All of `certain` before this index have their place.
     first: usize,
-    /// Of each value, how many transactions without a place have read it.
+    /// For each value, the number of transactions without a place that have read it.
     readers: HashMap<(&'h str, u64), usize>,
     state: State,
 }
 
-/// An order in which the transactions could have run one at a time, and what they leave.
+/// An order in which the transactions could have run one at a time, and the state that they leave.
 #[derive(Debug)]
 pub struct Serial {
     pub order: Vec<usize>,
@@ -64,7 +65,7 @@ pub struct Serial {
 /// Looks for such an order.
 pub fn order(history: &[Recorded]) -> Result<Serial, DeadEnd> {
     let mut search = Search::new(history);
-    // The same in every run, so that a history has the same outcome in every run.
+    // The hashes are the same in every run, so that a history has the same outcome in every run.
     let hasher = BuildHasherDefault::<DefaultHasher>::default();
     let marks: Vec<u64> = (0..history.len()).map(|index| hasher.hash_one(index)).collect();
     let mut seen = HashSet::new();
@@ -135,7 +136,8 @@ impl<'h> Search<'h> {
         }
     }
 
-    /// The transactions that may come next, each in all its variants; the most likely last, because it is taken first.
+    /// Returns the transactions that may come next, each in all its variants. The most likely comes last, because it is
+    /// taken first.
     fn next(&self) -> Vec<Candidate> {
         let mut first_end = u64::MAX;
         let mut candidates = Vec::new();
@@ -162,7 +164,7 @@ impl<'h> Search<'h> {
         candidates.into_iter().flat_map(variants).collect()
     }
 
-    /// The state after a transaction, if it can be next.
+    /// Returns the state after a transaction, if it can be next.
     fn after(&self, index: usize, steps: usize) -> Option<State> {
         let recorded = &self.history[index];
         let mut after = self.state.clone();
@@ -198,7 +200,7 @@ impl<'h> Search<'h> {
     }
 }
 
-/// The values that a transaction read of others, each once.
+/// Returns the values that a transaction read from others, each once.
 fn values_read(recorded: &Recorded) -> impl Iterator<Item = (&str, u64)> {
     let steps = &recorded.steps;
     steps.iter().enumerate().filter_map(move |(at, step)| {

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Helpers that the tests share.
 #![allow(dead_code, missing_docs, clippy::unwrap_used)] // each test binary uses a part
 
 use airlock_storage::faulty::FaultyStorage;
@@ -6,7 +6,7 @@ use airlock_storage::{Attempt, Entry, Error, MemoryStorage, Mount, Prefixes, Res
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Settings with which nothing that fails takes long.
+/// Returns settings with which a failing call does not take long.
 pub fn settings() -> Settings {
     Settings {
         turn: Duration::from_millis(300),
@@ -58,7 +58,7 @@ impl Bed {
         self.mount.begin(Attempt::FIRST).await.unwrap()
     }
 
-    /// Everything stored, as text.
+    /// Returns everything that is stored, as text.
     pub fn stored(&self) -> Vec<(String, String)> {
         stored(&self.memory)
     }
@@ -69,7 +69,7 @@ pub fn stored(memory: &MemoryStorage) -> Vec<(String, String)> {
     memory.entries().into_iter().map(text).collect()
 }
 
-/// Expected contents, to compare with [`stored`].
+/// Returns expected contents, to compare with [`stored`].
 pub fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs
         .iter()
@@ -86,14 +86,14 @@ pub async fn put(transaction: &mut Transaction, key: &str, value: &str) -> Resul
     transaction.put(Entry::new(key, value.to_owned())).await
 }
 
-/// One committed write.
+/// Makes and commits one write.
 pub async fn store(mount: &Arc<Mount>, key: &str, value: &str) -> Result<()> {
     let mut transaction = mount.begin(Attempt::FIRST).await?;
     put(&mut transaction, key, value).await?;
     transaction.commit().await
 }
 
-/// One read.
+/// Makes one read.
 pub async fn read(mount: &Arc<Mount>, key: &str) -> Result<Option<String>> {
     let mut transaction = mount.begin(Attempt::FIRST).await?;
     let value = get(&mut transaction, key).await?;
@@ -101,8 +101,8 @@ pub async fn read(mount: &Arc<Mount>, key: &str) -> Result<Option<String>> {
     Ok(value)
 }
 
-/// Runs a request as a host does: again after a conflict, with a turn of its own after three. The request gives its
-/// transaction back with its result.
+/// Runs a request as a host does: again after a conflict, and with the exclusive commit lock after three conflicts. The
+/// request returns its transaction together with its result.
 pub async fn run<T, F>(mount: &Arc<Mount>, mut request: impl FnMut(Transaction) -> F) -> Result<T>
 where
     F: Future<Output = (Transaction, Result<T>)>,
@@ -137,7 +137,7 @@ pub fn is_unknown<T>(result: &Result<T>) -> bool {
     matches!(result, Err(Error::UnknownOutcome(_)))
 }
 
-/// Returns when storage has this value at a key, put there by a call that nobody waits for.
+/// Returns when storage has this value at a key, put there by a call for which nobody waits.
 pub async fn until_stored(memory: &MemoryStorage, key: &str, value: Option<&str>) {
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
     let is_stored = || {
@@ -151,20 +151,20 @@ pub async fn until_stored(memory: &MemoryStorage, key: &str, value: Option<&str>
     }
 }
 
-/// What is stored, without the host's own entries.
+/// Returns the stored entries without the host's own.
 pub fn stored_by_guests(memory: &MemoryStorage) -> Vec<(String, String)> {
     let mut entries = memory.entries();
     entries.retain(|entry| !entry.key.starts_with(".airlock/"));
     stored(&entries.into_iter().collect())
 }
 
-/// The keys of the host's own entries.
+/// Returns the keys of the host's own entries.
 pub fn hidden(memory: &MemoryStorage) -> Vec<String> {
     let keys = memory.entries().into_iter().map(|entry| entry.key);
     keys.filter(|key| key.starts_with(".airlock/")).collect()
 }
 
-/// Makes a record so old that its process cannot be alive: what is left of it may be removed.
+/// Makes records so old that their process cannot be alive, so that their remains may be removed.
 pub fn aged(entries: Vec<Entry>) -> Vec<Entry> {
     let old = |key: String| match key.split_once('-') {
         Some((time, rest)) => {

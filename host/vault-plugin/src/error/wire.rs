@@ -1,4 +1,4 @@
-//! Errors as they travel: `ProtoError` to Vault, plain text and gRPC status from it.
+//! Errors on the wire: `ProtoError` to Vault; plain text and gRPC status from it.
 
 use std::error::Error as _;
 
@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use crate::Error;
 use crate::proto::pb::ProtoError;
 
-/// `ProtoError.err_type`. Vault turns 5 to 10 into errors of its own, without the text.
+/// The values of `ProtoError.err_type`. Vault replaces types 5 to 10 by errors of its own, without the text.
 mod kind {
     pub(super) const UNKNOWN: u32 = 0;
     pub(super) const USER: u32 = 1;
@@ -23,45 +23,45 @@ mod kind {
 
 type Meaning = fn(&str) -> Error;
 
-/// What storage says, by a part of its text.
+/// The meaning of storage errors, recognized by a part of their text.
 const STORAGE_TEXTS: [(&str, Meaning); 13] = [
     ("cannot write to readonly storage", |_| Error::ReadOnly),
     ("cannot write to storage during setup", |_| Error::SetupReadOnly),
     ("please forward to the active node", |_| Error::PleaseForward),
     ("relative paths not supported", |_| Error::RelativePath),
-    // Of file storage, for the same.
+    // File storage says this for the same mistake.
     ("path cannot contain parent references", |_| Error::RelativePath),
-    // Of every kind of storage for which Vault itself knows a limit: raft, Consul, memory.
+    // Every kind of storage for which Vault itself knows a limit says this: raft, Consul, memory.
     ("due to value being too large", |text| {
         Error::TooLarge(text.to_owned())
     }),
     ("due to key being too large", |text| {
         Error::UnstorableKey(text.to_owned())
     }),
-    // Of file storage, in the system's words: a segment is longer than a file name may be.
+    // File storage says this in the system's words, if a segment is longer than a file name may be.
     ("file name too long", |text| Error::UnstorableKey(text.to_owned())),
-    // Of etcd and of DynamoDB, in their own words.
+    // etcd and DynamoDB say this in their own words.
     ("etcdserver: request is too large", |text| {
         Error::TooLarge(text.to_owned())
     }),
     ("Item size has exceeded the maximum allowed size", |text| {
         Error::TooLarge(text.to_owned())
     }),
-    // Of S3.
+    // S3 says this.
     ("KeyTooLongError", |text| Error::UnstorableKey(text.to_owned())),
-    // OpenBao wrote "failure" and writes "failed".
+    // OpenBao used to write "failure" and now writes "failed".
     ("transaction commit fail", |_| Error::Conflict),
     ("does not support transactions", |_| Error::NotTransactional),
 ];
 
 impl Error {
-    /// What the server's text about a failed call means.
+    /// Turns the server's text about a failed call into a typed error.
     pub(crate) fn from_server(call: &'static str, text: String) -> Error {
         Error::about_key(call, text, "")
     }
 
-    /// As [`Error::from_server`], of a call about a key. The text may quote the key, or a part of it in a form of its
-    /// own, so what the key says too means nothing: a caller may have chosen it.
+    /// Works like [`Error::from_server`], for a call about a key. The text may quote the key, or a part of it in its
+    /// own form. So a phrase that the key contains too means nothing: a caller may have chosen the key.
     pub(crate) fn about_key(call: &'static str, text: String, key: &str) -> Error {
         let says = |part: &str| !key.contains(part) && text.contains(part);
         let known = STORAGE_TEXTS.iter().find(|(part, _)| says(part));
@@ -71,16 +71,17 @@ impl Error {
         }
     }
 
-    /// What a gRPC status in place of an answer means, of a call about a key if that is not empty.
+    /// Turns a gRPC status that came in place of an answer into a typed error. The call was about `key`, if that is not
+    /// empty.
     pub(crate) fn from_status(call: &'static str, status: Status, key: &str) -> Error {
         match status.code() {
-            // Of this side's making: the connection broke.
+            // This side made the status: the connection broke.
             _ if status.source().is_some() => Error::Unanswered {
                 call,
                 status: Box::new(status),
             },
             Code::Unimplemented => Error::Unsupported(call),
-            // Go's servers answer an error of their own like this.
+            // Go's servers send an error of their own like this.
             Code::Unknown | Code::Internal => Error::about_key(call, status.message().to_owned(), key),
             _ => Error::Unanswered {
                 call,
@@ -90,12 +91,12 @@ impl Error {
     }
 }
 
-/// Vault makes these of the types: 400 for invalid requests, 403, 404, 405 by name, `err_code` for coded ones, 400 for
-/// user errors of existence checks, else 500. Texts of type 0 are compared with Vault's own errors.
+/// Vault answers 400 for invalid requests; 403, 404 and 405 for the types of those names; `err_code` for coded errors;
+/// 400 for user errors of existence checks; otherwise 500. It compares texts of type 0 with its own errors.
 impl From<Error> for ProtoError {
     fn from(error: Error) -> ProtoError {
         let error = match error {
-            // Vault would write any number to the wire as the answer's status.
+            // Vault would use any number as the HTTP status of the answer.
             Error::Coded { status, message } if !(400..600).contains(&status) => Error::Internal(format!(
                 "the engine answered an error with HTTP status {status}: {message}"
             )),

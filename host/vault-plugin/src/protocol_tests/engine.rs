@@ -9,13 +9,13 @@ use tokio::sync::Notify;
 use crate::backend::{BackendType, Factory, Setup, SpecialPaths};
 use crate::{Backend, Error, Json, Operation, Request, Response, StorageEntry};
 
-/// What the tests and the engine tell each other.
+/// The signals between the tests and the engine.
 #[derive(Default)]
 pub(super) struct Signals {
     pub(super) started: Notify,
     pub(super) go_on: Notify,
     pub(super) done: Notify,
-    /// The engine was told that its mount goes.
+    /// The engine was told that its mount ends.
     pub(super) cleaned: Notify,
 }
 

@@ -1,4 +1,4 @@
-//! From registration to the end of a mount.
+//! A mount from its registration to its end.
 
 use std::time::Duration;
 
@@ -177,7 +177,7 @@ async fn what_an_engine_left_running_finds_storage_closed() {
     soon(plugin.signals.done.notified()).await;
 }
 
-/// A call of a mount, in a task of its own, until the engine has begun on it.
+/// Starts a call of a mount in a task of its own, and waits until the engine has begun to work on it.
 async fn begun(plugin: &Plugin, path: &'static str) -> JoinHandle<Result<pb::HandleRequestReply, Status>> {
     let mount = plugin.mounted("one").await;
     let call = tokio::spawn(async move { mount.ask(path, "null").await });
@@ -185,7 +185,7 @@ async fn begun(plugin: &Plugin, path: &'static str) -> JoinHandle<Result<pb::Han
     call
 }
 
-/// Whether a call is still without an answer after all that can be done at once is done.
+/// Returns true if a call is still unanswered after everything that can happen at once has happened.
 async fn is_unanswered<T>(call: &mut JoinHandle<T>) -> bool {
     timeout(Duration::from_millis(50), call).await.is_err()
 }
@@ -220,7 +220,7 @@ async fn calls_that_the_end_makes_fail_are_left_to_be_sent_again() {
     let mut slow = begun(&plugin, "slow").await;
     plugin.server_leaves.cancel();
     plugin.signals.go_on.notify_one();
-    // Storage is closed at once, though its server would still answer.
+    // Storage is closed at once, although its server would still answer.
     soon(plugin.mounts.end_all()).await;
     assert!(is_unanswered(&mut slow).await);
     assert_eq!(storage.keys(), [""; 0]);

@@ -1,4 +1,4 @@
-//! The plugin as Vault sees it: every call with its id.
+//! The plugin as Vault sees it: every call comes with its id.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::proto::pb::backend_client::BackendClient;
 use crate::serve::routes;
 use crate::service::{Dial, Mounts};
 
-/// The broker id under which nothing is served.
+/// The broker id at which nothing is served.
 pub(super) const NOBODY: u32 = 0;
 
 struct Broker(StorageDouble, CancellationToken);
@@ -42,7 +42,7 @@ pub(super) struct Plugin {
     channel: Channel,
     pub(super) signals: Arc<Signals>,
     pub(super) mounts: Arc<Mounts>,
-    /// Cancel it for a server that ends the process.
+    /// Cancelling it makes the server end the process.
     pub(super) server_leaves: CancellationToken,
 }
 
@@ -61,7 +61,7 @@ impl Plugin {
         }
     }
 
-    /// The plugin's side of one mount.
+    /// Returns the plugin's side of one mount.
     pub(super) fn mount(&self, id: &'static str) -> MountClient {
         let client = BackendClient::new(self.channel.clone());
         let client = client
@@ -70,7 +70,7 @@ impl Plugin {
         MountClient { client, id }
     }
 
-    /// A mount that is set up and initialised.
+    /// Returns a mount that is set up and initialised.
     pub(super) async fn mounted(&self, id: &'static str) -> MountClient {
         let mount = self.mount(id);
         assert_eq!(mount.setup(1, &[]).await.unwrap(), "");
@@ -104,7 +104,7 @@ impl MountClient {
         request
     }
 
-    /// Setup's `err`. The uuid is the mount's id.
+    /// Sets up the mount, with its id as uuid. Returns the `err` of the answer.
     pub(super) async fn setup(&self, broker_id: u32, config: &[(&str, &str)]) -> Result<String, Status> {
         self.setup_as(self.id, broker_id, config).await
     }

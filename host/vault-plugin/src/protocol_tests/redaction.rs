@@ -1,4 +1,4 @@
-//! Nothing secret is in what `Debug` shows: each text that could be is the same one here.
+//! `Debug` shows nothing secret: here each text that could be secret is the same one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Requests, and what comes of their errors.
+//! Requests, and the answers to their errors.
 
 use super::plugin::Plugin;
 use super::server::StorageDouble;
@@ -120,7 +120,7 @@ async fn work_goes_on_when_the_caller_hangs_up() {
     soon(plugin.signals.started.notified()).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
-    // A round trip on the same connection, so that the plugin has seen the call go.
+    // After a round trip on the same connection, the plugin has seen that the caller went away.
     mount.special_paths().await.unwrap();
     plugin.signals.go_on.notify_one();
     soon(plugin.signals.done.notified()).await;

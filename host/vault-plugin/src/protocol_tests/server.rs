@@ -1,4 +1,4 @@
-//! The server's side of the broker: storage as Vault or as OpenBao serves it. System view and events are not served.
+//! The server's side of the broker: storage as Vault or OpenBao serves it. System view and events are not served.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -27,13 +27,13 @@ pub(super) struct StorageDouble(Arc<State>);
 struct State {
     openbao: bool,
     entries: Mutex<Entries>,
-    /// The storage that each open transaction sees, and the one that it began with.
+    /// For each open transaction, the storage that it sees and the storage with which it began.
     transactions: Mutex<HashMap<String, (Entries, Entries)>>,
     begun: AtomicUsize,
     asked_for_transactions: AtomicUsize,
-    /// What every write fails with.
+    /// The error of every write.
     refusal: Mutex<String>,
-    /// What every list and page fails with.
+    /// The error of every list and page.
     list_refusal: Mutex<String>,
     /// Ends the connections.
     hung_up: CancellationToken,
@@ -59,7 +59,7 @@ impl StorageDouble {
         *self.0.list_refusal.lock() = text.to_owned();
     }
 
-    /// Breaks the connections that there are.
+    /// Breaks the existing connections.
     pub(super) fn hang_up(&self) {
         self.0.hung_up.cancel();
     }
@@ -91,7 +91,7 @@ impl StorageDouble {
         }
     }
 
-    /// The answer's `err`.
+    /// Makes a write. Returns the `err` of the answer.
     fn write(&self, txn: &str, write: impl FnOnce(&mut Entries)) -> String {
         let refusal = self.0.refusal.lock().clone();
         if refusal.is_empty() {
@@ -257,12 +257,12 @@ impl Storage for StorageDouble {
     }
 }
 
-/// A channel to these services. They end with it.
+/// Returns a channel to these services. They end with it.
 pub(super) async fn connect(routes: Routes) -> Channel {
     connect_until(routes, CancellationToken::new()).await
 }
 
-/// A channel to these services that breaks when it is told to.
+/// Returns a channel to these services that breaks when `broken` is cancelled.
 async fn connect_until(routes: Routes, broken: CancellationToken) -> Channel {
     let (ours, near) = tokio::io::duplex(1 << 20);
     let (mut far, theirs) = tokio::io::duplex(1 << 20);

@@ -1,4 +1,4 @@
-//! The system view's and the event bus's clients, against doubles that keep what they are asked.
+//! The clients of the system view and of the event bus, against doubles that keep their requests.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};

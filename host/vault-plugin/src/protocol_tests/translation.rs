@@ -1,4 +1,4 @@
-//! Every field of a request and of a response, with a value of its own. Messages are written out in full, so that a
+//! Every field of a request and of a response, each with a different value. Messages are written out in full, so that a
 //! field that is added to them must be added here.
 
 use std::collections::BTreeMap;
@@ -263,7 +263,7 @@ fn every_field_of_a_request_arrives() {
         }),
         caller: crate::Caller::default(),
     };
-    // Debug is redacted, so a failure of one comparison of all would show nothing.
+    // Debug is redacted, so the failure of a single comparison of everything would show nothing.
     let request = Request::from(wire);
     assert_eq!(request.secret, expected.secret);
     assert_eq!(request.auth, expected.auth);

@@ -14,10 +14,10 @@ use crate::backend::SpecialPaths;
 use crate::link::Link;
 use crate::{Backend, Error};
 
-/// How long calls that outlive `Backend::cleanup` keep the server waiting.
+/// The longest time for which calls that outlive `Backend::cleanup` keep the server waiting.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long they keep the end of the process waiting, so that those that are done are answered.
+/// The longest time for which they delay the end of the process, so that those that are done are answered.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
 /// The mounts by id.
@@ -27,14 +27,14 @@ pub(crate) struct Mounts {
     pub(super) ending: Ending,
 }
 
-/// What an id stands for.
+/// The state of an id.
 enum Slot {
     /// A set-up that is still running.
     SettingUp(Arc<Place>),
     Mounted(Arc<Mount>),
 }
 
-/// The right of one set-up to its id. Lost once the id is taken down or set up anew.
+/// The right of one set-up to its id. It is lost once the id is taken down or set up again.
 pub(super) struct Place;
 
 impl Mounts {
@@ -45,7 +45,7 @@ impl Mounts {
         }
     }
 
-    /// Keeps an id for a mount that is set up now, and hands back the mount that had it.
+    /// Reserves an id for a mount that is now set up, and returns the mount that had it before.
     pub(super) fn reserve(&self, id: &str) -> (Arc<Place>, Option<Arc<Mount>>) {
         let place = Arc::new(Place);
         let before = self
@@ -58,7 +58,7 @@ impl Mounts {
         }
     }
 
-    /// Serves a mount under the id that was kept for it. Hands it back if the id was taken down meanwhile.
+    /// Serves a mount under the id that was reserved for it. Returns the mount if the id was taken down meanwhile.
     pub(super) fn insert(&self, id: &str, place: &Arc<Place>, mount: Mount) -> Result<(), Mount> {
         let mut by_id = self.by_id.write();
         match by_id.get_mut(id) {
@@ -70,7 +70,7 @@ impl Mounts {
         }
     }
 
-    /// Gives an id up whose mount could not be set up.
+    /// Frees an id whose mount could not be set up.
     pub(super) fn release(&self, id: &str, place: &Arc<Place>) {
         let mut by_id = self.by_id.write();
         if by_id.get(id).is_some_and(|slot| slot.is(place)) {
@@ -82,7 +82,7 @@ impl Mounts {
         self.by_id.write().remove(id).and_then(Slot::mounted)
     }
 
-    /// Lets all mounts end what they have begun to store, at the process's end.
+    /// Lets all mounts finish what they have begun to store, at the end of the process.
     pub(crate) async fn end_all(&self) {
         self.ending.begin();
         let mounts = std::mem::take(&mut *self.by_id.write());
@@ -94,7 +94,7 @@ impl Mounts {
         ending.join_all().await;
     }
 
-    /// The mount that a call is for.
+    /// Returns the mount that a call is for.
     pub(super) fn of<T>(&self, request: &Request<T>) -> Result<Arc<Mount>, Status> {
         match self.by_id.read().get(multiplex_id(request)?) {
             Some(Slot::Mounted(mount)) => Ok(mount.clone()),
@@ -116,7 +116,8 @@ impl Slot {
     }
 }
 
-/// Exactly one id comes with each call, also where Vault gives each mount a process of its own.
+/// Returns the id of the mount. Exactly one id comes with each call, even if Vault gives each mount a process of its
+/// own.
 pub(super) fn multiplex_id<T>(request: &Request<T>) -> Result<&str, Status> {
     let mut values = request.metadata().get_all("multiplex_id").iter();
     let id = values
@@ -147,8 +148,8 @@ impl Mount {
         }
     }
 
-    /// Runs one call in a task of its own: tonic drops the handler's future when the caller hangs up, and half of the
-    /// engine's work with it.
+    /// Runs one call in a task of its own, because tonic drops the handler's future when the caller hangs up, and that
+    /// would leave the engine's work half done.
     pub(super) async fn call<T, F>(&self, call: impl FnOnce(Arc<dyn Backend>) -> F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -161,20 +162,20 @@ impl Mount {
         self.backend.special_paths()
     }
 
-    /// Lets the engine end its work and closes the connection, since the server waits for open calls afterwards.
+    /// Lets the engine finish its work and closes the connection, because afterwards the server waits for open calls.
     pub(super) async fn take_down(&self) {
         self.backend.cleanup().await;
         self.calls.close();
         if tokio::time::timeout(GRACE, self.calls.wait()).await.is_err() {
             tracing::warn!(
                 calls = self.calls.len(),
-                "the mount is taken down under calls that do not end"
+                "the mount is taken down although some calls have not ended"
             );
         }
         self.link.close();
     }
 
-    /// Lets the engine end its work. Calls that do not end with it are not waited for: the server sends them again.
+    /// Lets the engine finish its work. Does not wait for calls that continue after that: the server sends them again.
     async fn end(&self) {
         self.backend.cleanup().await;
         self.calls.close();
@@ -184,13 +185,13 @@ impl Mount {
         {
             tracing::debug!(
                 calls = self.calls.len(),
-                "the process ends under calls, which the server sends again"
+                "the process ends before some calls; the server sends them again"
             );
         }
     }
 }
 
-/// Waits for a task; a panic in it is an error of that call alone.
+/// Waits for a task. A panic in it is an error of that call alone.
 pub(super) async fn run<T>(task: JoinHandle<T>) -> Result<T, Error> {
     task.await
         .map_err(|_| Error::Internal("the engine panicked; the plugin's log says where".to_owned()))

@@ -1,16 +1,16 @@
-//! What an engine answers, as Vault can read it.
+//! Encodes an engine's answers so that Vault can read them.
 
 use crate::proto::pb;
 use crate::{Error, Operation, Request, Response};
 
-/// Who reads an answer.
+/// The reader of an answer.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Reader {
-    /// Whoever sent the request.
+    /// The sender of the request.
     Caller,
     /// `vault path-help`, which prints it.
     Help,
-    /// The server, which takes the engine's part of its OpenAPI document from it. Such a request has no id.
+    /// The server, which takes the engine's part of its OpenAPI document from the answer. Such a request has no id.
     Document,
 }
 
@@ -24,12 +24,13 @@ impl Reader {
     }
 }
 
-/// What an engine answered, as Vault can read it. An answer that it could not read would come out as gRPC's text.
+/// Encodes an engine's answer so that Vault can read it. For an answer that Vault could not read, the caller would see
+/// gRPC's text.
 pub(crate) fn reply(reader: Reader, result: Result<Option<Response>, Error>) -> pb::HandleRequestReply {
     let result = match result {
-        // 400 with its text, which Vault makes of a response rather than of an error.
+        // Vault makes a 400 with this text from a response, not from an error.
         Err(Error::User(message)) => Ok(Some(Response::user_error(&message))),
-        // Vault follows a null pointer.
+        // Vault would follow a null pointer.
         Ok(None) if reader != Reader::Caller => Ok(Some(Response::new())),
         other => other,
     };
@@ -48,8 +49,8 @@ pub(crate) fn reply(reader: Reader, result: Result<Option<Response>, Error>) -> 
             response,
             ..pb::HandleRequestReply::default()
         },
-        // Vault would answer the error in place of the document, for all mounts. Its text is the engine's, and no line of
-        // the log quotes it.
+        // Vault would answer the error in place of the document, for all mounts. The log does not quote its text,
+        // because the text is the engine's own.
         Err(_) if reader == Reader::Document => {
             tracing::warn!(
                 "the OpenAPI document lacks this mount: the engine answered an error to `help` of the path \"\""

@@ -8,10 +8,10 @@ use crate::proto::pb;
 use crate::storage::StorageEntry;
 use crate::storage::view::{View, client};
 
-/// A transaction on a mount's storage: its writes are stored together by [`StorageTransaction::commit`], or not at all.
+/// A transaction on a mount's storage: [`StorageTransaction::commit`] stores its writes together, or not at all.
 ///
-/// OpenBao never ends a transaction by itself. One that is dropped is rolled back in a task of its own, which needs
-/// the runtime to be still there.
+/// OpenBao never ends a transaction by itself. Dropping one rolls it back in a task of its own, which needs the runtime
+/// to be still there.
 pub struct StorageTransaction {
     view: View,
     ended: bool,
@@ -22,42 +22,42 @@ impl StorageTransaction {
         StorageTransaction { view, ended: false }
     }
 
-    /// As [`crate::Storage::get`], and sees the transaction's own writes.
+    /// Works like [`crate::Storage::get`], and sees the transaction's own writes.
     ///
     /// # Errors
-    /// As [`crate::Storage::get`].
+    /// Those of [`crate::Storage::get`].
     pub async fn get(&self, key: &str) -> Result<Option<StorageEntry>, Error> {
         self.view.get(key).await
     }
 
-    /// As [`crate::Storage::put`], once the transaction is committed.
+    /// Works like [`crate::Storage::put`], and takes effect when the transaction is committed.
     ///
     /// # Errors
-    /// As [`crate::Storage::put`].
+    /// Those of [`crate::Storage::put`].
     pub async fn put(&self, entry: StorageEntry) -> Result<(), Error> {
         self.view.put(entry).await
     }
 
-    /// As [`crate::Storage::delete`], once the transaction is committed.
+    /// Works like [`crate::Storage::delete`], and takes effect when the transaction is committed.
     ///
     /// # Errors
-    /// As [`crate::Storage::put`].
+    /// Those of [`crate::Storage::put`].
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         self.view.delete(key).await
     }
 
-    /// As [`crate::Storage::list`], and sees the transaction's own writes.
+    /// Works like [`crate::Storage::list`], and sees the transaction's own writes.
     ///
     /// # Errors
-    /// As [`crate::Storage::get`].
+    /// Those of [`crate::Storage::get`].
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
         self.view.list(prefix).await
     }
 
-    /// As [`crate::Storage::list_page`], and sees the transaction's own writes.
+    /// Works like [`crate::Storage::list_page`], and sees the transaction's own writes.
     ///
     /// # Errors
-    /// As [`crate::Storage::get`].
+    /// Those of [`crate::Storage::get`].
     pub async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, Error> {
         self.view.list_page(prefix, after, limit).await
     }
@@ -65,8 +65,8 @@ impl StorageTransaction {
     /// Stores what the transaction wrote.
     ///
     /// # Errors
-    /// [`Error::Conflict`] where another request changed what this one read: nothing is stored. After
-    /// [`Error::Unanswered`] it may be stored or not.
+    /// [`Error::Conflict`] if another request changed what this one read: nothing is stored. After
+    /// [`Error::Unanswered`] the writes may be stored or not.
     pub async fn commit(mut self) -> Result<(), Error> {
         const NAME: &str = "storage commit";
         let args = pb::StorageCommitTxArgs { txn: self.view.txn() };
@@ -75,15 +75,15 @@ impl StorageTransaction {
             .link
             .call(NAME, |channel| async { client(channel).commit(args).await })
             .await?;
-        // The server has ended it, whatever came of it.
+        // The server has ended the transaction, whatever the result.
         self.ended = true;
         check(NAME, reply.err)
     }
 
-    /// Forgets what the transaction wrote.
+    /// Discards what the transaction wrote.
     ///
     /// # Errors
-    /// As [`crate::Storage::get`].
+    /// Those of [`crate::Storage::get`].
     pub async fn rollback(mut self) -> Result<(), Error> {
         self.ended = true;
         rollback(self.view.clone()).await

@@ -12,12 +12,12 @@ use crate::proto::pb;
 use crate::proto::pb::storage_client::StorageClient;
 use crate::storage::StorageEntry;
 
-/// Storage as one transaction sees it, or as it is where `transaction` is empty.
+/// The storage as one transaction sees it, or without a transaction if `transaction` is empty.
 #[derive(Clone)]
 pub(super) struct View {
     pub(super) link: Arc<Link>,
     pub(super) transaction: Arc<str>,
-    /// Set once the server said that it does not know pages.
+    /// Set once the server has said that it does not know pages.
     pub(super) pages_unknown: Arc<AtomicBool>,
 }
 
@@ -83,7 +83,7 @@ impl View {
         after: &str,
         limit: u32,
     ) -> Result<Vec<String>, Error> {
-        // The server would take a limit of zero for no limit.
+        // The server would take a limit of zero as no limit.
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -98,7 +98,8 @@ impl View {
 
     async fn server_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, Error> {
         const NAME: &str = "storage list page";
-        // Both are a caller's words; the line end keeps the two from making a third of them.
+        // Both are a caller's words. The line end prevents the end of one and the start of the other from forming a
+        // phrase.
         let about = format!("{prefix}\n{after}");
         let args = pb::StorageListPageArgs {
             prefix: prefix.to_owned(),

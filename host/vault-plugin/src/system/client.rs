@@ -21,8 +21,8 @@ use crate::{Error, Json, WrapInfo, json};
 
 /// The server, as one mount may see it.
 ///
-/// Every call fails with [`Error::Unsupported`] where the server does not offer it, [`Error::Server`] where it says no,
-/// [`Error::Unanswered`] where it does not answer, and [`Error::Closed`] once the mount is taken down.
+/// Every call fails with [`Error::Unsupported`] if the server does not offer it, [`Error::Server`] if the server
+/// answers an error, [`Error::Unanswered`] if it does not answer, and [`Error::Closed`] once the mount is taken down.
 #[derive(Clone)]
 pub struct SystemView {
     link: Arc<Link>,
@@ -50,7 +50,7 @@ impl SystemView {
         self.link.call(name, client).await
     }
 
-    /// The lease that the mount gives where the engine asks for none.
+    /// Returns the lease that the mount gives if the engine asks for none.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -59,7 +59,7 @@ impl SystemView {
         Ok(from_nanoseconds(self.call("default lease TTL", call).await?.ttl))
     }
 
-    /// The longest lease that the mount gives.
+    /// Returns the longest lease that the mount gives.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -68,7 +68,7 @@ impl SystemView {
         Ok(from_nanoseconds(self.call("max lease TTL", call).await?.ttl))
     }
 
-    /// Whether the mount is being taken down: new secrets would be revoked at once.
+    /// Returns true if the mount is being taken down: new secrets would be revoked at once.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -77,7 +77,7 @@ impl SystemView {
         Ok(self.call("tainted", call).await?.tainted)
     }
 
-    /// Whether the operator forbids caches of what storage holds.
+    /// Returns true if the operator forbids caches of stored entries.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -86,7 +86,7 @@ impl SystemView {
         Ok(self.call("caching disabled", call).await?.disabled)
     }
 
-    /// The server's part in replication.
+    /// Returns the server's role in replication.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -97,15 +97,15 @@ impl SystemView {
         ))
     }
 
-    /// Puts a JSON object aside for whoever brings the token in the answer.
+    /// Wraps a JSON object for whoever brings the token in the answer.
     ///
     /// # Errors
-    /// See [`SystemView`]; [`Error::Internal`] where the data is not a JSON object.
+    /// See [`SystemView`]; [`Error::Internal`] if the data is not a JSON object.
     pub async fn response_wrap_data(&self, data: Json, ttl: Duration) -> Result<WrapInfo, Error> {
         const NAME: &str = "response wrapping";
         let data =
             json::to_wire(Some(data)).map_err(|why| Error::Internal(format!("data to be wrapped: {why}")))?;
-        // Servers wrap into a token of their own whatever `jwt` says.
+        // Servers wrap into a token of their own, whatever `jwt` says.
         let args = pb::ResponseWrapDataArgs {
             data,
             ttl: to_nanoseconds(ttl),
@@ -121,7 +121,7 @@ impl SystemView {
         Ok(WrapInfo::from(reply.wrap_info.ok_or_else(nothing)?))
     }
 
-    /// Whether the server keeps its memory from being swapped out.
+    /// Returns true if the server keeps its memory from being swapped out.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -130,7 +130,8 @@ impl SystemView {
         Ok(self.call("mlock enabled", call).await?.enabled)
     }
 
-    /// Whether the mount belongs to this cluster alone, so that it may write though others are primary.
+    /// Returns true if the mount belongs to this cluster alone, so that it may write although another cluster is the
+    /// primary.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -139,7 +140,7 @@ impl SystemView {
         Ok(self.call("local mount", call).await?.local)
     }
 
-    /// Who an entity is; none where there is no such entity.
+    /// Returns the data of an entity, or `None` if there is no such entity.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -154,7 +155,7 @@ impl SystemView {
         Ok(reply.entity.map(Entity::from))
     }
 
-    /// The groups that an entity belongs to.
+    /// Returns the groups that an entity belongs to.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -169,7 +170,7 @@ impl SystemView {
         Ok(reply.groups.into_iter().map(Group::from).collect())
     }
 
-    /// The server's version.
+    /// Returns the server's version.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -184,7 +185,7 @@ impl SystemView {
             .unwrap_or_default())
     }
 
-    /// A new password by the rules of a password policy.
+    /// Makes a new password by the rules of a password policy.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -196,7 +197,7 @@ impl SystemView {
         Ok(self.call("password generation", call).await?.password)
     }
 
-    /// The cluster that the server belongs to.
+    /// Returns the cluster that the server belongs to.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -211,8 +212,8 @@ impl SystemView {
         })
     }
 
-    /// A token with which to prove to another service who this mount is. The TTL counts in whole seconds. Vault
-    /// Enterprise only.
+    /// Makes a token with which the mount can prove its identity to another service. The TTL counts in whole seconds.
+    /// Vault Enterprise only.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -233,7 +234,7 @@ impl SystemView {
         })
     }
 
-    /// When the job of a request path is due. Vault Enterprise only.
+    /// Returns when the rotation job of a request path is due. Vault Enterprise only.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -254,7 +255,7 @@ impl SystemView {
         })
     }
 
-    /// Has something rotated in time; answers the job's id. Vault Enterprise only.
+    /// Registers a job, so that something is rotated in time; returns the job's id. Vault Enterprise only.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -269,7 +270,8 @@ impl SystemView {
         Ok(reply.rotation_id)
     }
 
-    /// As [`SystemView::register_rotation_job`], and says when it is due. Needs Vault Enterprise 2.
+    /// Works like [`SystemView::register_rotation_job`], and also returns when the job is due. Needs Vault
+    /// Enterprise 2.
     ///
     /// # Errors
     /// See [`SystemView`].
@@ -284,7 +286,7 @@ impl SystemView {
         Ok(reply.info.map(RotationInfo::from).unwrap_or_default())
     }
 
-    /// Ends the rotation job of a request path. Vault Enterprise only.
+    /// Removes the rotation job of a request path. Vault Enterprise only.
     ///
     /// # Errors
     /// See [`SystemView`].

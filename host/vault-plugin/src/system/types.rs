@@ -1,4 +1,4 @@
-//! What the system view's calls take and answer.
+//! The arguments and answers of the system view's calls.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use crate::proto::{logical, pb};
 use crate::redact::hidden;
 use crate::time::{from_timestamp, from_unix_seconds, to_seconds, to_unix_seconds};
 
-/// The server's part in replication: the bits of Vault's number. Community servers replicate nothing.
+/// The server's role in replication: the bits of Vault's number. Community servers do not replicate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplicationState(pub i32);
 
@@ -31,7 +31,7 @@ impl ReplicationState {
     /// A standby that reads: all storage is read-only.
     pub const PERFORMANCE_STANDBY: ReplicationState = ReplicationState(1 << 14);
 
-    /// Whether all bits of `other` are set.
+    /// Returns true if all bits of `other` are set.
     pub fn contains(self, other: ReplicationState) -> bool {
         self.0 & other.0 == other.0
     }
@@ -41,13 +41,13 @@ impl ReplicationState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PluginEnvironment {
-    /// Such as `1.21.0`.
+    /// For example `1.21.0`.
     pub version: String,
-    /// Such as `beta1`; empty for a release.
+    /// For example `beta1`; empty for a release.
     pub prerelease: String,
-    /// Such as `ent`.
+    /// For example `ent`.
     pub metadata: String,
-    /// When it was built, where the server tells.
+    /// The time of the build, if the server reports it.
     pub build_date: Option<SystemTime>,
 }
 
@@ -55,23 +55,23 @@ pub struct PluginEnvironment {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterInfo {
-    /// Today's servers leave it empty.
+    /// The cluster's name, which today's servers leave empty.
     pub name: String,
-    /// The same for all servers of the cluster.
+    /// The id, which is the same for all servers of the cluster.
     pub id: String,
 }
 
-/// A signed token with which the plugin proves to another service who it is.
+/// A signed token with which the plugin proves its identity to another service.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IdentityToken {
     /// A JWT.
     pub token: String,
-    /// How long it is good for, in whole seconds.
+    /// The time for which it is valid, in whole seconds.
     pub ttl: Duration,
 }
 
-/// Not the token.
+/// Omits the token.
 impl fmt::Debug for IdentityToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdentityToken")
@@ -81,33 +81,33 @@ impl fmt::Debug for IdentityToken {
     }
 }
 
-/// Something that the server is to have rotated in time. Rotation is a feature of Vault Enterprise.
+/// A job for the server: to have something rotated in time. Rotation is a feature of Vault Enterprise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RotationJob {
     /// A name for logs.
     pub name: String,
-    /// The mount to send [`crate::Operation::Rotate`] to, as [`crate::Request::mount_point`] has it.
+    /// The mount to which [`crate::Operation::Rotate`] is sent, as in [`crate::Request::mount_point`].
     pub mount_point: String,
     /// The path of that request.
     pub path: String,
-    /// When to rotate.
+    /// The times of the rotations.
     pub schedule: RotationSchedule,
-    /// The rules for retries, by name. Empty: the server's own. Needs Vault 2.
+    /// The name of the rules for retries. Empty: the server's own rules. Needs Vault 2.
     pub policy: String,
-    /// When an engine that rotated by itself would have rotated next. Needs Vault 2.
+    /// The time at which an engine that rotated by itself would have rotated next. Needs Vault 2.
     pub migrated_next_rotation: Option<SystemTime>,
 }
 
-/// When something is rotated.
+/// The times at which something is rotated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RotationSchedule {
-    /// This often, in whole seconds.
+    /// At this interval, in whole seconds.
     Every(Duration),
-    /// By a cron expression, within a window after each time, in whole seconds. A window of zero is none.
+    /// By a cron expression, within a window after each time, in whole seconds. Zero: no window.
     Cron {
-        /// Such as `0 0 * * SAT`.
+        /// For example `0 0 * * SAT`.
         expression: String,
-        /// How long after its time a rotation may still begin.
+        /// The time for which a rotation may still begin after it was due.
         window: Duration,
     },
 }
@@ -118,15 +118,15 @@ impl Default for RotationSchedule {
     }
 }
 
-/// When something is rotated next.
+/// The time of the next and the last rotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RotationInfo {
-    /// The job's id; empty where the server does not tell.
+    /// The job's id; empty if the server does not report it.
     pub id: String,
-    /// Next time.
+    /// The time of the next rotation.
     pub next: Option<SystemTime>,
-    /// Last time.
+    /// The time of the last rotation.
     pub last: Option<SystemTime>,
 }
 

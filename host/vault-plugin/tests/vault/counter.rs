@@ -194,7 +194,7 @@ fn counts_survive_reload_seal_and_a_killed_process() {
 
     let processes = process::plugins(server.pid(), "counter");
     assert_eq!(processes.len(), 1, "two mounts share one process");
-    // Reload and seal have ended processes before.
+    // Reload and seal have already ended processes.
     let before = server.log().mark();
     process::kill(processes[0]);
     server

@@ -1,4 +1,4 @@
-//! The example engines under a real Vault, which `AIRLOCK_VAULT` names or the project's Makefile builds.
+//! Tests of the example engines under a real Vault, which `AIRLOCK_VAULT` names or the project's Makefile builds.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use airlock_tests::{Answer, Mount, Server, Storage};
 use serde_json::{Value, json};
 
-/// A server with an example of this crate in its catalog, under the example's name.
+/// Starts a server with an example of this crate in its catalog, under the example's name.
 fn server_with(example: &str, storage: Storage) -> Server {
     let server = Server::start_with(example, storage, &built(example));
     register(&server, example).expect_success("register");
@@ -33,7 +33,7 @@ fn mount_with(server: &Server, path: &str, example: &str, options: Value) -> Ans
     )
 }
 
-/// An example's binary. Cargo builds examples with the tests, into the folder beside theirs.
+/// Returns the path of an example's binary. Cargo builds examples with the tests, into the folder beside theirs.
 fn built(example: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let binary = test
@@ -51,7 +51,7 @@ fn built(example: &str) -> PathBuf {
     binary
 }
 
-/// A token that may do this to the mount's paths and nothing else.
+/// Makes a token that may do this to the mount's paths and nothing else.
 fn token_for(mount: &Mount, name: &str, path: &str, capabilities: &[&str]) -> Mount {
     let client = mount.client();
     let rule = format!(

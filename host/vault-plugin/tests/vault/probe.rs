@@ -1,4 +1,4 @@
-//! The probe engine: what the server tells a plugin, and what reaches it.
+//! Tests with the probe engine what the server tells a plugin, and what reaches the plugin.
 
 use std::sync::LazyLock;
 
@@ -32,7 +32,7 @@ fn the_system_view_tells_the_mounts_facts() {
         "cluster_id": health["cluster_id"],
     });
     assert_eq!(seen.data(), &expected);
-    // Community servers: performance replication 4096 and disaster recovery 8192 are disabled.
+    // On community servers performance replication (4096) and disaster recovery (8192) are disabled.
     let state = seen.data()["replication_state"].as_i64().unwrap();
     assert_eq!(state & (32 | 64 | 256 | 512), 0, "{state}");
 }
@@ -91,8 +91,8 @@ fn passwords_follow_their_policy() {
     assert_eq!(mount.read("password?policy=none").status, 500);
 }
 
-/// Vault 1.21 looks for the caller's namespace, which does not travel through the broker. The call itself is tested
-/// against a double.
+/// Vault 1.21 looks for the caller's namespace, which the broker does not transmit. A test against a double covers the
+/// call itself.
 #[test]
 fn vault_cannot_wrap_data_for_external_plugins() {
     let mount = SERVER.mount("wrapping", "probe");
@@ -153,7 +153,7 @@ fn a_request_arrives_with_what_vault_lets_through() {
         (&json!(true), &json!("token"))
     );
     assert_eq!(seen["remote_addr"], "127.0.0.1");
-    // The hash of the token, not the token.
+    // The plugin gets a hash of the token, not the token.
     assert_ne!(
         seen["client_token"].as_u64().unwrap() as usize,
         token.client().token().len()
@@ -197,7 +197,7 @@ fn large_data_travels_both_ways() {
     assert!(answer.data() == &data, "the answer differs from what was sent");
 }
 
-/// Nobody can subscribe to a community server. What arrives is tested against a double.
+/// Nobody can subscribe to a community server. A test against a double covers what arrives.
 #[test]
 fn events_and_observations_are_taken() {
     let mount = SERVER.mount("events", "probe");

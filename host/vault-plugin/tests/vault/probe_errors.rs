@@ -1,4 +1,4 @@
-//! What Vault makes of each error.
+//! Tests the answer that Vault makes of each error.
 
 use airlock_tests::Mount;
 use serde_json::json;
