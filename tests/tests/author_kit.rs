@@ -59,7 +59,7 @@ fn wrong_use_of_call_is_one_line_and_changes_nothing() {
         (vec![kv, "write", "a", "b"], "KEY=VALUE"),
         (vec![kv, "write", "a", "@nowhere"], "nowhere"),
         (vec![kv, "read", "a", foreign], "letter.txt"),
-        (vec![kv, "read", "a", &file], "is no directory"),
+        (vec![kv, "read", "a", &file], "is not a directory"),
         (vec![kv, "read", "a", &newer], "format 9"),
         (vec![kv, "read", "a", "--as=colour=red"], "entity=ID"),
         (vec![kv, "read", "a", "--option=version"], "NAME=VALUE"),
