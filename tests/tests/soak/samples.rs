@@ -159,7 +159,7 @@ struct Growth {
     name: &'static str,
     unit: f64,
     of: fn(&Usage) -> u64,
-    /// How much more than the most of the warm-up it may be at the end: `slack`, or `hostile` in a process that is
+    /// The most that it may have at the end beyond the most of the warm-up: `slack`, or `hostile` in a process that is
     /// asked for harm.
     slack: u64,
     hostile: u64,
