@@ -24,7 +24,7 @@ InvalidPath, InvalidRequest = hvac.exceptions.InvalidPath, hvac.exceptions.Inval
 
 def configuration():
     data = kv.read_configuration(**here)["data"]
-    data.pop("metadata_cas_required", None)  # of OpenBao's engine alone
+    data.pop("metadata_cas_required", None)  # only OpenBao's engine has it
     return data
 
 

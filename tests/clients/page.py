@@ -1,8 +1,8 @@
-"""Uses the page of `airlock dev` in a browser, as somebody does who would rather look than read.
+"""Uses the page of `airlock dev` in a browser.
 
-The server has the KV guest at `demo`, with the keys `markup`, `team/db` and `team/deep/er`, whose value must not be seen
-before it is asked for, and the users guest at `users`. AIRLOCK_BROWSER is a Chromium; AIRLOCK_SCREENSHOTS, if set, a
-directory for pictures of the page.
+The server has the KV guest at `demo`, with the keys `markup`, `team/db` and `team/deep/er`, whose values must not be
+shown before they are requested, and the users guest at `users`. AIRLOCK_BROWSER is a Chromium; AIRLOCK_SCREENSHOTS, if
+set, a directory for pictures of the page.
 """
 
 import os
