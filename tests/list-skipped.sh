@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a command that runs tests, and ends with the list of what was skipped, each with its reason.
+# Runs a command that runs tests, and then prints the list of skipped tests, each with its reason.
 #
 #   tests/list-skipped.sh COMMAND…     the status is the command's
 set -u

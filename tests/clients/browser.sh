@@ -1,8 +1,8 @@
 #!/bin/sh
-# Gets what the page's test needs: a Chromium, and Playwright in target/venv, which venv.sh makes. Writes the path of the
-# Chromium. Where there is none, root gets Debian's (some 20 s); whoever else has none is told.
+# Installs what the page's test needs: a Chromium, and Playwright in target/venv, which venv.sh makes. Prints the path
+# of the Chromium. If there is no Chromium, root installs Debian's (some 20 s), and any other user gets an error.
 #
-# AIRLOCK_BROWSER names one to use instead.
+# AIRLOCK_BROWSER names another browser to use.
 set -eu
 cd "$(dirname "$0")"
 python=$(cd ../.. && pwd -P)/target/venv/bin/python

@@ -1,4 +1,4 @@
-"""Calls what hvac offers for secrets engines and writes what comes of each call, as JSON, to be compared between servers.
+"""Calls hvac's functions for secrets engines and prints the result of each call as JSON, to compare servers.
 
 The KV guest is mounted at `demo`, the users guest at `users`.
 """

@@ -24,7 +24,7 @@ InvalidPath, InvalidRequest = hvac.exceptions.InvalidPath, hvac.exceptions.Inval
 
 def configuration():
     data = kv.read_configuration(**here)["data"]
-    data.pop("metadata_cas_required", None)  # of OpenBao's engine alone
+    data.pop("metadata_cas_required", None)  # only OpenBao's engine has it
     return data
 
 
@@ -63,7 +63,7 @@ fails(InvalidPath, kv.read_secret_version, "team/db", version=2, raise_on_delete
 kv.undelete_secret_versions("team/db", versions=[2, 3], **here)
 assert kv.read_secret_version("team/db", version=2, raise_on_deleted_version=True, **here)["data"]["data"] == {"user": "zwölf"}
 kv.destroy_secret_versions("team/db", versions=[2], **here)
-# A version that is destroyed only, and was never deleted, has no deletion time: hvac raises all the same.
+# A version that was destroyed without being deleted has no deletion time, so hvac raises in spite of the argument.
 fails(InvalidPath, kv.read_secret_version, "team/db", version=2, raise_on_deleted_version=False)
 
 kv.update_metadata(

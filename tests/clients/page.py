@@ -1,8 +1,8 @@
-"""Uses the page of `airlock dev` in a browser, as somebody does who would rather look than read.
+"""Uses the page of `airlock dev` in a browser.
 
-The server has the KV guest at `demo`, with the keys `markup`, `team/db` and `team/deep/er`, whose value must not be seen
-before it is asked for, and the users guest at `users`. AIRLOCK_BROWSER is a Chromium; AIRLOCK_SCREENSHOTS, if set, a
-directory for pictures of the page.
+The server has the KV guest at `demo`, with the keys `markup`, `team/db` and `team/deep/er`, whose values must not be
+shown before they are requested, and the users guest at `users`. AIRLOCK_BROWSER is a Chromium; AIRLOCK_SCREENSHOTS, if
+set, a directory for pictures of the page.
 """
 
 import os
@@ -14,7 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 ADDRESS, TOKEN = os.environ["VAULT_ADDR"], os.environ["VAULT_TOKEN"]
 VALUE = "hunter2 <img src=x onerror=alert(1)>"
 
-# The sandbox of Chromium's own does not start as root; the others keep it from calling home.
+# Chromium's own sandbox does not start as root. The other arguments keep Chromium from calling home.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,7 +25,8 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
-# How far text stands out from what is behind it, as WCAG counts it, for everything that has text of its own.
+# Returns the texts with too little contrast to their background, by WCAG's formula, of all elements with text of their
+# own.
 CONTRAST = """() => {
     const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     const channels = (color) => {
@@ -167,7 +168,7 @@ def live_requests(page):
     assert storage == ["1", "1", "0"], cells
     ask("GET", "demo/live")
     expect(region.get_by_role("row").filter(has_text="demo/live")).to_have_count(2)
-    # The newest comes first.
+    # The newest request comes first.
     expect(region.get_by_role("row").nth(1)).to_contain_text("read")
 
 
@@ -187,7 +188,7 @@ def clock(page):
 
 
 def accessible(page):
-    # What can be used has a name; what the page consists of has a role.
+    # Every control has a name, and every part of the page has a role.
     tree = page.locator("body").aria_snapshot()
     for line in tree.splitlines():
         assert not re.search(r"- (button|textbox|combobox|link|region|table|checkbox)( \[.*)?:?$", line) or "table" in line, line
@@ -209,7 +210,7 @@ def accessible(page):
         weak = page.evaluate(CONTRAST)
         assert not weak, f"{scheme}: {weak}"
         picture(page, scheme)
-    # The keyboard comes to everything, first past what stands before the content.
+    # The keyboard reaches every control. The first is the link that skips to the content.
     page.reload()
     expect(page.get_by_role("main")).to_be_visible()
     page.evaluate("document.activeElement.blur()")
@@ -220,7 +221,7 @@ def accessible(page):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.id"))
     assert {"Help of demo/", "Stored keys of users/", "method", "path", "hold", "by", "sign-out"} <= seen, seen
-    # A telephone shows it without scrolling sideways.
+    # The page fits a phone's screen without scrolling sideways.
     page.set_viewport_size({"width": 360, "height": 740})
     picture(page, "narrow")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it is wider than the screen"

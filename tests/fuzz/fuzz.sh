@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Fuzzes one target, or all in turn, with libFuzzer: fuzz.sh SECONDS [TARGET]. Each of them gets that many seconds.
+# Fuzzes one target, or each in sequence, with libFuzzer: fuzz.sh SECONDS [TARGET]. Each target runs for that many
+# seconds.
 #
-# What comes of it goes below target/fuzz/TARGET: in `corpus` are the inputs that reach more code than the kept ones, in
-# `crashes` those that break a property or take too long, in `log` is what libFuzzer said. The kept inputs are read and left
-# as they are. It ends with an error if a target has crashes, after all targets had their turn.
+# The results are below target/fuzz/TARGET: `corpus` has the inputs that reach more code than the kept ones, `crashes`
+# has those that violate a property or take too long, and `log` has libFuzzer's output. The kept inputs are only read.
+# After all targets have run, the script ends with an error if a target has crashes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,7 +23,7 @@ command -v c++ >/dev/null || {
 	exit 1
 }
 
-# Of the workspace all tests' features, so that the libraries of others need not be built a second time.
+# Builds with the features of all the workspace's tests, so that the libraries of others are not built a second time.
 libfuzzer() {
 	RUSTC_WORKSPACE_WRAPPER="$PWD/tests/fuzz/instrument.sh" \
 		"${CARGO:-cargo}" test --release --locked --workspace --features airlock-fuzz/libfuzzer --test libfuzzer "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stands before rustc for the workspace's own crates (RUSTC_WORKSPACE_WRAPPER): adds the coverage that libFuzzer follows, and
-# the checks of arithmetic that a release build leaves out. Libraries of others stay as an ordinary build has made them.
+# Runs rustc for the workspace's own crates (RUSTC_WORKSPACE_WRAPPER), and adds the coverage that libFuzzer follows and
+# the arithmetic checks that a release build leaves out. The libraries of others stay as an ordinary build made them.
 # The passes are LLVM's; a stable compiler has them.
 set -euo pipefail
 

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// The example's messages have one field each, numbered 1, and so have the well-known wrappers: these serve here in
-// place of generated code.
+// The example's messages have one field each, with the number 1, like the well-known wrapper types, so the wrappers
+// serve here in place of generated code.
 
 // greeterPlugin makes the client of the example's service.
 type greeterPlugin struct{ plugin.NetRPCUnsupportedPlugin }
@@ -29,7 +29,7 @@ type greeter struct {
 	conn   *grpc.ClientConn
 }
 
-// greet has the plugin greet the host by the name that the host serves under id.
+// greet asks the plugin to greet the host by the name that the host serves under id.
 func (g *greeter) greet(ctx context.Context, id uint32) (string, error) {
 	reply := &wrapperspb.StringValue{}
 	err := g.conn.Invoke(ctx, "/greeter.Greeter/Greet", wrapperspb.UInt32(id), reply)
@@ -42,7 +42,7 @@ func (g *greeter) echo(ctx context.Context, data []byte) ([]byte, error) {
 	return reply.Value, err
 }
 
-// wait makes a call that only ends with ctx.
+// wait makes a call that ends only when ctx does.
 func (g *greeter) wait(ctx context.Context) error {
 	return g.conn.Invoke(ctx, "/greeter.Greeter/Wait", &emptypb.Empty{}, &emptypb.Empty{})
 }
@@ -56,7 +56,7 @@ func (g *greeter) serveName(id uint32, name string) {
 	})
 }
 
-// greetAs serves a name and has the plugin greet the host by it.
+// greetAs serves a name and asks the plugin to greet the host by it.
 func (g *greeter) greetAs(ctx context.Context, name string) error {
 	id := g.broker.NextId()
 	g.serveName(id, name)

@@ -16,10 +16,10 @@ import (
 	"github.com/hashicorp/go-plugin"
 )
 
-// How long a plugin may take to end by itself before go-plugin kills it.
+// The time that a plugin has to end by itself before go-plugin kills it.
 const killAfter = 2 * time.Second
 
-// settings say how a host starts its plugin.
+// settings are the host's options for starting its plugin.
 type settings struct {
 	tls, mux bool
 	version  int
@@ -37,11 +37,11 @@ type host struct {
 	log    *buffer // the host's log, which has the plugin's lines in it
 	stderr *buffer // the plugin's standard error as it came
 
-	// A pipe whose writing end the plugin alone holds once it runs: it is at its end when the plugin is.
+	// A pipe whose writing end only the plugin has open once it runs, so that the pipe ends when the plugin does.
 	alive, held *os.File
 }
 
-// newHost prepares a host; nothing runs yet.
+// newHost prepares a host without starting its plugin.
 func newHost(path string, s settings) (*host, error) {
 	alive, held, err := os.Pipe()
 	if err != nil {
@@ -91,10 +91,10 @@ func (h *host) connect() (*greeter, error) {
 	return raw.(*greeter), nil
 }
 
-// socket is the path that the plugin listens on.
+// socket returns the path that the plugin listens on.
 func (h *host) socket() string { return h.client.ReattachConfig().Addr.String() }
 
-// waitEnd waits until the plugin's process is gone, and says how it ended.
+// waitEnd waits until the plugin's process has ended, and returns how it ended.
 func (h *host) waitEnd(limit time.Duration) error {
 	h.alive.SetReadDeadline(time.Now().Add(limit))
 	if _, err := h.alive.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
@@ -115,7 +115,7 @@ func (h *host) gone() error {
 	return nil
 }
 
-// kill ends the plugin as hosts do, and insists that it went by itself and in order.
+// kill ends the plugin as hosts do, and checks that it ended by itself and in order.
 func (h *host) kill() error {
 	begin := time.Now()
 	h.client.Kill()

@@ -1,9 +1,9 @@
-// Command go-plugin-client is a host on go-plugin's own client that puts the example plugin of the Rust crate go-plugin
-// through its paces.
+// Command go-plugin-client is a host that uses go-plugin's own client. It tests the example plugin of the Rust crate
+// go-plugin.
 //
 //	go-plugin-client [-tls=false] [-mux] PLUGIN SCENARIO
 //
-// It exits with status 0 if all was as it should be; otherwise it says what was not.
+// It exits with status 0 if everything was as expected; otherwise it prints what was not.
 package main
 
 import (

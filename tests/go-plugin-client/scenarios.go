@@ -23,7 +23,7 @@ import (
 
 const bigMessage = 6 << 20
 
-// greeting is the everyday life of a plugin: many services of the host's, dialled at once, and an orderly end.
+// greeting is the ordinary life of a plugin: many services of the host, dialled at the same time, and an orderly end.
 func greeting(path string, s settings) error {
 	return withGreeter(path, s, func(ctx context.Context, h *host, g *greeter) error {
 		if version := h.client.NegotiatedVersion(); version != 2 {
@@ -59,7 +59,7 @@ func bigMessages(ctx context.Context, g *greeter) error {
 	if !bytes.Equal(data, back) {
 		return fmt.Errorf("an echo of %d bytes, not the same", len(back))
 	}
-	// From the host's service to the plugin, and back in the greeting.
+	// The name goes from the host's service to the plugin, and back in the greeting.
 	return g.greetAs(ctx, string(data))
 }
 
@@ -91,7 +91,7 @@ func mismatch(path string, s settings) error {
 	return nil
 }
 
-// wrongCookie is a host that wants another kind of plugin.
+// wrongCookie is a host that expects another kind of plugin.
 func wrongCookie(path string, s settings) error {
 	s.cookie = "another"
 	h, err := newHost(path, s)
@@ -102,7 +102,7 @@ func wrongCookie(path string, s settings) error {
 	if err := h.start(); err == nil {
 		return errors.New("it started")
 	}
-	// The client reads standard error to its end before it knows of the exit.
+	// The client reads standard error to its end before it notices the exit.
 	h.client.Kill()
 	if want := "this program is a plugin"; !strings.HasPrefix(h.stderr.String(), want) {
 		return fmt.Errorf("standard error is %q", h.stderr.String())
@@ -110,8 +110,9 @@ func wrongCookie(path string, s settings) error {
 	return nil
 }
 
-// burst gives up many calls at once, again and again, and goes on using the connection. The plugin is stopped
-// meanwhile, so that it finds each call together with its end: the calls that it has begun on are no trouble.
+// burst cancels many calls at the same time, again and again, and goes on using the connection. The plugin is stopped
+// meanwhile, so that it receives each call together with its cancellation, which must not disturb the calls that it has
+// begun.
 func burst(path string, s settings) error {
 	return withGreeter(path, s, func(ctx context.Context, h *host, g *greeter) error {
 		for range 4 {
@@ -123,7 +124,7 @@ func burst(path string, s settings) error {
 			for range 256 {
 				calls.Go(func() { _ = g.wait(burst) })
 			}
-			// gRPC does not tell when a call is on its way; one that is not yet is dropped without being sent.
+			// gRPC does not tell when a call has been sent, and it drops a cancelled call that has not.
 			time.Sleep(300 * time.Millisecond)
 			cancel()
 			calls.Wait()
@@ -132,7 +133,7 @@ func burst(path string, s settings) error {
 				return err
 			}
 		}
-		// A new connection could not do this: the plugin would have gone with the old one.
+		// A new connection could not do this, because the plugin would have ended with the old one.
 		return g.greetAs(ctx, "survivor")
 	})
 }
@@ -147,8 +148,8 @@ func killBusy(path string, s settings) error {
 	})
 }
 
-// unanswered ends the plugin under calls as Vault does, which sends those again that fail when it knows already that the
-// process has ended. So no call may fail before: neither one that is in flight nor one that comes meanwhile.
+// unanswered ends the plugin during calls as Vault does. Vault sends a failed call again if it already knows that the
+// process has ended. So no call may fail before that, whether it is in flight or arrives meanwhile.
 func unanswered(path string, s settings) error {
 	return withGreeter(path, s, func(ctx context.Context, h *host, g *greeter) error {
 		const calls = 16
@@ -188,7 +189,7 @@ func unanswered(path string, s settings) error {
 	})
 }
 
-// disconnect closes the connection without a word; the host's process lives on.
+// disconnect closes the connection without notice, while the host's process lives on.
 func disconnect(path string, s settings) error {
 	h, err := newHost(path, s)
 	if err != nil {
@@ -203,8 +204,8 @@ func disconnect(path string, s settings) error {
 	return h.waitEnd(killAfter)
 }
 
-// reconnect loses the connection that carried the broker's stream while another is open, as when a broken one has been
-// replaced: go-plugin does not open that stream again.
+// reconnect loses the connection that carried the broker's stream while another is open, as when a broken connection
+// has been replaced: go-plugin does not open that stream again.
 func reconnect(path string, s settings) error {
 	h, err := newHost(path, s)
 	if err != nil {
@@ -227,7 +228,7 @@ func reconnect(path string, s settings) error {
 	return h.waitEnd(killAfter)
 }
 
-// terminate sends SIGINT, which the plugin must not heed, and SIGTERM, which it must.
+// terminate sends SIGINT, which the plugin must ignore, and SIGTERM, which it must obey.
 func terminate(path string, s settings) error {
 	h, err := newHost(path, s)
 	if err != nil {
@@ -256,7 +257,7 @@ func terminate(path string, s settings) error {
 	return nil
 }
 
-// place names the socket's directory and group, as hosts do that run plugins in containers.
+// place sets the socket's directory and group, as hosts do that run plugins in containers.
 func place(path string, s settings) error {
 	directory, err := os.MkdirTemp("", "place")
 	if err != nil {
@@ -295,7 +296,7 @@ func place(path string, s settings) error {
 	return nil
 }
 
-// logging checks that the plugin's lines are in the host's log as the events that they were.
+// logging checks that the plugin's lines are in the host's log with their original level and fields.
 func logging(path string, s settings) error {
 	h, err := newHost(path, s)
 	if err != nil {
@@ -326,7 +327,7 @@ func logging(path string, s settings) error {
 	return errors.New("the event is not in the host's log")
 }
 
-// strangers try the socket in every way but the right one, and the host goes on.
+// strangers tries the socket in every wrong way, and checks that the host goes on.
 func strangers(path string, s settings) error {
 	return withGreeter(path, s, func(ctx context.Context, h *host, g *greeter) error {
 		silent, err := net.Dial("unix", h.socket())
@@ -341,8 +342,8 @@ func strangers(path string, s settings) error {
 	})
 }
 
-// orphan waits to be killed, with a plugin that is connected or only started. The plugin inherits standard input, by
-// which whoever kills can see how long it lives.
+// orphan waits to be killed, with a plugin that is connected or only started. The plugin inherits standard input, so
+// that the killer can see how long the plugin lives.
 func orphan(connected bool) func(string, settings) error {
 	return func(path string, s settings) error {
 		h, err := newHost(path, s)

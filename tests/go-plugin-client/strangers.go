@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
-// refused checks that the plugin answers nobody but its host.
+// refused checks that the plugin answers only its host.
 func refused(socket string) error {
 	forged, err := selfSigned()
 	if err != nil {
@@ -44,7 +44,7 @@ func refused(socket string) error {
 	return nil
 }
 
-// selfSigned makes a certificate that differs from the host's only in whose it is.
+// selfSigned makes a certificate that differs from the host's only in its owner.
 func selfSigned() (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	if err != nil {

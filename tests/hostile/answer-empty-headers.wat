@@ -1,4 +1,4 @@
-;; Answers with half a million headers without a name, which are nothing in its memory and much in the host's.
+;; Answers with half a million headers without a name, which take no room in its memory and much in the host's.
 ;;
 ;; request: read harm
 ;; status: 500

@@ -1,4 +1,4 @@
-;; Writes, and answers with a number that no 64-bit float holds: Vault could not decode it after the write.
+;; Writes, and answers with a number that does not fit a 64-bit float: Vault could not decode it after the write.
 ;;
 ;; request: write harm
 ;; status: 500

@@ -1,4 +1,4 @@
-;; Refuses a request with a status that is not one of an error.
+;; Refuses a request with a status that is not an error's.
 ;;
 ;; request: read harm
 ;; status: 500

@@ -1,4 +1,5 @@
-;; Says at random whether a path exists, by a key that every caller writes, so that the check, once repeated, may not fit.
+;; Answers its existence check at random and reads a key there that every caller writes, so that a repeated check may
+;; answer differently.
 ;;
 ;; request: write harm
 ;; status: 200
@@ -12,7 +13,7 @@
   (i32.store8 (i32.const 1797) (i32.and (i32.const 1) (i32.load8_u (i32.load (i32.const 64)))))
   (call $nothing))
 
-;; It writes the key late, so that others have checked by then.
+;; It writes the key late, so that the checks of other callers have run by then.
 (func $hostile (result i32)
   (local $count i32)
   (call $get (i32.const 2112) (i32.const 3) (i32.const 64))

@@ -1,4 +1,4 @@
-;; Writes and commits in the existence check, which stores nothing, and passes on what it is told.
+;; Writes and commits in the existence check, which must store nothing, and passes on the error.
 ;;
 ;; request: write harm
 ;; status: 400

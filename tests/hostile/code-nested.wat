@@ -1,4 +1,4 @@
-;; Is a function of 20,000 blocks inside each other.
+;; Has a function of 20,000 nested blocks.
 ;;
 ;; request: read harm
 ;; status: 500

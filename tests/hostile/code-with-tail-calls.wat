@@ -1,4 +1,4 @@
-;; Calls itself in the place of its own frame, which no exhausted stack would end.
+;; Calls itself by tail calls, which reuse the stack frame, so that the stack is never exhausted.
 ;;
 ;; request: load
 ;; status: 400

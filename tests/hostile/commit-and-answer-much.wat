@@ -1,5 +1,5 @@
-;; Commits, and then hands over an answer of 8 MiB that is hard to read: a request that committed cannot be run again in
-;; the slow lane, and so has to be there before it hands over anything.
+;; Commits, and then gives an answer of 8 MiB that is expensive to read. A request that has committed cannot be run
+;; again in the slow lane, so it must be there before it gives an answer.
 ;;
 ;; request: write harm
 ;; status: 500

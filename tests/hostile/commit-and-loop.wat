@@ -1,4 +1,4 @@
-;; Commits, reads in the next transaction, which has the mount's commits to itself from then on, and loops.
+;; Commits, reads in the next transaction, which holds the commit lock from then on, and loops.
 ;;
 ;; request: write harm
 ;; status: 500

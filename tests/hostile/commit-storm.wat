@@ -1,4 +1,4 @@
-;; Commits a write again and again, each of which has the mount's commits to itself.
+;; Commits a write again and again, and holds the commit lock for each.
 ;;
 ;; request: write harm
 ;; status: 400

@@ -1,4 +1,4 @@
-;; Imports what no guest is given: the files of the machine.
+;; Imports an interface that no guest is given: the files of the machine.
 ;;
 ;; request: load
 ;; status: 400

@@ -1,4 +1,4 @@
-;; Is composed of two components, the code between which has two memories: the compiler panics.
+;; Is composed of two components. The code between them has two memories, at which the compiler panics.
 ;;
 ;; request: load
 ;; status: 400

@@ -1,4 +1,4 @@
-;; Is made of 900 instances of one module more than it needs.
+;; Has 900 instances of one module that it does not need.
 ;;
 ;; request: load
 ;; status: 400

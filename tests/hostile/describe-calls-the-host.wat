@@ -1,4 +1,4 @@
-;; Reads storage when it is asked what it is, before there is a mount.
+;; Reads storage in `describe`, before there is a mount.
 ;;
 ;; request: load
 ;; status: 400

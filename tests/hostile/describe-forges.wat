@@ -1,4 +1,4 @@
-;; Describes itself with lines that look like the host's, and drives the operator's terminal.
+;; Describes itself with lines that look like the host's and with control sequences for the operator's terminal.
 ;;
 ;; request: load
 ;; status: 400

@@ -1,4 +1,4 @@
-;; Refuses a request with a text of 7 MiB, all of it control characters for the operator's terminal.
+;; Refuses a request with a text of 7 MiB that consists of control characters for the operator's terminal.
 ;;
 ;; request: read harm
 ;; status: 400

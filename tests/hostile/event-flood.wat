@@ -1,4 +1,4 @@
-;; Sends events of 60 KiB until it is refused, and then the answer.
+;; Sends events of 60 KiB until one is refused, and answers with the refusal.
 ;;
 ;; request: write harm
 ;; status: 400
@@ -11,5 +11,5 @@
   (loop $again
     (call $send (i32.const 2048) (i32.const 7) (global.get $metadata) (i32.const 60000) (i32.const 64))
     (br_if $again (i32.eqz (call $failed (i32.const 64)))))
-  ;; Here the error is a text, and not a variant that has one.
+  ;; The error of `send` is a text here, and not a variant with a text.
   (call $refuse (i32.load (i32.const 68)) (i32.load (i32.const 72))))

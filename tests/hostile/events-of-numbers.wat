@@ -1,4 +1,4 @@
-;; Has 100 events of 60 KiB sent, of numbers, each of which is decoded to many times its size on its way.
+;; Sends 100 events of 60 KiB of numbers, each of which is decoded to many times its size on its way.
 ;;
 ;; request: write harm
 ;; status: 200

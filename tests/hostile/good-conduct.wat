@@ -1,4 +1,4 @@
-;; Behaves well, as the neighbour does, to compare the others with.
+;; Behaves well, as the neighbour does, for comparison with the other guests.
 ;;
 ;; request: read harm
 ;; status: 200

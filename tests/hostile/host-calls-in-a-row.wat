@@ -1,4 +1,4 @@
-;; Logs lines of 12 MiB, one after the other, without a loop or a function of its own in between.
+;; Logs lines of 12 MiB one after the other, without a loop or a function of its own in between.
 ;;
 ;; request: read harm
 ;; status: 500
@@ -7,7 +7,8 @@
 ;; serve: --transfer-mib=4096
 ;; serve: --cpu-ms=100
 
-;; It grows for the harm alone: with as much memory from the start all its requests would be long ones, the neighbour's too.
+;; It grows only for the harm: with this much memory from the start, all its requests would count as long, including the
+;; neighbour's.
 (func $hostile (result i32)
   (drop (memory.grow (i32.const 254)))
   @{200 (call $log (i32.const 2) (i32.const 0x100000) (i32.const 0xc00000) (i32.const 0) (i32.const 0))}

@@ -1,4 +1,5 @@
-;; Writes, reads and deletes keys that storage cannot hold or that are another's, and would answer 200 if one were taken.
+;; Writes, reads and deletes keys that storage cannot hold or that belong to another mount, and would answer 200 if one
+;; were accepted.
 ;;
 ;; request: write harm
 ;; status: 400

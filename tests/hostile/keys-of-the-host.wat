@@ -1,4 +1,4 @@
-;; Reads, writes and lists what the host keeps beside its data, and would answer 200 if it could.
+;; Reads, writes and lists the host's own entries, and would answer 200 if it could.
 ;;
 ;; request: write harm
 ;; status: 400

@@ -1,4 +1,4 @@
-;; Loops in its allocator, which the host calls to hand over what an import returns.
+;; Loops in its allocator, which the host calls to pass the result of an import.
 ;;
 ;; request: read harm
 ;; status: 500

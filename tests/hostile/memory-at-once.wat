@@ -1,4 +1,4 @@
-;; Asks for 2 GiB of memory at once, and traps when it gets none.
+;; Asks for 2 GiB of memory at once, and traps if it is refused.
 ;;
 ;; request: read harm
 ;; status: 500

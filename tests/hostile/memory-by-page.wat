@@ -1,4 +1,4 @@
-;; Grows its memory page by page, writes to each page, and goes on trying when it gets no more.
+;; Grows its memory page by page, writes to each page, and goes on trying when it is refused.
 ;;
 ;; request: read harm
 ;; status: 500

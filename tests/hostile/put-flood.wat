@@ -1,4 +1,4 @@
-;; Writes entries of 64 KiB, which the host holds until the commit, whatever it is told.
+;; Writes entries of 64 KiB, which the host keeps in memory until the commit, and ignores every error.
 ;;
 ;; request: write harm
 ;; status: 500

@@ -1,4 +1,4 @@
-;; Writes an entry that storage may not take, and commits it again and again.
+;; Writes an entry that may be too large for storage, and commits it again and again.
 ;;
 ;; request: write harm
 ;; status: 400

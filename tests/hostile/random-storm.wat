@@ -1,4 +1,4 @@
-;; Asks for 64 KiB of random bytes again and again, and gives the same memory for it.
+;; Asks for 64 KiB of random bytes again and again, and gives the same memory for them each time.
 ;;
 ;; request: read harm
 ;; status: 500

@@ -1,4 +1,4 @@
-;; Its allocator always gives the same address, so that what the host hands over overwrites the request and itself.
+;; Has an allocator that always returns the same address, so that the host's data overwrites the request and itself.
 ;;
 ;; request: write harm
 ;; status: 500

@@ -1,4 +1,4 @@
-;; Its allocator gives memory that there is not.
+;; Has an allocator that returns an address beyond its memory.
 ;;
 ;; request: read harm
 ;; status: 500

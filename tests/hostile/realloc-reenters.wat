@@ -1,4 +1,4 @@
-;; Its allocator calls the host, which is in the middle of handing over what an import returned.
+;; Has an allocator that calls the host while the host is passing the result of an import.
 ;;
 ;; request: read harm
 ;; status: 500

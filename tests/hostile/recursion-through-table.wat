@@ -1,4 +1,4 @@
-;; Two functions call each other through a table without an end.
+;; Has two functions that call each other through a table without an end.
 ;;
 ;; request: read harm
 ;; status: 500

@@ -1,4 +1,4 @@
-;; Asks to be served without a token, which nobody granted it.
+;; Asks to be served without a token, although nobody granted it.
 ;;
 ;; request: enable
 ;; status: 400

@@ -1,4 +1,4 @@
-;; Reads storage again and again, whatever the host says.
+;; Reads storage again and again, and ignores every error.
 ;;
 ;; request: read harm
 ;; status: 500

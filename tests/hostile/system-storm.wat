@@ -1,4 +1,4 @@
-;; Asks Vault again and again whether the mount is being taken down.
+;; Asks Vault again and again if the mount is being removed.
 ;;
 ;; request: read harm
 ;; status: 500

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Gets the OpenBao server that `make test-openbao` runs, into target/openbao.
+# Installs the OpenBao server that `make test-openbao` runs, into target/openbao.
 #
 #   tests/openbao/install.sh     the path of the server is all it writes on standard output
 set -eu

@@ -1,4 +1,4 @@
-//! Which server the tests run against, and what is skipped because that server does not offer it.
+//! The server that the tests run against, and the tests that are skipped because that server lacks a feature.
 
 use std::fs::OpenOptions;
 use std::io::{Write as _, stderr};
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use crate::{files, run};
 
-/// Whose server it is.
+/// The maker of the server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Brand {
     /// HashiCorp Vault.
@@ -17,7 +17,7 @@ pub enum Brand {
 }
 
 impl Brand {
-    /// The brand of the server under test, as its binary says of itself.
+    /// Returns the brand of the server under test, which its binary names.
     pub fn of_server() -> Self {
         static BRAND: LazyLock<Brand> = LazyLock::new(|| {
             let version = run(Command::new(files::vault()).arg("version")).expect_success("version");
@@ -30,14 +30,14 @@ impl Brand {
         *BRAND
     }
 
-    /// Whether the server under test is OpenBao.
+    /// Returns true if the server under test is OpenBao.
     pub fn is_openbao() -> bool {
         Brand::of_server() == Brand::OpenBao
     }
 }
 
-/// Says so, with the test's name and the reason, if the server under test is the one that lacks what the test is about.
-/// The test then returns.
+/// Returns true, and reports the test's name and the reason, if the server under test is this one, which lacks the
+/// tested feature. The test then returns.
 #[must_use]
 pub fn skipped_on(brand: Brand, reason: &str) -> bool {
     let is_lacking = Brand::of_server() == brand;
@@ -47,10 +47,10 @@ pub fn skipped_on(brand: Brand, reason: &str) -> bool {
     is_lacking
 }
 
-/// Says that the running test, or a part of it, was skipped.
+/// Reports that the running test, or a part of it, was skipped.
 ///
-/// The line goes past the capture of the test runner, because a test that was skipped passes; and to the end of the file
-/// that `AIRLOCK_SKIPPED` names, if it does, for a list at the end of the run.
+/// The test runner does not capture the line, because it would not show the output of a skipped test, which passes. The
+/// line is also appended to the file that `AIRLOCK_SKIPPED` names, if it is set, for a list at the end of the run.
 pub(crate) fn report(what: &str) {
     let thread = std::thread::current();
     let (brand, test) = (Brand::of_server(), thread.name().unwrap_or("a test"));

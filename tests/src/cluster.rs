@@ -1,4 +1,4 @@
-//! Servers that share their data by raft, of which one is active and the others stand by.
+//! Servers that share their data by raft. One is active and the others are standbys.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::server::{Server, Storage};
 
-/// How long a cluster may take to agree on something. Far longer than it takes, because what never comes is a failure.
+/// The longest time for a cluster to agree on something. It takes far less; at the end of this time the test fails.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A cluster whose nodes all have `airlock` in their plugin directory. Dropping it ends them.
@@ -15,12 +15,14 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts so many nodes and waits until one is active and the others stand by.
+    /// Starts this number of nodes and waits until one is active and the others are standbys.
     ///
-    /// Of three one may die; of two none, because a majority has to agree on every write.
+    /// A cluster of three survives the loss of one node. A cluster of two survives none, because a majority has to
+    /// agree on every write.
     pub fn start(name: &str, nodes: usize) -> Self {
         let first = Server::start(&format!("{name}-0"), Storage::Disk);
-        // A node that joins has no vote until it has been stable for that long, and without votes nobody can take over.
+        // A node that joins has no vote until it has been stable for this time, and without votes no other node can
+        // take over.
         first
             .client()
             .write(
@@ -43,17 +45,17 @@ impl Cluster {
         cluster
     }
 
-    /// A node, by its number.
+    /// Returns a node, by its number.
     pub fn node(&self, number: usize) -> &Server {
         &self.nodes[number]
     }
 
-    /// The numbers of all nodes but one.
+    /// Returns the numbers of all nodes but one.
     pub fn others(&self, number: usize) -> Vec<usize> {
         (0..self.nodes.len()).filter(|other| *other != number).collect()
     }
 
-    /// The number of the active node, once there is one.
+    /// Waits until there is an active node, and returns its number.
     #[track_caller]
     pub fn active(&self) -> usize {
         eventually("a node is active", || {
@@ -61,7 +63,8 @@ impl Cluster {
         })
     }
 
-    /// The active node stands by, and another one takes its place. Returns the number of that.
+    /// Makes the active node a standby and waits until another one takes its place. Returns the number of the new
+    /// active node.
     #[track_caller]
     pub fn step_down(&self) -> usize {
         let before = self.active();
@@ -71,7 +74,7 @@ impl Cluster {
                 .write("sys/step-down", json!({}))
                 .expect_success("step down");
             self.wait_for_standby(before);
-            // On a slow machine it may be chosen again.
+            // On a slow machine the same node may become active again.
             match self.active() {
                 after if after != before => return after,
                 _ => {}
@@ -79,12 +82,12 @@ impl Cluster {
         }
     }
 
-    /// SIGKILL for a node.
+    /// Kills a node with SIGKILL.
     pub fn kill(&mut self, number: usize) {
         self.nodes[number].kill();
     }
 
-    /// Starts a node again that was killed, and waits until it stands by.
+    /// Starts a killed node again, and waits until it is a standby.
     #[track_caller]
     pub fn start_again(&mut self, number: usize) {
         self.nodes[number].join_again();
@@ -93,20 +96,20 @@ impl Cluster {
 
     #[track_caller]
     fn wait_for_standby(&self, number: usize) {
-        // Vault's status of a standby, of which OpenBao's serves reads as well.
+        // This is Vault's status for a standby. OpenBao uses the same status, although its standbys also serve reads.
         eventually("a node stands by", || {
             (self.health(number) == Some(429)).then_some(())
         });
     }
 
-    /// The status that a node answers of itself; none if it does not answer.
+    /// Returns the status of a node's `sys/health`, or `None` if the node does not answer.
     fn health(&self, number: usize) -> Option<u16> {
         let answer = self.nodes[number].client().try_request("GET", "sys/health", None);
         answer.ok().map(|answer| answer.status)
     }
 }
 
-/// Asks until there is an answer. `what` names it in the failure.
+/// Calls `ask` until it returns a value. `what` describes the value if it never does.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;

@@ -1,4 +1,4 @@
-//! Command lines: `vault`, `airlock` and any other.
+//! Runs command lines: `vault`, `airlock` and others.
 
 use std::ffi::OsStr;
 use std::process::{Command, Stdio};
@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 use crate::files;
 use crate::http::Client;
 
-/// How a command ended and what it said.
+/// The result of a command and its output.
 #[derive(Debug)]
 pub struct Output {
-    /// The exit status; -1 where a signal ended it.
+    /// The exit status, or -1 if a signal ended the command.
     pub status: i32,
     /// Standard output.
     pub stdout: String,
@@ -18,7 +18,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Panics, with all that was said, unless the command succeeded.
+    /// Panics, with the whole output, unless the command succeeded.
     #[track_caller]
     pub fn expect_success(self, what: &str) -> Self {
         assert_eq!(self.status, 0, "{what}: {self:?}");
@@ -39,12 +39,12 @@ pub fn run(command: &mut Command) -> Output {
     }
 }
 
-/// `airlock <arguments>`, as a person would type it.
+/// Runs `airlock <arguments>`, as a person would type it.
 pub fn airlock<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
     run(Command::new(files::airlock()).args(arguments))
 }
 
-/// `vault <arguments>`, speaking to the client's server with its token.
+/// Runs `vault <arguments>` with the address and the token of this client.
 pub fn vault<S: AsRef<OsStr>>(client: &Client, arguments: impl IntoIterator<Item = S>) -> Output {
     run(Command::new(files::vault())
         .args(arguments)

@@ -1,4 +1,4 @@
-//! `airlock dev` as a person starts it: a process, and what it shows in the terminal.
+//! `airlock dev` as a person starts it: the process and its terminal output.
 
 use std::io::pipe;
 use std::process::{Child, Command, Stdio};
@@ -42,7 +42,7 @@ impl DevServer {
             .stderr(writer)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        drop(command); // and with it the writing side of the pipe, so that the log ends with the server
+        drop(command); // this also drops the writing side of the pipe, so that the log ends with the server
         let log = Log::read(terminal);
         let export = log.wait_for("the address", |line| line.text.contains("export VAULT_ADDR="));
         log.wait_for("the end of the banner", |line| {
@@ -60,33 +60,34 @@ impl DevServer {
         DevServer { process, log, client }
     }
 
-    /// A caller with the root token.
+    /// Returns a caller with the root token.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// A mount of the server.
+    /// Returns a mount of the server.
     pub fn mount(&self, path: &str) -> Mount {
         Mount::new(self.client.clone(), path)
     }
 
-    /// What is shown in the terminal.
+    /// Returns the terminal output.
     pub fn terminal(&self) -> &Log {
         &self.log
     }
 
-    /// The server's process.
+    /// Returns the id of the server's process.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// SIGKILL, and waits until the process is gone.
+    /// Sends SIGKILL and waits until the process has ended.
     pub fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// What Ctrl-C does, or another signal. Answers with the exit status, none where the signal itself ended it.
+    /// Ends the server with a signal, as Ctrl-C does. Returns the exit status, or `None` if the signal itself ended the
+    /// process.
     pub fn end(mut self, signal: Signal) -> Option<i32> {
         kill_process(Pid::from_child(&self.process), signal).unwrap();
         self.process.wait().unwrap().code()
@@ -95,7 +96,7 @@ impl DevServer {
 
 impl Drop for DevServer {
     fn drop(&mut self) {
-        let _ = self.process.kill(); // fails where it has ended already
+        let _ = self.process.kill(); // fails if it has already ended
         let _ = self.process.wait();
     }
 }

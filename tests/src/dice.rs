@@ -1,6 +1,6 @@
 //! Choices drawn from a seed.
 
-/// Draws the same choices from the same seed, everywhere: SplitMix64.
+/// A generator that makes the same choices from the same seed on every machine: SplitMix64.
 #[derive(Clone)]
 pub struct Dice(u64);
 
@@ -10,7 +10,7 @@ impl Dice {
         Dice(seed)
     }
 
-    /// The next 64 bits.
+    /// Returns the next 64 bits.
     pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut word = self.0;
@@ -19,12 +19,12 @@ impl Dice {
         word ^ (word >> 31)
     }
 
-    /// A number below `end`.
+    /// Returns a number below `end`.
     pub fn below(&mut self, end: usize) -> usize {
         (self.word() % end as u64) as usize
     }
 
-    /// One of these.
+    /// Returns one of these values.
     pub fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())].clone()
     }

@@ -1,4 +1,4 @@
-//! Where the things under test lie. `make build` and `make vault` put them there.
+//! The paths of the files under test. `make build` and `make vault` create the files.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,24 +6,25 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-/// The repository's root.
+/// Returns the repository's root.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The host: `target/release/airlock`.
+/// Returns the host: `target/release/airlock`.
 pub fn airlock() -> PathBuf {
     built(root().join("target/release/airlock"), "make build")
 }
 
-/// A guest: `target/guests/<name>.wasm`.
+/// Returns a guest: `target/guests/<name>.wasm`.
 pub fn guest(name: &str) -> PathBuf {
     built(root().join(format!("target/guests/{name}.wasm")), "make build")
 }
 
-/// Writes a guest to another file, with each of these texts replaced by one of the same length. So it stays a component.
+/// Writes a copy of a guest to another file. Each of these texts is replaced by one of the same length, so the copy is
+/// still a valid component.
 ///
-/// The names of interfaces, whose version follows an `@`, are left as they are.
+/// The names of interfaces, which have a version after an `@`, are not changed.
 pub fn alter_guest(name: &str, file: &Path, texts: &[(&str, &str)]) {
     let mut bytes = fs::read(guest(name)).unwrap();
     for (old, new) in texts {
@@ -39,7 +40,7 @@ pub fn alter_guest(name: &str, file: &Path, texts: &[(&str, &str)]) {
     fs::write(file, bytes).unwrap();
 }
 
-/// Where compiled guests may be kept: `target/guest-cache`, which only this user can enter.
+/// Returns the directory for compiled guests: `target/guest-cache`, which only this user can enter.
 pub fn guest_cache() -> PathBuf {
     let cache = root().join("target/guest-cache");
     fs::create_dir_all(&cache).unwrap();
@@ -47,7 +48,7 @@ pub fn guest_cache() -> PathBuf {
     cache
 }
 
-/// The server: what `AIRLOCK_VAULT` names, or the one that `make vault` built.
+/// Returns the server: `AIRLOCK_VAULT` if that is set, otherwise the server that `make vault` built.
 pub fn vault() -> PathBuf {
     match std::env::var_os("AIRLOCK_VAULT") {
         Some(path) => built(
@@ -58,18 +59,18 @@ pub fn vault() -> PathBuf {
     }
 }
 
-/// HashiCorp's own KV engine as a plugin, if `make vault` built it: it does not for another server.
+/// Returns the plugin of HashiCorp's own KV engine, if `make vault` built it. It does not build it for another server.
 pub fn go_kv() -> Option<PathBuf> {
     let path = root().join("target/vault/kv-plugin");
     path.exists().then_some(path)
 }
 
-/// Python with `hvac` installed: `target/venv/bin/python`.
+/// Returns Python with `hvac` installed: `target/venv/bin/python`.
 pub fn python() -> PathBuf {
     built(root().join("target/venv/bin/python"), "make venv")
 }
 
-/// A file's SHA-256 in hexadecimal, as Vault's catalog and `--guest-sha256` want it.
+/// Returns a file's SHA-256 in hexadecimal, in the form that Vault's catalog and `--guest-sha256` take.
 pub fn sha256(file: &Path) -> String {
     let bytes = fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     hex::encode(Sha256::digest(bytes))

@@ -1,6 +1,6 @@
-//! The corpus of hostile guests: `tests/hostile/NAME.wat`, one a file.
+//! The corpus of hostile guests, one in each file `tests/hostile/NAME.wat`.
 //!
-//! A file begins with comments that say what the guest does, what is asked of it, and what the caller is told:
+//! A file begins with comments that say what the guest does, which request it gets, and which answer the caller gets:
 //!
 //! ```text
 //! ;; Loops without an end.
@@ -10,16 +10,17 @@
 //! ;; error: --cpu-ms
 //! ```
 //!
-//! What follows are fields of a core module, in WebAssembly's text format. Imports, exports, an allocator and good conduct
-//! are there already: see `tests/src/hostile/common.wat`. A guest adds `$hostile`, which is called for every path other than
-//! `ok`, or defines one of the exports itself; those that it does not define behave well. On the path `ok` it has to behave
-//! well too, because a neighbour on the same process asks for that while the guest does harm elsewhere.
+//! The rest of the file has the fields of a core module, in WebAssembly's text format. Imports, exports, an allocator
+//! and well-behaved defaults are added: see `tests/src/hostile/common.wat`. A guest adds the function `$hostile`, which
+//! is called for every path other than `ok`, or defines one of the exports itself; the exports that it does not define
+//! behave well. On the path `ok` it must behave well too, because a neighbour in the same process requests that path
+//! while the guest does harm elsewhere.
 //!
-//! `@{COUNT TEXT}` stands for so many copies of the text, each with its number in place of `@`. A file that has a line
-//! `(component` is the whole component, and nothing is added. What follows a line `;; beside the module:` is added to the
-//! component in place of the module.
+//! `@{COUNT TEXT}` stands for COUNT copies of the text, each with its number in place of `@`. A file with a line
+//! `(component` is the whole component, and nothing is added. Text after a line `;; beside the module:` is added to the
+//! component beside the module.
 //!
-//! The lines that are read:
+//! The lines that the tests read:
 //!
 //! | line | what it says |
 //! |---|---|
@@ -40,11 +41,11 @@ mod component;
 /// One hostile guest.
 #[derive(Clone, Debug)]
 pub struct Hostile {
-    /// Its file's name without `.wat`.
+    /// The file's name without `.wat`.
     pub name: String,
-    /// What it does, in one line.
+    /// The guest's behaviour, in one line.
     pub about: String,
-    /// What is asked of it.
+    /// The act that makes the guest do harm.
     pub harm: Harm,
     /// The status that the caller gets.
     pub status: u16,
@@ -58,14 +59,14 @@ pub struct Hostile {
     text: String,
 }
 
-/// What makes a guest do harm.
+/// The act that makes a guest do harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Harm {
     /// A request: its HTTP method and its path below the mount.
     Request {
-        /// Such as `GET`.
+        /// The HTTP method, such as `GET`.
         method: &'static str,
-        /// Below the mount.
+        /// The path below the mount.
         path: String,
     },
     /// Mounting it with the option `hostile`.
@@ -75,7 +76,7 @@ pub enum Harm {
 }
 
 impl Hostile {
-    /// Low limits, so that a guest meets them soon.
+    /// Low limits, so that a guest reaches them soon.
     const LIMITS: [&'static str; 5] = [
         "--cpu-ms=2000",
         "--memory-mib=16",
@@ -84,7 +85,7 @@ impl Hostile {
         "--log-lines=50",
     ];
 
-    /// The arguments of `airlock serve` for it, besides the guest itself.
+    /// Returns the arguments of `airlock serve` for this guest, without those that name the guest.
     pub fn arguments(&self) -> Vec<String> {
         let name = |argument: &str| argument.split('=').next().unwrap().to_owned();
         let own: Vec<String> = self.serve.iter().map(|argument| name(argument)).collect();
@@ -93,7 +94,7 @@ impl Hostile {
         limits.chain(self.serve.clone()).collect()
     }
 
-    /// Whether an answer is one that the file says.
+    /// Returns true if an answer is one that the file allows.
     pub fn fits(&self, answer: &Answer) -> bool {
         let errors = answer.errors();
         let has = |words: &String| errors.contains(words.as_str());
@@ -101,7 +102,7 @@ impl Hostile {
         (answer.status == self.status && self.words.iter().all(has)) || self.or.as_ref().is_some_and(or)
     }
 
-    /// The component's file. It is written to `directory`, unless it is one of `target/guests`.
+    /// Returns the component's file. It is written to `directory`, unless it is one of `target/guests`.
     pub fn file(&self, directory: &Path) -> PathBuf {
         if let Some(guest) = &self.guest {
             return files::guest(guest);
@@ -161,12 +162,12 @@ impl Harm {
     }
 }
 
-/// The folder of the corpus.
+/// Returns the folder of the corpus.
 pub fn folder() -> PathBuf {
     files::root().join("tests/hostile")
 }
 
-/// All hostile guests, in the order of their names.
+/// Returns all hostile guests, in the order of their names.
 pub fn corpus() -> Vec<Hostile> {
     let mut corpus: Vec<Hostile> = fs::read_dir(folder())
         .unwrap()

@@ -6,22 +6,22 @@ use serde_json::{Value, json};
 use ureq::Agent;
 use ureq::http::{HeaderName, Request};
 
-/// What Vault answered.
+/// An answer of Vault.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body; null where there is none.
+    /// The body. Null stands for a missing body.
     pub body: Value,
 }
 
 impl Answer {
-    /// The answer's `data`.
+    /// Returns the answer's `data`.
     pub fn data(&self) -> &Value {
         &self.body["data"]
     }
 
-    /// The answer's errors as one text; empty where there are none.
+    /// Returns the answer's errors as one text, which is empty if there are none.
     pub fn errors(&self) -> String {
         let errors = self.body["errors"]
             .as_array()
@@ -34,7 +34,7 @@ impl Answer {
             .join("; ")
     }
 
-    /// Panics, with all that Vault said, unless the status is a success.
+    /// Panics, with Vault's whole answer, unless the status is a success.
     #[track_caller]
     pub fn expect_success(self, what: &str) -> Self {
         assert!((200..300).contains(&self.status), "{what}: {self:?}");
@@ -42,19 +42,19 @@ impl Answer {
     }
 }
 
-/// What Vault answered, as it came.
+/// An answer of Vault, unchanged.
 #[derive(Clone, Debug)]
 pub struct RawAnswer {
     /// The HTTP status.
     pub status: u16,
-    /// The headers, in the order in which they came; names in lower case.
+    /// The headers, in the order of arrival, with names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body; empty where there is none.
+    /// The body, which may be empty.
     pub text: String,
 }
 
 impl RawAnswer {
-    /// The body as JSON; null where there is none, a string where it is not JSON.
+    /// Returns the body as JSON. A missing body is null; one that is not JSON is a string.
     pub fn body(&self) -> Value {
         match serde_json::from_str(&self.text) {
             Ok(body) => body,
@@ -87,7 +87,7 @@ impl Client {
         }
     }
 
-    /// The same caller with another token.
+    /// Returns the same caller with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Client {
             token: token.to_owned(),
@@ -95,17 +95,18 @@ impl Client {
         }
     }
 
-    /// The server's address, such as `http://127.0.0.1:8200`.
+    /// Returns the server's address, such as `http://127.0.0.1:8200`.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The caller's token.
+    /// Returns the caller's token.
     pub fn token(&self) -> &str {
         &self.token
     }
 
-    /// One request: any method, a path below `/v1/`, an optional JSON body. The error is the connection's, never a status.
+    /// Sends one request: any method, a path below `/v1/`, an optional JSON body. An error is always the connection's;
+    /// a status is never an error.
     pub fn try_request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, ureq::Error> {
         let body = body.map(Value::to_string).unwrap_or_default();
         let answer = self.try_send(method, path, &[], &body)?;
@@ -115,8 +116,8 @@ impl Client {
         })
     }
 
-    /// One request whose body is sent as it stands, JSON or not. `headers` replace those of the same name; the path is
-    /// sent as it is, so it must be percent-encoded.
+    /// Sends one request. Its body need not be JSON and is sent unchanged. `headers` replace those of the same name.
+    /// The path is sent unchanged, so it must be percent-encoded.
     pub fn try_send(
         &self,
         method: &str,
@@ -160,7 +161,7 @@ impl Client {
         })
     }
 
-    /// As [`Client::try_request`], for where the connection must hold.
+    /// Does the same as [`Client::try_request`], but panics if the connection fails.
     #[track_caller]
     pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         match self.try_request(method, path, body) {
@@ -169,32 +170,32 @@ impl Client {
         }
     }
 
-    /// GET.
+    /// Sends GET.
     #[track_caller]
     pub fn read(&self, path: &str) -> Answer {
         self.request("GET", path, None)
     }
 
-    /// PUT, which Vault treats as it does POST.
+    /// Sends PUT, which Vault treats like POST.
     #[track_caller]
     pub fn write(&self, path: &str, body: Value) -> Answer {
         self.request("PUT", path, Some(&body))
     }
 
-    /// DELETE.
+    /// Sends DELETE.
     #[track_caller]
     pub fn delete(&self, path: &str) -> Answer {
         self.request("DELETE", path, None)
     }
 
-    /// LIST.
+    /// Sends LIST.
     #[track_caller]
     pub fn list(&self, path: &str) -> Answer {
         self.request("LIST", path, None)
     }
 }
 
-/// One mount: the requests of [`Client`], with paths relative to it.
+/// One mount: the requests of [`Client`], with paths relative to the mount.
 #[derive(Clone)]
 pub struct Mount {
     client: Client,
@@ -209,22 +210,22 @@ impl Mount {
         }
     }
 
-    /// The full path of one of the mount's own.
+    /// Returns the full path of a path below the mount.
     pub fn path(&self, path: &str) -> String {
         format!("{}/{path}", self.path)
     }
 
-    /// Where it is mounted, without a slash.
+    /// Returns the path of the mount, without a slash.
     pub fn name(&self) -> &str {
         &self.path
     }
 
-    /// The client beneath.
+    /// Returns the client that the mount uses.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The same mount, called with another token.
+    /// Returns the same mount, called with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Mount {
             client: self.client.with_token(token),
@@ -232,31 +233,31 @@ impl Mount {
         }
     }
 
-    /// GET.
+    /// Sends GET.
     #[track_caller]
     pub fn read(&self, path: &str) -> Answer {
         self.client.read(&self.path(path))
     }
 
-    /// PUT.
+    /// Sends PUT.
     #[track_caller]
     pub fn write(&self, path: &str, body: Value) -> Answer {
         self.client.write(&self.path(path), body)
     }
 
-    /// PATCH.
+    /// Sends PATCH.
     #[track_caller]
     pub fn patch(&self, path: &str, body: Value) -> Answer {
         self.client.request("PATCH", &self.path(path), Some(&body))
     }
 
-    /// DELETE.
+    /// Sends DELETE.
     #[track_caller]
     pub fn delete(&self, path: &str) -> Answer {
         self.client.delete(&self.path(path))
     }
 
-    /// LIST.
+    /// Sends LIST.
     #[track_caller]
     pub fn list(&self, path: &str) -> Answer {
         self.client.list(&self.path(path))

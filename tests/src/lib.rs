@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: a real Vault server, its log, its HTTP API and its command line.
+//! Shared code of the end-to-end tests: a real Vault server, its log, its HTTP API and its command line.
 //!
 //! A test starts a [`Server`], registers a [`Plugin`] with it, mounts that and talks to the [`Mount`]:
 //!
@@ -14,10 +14,10 @@
 //!
 //! A [`DevServer`] is `airlock dev` in place of a Vault.
 //!
-//! Watch out for three things. The host, the guests and Vault are not built here: `make test` builds them first, and
-//! [`files`] says where they lie. Tests of one file share a server where they can, because its start takes two seconds,
-//! so each of them needs a mount of its own. And nothing here returns an error: a helper that cannot go on panics with
-//! what it was doing, which is what a test wants.
+//! Watch out for three things. This crate does not build the host, the guests and Vault: `make test` builds them first,
+//! and [`files`] returns their paths. Tests of one file share a server if they can, because it takes two seconds to
+//! start, so each test needs a mount of its own. And nothing here returns an error: a helper that cannot go on panics
+//! with a description of its step, which is what a test wants.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 

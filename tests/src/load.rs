@@ -1,28 +1,29 @@
-//! Callers that send requests until they are told to stop, and the count of what became of these.
+//! Callers that send requests until they are told to stop, and a count of the results.
 //!
-//! A request that was on its way while something happened, a crash say, may have been done or not, or both, for Vault may
-//! send it again. [`Load::in_flight_during`] counts those; every other one was done once if it was acknowledged and not at
-//! all if it was not. While nothing happens no request fails: [`Load::undisturbed`].
+//! A request that was in flight during an event such as a crash may or may not have taken effect, and it may have taken
+//! effect twice, because Vault may send it again. [`Load::in_flight_during`] counts those requests. Every other request
+//! took effect once if it was acknowledged and not at all if it was not. Without such an event no request fails: see
+//! [`Load::undisturbed`].
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::http::Answer;
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Clone, Debug)]
 pub enum End {
-    /// It was done, and the caller was told.
+    /// The request took effect, and the caller was told so.
     Acknowledged,
-    /// The engine refused it, as it had to: it was served, and it was not done.
+    /// The engine refused the request, as it had to: it was served, and it had no effect.
     Refused,
-    /// The caller was told that it was not done, or that nobody knows; with what the caller was told.
+    /// The caller was told that the request failed or that its outcome is unknown. Holds what the caller was told.
     Failed(String),
-    /// What must not be: the load stops, and [`Load::acknowledged`] panics with this text.
+    /// A result that must not occur: the load stops, and [`Load::acknowledged`] panics with this text.
     Wrong(String),
 }
 
 impl End {
-    /// Of a request that may fail for want of a host, or of its storage: 500 and 503.
+    /// Returns the result of a request that may fail with 500 or 503 because the host or its storage is unavailable.
     pub fn of(answer: &Answer) -> End {
         match answer.status {
             200 | 204 => End::Acknowledged,
@@ -39,7 +40,7 @@ pub struct Load {
     changed: Condvar,
 }
 
-/// Requests are numbered as they begin.
+/// The counts of requests. Requests are numbered as they begin.
 #[derive(Default)]
 struct Tally {
     begun: u64,
@@ -62,7 +63,7 @@ impl Load {
         self.tally.lock().unwrap()
     }
 
-    /// Sends one request after the other until [`Load::stop`]: what a caller's thread does.
+    /// Sends one request after the other until [`Load::stop`]. Each caller's thread runs this.
     pub fn call(&self, mut send: impl FnMut() -> End) {
         loop {
             let number = {
@@ -90,18 +91,19 @@ impl Load {
         }
     }
 
-    /// Tells the callers to stop. They end with the request that each is at.
+    /// Tells the callers to stop. Each ends after its current request.
     pub fn stop(&self) {
         self.tally().stop = true;
     }
 
-    /// Stops the load when it is dropped, so that a test that fails beside its callers does not wait for them without end.
+    /// Stops the load when the result is dropped, so that a test that fails while callers run does not wait for them
+    /// forever.
     #[must_use]
     pub fn stop_when_dropped(&self) -> Stop<'_> {
         Stop(self)
     }
 
-    /// Waits until so many requests that begin from now on have been acknowledged, or the load has stopped.
+    /// Waits until this number of requests that begin from now on have been acknowledged, or the load has stopped.
     pub fn wait_for(&self, more: u64) {
         let mut tally = self.tally();
         let first = tally.begun;
@@ -110,15 +112,16 @@ impl Load {
         }
     }
 
-    /// Does something, and counts the requests that were on their way at some time meanwhile.
+    /// Runs `something`, and returns the number of requests that were in flight at any time during it.
     pub fn in_flight_during(&self, something: impl FnOnce()) -> u64 {
         let ended = self.tally().ended;
         something();
         self.tally().begun - ended
     }
 
-    /// Waits until so many more requests have been acknowledged, while nothing happens that could disturb one; panics if
-    /// one that began meanwhile has failed. After a disturbance, wait for a request to be acknowledged first.
+    /// Waits until this number of further requests have been acknowledged, while nothing happens that could disturb
+    /// them. Panics if one that began meanwhile has failed. After a disturbance, wait for a request to be acknowledged
+    /// first.
     #[track_caller]
     pub fn undisturbed(&self, more: u64) {
         let first = self.tally().begun;
@@ -147,7 +150,7 @@ impl Load {
         );
     }
 
-    /// How many requests were acknowledged; panics if anything went wrong.
+    /// Returns the number of acknowledged requests. Panics if a result was wrong.
     #[track_caller]
     pub fn acknowledged(&self) -> u64 {
         let tally = self.tally();

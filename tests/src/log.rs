@@ -1,4 +1,4 @@
-//! A server's log, read as it comes, so that a test can wait for a line instead of sleeping.
+//! A server's log, read line by line, so that a test can wait for a line instead of sleeping.
 
 use std::io::{BufRead, BufReader, Read};
 use std::sync::{Arc, Condvar, Mutex};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How long [`Log::wait_for`] waits. Far longer than anything takes, because a line that never comes ends in a failure.
+/// The longest wait of [`Log::wait_for`]. Every line takes far less; at the end of this time the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One line of the log.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// The line as it was written.
+    /// The whole line.
     pub text: String,
     json: Value,
 }
@@ -24,39 +24,39 @@ impl Line {
         Line { text, json }
     }
 
-    /// `trace`, `debug`, `info`, `warn` or `error`; empty for a line that is not a log entry.
+    /// Returns `trace`, `debug`, `info`, `warn` or `error`, or an empty text for a line that is not a log entry.
     pub fn level(&self) -> &str {
         self.field("@level")
     }
 
-    /// Whether the host wrote it: Vault names the logger of what a plugin writes after the command that it runs.
+    /// Returns true if the host wrote the line: Vault names the logger of a plugin's lines after the plugin's command.
     pub fn is_hosts(&self) -> bool {
         self.module().split('.').any(|name| name == "airlock")
     }
 
-    /// The message without its fields.
+    /// Returns the message without its fields.
     pub fn message(&self) -> &str {
         self.field("@message")
     }
 
-    /// The logger's name, such as `core` or `secrets.airlock-kv`.
+    /// Returns the logger's name, such as `core` or `secrets.airlock-kv`.
     pub fn module(&self) -> &str {
         self.field("@module")
     }
 
-    /// The texts of all fields.
+    /// Returns the texts of all fields.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let fields = self.json.as_object().into_iter().flatten();
         fields.filter_map(|(_, value)| value.as_str())
     }
 
-    /// A field's text; empty where there is none.
+    /// Returns a field's text, or an empty text if there is no such field.
     pub fn field(&self, name: &str) -> &str {
         self.json[name].as_str().unwrap_or_default()
     }
 }
 
-/// Everything that a server has logged so far. Clones are of the same log.
+/// All lines that a server has logged so far. Clones share the same log.
 #[derive(Clone)]
 pub struct Log {
     shared: Arc<Shared>,
@@ -71,13 +71,13 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: Vec<Line>,
-    /// How many lines were taken away before these.
+    /// The number of lines that were removed before these.
     taken: usize,
     ended: bool,
 }
 
 impl Log {
-    /// Starts reading; ends when the writing side of `source` is closed.
+    /// Starts a thread that reads until the writing side of `source` is closed.
     pub(crate) fn read(source: impl Read + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
         let log = Log {
@@ -95,31 +95,31 @@ impl Log {
         log
     }
 
-    /// How many lines there were: hand it to [`Log::wait_after`] to see only newer ones.
+    /// Returns the number of lines so far. Pass it to [`Log::wait_after`] to see only newer ones.
     pub fn mark(&self) -> usize {
         let state = self.shared.state.lock().unwrap();
         state.taken + state.lines.len()
     }
 
-    /// All lines so far, which are forgotten: for a run so long that they would fill the memory. Nobody may wait for one of
-    /// them meanwhile.
+    /// Removes and returns all lines so far, for a run so long that they would fill the memory. Nobody may wait for one
+    /// of these lines meanwhile.
     pub fn take(&self) -> Vec<Line> {
         let mut state = self.shared.state.lock().unwrap();
         state.taken += state.lines.len();
         std::mem::take(&mut state.lines)
     }
 
-    /// All lines so far.
+    /// Returns all lines so far.
     pub fn lines(&self) -> Vec<Line> {
         self.shared.state.lock().unwrap().lines.clone()
     }
 
-    /// The first line, past or future, that `wanted` accepts. `what` names it in the failure.
+    /// Waits for the first line, past or future, that `wanted` accepts. `what` describes it in the failure.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Line) -> bool) -> Line {
         self.wait_after(0, what, wanted)
     }
 
-    /// As [`Log::wait_for`], but only among the lines after `mark`.
+    /// Does the same as [`Log::wait_for`], but only among the lines after `mark`.
     pub fn wait_after(&self, mark: usize, what: &str, wanted: impl Fn(&Line) -> bool) -> Line {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.shared.state.lock().unwrap();

@@ -1,8 +1,9 @@
-//! What is to be the same of the answers of two servers.
+//! Masks the parts of answers that may differ between two servers.
 
 use serde_json::{Value, json};
 
-/// A JSON body without what differs from server to server and from time to time; whether it is there is kept.
+/// Masks the values in a JSON body that differ from server to server and from time to time. The members themselves
+/// stay.
 pub fn masked(mut body: Value) -> Value {
     mask(&mut body);
     body

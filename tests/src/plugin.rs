@@ -1,4 +1,4 @@
-//! What Vault's catalog is told about Airlock.
+//! Entries for Airlock in Vault's plugin catalog.
 
 use std::path::Path;
 
@@ -17,12 +17,12 @@ pub struct Plugin {
 }
 
 impl Plugin {
-    /// The KV guest, pinned by its digest, as `airlock-kv`.
+    /// Makes the entry of the KV guest, pinned by its digest, as `airlock-kv`.
     pub fn kv() -> Self {
         Plugin::serving("airlock-kv", &files::guest("kv"))
     }
 
-    /// A guest, pinned by its digest.
+    /// Makes the entry of a guest, pinned by its digest.
     pub fn serving(name: &str, guest: &Path) -> Self {
         Plugin::with_args(
             name,
@@ -33,7 +33,7 @@ impl Plugin {
         )
     }
 
-    /// `airlock serve` with just these arguments.
+    /// Makes the entry of `airlock serve` with just these arguments.
     pub fn with_args<S: Into<String>>(name: &str, args: impl IntoIterator<Item = S>) -> Self {
         let args = ["serve".to_owned()]
             .into_iter()
@@ -46,37 +46,37 @@ impl Plugin {
         }
     }
 
-    /// The same under another name.
+    /// Sets another name.
     pub fn named(mut self, name: &str) -> Self {
         self.name = name.to_owned();
         self
     }
 
-    /// The same with the version under which the catalog shall list it, such as `v0.1.0`.
+    /// Sets the version under which the catalog lists the plugin, such as `v0.1.0`.
     pub fn version(mut self, version: &str) -> Self {
         self.version = version.to_owned();
         self
     }
 
-    /// The same with one more argument.
+    /// Adds an argument.
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// The same with more arguments.
+    /// Adds arguments.
     pub fn args(mut self, args: impl IntoIterator<Item = &'static str>) -> Self {
         self.args.extend(args.into_iter().map(str::to_owned));
         self
     }
 
-    /// Registers it; panics if Vault refuses.
+    /// Registers the plugin. Panics if Vault refuses.
     #[track_caller]
     pub fn register(&self, server: &Server) {
         self.try_register(server).expect_success("register");
     }
 
-    /// Registers it and hands back what Vault said.
+    /// Registers the plugin and returns Vault's answer.
     #[track_caller]
     pub fn try_register(&self, server: &Server) -> Answer {
         let mut entry: Value =

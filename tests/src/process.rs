@@ -1,4 +1,4 @@
-//! Processes as the kernel shows them: who runs beneath a server, where it listens, when it ends.
+//! Processes as the kernel shows them: the plugins of a server, their sockets, their end.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,12 +9,12 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 
-/// The `airlock serve` processes that `server` started, oldest first.
+/// Returns the `airlock serve` processes that `server` started, oldest first.
 pub fn hosts(server: u32) -> Vec<u32> {
     plugins(server, "airlock")
 }
 
-/// The processes of a plugin's binary that `server` started, oldest first.
+/// Returns the processes of a plugin's binary that `server` started, oldest first.
 pub fn plugins(server: u32, binary: &str) -> Vec<u32> {
     let mut plugins: Vec<u32> = all()
         .filter(|&pid| parent(pid) == Some(server) && runs(pid, binary))
@@ -23,18 +23,18 @@ pub fn plugins(server: u32, binary: &str) -> Vec<u32> {
     plugins
 }
 
-/// What a process uses at a moment.
+/// The resources of a process at a moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// Bytes of resident memory.
     pub memory: u64,
     /// Threads.
     pub threads: u64,
-    /// Open files, sockets among them.
+    /// Open files, including sockets.
     pub files: u64,
 }
 
-/// What a process uses now; none if it has ended.
+/// Returns the resources that a process uses now, or `None` if it has ended.
 pub fn usage(pid: u32) -> Option<Usage> {
     let count = |what: &str| Some(fs::read_dir(format!("/proc/{pid}/{what}")).ok()?.count() as u64);
     let usage = Usage {
@@ -45,7 +45,7 @@ pub fn usage(pid: u32) -> Option<Usage> {
     (usage.memory > 0).then_some(usage)
 }
 
-/// The arguments with which a process was started.
+/// Returns the arguments with which a process was started.
 pub fn arguments(pid: u32) -> Vec<String> {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let arguments = line.split(|byte| *byte == 0);
@@ -54,7 +54,7 @@ pub fn arguments(pid: u32) -> Vec<String> {
         .collect()
 }
 
-/// The unix sockets on which a process listens.
+/// Returns the unix sockets on which a process listens.
 pub fn listening_sockets(pid: u32) -> Vec<PathBuf> {
     let inodes: Vec<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .into_iter()
@@ -81,12 +81,12 @@ pub fn listening_sockets(pid: u32) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Bytes of memory that a process has in use now; 0 if it has ended.
+/// Returns the bytes of memory that a process uses now, or 0 if it has ended.
 pub fn resident_bytes(pid: u32) -> u64 {
     memory_bytes(pid, "VmRSS:")
 }
 
-/// Bytes of memory that a process has had in use at most; 0 if it has ended.
+/// Returns the most bytes of memory that a process has used, or 0 if it has ended.
 pub fn peak_bytes(pid: u32) -> u64 {
     memory_bytes(pid, "VmHWM:")
 }
@@ -98,12 +98,12 @@ fn memory_bytes(pid: u32, field: &str) -> u64 {
     kib.unwrap_or(0) << 10
 }
 
-/// Whether a process has ended.
+/// Returns true if a process has ended.
 pub fn has_ended(pid: u32) -> bool {
     !matches!(stat(pid), Some((state, _)) if state != 'Z')
 }
 
-/// SIGKILL. A process that is gone already is no failure.
+/// Sends SIGKILL. Does not fail if the process has already ended.
 pub fn kill(pid: u32) {
     let killed = rustix::process::kill_process(to_pid(pid), Signal::KILL);
     assert!(
@@ -112,23 +112,23 @@ pub fn kill(pid: u32) {
     );
 }
 
-/// SIGTERM: the process may end in order.
+/// Sends SIGTERM, so that the process can shut down.
 pub fn terminate(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::TERM).unwrap();
 }
 
-/// SIGHUP: a server reads its configuration again.
+/// Sends SIGHUP, at which a server reads its configuration again.
 pub(crate) fn hang_up(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::HUP).unwrap();
 }
 
-/// SIGSTOP: the process does nothing more until it is killed.
+/// Sends SIGSTOP: the process does nothing more until it is killed.
 pub fn stop(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::STOP).unwrap();
 }
 
-/// Waits until a child of this process has ended. It stays in the kernel's table until its owner waits for it, so that
-/// nobody else gets its number.
+/// Waits until a child of this process has ended. The child stays in the kernel's table until its owner waits for it,
+/// so that no other process gets its id.
 pub(crate) fn wait_for_child(pid: u32) {
     rustix::process::waitid(
         WaitId::Pid(to_pid(pid)),
@@ -142,7 +142,7 @@ pub fn adopt_orphans() {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).unwrap();
 }
 
-/// Waits until an adopted process ends; false if it is still there after `patience`.
+/// Waits until an adopted process ends. Returns false if it still runs after `patience`.
 pub fn wait_for_orphan(pid: u32, patience: Duration) -> bool {
     let (sender, ended) = mpsc::channel();
     thread::spawn(move || {
@@ -166,7 +166,8 @@ fn parent(pid: u32) -> Option<u32> {
     stat(pid).map(|(_, parent)| parent)
 }
 
-/// A process's state and its parent. The name before them may hold spaces and parentheses, so they count from its end.
+/// Returns a process's state and its parent. The name before them may contain spaces and parentheses, so the fields are
+/// counted from the end of the name.
 fn stat(pid: u32) -> Option<(char, u32)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');

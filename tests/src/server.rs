@@ -1,4 +1,4 @@
-//! A Vault server of the test's own, in a temporary directory and on a free port of the loopback interface.
+//! A Vault server for one test, in a temporary directory and on a free port of the loopback interface.
 
 use std::fs;
 use std::io::Write;
@@ -13,9 +13,9 @@ use crate::http::{Answer, Client, Mount};
 use crate::log::Log;
 use crate::{files, process};
 
-/// Runs the server as this shell's successor, and ends it and its plugins when the test process ends, however that
-/// happens: the pipe that is its standard input closes then. It removes the server's directory too, unless it is told to
-/// keep it for another start.
+/// A script that runs the server, and ends it and its plugins when the test process ends for whatever reason: its
+/// standard input is a pipe, which closes then. It also removes the server's directory, unless it is told to keep it
+/// for another start.
 const GUARD: &str = r#"
 directory=$1; shift
 exec 3<&0 </dev/null
@@ -31,10 +31,10 @@ exec 3<&0 </dev/null
 exec 3<&- 2>&1 "$@"
 "#;
 
-/// Where a server keeps its data.
+/// The place where a server stores its data.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Storage {
-    /// In its memory: quick, and gone with the process.
+    /// In memory: fast, and lost with the process.
     Memory,
     /// On disk, in raft, so that [`Server::start_again`] finds it.
     Disk,
@@ -56,7 +56,7 @@ impl Server {
         Server::start_with(name, storage, &files::airlock())
     }
 
-    /// As [`Server::start`], with another plugin's binary in place of `airlock`.
+    /// Does the same as [`Server::start`], with another plugin's binary in place of `airlock`.
     pub fn start_with(name: &str, storage: Storage, plugin: &Path) -> Self {
         let mut server = Server::launch_new(name, storage, plugin);
         let keys = json!({"secret_shares": 1, "secret_threshold": 1});
@@ -68,7 +68,7 @@ impl Server {
         server
     }
 
-    /// Starts a server that stores on disk and makes it a member of the cluster of another: a standby.
+    /// Starts a server that stores on disk and makes it a member of another server's cluster, as a standby.
     pub(crate) fn join(name: &str, leader: &Server) -> Self {
         let mut server = Server::launch_new(name, Storage::Disk, &files::airlock());
         server.client = server.client.with_token(leader.client.token());
@@ -82,7 +82,7 @@ impl Server {
         server
     }
 
-    /// A server that is neither initialised nor unsealed.
+    /// Starts a server that is neither initialised nor unsealed.
     fn launch_new(name: &str, storage: Storage, plugin: &Path) -> Self {
         let directory = tempfile::Builder::new()
             .prefix(&format!("airlock-{name}-"))
@@ -107,22 +107,22 @@ impl Server {
         }
     }
 
-    /// The root token's client.
+    /// Returns a client with the root token.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// What the server has logged, at trace level, since it was last started.
+    /// Returns what the server has logged, at trace level, since it was last started.
     pub fn log(&self) -> &Log {
         &self.log
     }
 
-    /// The server's process.
+    /// Returns the id of the server's process.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// The one `airlock serve` process that the server runs now.
+    /// Returns the id of the one `airlock serve` process that the server runs now.
     #[track_caller]
     pub fn host(&self) -> u32 {
         let hosts = process::hosts(self.pid());
@@ -130,7 +130,7 @@ impl Server {
         hosts[0]
     }
 
-    /// SIGKILL for the one `airlock serve` process. Returns when it has ended; Vault notices a moment later.
+    /// Kills the one `airlock serve` process with SIGKILL. Returns when it has ended; Vault notices a moment later.
     #[track_caller]
     pub fn kill_host(&self) {
         let host = self.host();
@@ -140,7 +140,7 @@ impl Server {
         }
     }
 
-    /// Reloads one mount, which ends the process that it shares with others. Returns when that has ended.
+    /// Reloads one mount, which ends the process that it shares with others. Returns when that process has ended.
     #[track_caller]
     pub fn reload(&self, mount: &str) {
         let host = self.host();
@@ -155,42 +155,42 @@ impl Server {
         }
     }
 
-    /// The directory that the server and its plugins have for temporary files.
+    /// Returns the directory that the server and its plugins have for temporary files.
     pub fn temporary_directory(&self) -> PathBuf {
         self.directory.join("tmp")
     }
 
-    /// Puts another plugin's binary beside the first, and tells its name there.
+    /// Installs another plugin's binary beside the first, and returns its name there.
     pub fn install(&self, plugin: &Path) -> String {
         let installed = install(plugin, &self.directory.join("plugins"));
         installed.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
-    /// The digest of the plugin's binary, as Vault's catalog wants it.
+    /// Returns the digest of the plugin's binary, in the form that Vault's catalog takes.
     pub fn plugin_sha256(&self) -> &str {
         &self.plugin_sha256
     }
 
-    /// Mounts a registered plugin; panics if Vault refuses.
+    /// Mounts a registered plugin. Panics if Vault refuses.
     #[track_caller]
     pub fn mount(&self, path: &str, plugin: &str) -> Mount {
         self.try_mount(path, plugin).expect_success("mount");
         Mount::new(self.client.clone(), path)
     }
 
-    /// What is mounted already.
+    /// Returns a mount that already exists.
     pub fn mounted(&self, path: &str) -> Mount {
         Mount::new(self.client.clone(), path)
     }
 
-    /// Mounts a registered plugin and hands back what Vault said.
+    /// Mounts a registered plugin and returns Vault's answer.
     #[track_caller]
     pub fn try_mount(&self, path: &str, plugin: &str) -> Answer {
         self.client
             .write(&format!("sys/mounts/{path}"), json!({"type": plugin}))
     }
 
-    /// As [`Server::try_mount`], with options of the mount.
+    /// Does the same as [`Server::try_mount`], with options of the mount.
     #[track_caller]
     pub fn try_mount_with(&self, path: &str, plugin: &str, options: &Value) -> Answer {
         self.client.write(
@@ -199,10 +199,10 @@ impl Server {
         )
     }
 
-    /// What a mount's storage holds at a key, read past the engine; none where there is nothing.
+    /// Returns the value at a key of a mount's storage, read without the engine, or `None` if the key does not exist.
     #[track_caller]
     pub fn stored(&self, mount: &str, key: &str) -> Option<String> {
-        // As it is: Vault would take a value that begins with a `4` for a compressed one.
+        // Without this parameter Vault would take a value that begins with a `4` for a compressed one.
         let path = format!("{}/{key}?compressed=false", self.storage_of(mount));
         let answer = self.client.read(&path);
         if answer.status == 404 {
@@ -216,7 +216,7 @@ impl Server {
         )
     }
 
-    /// Every key in a mount's storage, listed past the engine.
+    /// Returns every key in a mount's storage, listed without the engine.
     #[track_caller]
     pub fn stored_keys(&self, mount: &str) -> Vec<String> {
         let root = self.storage_of(mount);
@@ -238,7 +238,7 @@ impl Server {
         keys
     }
 
-    /// Where Vault shows a mount's storage.
+    /// Returns the path under which Vault shows a mount's storage.
     #[track_caller]
     pub fn storage_of(&self, mount: &str) -> String {
         let mounts = self.client.read("sys/mounts").expect_success("mounts");
@@ -248,7 +248,7 @@ impl Server {
         format!("sys/raw/logical/{uuid}")
     }
 
-    /// Takes a mount down, and its data with it.
+    /// Removes a mount and its data.
     #[track_caller]
     pub fn unmount(&self, path: &str) {
         self.client
@@ -256,9 +256,9 @@ impl Server {
             .expect_success("unmount");
     }
 
-    /// Writes an audit log to a file, with the accessors of tokens in clear.
+    /// Writes an audit log to a file, with the accessors of tokens in clear text.
     ///
-    /// OpenBao takes audit devices from its configuration alone, which it reads again at SIGHUP.
+    /// OpenBao accepts audit devices only from its configuration, which it reads again at SIGHUP.
     #[track_caller]
     pub fn audit_to(&self, file: &Path) {
         let options = json!({"file_path": file, "hmac_accessor": "false"});
@@ -288,7 +288,7 @@ impl Server {
         });
     }
 
-    /// Seals the server: every plugin is ended.
+    /// Seals the server, which ends every plugin.
     pub fn seal(&self) {
         self.client.write("sys/seal", json!({})).expect_success("seal");
     }
@@ -300,7 +300,7 @@ impl Server {
         self.log.wait_after(mark, "post-unseal setup complete", |line| {
             line.message() == "post-unseal setup complete"
         });
-        // OpenBao says so of a standby too, which then becomes the active node.
+        // OpenBao logs this line for a standby too, which then becomes the active node.
         while self.client.read("sys/health").status != 200 {
             std::thread::yield_now();
         }
@@ -312,19 +312,19 @@ impl Server {
             .expect_success("unseal");
     }
 
-    /// SIGKILL, as when the machine runs out of memory. Waits until the process has ended.
+    /// Kills the server with SIGKILL, as when the machine runs out of memory. Waits until the process has ended.
     pub fn kill(&mut self) {
         process::kill(self.pid());
         process::wait_for_child(self.pid());
     }
 
-    /// Starts the server anew on what it has on disk, after [`Server::kill`].
+    /// Starts the server again with its data on disk, after [`Server::kill`].
     pub fn start_again(&mut self) {
         self.launch_again();
         self.unseal();
     }
 
-    /// As [`Server::start_again`], of a member of a cluster that goes on meanwhile.
+    /// Does the same as [`Server::start_again`], for a member of a cluster that goes on meanwhile.
     pub(crate) fn join_again(&mut self) {
         self.launch_again();
         self.send_unseal_key();
@@ -345,7 +345,8 @@ impl Drop for Server {
     }
 }
 
-/// Puts a binary where Vault looks for plugins. A hard link saves the copying of a large file; it needs the same disk.
+/// Links a binary into Vault's plugin directory. A hard link saves copying a large file, but both must be on the same
+/// disk.
 fn install(binary: &Path, plugins: &Path) -> PathBuf {
     let target = plugins.join(binary.file_name().unwrap());
     if fs::hard_link(binary, &target).is_err() {
@@ -404,7 +405,7 @@ log_format = "json"
     )
 }
 
-/// A port that was free a moment ago, for a server that cannot be told to choose one and to say which.
+/// Returns a port that was free a moment ago, for a server that cannot choose one and report it.
 pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use crate::{Server, Storage};
 
-/// Makes a test of each of these functions for a server that keeps its data in memory, and one for a server that keeps it
-/// in raft. The functions take the [`Storage`].
+/// Makes two tests of each of these functions: one for a server with its data in memory, and one for a server with its
+/// data in raft. The functions take the [`Storage`].
 #[macro_export]
 macro_rules! on_each_storage {
     ($($test:ident),+ $(,)?) => {
@@ -19,8 +19,8 @@ macro_rules! on_each_storage {
     };
 }
 
-/// A server for each kind of storage, which the tests of a file share: a test's mounts are its own. It is started for the
-/// first test that asks for it.
+/// One server for each kind of storage, shared by the tests of a file. Each test has its own mounts. A server is
+/// started when the first test asks for it.
 pub struct Servers {
     start: fn(Storage) -> Server,
     in_memory: OnceLock<Server>,
@@ -28,7 +28,7 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Servers that are started, and set up, by this function.
+    /// Makes servers that this function starts and sets up.
     pub const fn new(start: fn(Storage) -> Server) -> Self {
         Self {
             start,
@@ -37,7 +37,7 @@ impl Servers {
         }
     }
 
-    /// The server with this storage.
+    /// Returns the server with this storage.
     pub fn on(&self, storage: Storage) -> &Server {
         let server = match storage {
             Storage::Memory => &self.in_memory,

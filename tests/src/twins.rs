@@ -1,6 +1,7 @@
-//! Two mounts that shall not be told apart: the same requests to both, and what differed in the answers.
+//! Compares two mounts that must behave alike: sends the same requests to both and returns the differences in the
+//! answers.
 //!
-//! A request is a [`Step`], and a script is steps, one a line, as in
+//! A request is a [`Step`]. A script has one step on each line, for example:
 //!
 //! ```text
 //! # comments and empty lines are left out
@@ -9,11 +10,11 @@
 //! until 404: GET data/short-lived
 //! ```
 //!
-//! [`Twins::run`] sends each to the one mount and then to the other, and hands back the [`Difference`]s. Status, headers
-//! and body must be the same but for what [`plain`] takes out, which is little, with a reason for each.
+//! [`Twins::run`] sends each step to the first mount and then to the second, and returns the [`Difference`]s. Status,
+//! headers and body must be equal except for what [`plain`] removes, which is little and has a reason in each case.
 //!
-//! Watch out: a path must be percent-encoded, as it is sent as it stands. What a step leaves behind is there for the
-//! next, so one true difference can bring others after it; read them from the top.
+//! Watch out: a path must be percent-encoded, because it is sent unchanged. The effects of a step stay for the next, so
+//! one true difference can cause others after it; read them from the top.
 
 pub mod drawn;
 pub mod openbao;
@@ -32,28 +33,28 @@ pub use plain::{Plain, plain, plain_text};
 use crate::brand::{self, Brand};
 use crate::http::{Mount, RawAnswer};
 
-/// How long a step waits for its status, on each side.
+/// The longest wait of a step for its status, on each mount.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One request, with a path below the mount.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// The name of who sends it; the root token where empty.
+    /// The name of the caller, or empty for the root token.
     pub caller: String,
-    /// GET, POST, LIST and so on.
+    /// The method: GET, POST, LIST and so on.
     pub method: String,
-    /// Percent-encoded, with its query if there is one.
+    /// The path, percent-encoded, with its query if there is one.
     pub path: String,
-    /// Sent as it stands.
+    /// The body, which is sent unchanged.
     pub body: String,
-    /// Headers beyond those that every request has.
+    /// Headers in addition to those of every request.
     pub headers: Vec<(String, String)>,
-    /// Send it again until this is the answer's status.
+    /// If set, the request is repeated until the answer has this status.
     pub until: Option<u16>,
 }
 
 impl Step {
-    /// A request by root, without a body.
+    /// Makes a request with the root token and without a body.
     pub fn new(method: &str, path: &str) -> Self {
         Step {
             caller: String::new(),
@@ -65,13 +66,13 @@ impl Step {
         }
     }
 
-    /// The same with a body.
+    /// Sets the body.
     pub fn body(mut self, body: impl fmt::Display) -> Self {
         self.body = body.to_string();
         self
     }
 
-    /// The steps that a script's text tells. Panics at a line that is none.
+    /// Reads the steps of a script. Panics at a line that is not a valid step.
     pub fn script(text: &str) -> Vec<Step> {
         text.lines()
             .map(str::trim)
@@ -117,7 +118,7 @@ impl FromStr for Step {
     }
 }
 
-/// As [`Step::script`] reads it, but for a long body, which is cut.
+/// Writes the step in the form that [`Step::script`] reads, except that a long body is cut.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.caller.is_empty() {
@@ -142,7 +143,7 @@ impl fmt::Display for Step {
 /// A step that the two mounts answered differently.
 #[derive(Debug)]
 pub struct Difference {
-    /// Which step of the script, from 1.
+    /// The number of the step in the script, from 1.
     pub number: usize,
     /// The request.
     pub step: Step,
@@ -152,7 +153,7 @@ pub struct Difference {
     pub right: Plain,
 }
 
-/// The request and both answers, of long ones the part that differs.
+/// Shows the request and both answers. Of long answers it shows the part that differs.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts = [&self.left, &self.right].map(|answer| answer.to_string().chars().collect::<Vec<_>>());
@@ -177,7 +178,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The two mounts, and who calls them.
+/// The two mounts, and the tokens of their callers.
 pub struct Twins {
     left: Mount,
     right: Mount,
@@ -185,7 +186,7 @@ pub struct Twins {
 }
 
 impl Twins {
-    /// Both are called with the root token unless a step says otherwise.
+    /// Makes a pair of mounts. They are called with the root token unless a step says otherwise.
     pub fn new(left: Mount, right: Mount) -> Self {
         Twins {
             left,
@@ -194,7 +195,8 @@ impl Twins {
         }
     }
 
-    /// Adds a token with the rights that `policy` grants on both mounts; `MOUNT` in it stands for the mount's name.
+    /// Adds a token with the rights that `policy` grants on both mounts. `MOUNT` in the policy stands for the mount's
+    /// name.
     #[track_caller]
     pub fn caller(mut self, name: &str, policy: &str) -> Self {
         let root = self.left.client();
@@ -212,20 +214,21 @@ impl Twins {
         self
     }
 
-    /// The name of a caller's policy.
+    /// Returns the name of a caller's policy.
     pub fn policy(&self, caller: &str) -> String {
         format!("{}-{}-{caller}", self.left.name(), self.right.name())
     }
 
-    /// Adds a token that is there already.
+    /// Adds a token that already exists.
     pub fn token(mut self, name: &str, token: &str) -> Self {
         self.tokens.insert(name.to_owned(), token.to_owned());
         self
     }
 
-    /// Sends every step to both mounts; what they answered differently, in order.
+    /// Sends every step to both mounts, and returns the differences between the answers, in order.
     ///
-    /// Leaves out, and says how many, what [OpenBao's engine answers otherwise](openbao::answers_otherwise).
+    /// Skips the requests that [OpenBao's engine answers differently](openbao::answers_otherwise), and reports how
+    /// many.
     pub fn run(&self, steps: &[Step]) -> Vec<Difference> {
         let all = steps.iter().zip(1..);
         let sent: Vec<_> = all
@@ -249,12 +252,12 @@ impl Twins {
         differences.collect()
     }
 
-    /// What both mounts answer to a step.
+    /// Returns the answers of both mounts to a step.
     pub fn answers(&self, step: &Step) -> [Plain; 2] {
         [&self.left, &self.right].map(|mount| self.send(mount, step))
     }
 
-    /// Panics with the differences if there are any.
+    /// Runs the steps, and panics with the differences if there are any.
     #[track_caller]
     pub fn expect_none(&self, steps: &[Step]) {
         let differences = self.run(steps);
@@ -270,7 +273,7 @@ impl Twins {
         );
     }
 
-    /// Adds to the answer what is in the response that it wraps, if it does.
+    /// Adds the content of the wrapped response to the answer, if it wraps one.
     fn with_what_is_wrapped(&self, mut plain_answer: Plain, answer: &RawAnswer, mount: &Mount) -> Plain {
         if let Some(token) = answer.body()["wrap_info"]["token"].as_str() {
             let client = mount.client().with_token(token);
@@ -290,7 +293,7 @@ impl Twins {
             let answer = client.try_send(&step.method, &mount.path(&step.path), &step.headers, &step.body);
             let answer = match answer {
                 Ok(answer) => self.with_what_is_wrapped(plain(&answer, mount.name()), &answer, mount),
-                // A server that hangs up has answered too: the other must do the same.
+                // A server that hangs up has answered too: the other server must do the same.
                 Err(_) => Plain::hung_up(),
             };
             match step.until {
@@ -301,7 +304,7 @@ impl Twins {
     }
 }
 
-/// Whether a text is JSON, so that two of them are compared as JSON.
+/// Parses a text as JSON, so that two such texts are compared as JSON. Returns `None` for any other text.
 fn parse(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }

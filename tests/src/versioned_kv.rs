@@ -1,8 +1,8 @@
-//! The versioned KV guest and the engine that it stands in for, mounted for a test.
+//! The versioned KV guest and the engine that it replaces, mounted for a test.
 //!
-//! The guest is registered under the name that Vault's own web interface takes for KV. It cannot be registered as `kv`
-//! with any effect, because Vault looks among its built-in engines first; and Vault enables no engine of another type
-//! with a version, so the guest is mounted as version 1 and tuned to version 2.
+//! The guest is registered under the name that Vault's own web interface recognizes as KV. Registering it as `kv` would
+//! have no effect, because Vault looks among its built-in engines first. Vault also refuses to enable any other type of
+//! engine with a version, so the guest is mounted as version 1 and tuned to version 2.
 
 use std::thread;
 
@@ -17,8 +17,8 @@ use crate::server::Server;
 pub const VERSIONED_KV: &str = "vault-plugin-secrets-kv";
 
 impl Plugin {
-    /// The versioned KV guest, pinned by its digest, as [`VERSIONED_KV`]. It keeps the compiled guest, because Vault ends
-    /// and starts the process for each mount that is tuned.
+    /// Makes the entry of the versioned KV guest, pinned by its digest, as [`VERSIONED_KV`]. The compiled guest is
+    /// cached, because Vault ends and starts the process for each mount that is tuned.
     pub fn versioned_kv() -> Self {
         let guest = files::guest("versioned-kv");
         Plugin::serving(VERSIONED_KV, &guest).arg(format!("--cache-dir={}", files::guest_cache().display()))
@@ -40,7 +40,7 @@ impl Server {
         mount
     }
 
-    /// Mounts the guest, registered before, in version 1 or 2, and waits until it serves.
+    /// Mounts the guest, which must be registered, in version 1 or 2, and waits until it serves.
     #[track_caller]
     pub fn mount_versioned_kv(&self, path: &str, version: u8) -> Mount {
         let mount = self.mount(path, VERSIONED_KV);
@@ -51,8 +51,8 @@ impl Server {
         mount
     }
 
-    /// Sends a mount the tick that Vault sends each minute, twice: it sends one to a mount that is moved, so this moves it
-    /// there and back.
+    /// Sends a mount the tick that Vault sends each minute, twice. Vault sends one to a mount that is moved, so this
+    /// moves the mount there and back.
     #[track_caller]
     pub fn tick(&self, mount: &Mount) {
         let moved = format!("{}-moved", mount.name());
@@ -74,7 +74,8 @@ impl Server {
 }
 
 impl Mount {
-    /// What `vault kv enable-versioning` does. The mount may answer 400 for a moment while it is upgraded.
+    /// Upgrades the mount as `vault kv enable-versioning` does. The mount may answer 400 for a moment while it is
+    /// upgraded.
     #[track_caller]
     pub fn tune_to_version_2(&self) {
         let path = format!("sys/mounts/{}/tune", self.name());
@@ -83,7 +84,7 @@ impl Mount {
             .expect_success("tune to version 2");
     }
 
-    /// Asks until the upgrade to version 2 is through.
+    /// Repeats a request until the upgrade to version 2 is complete.
     #[track_caller]
     pub fn wait_until_versioned(&self) {
         for _ in 0..5_000 {
@@ -96,7 +97,7 @@ impl Mount {
         panic!("{} is still being upgraded", self.name());
     }
 
-    /// Every key of version 2, as a path below the mount.
+    /// Returns every key of version 2, as a path below the mount.
     #[track_caller]
     pub fn all_keys(&self) -> Vec<String> {
         self.keys_below("metadata/")
@@ -117,7 +118,7 @@ impl Mount {
     }
 }
 
-/// A key's name as it must be written in a URL.
+/// Returns a key's name in the form that a URL needs.
 pub fn encoded(name: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' => char::from(byte).to_string(),

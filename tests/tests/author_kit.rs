@@ -1,4 +1,4 @@
-//! What an author of an engine uses: `airlock call`, `airlock test` and `airlock new`. No Vault is needed.
+//! Tests the tools of an engine's author: `airlock call`, `airlock test` and `airlock new`. They need no Vault.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -59,7 +59,7 @@ fn wrong_use_of_call_is_one_line_and_changes_nothing() {
         (vec![kv, "write", "a", "b"], "KEY=VALUE"),
         (vec![kv, "write", "a", "@nowhere"], "nowhere"),
         (vec![kv, "read", "a", foreign], "letter.txt"),
-        (vec![kv, "read", "a", &file], "is no directory"),
+        (vec![kv, "read", "a", &file], "is not a directory"),
         (vec![kv, "read", "a", &newer], "format 9"),
         (vec![kv, "read", "a", "--as=colour=red"], "entity=ID"),
         (vec![kv, "read", "a", "--option=version"], "NAME=VALUE"),
@@ -75,7 +75,7 @@ fn wrong_use_of_call_is_one_line_and_changes_nothing() {
 fn the_mount_itself_needs_no_path() {
     let help = airlock(["call", &kv(), "help"]).expect_success("help");
     assert!(help.stdout.contains("Keeps one value at each path"), "{help:?}");
-    assert_eq!(airlock(["call", &kv(), "list"]).status, 1); // 404: nothing is there
+    assert_eq!(airlock(["call", &kv(), "list"]).status, 1); // 404: the list is empty
     let missing = airlock(["call", &kv(), "write", "", "value=1"]);
     assert!(missing.stdout.contains("missing path"), "{missing:?}");
 }
@@ -93,7 +93,7 @@ fn a_call_that_is_killed_leaves_an_old_value_or_a_new_one() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Nothing tells when it writes: the moments are spread over the time that a call takes.
+        // The test cannot know when the call writes, so the kills are spread over the time that a call takes.
         thread::sleep(Duration::from_millis(4 * moment));
         call.kill().unwrap();
         call.wait().unwrap();
@@ -102,7 +102,7 @@ fn a_call_that_is_killed_leaves_an_old_value_or_a_new_one() {
         let kept = body["data"]["value"].as_str().unwrap();
         assert!(kept == "old" || kept.len() == 100_000, "{} bytes", kept.len());
     }
-    // What the killed ones left half written is gone.
+    // The incomplete files of the killed calls have been removed.
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
 }
 
@@ -152,7 +152,7 @@ fn a_new_project_builds_and_passes_outside_of_this_repository() {
         again.status == 1 && again.stderr.contains("is there already"),
         "{again:?}"
     );
-    // What is built here is kept for the next run; only the project itself is new.
+    // The build is kept for the next run; only the project itself is new.
     let make = run(Command::new("make")
         .arg("test")
         .current_dir(&project)

@@ -1,4 +1,4 @@
-//! Many callers at once, patient and impatient ones.
+//! Many concurrent callers, patient and impatient ones.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -40,7 +40,7 @@ fn sixty_four_callers_at_once_each_get_their_own_answers() {
     }
 }
 
-/// What 64 callers are told who write to one key at once.
+/// Returns the answers to 64 callers who write to one key at the same time.
 fn write_at_once(kv: &Mount) -> Vec<Answer> {
     thread::scope(|scope| {
         let callers: Vec<_> = (0..64)
@@ -66,7 +66,7 @@ fn sixty_four_updates_of_one_key_are_all_done() {
     );
 }
 
-/// Vault authorised each of them to create a key that was not there, so only the first may write it.
+/// Vault authorised each of them to create a key that did not exist, so only the first may write it.
 #[test]
 fn of_sixty_four_callers_who_create_one_key_one_does_and_none_overwrites_it() {
     let server = Server::start("creates", Storage::Memory);
@@ -78,7 +78,7 @@ fn of_sixty_four_callers_who_create_one_key_one_does_and_none_overwrites_it() {
         .filter(|answer| answer.data()["message"] == "key created")
         .count();
     assert_eq!(created, 1, "{answers:?}");
-    // Those who came later met the key, and were told either that or, if Vault had asked before it was there, 412.
+    // The later callers found the key. They got an update, or 412 if Vault's check had come before the key existed.
     for answer in &answers {
         assert!(
             answer.data()["message"].is_string() || answer.status == 412,
@@ -87,7 +87,7 @@ fn of_sixty_four_callers_who_create_one_key_one_does_and_none_overwrites_it() {
     }
 }
 
-/// 256 requests, all sent before the first caller hangs up; nobody reads an answer.
+/// Sends 256 requests and hangs up without reading an answer. All are sent before the first caller hangs up.
 fn hang_up_in_a_burst(mount: &Mount, method: &str, path: &str) {
     let host = mount.client().address().strip_prefix("http://").unwrap();
     let body = json!({"value": "x".repeat(1000)}).to_string();

@@ -1,4 +1,4 @@
-//! The clients that people use: the `vault` command and hvac, a Python library.
+//! Tests the clients that people use: the `vault` command, and hvac, a Python library.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

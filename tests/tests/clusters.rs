@@ -1,7 +1,8 @@
-//! Clusters of three nodes: what standbys answer, and what is there after another node has become the active one.
+//! Clusters of three nodes: the answers of standbys, and the data after another node has become active.
 //!
-//! A standby of Vault forwards every request. One of OpenBao runs the plugins itself, on storage that it can only read: it
-//! answers what takes no write, forwards the rest, and is told of each key that the active node changes.
+//! A standby of Vault forwards every request. A standby of OpenBao runs the plugins itself, on storage that it can only
+//! read: it answers requests that write nothing, forwards the others, and is told of each key that the active node
+//! changes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -20,7 +21,7 @@ const NODES: usize = 3;
 
 const READS_ON_STANDBYS: &str = "its standbys run no plugin: they forward every request";
 
-/// For the tests that leave every node as it is.
+/// The cluster of the tests that change nothing about its nodes.
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
     let cluster = Cluster::start("cluster", NODES);
     let active = cluster.node(cluster.active());
@@ -49,7 +50,7 @@ struct Mounts {
 }
 
 impl Mounts {
-    /// Mounts a plugin and waits until every node knows it.
+    /// Mounts a plugin and waits until every node knows the mount.
     fn new(cluster: &Cluster, path: &str, plugin: &str) -> Self {
         let number = cluster.active();
         let active = cluster.node(number).mount(path, plugin);
@@ -68,7 +69,7 @@ impl Mounts {
     }
 }
 
-/// A cluster of a test's own whose KV mount has the value `one` at the key `a`.
+/// Starts a cluster for one test. Its KV mount has the value `one` at the key `a`.
 fn cluster_with_a_key(name: &str) -> (Cluster, Mounts) {
     let cluster = Cluster::start(name, NODES);
     Plugin::kv().register(cluster.node(cluster.active()));
@@ -245,7 +246,7 @@ fn a_standby_whose_host_was_killed_answers_all_the_same() {
     }
 }
 
-/// The KV guest as another version, which says something else of a missing key.
+/// Builds the KV guest as another version, with another error for a missing key.
 fn build(directory: &Path, version: &str, missing: &str) -> PathBuf {
     let file = directory.join(format!("kv-{version}.wasm"));
     let texts = [(env!("CARGO_PKG_VERSION"), version), ("key not found", missing)];
@@ -291,7 +292,8 @@ fn a_reload_of_each_node_brings_it_the_new_guest() {
     }
 }
 
-/// One count, however it ends. Of a node that is going down any server error tells that it may have been done or not.
+/// Sends one count. Its result may be anything but a client error. A server error of a node that is going down has an
+/// unknown outcome.
 fn count(bank: &Mount) -> End {
     match bank
         .client()
@@ -304,14 +306,16 @@ fn count(bank: &Mount) -> End {
     }
 }
 
-/// Writers count up through every node while something happens to the cluster. Then what was acknowledged is there.
+/// Counts up through every node while something happens to the cluster. Then checks that every acknowledged count is
+/// stored.
 fn count_up_while(cluster: &mut Cluster, happens: impl Fn(&mut Cluster)) {
     let mounts = Mounts::new(cluster, "bank", "bank");
     mounts
         .active
         .write("count", json!({}))
         .expect_success("the first count");
-    // A standby that does not know of it would have the next one authorised as a create, which is refused with 412.
+    // A standby that does not know the first count would have the next one authorised as a create, which is refused
+    // with 412.
     for standby in &mounts.standbys {
         eventually("a standby reads the first count", || {
             (standby.read("count").status == 200).then_some(())

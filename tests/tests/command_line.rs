@@ -1,4 +1,4 @@
-//! `airlock` as a person types it.
+//! Tests `airlock` as a person types it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -17,7 +17,8 @@ fn pin() -> String {
     files::sha256(&files::guest("kv"))
 }
 
-/// One line on standard error that holds every one of `words`, nothing on standard output, and this status.
+/// Checks that the output is one line on standard error that has all of `words`, with nothing on standard output, and
+/// that the exit status is this.
 #[track_caller]
 fn assert_one_line(output: &Output, status: i32, words: &[&str]) {
     assert_eq!(output.status, status, "{output:?}");
@@ -154,7 +155,8 @@ fn check_refuses_a_cache_directory_that_serve_would_not_use() {
     );
 }
 
-/// A limit on the size of files stands for a disk without room: the memory that a guest starts with fits, its code does not.
+/// A limit on the size of files stands for a full disk: the memory that a guest starts with fits, but its code does
+/// not.
 #[test]
 fn check_refuses_a_cache_directory_that_is_full() {
     let directory = tempfile::tempdir().unwrap();
@@ -187,7 +189,7 @@ fn check_refuses_to_cache_what_the_guest_does_not() {
     assert_one_line(&output, 1, &["--cache=kv/", "nothing"]);
 }
 
-/// A description is one line already, which leaves what reorders it.
+/// A description is always a single line, so the remaining danger is a character that reorders text.
 #[test]
 fn inspect_shows_no_character_that_reorders_text() {
     let directory = tempfile::tempdir().unwrap();
@@ -216,7 +218,7 @@ fn serve_refuses_a_server_without_a_certificate() {
     assert!(output.stderr.contains("PLUGIN_CLIENT_CERT"), "{output:?}");
 }
 
-/// So that a new host lies beside the old one until it is registered.
+/// A new host can then lie beside the old one until it is registered.
 #[test]
 fn check_names_the_program_that_it_is_and_its_digest() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Processes that die without warning.
+//! Tests processes that die without warning.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -35,8 +35,8 @@ fn after_the_host_is_killed_under_load_the_next_request_is_served(storage: Stora
                 acknowledged.lock().unwrap().push((mount, key));
                 End::Acknowledged
             }
-            // What was in flight may fail, but it is answered. 412: it was done, then the process died, and Vault sent it
-            // again.
+            // Requests in flight may fail, but they are answered. 412 means that the request took effect, the process
+            // died, and Vault sent it again.
             412 => End::Failed(format!("{answer:?}")),
             _ => End::of(&answer),
         }
@@ -69,7 +69,7 @@ fn after_the_host_is_killed_under_load_the_next_request_is_served(storage: Stora
     }
 }
 
-/// Until Vault knows of the end, a request meets the dead process.
+/// Kills the host and waits until Vault knows, because until then a request meets the dead process.
 fn kill_and_await_its_end(server: &Server, host: u32) {
     let mark = server.log().mark();
     process::kill(host);
@@ -115,7 +115,7 @@ fn a_record_that_cannot_be_finished_is_set_aside_till_dropped(storage: Storage) 
             ("error", ".airlock/redo/1-1")
         );
     }
-    // As the documentation says.
+    // The documentation describes these steps.
     let why = raw.read(&format!("{records}/1-1.aside"));
     let why = why.data()["value"].as_str().unwrap();
     assert!(why.contains("reason: it is damaged"), "{why}");
@@ -134,7 +134,7 @@ fn when_the_server_is_killed_no_host_and_no_socket_is_left(storage: Storage) {
     process::adopt_orphans();
     let mut server = Server::start("kill-server", storage);
     Plugin::kv().register(&server);
-    // Two registrations make two processes, of which one has requests in flight.
+    // Two registrations make two processes, one of which has requests in flight.
     Plugin::kv().arg("--cpu-ms=900").named("other").register(&server);
     let kv = server.mount("kv", "airlock-kv");
     server.mount("other", "other");
@@ -178,7 +178,7 @@ fn when_the_server_is_killed_no_host_and_no_socket_is_left(storage: Storage) {
     }
     let left: Vec<_> = sockets.iter().filter(|socket| socket.exists()).collect();
     assert!(left.is_empty(), "{left:?}");
-    // Neither the sockets' private directories.
+    // The private directories of the sockets are gone too.
     let directories = fs::read_dir(server.temporary_directory()).unwrap();
     let left: Vec<_> = directories
         .map(|entry| entry.unwrap().path())

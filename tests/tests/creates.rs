@@ -1,6 +1,6 @@
-//! Creates: of the same key by many clients at the same time, and on a mount that is full.
+//! Creates of the same key by many clients at the same time, and creates on a mount whose queue is full.
 //!
-//! Of two requests that create a key, Vault has authorised both as creates, and the second is answered 412. Vault's own Go
+//! If two requests create a key, Vault has authorised both as creates, and the second is answered 412. Vault's own Go
 //! client then sends it again, and Vault asks its policies for an update.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 
 const WRITERS: usize = 16;
 
-/// A mount, tokens for as many writers, and the audit log in which each try stands.
+/// A mount, tokens for as many writers, and the audit log, which records each attempt.
 struct Race {
     server: Server,
     kv: Mount,
-    /// Token and accessor.
+    /// The token and its accessor.
     tokens: Vec<(String, String)>,
     audit: PathBuf,
 }
@@ -50,7 +50,7 @@ impl Race {
         }
     }
 
-    /// How many writes took one try, two tries and so on.
+    /// Returns how many writes took one attempt, two attempts and so on.
     fn tries(&self) -> BTreeMap<u32, usize> {
         let mut tries: BTreeMap<(String, String), u32> = BTreeMap::new();
         for line in fs::read_to_string(&self.audit).unwrap().lines() {
@@ -69,7 +69,7 @@ impl Race {
         counted
     }
 
-    /// Checks that every writer wrote every key. Returns how many had to try again.
+    /// Checks that every writer wrote every key. Returns how many writes took more than one attempt.
     #[track_caller]
     fn check(&self, client: &str, keys: usize) -> usize {
         let tries = self.tries();
@@ -85,7 +85,7 @@ impl Race {
     }
 }
 
-/// The Go program in `tests/vault/api-client`.
+/// Builds the Go program in `tests/vault/api-client`.
 fn api_client() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("api-client");
     run(Command::new("go")
@@ -111,7 +111,7 @@ fn the_go_client_creates_the_same_keys_without_an_error() {
     assert!(again > 0, "no write met a conflict");
 }
 
-/// The command line sets no retries by itself.
+/// Writes with the command line, which retries only because this sets the number of retries.
 fn write_by_command(race: &Race, writer: usize, key: usize) -> Output {
     run(Command::new(files::vault())
         .args(["write", &format!("kv/{key}"), &format!("value={writer}")])
@@ -147,7 +147,7 @@ fn a_full_queue_answers_a_create_with_503_and_its_cause() {
     let mount = server.mount("full", "adversary");
     let stop = AtomicBool::new(false);
     let answers = thread::scope(|scope| {
-        // One runs, one waits, and the others keep the queue full.
+        // One request runs, one waits, and the others keep the queue full.
         for _ in 0..6 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
@@ -170,9 +170,9 @@ fn a_full_queue_answers_a_create_with_503_and_its_cause() {
                 errors.contains("existence check") && errors.contains("--queue"),
                 "{errors}"
             ),
-            // The check was made, and then the queue was full.
+            // The existence check ran, and then the queue was full.
             429 => assert!(errors.contains("--queue"), "{errors}"),
-            // The create was run: the guest knows no such command.
+            // The create ran: the guest does not know this command.
             400 => assert!(errors.contains("no such misbehaviour"), "{errors}"),
             _ => panic!("{status}: {errors}"),
         }

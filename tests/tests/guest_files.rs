@@ -1,5 +1,5 @@
-//! Guest files that are missing, wrong or exchanged beneath a mount: it answers 503 with the cause, never 404, and serves as
-//! soon as the file is right; no other mount and no unseal suffers.
+//! Guest files that are missing, wrong or exchanged while they are mounted. The mount answers 503 with the cause, never
+//! 404, and serves again as soon as the file is right. Other mounts and unsealing are not affected.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use airlock_tests::{Answer, Mount, Plugin, Server, Storage, files, vault};
 use serde_json::{Value, json};
 
-/// A server with a mount `fragile`, whose guest's file may be exchanged for any of `guests`, and a mount `sound`.
+/// Starts a server with a mount `fragile`, whose guest's file may be exchanged for any of `guests`, and a mount
+/// `sound`.
 fn server(name: &str, options: &Value, guests: &[&str]) -> (Server, PathBuf) {
     let server = Server::start(name, Storage::Memory);
     let guest = server.temporary_directory().join("guest.wasm");
@@ -33,7 +34,7 @@ fn server(name: &str, options: &Value, guests: &[&str]) -> (Server, PathBuf) {
     (server, guest)
 }
 
-/// Puts a guest's file in place at once.
+/// Replaces a guest's file in one step.
 fn put(guest: &Path, at: &Path) {
     let beside = at.with_extension("new");
     fs::copy(guest, &beside).unwrap();
@@ -54,7 +55,7 @@ fn assert_serves(mount: &Mount, value: &str) {
         .expect_success("write");
 }
 
-/// The mount, for a token that may read all of it and has no `sudo`.
+/// Returns the mount for a token that may read all of it and does not have `sudo`.
 fn reader(server: &Server, fragile: &Mount) -> Mount {
     let client = server.client();
     let policy = json!({"policy": "path \"fragile/*\" { capabilities = [\"read\"] }"});
@@ -104,7 +105,7 @@ fn other_special_paths_than_vault_enforces_need_a_reload() {
     let fragile = server.mounted("fragile");
     let hosts = airlock_tests::process::hosts(server.pid());
     put(&files::guest("adversary"), &guest);
-    // Vault starts the host anew, and asks for no special paths then.
+    // Vault starts the host again, but it does not ask for the special paths then.
     for host in hosts {
         airlock_tests::process::kill(host);
         while !airlock_tests::process::has_ended(host) {
@@ -113,12 +114,13 @@ fn other_special_paths_than_vault_enforces_need_a_reload() {
     }
     let mut answer = fragile.read("served");
     while answer.status == 500 {
-        // Vault has not noticed yet that the process ended.
+        // Vault has not yet noticed that the process ended.
         answer = fragile.read("served");
     }
     assert_unavailable(&answer, "reload the plugin");
 
-    // With the guest back that Vault was told of the mount heals by itself; with the other it serves after a reload.
+    // If the file is again the guest whose special paths Vault knows, the mount serves again by itself. With the other
+    // guest it serves after a reload.
     put(&files::guest("kv"), &guest);
     assert_serves(&fragile, "fragile");
     put(&files::guest("adversary"), &guest);

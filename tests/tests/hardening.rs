@@ -1,4 +1,5 @@
-//! What the host gives up before it sees a secret: core dumps, other processes' looks at it, and what lies in freed memory.
+//! Tests what the host gives up before it sees a secret: core dumps, access by other processes, and secrets in freed
+//! memory.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::print_stderr)] // why a test does nothing
@@ -12,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use airlock_tests::{Plugin, Server, Storage, files, process, run};
 use serde_json::json;
 
-/// A command without capabilities. Root could look at any process with them, and at none that has more of them.
+/// Returns a command without capabilities. With them, root could inspect any process except one that has more.
 fn powerless(program: &Path) -> Command {
     if !rustix::process::geteuid().is_root() {
         return Command::new(program);
@@ -24,7 +25,7 @@ fn powerless(program: &Path) -> Command {
     command
 }
 
-/// Whether another process of the same user may look at what a process has in its memory.
+/// Returns true if another process of the same user may inspect the memory of a process.
 fn is_open(process: &Child) -> bool {
     run(powerless(Path::new("cat")).arg(format!("/proc/{}/environ", process.id()))).status == 0
 }
@@ -36,7 +37,7 @@ fn dumps_core(process: &Child) -> bool {
     words[4..6] != ["0", "0"]
 }
 
-/// Starts a process, and returns when it has said a line.
+/// Starts a process, and returns when it has written a line.
 fn start(command: &mut Command) -> Child {
     let mut process = command
         .stdin(Stdio::piped())
@@ -52,7 +53,7 @@ fn start(command: &mut Command) -> Child {
     process
 }
 
-/// A certificate as text.
+/// Encodes a certificate as PEM.
 fn pem(certificate: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = "-----BEGIN CERTIFICATE-----\n".to_owned();
@@ -79,7 +80,7 @@ fn no_process_of_the_same_user_may_look_at_the_host() {
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).unwrap();
     let parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     let certificate = parameters.self_signed(&key).unwrap();
-    // As Vault starts it. Its line is the handshake's.
+    // The process starts as Vault starts it. Its first line is the handshake.
     let mut host = start(
         powerless(&files::airlock())
             .args(["serve", "--unpinned", "--guest"])
@@ -97,8 +98,8 @@ fn no_process_of_the_same_user_may_look_at_the_host() {
     );
 }
 
-/// The command that the host runs for it. It closes what it inherits once it has given up everything else, and before it
-/// reads.
+/// Runs the command that the host runs to compile. It closes its inherited files last of all that it gives up, and
+/// before it reads.
 #[test]
 fn the_process_that_compiles_is_confined_before_it_reads() {
     let mut compiler = powerless(Path::new("sh"))
@@ -128,10 +129,10 @@ fn the_process_that_compiles_is_confined_before_it_reads() {
     );
 }
 
-/// A region of memory that is larger is reserved for instances and not used.
+/// A larger region of memory is reserved for instances and not in use.
 const LARGEST_REGION: u64 = 1 << 30;
 
-/// How often a text stands in memory that a process may write to.
+/// Counts the occurrences of a text in the memory that a process may write to.
 fn occurrences(memory: &File, pid: u32, text: &[u8]) -> usize {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let mut found = 0;
@@ -145,7 +146,7 @@ fn occurrences(memory: &File, pid: u32, text: &[u8]) -> usize {
             continue;
         }
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        // It may have gone since.
+        // The region may have been unmapped since.
         if memory.read_exact_at(&mut bytes, from).is_ok() {
             found += bytes.windows(text.len()).filter(|window| *window == text).count();
         }
@@ -173,7 +174,7 @@ fn freed_memory_holds_no_value() {
         kv.write(&path, json!({"value": value})).expect_success("write");
         kv.read(&path).expect_success("read");
     }
-    // Connections keep what they received last.
+    // Connections keep the data that they received last, so the value must still be found now.
     assert!(
         occurrences(&memory, host, value.as_bytes()) > 0,
         "a value that is held was not found, so this shows nothing"

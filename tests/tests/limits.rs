@@ -1,4 +1,4 @@
-//! A guest that misbehaves costs its own request: what the caller is told, and that everybody else goes on.
+//! A guest that misbehaves fails only its own request: tests the answer to its caller, and that everybody else goes on.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -44,7 +44,7 @@ fn adversary() -> Plugin {
     Plugin::serving("adversary", &files::guest("adversary"))
 }
 
-/// Sends `command` to the adversary and checks the status and that the error holds every one of `words`; then that the
+/// Sends `command` to the adversary and checks the status, and that the error has all of `words`. Then checks that the
 /// same mount goes on serving.
 #[track_caller]
 fn assert_refused(storage: Storage, mount: &str, command: &str, status: u16, words: &[&str]) {
@@ -86,7 +86,7 @@ fn endless_storage_calls_end_with_their_number(storage: Storage) {
         "storage-stubborn",
         "storage-ignoring-errors",
         500,
-        &["adversary", "limit"], // each call is refused, which it ignores until its memory or its time is up
+        &["adversary", "limit"], // the guest ignores that each call is refused, until its memory or its time is used up
     );
     assert_refused(storage, "lists", "lists", 400, &["--storage-ops"]);
     assert_refused(storage, "storage", "storage", 400, &["--storage-ops"]);
@@ -172,7 +172,7 @@ fn sixty_four_loops_on_one_mount_leave_another_mount_answering(storage: Storage)
         server.mount("looping", "adversary"),
         server.mount("calm", "adversary"),
     );
-    server.host(); // both are served by one process, or the test would show nothing
+    server.host(); // panics unless one process serves both, because the test would otherwise show nothing
 
     let ended = AtomicUsize::new(0);
     let mut slowest = Duration::ZERO;
@@ -193,7 +193,7 @@ fn sixty_four_loops_on_one_mount_leave_another_mount_answering(storage: Storage)
             answered += 1;
         }
     });
-    // The loops take 16 seconds of CPU, during which a starved mount would answer once.
+    // The loops take 16 seconds of CPU. A starved mount would answer only once during that time.
     assert!(answered > 20, "{answered} answers, the slowest after {slowest:?}");
     assert!(
         slowest < Duration::from_secs(3),

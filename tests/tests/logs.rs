@@ -1,4 +1,4 @@
-//! What the host and its guests log is in Vault's log, at its level and with its fields.
+//! Tests that the log lines of the host and its guests are in Vault's log, with their level and fields.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -39,7 +39,7 @@ fn hosts_lines_come_at_every_level_and_never_raw() {
                 line.level() == level && line.is_hosts()
             });
     }
-    // Vault logs what it cannot parse at debug level, with the whole text as the message.
+    // Vault logs a line that it cannot parse at debug level, with the whole text as the message.
     let raw = server
         .log()
         .lines()
@@ -48,7 +48,7 @@ fn hosts_lines_come_at_every_level_and_never_raw() {
     assert!(raw.is_none(), "{raw:?}");
 }
 
-/// As long as what the guest says in its place.
+/// As long as the text of the guest that it replaces.
 const HOSTILE: &str = "kv\n[WARN] \u{1b}[2Jv\u{202e}";
 const SHOWN: &str = r"kv\n[WARN] \u{1b}[2Jv\u{202e}";
 

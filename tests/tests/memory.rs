@@ -1,4 +1,4 @@
-//! What the requests of a host hold together, under a real server.
+//! Tests the memory that the requests of a host use together, under a real server.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::print_stdout)] // figures, for whoever runs it
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 
 use airlock_tests::{Plugin, Server, Storage, files, process};
 
-/// Callers at once.
+/// The number of concurrent callers.
 const CALLERS: usize = 24;
-/// What the guest answers, in MiB. It has the text twice in its memory by then.
+/// The size of the guest's answer, in MiB. The guest has the text twice in its memory when it answers.
 const ANSWER: usize = 20;
-/// What a request may hold, and all of them together, in MiB.
+/// The limits of the memory of one request and of all requests together, in MiB.
 const REQUEST: u64 = 256;
 const PROCESS: u64 = 512;
-/// By how many MiB more is kept after all of them than after one: half of what one may hold.
+/// The most MiB that may be kept after all of them beyond those kept after one: half of the limit of one request.
 const KEPT: u64 = REQUEST / 2;
-/// Code, threads and connections, in MiB, with room to spare.
+/// MiB for code, threads and connections, with a margin.
 const ITSELF: u64 = 96;
 
 fn mib(bytes: u64) -> u64 {
@@ -49,7 +49,7 @@ fn large_answers_are_given_or_refused_and_memory_returns() {
             let answers = callers.into_iter().map(|caller| caller.join().unwrap());
             answers
                 .map(|answer| {
-                    // Where each has a part of what it needs, all of them may be refused.
+                    // If each request has only a part of the memory that it needs, all of them may be refused.
                     let is_whole = whole(&answer);
                     if !is_whole {
                         assert_eq!(answer.status, 429, "{}", answer.errors());
@@ -63,15 +63,15 @@ fn large_answers_are_given_or_refused_and_memory_returns() {
     println!("{given} of {} were given; {quiet} MiB when quiet", 2 * CALLERS);
     assert!(given > 0, "nobody was given an answer");
     let peak = mib(process::peak_bytes(host));
-    // The two threads that run guests copy beside what is counted.
+    // The two threads that run guests make copies that are not counted.
     assert!(peak < PROCESS + 2 * REQUEST + ITSELF, "{peak} MiB");
 
-    // What was counted is given back, or later requests would find too little.
+    // The counted memory is returned; otherwise later requests would find too little.
     for _ in 0..CALLERS {
         assert!(whole(&mount.read("huge-answer")));
     }
     assert_eq!(server.host(), host);
-    // The allocator and the pool of instances keep some of it, beside what one request has left there already.
+    // The allocator and the pool of instances keep some memory, in addition to what was kept after the first request.
     println!("{} MiB afterwards", mib(process::resident_bytes(host)));
     let deadline = Instant::now() + Duration::from_secs(60);
     while mib(process::resident_bytes(host)) > quiet + KEPT {

@@ -1,4 +1,4 @@
-//! Mounts come, go, and know nothing of each other.
+//! Tests that mounts can be added and removed, and are isolated from each other.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -118,7 +118,7 @@ fn a_moved_mount_keeps_its_data() {
     assert_eq!(server.client().read("there/a").data()["value"], "one");
 }
 
-/// A build of the KV guest that calls itself 0.2.0: the same code, told otherwise.
+/// Makes a build of the KV guest with the version 0.2.0: the same code with another description.
 fn newer_kv(server: &Server) -> PathBuf {
     let mut guest = fs::read(files::guest("kv")).unwrap();
     let version: &[u8] = env!("CARGO_PKG_VERSION").as_bytes();
@@ -130,7 +130,7 @@ fn newer_kv(server: &Server) -> PathBuf {
         .collect();
     for at in found {
         if guest[at - 1] != b'@' {
-            guest[at..at + version.len()].copy_from_slice(b"0.2.0"); // not the contract's version, as in `storage@0.1.0`
+            guest[at..at + version.len()].copy_from_slice(b"0.2.0"); // but not the contract's version, as in `storage@0.1.0`
         }
     }
     let path = server.temporary_directory().join("kv-0.2.0.wasm");

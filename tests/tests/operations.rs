@@ -1,4 +1,4 @@
-//! The KV guest's operations over HTTP: statuses and bodies, as Vault hands them on.
+//! Tests the KV guest's operations over HTTP: statuses and bodies, as Vault returns them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -141,7 +141,7 @@ fn other_operations_are_an_error_response(storage: Storage) {
 fn json_that_is_not_text_is_stored_as_its_text_with_every_digit(storage: Storage) {
     let kv = SERVERS.on(storage).mount("json", "airlock-kv");
     for (value, text) in [
-        (json!(9_007_199_254_740_993_u64), "9007199254740993"), // one more than a 64-bit float can tell apart
+        (json!(9_007_199_254_740_993_u64), "9007199254740993"), // 2^53 + 1, which a 64-bit float cannot represent
         (json!(true), "true"),
         (json!(null), "null"),
         (json!([1, "two"]), r#"[1,"two"]"#),

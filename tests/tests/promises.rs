@@ -1,4 +1,4 @@
-//! SECURITY.md names the tests of each promise and the document that makes it. They must exist.
+//! Checks that the tests and documents that SECURITY.md names for each promise exist.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use airlock_tests::files;
 
-/// The file that SECURITY.md means by a name, such as `tests/limits`.
+/// Returns the file that SECURITY.md means by a name, such as `tests/limits`.
 fn file_of_tests(name: &str) -> PathBuf {
     let path = match name.split_once('/') {
         Some(("tests", rest)) => format!("tests/tests/{rest}.rs"),
@@ -18,7 +18,8 @@ fn file_of_tests(name: &str) -> PathBuf {
     files::root().join(path)
 }
 
-/// Whether a file's text has a test of this name: a function with the attribute, or one that runs on each storage.
+/// Returns true if a file's text has a test of this name: a function with the attribute, or one that runs on each
+/// storage.
 fn has_test(text: &str, name: &str) -> bool {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let is_it = |line: &str| {
@@ -36,21 +37,21 @@ fn has_test(text: &str, name: &str) -> bool {
             .take_while(|line| line.starts_with("#[") || line.starts_with("//"))
             .filter(|line| line.starts_with("#["))
             .collect();
-        // One that is ignored keeps no promise.
+        // A test that is ignored does not count.
         let is_run = !attributes.iter().any(|line| line.contains("ignore"));
         let has_attribute = attributes.iter().any(|line| line.contains("test"));
         is_it(line) && is_run && (has_attribute || on_each_storage)
     })
 }
 
-/// The code spans of a cell, each with the text before it.
+/// Returns the code spans of a cell, each with the text before it.
 fn code_spans(cell: &str) -> impl Iterator<Item = (&str, &str)> {
     let parts: Vec<&str> = cell.split('`').collect();
     let spans: Vec<_> = parts.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
     spans.into_iter()
 }
 
-/// What is wrong with the last cell of a row: files, each followed by the names of tests in it.
+/// Returns the mistakes in the last cell of a row: files, each followed by the names of tests in it.
 fn mistakes_in_tests(cell: &str) -> Vec<String> {
     let mut mistakes = Vec::new();
     let mut file: Option<(&str, String)> = None;
@@ -82,7 +83,7 @@ fn mistakes_in_tests(cell: &str) -> Vec<String> {
     mistakes
 }
 
-/// What is wrong with the cell that says which documents make the promise.
+/// Returns the mistakes in the cell that names the documents that make the promise.
 fn mistakes_in_documents(cell: &str) -> Vec<String> {
     let folders = ["", "docs", "wit"].map(|folder| files::root().join(folder));
     let is_there = |name: &str| folders.iter().any(|folder| folder.join(name).is_file());
@@ -95,7 +96,7 @@ fn mistakes_in_documents(cell: &str) -> Vec<String> {
     mistakes
 }
 
-/// How many promises a text has in its tables, and what is wrong with them.
+/// Returns the number of promises in the tables of a text, and the mistakes in them.
 fn check(text: &str) -> (usize, Vec<String>) {
     let (mut promises, mut mistakes) = (0, Vec::new());
     let mut header: Vec<&str> = Vec::new();

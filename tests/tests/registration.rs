@@ -1,5 +1,5 @@
-//! What is wrong with a registration is said where an operator looks: in the answer to `vault secrets enable` and in
-//! Vault's log. It never ends as "Unrecognized remote plugin message".
+//! Tests that a mistake in a registration is reported where an operator looks: in the answer to `vault secrets enable`
+//! and in Vault's log. It never ends as "Unrecognized remote plugin message".
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,13 +12,13 @@ use serde_json::json;
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("registration", Storage::Memory));
 
-/// Registers `plugin`, fails to enable it, and checks that the answer and the log hold every one of `causes`.
+/// Registers `plugin`, fails to enable it, and checks that the answer and the log have all of `causes`.
 #[track_caller]
 fn assert_refused(name: &str, plugin: Plugin, causes: &[&str]) {
     assert_refused_with(name, plugin, "", causes);
 }
 
-/// The same of a mount with an option.
+/// Does the same for a mount with an option.
 #[track_caller]
 fn assert_refused_with(name: &str, plugin: Plugin, option: &str, causes: &[&str]) {
     let mark = SERVER.log().mark();
@@ -148,7 +148,7 @@ fn component_that_exports_no_backend_is_named() {
     );
 }
 
-/// A component that imports one empty interface and is nothing else.
+/// Makes a component that only imports one empty interface.
 fn importing(interface: &str) -> Vec<u8> {
     let mut component = b"\0asm\x0d\0\x01\0".to_vec();
     component.extend([7, 3, 1, 0x42, 0]); // types: one, an instance without exports

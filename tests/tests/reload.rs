@@ -1,7 +1,9 @@
-//! What a reload of one mount costs the mounts that share its process, beside HashiCorp's own KV plugin in the same run.
+//! Measures how a reload of one mount affects the mounts that share its process, compared with HashiCorp's own KV
+//! plugin in the same run.
 //!
-//! `make reload` prints the table for 1, 4 and 16 mounts. Times depend on the machine and are only printed; what must hold
-//! everywhere is asserted: no request fails, no acknowledged write is lost, and no call outlives its link to Vault.
+//! `make reload` prints the table for 1, 4 and 16 mounts. Times depend on the machine and are only printed. The tests
+//! check what must be true everywhere: no request fails, no acknowledged write is lost, and no call outlives its link
+//! to Vault.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::print_stdout)] // figures, for whoever runs it
@@ -20,22 +22,22 @@ use serde_json::json;
 const WRITERS: usize = 2;
 const READERS: usize = 2;
 
-/// The requests that each mount answers before and after what is measured, so that all of them are busy.
+/// The number of requests that each mount answers before and after the measurement, so that all of them are busy.
 const BUSY: usize = 50;
 
-/// Whose engine serves the mounts.
+/// The engine that serves the mounts.
 #[derive(Clone, Copy, PartialEq)]
 enum Engine {
     /// The KV guest.
     Kv,
-    /// The versioned KV guest, its mounts in version 1.
+    /// The versioned KV guest, with its mounts in version 1.
     VersionedKv,
-    /// HashiCorp's, its mounts in version 1.
+    /// HashiCorp's engine, with its mounts in version 1.
     Go,
 }
 
 impl Engine {
-    /// The name in the catalog.
+    /// Returns the name in the catalog.
     fn plugin(self) -> &'static str {
         match self {
             Engine::Kv => "airlock-kv",
@@ -44,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// Registers it, unless it is the Go plugin and was not built.
+    /// Registers the plugin. Returns false if it is the Go plugin and was not built.
     fn register(self, server: &Server) -> bool {
         match self {
             Engine::Kv => Plugin::kv()
@@ -80,7 +82,7 @@ fn register_go(server: &Server, plugin: &Path) -> bool {
     true
 }
 
-/// What is done to one of the mounts.
+/// The event that happens to one of the mounts.
 #[derive(Clone, Copy, PartialEq)]
 enum Event {
     /// `sys/plugins/reload/backend` of a busy mount.
@@ -101,11 +103,11 @@ impl fmt::Display for Event {
     }
 }
 
-/// What callers saw.
+/// The callers' view of an event.
 struct Figures {
-    /// How long the command took.
+    /// The duration of the command.
     command: Duration,
-    /// From the command until every mount had answered a request that was sent after the command's end.
+    /// The time from the command until every mount had answered a request that was sent after the command's end.
     again: Duration,
     /// The longest time in which one of the mounts answered nothing.
     silence: Duration,
@@ -114,7 +116,7 @@ struct Figures {
     failed: BTreeMap<String, usize>,
 }
 
-/// What one mount's callers saw.
+/// The view of one mount's callers.
 #[derive(Default)]
 struct Seen {
     answers: Vec<(Instant, Instant)>,
@@ -149,7 +151,7 @@ impl Load<'_> {
                         seen.written.push(key);
                     }
                 }
-                // What must not come: a 404 would say that the secret is gone, a 400 that the caller was wrong.
+                // Other statuses must not occur: 404 would mean that the secret is gone, 400 that the caller was wrong.
                 409 | 412 | 500 | 503 => {
                     seen.failed.push(format!("{} {}", answer.status, answer.errors()));
                     if write {
@@ -161,8 +163,8 @@ impl Load<'_> {
         }
     }
 
-    /// Waits until every mount has answered so many more requests that were sent from now on; tells when the last of
-    /// them had answered its first.
+    /// Waits until every mount has answered this many more requests that were sent from now on. Returns the moment at
+    /// which the last mount had answered its first.
     fn wait_for(&self, more: usize) -> Instant {
         let now = Instant::now();
         let answered = |seen: &Mutex<Seen>| {
@@ -253,7 +255,7 @@ fn measure(server: &Server, engine: Engine, event: Event, count: usize, name: &s
             );
         }
         for key in &seen.unclear {
-            // Stored or not, but not something else.
+            // The value is stored or missing, but never a different one.
             let answer = mount.read(key);
             assert!(
                 answer.data()["value"] == key.as_str() || [400, 404].contains(&answer.status),
@@ -274,7 +276,7 @@ fn measure(server: &Server, engine: Engine, event: Event, count: usize, name: &s
     }
     for mount in mounts.iter().chain([&idle]) {
         if engine == Engine::Go {
-            // Of another type than `kv` it gives a lease with each read, and then cannot revoke it.
+            // Under a type other than `kv`, the Go plugin gives a lease with each read and cannot revoke it.
             let leases = format!("sys/leases/revoke-force/{}", mount.name());
             server
                 .client()
@@ -303,7 +305,7 @@ fn measure(server: &Server, engine: Engine, event: Event, count: usize, name: &s
     }
 }
 
-/// The longest time between two answers of which the later one came after `begun`.
+/// Returns the longest time between two answers of which the later one came after `begun`.
 fn longest_silence(answers: &[(Instant, Instant)], begun: Instant) -> Duration {
     let mut ends: Vec<Instant> = answers.iter().map(|(_, end)| *end).collect();
     ends.sort_unstable();
@@ -344,7 +346,7 @@ fn compare(server: &Server, engines: &[Engine], event: Event, count: usize, roun
     }
 }
 
-/// The numbers of mounts to measure: `AIRLOCK_RELOAD_MOUNTS`, separated by spaces.
+/// Returns the numbers of mounts to measure: `AIRLOCK_RELOAD_MOUNTS`, separated by spaces.
 fn counts() -> Vec<usize> {
     let given = std::env::var("AIRLOCK_RELOAD_MOUNTS").unwrap_or_else(|_| "4".to_owned());
     given

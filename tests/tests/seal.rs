@@ -1,4 +1,4 @@
-//! Sealing, unsealing and restarting the server, on storage that outlives its process.
+//! Tests sealing, unsealing and restarting the server, on storage that outlives its process.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -62,7 +62,7 @@ fn an_initialize_without_end_keeps_no_other_mount_from_serving() {
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(answer.errors().contains("--start-ms"), "{answer:?}");
 
-    // It is initialized again before a later request, after a pause.
+    // After a pause, a later request initializes it again.
     raw.delete(&command).expect_success("tell it to end");
     let answer = eventually("the mount serves once its command to loop is gone", || {
         let answer = endless.read("ok");

@@ -1,4 +1,4 @@
-//! Nothing secret in any log, at trace level, whatever happens to the request that carried it.
+//! Tests that no log line has a secret, at trace level, whatever happens to the request with the secret.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,11 +7,11 @@ use std::thread;
 use airlock_tests::{Line, Plugin, Server, Storage, files, process};
 use serde_json::json;
 
-/// In every value.
+/// A text in every value.
 const VALUE: &str = "canary-of-a-value-5f1c";
-/// In every path, and so in every storage key.
+/// A text in every path, and so in every storage key.
 const KEY: &str = "canary-of-a-key-93b2";
-/// In a request header that the mount lets through.
+/// A text in a request header that the mount lets through.
 const HEADER: &str = "canary-of-a-header-77de";
 
 #[test]
@@ -33,7 +33,7 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
         )
         .expect_success("let a header through");
 
-    // Requests that are done, and those that the engine refuses.
+    // Requests that succeed, and requests that the engine refuses.
     let path = format!("folder/{KEY}");
     kv.write(&path, json!({"value": VALUE})).expect_success("write");
     kv.write(&path, json!({"value": {"nested": VALUE}}))
@@ -58,7 +58,7 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
         "storage-ignoring-errors",
         "not-json",
         KEY,
-        // Answers that the host refuses, and that hold the request's words.
+        // Answers that the host refuses and that contain words of the request.
         &format!("write-then-answer%20{KEY}"),
         &format!("write-then-answer%20%7B%22http_status_code%22:%22{KEY}%22%7D"),
         &format!("write-then-answer%20%7B%22{KEY}%22:1e400%7D"),
@@ -66,7 +66,7 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
         adversary.write(command, json!({"value": VALUE, KEY: VALUE}));
         assert!(adversary.read(command).status >= 400, "{command}");
     }
-    // A guest that says it at `initialize`, which the host tells Vault.
+    // A guest whose `initialize` fails with the text, which the host reports to Vault.
     server
         .client()
         .write(
@@ -101,7 +101,7 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
     for secret in [VALUE, HEADER, server.client().token()] {
         assert_absent(secret, lines.iter());
     }
-    // Vault's own lines do tell paths; the host's do not.
+    // Vault's own lines do contain paths; the host's must not.
     assert_absent(KEY, lines.iter().filter(|line| line.is_hosts()));
 }
 

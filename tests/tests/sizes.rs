@@ -1,4 +1,4 @@
-//! How large values and messages may be.
+//! Tests the sizes of values and messages.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,7 +12,7 @@ const MIB: usize = 1 << 20;
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| serve("sizes", Storage::Memory));
 
-/// Text whose every part differs, so that a part that is lost, doubled or moved is seen.
+/// Makes a text of distinct parts, so that a lost, doubled or moved part is noticed.
 fn text(length: usize) -> String {
     let mut text: String = (0..=length / 8).map(|number| format!("{number:08x}")).collect();
     text.truncate(length);
@@ -63,7 +63,7 @@ fn message_of_six_mebibytes_passes() {
     assert!(kv.read("large").data()["value"] == padding.as_str());
 }
 
-/// A value of so many times 512 KiB. Vault accepts no longer string than 1 MiB, so it comes in parts.
+/// Makes a value of this many parts of 512 KiB. It comes in parts because Vault accepts no string longer than 1 MiB.
 fn parts(count: usize) -> Value {
     (0..count).map(|_| json!(text(MIB / 2))).collect()
 }
@@ -78,7 +78,7 @@ fn value_of_five_mebibytes_is_stored_where_storage_takes_it() {
     assert!(serde_json::from_str::<Value>(text).unwrap() == value);
 }
 
-/// Integrated storage takes entries of 1 MiB, and counts what Vault makes of key and value together.
+/// A server with integrated storage, which takes entries of 1 MiB. The limit includes what Vault adds to key and value.
 static RAFT: LazyLock<Server> = LazyLock::new(|| serve("sizes-raft", Storage::Disk));
 
 fn serve(name: &str, storage: Storage) -> Server {
@@ -88,18 +88,19 @@ fn serve(name: &str, storage: Storage) -> Server {
     server
 }
 
-/// What the server adds to an entry in raft: its encryption 33 bytes, and the log's encoding 12 where the key has less than
-/// 128 bytes and the value from 16 KiB to 2 MiB.
+/// Bytes that the server adds to an entry in raft: 33 for its encryption, and 12 for the log's encoding if the key has
+/// less than 128 bytes and the value has 16 KiB to 2 MiB.
 const ADDED: usize = 33 + 12;
 
-/// The longest value that raft takes under a key of a mount, beside `more` bytes that are stored with it.
+/// Returns the longest value that raft takes under a key of a mount, if `more` bytes are stored with it.
 fn longest(key: &str, more: usize) -> usize {
     let key = SERVERS_FOLDER.len() + key.len();
     assert!(key < 128);
     MIB - ADDED - key - more
 }
 
-/// OpenBao adds an index of raft's as well, of which nobody knows how long it is: a tag and a number of up to ten bytes.
+/// Returns the most bytes that OpenBao adds for raft's index, whose length is unknown: a tag and a number of up to ten
+/// bytes.
 fn added_at_most() -> usize {
     if is_openbao() { 11 } else { 0 }
 }
@@ -108,7 +109,7 @@ fn is_openbao() -> bool {
     files::vault().file_name().is_some_and(|name| name == "bao")
 }
 
-/// What becomes of a value: stored, or refused; none if the server alone knows.
+/// Returns true if a value of this length is stored, false if it is refused, and `None` if only the server knows.
 fn is_stored(length: usize, longest: usize) -> Option<bool> {
     match length {
         _ if length > longest => Some(false),
@@ -117,10 +118,10 @@ fn is_stored(length: usize, longest: usize) -> Option<bool> {
     }
 }
 
-/// Before each key of a mount the server puts `logical/` and the mount's id.
+/// The server puts `logical/` and the mount's id before each key of a mount.
 const SERVERS_FOLDER: &str = "logical/01234567-89ab-cdef-0123-456789abcdef/";
 
-/// All lengths from 1,048,450 bytes to 1 MiB, and those around where raft's answer changes.
+/// Returns all lengths from 1,048,450 bytes to 1 MiB, and those around the limit of raft.
 fn lengths(longest: usize) -> Vec<usize> {
     let mut lengths: Vec<usize> = (longest - 16..=longest + 12).chain(1_048_450..=MIB).collect();
     lengths.sort_unstable();
@@ -143,7 +144,7 @@ fn a_value_is_stored_whole_up_to_rafts_limit_and_refused_above() {
             last = json!(value);
         } else {
             assert_eq!(answer.status, 400, "{length}, {longest}: {answer:?}");
-            // The engine tells what the server said.
+            // The engine passes on the server's error.
             assert!(answer.errors().contains(TOO_LARGE), "{answer:?}");
         }
         assert!(kv.read("large").data()["value"] == last, "{length}");
@@ -155,14 +156,14 @@ fn a_value_is_stored_whole_up_to_rafts_limit_and_refused_above() {
     );
 }
 
-/// How a note is stored: the key of the entry in which it goes to storage first, beside how many bytes.
+/// The way in which a note is stored. It determines the entry that holds the note first, and the bytes beside it.
 #[derive(Clone, Copy)]
 enum Note {
-    /// By itself, in one put.
+    /// Alone, in one put.
     Alone,
-    /// With another entry behind a redo record, whose header it is in, because it is the last.
+    /// With another entry, through a redo record. As the last entry the note is in the record's header.
     Last,
-    /// The same, in a piece of the record, because it is the first.
+    /// With another entry, through a redo record. As the first entry the note is in a piece of the record.
     First,
 }
 
@@ -174,7 +175,7 @@ const WRITE: usize = 9;
 
 impl Note {
     fn longest(self) -> usize {
-        // All names here are as long as that.
+        // All names here are as long as this.
         let key = "note/n1048576";
         match self {
             Note::Alone => longest(key, 0),
@@ -183,10 +184,11 @@ impl Note {
         }
     }
 
-    /// Whether a note of that length is stored in raft; none if the server alone knows.
+    /// Returns true if a note of this length is stored in raft, false if it is refused, and `None` if only the server
+    /// knows.
     fn is_stored(self, length: usize) -> Option<bool> {
         match is_stored(length, self.longest()) {
-            // It stores the two in a transaction of its own, for which no record is needed.
+            // OpenBao stores the two entries in one of its own transactions, which needs no record.
             Some(false) if is_openbao() && !matches!(self, Note::Alone) => None,
             known => known,
         }
@@ -201,8 +203,8 @@ impl Note {
     }
 }
 
-/// Makes notes of these lengths. Each must be stored whole, with what is stored beside it, up to the longest that storage
-/// takes if it is limited; above it must be 413, and then nothing of it be stored.
+/// Makes notes of these lengths. Each must be stored whole, with the entry beside it, up to the longest that storage
+/// takes if `limited`. A longer one must be answered 413, and then none of it may be stored.
 fn make_notes(
     server: &Server,
     bank: &Mount,
@@ -234,13 +236,13 @@ fn make_notes(
             assert_eq!(server.stored_keys(bank.name()), before, "{length}");
         }
     }
-    // Which was made last was not stored without its note.
+    // The name of the last note was not stored without its note.
     assert_eq!(server.stored(bank.name(), "noted").unwrap_or_default(), last);
 }
 
 #[test]
 fn a_commit_is_stored_whole_up_to_rafts_limit_or_413_and_nothing() {
-    // A server of its own: a reload is for the one process that it runs.
+    // This test has its own server, because a reload expects that the server runs only one host.
     let server = serve("sizes-notes", Storage::Disk);
     let bank = server.mount("notes", "bank");
     let alone = Note::Alone.longest();

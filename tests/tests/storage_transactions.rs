@@ -1,5 +1,5 @@
-//! Commits of several keys while their host is killed: on OpenBao in transactions of its storage, on Vault behind redo
-//! records. Either way they are all or nothing.
+//! Commits several keys while their host is killed: on OpenBao in transactions of its storage, on Vault behind redo
+//! records. On both, either all keys or none are stored.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -13,10 +13,11 @@ const ACCOUNTS: u64 = 8;
 const EACH: u64 = 1_000;
 const WRITERS: u64 = 16;
 
-/// OpenBao has 64 transactions at once; those that a kill leaves open must not use them up.
+/// OpenBao allows 64 transactions at once. Those that the kills leave open must not use them up.
 const KILLS: usize = 25;
 
-/// Transfers from many callers while the host is killed. Returns in how many looks at storage there was a redo record.
+/// Makes transfers from many callers while the host is killed. Returns how many times there was a redo record in
+/// storage.
 fn transfer_while_the_host_is_killed(name: &str, storage: Storage) -> usize {
     let server = Server::start(name, storage);
     Plugin::serving("bank", &files::guest("bank"))
@@ -76,7 +77,7 @@ fn transfer_while_the_host_is_killed(name: &str, storage: Storage) -> usize {
 
 #[track_caller]
 fn check(records_seen: usize) {
-    // On Vault the records show that the look finds one.
+    // On Vault the redo records are found, which shows that the look at storage works.
     assert_eq!(records_seen == 0, Brand::is_openbao(), "{records_seen}");
 }
 

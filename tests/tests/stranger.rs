@@ -1,4 +1,4 @@
-//! The host's socket serves Vault alone: whoever has not Vault's certificate is refused.
+//! Tests that the host's socket serves only Vault: everybody without Vault's certificate is refused.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -20,12 +20,12 @@ static SERVER: LazyLock<(Server, Mount)> = LazyLock::new(|| {
     let server = Server::start("stranger", Storage::Memory);
     Plugin::kv().register(&server);
     let kv = server.mount("kv", "airlock-kv");
-    // The tests write this key at the same time. Were it not there, they would get in each other's way when they create it.
+    // The tests write this key at the same time. If it did not exist, their creates would conflict.
     kv.write("a", json!({"value": "one"})).expect_success("write");
     (server, kv)
 });
 
-/// HTTP/2's opening words and an empty SETTINGS frame.
+/// HTTP/2's preface and an empty SETTINGS frame.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 fn socket() -> PathBuf {
@@ -40,7 +40,7 @@ fn connect() -> UnixStream {
     stream
 }
 
-/// What a stranger gets out of the socket after saying HTTP/2's opening words.
+/// Returns what a stranger receives from the socket after sending HTTP/2's preface.
 fn converse(stream: &mut (impl Read + Write)) -> Result<Vec<u8>, std::io::Error> {
     stream.write_all(HTTP2_PREFACE)?;
     stream.flush()?;
@@ -49,7 +49,8 @@ fn converse(stream: &mut (impl Read + Write)) -> Result<Vec<u8>, std::io::Error>
     Ok(answer)
 }
 
-/// That the host ended the connection, instead of leaving us to wait, and goes on serving Vault.
+/// Checks that the host closed the connection instead of leaving the stranger to wait, and that it goes on serving
+/// Vault.
 #[track_caller]
 fn assert_refused(conversation: Result<Vec<u8>, std::io::Error>) {
     let error = conversation.expect_err("the host answered a stranger");
@@ -65,7 +66,7 @@ fn assert_refused(conversation: Result<Vec<u8>, std::io::Error>) {
 
 #[test]
 fn stranger_without_tls_is_refused() {
-    // What comes back is a TLS alert, which is no HTTP/2 frame.
+    // The stranger receives a TLS alert, which is not an HTTP/2 frame.
     let mut stream = connect();
     match converse(&mut stream) {
         Ok(answer) => {
@@ -127,8 +128,8 @@ fn config() -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCe
         .with_custom_certificate_verifier(Arc::new(AnyServer(provider)))
 }
 
-/// The handshake must succeed on the stranger's side, or the test would show nothing; with TLS 1.3 it ends before the
-/// server has judged the client.
+/// Converses over TLS. The handshake must succeed on the stranger's side, or the test would show nothing. In TLS 1.3 it
+/// ends there before the server has verified the client.
 fn converse_over_tls(mut config: ClientConfig) -> Result<Vec<u8>, std::io::Error> {
     config.alpn_protocols = vec![b"h2".to_vec()];
     let mut connection =
@@ -142,7 +143,7 @@ fn converse_over_tls(mut config: ClientConfig) -> Result<Vec<u8>, std::io::Error
     converse(&mut Stream::new(&mut connection, &mut stream))
 }
 
-/// A stranger does not care whom it talks to.
+/// A verifier that accepts every server, because a stranger does not care whom it talks to.
 #[derive(Debug)]
 struct AnyServer(Arc<CryptoProvider>);
 

@@ -1,4 +1,4 @@
-//! Every request is a transaction: under load, beside other requests, and while processes die.
+//! Tests that every request is a transaction: under load, beside other requests, and while processes die.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -25,7 +25,7 @@ fn start(name: &str, storage: Storage) -> Server {
     server
 }
 
-/// For the tests in which nothing dies.
+/// Returns the server of the tests in which nothing dies.
 fn shared(storage: Storage) -> &'static Server {
     static IN_MEMORY: LazyLock<Server> = LazyLock::new(|| start("transactions", Storage::Memory));
     static IN_RAFT: LazyLock<Server> = LazyLock::new(|| start("transactions", Storage::Disk));
@@ -35,7 +35,7 @@ fn shared(storage: Storage) -> &'static Server {
     }
 }
 
-/// Settings of the bank may be cached; a purge may list for as long as it likes.
+/// Returns the bank plugin. The bank's settings may be cached, and a purge may list as often as it likes.
 fn bank() -> Plugin {
     Plugin::serving("bank", &files::guest("bank")).args([
         "--cache=settings/",
@@ -51,7 +51,7 @@ fn count(bank: &Mount) -> u64 {
         .unwrap()
 }
 
-/// One request, however it ends. A caller who hears nothing has met a hang.
+/// Sends one request and returns its result. A missing answer means that the request hangs.
 fn send(bank: &Mount, method: &str, path: &str, body: &Value) -> End {
     match bank.client().try_request(method, &bank.path(path), Some(body)) {
         Ok(answer) => End::of(&answer),
@@ -74,7 +74,7 @@ fn of_sixty_four_writers_on_one_counter_none_loses_an_update(storage: Storage) {
     assert_eq!(count(&bank), 1 + 64 * 5);
 }
 
-/// Writers count up while something happens to their host, again and again. Then nothing happens, and the count is exact.
+/// Counts up while something happens to the host again and again. Afterwards the count must be exact.
 fn count_up_while(server: &Server, bank: &Mount, times: u32, happens: impl Fn()) -> Load {
     let load = Load::default();
     bank.write("count", json!({})).expect_success("the first count");
@@ -123,20 +123,20 @@ fn while_a_sibling_is_reloaded_no_count_is_lost_or_doubled(storage: Storage) {
     let server = start("count-reloaded", storage);
     let bank = server.mount("bank", "bank");
     server.mount("sibling", "bank");
-    // A reload is no outage.
+    // A reload must not fail any request.
     count_up_while(&server, &bank, 4, || server.reload("sibling")).assert_none_failed();
 }
 
 const ACCOUNTS: u64 = 6;
 const EACH: u64 = 5;
 
-/// What an auditor sees: all the money, or no answer.
+/// Sends an auditor's request, which must see all the money or get no answer.
 fn audit(bank: &Mount) -> End {
     match bank.client().try_request("GET", &bank.path("total"), None) {
         Ok(answer) if answer.status == 200 && answer.data()["total"] != ACCOUNTS * EACH => {
             End::Wrong(format!("made or lost: {answer:?}"))
         }
-        // An account that was listed and then was not there: half of a transfer was seen.
+        // An account was listed and then missing, so the auditor saw half of a transfer.
         Ok(answer) if answer.errors().contains("listed") => End::Wrong(format!("{answer:?}")),
         Ok(answer) => End::of(&answer),
         Err(error) => End::Wrong(error.to_string()),
@@ -171,10 +171,10 @@ impl Transfer {
         }
     }
 
-    /// Whether it may have been done so often, given what its caller heard.
+    /// Returns true if the transfer may have taken effect this many times, given its caller's answer.
     fn may_be_done(&self, times: u64) -> bool {
         match (&self.end, self.disturbed) {
-            // Vault may have sent it again, when it was done already.
+            // Vault may have sent it again after it had taken effect.
             (End::Acknowledged, true) => times >= 1,
             (End::Acknowledged, false) => times == 1,
             (End::Refused, false) => times == 0,
@@ -184,7 +184,7 @@ impl Transfer {
     }
 }
 
-/// Compares everything that is stored with what the transfers make of it that were done.
+/// Compares everything in storage with the result of the transfers that took effect.
 fn compare_with_storage(server: &Server, transfers: &[Transfer]) {
     let mut stored: BTreeMap<String, u64> = BTreeMap::new();
     for key in server.stored_keys("bank") {
@@ -204,7 +204,7 @@ fn compare_with_storage(server: &Server, transfers: &[Transfer]) {
         if times > 0 {
             serial.insert(key, times);
         }
-        // A sum of all does not mind the order, in which a balance is never below zero.
+        // The sum does not depend on the order, so it may wrap below zero on the way; the final balances are right.
         balances[transfer.from as usize] =
             balances[transfer.from as usize].wrapping_sub(times * transfer.amount);
         balances[transfer.to as usize] = balances[transfer.to as usize].wrapping_add(times * transfer.amount);
@@ -293,7 +293,7 @@ fn a_purge_without_end_holds_up_no_writer_beyond_its_turn(storage: Storage) {
                 }
             });
         });
-        // A write has to wait for the turn that it meets, and for no other, although the next purge is there at once.
+        // A write has to wait for the commit lock of at most one purge, although the next purge follows at once.
         while purges.acknowledged() < 3 {
             let before = turns.load(Ordering::SeqCst);
             let answer = bank.write("count", json!({}));
@@ -307,7 +307,7 @@ fn a_purge_without_end_holds_up_no_writer_beyond_its_turn(storage: Storage) {
     assert_eq!(count(&bank), 1 + waited.len() as u64);
 }
 
-/// Not even what another created a moment before.
+/// A token that may only create never overwrites a key, even one that another caller created a moment before.
 fn a_token_that_may_only_create_never_overwrites(storage: Storage) {
     let bank = shared(storage).mount("create", "bank");
     let client = bank.client();
@@ -323,7 +323,7 @@ fn a_token_that_may_only_create_never_overwrites(storage: Storage) {
     let mut raced = 0;
     for round in 0..40 {
         let account = format!("accounts/a{round}");
-        // All at once: the root token, whose money this is, and others who may only create.
+        // All at once: the root token, to whom this money belongs, and others who may only create.
         let (root, others) = thread::scope(|scope| {
             let others: Vec<_> = (0..6)
                 .map(|other| {
@@ -342,7 +342,8 @@ fn a_token_that_may_only_create_never_overwrites(storage: Storage) {
         });
         let told = || format!("root was told {root}, the others {others:?}");
         let created = others.iter().filter(|status| **status == 204).count();
-        // 403: there was something already, so it would have been an update. 412: there was nothing, and then there was.
+        // 403 means that the key existed, so the request would have been an update. 412 means that the key did not
+        // exist when Vault asked, but existed later.
         assert!(
             others.iter().all(|status| [204, 403, 412].contains(status)),
             "{}",

@@ -1,4 +1,4 @@
-//! A guest is upgraded, and the upgrade is taken back, with the commands that `airlock check` prints and nothing else.
+//! Upgrades a guest, and takes the upgrade back, with only the commands that `airlock check` prints.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -8,7 +8,7 @@ use std::process::Command;
 use airlock_tests::{Mount, Server, Storage, airlock, files, run};
 use serde_json::json;
 
-/// The KV guest as another version, which says something else when it creates a key.
+/// Builds the KV guest as another version, with another message when it creates a key.
 fn build(directory: &Path, version: &str, created: &str) -> PathBuf {
     let file = directory.join(format!("kv-{version}.wasm"));
     let texts = [(env!("CARGO_PKG_VERSION"), version), ("key created", created)];
@@ -16,7 +16,7 @@ fn build(directory: &Path, version: &str, created: &str) -> PathBuf {
     file
 }
 
-/// The commands that `airlock check` prints for a guest: its indented lines, with those that continue them.
+/// Returns the commands that `airlock check` prints for a guest: its indented lines, with their continuation lines.
 fn printed(guest: &Path) -> Vec<String> {
     let output = airlock([
         "check".to_owned(),
@@ -57,7 +57,7 @@ fn follow(server: &Server, commands: &[String], words: &str) {
     .expect_success(matching[0]);
 }
 
-/// Creates a key, which says which guest serves the mount, and checks that what was stored before is still there.
+/// Creates a key, whose answer shows which guest serves the mount, and checks that the earlier data is still there.
 #[track_caller]
 fn assert_served_by(kv: &Mount, key: &str, created: &str) {
     let answer = kv.write(key, json!({"value": key})).expect_success("write");
@@ -92,7 +92,7 @@ fn printed_commands_upgrade_a_mount_and_take_it_back() {
     assert_runs(&server, "v0.1.7");
 }
 
-/// What Vault says that the mount runs.
+/// Checks which version Vault says that the mount runs.
 #[track_caller]
 fn assert_runs(server: &Server, version: &str) {
     let mounts = server.client().read("sys/mounts").expect_success("mounts");

@@ -1,4 +1,4 @@
-//! guest/users under a real Vault: what an engine that is written with the SDK is to the server and its callers.
+//! Tests guest/users under a real Vault: how an engine that uses the SDK behaves towards the server and its callers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -20,7 +20,7 @@ static SERVERS: Servers = Servers::new(|storage| {
     server
 });
 
-/// A mount with one user, ann.
+/// Makes a mount with one user, ann.
 fn with_ann(storage: Storage, path: &str) -> Mount {
     let users = SERVERS.on(storage).mount(path, "airlock-users");
     let ann = json!({ "email": "ann@example.com", "groups": "ops, dev", "ttl": "1h30m" });

@@ -1,12 +1,12 @@
-//! What the versioned KV guest can do that Vault's own engine cannot, on a real Vault: each behind a mount option, so that
-//! policies protect no less than they did.
+//! Tests the features that the versioned KV guest has and Vault's own engine lacks, on a real Vault. Each needs a mount
+//! option, so that existing policies protect as much as before.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use airlock_tests::{Mount, Plugin, Server, Storage, VERSIONED_KV};
 use serde_json::{Value, json};
 
-/// A version 2 mount with options of the guest set to `true`.
+/// Makes a version 2 mount with these options of the guest set to `true`.
 fn extended(server: &Server, path: &str, options: &[&str]) -> Mount {
     let options = Value::from_iter(options.iter().map(|&name| (name, "true")));
     server

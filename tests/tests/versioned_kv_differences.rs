@@ -1,4 +1,4 @@
-//! What docs/versioned-kv.md says of how the guest differs from Vault's own engine.
+//! Tests the statements of docs/versioned-kv.md about the differences between the guest and Vault's own engine.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use airlock_tests::{Brand, Mount, Plugin, RawAnswer, Server, Storage, VERSIONED_KV, skipped_on};
 use serde_json::json;
 
-/// Why none of it is tested on OpenBao: `versioned_kv_compare` has the differences to its engine.
+/// The reason why this is not tested on OpenBao: `versioned_kv_compare` has the differences to its engine.
 const VAULTS_OWN: &str = "it is about Vault's own engine";
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
@@ -20,7 +20,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     server
 });
 
-/// The built-in engine and the guest.
+/// Returns the mounts of the built-in engine and of the guest.
 fn pair(version: u8) -> [Mount; 2] {
     ["builtin", "guest"].map(|side| SERVER.mounted(&format!("{side}-{version}")))
 }

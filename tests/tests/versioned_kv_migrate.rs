@@ -1,4 +1,5 @@
-//! `migrate.py` copies a mount of the built-in KV engine, with its history, to one of the versioned KV guest.
+//! Tests that `migrate.py` copies a mount of the built-in KV engine, with its history, to one of the versioned KV
+//! guest.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -11,7 +12,7 @@ use airlock_tests::twins::drawn;
 use airlock_tests::{Mount, Output, Plugin, Server, Storage, VERSIONED_KV, encoded, files, run, vault};
 use serde_json::{Value, json};
 
-/// Its mounts are there from the start: when one is tuned, Vault reloads the process that serves them all, and fails
+/// All mounts are made at the start: tuning one makes Vault reload the process that serves them all, which fails
 /// requests to the others.
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let server = Server::start("migrate", Storage::Memory);
@@ -54,14 +55,14 @@ fn migrate(source: &Mount, target: &Mount, options: &[&str]) -> Output {
     run(&mut command(source, target, options))
 }
 
-/// All that a migration shall keep: settings, keys, versions, their data and what has become of them.
+/// Returns everything that a migration must keep: settings, keys, versions, their data and their state.
 fn history(mount: &Mount) -> BTreeMap<String, Value> {
     let mut history = BTreeMap::new();
     let mut settings = mount.read("config").expect_success("config").data().clone();
     settings
         .as_object_mut()
         .unwrap()
-        .shift_remove("metadata_cas_required"); // of OpenBao's engine alone
+        .shift_remove("metadata_cas_required"); // only OpenBao's engine has it
     history.insert(String::new(), settings);
     for key in mount.all_keys() {
         let mut metadata = mount
@@ -88,7 +89,7 @@ fn history(mount: &Mount) -> BTreeMap<String, Value> {
     history
 }
 
-/// Drawn requests, and the states that a key of any age can be in.
+/// Fills a mount by drawn requests, and with the states that a key of any age can have.
 fn fill(mount: &Mount) {
     for step in drawn::version_2(300, 5) {
         let path = mount.path(&step.path);
@@ -147,7 +148,7 @@ fn version_2_is_copied_with_its_history() {
         "the journal is removed"
     );
 
-    // What was deleted can be undeleted in the copy.
+    // A version that was deleted can be undeleted in the copy.
     for mount in [&source, &target] {
         mount
             .write("undelete/old", json!({"versions": [5]}))
@@ -233,7 +234,7 @@ fn deleted_versions_are_copied_as_it_was_chosen() {
     );
     assert_ne!(copied.data()["metadata"]["deletion_time"], "");
 
-    // As if it had been killed while the version was undeleted.
+    // The journal is that of a migration that was killed while the version was undeleted.
     let directory = tempfile::tempdir().unwrap();
     let journal = directory.path().join("journal");
     source

@@ -1,5 +1,5 @@
-//! A mount of the versioned KV guest that is tuned from version 1 to version 2 keeps every key, though the host is killed
-//! again and again; and no version leaves a key's name in storage where it can be read.
+//! Tests that a mount of the versioned KV guest keeps every key when it is tuned from version 1 to version 2, although
+//! the host is killed again and again, and that no version leaves a readable name of a key in storage.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -16,7 +16,7 @@ airlock_tests::on_each_storage!(
     names_of_keys_cannot_be_read_in_storage,
 );
 
-/// In every name, so that one that can be read in storage is found.
+/// A text in every name, so that a readable name in storage is found.
 const MARK: &str = "visible";
 
 fn server(name: &str, storage: Storage) -> Server {
@@ -25,7 +25,7 @@ fn server(name: &str, storage: Storage) -> Server {
     server
 }
 
-/// Names of all shapes: flat, deep, of other alphabets, and such as mean something in version 2.
+/// Returns names of all shapes: flat, deep, of other alphabets, and with a meaning in version 2.
 fn names(count: usize) -> Vec<String> {
     let shapes = [
         "",
@@ -53,7 +53,7 @@ fn value(name: &str) -> Value {
     json!({"of": name, "exact": 0.1})
 }
 
-/// Sends a request until the host lives long enough to answer it.
+/// Repeats a request until the host lives long enough to answer it.
 fn persist(mut request: impl FnMut() -> Answer) -> Answer {
     for _ in 0..1_000 {
         let answer = request();
@@ -81,7 +81,7 @@ fn no_key_is_lost_though_the_host_is_killed_while_the_mount_is_upgraded(storage:
     kv.tune_to_version_2();
     persist(|| kv.read("config")).expect_success("config");
 
-    // A third of the keys is read, a third is written, and a third is not asked for. Meanwhile the host dies.
+    // A third of the keys is read, a third is written, and a third is left alone. Meanwhile the host dies.
     let done = AtomicUsize::new(0);
     let kills = thread::scope(|scope| {
         let work = |worker: usize| {
@@ -100,7 +100,7 @@ fn no_key_is_lost_though_the_host_is_killed_while_the_mount_is_upgraded(storage:
                         1 => {
                             let body = json!({"data": {"new": name}, "options": {"cas": 1}});
                             let answer = persist(|| kv.write(&format!("data/{name}"), body.clone()));
-                            // 400: it was done, then the process died, and it was sent again.
+                            // 400 means that the request took effect, the process died, and the request was sent again.
                             assert!([200, 400].contains(&answer.status), "{name}: {answer:?}");
                         }
                         _ => (),
@@ -112,7 +112,7 @@ fn no_key_is_lost_though_the_host_is_killed_while_the_mount_is_upgraded(storage:
         let workers = [0, 1, 2, 3].map(work);
         let mut kills = 0;
         for enough in (30..names.len()).step_by(30) {
-            // One that has ended before may have failed.
+            // A worker that has already ended may have failed.
             while done.load(Ordering::Relaxed) < enough && !workers.iter().any(|worker| worker.is_finished())
             {
                 thread::yield_now();
@@ -155,7 +155,7 @@ fn keys_that_nobody_asks_for_are_upgraded_by_and_by(storage: Storage) {
         kv.write(name, value(name)).expect_success("write");
     }
     kv.tune_to_version_2();
-    // Listed before any of them is upgraded.
+    // The keys are listed before any of them is upgraded.
     let listed: BTreeSet<String> = kv.all_keys().into_iter().collect();
     assert_eq!(listed, names.iter().cloned().collect());
 
@@ -205,14 +205,14 @@ fn names_of_keys_cannot_be_read_in_storage(storage: Storage) {
         assert!(server.stored_keys(&mount).len() > 16);
         assert_eq!(visible(&server, &mount), [""; 0]);
     }
-    // Which the built-in engine does not mind in version 1.
+    // The built-in engine does leave readable names in version 1, which shows that the test can find them.
     let builtin = server.mount_builtin_kv("builtin", 1);
     for name in names(16) {
         builtin.write(&name, json!({"x": 1})).expect_success("write");
     }
     assert!(visible(&server, "builtin").len() >= 16);
 
-    // The same names on another mount look different, so they tell nothing when they are compared.
+    // The same names have different keys on another mount, so comparing the keys of two mounts reveals nothing.
     let keys = |mount: &str| -> BTreeSet<String> { server.stored_keys(mount).into_iter().collect() };
     let other = server.mount_versioned_kv("other", 2);
     for name in names(16) {

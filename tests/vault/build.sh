@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds the real Vault that the tests and `make vault-dev` run, at target/vault/vault: Vault publishes no binary through any
-# package registry, but its command line is a Go package. Beside it, at target/vault/kv-plugin, HashiCorp's own KV engine as an
-# external plugin, which tests compare Airlock with.
+# Builds the real Vault that the tests and `make vault-dev` run, at target/vault/vault: no package registry has a binary
+# of Vault, but its command line is a Go package. Also builds HashiCorp's own KV engine as an external plugin, at
+# target/vault/kv-plugin, with which the tests compare Airlock.
 #
 #   tests/vault/build.sh     the path of the server to use is all it writes on standard output
 #
-# AIRLOCK_VAULT names a vault or bao binary to use instead; then no Go is needed, and nothing is compared.
+# AIRLOCK_VAULT names a vault or bao binary to use instead. Go is not needed then, and the comparison is skipped.
 set -eu
 cd "$(dirname "$0")"
 out=$(cd ../.. && pwd -P)/target/vault
@@ -32,7 +32,8 @@ go=$(../go.sh) || die "without Go there is no Vault to test with; AIRLOCK_VAULT=
 version=$(sed -n 's/.*hashicorp\/vault \(v.*\)/\1/p' go.mod)
 say "building Vault $version from its Go modules, once: about 5 minutes on 2 cores (AIRLOCK_VAULT=path uses yours instead)"
 mkdir -p "$out"
-# `minimal` leaves out the engines that nothing here mounts. Built aside, so that an interrupted build leaves nothing.
+# `minimal` leaves out the engines that nothing here mounts. The output has another name first, so that an interrupted
+# build leaves no broken binary.
 build() {
     "$go" build -tags minimal -trimpath -buildvcs=false -ldflags '-s -w' -o "$2.new" "$1" >&2
     mv "$2.new" "$2"

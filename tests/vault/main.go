@@ -1,5 +1,5 @@
 // A Vault server built from its Go modules, for the end-to-end tests and `make vault-dev`.
-// Vault publishes no binary through any package registry, but its command line is a Go package.
+// No package registry has a binary of Vault, but its command line is a Go package.
 package main
 
 import (

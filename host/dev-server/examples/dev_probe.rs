@@ -21,7 +21,7 @@ impl Factory for Plugin {
     }
 }
 
-/// Vault's storage as the engine knows it.
+/// Vault's storage behind the trait that the engine uses.
 struct Broker(vault_plugin::Storage);
 
 fn failed(error: Error) -> airlock_storage::Error {

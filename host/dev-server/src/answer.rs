@@ -1,4 +1,4 @@
-//! What goes back to the caller: Vault's envelope, its errors, or an engine's own HTTP answer.
+//! Answers to callers: Vault's envelope, its errors, or an engine's own HTTP answer.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// A JSON text, which gets the line end that Vault gives it.
+    /// Makes an answer from a JSON text, to which it adds the final newline that Vault writes.
     pub(crate) fn json(status: u16, mut text: String) -> Answer {
         text.push('\n');
         let mut answer = Answer::empty(status);
@@ -29,7 +29,7 @@ impl Answer {
         answer
     }
 
-    /// No body; where the status has room for one, none is meant.
+    /// Makes an answer without a body, even if the status allows one.
     pub(crate) fn empty(status: u16) -> Answer {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = HeaderMap::new();
@@ -45,12 +45,13 @@ impl Answer {
         }
     }
 
-    /// What Vault answers where there is nothing to say, media type included.
+    /// Answers 204 without a body but with a media type, as Vault does.
     pub(crate) fn no_content() -> Answer {
         Answer::empty(204).with_header("content-type", "application/json")
     }
 
-    /// 307 to another path of this server, or to wherever an engine says, as Go writes it.
+    /// Redirects with 307 to another path of this server, or to the address that an engine gives, in the form that Go
+    /// writes.
     pub(crate) fn redirect(to: &str, method: &Method) -> Answer {
         let mut answer = Answer::empty(307).with_header("location", to);
         if matches!(*method, Method::GET | Method::HEAD) {
@@ -65,7 +66,7 @@ impl Answer {
         answer
     }
 
-    /// What Go answers to what is no HTTP.
+    /// Answers as Go does to bytes that are not valid HTTP.
     pub(crate) fn bad_request() -> Answer {
         let mut headers = HeaderMap::new();
         headers.insert(
@@ -80,8 +81,8 @@ impl Answer {
         }
     }
 
-    /// Keeps a browser from running what the body holds: an engine's own answer may be a page with scripts, and it comes
-    /// from the origin of the page at `/ui`, which knows the token. An engine cannot lift this with headers of its own.
+    /// Keeps a browser from running the body: an engine's own answer may be a page with scripts, and its origin is that
+    /// of the page at `/ui`, which knows the token. An engine cannot override this with headers of its own.
     pub(crate) fn sandboxed(self) -> Answer {
         const POLICY: &str =
             "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
@@ -97,12 +98,12 @@ impl Answer {
     }
 }
 
-/// Why a call was not done, as Vault says it.
+/// The reason why a call was refused, in Vault's form.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) errors: Vec<String>,
-    /// What an engine's error answer says beside the error.
+    /// The data that an engine's error answer has beside the error.
     pub(crate) data: Option<Value>,
 }
 
@@ -115,7 +116,7 @@ impl Refusal {
         }
     }
 
-    /// A status without a text: `{"errors":[]}`.
+    /// Makes a refusal with a status and no text: `{"errors":[]}`.
     pub(crate) fn status(status: u16) -> Refusal {
         Refusal {
             status,
@@ -124,12 +125,12 @@ impl Refusal {
         }
     }
 
-    /// 400.
+    /// Makes a refusal with status 400.
     pub(crate) fn user(text: impl Into<String>) -> Refusal {
         Refusal::new(400, text)
     }
 
-    /// A text in the form that Vault's core gives to what it collects.
+    /// Makes a refusal whose text lists the errors as Vault's core does.
     pub(crate) fn collected(status: u16, texts: &[&str]) -> Refusal {
         Refusal::new(status, collected(texts))
     }
@@ -151,7 +152,7 @@ impl Refusal {
     }
 }
 
-/// The server's own storage failed: the caller of a development server may know why.
+/// The server's own storage failed. The caller of a development server may see the cause.
 impl From<airlock_storage::Error> for Refusal {
     fn from(error: airlock_storage::Error) -> Refusal {
         Refusal::collected(500, &[&error.to_string()])
@@ -167,7 +168,7 @@ fn collected(texts: &[&str]) -> String {
     format!("{head}{lines}\n\n")
 }
 
-/// A success, before it is put into the envelope.
+/// A successful answer, before it is put into the envelope.
 #[derive(Clone, Default)]
 pub(crate) struct Reply {
     pub(crate) data: Option<Value>,
@@ -175,13 +176,13 @@ pub(crate) struct Reply {
     pub(crate) lease: Option<LeaseShown>,
     pub(crate) auth: Option<Value>,
     pub(crate) mount_type: String,
-    /// How long the answer is to be wrapped, where the engine or the caller asks for that.
+    /// The time for which the answer is wrapped, if the engine or the caller asks for wrapping.
     pub(crate) wrap_ttl: Option<Duration>,
     /// The headers that the mount lets through.
     pub(crate) headers: HeaderMap,
 }
 
-/// What the envelope shows of a lease.
+/// The fields of a lease that the envelope shows.
 #[derive(Clone, Default)]
 pub(crate) struct LeaseShown {
     pub(crate) id: String,
@@ -197,7 +198,7 @@ impl Reply {
         }
     }
 
-    /// Vault's envelope. With `inject` the data's fields stand beside the envelope's own too, as older callers of
+    /// Formats Vault's envelope. With `inject`, the data's fields are also added at the top level, as older callers of
     /// `sys` expect.
     pub(crate) fn envelope(&self, request_id: &str, wrap_info: Option<&str>, inject: bool) -> String {
         let lease = self.lease.clone().unwrap_or_default();
@@ -238,12 +239,12 @@ fn quoted(text: &str) -> String {
     to_text(&Value::from(text))
 }
 
-/// How a call ended that was not refused.
+/// The result of a call that was not refused.
 pub(crate) enum Outcome {
     Reply(Box<Reply>),
-    /// The engine answered nothing: 404 where something was asked for, else 204.
+    /// The engine answered nothing: 404 for a request that asks for data, otherwise 204.
     Nothing,
-    /// An HTTP answer that stands for itself.
+    /// An HTTP answer that is sent without the envelope.
     Raw(Answer),
 }
 

@@ -1,4 +1,4 @@
-//! One call of Vault's API: what an HTTP request asks for.
+//! Reads an HTTP request as a call of Vault's API.
 
 mod body;
 
@@ -18,22 +18,22 @@ use crate::random;
 
 pub(crate) use body::{MAX_BODY, data_of_body};
 
-/// A request, read and understood. The body's JSON is as it came.
+/// A request that was read and understood. The JSON of its body is unchanged.
 pub(crate) struct Call {
     pub(crate) id: String,
     pub(crate) operation: Operation,
-    /// Without `/v1/`; decoded.
+    /// The path without `/v1/`, decoded.
     pub(crate) path: String,
     pub(crate) data: Option<Json>,
     pub(crate) token: String,
-    /// How long the answer is to be wrapped; zero is as none, but engines see it.
+    /// The time for which the answer is to be wrapped. Zero means that it is not wrapped, but engines see the zero.
     pub(crate) wrap_ttl: Option<Duration>,
     pub(crate) headers: HeaderMap,
     pub(crate) remote: IpAddr,
     pub(crate) began: Instant,
 }
 
-/// The head of a request under `/v1/`, for which a body may still have to be read.
+/// The head of a request below `/v1/`. Its body may still have to be read.
 pub(crate) struct Head {
     pub(crate) parts: request::Parts,
     pub(crate) path: String,
@@ -64,7 +64,7 @@ impl Query {
             .map_or("", String::as_str)
     }
 
-    /// The data that Vault makes of a query: one value as a text, several as an array.
+    /// Returns the data that Vault makes of a query: one value becomes a text, several become an array.
     fn into_data(self) -> Option<Json> {
         let data: BTreeMap<String, Value> = self
             .0
@@ -84,10 +84,10 @@ impl Query {
 }
 
 impl Head {
-    /// Understands method and path.
+    /// Reads the method and the path.
     ///
     /// # Errors
-    /// 400 for a path or a query that cannot be, 405 for a method that Vault does not know.
+    /// Returns 400 for a path or a query that is not valid, and 405 for a method that Vault does not know.
     pub(crate) fn read(parts: request::Parts, began: Instant) -> Result<Head, Refusal> {
         let encoded = parts.uri.path().strip_prefix("/v1/").unwrap_or_default();
         let decoded = percent_decode_str(encoded).decode_utf8();
@@ -113,7 +113,7 @@ impl Head {
             "DELETE" => Operation::Delete,
             "LIST" => Operation::List,
             "HEAD" => Operation::Header,
-            // Vault has no name for it and sends it on.
+            // Vault has no name for this operation and passes it on.
             "OPTIONS" => Operation::Other(String::new()),
             _ => return Err(Refusal::status(405)),
         };
@@ -129,15 +129,15 @@ impl Head {
         })
     }
 
-    /// Whether the data is in the body.
+    /// Returns true if the data is in the body.
     pub(crate) fn has_body(&self) -> bool {
         matches!(self.operation, Operation::Update | Operation::Patch)
     }
 
-    /// The whole call; `body` is empty where [`Head::has_body`] is false.
+    /// Makes the whole call. `body` is empty if [`Head::has_body`] is false.
     ///
     /// # Errors
-    /// What Vault answers to a body, a media type or a wrapping header that it does not understand.
+    /// Returns Vault's answer to a body, a media type or a wrapping header that it does not understand.
     pub(crate) fn with_body(self, body: &[u8], remote: IpAddr) -> Result<Call, Refusal> {
         let data = match self.operation {
             Operation::Update | Operation::Patch => data_of_body(&self.operation, &self.parts.headers, body)?,
@@ -160,7 +160,7 @@ impl Head {
 }
 
 impl Call {
-    /// The data as a JSON object's fields; none where there is no data.
+    /// Returns the fields of the data, which is a JSON object. Without data it returns no fields.
     pub(crate) fn fields(&self) -> serde_json::Map<String, Value> {
         self.data
             .as_ref()
@@ -173,7 +173,7 @@ impl Call {
     }
 }
 
-/// A path as Go's router wants it: no empty, `.` or `..` segments. None where it is already so.
+/// Returns a path without empty, `.` or `..` segments, as Go's router wants it, or `None` if the path is already clean.
 pub(crate) fn cleaned(method: &Method, path: &str) -> Option<String> {
     if *method == Method::CONNECT {
         return None;
@@ -195,7 +195,7 @@ pub(crate) fn cleaned(method: &Method, path: &str) -> Option<String> {
     (clean != path).then_some(clean)
 }
 
-/// Whether each `%` is followed by two hexadecimal digits, which Go insists on.
+/// Returns true if each `%` is followed by two hexadecimal digits, which Go requires.
 pub(crate) fn is_percent_encoded(text: &[u8]) -> bool {
     let mut parts = text.split(|byte| *byte == b'%').skip(1);
     parts.all(|part| part.len() >= 2 && part[..2].iter().all(u8::is_ascii_hexdigit))

@@ -1,4 +1,4 @@
-//! The server's time, which can be held and moved: leases expire by it and the periodic tick follows it.
+//! The server's clock, which can be frozen and moved. Leases expire by it and the periodic tick follows it.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::go::parse_duration;
 
-/// Where it ends, in seconds since 1970: the year 9000, beyond which a lease would end in a year that RFC 3339 cannot
-/// express.
+/// The latest time that a clock can show, in seconds since 1970: the beginning of the year 9000. After it, a lease
+/// could end in a year that RFC 3339 cannot express.
 const LAST: Duration = Duration::from_secs(221_845_392_000);
 
-/// A clock; clones are the same one.
+/// A clock. Clones share the same time.
 ///
-/// It runs with the system's until it is held or moved. Moving it forward by an hour makes what falls due in that hour
-/// due now.
+/// It runs with the system's clock until it is frozen or moved. Moving it forward by an hour makes everything due that
+/// falls due within that hour.
 #[derive(Clone, Debug)]
 pub struct Clock {
     state: Arc<Mutex<State>>,
@@ -29,17 +29,17 @@ pub struct Clock {
 struct State {
     /// The time at `since`.
     time: SystemTime,
-    /// None while it is held.
+    /// The instant at which the clock showed `time`, or `None` while the clock is frozen.
     since: Option<Instant>,
 }
 
 impl Clock {
-    /// One that runs, from now.
+    /// Makes a running clock that starts at the current time.
     pub fn running() -> Clock {
         Clock::new(SystemTime::now(), Some(Instant::now()))
     }
 
-    /// One that stands at a moment until it is moved.
+    /// Makes a clock that is frozen at a moment.
     pub fn held(at: SystemTime) -> Clock {
         Clock::new(at, None)
     }
@@ -51,33 +51,33 @@ impl Clock {
         }
     }
 
-    /// What it shows.
+    /// Returns the current time of this clock.
     pub fn now(&self) -> SystemTime {
         self.state.lock().now()
     }
 
-    /// Whether it stands.
+    /// Returns true if the clock is frozen.
     pub fn is_held(&self) -> bool {
         self.state.lock().since.is_none()
     }
 
-    /// Stops it.
+    /// Freezes the clock.
     pub fn hold(&self) {
         self.change(|state| state.since = None);
     }
 
-    /// Lets it run on from where it stands.
+    /// Lets a frozen clock run on from the time that it shows.
     pub fn run(&self) {
         self.change(|state| state.since = Some(Instant::now()));
     }
 
-    /// Moves it forward, whether it is held or runs; not past the year 9000.
+    /// Moves the clock forward, whether it is frozen or running, but not past the year 9000.
     pub fn advance(&self, by: Duration) {
         let last = UNIX_EPOCH + LAST;
         self.change(|state| state.time = state.time.checked_add(by).map_or(last, |time| time.min(last)));
     }
 
-    /// Waits until it shows this moment or a later one.
+    /// Waits until the clock shows this moment or a later one.
     pub async fn sleep_until(&self, moment: SystemTime) {
         let mut changed = self.changed.subscribe();
         loop {
@@ -89,7 +89,7 @@ impl Clock {
                 return;
             }
             if held {
-                // The sender lives as long as this clock, so it cannot be gone.
+                // The sender lives as long as this clock, so `changed` cannot fail.
                 let _ = changed.changed().await;
             } else {
                 let _ = tokio::time::timeout(left, changed.changed()).await;
@@ -108,10 +108,11 @@ impl Clock {
     }
 }
 
-/// `running` or `held`, and how far it is ahead of the system's: `held+90d`, or only `+8h` for one that runs.
+/// Reads `running` or `held` (frozen), followed by how far the clock is ahead of the system's: `held+90d`, or just
+/// `+8h` for a running one.
 ///
 /// # Errors
-/// [`Error::BadClock`].
+/// Returns [`Error::BadClock`].
 impl FromStr for Clock {
     type Err = Error;
 

@@ -1,4 +1,4 @@
-//! The server's middle: mounts, leases and tokens, and how a call finds its way to an engine.
+//! The core of the server: mounts, leases and tokens, and the routing of calls to engines.
 
 mod dispatch;
 mod leasing;
@@ -31,7 +31,7 @@ pub(crate) use tuning::strings;
 const MOUNTS: &str = "core/mounts/";
 const CLUSTER: &str = "core/cluster";
 
-/// Everything that calls share.
+/// The state that all calls share.
 pub(crate) struct Core {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Clock,
@@ -42,32 +42,32 @@ pub(crate) struct Core {
     pub(crate) leases: Leases,
     pub(crate) wraps: Arc<Wraps>,
     mounts: RwLock<BTreeMap<String, Arc<Mount>>>,
-    /// Held while the mount table changes.
+    /// Locked while the mount table changes.
     changes: tokio::sync::Mutex<()>,
-    /// Held while what has expired is revoked.
+    /// Locked while expired leases are revoked.
     expiring: tokio::sync::Mutex<()>,
-    /// When the next tick is due; held while one is under way.
+    /// The time of the next tick; locked while a tick runs.
     next_tick: tokio::sync::Mutex<SystemTime>,
 }
 
-/// The one token.
+/// The server's only token.
 pub(crate) struct RootToken {
     pub(crate) token: String,
     pub(crate) accessor: String,
     pub(crate) issued: SystemTime,
 }
 
-/// The server's identity, the same as long as the store lives.
+/// The server's identity, which is stored and stays the same for the lifetime of the store.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Cluster {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// Mixed into what engines see of a token.
+    /// A salt for the hash of a token that engines see.
     salt: String,
 }
 
 impl Core {
-    /// Reads what is stored; the mounts have no engine yet.
+    /// Reads the stored state. The mounts do not have an engine yet.
     pub(crate) fn new(
         store: Store,
         clock: Clock,
@@ -120,21 +120,21 @@ impl Core {
         Ok(cluster)
     }
 
-    /// The mounts, by path.
+    /// Returns the mounts, in the order of their paths.
     pub(crate) fn mounts(&self) -> Vec<Arc<Mount>> {
         self.mounts.read().values().cloned().collect()
     }
 
-    /// The mount at exactly this path, which ends in a slash.
+    /// Returns the mount at exactly this path, which ends in a slash.
     pub(crate) fn mount_at(&self, path: &str) -> Option<Arc<Mount>> {
         self.mounts.read().get(path).cloned()
     }
 
-    /// The mount that serves a path, and what is left of it.
+    /// Returns the mount that serves a path, and the rest of the path below the mount.
     pub(crate) fn mount_of<'a>(&self, path: &'a str) -> Option<(Arc<Mount>, &'a str)> {
         let mounts = self.mounts.read();
         mounts.iter().find_map(|(prefix, mount)| {
-            // A mount's own path may come without its slash.
+            // The mount's own path may be given without its final slash.
             let rest = if path == prefix.trim_end_matches('/') {
                 Some("")
             } else {
@@ -144,9 +144,9 @@ impl Core {
         })
     }
 
-    /// Whether a token is the root token.
+    /// Returns true if a token is the root token.
     pub(crate) fn is_root(&self, token: &str) -> bool {
-        // Of equal length, every byte is compared: the time tells nothing of where they differ.
+        // If the lengths are equal, every byte is compared, so that the time does not reveal the first difference.
         let root = self.root.token.as_bytes();
         let same = root
             .iter()
@@ -155,10 +155,10 @@ impl Core {
         token.len() == root.len() && same == 0
     }
 
-    /// Lets the root token through.
+    /// Accepts the root token and refuses every other.
     ///
     /// # Errors
-    /// 403, in Vault's words.
+    /// Returns 403 with Vault's texts.
     pub(crate) fn authorize(&self, token: &str) -> Result<(), Refusal> {
         if self.is_root(token) {
             return Ok(());

@@ -1,13 +1,13 @@
-//! What a request cost: told by whoever runs the guest, shown by the server.
+//! The cost of a request: reported by the backend that runs the guest, shown by the server.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::time::Duration;
 
-/// What one request, its existence check included, has used.
+/// The resources that one request used, including its existence check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// Time that the guest computed.
+    /// CPU time of the guest.
     pub cpu: Duration,
     /// Entries read from storage.
     pub reads: u64,
@@ -18,7 +18,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// All calls of storage.
+    /// Returns the number of all storage calls.
     pub fn storage_operations(&self) -> u64 {
         self.reads.saturating_add(self.writes).saturating_add(self.lists)
     }
@@ -37,13 +37,13 @@ tokio::task_local! {
     static METER: Cell<Option<Cost>>;
 }
 
-/// Adds to the cost of the request that is being served. A backend calls it before it answers, in the task that the
-/// server called it in; anywhere else it does nothing, so that a backend need not know who runs it.
+/// Adds to the cost of the request that is being served. A backend calls it before it answers, in the task in which the
+/// server called the backend. Anywhere else it does nothing, so a backend does not need to know who runs it.
 pub fn report_cost(cost: Cost) {
     let _ = METER.try_with(|meter| meter.set(Some(meter.get().unwrap_or_default().plus(cost))));
 }
 
-/// Runs a future and says what was reported in it; None where nothing was.
+/// Runs a future and returns the cost that was reported in it, or `None` if none was.
 pub(crate) async fn metered<T>(work: impl Future<Output = T>) -> (T, Option<Cost>) {
     METER
         .scope(Cell::new(None), async {

@@ -1,4 +1,4 @@
-//! What the server is given: engines to mount, by a factory; and what an engine is given in turn.
+//! Engines to mount, which the server gets from a factory, and the services that each engine gets from the server.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,17 +11,18 @@ use vault_plugin::{Backend, Error};
 use crate::journal::Journal;
 use crate::system::DevSystem;
 
-/// Makes the engines.
+/// Makes the engines of mounts.
 #[async_trait]
 pub trait EngineFactory: Send + Sync + 'static {
-    /// The engines that can be mounted, for the plugin catalog. Asked again whenever it is shown.
+    /// Returns the engines that can be mounted, for the plugin catalog. Called each time that the catalog is shown.
     fn engines(&self) -> Vec<EngineInfo>;
 
-    /// Sets a mount up with the engine of this name, which `vault secrets enable` gave as its type. Called again for
-    /// a mount whose engine is replaced, with the same storage; the server calls [`Backend::initialize`] then.
+    /// Sets up a mount with the engine of this name, which `vault secrets enable` gave as its type. It is called again,
+    /// with the same storage, to replace a mount's engine. After each call the server calls [`Backend::initialize`].
     ///
     /// # Errors
-    /// Any; the text is shown to whoever enables the mount, or to the operator where a mount is loaded or replaced.
+    /// Any error. Its text is shown to the caller who enables the mount, or to the operator if a stored mount is loaded
+    /// or its engine is replaced.
     async fn mount(&self, engine: &str, mount: MountSetup) -> Result<Arc<dyn Backend>, Error>;
 }
 
@@ -32,28 +33,28 @@ pub struct EngineInfo {
     pub name: String,
     /// A semantic version with a leading `v`, or empty.
     pub version: String,
-    /// The hexadecimal SHA-256 of what runs, or empty.
+    /// The hexadecimal SHA-256 of the engine's file, or empty.
     pub sha256: String,
 }
 
-/// A mount to be set up.
+/// The settings and services of a mount that is to be set up.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct MountSetup {
     /// The mount's options, and `plugin_name`, `plugin_type` and `plugin_version` as Vault adds them. They may hold
     /// secrets.
     pub config: BTreeMap<String, String>,
-    /// The mount's own id; the same after a restart.
+    /// The mount's id, which stays the same after a restart.
     pub uuid: String,
-    /// What the mount stores.
+    /// The mount's storage.
     pub storage: Arc<dyn Storage>,
-    /// What the server tells about itself.
+    /// The system view of the mount.
     pub system: DevSystem,
-    /// Where the engine's events go.
+    /// The receiver of the engine's events.
     pub events: DevEvents,
 }
 
-/// The names of the options, not their values.
+/// Shows the names of the options, but not their values.
 impl fmt::Debug for MountSetup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MountSetup")
@@ -63,7 +64,7 @@ impl fmt::Debug for MountSetup {
     }
 }
 
-/// Takes one mount's events and hands them to the server's observer.
+/// A receiver of one mount's events, which hands them to the server's observer.
 #[derive(Clone)]
 pub struct DevEvents {
     pub(crate) mount: Arc<str>,

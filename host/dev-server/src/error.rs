@@ -1,30 +1,30 @@
-//! Why the server could not start, or could not do what its owner asked.
+//! Errors of starting the server and of its owner's calls.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// What this crate's own functions return. Callers over HTTP get Vault's errors instead.
+/// An error of this crate's own functions. Callers over HTTP get Vault's errors instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The address is not one of this machine alone.
+    /// The address is not a loopback address.
     #[error("a development server listens on loopback only, not on {0}; use 127.0.0.1 or [::1]")]
     NotLoopback(SocketAddr),
-    /// The address cannot be had.
+    /// The server cannot listen on the address.
     #[error("cannot listen on {address}; choose another address or end what uses it")]
     Listen {
-        /// Where it was to listen.
+        /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
-    /// An empty token would let everybody in.
+    /// The token is empty, which would let everybody in, or it does not fit an HTTP header.
     #[error("the token must not be empty, and its characters must fit an HTTP header")]
     BadToken,
-    /// A text that is no [`Clock`](crate::Clock).
+    /// The text is not a valid [`Clock`](crate::Clock).
     #[error(
-        "{0:?} is no clock: give `running` or `held`, and how far ahead of now, as in `held+90d` or `+8h`"
+        "{0:?} is not a valid clock: give `running` or `held`, and how far ahead of now, as in `held+90d` or `+8h`"
     )]
     BadClock(String),
     /// The directory cannot be used.
@@ -32,17 +32,17 @@ pub enum Error {
     Directory {
         /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
-    /// What is there is not this server's.
+    /// The directory holds files that are not this server's.
     #[error("{} holds something else than a store of airlock dev; nothing was changed: choose an empty or a new directory", .0.display())]
     Foreign(PathBuf),
     /// Another server has the store open.
     #[error("the store {} is in use by another server; end that one or choose another directory", .0.display())]
     InUse(PathBuf),
-    /// A later version wrote it.
+    /// The store was written by a later version.
     #[error(
         "the store {} has format {found}, newer than {known}, which this version reads; nothing was changed: use the \
          version that wrote it or another directory", path.display()
@@ -55,28 +55,28 @@ pub enum Error {
         /// The newest format that this version reads.
         known: u64,
     },
-    /// The store's file is not one, or is damaged.
+    /// The store's file is not a store, or is damaged.
     #[error("the store {place} cannot be opened")]
     Store {
         /// The store's file, or `memory`.
         place: String,
-        /// What the database says.
+        /// The error of the database.
         #[source]
         source: Box<redb::Error>,
     },
-    /// What is stored is not what this version writes.
+    /// A stored record has a format that this version does not write.
     #[error("the store holds {what} that cannot be read")]
     Damaged {
-        /// Such as `a mount`.
+        /// The kind of record, such as `a mount`.
         what: &'static str,
-        /// What is wrong with it.
+        /// The error of decoding it.
         #[source]
         source: serde_json::Error,
     },
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] airlock_storage::Error),
-    /// What Vault's API would answer.
+    /// The refusal that Vault's API would answer.
     #[error("{0}")]
     Refused(String),
 }

@@ -13,13 +13,13 @@ use crate::{go, host, mount, raw};
 
 /// A request as the server understands it.
 pub struct Call {
-    /// What is asked.
+    /// The operation.
     pub operation: Operation,
-    /// Without `/v1/`; decoded.
+    /// The path without `/v1/`, decoded.
     pub path: String,
     /// The data.
     pub data: Option<Json>,
-    /// How long the answer is to be wrapped.
+    /// The time for which the answer is to be wrapped.
     pub wrap_ttl: Option<Duration>,
 }
 
@@ -61,12 +61,12 @@ pub fn raw_answer(data: &Map<String, Value>) -> (u16, Bytes) {
     (answer.status.as_u16(), answer.body)
 }
 
-/// Returns whether Vault would decode a body: whether it keeps the limits and is valid JSON.
+/// Returns true if Vault would decode a body, that is, if it keeps the limits and is valid JSON.
 pub fn is_json(body: &[u8]) -> bool {
     go::check_limits(body).is_ok() && go::check_syntax(body).is_ok()
 }
 
-/// Returns whether a path is one of an engine's special paths.
+/// Returns true if a path is one of an engine's special paths.
 pub fn is_special(paths: &[String], path: &str) -> bool {
     mount::is_special(paths, path)
 }

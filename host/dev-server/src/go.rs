@@ -1,4 +1,4 @@
-//! Go's ways of writing things, where callers of Vault see them: JSON, durations, moments.
+//! Go's formats that callers of Vault see: JSON, durations, moments.
 
 mod duration;
 mod json;

@@ -1,8 +1,8 @@
-//! Whether a request was meant for this server.
+//! Checks that a request was meant for this server.
 //!
-//! A page in a browser cannot read what another origin answers, unless its own name resolves to this machine: whoever owns
-//! the name can make it do so (DNS rebinding). Such a request still carries that name, so requests are answered only if
-//! they name loopback.
+//! A page in a browser cannot read the answers of another origin. But the owner of the page's domain name can make the
+//! name resolve to this machine (DNS rebinding). Such a request still carries that name, so the server answers only
+//! requests that name loopback.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ use crate::answer::Refusal;
 /// Refuses a request that does not name loopback.
 ///
 /// # Errors
-/// 421 for another name, and for none.
+/// Returns 421 for another name, and for a request that gives none.
 pub(crate) fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut named = headers.get_all(HOST).iter();
     let is_local = match (named.next(), named.next(), uri.authority()) {
@@ -34,7 +34,7 @@ pub(crate) fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     ))
 }
 
-/// `localhost`, a name below it, or an address of loopback; with any port.
+/// Returns true for `localhost`, a name below it, or an address of loopback, with any port.
 fn is_loopback(authority: &Authority) -> bool {
     if authority.as_str().contains('@') {
         return false;

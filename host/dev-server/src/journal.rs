@@ -1,4 +1,4 @@
-//! What happens, for people to watch: each request with its cost, events, and what went wrong out of sight. Never a
+//! A log for people to watch: each request with its cost, events, and failures that no caller sees. It never shows a
 //! value, a token or a key in storage.
 
 use std::collections::VecDeque;
@@ -10,54 +10,56 @@ use tokio::sync::watch;
 
 use crate::Cost;
 
-/// How many requests are kept to be looked at.
+/// The number of recent requests that are kept.
 const KEPT: usize = 500;
 
-/// A request that was answered. Its path is shown, as in Vault's own audit log; nothing of its body or answer is.
+/// A request that was answered. It shows the path, as Vault's own audit log does, but nothing of the body or the
+/// answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestRecord {
     /// Counts up from 1.
     pub number: u64,
-    /// When it came, by the server's clock.
+    /// The time of the request, by the server's clock.
     pub at: SystemTime,
-    /// What was asked, by Vault's name: `read`, `create`, `list`…; the method where it could not be understood.
+    /// The operation, by Vault's name (`read`, `create`, `list`…), or the HTTP method if the request could not be
+    /// understood.
     pub operation: String,
     /// The path without `/v1/` and without the query.
     pub path: String,
     /// The HTTP status.
     pub status: u16,
-    /// From the request's head to its answer, by the system's clock.
+    /// The time from the request's head to its answer, by the system's clock.
     pub took: Duration,
-    /// What the guest used; None where none ran, or the backend does not say.
+    /// The resources that the guest used, or `None` if no guest ran or the backend does not report them.
     pub cost: Option<Cost>,
 }
 
-/// Who is told. Calls come from the task that serves the request: do not block.
+/// Receives what happens in the server. The calls come from the task that serves the request, so they must not block.
 pub trait Observer: Send + Sync + 'static {
-    /// A request was answered.
+    /// Receives a request that was answered.
     fn request(&self, record: &RequestRecord) {
         let _ = record;
     }
 
-    /// An engine sent an event.
+    /// Receives an event that an engine sent.
     fn event(&self, mount: &str, event_type: &str, event: &vault_plugin::Event) {
         let _ = (mount, event_type, event);
     }
 
-    /// Something went wrong that no caller sees: a tick, a revocation, a guest that could not be loaded. One line.
+    /// Receives one line about a failure that no caller sees: of a tick, of a revocation, of loading a guest.
     fn trouble(&self, line: &str) {
         let _ = line;
     }
 }
 
-/// An observer that looks away.
+/// An observer that ignores everything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unobserved;
 
 impl Observer for Unobserved {}
 
-/// The last requests, and whoever watches.
+/// The last requests, and those who wait for the next.
 pub(crate) struct Journal {
     observer: Box<dyn Observer>,
     next: AtomicU64,
@@ -88,7 +90,7 @@ impl Journal {
         self.observer.request(&record);
     }
 
-    /// The kept requests after this number.
+    /// Returns the kept requests after this number.
     pub(crate) fn after(&self, number: u64) -> Vec<RequestRecord> {
         self.last
             .lock()
@@ -104,7 +106,7 @@ impl Journal {
         let _ = newest.wait_for(|newest| *newest > number).await;
     }
 
-    /// Nobody is kept waiting any longer: the server stops.
+    /// Wakes everybody who waits, because the server stops.
     pub(crate) fn close(&self) {
         self.newest.send_replace(u64::MAX);
     }

@@ -1,4 +1,4 @@
-//! The leases: what was lent, until when, and what its engine gets back at its end.
+//! Leases: their times, and the data that their engines get back when they are renewed or revoked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::store::Store;
 use crate::{Clock, Error};
 
 const PREFIX: &str = "core/leases/";
-/// How often a revocation that fails is tried again, as Vault does, before the lease is left to the operator.
+/// The number of attempts to revoke a lease, the same as Vault's. After them the lease is left to the operator.
 const ATTEMPTS: u32 = 6;
 
 /// One lease.
@@ -33,19 +33,19 @@ pub(crate) struct Lease {
     pub(crate) max_ttl: Duration,
     pub(crate) renewable: bool,
     pub(crate) internal_data: Option<String>,
-    /// What the caller got; renew and revoke get it as their data.
+    /// The data that the caller got. Renewals and the revocation get it as their data.
     pub(crate) data: Option<String>,
-    /// Revocations that failed.
+    /// The number of revocations that failed.
     pub(crate) failures: u32,
 }
 
 impl Lease {
-    /// Revoking it has failed so often that nobody tries any more.
+    /// Returns true if revoking the lease failed so often that the server no longer tries.
     pub(crate) fn is_irrevocable(&self) -> bool {
         self.failures >= ATTEMPTS
     }
 
-    /// Whether it may be renewed; if not, in Vault's words.
+    /// Returns Vault's text if the lease cannot be renewed.
     pub(crate) fn check_renewable(&self, now: SystemTime) -> Result<(), &'static str> {
         if self.is_irrevocable() {
             return Err("lease is expired and has failed previous revocation attempts");
@@ -60,7 +60,7 @@ impl Lease {
         }
     }
 
-    /// What `sys/leases/lookup` shows.
+    /// Returns the fields that `sys/leases/lookup` shows.
     pub(crate) fn shown(&self, now: SystemTime) -> Value {
         let left = unix_seconds(self.expires).cast_signed() - unix_seconds(now).cast_signed();
         json!({
@@ -73,7 +73,7 @@ impl Lease {
         })
     }
 
-    /// The engine's secret, as renew and revoke get it.
+    /// Returns the engine's secret, as requests to renew or revoke it get it.
     pub(crate) fn secret(&self, increment: Duration) -> vault_plugin::Secret {
         vault_plugin::Secret {
             lease: vault_plugin::Lease {
@@ -92,7 +92,8 @@ impl Lease {
         format!("{PREFIX}{}", self.id)
     }
 
-    /// When to revoke it; never once it is irrevocable. A revocation that failed waits longer each time.
+    /// Returns the time at which to revoke the lease, or `None` if it is irrevocable. The wait grows after each failed
+    /// revocation.
     fn due(&self) -> Option<SystemTime> {
         let wait = Duration::from_secs(10) * (2_u32.pow(self.failures.min(ATTEMPTS)) - 1);
         (!self.is_irrevocable()).then(|| self.expires + wait)
@@ -104,7 +105,7 @@ pub(crate) struct Leases {
     store: Arc<Store>,
     clock: Clock,
     all: Mutex<BTreeMap<String, Lease>>,
-    /// Told when the soonest expiry may have changed.
+    /// Notified when the earliest expiry may have changed.
     changed: Notify,
 }
 
@@ -123,7 +124,7 @@ impl Leases {
         })
     }
 
-    /// Keeps a new lease for this path.
+    /// Stores a new lease for this path.
     pub(crate) fn register(
         &self,
         path: &str,
@@ -167,7 +168,7 @@ impl Leases {
         Ok(())
     }
 
-    /// Those whose id begins with this.
+    /// Returns the leases whose ids have this prefix.
     pub(crate) fn below(&self, prefix: &str) -> Vec<Lease> {
         self.all
             .lock()
@@ -177,7 +178,7 @@ impl Leases {
             .collect()
     }
 
-    /// The names directly below a folder of lease ids; folders end in `/`.
+    /// Returns the names directly below a folder of lease ids. Names of folders end in `/`.
     pub(crate) fn list(&self, folder: &str) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for id in self.all.lock().keys() {
@@ -192,7 +193,7 @@ impl Leases {
         names
     }
 
-    /// Those that are due for revocation.
+    /// Returns the leases that are due for revocation.
     pub(crate) fn due(&self) -> Vec<Lease> {
         let now = self.clock.now();
         let all = self.all.lock();
@@ -200,7 +201,7 @@ impl Leases {
         all.values().filter(is_due).cloned().collect()
     }
 
-    /// Waits until some are due for revocation.
+    /// Waits until a lease is due for revocation.
     pub(crate) async fn wait_for_due(&self) {
         loop {
             let changed = self.changed.notified();
@@ -217,7 +218,8 @@ impl Leases {
     }
 }
 
-/// How long a lease is good for from now on, and what Vault warns of; None where it is past its largest age.
+/// Returns how long a lease is valid from now on, with Vault's warning if that is less than wanted. Returns `None` if
+/// the lease has reached its maximum age.
 pub(crate) fn calculate_ttl(
     asked: Duration,
     engine_ttl: Duration,

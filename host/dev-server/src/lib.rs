@@ -1,5 +1,5 @@
-//! Vault's HTTP API for secrets engines, without Vault: what `vault`, `curl` and `hvac` need to use an engine that is
-//! being written, on an embedded store.
+//! Vault's HTTP API for secrets engines, without Vault, on an embedded store. It has what `vault`, `curl` and `hvac`
+//! need to use an engine that is being developed.
 //!
 //! The engines come from an [`EngineFactory`], as [`vault_plugin::Backend`]s over the [`airlock_storage::Storage`] that
 //! the server gives them:
@@ -24,18 +24,18 @@
 //! # }
 //! ```
 //!
-//! What to watch:
+//! Watch out:
 //!
 //! - It is a development server: it listens on loopback only, has one token, which may do everything, and encrypts
 //!   nothing. It says so in `sys/health`.
-//! - A multi-threaded tokio runtime is needed: a guest may compute for long.
-//! - Leases and the periodic tick follow the [`Clock`], which can be held and moved.
-//! - What a request cost is known where the backend says so, with [`report_cost`].
-//! - Nothing of a request's data or answer is kept or shown but to its caller and, when somebody asks for it there, to
-//!   the page at `/ui`.
+//! - It needs a multi-threaded tokio runtime, because a guest may compute for a long time.
+//! - Leases and the periodic tick follow the [`Clock`], which can be frozen and moved.
+//! - The cost of a request is known only if the backend reports it with [`report_cost`].
+//! - The data of a request or an answer is shown only to its caller, and to the page at `/ui` when somebody asks for it
+//!   there.
 //!
-//! Vault 1.21 is the model: statuses, texts and envelopes are compared with it by this crate's tests. Namespaces,
-//! policies, tokens other than the root token, auth mounts and the audit log are not here.
+//! The model is Vault 1.21: this crate's tests compare statuses, texts and envelopes with it. Namespaces, policies,
+//! tokens other than the root token, auth mounts and the audit log are not implemented.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1 on the socket: reads requests, finds out whom they are for, writes answers.
+//! Serves HTTP/1.1 on the socket: reads requests, routes them, writes answers.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -23,10 +23,10 @@ use crate::journal::RequestRecord;
 use crate::{host, sys, ui};
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
-/// How much of a body is read that nobody asked for, in bytes.
+/// The number of bytes that are read of a body that is then ignored.
 const IGNORED_BODY: usize = 256 << 10;
 
-/// Serves until it is told to stop; then each connection finishes the request that it is at.
+/// Serves until `stop` is cancelled. Each connection then finishes its current request.
 pub(crate) async fn serve(socket: TcpListener, core: Arc<Core>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     loop {
@@ -38,7 +38,7 @@ pub(crate) async fn serve(socket: TcpListener, core: Arc<Core>, stop: Cancellati
             Ok((stream, peer)) => {
                 connections.spawn(connection(stream, peer.ip(), Arc::clone(&core), stop.clone()));
             }
-            // Out of file descriptors, mostly: the connections that end give some back.
+            // Usually the process has no file descriptors left; connections that end free some.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -66,7 +66,7 @@ async fn connection(stream: TcpStream, remote: IpAddr, core: Arc<Core>, stop: Ca
             connection.await
         }
     };
-    drop(ended); // a caller that hung up is no concern of anybody
+    drop(ended); // nobody needs to know that a caller hung up
 }
 
 async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> Answer {
@@ -108,7 +108,7 @@ async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> 
             refusal.into_answer()
         }
     };
-    // There are none, as in Vault's open edition, which says the name again all the same.
+    // Vault's open edition has no namespaces either, but it returns the header that names one.
     answer.headers.extend(namespace.map(|name| (NAMESPACE, name)));
     answer.sandboxed()
 }
@@ -132,7 +132,7 @@ async fn read(
     let body = if head.has_body() {
         read_body(body).await?
     } else {
-        // Taken in, so that the connection can be used again.
+        // The body is read, so that the connection can be used again.
         let _ = Limited::new(body, IGNORED_BODY).collect().await;
         Bytes::new()
     };

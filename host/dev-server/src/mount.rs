@@ -1,4 +1,4 @@
-//! One mount: its entry in the mount table, its storage and the engine that serves it.
+//! A mount: its entry in the mount table, its storage and its engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use vault_plugin::{Backend, SpecialPaths};
 
 use crate::store::View;
 
-/// Vault's default for both bounds of a lease: 32 days.
+/// Vault's default for both lease TTLs: 32 days.
 pub(crate) const SYSTEM_TTL: Duration = Duration::from_secs(32 * 24 * 60 * 60);
 
-/// What the mount table keeps of a mount.
+/// The stored settings of a mount.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct MountEntry {
-    /// With a trailing slash.
+    /// The path, with a trailing slash.
     pub(crate) path: String,
     #[serde(rename = "type")]
     pub(crate) engine: String,
@@ -32,20 +32,21 @@ pub(crate) struct MountEntry {
     pub(crate) config: MountConfig,
 }
 
-/// What can be tuned.
+/// The settings that `tune` can change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MountConfig {
-    /// Zero: the server's own.
+    /// Zero means the server's default.
     pub(crate) default_lease_ttl: Duration,
-    /// Zero: the server's own.
+    /// Zero means the server's maximum.
     pub(crate) max_lease_ttl: Duration,
     pub(crate) force_no_cache: bool,
     pub(crate) listing_visibility: String,
-    /// Lists of names that Vault keeps and shows, by the name of the setting.
+    /// Lists of names that Vault stores and shows, by the name of the setting.
     pub(crate) lists: BTreeMap<String, Vec<String>>,
 }
 
-/// The settings that are lists of names. The server acts on the two of headers; the others it keeps and shows.
+/// The settings that are lists of names. The server applies the two that are about headers; it only stores and shows
+/// the others.
 pub(crate) const LISTS: [&str; 5] = [
     "audit_non_hmac_request_keys",
     "audit_non_hmac_response_keys",
@@ -59,7 +60,7 @@ impl MountConfig {
         self.lists.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The settings that are shown only where they were made.
+    /// Adds the settings to a JSON object. Most are added only if they were set.
     pub(crate) fn shown(&self, into: &mut Map<String, Value>) {
         into.insert("force_no_cache".to_owned(), self.force_no_cache.into());
         if !self.listing_visibility.is_empty() {
@@ -79,8 +80,8 @@ pub(crate) struct Mount {
     entry: RwLock<MountEntry>,
     pub(crate) storage: View,
     engine: RwLock<Result<Arc<Engine>, String>>,
-    /// Read by whoever uses the engine, written while it is replaced: two engines at work on the same storage would not
-    /// know of each other's transactions.
+    /// Locked for reading while a request uses the engine, and for writing while the engine is replaced: two engines at
+    /// work on the same storage would not know of each other's transactions.
     pub(crate) turn: tokio::sync::RwLock<()>,
     tainted: AtomicBool,
 }
@@ -94,7 +95,7 @@ pub(crate) struct Engine {
 }
 
 impl Mount {
-    /// One without an engine yet.
+    /// Makes a mount that has no engine yet.
     pub(crate) fn new(entry: MountEntry, storage: View) -> Mount {
         Mount {
             entry: RwLock::new(entry),
@@ -117,12 +118,12 @@ impl Mount {
         *self.entry.write() = entry;
     }
 
-    /// The engine, or why there is none.
+    /// Returns the engine, or the reason why it is missing.
     pub(crate) fn engine(&self) -> Result<Arc<Engine>, String> {
         self.engine.read().clone()
     }
 
-    /// Puts an engine, or why there is none, in place of what was there; gives that back.
+    /// Replaces the engine, or the reason why it is missing, and returns the previous one.
     pub(crate) fn set_engine(&self, engine: Result<Arc<Engine>, String>) -> Result<Arc<Engine>, String> {
         std::mem::replace(&mut *self.engine.write(), engine)
     }
@@ -131,7 +132,7 @@ impl Mount {
         self.tainted.load(Ordering::Acquire)
     }
 
-    /// From now on no request reaches the engine but rollback and revocations.
+    /// From now on only rollback and revoke requests reach the engine.
     pub(crate) fn taint(&self) {
         self.tainted.store(true, Ordering::Release);
     }
@@ -144,7 +145,7 @@ impl Mount {
         or_system(self.entry.read().config.max_lease_ttl)
     }
 
-    /// What `sys/mounts` shows, with the lease bounds as they were set; with `effective` as they hold.
+    /// Returns the fields that `sys/mounts` shows: the lease TTLs as they were set or, with `effective`, as they apply.
     pub(crate) fn shown(&self, effective: bool) -> Value {
         let entry = self.entry();
         let (version, sha256) = self.engine().map_or_else(
@@ -183,8 +184,9 @@ fn or_system(ttl: Duration) -> Duration {
     if ttl.is_zero() { SYSTEM_TTL } else { ttl }
 }
 
-/// Whether a path of an engine is among its special ones, as Vault's router decides it: of the entries without `+` the
-/// longest one that the path begins with, if it matches; else any entry with `+`, which stands for a segment, also an empty one.
+/// Returns true if a path of an engine is one of its special paths, by the rules of Vault's router. Of the entries
+/// without `+`, the longest with which the path begins decides, if it matches. Otherwise any entry with `+` may match;
+/// `+` stands for one segment, which may be empty.
 pub(crate) fn is_special(paths: &[String], path: &str) -> bool {
     let (wild, plain): (Vec<_>, Vec<_>) = paths
         .iter()
@@ -198,7 +200,7 @@ pub(crate) fn is_special(paths: &[String], path: &str) -> bool {
             .any(|(text, is_prefix)| has_segments(path, text, *is_prefix))
 }
 
-/// A pattern without its trailing `*`, and whether it had one.
+/// Returns a pattern without its trailing `*`, and true if it had one.
 fn split(pattern: &str) -> (&str, bool) {
     match pattern.strip_suffix('*') {
         Some(prefix) => (prefix, true),

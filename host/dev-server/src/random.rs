@@ -1,18 +1,19 @@
-//! Ids and tokens in the forms that Vault gives them.
+//! Ids and tokens in Vault's formats.
 
 /// Vault's alphabet for tokens, accessors and lease ids.
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    // A system without randomness cannot make a token; there is nothing to go on with.
+    // Without random bytes the server cannot make a token, so it cannot go on.
     getrandom::fill(&mut bytes).unwrap_or_else(|error| panic!("the system gives no random bytes: {error}"));
     bytes
 }
 
-/// `length` characters of base 62, up to 64.
+/// Returns `length` random characters of base 62.
 pub(crate) fn base62(length: usize) -> String {
-    // 248 is the largest multiple of 62 in a byte: above it a character would be likelier than others.
+    // 248 is the largest multiple of 62 in a byte. Larger bytes are discarded, because they would make some characters
+    // likelier than others.
     let fair = std::iter::repeat_with(bytes::<64>)
         .flatten()
         .filter(|byte| *byte < 248);
@@ -21,12 +22,12 @@ pub(crate) fn base62(length: usize) -> String {
         .collect()
 }
 
-/// Lower-case hexadecimal of four bytes, as in a mount's accessor.
+/// Returns four random bytes in lower-case hexadecimal, as in a mount's accessor.
 pub(crate) fn hex8() -> String {
     hex::encode(bytes::<4>())
 }
 
-/// A UUID as Vault writes it: random, with no version bits.
+/// Returns a UUID as Vault writes it: random, with no version bits.
 pub(crate) fn uuid() -> String {
     let hex = hex::encode(bytes::<16>());
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")

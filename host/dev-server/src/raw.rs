@@ -1,4 +1,4 @@
-//! An engine's own HTTP answer: what `http_status_code` and its kin in the data of an answer ask for.
+//! An engine's own HTTP answer, which it gives with `http_status_code` and related fields in its data.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 
-/// The answer, or Vault's empty 500 whose header says what is wrong with it.
+/// Returns the answer, or Vault's empty 500 with a header that says what is wrong with it.
 pub(crate) fn answer(data: &Map<String, Value>, has_secret: bool) -> Answer {
     let refused = |why: &str| Answer::empty(500).with_header("x-vault-raw-error", why);
     if has_secret {

@@ -1,4 +1,4 @@
-//! The server as its owner sees it: start, mounts, replaced engines, stop.
+//! The interface to the server: start it, enable mounts, replace engines, stop it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,26 +17,26 @@ use crate::engine::EngineFactory;
 use crate::journal::{Journal, Observer};
 use crate::{Clock, Error, Store, listener};
 
-/// How long requests may take to end when the server stops.
+/// The longest time that the server waits for running requests when it stops.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a server is started with.
+/// The settings of a server.
 pub struct Settings {
-    /// Where to listen: an address of loopback. Port 0 takes a free one.
+    /// The address to listen on, which must be a loopback address. Port 0 takes a free port.
     pub listen: SocketAddr,
     /// The root token that callers need.
     pub token: String,
-    /// What the server keeps; see [`Store::open`] and [`Store::memory`].
+    /// The server's store; see [`Store::open`] and [`Store::memory`].
     pub store: Store,
-    /// The server's time.
+    /// The server's clock.
     pub clock: Clock,
-    /// Who is told what happens.
+    /// The observer of requests, events and failures.
     pub observer: Box<dyn Observer>,
-    /// Where engines come from.
+    /// The factory that makes the engines.
     pub factory: Box<dyn EngineFactory>,
 }
 
-/// Not the token.
+/// Omits the token.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
@@ -47,7 +47,7 @@ impl fmt::Debug for Settings {
 
 /// A server that runs.
 ///
-/// Dropped, it stops taking requests; [`DevServer::stop`] also lets the engines clean up.
+/// Dropping it stops taking requests; [`DevServer::stop`] also lets the engines clean up.
 pub struct DevServer {
     core: Arc<Core>,
     address: SocketAddr,
@@ -55,21 +55,22 @@ pub struct DevServer {
     tasks: TaskTracker,
 }
 
-/// What became of one mount whose engine was to be replaced.
+/// The result of replacing the engine of one mount.
 #[derive(Debug)]
 pub struct Replaced {
     /// The mount's path, with a trailing slash.
     pub mount: String,
-    /// Why it still has its old engine.
+    /// The error if the mount still has its old engine.
     pub result: Result<(), vault_plugin::Error>,
 }
 
 impl DevServer {
-    /// Loads the mounts that are stored, and listens. A mount whose engine cannot be loaded is told to the observer
-    /// and answers 500 until it is replaced; the others are served.
+    /// Loads the stored mounts, and listens. If the engine of a mount cannot be loaded, the observer is told and the
+    /// mount answers 500 until its engine is replaced. The other mounts are served.
     ///
     /// # Errors
-    /// [`Error::NotLoopback`], [`Error::Listen`], [`Error::BadToken`], [`Error::Damaged`], [`Error::Storage`].
+    /// Returns [`Error::NotLoopback`], [`Error::Listen`], [`Error::BadToken`], [`Error::Damaged`] or
+    /// [`Error::Storage`].
     pub async fn start(settings: Settings) -> Result<DevServer, Error> {
         let address = settings.listen;
         if !address.ip().is_loopback() {
@@ -78,7 +79,7 @@ impl DevServer {
         if settings.token.is_empty() || HeaderValue::from_str(&settings.token).is_err() {
             return Err(Error::BadToken);
         }
-        // Taken before anything of the store is touched.
+        // The address is taken before the store is changed.
         let listen = |source| Error::Listen { address, source };
         let socket = TcpListener::bind(address).await.map_err(listen)?;
         let address = socket.local_addr().map_err(listen)?;
@@ -108,17 +109,17 @@ impl DevServer {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The server's clock.
+    /// Returns the server's clock.
     pub fn clock(&self) -> &Clock {
         &self.core.clock
     }
 
-    /// The paths of the mounts, with trailing slashes, each with its engine's name.
+    /// Returns the paths of the mounts, with trailing slashes, and the name of each mount's engine.
     pub fn mounts(&self) -> BTreeMap<String, String> {
         self.core
             .mounts()
@@ -128,11 +129,11 @@ impl DevServer {
             .collect()
     }
 
-    /// Enables an engine at a path, as `vault secrets enable -path=PATH ENGINE` does. A mount of the same engine that
-    /// is already there stays as it is, so that a server can be started again with the same arguments.
+    /// Enables an engine at a path, as `vault secrets enable -path=PATH ENGINE` does. If the path already has a mount
+    /// of the same engine, nothing changes, so that a server can be started again with the same arguments.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the text that Vault's API would answer.
+    /// Returns [`Error::Refused`] with the text that Vault's API would answer.
     pub async fn enable(
         &self,
         path: &str,
@@ -152,8 +153,9 @@ impl DevServer {
             .map_err(|refusal| Error::Refused(format!("cannot enable {path}: {}", refusal.errors.join("; "))))
     }
 
-    /// Asks the factory for a new engine for each mount of this one, and puts it in place: requests in flight finish
-    /// on the old engine, those that come meanwhile wait, none is lost. A mount whose new engine cannot be had keeps its old one.
+    /// Asks the factory for a new engine for each mount of this engine, and replaces the old one. Requests in flight
+    /// finish on the old engine, those that arrive meanwhile wait, and none is lost. If a mount's new engine cannot be
+    /// made, the mount keeps its old one.
     pub async fn replace(&self, engine: &str) -> Vec<Replaced> {
         let mut replaced = Vec::new();
         for mount in self.core.mounts() {

@@ -1,9 +1,9 @@
-//! The embedded store: all that the server keeps, in one file or in memory.
+//! The embedded store: all data of the server, in one file or in memory.
 //!
-//! Keys are laid out as Vault lays out its own storage: `core/…` for mounts, leases and wrapped answers, and
-//! `logical/<uuid>/…` for each mount. Every write is one transaction and durable before it is answered. When a write
-//! fails, as on a full disk, nothing of it is kept and the store is opened anew for the next call, since the database
-//! refuses all work after a failed write.
+//! Keys have the layout of Vault's own storage: `core/…` for mounts, leases and wrapped answers, and `logical/<uuid>/…`
+//! for each mount. Every write is one transaction, which is durable before it is answered. If a write fails, for
+//! example on a full disk, none of it is stored. The database refuses all work after a failed write, so the store is
+//! opened again for the next call.
 
 mod view;
 
@@ -25,18 +25,19 @@ use crate::Error;
 
 pub(crate) use view::View;
 
-/// Values begin with one byte that says whether they are to be seal-wrapped.
+/// Each value begins with one byte, which is 1 if the entry is to be seal-wrapped.
 const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("vault");
 const FORMAT_KEY: &str = "core/format";
-/// The layout of what is stored; grows when an older version could no longer read it.
+/// The version of the stored layout. It is increased when an older version of the server could no longer read the
+/// store.
 const FORMAT: u64 = 1;
 
 type Open = Box<dyn Fn() -> Result<Database, redb::Error> + Send + Sync>;
 
-/// Where a server keeps its mounts, their entries and their leases.
+/// The storage of a server's mounts, their entries and their leases.
 pub struct Store {
     open: Open,
-    /// None after a write that failed.
+    /// The database, or `None` after a write that failed.
     database: RwLock<Option<Database>>,
 }
 
@@ -47,21 +48,21 @@ pub(crate) enum Change {
 }
 
 impl Store {
-    /// One that is gone with the process.
+    /// Makes a store that lasts as long as the process.
     ///
     /// # Errors
-    /// [`Error::Store`], where memory is short.
+    /// Returns [`Error::Store`] if there is not enough memory.
     pub fn memory() -> Result<Store, Error> {
         let open = || Ok(Database::builder().create_with_backend(redb::backends::InMemoryBackend::new())?);
         Store::new(Box::new(open), Path::new("memory"))
     }
 
-    /// The store in a directory: the file `vault.redb`. Where there is no directory, or an empty one, the store is made;
-    /// both are the user's alone then, because nothing is encrypted.
+    /// Opens the store in a directory, which is the file `vault.redb`. Creates the store if the directory is missing or
+    /// empty. New directories and files are accessible only to this user, because nothing is encrypted.
     ///
     /// # Errors
-    /// [`Error::Directory`], [`Error::Foreign`], [`Error::InUse`], [`Error::NewerStore`] and [`Error::Store`]; none of
-    /// them changes what is there.
+    /// Returns [`Error::Directory`], [`Error::Foreign`], [`Error::InUse`], [`Error::NewerStore`] or [`Error::Store`].
+    /// In each case the existing files are unchanged.
     pub fn open(directory: &Path) -> Result<Store, Error> {
         let failed = |source| Error::Directory {
             path: directory.to_owned(),
@@ -85,7 +86,8 @@ impl Store {
                 Ok(Database::builder().create_with_backend(backend)?)
             }
         };
-        // Opening changes the file, so it is looked at first; not where a server was killed, which has to be repaired.
+        // Opening the file for writing changes it, so the check comes first. The check is skipped for the file of a
+        // server that was killed, because opening it for writing has to repair it.
         match ReadOnlyDatabase::open(&path) {
             Ok(database) => {
                 check(&database, &path)?;
@@ -112,7 +114,7 @@ impl Store {
         Ok(store)
     }
 
-    /// The database, opened anew where a failed write closed it.
+    /// Returns the database. Opens it again if a failed write closed it.
     fn database(&self) -> Result<OpenDatabase<'_>, redb::Error> {
         loop {
             let database = self.database.read();
@@ -132,7 +134,7 @@ impl Store {
         Ok(value.map(|value| entry(key.to_owned(), &value)))
     }
 
-    /// The names directly below a prefix that come after `after`, in byte order.
+    /// Returns the names directly below a prefix that come after `after`, in byte order.
     pub(crate) fn list(
         &self,
         prefix: &str,
@@ -154,7 +156,8 @@ impl Store {
                     Some(slash) => &rest[..=slash],
                     None => rest,
                 };
-                // Behind a key comes what follows it by a zero byte; behind a folder what follows `/`, which is `0`.
+                // The key after a name is the name and a zero byte. The first key after a folder `x/` is `x0`, because
+                // `0` follows `/`.
                 from = match name.strip_suffix('/') {
                     Some(folder) => format!("{prefix}{folder}0"),
                     None => format!("{prefix}{name}\0"),
@@ -167,7 +170,7 @@ impl Store {
         })
     }
 
-    /// Every entry below a prefix, whatever its depth.
+    /// Returns every entry below a prefix, at any depth.
     pub(crate) fn entries(&self, prefix: &str) -> airlock_storage::Result<Vec<Entry>> {
         self.read(|table| {
             let mut entries = Vec::new();
@@ -182,7 +185,7 @@ impl Store {
         })
     }
 
-    /// Makes all the changes or none.
+    /// Makes either all the changes or none.
     pub(crate) fn write(&self, changes: &[Change]) -> airlock_storage::Result<()> {
         let written = self.database().and_then(|database| write(&database, changes));
         written.map_err(|error| {
@@ -197,7 +200,7 @@ impl Store {
         self.write(&[Change::Put(Entry::new(key, value))])
     }
 
-    /// The documents below a prefix.
+    /// Returns the documents below a prefix.
     pub(crate) fn documents<T: DeserializeOwned>(
         &self,
         prefix: &str,
@@ -225,7 +228,7 @@ impl Store {
     }
 }
 
-/// A read lock on a database that is open.
+/// A read lock on an open database.
 struct OpenDatabase<'a>(RwLockReadGuard<'a, Option<Database>>);
 
 impl OpenDatabase<'_> {
@@ -245,15 +248,15 @@ fn read<T: Default>(
     }
 }
 
-/// What a database holds that can be used.
+/// The kind of content that a usable database has.
 #[derive(PartialEq)]
 enum Content {
     Nothing,
-    /// A store of a version that is known.
+    /// A store whose version is known.
     Store,
 }
 
-/// Whether a database is a store that can be read.
+/// Checks that a database is empty or a store that can be read.
 fn check(database: &impl ReadableDatabase, path: &Path) -> Result<Content, Error> {
     let look = || -> Result<_, redb::Error> {
         let transaction = database.begin_read()?;

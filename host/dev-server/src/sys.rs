@@ -1,4 +1,4 @@
-//! Vault's own paths: `sys/…` and `auth/token/…`, as far as somebody who uses secrets engines meets them.
+//! Vault's own paths: those of `sys/…` and `auth/token/…` that users of secrets engines need.
 
 mod capabilities;
 mod clock;
@@ -20,12 +20,12 @@ use crate::core::Core;
 pub(crate) use clock::shown as clock;
 pub(crate) use status::unauthenticated;
 
-/// Whether Vault itself serves a path.
+/// Returns true if Vault itself serves a path.
 pub(crate) fn is_sys(path: &str) -> bool {
     path.starts_with("sys/") || path == "sys" || path.starts_with("auth/")
 }
 
-/// Whether the data's fields stand beside the envelope's own in the answer.
+/// Returns true if the answer also has the data's fields at the top level of the envelope.
 pub(crate) fn injects(path: &str) -> bool {
     let Some(path) = path.strip_prefix("sys/") else {
         return false;
@@ -52,7 +52,7 @@ pub(crate) fn injects(path: &str) -> bool {
 /// Serves one of Vault's own paths.
 ///
 /// # Errors
-/// Vault's refusals.
+/// Returns Vault's refusals.
 pub(crate) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> {
     let path = call.path.trim_end_matches('/');
     if let Some(outcome) = wrapping::serve(core, call, path)? {
@@ -105,7 +105,7 @@ pub(crate) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
 const HELP: &str = "Paths below sys/ and auth/token/ work as Vault's documentation of its API says, as far as secrets \
                     engines need them. This is a development server.";
 
-/// An answer of the mount `sys/`.
+/// Makes an answer of the mount `sys/`.
 fn system(data: Value) -> Outcome {
     Reply {
         mount_type: "system".to_owned(),
@@ -114,7 +114,7 @@ fn system(data: Value) -> Outcome {
     .into()
 }
 
-/// A field that must be there as a text.
+/// Returns a field as text, or an empty text if it is missing or is not a text.
 fn text<'a>(fields: &'a serde_json::Map<String, Value>, name: &str) -> &'a str {
     fields.get(name).and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The `SystemView` of a mount.
+//! The system view of a mount.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::answer::Reply;
 use crate::mount::Mount;
 use crate::wrapping::Wraps;
 
-/// The Vault version whose API this is.
+/// The Vault version whose API the server implements.
 pub(crate) const VAULT_VERSION: &str = "1.21.0";
 
-/// What the server tells one mount about itself. What it does not offer is [`Error::Unsupported`].
+/// A mount's system view of the server. The functions that it does not offer answer [`Error::Unsupported`].
 #[derive(Clone)]
 pub struct DevSystem {
     pub(crate) mount: Arc<Mount>,
@@ -24,37 +24,37 @@ pub struct DevSystem {
 }
 
 impl DevSystem {
-    /// How long a lease of this mount is good for unless said otherwise.
+    /// Returns how long a lease of this mount lasts by default.
     pub fn default_lease_ttl(&self) -> Duration {
         self.mount.default_ttl()
     }
 
-    /// How long a lease of this mount can be good for.
+    /// Returns how long a lease of this mount can last.
     pub fn max_lease_ttl(&self) -> Duration {
         self.mount.max_ttl()
     }
 
-    /// Whether the mount is being taken down.
+    /// Returns true while the mount is being removed.
     pub fn tainted(&self) -> bool {
         self.mount.is_tainted()
     }
 
-    /// Whether the mount was enabled with `force_no_cache`.
+    /// Returns true if the mount was enabled with `force_no_cache`.
     pub fn caching_disabled(&self) -> bool {
         self.mount.entry().config.force_no_cache
     }
 
-    /// Whether the mount was enabled as local.
+    /// Returns true if the mount was enabled as local.
     pub fn local_mount(&self) -> bool {
         self.mount.entry().local
     }
 
-    /// The cluster's id, the same as long as the store lives.
+    /// Returns the cluster's id, which stays the same for the lifetime of the store.
     pub fn cluster_id(&self) -> &str {
         &self.cluster_id
     }
 
-    /// The Vault version that the server stands in for.
+    /// Returns the Vault version that the server stands in for.
     pub fn plugin_environment(&self) -> PluginEnvironment {
         let mut environment = PluginEnvironment::default();
         environment.version = VAULT_VERSION.to_owned();
@@ -62,15 +62,15 @@ impl DevSystem {
         environment
     }
 
-    /// The server's time.
+    /// Returns the server's time.
     pub fn now(&self) -> SystemTime {
         self.clock.now()
     }
 
-    /// Wraps data for whoever brings the wrapping token.
+    /// Wraps data. Whoever has the wrapping token can unwrap it.
     ///
     /// # Errors
-    /// [`Error::Json`] where the data is no JSON object, [`Error::Internal`] where the store failed.
+    /// Returns [`Error::Json`] if the data is not a JSON object, and [`Error::Internal`] if the store failed.
     pub fn response_wrap_data(&self, data: &Json, ttl: Duration) -> Result<WrapInfo, Error> {
         let data: serde_json::Map<String, serde_json::Value> = data.decode()?;
         let path = "sys/wrapping/wrap";

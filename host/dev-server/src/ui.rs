@@ -1,8 +1,8 @@
-//! The page at `/ui`, and what it asks for besides Vault's own API: stored keys and the last requests.
+//! The page at `/ui`, and its requests that Vault's own API does not have: stored keys and recent requests.
 //!
-//! The page is three files that are part of the program. Its scripts and styles come from here alone, which its
-//! content security policy says too. What it shows needs the token, which the page sends as any caller does. Engines answer
-//! on the page's origin, so every other answer is [`sandboxed`](Answer::sandboxed).
+//! The page consists of three files that are part of the program. Its content security policy allows only its own
+//! scripts and styles. The page sends the token with its requests, as any caller does. Engines answer on the page's
+//! origin, so every other answer is [`sandboxed`](Answer::sandboxed).
 
 mod api;
 
@@ -19,7 +19,7 @@ const SCRIPT: &str = include_str!("ui/script.js");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Answers what is not below `/v1/`.
+/// Answers requests that are not below `/v1/`.
 pub(crate) async fn answer(request: Request<Incoming>, core: &Core) -> Answer {
     if let Some(name) = request.uri().path().strip_prefix("/ui/api/") {
         let name = name.to_owned();

@@ -1,4 +1,4 @@
-//! Response wrapping: an answer put aside for whoever brings its token, once.
+//! Response wrapping: stores an answer and hands it out once, in return for its token.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,13 +15,13 @@ use crate::store::{Change, Store};
 
 const PREFIX: &str = "core/wraps/";
 
-/// Everything that is wrapped.
+/// All wrapped answers.
 pub(crate) struct Wraps {
     store: Arc<Store>,
     clock: Clock,
 }
 
-/// An answer that is put aside.
+/// An answer that was wrapped.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Wrapped {
     pub(crate) token: String,
@@ -29,7 +29,7 @@ pub(crate) struct Wrapped {
     pub(crate) creation_time: SystemTime,
     pub(crate) creation_path: String,
     pub(crate) ttl: Duration,
-    /// The envelope as the caller would have got it.
+    /// The envelope that the caller would have got without wrapping.
     pub(crate) response: String,
 }
 
@@ -38,7 +38,7 @@ impl Wraps {
         Wraps { store, clock }
     }
 
-    /// Puts an answer aside.
+    /// Stores an answer under a new wrapping token.
     pub(crate) fn wrap(
         &self,
         reply: &Reply,
@@ -68,7 +68,7 @@ impl Wraps {
         Ok(wrapped)
     }
 
-    /// What a token stands for, where it is still good.
+    /// Returns the wrapped answer of a token, if the token is still valid.
     pub(crate) fn look_up(&self, token: &str) -> airlock_storage::Result<Option<Wrapped>> {
         if token.is_empty() || token.contains('/') {
             return Ok(None);
@@ -79,7 +79,7 @@ impl Wraps {
         Ok(wrapped.filter(|wrapped| wrapped.creation_time + wrapped.ttl > self.clock.now()))
     }
 
-    /// Takes what a token stands for; the token is used up.
+    /// Removes and returns the wrapped answer of a token.
     pub(crate) fn take(&self, token: &str) -> airlock_storage::Result<Option<Wrapped>> {
         let wrapped = self.look_up(token)?;
         if wrapped.is_some() {
@@ -88,7 +88,7 @@ impl Wraps {
         Ok(wrapped)
     }
 
-    /// Puts what a token stands for under another; the first is used up.
+    /// Moves a wrapped answer to a new token; the old one becomes invalid.
     pub(crate) fn rewrap(&self, token: &str) -> airlock_storage::Result<Option<Wrapped>> {
         let Some(old) = self.take(token)? else {
             return Ok(None);
@@ -96,7 +96,7 @@ impl Wraps {
         self.put(old.response, old.creation_path, old.ttl).map(Some)
     }
 
-    /// Forgets what nobody came for in time.
+    /// Deletes the wrapped answers that have expired.
     pub(crate) fn tidy(&self) -> airlock_storage::Result<()> {
         let now = self.clock.now();
         let gone = |entry: &Entry| match serde_json::from_slice::<Wrapped>(&entry.value) {
@@ -118,7 +118,7 @@ impl Wraps {
 }
 
 impl Wrapped {
-    /// The `wrap_info` of an envelope, in Vault's order.
+    /// Returns the `wrap_info` of an envelope, with its fields in Vault's order.
     pub(crate) fn info(&self) -> String {
         let text = |value: &str| to_text(&Value::from(value));
         format!(
@@ -131,7 +131,7 @@ impl Wrapped {
         )
     }
 
-    /// What `sys/wrapping/lookup` shows.
+    /// Returns the fields that `sys/wrapping/lookup` shows.
     pub(crate) fn shown(&self) -> Value {
         json!({
             "creation_path": self.creation_path,

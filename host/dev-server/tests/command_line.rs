@@ -1,4 +1,4 @@
-//! The real `vault` command and hvac against this server.
+//! Runs the real `vault` command and hvac against this server.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;

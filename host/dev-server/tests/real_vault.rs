@@ -1,5 +1,5 @@
-//! The same requests to this server and to a real Vault, with the same engine behind both: the answers are the same
-//! but for ids, times and tokens.
+//! Sends the same requests to this server and to a real Vault, with the same engine behind both. The answers must be
+//! equal except for ids, times and tokens.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod both;
@@ -173,7 +173,7 @@ fn what_an_engine_answers_reaches_the_caller_as_under_vault() {
     both.same("GET", "p/echo/h", &[("x-vault-wrap-ttl", "0")], "");
     both.same("GET", "p/kv/a?help=1", &[], "");
     both.same("GET", "nowhere?help=1", &[], "");
-    // Without a token, with a wrong one, and where none is needed.
+    // Without a token, with a wrong token, and on paths that need none.
     for token in ["", "wrong"] {
         let callers = [both.dev.caller.with_token(token), both.vault.with_token(token)];
         for path in [

@@ -1,4 +1,4 @@
-//! What only this server has: its clock, its store, replaced engines, what it shows and what it refuses.
+//! Tests the features that only this server has: its clock, its store, replaced engines, its page and its refusals.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod common;
@@ -13,7 +13,7 @@ use serde_json::json;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Hands on what it is told.
+/// An observer that passes on what it receives.
 struct Told {
     requests: Mutex<Sender<RequestRecord>>,
     trouble: Mutex<Sender<String>>,
@@ -40,7 +40,7 @@ fn told() -> (Box<Told>, Receiver<RequestRecord>, Receiver<String>) {
     )
 }
 
-/// Asks until the answer is the expected one: what runs beside the requests has no end that could be awaited.
+/// Repeats the request until the answer is the expected one, because work beside the requests has no end to wait for.
 #[track_caller]
 fn until(dev: &Dev, path: &str, count: u64) {
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
@@ -226,7 +226,7 @@ fn a_broken_engine_is_said_and_what_was_served_goes_on() {
     );
     assert_eq!(dev.caller.read("b/x").status, 404);
 
-    // An engine that cannot be replaced: the old one serves on.
+    // If an engine cannot be replaced, the old one goes on serving.
     dev.caller.enable("p", "probe");
     dev.caller.write("p/kv/a", json!({ "value": 1 })).ok();
     dev.caller
@@ -240,7 +240,7 @@ fn a_broken_engine_is_said_and_what_was_served_goes_on() {
     assert_eq!(dev.caller.read("p/kv/a").data()["value"], 1);
     dev.stop();
 
-    // One that cannot be loaded: the server starts and says so, until it is replaced.
+    // If an engine cannot be loaded, the server starts and says so, until the engine is replaced.
     let (observer, _requests, trouble) = told();
     let dev = start(observer);
     assert_eq!(

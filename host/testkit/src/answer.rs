@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-/// What the caller of Vault's API gets, and what the request used.
+/// The answer that a caller of Vault's API gets, and the resources that the request used.
 pub struct Answer {
     status: u16,
     body: Option<Body>,
@@ -22,11 +22,11 @@ pub struct Answer {
 
 enum Body {
     Json(Value),
-    /// `http_raw_body`: an answer of the guest's own.
+    /// The body in `http_raw_body`, which the guest wrote itself.
     Raw(String),
 }
 
-/// A lease as Vault keeps it, to renew or revoke.
+/// A lease as Vault stores it for later renewals or its revocation.
 #[derive(Clone)]
 pub struct Lease {
     pub(crate) path: String,
@@ -35,7 +35,7 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Its times, its id, and what the guest keeps with it.
+    /// Returns the lease's times, its id and its internal data.
     pub fn secret(&self) -> &types::Secret {
         &self.secret
     }
@@ -49,7 +49,7 @@ impl fmt::Debug for Lease {
     }
 }
 
-/// What an answer needs to know of its request.
+/// The facts about a request that its answer depends on.
 pub(crate) struct Asked {
     pub operation: Operation,
     pub id: String,
@@ -93,7 +93,8 @@ impl Answer {
         Self::bare(404, Some(Body::Json(json!({ "errors": [] }))))
     }
 
-    /// Vault's core collects errors, and says how many it has; only the caller's own mistakes it passes on as they are.
+    /// Wraps an error as Vault's core does: it collects errors and says how many there are. Only the caller's own
+    /// mistakes are passed on unchanged.
     fn refused(error: &Error) -> Self {
         let text = error.to_string();
         let shown = match error {
@@ -108,12 +109,12 @@ impl Answer {
     }
 
     fn given(asked: &Asked, response: Response) -> Self {
-        // The sandbox has checked that it is an object.
+        // The sandbox has checked that the data is an object.
         let data = match response.data.as_deref().map(read).transpose() {
             Ok(data) => data.unwrap_or(Value::Null),
             Err(_) => return Self::unreadable(),
         };
-        // Vault decodes a float and takes its whole part.
+        // Vault decodes a float and takes its integer part.
         if let Some(status) = data.get("http_status_code").and_then(Value::as_f64) {
             let raw = data
                 .get("http_raw_body")
@@ -147,7 +148,7 @@ impl Answer {
         }
     }
 
-    /// Vault reads 10,000 levels.
+    /// Answers with an error, because the JSON is nested too deeply for this reader. Vault reads 10,000 levels.
     fn unreadable() -> Self {
         let text = "the answer cannot be shown here, where JSON of at most 127 levels is read";
         Self {
@@ -160,20 +161,20 @@ impl Answer {
         Self { lease, ..self }
     }
 
-    /// The HTTP status.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         self.status
     }
 
-    /// Whether the status is one of success.
+    /// Returns true if the status means success, that is, if it is below 400.
     pub fn is_success(&self) -> bool {
         self.status < 400
     }
 
-    /// This answer, if the request succeeded.
+    /// Returns this answer if the request succeeded.
     ///
     /// # Panics
-    /// With the status and the error, if it did not.
+    /// Panics with the status and the error if the request failed.
     #[track_caller]
     pub fn expect_success(self) -> Self {
         assert!(
@@ -185,12 +186,12 @@ impl Answer {
         self
     }
 
-    /// The guest's data; null if it gave none.
+    /// Returns the guest's data, or null if it gave none.
     pub fn data(&self) -> &Value {
         &self.data
     }
 
-    /// The names of a list; none if there is nothing.
+    /// Returns the names in the answer to a list, or none if there are none.
     pub fn keys(&self) -> Vec<&str> {
         self.data["keys"]
             .as_array()
@@ -200,28 +201,29 @@ impl Answer {
             .collect()
     }
 
-    /// Why the request was refused, in the guest's words or the host's, without Vault's frame around it.
+    /// Returns why the request was refused, in the words of the guest or the host, without the frame that Vault puts
+    /// around them.
     pub fn error(&self) -> Option<&str> {
         self.error.as_deref()
     }
 
-    /// The guest's warnings.
+    /// Returns the guest's warnings.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The lease, if the guest gave a secret one.
+    /// Returns the lease, if the guest's answer has a secret.
     pub fn lease(&self) -> Option<&Lease> {
         self.lease.as_ref()
     }
 
-    /// What the request used, its existence check included.
+    /// Returns the resources that the request used, including its existence check.
     pub fn usage(&self) -> &Usage {
         &self.usage
     }
 
-    /// The body that Vault sends; empty for a 204. Numbers keep their digits, where Vault would round them to 64-bit
-    /// floats.
+    /// Returns the body that Vault sends, or an empty text for a 204. Numbers keep their digits here, whereas Vault
+    /// would round them to 64-bit floats.
     pub fn body(&self) -> String {
         match &self.body {
             None => String::new(),
@@ -231,7 +233,7 @@ impl Answer {
     }
 }
 
-/// Its data may be secret.
+/// Omits the data, which may be secret.
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answer")
@@ -240,12 +242,12 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// A guest's data, as Go's decoder reads it.
+/// Reads a guest's data as Go's decoder does.
 fn read(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(&without_lone_surrogates(text.into()))
 }
 
-/// Vault takes a raw body for Base64 wherever it can be read as that.
+/// Decodes a raw body from Base64 if that is possible, as Vault does. Otherwise returns it unchanged.
 fn decoded(text: &str) -> String {
     let bytes = STANDARD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec());
     String::from_utf8_lossy(&bytes).into_owned()
@@ -259,7 +261,7 @@ fn has_no_keys(data: &Value) -> bool {
     }
 }
 
-/// With the fields of objects in order, as Vault sends them.
+/// Returns the value with the fields of its objects sorted, as Vault sends them.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {

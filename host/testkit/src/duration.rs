@@ -1,16 +1,16 @@
-//! Lengths of time as Vault's users write them.
+//! Durations as Vault's users write them.
 
 use std::time::Duration;
 
-/// A text that is no length of time.
+/// A text that is not a valid duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no length of time; write 90s, 1h30m, 200ms or 7d")]
+#[error("{0:?} is not a valid duration; write 90s, 1h30m, 200ms or 7d")]
 pub struct InvalidDuration(String);
 
 /// Reads `90` (seconds), `90s`, `1h30m`, `1.5h`, `200ms` or `7d`.
 ///
 /// # Errors
-/// For a text that is none of these, or longer than can be counted.
+/// Returns [`InvalidDuration`] for any other text and for a duration that is out of range.
 pub fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     let invalid = || InvalidDuration(text.to_owned());
     if let Ok(seconds) = text.parse() {

@@ -1,28 +1,29 @@
-//! The one error of this crate.
+//! The error type of this crate.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why a guest could not be loaded or mounted. What a request is answered is an [`Answer`](crate::Answer), errors too.
+/// An error from loading or mounting a guest. The error that a request is answered with is in its
+/// [`Answer`](crate::Answer).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The guest's file cannot be read.
     #[error("guest {}: cannot be read: {source}", path.display())]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 
-    /// The file is no guest that can run here.
+    /// The file is not a guest that can run here.
     #[error("guest {}: {source}", path.display())]
     Load {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: airlock_sandbox::Error,
     },
@@ -38,33 +39,33 @@ pub enum Error {
     /// A storage directory cannot be used. Nothing in it was changed.
     #[error("storage directory {}: {what}", directory.display())]
     Folder {
-        /// Which directory.
+        /// The directory.
         directory: PathBuf,
-        /// What is wrong, and what to do.
+        /// A text that says what is wrong and what to do.
         what: String,
     },
 
     /// A scenario cannot be read.
     #[error("{}: cannot be read: {source}", file.display())]
     ReadScenario {
-        /// Which file.
+        /// The file.
         file: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 
-    /// A scenario is wrong: `file:line: what; what to do`.
+    /// A scenario is wrong. The text has the form `file:line: what is wrong; what to do`.
     #[error("{}:{line}: {what}", file.display())]
     Scenario {
-        /// Which file.
+        /// The file.
         file: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong, and what to do.
+        /// A text that says what is wrong and what to do.
         what: String,
     },
 }
 
-/// What this crate returns.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

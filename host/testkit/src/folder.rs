@@ -1,4 +1,4 @@
-//! Storage in a directory.
+//! A storage in a directory.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -16,28 +16,28 @@ use crate::{Error, Result};
 const MARK: &str = "airlock-storage";
 const FORMAT: &str = "airlock storage 1\n";
 const SUFFIX: &str = ".entry";
-/// Of files that a crash left half written.
+/// The prefix of temporary files, which a crash may leave incomplete.
 const UNFINISHED: &str = ".unfinished-";
 
-/// A mount's entries in a directory, held in memory while it is open.
+/// A mount's storage in a directory. The entries are also in memory while the directory is open.
 ///
 /// # Layout
 /// ```text
 /// DIR/airlock-storage            marks the directory; one line: `airlock storage 1`
 /// DIR/<digest>.entry             one entry; <digest> is the SHA-256 of its key
 /// ```
-/// An entry's file is one line of JSON, `{"key":…,"seal_wrap":…,"bytes":…,"sha256":…}`, then the value's bytes as they
-/// are. The digest is that of the value.
+/// An entry's file is one line of JSON, `{"key":…,"seal_wrap":…,"bytes":…,"sha256":…}`, followed by the value's bytes
+/// unchanged. `sha256` is the digest of the value.
 ///
-/// # What survives
-/// A file is written beside its place, brought to disk and then renamed, so a crash leaves the old value or the new
-/// one. The directory is read and checked as a whole when it is opened: if anything in it is foreign or damaged, that is
-/// one error that names the file, and nothing is touched. One process at a time may have it open.
+/// # Crashes and damage
+/// A file is written under a temporary name, synced to disk and then renamed, so a crash leaves the old value or the
+/// new one. Opening the directory reads and checks all of it: if it holds a foreign or damaged file, the error names
+/// that file and nothing is changed. Only one process at a time can have the directory open.
 #[derive(Debug)]
 pub struct FolderStorage {
     directory: PathBuf,
     entries: MemoryStorage,
-    /// Locked for as long as this is open.
+    /// The marker file, locked for as long as the directory is open.
     _mark: File,
 }
 
@@ -52,10 +52,10 @@ struct Head {
 }
 
 impl FolderStorage {
-    /// Opens a directory; makes it if it is missing, for this user alone.
+    /// Opens a directory. Creates it if it is missing, accessible only to this user.
     ///
     /// # Errors
-    /// [`Error::Folder`] if it is in use, not a storage directory, of a newer version, or damaged.
+    /// Returns [`Error::Folder`] if it is in use, not a storage directory, of a newer version, or damaged.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
         let directory = directory.as_ref();
         let wrong = |what: String| Error::Folder {
@@ -67,7 +67,7 @@ impl FolderStorage {
             .mode(0o700)
             .create(directory)
             .map_err(|error| match directory.exists() {
-                true => wrong("is no directory; name a new or an empty one".into()),
+                true => wrong("is not a directory; name a new or an empty one".into()),
                 false => wrong(format!("cannot be made: {error}")),
             })?;
         let mark = mark(directory).map_err(wrong)?;
@@ -94,7 +94,7 @@ impl FolderStorage {
             }
         }
         for file in unfinished {
-            // What stays is found again next time.
+            // A file that cannot be removed now is found again at the next opening.
             let _ = fs::remove_file(file);
         }
         Ok(Self {
@@ -104,7 +104,7 @@ impl FolderStorage {
         })
     }
 
-    /// A copy of everything in it, in the order of the keys.
+    /// Returns a copy of all entries, in the order of their keys.
     pub fn entries(&self) -> Vec<Entry> {
         self.entries.entries()
     }
@@ -135,13 +135,13 @@ impl FolderStorage {
         }
     }
 
-    /// Brings names to disk.
+    /// Syncs the directory, so that the names in it are on disk.
     fn sync(&self) -> io::Result<()> {
         File::open(&self.directory)?.sync_all()
     }
 }
 
-/// Opens and locks the mark; makes it in an empty directory.
+/// Opens and locks the marker file. Creates it in an empty directory.
 fn mark(directory: &Path) -> Result<File, String> {
     let path = directory.join(MARK);
     let failed = |error: io::Error| format!("{MARK} cannot be used: {error}");
@@ -166,7 +166,7 @@ fn mark(directory: &Path) -> Result<File, String> {
         }
         Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
     }
-    // An empty mark is a new one, or all that a crash or a full disk left of one.
+    // An empty marker file is new, or is left from a crash or a full disk.
     let is_empty = file.metadata().map_err(failed)?.len() == 0;
     if is_empty && first_but_mark(directory).map_err(failed)?.is_none() {
         (&file)
@@ -187,7 +187,7 @@ fn mark(directory: &Path) -> Result<File, String> {
     }
 }
 
-/// The name of something in the directory that is not its mark.
+/// Returns the name of a file in the directory that is not the marker file.
 fn first_but_mark(directory: &Path) -> io::Result<Option<OsString>> {
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name();
@@ -200,7 +200,7 @@ fn first_but_mark(directory: &Path) -> io::Result<Option<OsString>> {
 
 fn foreign(name: &OsStr) -> String {
     format!(
-        "holds {}, which is no entry of a storage; name a new or an empty directory",
+        "holds {}, which is not an entry of a storage; name a new or an empty directory",
         Path::new(name).display()
     )
 }
@@ -369,6 +369,6 @@ mod tests {
     #[test]
     fn a_file_is_no_directory() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(refused(file.path()).contains("is no directory"));
+        assert!(refused(file.path()).contains("is not a directory"));
     }
 }

@@ -7,7 +7,7 @@ use airlock_storage::Entry;
 use crate::Answer;
 use crate::answer::Asked;
 
-/// What a caller gets of a guest's answer.
+/// Returns the answer that a caller gets for a guest's answer.
 pub fn answer(operation: Operation, result: Result<Option<Response>>) -> Answer {
     let asked = Asked {
         operation,
@@ -17,7 +17,7 @@ pub fn answer(operation: Operation, result: Result<Option<Response>>) -> Answer 
     Answer::new(&asked, result, Usage::default())
 }
 
-/// An entry from the content of its file in a storage directory.
+/// Reads an entry from the content of its file in a storage directory.
 pub fn entry(bytes: &[u8]) -> std::result::Result<Entry, String> {
     crate::folder::parse(bytes)
 }

@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::{Error, MountBuilder, Result};
 
-/// A loaded guest. Cheap to clone.
+/// A loaded guest. It is cheap to clone.
 #[derive(Clone)]
 pub struct Guest {
     pub(crate) inner: airlock_sandbox::Guest,
@@ -19,19 +19,19 @@ pub struct Guest {
 impl Guest {
     /// Loads a guest's file under the limits that `airlock serve` has by default.
     ///
-    /// It is compiled in this process, once: further loads of the same bytes cost nothing, and other test processes of
-    /// this user find it compiled in the temporary directory.
+    /// The guest is compiled in this process, once: loading the same bytes again costs nothing, and other test
+    /// processes of this user find the compiled code in the temporary directory.
     ///
     /// # Errors
-    /// If the file cannot be read or is no guest that can run here.
+    /// Returns an error if the file cannot be read or is not a guest that can run here.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         Self::load_under(path, Limits::default())
     }
 
-    /// The same under limits of your own.
+    /// Does the same as [`Guest::load`], under limits of your own.
     ///
     /// # Errors
-    /// As for [`Guest::load`]; also if the guest needs more than the limits allow.
+    /// As for [`Guest::load`]. Also returns an error if the guest needs more than the limits allow.
     pub fn load_under(path: impl AsRef<Path>, limits: Limits) -> Result<Self> {
         static LOADED: Mutex<Vec<([u8; 32], Limits, Guest)>> = Mutex::new(Vec::new());
 
@@ -41,7 +41,7 @@ impl Guest {
             source,
         })?;
         let digest = Sha256::digest(&component).into();
-        // Held while it compiles, so that tests that run at once compile it once.
+        // Locked while the guest compiles, so that concurrent tests compile it once.
         let mut loaded = LOADED.lock();
         if let Some((.., guest)) = loaded
             .iter()
@@ -64,13 +64,13 @@ impl Guest {
         MountBuilder::new(self.clone())
     }
 
-    /// What the guest says of itself.
+    /// Returns the guest's description of itself.
     pub fn description(&self) -> &airlock_sandbox::Description {
         self.inner.description()
     }
 }
 
-/// A guest that was loaded in a sandbox of your own, on [`block_on`]'s runtime.
+/// Wraps a guest that was loaded in a sandbox of your own, on the runtime of [`block_on`].
 impl From<airlock_sandbox::Guest> for Guest {
     fn from(inner: airlock_sandbox::Guest) -> Self {
         Self { inner }
@@ -87,7 +87,7 @@ static SANDBOX: LazyLock<Result<Sandbox, String>> = LazyLock::new(|| {
     };
     let made = block_on(async {
         match sandbox(Some(cache())) {
-            // Without the directory there is only more to compile.
+            // The directory is only a cache: without it, more has to be compiled.
             Err(airlock_sandbox::Error::Cache(_)) => sandbox(None),
             made => made,
         }
@@ -100,10 +100,10 @@ fn cache() -> PathBuf {
     std::env::temp_dir().join(format!("airlock-testkit-{}", rustix::process::geteuid().as_raw()))
 }
 
-/// Runs a future to its end on the runtime that guests run on; from within another runtime, too.
+/// Runs a future to its end on the runtime that guests run on. This also works from within another runtime.
 ///
 /// # Errors
-/// [`Error::Runtime`] if this machine gives no threads for it.
+/// Returns [`Error::Runtime`] if this machine cannot start the threads for it.
 pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> Result<F::Output> {
     static RUNTIME: LazyLock<std::io::Result<Runtime>> =
         LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build());
@@ -115,6 +115,6 @@ pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> Result<F::Output> 
         return Ok(runtime.block_on(future));
     }
     let run = std::thread::scope(|scope| scope.spawn(|| runtime.block_on(future)).join());
-    // A panic goes on where it would have been without the thread.
+    // The panic continues in the caller, as it would without the thread.
     Ok(run.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
 }

@@ -1,8 +1,8 @@
-//! Tests a guest as it ships: the `.wasm` file, in the sandbox that production uses, without Vault.
+//! Tests the `.wasm` file of a guest that is to be shipped, in the sandbox that production uses, without Vault.
 //!
 //! [`Guest::load`] loads the file, [`Guest::mount`] mounts it over a storage of your choice, and the [`Mount`] takes
-//! requests as Vault would send them. Time stands still until it is moved and randomness is the same in every run, so
-//! a test does the same each time.
+//! requests as Vault would send them. The clock stands still until the test moves it and randomness is the same in
+//! every run, so a test does the same each time.
 //!
 //! ```no_run
 //! use airlock_testkit::{Call, Fault, Guest, json};
@@ -19,11 +19,12 @@
 //! # Ok::<(), airlock_testkit::Error>(())
 //! ```
 //!
-//! - [`Answer`] is what the caller of Vault's API would get: status, body, warnings, lease; and what the request used.
+//! - [`Answer`] is what the caller of Vault's API would get: status, body, warnings and lease. It also says which
+//!   resources the request used.
 //! - [`FolderStorage`] keeps a mount's entries in a directory from one run to the next.
-//! - [`Scenario`] is a test in a file: what `airlock test` runs.
+//! - [`Scenario`] is a test in a file, which `airlock test` runs.
 //!
-//! What to watch: a storage call that is made to fail stays failed. `airlock serve` would try again for ten seconds; see
+//! Watch out: if a storage call is made to fail, it is not retried. `airlock serve` would retry it for ten seconds; see
 //! [`MountBuilder::retry_storage`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]

@@ -1,4 +1,4 @@
-//! A mount: a guest over a storage, and Vault's part in each request.
+//! A mount: a guest over a storage, and the work that Vault does for each request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::{
     block_on,
 };
 
-/// How a guest shall be mounted.
+/// The settings of a mount. [`start`](Self::start) mounts the guest.
 #[must_use = "a mount begins with `start`"]
 pub struct MountBuilder {
     guest: Guest,
@@ -76,70 +76,70 @@ impl MountBuilder {
         }
     }
 
-    /// Over a storage in memory that holds something already. Default: an empty one.
+    /// Uses a storage in memory, which may already hold entries. Default: an empty one.
     pub fn memory(mut self, storage: Arc<MemoryStorage>) -> Self {
         self.entries = Entries::Memory(storage);
         self
     }
 
-    /// Over a storage in a directory.
+    /// Uses a storage in a directory.
     pub fn folder(mut self, storage: Arc<FolderStorage>) -> Self {
         self.entries = Entries::Folder(storage);
         self
     }
 
-    /// With an option, as `vault secrets enable -options` gives it.
+    /// Adds an option, as `vault secrets enable -options` does.
     pub fn option(mut self, name: &str, value: &str) -> Self {
         self.options.push((name.into(), value.into()));
         self
     }
 
-    /// Where it is mounted. Default: the engine's name.
+    /// Sets the path of the mount. Default: the engine's name.
     pub fn path(mut self, path: &str) -> Self {
         self.path = format!("{}/", path.trim_matches('/'));
         self
     }
 
-    /// Who makes requests that do not say so themselves. Default: nobody, as with the root token.
+    /// Sets the entity that makes requests, for requests that do not name one. Default: none, as with the root token.
     pub fn entity(mut self, id: &str) -> Self {
         id.clone_into(&mut self.identity.entity);
         self
     }
 
-    /// The display name of whoever makes requests. Default: empty.
+    /// Sets the display name of the caller. Default: empty.
     pub fn display_name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.identity.display_name);
         self
     }
 
-    /// A system view. Default: [`FakeSystem::default`].
+    /// Sets the system view. Default: [`FakeSystem::default`].
     pub fn system(mut self, system: impl System) -> Self {
         self.system = Arc::new(system);
         self
     }
 
-    /// Another seed for the guest's randomness, which repeats in every run. Default: 0.
+    /// Sets the seed of the guest's randomness, which repeats in every run. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// With the machine's clock and the kernel's randomness.
+    /// Uses the machine's clock and the kernel's randomness.
     pub fn real_time_and_randomness(mut self) -> Self {
         self.is_real = true;
         self
     }
 
-    /// How long the host tries a write again that storage did not take. Default: not at all, so that a call that is
-    /// made to fail stays failed. `airlock serve` does so for 10 s. A write that is made slow needs it, too, because it is
-    /// given up after that time.
+    /// Sets how long the host retries a write that storage did not accept. Default: not at all, so that a call that is
+    /// made to fail stays failed; `airlock serve` retries for 10 s. Set it also if you make a write slow, because the
+    /// host gives up on a write after this time.
     pub fn retry_storage(mut self, time: Duration) -> Self {
         self.retry = time;
         self
     }
 
-    /// How long a request that writes waits for others, until storage is busy. Default: as `airlock serve`, 10 s. A turn
-    /// at [`Mount::occupy`] then lasts for an hour.
+    /// Sets how long a request that writes waits for the commit lock before it fails because storage is busy. Default:
+    /// 10 s, as in `airlock serve`. After this call, [`Mount::occupy`] may hold the lock for an hour.
     pub fn busy_after(mut self, time: Duration) -> Self {
         self.busy_after = Some(time);
         self
@@ -148,7 +148,7 @@ impl MountBuilder {
     /// Mounts the guest and initializes it.
     ///
     /// # Errors
-    /// [`Error::Initialize`], or [`Error::Runtime`].
+    /// Returns [`Error::Initialize`] or [`Error::Runtime`].
     pub fn start(self) -> Result<Mount> {
         let faults = FaultyStorage::over(self.entries.storage());
         let (clock, recorder) = (Clock::default(), Recorder::default());
@@ -175,13 +175,13 @@ impl MountBuilder {
         })
     }
 
-    /// A mount of the guest as the sandbox has it, initialized.
+    /// Creates the sandbox's context of the mount and initializes the guest.
     fn context(&self, faults: &FaultyStorage, services: Services) -> Result<Arc<MountContext>> {
         let guest = &self.guest.inner;
         let mut settings = Settings {
             flush: self.retry,
             late: Duration::ZERO,
-            // As an operator would grant it with `--cache`.
+            // All that an operator could grant with `--cache`.
             cacheable: guest.description().cacheable.iter().collect(),
             ..guest.description().storage_settings()
         };
@@ -189,21 +189,22 @@ impl MountBuilder {
             (settings.wait, settings.turn) = (time, Duration::from_secs(3600));
         }
         let started = block_on(async {
-            // Made here, because a mount's flushes run where it was made, and a test's own runtime is blocked meanwhile.
+            // The mount is made in here because its flushes run on the runtime where it was made, and the test's own
+            // runtime is blocked meanwhile.
             let storage = airlock_storage::Mount::new(Arc::new(faults.clone()), settings);
             let context = MountContext::new(storage, services, self.options.clone(), guest.limits());
             (guest.initialize(&context).await.result, context)
         });
         let (initialized, context) = started?;
         match initialized {
-            // A standby cannot write; Vault serves the mount all the same.
+            // A standby cannot write, but Vault serves the mount nonetheless.
             Err(error) if !error.is_read_only() => Err(Error::Initialize(error)),
             _ => Ok(context),
         }
     }
 }
 
-/// A guest, mounted. Requests may come from several threads at once.
+/// A mounted guest. Several threads may send requests at once.
 pub struct Mount {
     built: MountBuilder,
     services: Services,
@@ -215,10 +216,10 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// As after a restart of the host: storage stays, scratch and cache are gone, and the guest is initialized again.
+    /// Restarts the host: storage stays, scratch and cache are lost, and the guest is initialized again.
     ///
     /// # Errors
-    /// [`Error::Initialize`], or [`Error::Runtime`].
+    /// Returns [`Error::Initialize`] or [`Error::Runtime`].
     pub fn restart(&mut self) -> Result<()> {
         self.context = self.built.context(&self.faults, self.services.clone())?;
         Ok(())
@@ -249,10 +250,12 @@ impl Mount {
         self.send(Request::list(path))
     }
 
-    /// Sends a request as Vault does: with an id, where it is mounted, and who asks; a write after its existence check.
+    /// Sends a request as Vault does: with an id, the mount's path and the caller's identity. A write is sent after its
+    /// existence check.
     ///
     /// # Panics
-    /// If this machine gives no threads to run on, which `start` would have said.
+    /// Panics if this machine cannot start the threads to run on; [`MountBuilder::start`] would already have failed
+    /// then.
     pub fn send(&self, request: Request) -> Answer {
         block_on(self.deliver(request)).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -266,7 +269,7 @@ impl Mount {
         self.sign(&mut request);
         let mut usage = Usage::default();
         if is_control(&request.path) {
-            // As the host, which answers these itself.
+            // The host answers these requests itself, too.
             let unsupported = airlock_sandbox::Error::Guest(types::Error::UnsupportedPath);
             return Answer::new(&asked(&request), Err(unsupported), usage);
         }
@@ -278,7 +281,7 @@ impl Mount {
                 Ok(_) | Err(airlock_sandbox::Error::Guest(types::Error::UnsupportedPath)) => {
                     Operation::Update
                 }
-                // As the host: the request of a check that could not be made is not run.
+                // The host does not run a request either if its existence check failed.
                 Err(error) => return Answer::new(&asked(&request), Err(error.of_existence_check()), usage),
             };
         }
@@ -294,7 +297,7 @@ impl Mount {
         Answer::new(&asked, result, usage).with_lease(lease)
     }
 
-    /// What Vault adds to a request.
+    /// Adds the fields that Vault adds to a request.
     fn sign(&self, request: &mut types::Request) {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let MountBuilder {
@@ -313,7 +316,7 @@ impl Mount {
         request.display_name.clone_from(&identity.display_name);
     }
 
-    /// Registers the lease of an answer, as Vault does: the mount's times are its bounds.
+    /// Registers the lease of an answer, as Vault does. Its times are limited by those of the mount.
     async fn lease(&self, path: &str, id: &str, response: &mut Response) -> Option<Lease> {
         let secret = response.secret.as_mut()?;
         let month = nanoseconds(FakeSystem::default().max_lease_ttl);
@@ -335,7 +338,7 @@ impl Mount {
         })
     }
 
-    /// What is stored at a key.
+    /// Returns the value that is stored at a key.
     pub fn stored(&self, key: &str) -> Option<Vec<u8>> {
         self.entries()
             .into_iter()
@@ -343,15 +346,15 @@ impl Mount {
             .map(|entry| entry.value.to_vec())
     }
 
-    /// Everything that is stored, in the order of the keys.
+    /// Returns all stored entries, in the order of their keys.
     pub fn entries(&self) -> Vec<Entry> {
         self.built.entries.all()
     }
 
-    /// Stores an entry beneath the guest, which is told as Vault would tell it.
+    /// Stores an entry without the guest, which is then told of the change as Vault would tell it.
     ///
     /// # Errors
-    /// What storage says.
+    /// Returns the error of the storage.
     pub fn store(&self, entry: Entry) -> airlock_storage::Result<()> {
         let key = entry.key.clone();
         let stored = block_on(self.built.entries.storage().put(entry));
@@ -359,11 +362,11 @@ impl Mount {
         stored.unwrap_or_else(|error| Err(airlock_storage::Error::Backend(error.to_string())))
     }
 
-    /// Another request that holds the mount's storage until it is dropped, and 2 s at most: who writes meanwhile waits for
-    /// it, and finds storage busy after [`MountBuilder::busy_after`].
+    /// Takes the mount's commit lock as another request would, until the result is dropped, but for at most 2 s. A
+    /// request that writes meanwhile waits for the lock, and finds storage busy after [`MountBuilder::busy_after`].
     ///
     /// # Errors
-    /// What storage says.
+    /// Returns the error of the storage.
     pub fn occupy(&self) -> airlock_storage::Result<impl Sized + use<>> {
         let storage = self.context.storage().clone();
         let taken = block_on(async move {
@@ -374,18 +377,18 @@ impl Mount {
         taken.unwrap_or_else(|error| Err(airlock_storage::Error::Backend(error.to_string())))
     }
 
-    /// What shall go wrong with storage; [`FaultyStorage::heal`] ends it.
+    /// Returns the faults to inject into storage; [`FaultyStorage::heal`] removes them.
     pub fn faults(&self) -> &FaultyStorage {
         &self.faults
     }
 
-    /// The guest's time, which stands still; of no use with
+    /// Returns the guest's clock, which stands still. It has no effect after
     /// [`real_time_and_randomness`](MountBuilder::real_time_and_randomness).
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// What the guest has logged, and the events that it has sent.
+    /// Returns the lines that the guest has logged and the events that it has sent.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }

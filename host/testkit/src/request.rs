@@ -8,16 +8,17 @@ use serde_json::Value;
 use crate::Lease;
 use crate::services::nanoseconds;
 
-/// A request, before Vault has looked at it.
+/// A request as the caller writes it, before Vault adds to it.
 #[derive(Debug, Clone)]
 pub struct Request {
     pub(crate) inner: types::Request,
-    /// Whether the existence check decides between create and update.
+    /// True if the existence check decides between create and update.
     pub(crate) undecided: bool,
 }
 
 impl Request {
-    /// A request of any kind, sent as it is. Most have a shorter way, below.
+    /// Makes a request of any kind, which is sent without an existence check. Most kinds have a shorter constructor
+    /// below.
     pub fn new(operation: Operation, path: &str) -> Self {
         Self {
             inner: types::Request::new(operation, path),
@@ -30,7 +31,7 @@ impl Request {
         Self::new(Operation::Read, path)
     }
 
-    /// Writes to a path: Vault asks the guest's existence check whether that is a create or an update.
+    /// Writes to a path. Vault asks the guest's existence check whether that is a create or an update.
     pub fn write(path: &str) -> Self {
         Self {
             undecided: true,
@@ -48,7 +49,7 @@ impl Request {
         Self::new(Operation::Delete, path)
     }
 
-    /// Lists below a path; Vault sees to it that it ends in `/`.
+    /// Lists below a path, to which a final `/` is added if it is missing, as Vault does.
     pub fn list(path: &str) -> Self {
         let slash = if path.is_empty() || path.ends_with('/') {
             ""
@@ -63,7 +64,7 @@ impl Request {
         Self::new(Operation::Help, path)
     }
 
-    /// Vault's tick, once a minute.
+    /// Makes the request that Vault sends once a minute.
     pub fn tick() -> Self {
         Self::new(Operation::Rollback, "")
     }
@@ -89,27 +90,28 @@ impl Request {
         request
     }
 
-    /// With data: a JSON object.
+    /// Sets the data, a JSON object.
     #[must_use]
     pub fn data(self, data: &Value) -> Self {
         self.json(data.to_string())
     }
 
-    /// With data as a JSON text, which reaches the guest as it is, every digit of its numbers included.
+    /// Sets the data as JSON text. It reaches the guest unchanged, including every digit of its numbers.
     #[must_use]
     pub fn json(mut self, text: impl Into<String>) -> Self {
         self.inner.data = Some(text.into());
         self
     }
 
-    /// As an entity. Default: the mount's, see [`MountBuilder::entity`](crate::MountBuilder::entity).
+    /// Sets the entity that makes the request. Default: the mount's, see
+    /// [`MountBuilder::entity`](crate::MountBuilder::entity).
     #[must_use]
     pub fn entity(mut self, id: &str) -> Self {
         id.clone_into(&mut self.inner.entity_id);
         self
     }
 
-    /// With an HTTP header that the mount lets through.
+    /// Adds an HTTP header, one that the mount lets through.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.inner.headers.push(Header {

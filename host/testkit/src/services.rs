@@ -1,4 +1,4 @@
-//! What stands for Vault: a system view, an event bus, a log, and randomness that repeats.
+//! Substitutes for Vault: a system view, an event bus, a log, and randomness that repeats.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,22 +10,22 @@ use airlock_sandbox::{
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-/// A system view that answers what it is told to.
+/// A system view whose answers the test sets.
 ///
-/// Wrapping, identity tokens and password policies are Vault's own: with this one they are not offered.
+/// It does not offer wrapping, identity tokens and password policies, which are Vault's own.
 #[derive(Debug, Clone)]
 pub struct FakeSystem {
-    /// Default: 768 h, as Vault's.
+    /// The default lease TTL. Default: 768 h, like Vault's.
     pub default_lease_ttl: Duration,
-    /// Default: 768 h, as Vault's.
+    /// The maximum lease TTL. Default: 768 h, like Vault's.
     pub max_lease_ttl: Duration,
-    /// Default: `1.21.0`.
+    /// The version of Vault. Default: `1.21.0`.
     pub vault_version: String,
-    /// Whether the mount is being taken down. Default: no.
+    /// True if the mount is being taken down. Default: false.
     pub tainted: bool,
-    /// Those that `entity-info` finds. Default: none.
+    /// The entities that `entity-info` finds. Default: none.
     pub entities: Vec<Entity>,
-    /// Those that every entity is in. Default: none.
+    /// The groups that every entity is in. Default: none.
     pub groups: Vec<Group>,
 }
 
@@ -43,7 +43,7 @@ impl Default for FakeSystem {
     }
 }
 
-/// As the contract counts time.
+/// Converts a duration to nanoseconds, the unit of the contract. Too long a duration becomes the maximum.
 pub(crate) fn nanoseconds(time: Duration) -> Nanoseconds {
     i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
@@ -89,34 +89,34 @@ impl System for FakeSystem {
 /// One line that a guest logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedLine {
-    /// How much it matters.
+    /// The level of the line.
     pub level: Level,
     /// The message.
     pub message: String,
-    /// Names and values.
+    /// The names and values of its fields.
     pub fields: Vec<(String, String)>,
 }
 
 /// One event that a guest sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedEvent {
-    /// Such as `kv-v2/data-write`.
+    /// The type, such as `kv-v2/data-write`.
     pub event_type: String,
-    /// A JSON object.
+    /// The metadata, a JSON object.
     pub metadata: String,
 }
 
-/// Keeps what a guest logged and which events it sent. Clones share it.
+/// A recorder of the lines that a guest logged and the events that it sent. Clones share the recording.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Arc<Mutex<(Vec<RecordedLine>, Vec<RecordedEvent>)>>);
 
 impl Recorder {
-    /// The lines, oldest first.
+    /// Returns the lines, oldest first.
     pub fn lines(&self) -> Vec<RecordedLine> {
         self.0.lock().0.clone()
     }
 
-    /// The events, oldest first.
+    /// Returns the events, oldest first.
     pub fn events(&self) -> Vec<RecordedEvent> {
         self.0.lock().1.clone()
     }
@@ -145,12 +145,12 @@ impl Events for Recorder {
     }
 }
 
-/// Bytes that are the same in every run: the generator SplitMix64. Fit for tests only.
+/// A source of bytes that are the same in every run: the generator SplitMix64. Use it only in tests.
 #[derive(Debug)]
 pub struct Seeded(Mutex<u64>);
 
 impl Seeded {
-    /// From a seed.
+    /// Makes a source with this seed.
     pub fn new(seed: u64) -> Self {
         Self(Mutex::new(seed))
     }

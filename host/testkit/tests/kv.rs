@@ -1,4 +1,4 @@
-//! The kit with the KV guest, as an author would use it. Build the guest first: `guest/build.sh`.
+//! Tests the KV guest with this crate, as an author of a guest would. Build the guest first: `guest/build.sh`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! The scenarios of every guest here, and what is said of scenarios that are wrong. Build the guests first:
+//! Runs the scenarios of every guest here, and tests the errors of scenarios that are wrong. Build the guests first:
 //! `guest/build.sh`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -16,7 +16,7 @@ fn guest(name: &str) -> Guest {
     Guest::load(root().join(format!("target/guests/{name}.wasm"))).unwrap()
 }
 
-/// The folders of guests that ship: those that link to a component and are not for tests alone.
+/// Returns the folders of guests that ship: those that link to a component and are not only for tests.
 fn guests() -> Vec<PathBuf> {
     let folders = fs::read_dir(root().join("guest"))
         .unwrap()
@@ -44,12 +44,12 @@ fn every_guest_has_scenarios_and_passes_them() {
     }
 }
 
-/// What is said of a scenario that is wrong.
+/// Returns the error of a scenario that is wrong.
 fn refused(text: &str) -> String {
     Scenario::parse("a.toml", text).err().unwrap().to_string()
 }
 
-/// A scenario of one step with these lines.
+/// Returns a scenario of one step with these lines.
 fn step(lines: &str) -> String {
     format!("[[step]]\n{lines}\n")
 }
@@ -73,7 +73,7 @@ fn a_broken_scenario_is_one_line_with_its_place() {
         (
             &step("request = 'raed a'"),
             "a.toml:2: ",
-            "\"raed a\" is no request; write read, write",
+            "\"raed a\" is not a valid request; write read, write",
         ),
         (&step("data = { }"), "a.toml:1: ", "missing field `request`"),
         (
@@ -84,12 +84,12 @@ fn a_broken_scenario_is_one_line_with_its_place() {
         (
             &step("request = 'read a'\nwait = 'soon'"),
             "a.toml:3: ",
-            "no length of time; write 90s",
+            "not a valid duration; write 90s",
         ),
         (
             &step("request = 'write a'\njson = '{'"),
             "a.toml:3: ",
-            "no JSON object",
+            "not a JSON object",
         ),
         (
             &step("request = 'write a'\ndata = 1"),
@@ -140,7 +140,7 @@ fn a_missing_scenario_is_named() {
     assert!(said.starts_with("nowhere.toml: cannot be read"), "{said}");
 }
 
-/// What the report of a scenario against the KV guest says.
+/// Returns the report of a scenario that fails against the KV guest.
 fn told(text: &str) -> String {
     let report = Scenario::parse("a.toml", text)
         .unwrap()

@@ -4,13 +4,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
 
-/// A message with its five bytes of head.
+/// Adds the five bytes of gRPC's header to a message.
 pub fn frame(message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
     [&[0], &length[..], message].concat().into()
 }
 
-/// A call of a method, as a server sends it for one mount.
+/// Makes a call of a method, as a server sends it for one mount.
 pub fn call(method: &str, mount: &str, body: Bytes) -> http::Request<Body> {
     http::Request::post(format!("http://localhost/pb.Backend/{method}"))
         .header("content-type", "application/grpc")
@@ -20,7 +20,7 @@ pub fn call(method: &str, mount: &str, body: Bytes) -> http::Request<Body> {
         .unwrap()
 }
 
-/// The message of an answer; its gRPC status if that is an error.
+/// Returns the message of an answer, or its gRPC status if that is an error.
 pub async fn message(answer: http::Response<Body>) -> Result<Bytes, String> {
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map_err(|status| status.to_string())?;

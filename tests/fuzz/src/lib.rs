@@ -1,9 +1,9 @@
-//! Fuzzing of every decoder that meets bytes of others: Vault's, a guest's, a caller's, an operator's.
+//! Fuzzes every decoder of foreign bytes: those of Vault, of a guest, of a caller, of an operator.
 //!
-//! A [`Target`] hands an input to the decoder that production uses, and panics if a property does not hold. Three things run
-//! them: `cargo test` replays the inputs kept in `corpus/TARGET` and a fixed number of mutations of them, the same in each
-//! run; `make fuzz` lets libFuzzer look for inputs that reach code which no kept one reaches; `make fuzz-repeat` runs one
-//! input. README.md beside this crate says how.
+//! A [`Target`] passes an input to the decoder that production uses, and panics if a property is violated. Three
+//! commands run the targets: `cargo test` replays the inputs in `corpus/TARGET` and a fixed number of their mutations,
+//! the same in each run; `make fuzz` lets libFuzzer look for inputs that reach code which no kept input reaches;
+//! `make fuzz-repeat` runs one input. README.md beside this crate has the details.
 //!
 //! To add a target, write a function in a module of [`targets`], add it to [`TARGETS`] and to the list in
 //! `tests/replay.rs`, and put a few inputs into its folder of the corpus.
@@ -20,19 +20,19 @@ pub use input::Input;
 pub use mutate::{Rng, mutate, splice};
 pub use runtime::block_on;
 
-/// A decoder with its properties.
+/// A decoder and the properties that it must have.
 pub struct Target {
-    /// The folder of the corpus.
+    /// The name of the target, and of its folder in the corpus.
     pub name: &'static str,
-    /// Panics if the input breaks a property. Answers whether the decoder accepted it.
+    /// Panics if the input violates a property. Returns true if the decoder accepted the input.
     pub run: fn(&[u8]) -> bool,
     /// The longest input, in bytes.
     pub longest: usize,
-    /// How many mutations of the corpus `cargo test` runs: some seconds.
+    /// The number of mutations of the corpus that `cargo test` runs. They take some seconds.
     pub mutations: u64,
-    /// Words of the format, which mutations put in.
+    /// Words of the format, which mutations insert.
     pub words: &'static [&'static str],
-    /// A mutation that keeps the format's form, if bytes alone would mostly break it.
+    /// A mutation that keeps the structure of the format, for formats that random bytes would mostly break.
     pub reshape: Option<fn(&mut Vec<u8>, &mut Rng)>,
 }
 
@@ -60,7 +60,7 @@ pub static TARGETS: &[Target] = &[
     targets::text::PRINTABLE,
 ];
 
-/// The target of that name.
+/// Returns the target of this name.
 pub fn target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|target| target.name == name)
 }

@@ -1,11 +1,11 @@
-//! Mutations of inputs, the same for the same seed.
+//! Mutates inputs, in the same way for the same seed.
 
 use crate::Target;
 
-/// Where the choices come from.
+/// The source of random choices.
 pub type Rng = fastrand::Rng;
 
-/// Numbers at which decoders err.
+/// Numbers at which decoders often fail.
 const EDGES: [u64; 12] = [
     0,
     1,

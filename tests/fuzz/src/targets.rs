@@ -1,4 +1,4 @@
-//! The decoders, by whose bytes they read.
+//! The decoders, grouped by the origin of their bytes.
 
 pub mod author;
 pub mod component;

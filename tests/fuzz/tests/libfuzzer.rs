@@ -1,4 +1,4 @@
-//! libFuzzer around one target, which the variable `AIRLOCK_FUZZ_TARGET` names. `make fuzz` builds and runs it.
+//! Runs libFuzzer on the one target that the variable `AIRLOCK_FUZZ_TARGET` names. `make fuzz` builds and runs it.
 
 #![no_main]
 
@@ -22,8 +22,8 @@ fuzz_target!(|data: &[u8]| {
     (TARGET.run)(data);
 });
 
-// Half of the mutations are libFuzzer's own, which know what comparisons the last inputs failed; the other half are ours,
-// which know the target's words and forms.
+// Half of the mutations are libFuzzer's own, which use the comparisons that failed for the last inputs. The other half
+// are ours, which use the target's words and structure.
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let mut rng = Rng::with_seed(seed.into());
     if rng.bool() {

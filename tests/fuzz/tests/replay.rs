@@ -1,7 +1,7 @@
-//! Replays the kept inputs of every target, and a fixed number of mutations of them: the same in each run.
+//! Replays the kept inputs of every target, and a fixed number of their mutations, which are the same in each run.
 //!
-//! A failure says which input it was, keeps it below `target/fuzz/`, and how to repeat it. A target whose decoder comes to
-//! refuse everything would break no property any more; so `accepted.txt` says what is to be accepted.
+//! A failure names the input, stores it below `target/fuzz/`, and says how to repeat it. A target whose decoder refuses
+//! everything would no longer violate any property, so `accepted.txt` says what each decoder must accept.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
@@ -13,10 +13,10 @@ use std::time::Instant;
 
 use airlock_fuzz::{Rng, TARGETS, Target, mutate, splice, target};
 
-/// Which mutations are run. Another one is another few thousand inputs.
+/// The seed that selects the mutations. Another seed gives another few thousand inputs.
 const SEED: u64 = 1;
 
-/// One test for each target, so that they run beside each other.
+/// One test for each target, so that they run in parallel.
 macro_rules! replays {
     ($($name:ident)*) => {
         $(
@@ -40,7 +40,7 @@ replays! {
     dev_calls printable
 }
 
-/// Names a file that is run in place of all inputs: `make fuzz-repeat`.
+/// The variable that names a file to run in place of all inputs, for `make fuzz-repeat`.
 const ONE_INPUT: &str = "AIRLOCK_FUZZ_INPUT";
 
 fn replay(target: &Target) {
@@ -88,11 +88,11 @@ fn replay(target: &Target) {
     );
 }
 
-/// What a target's decoder has to accept: a line of `accepted.txt`.
+/// The inputs that a target's decoder must accept, from a line of `accepted.txt`.
 struct Accepted {
-    /// So many of a thousand mutations, or more.
+    /// The least number of accepted mutations in a thousand.
     least: u64,
-    /// Of the kept inputs these and no others.
+    /// The kept inputs that are accepted, and no others.
     kept: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ impl Accepted {
     }
 }
 
-/// The kept inputs by their files' names, in order.
+/// Returns the kept inputs by the names of their files, in order.
 fn corpus(target: &Target) -> BTreeMap<String, Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("corpus")
@@ -130,7 +130,7 @@ fn corpus(target: &Target) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Whether the input was accepted.
+/// Runs a target on an input. Returns true if the decoder accepted it.
 fn run(target: &Target, input: &[u8], what: &str) -> bool {
     catch_unwind(AssertUnwindSafe(|| (target.run)(input))).unwrap_or_else(|_| {
         let file = keep(target, input);

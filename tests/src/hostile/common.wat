@@ -1,11 +1,11 @@
-;; The part that every hostile guest has: the contract's imports and exports, an allocator and good conduct.
+;; The part that all hostile guests share: the contract's imports and exports, an allocator and good conduct.
 ;;
-;; A guest adds fields to this module, `$hostile` first of all. What it defines itself (`$realloc`, `$describe`,
-;; `$special-paths`, `$initialize`, `$handle`, `$check`, `$invalidate`, `$post`, `$memory`) replaces the definition in
+;; A guest adds fields to this module, in most cases `$hostile`. Its own definitions (`$realloc`, `$describe`,
+;; `$special-paths`, `$initialize`, `$handle`, `$check`, `$invalidate`, `$post`, `$memory`) replace those in
 ;; `defaults.wat`.
 ;;
-;; Memory: 64 to 1023 what imports return; 1024 the answer; 2048 constants of this file; 4096 to 65535 the guest's own
-;; constants; then what the allocator gives.
+;; Memory: 64 to 1023 for the results of imports; 1024 for the answer; 2048 for constants of this file; 4096 to 65535
+;; for the guest's own constants; then the memory that the allocator returns.
 
 (import "airlock:engine/storage@0.1.0" "get" (func $get (param i32 i32 i32)))
 (import "airlock:engine/storage@0.1.0" "put" (func $put (param i32 i32 i32 i32 i32 i32)))
@@ -43,7 +43,7 @@
 (global $path-length (mut i32) (i32.const 0))
 (global $heap (mut i32) (i32.const 65536))
 
-;; Gives memory that is aligned to 8 bytes; traps if there is none.
+;; Allocates memory that is aligned to 8 bytes. Traps if there is not enough.
 (func $allocate (param $bytes i32) (result i32)
   (local $at i32)
   (local $end i32)
@@ -57,14 +57,14 @@
         (then unreachable))))
   (local.get $at))
 
-;; Gives so many bytes of the same value.
+;; Allocates this number of bytes of the same value.
 (func $repeat (param $byte i32) (param $bytes i32) (result i32)
   (local $at i32)
   (local.set $at (call $allocate (local.get $bytes)))
   (memory.fill (local.get $at) (local.get $byte) (local.get $bytes))
   (local.get $at))
 
-;; Remembers the request, and says whether it asks for good conduct: whether its path is `ok`.
+;; Remembers the request, and returns true if it asks for good conduct, that is, if its path is `ok`.
 (func $is-benign (param $at i32) (result i32)
   (global.set $request (local.get $at))
   (global.set $path (i32.load offset=20 (local.get $at)))
@@ -72,17 +72,17 @@
   (if (i32.ne (global.get $path-length) (i32.const 2)) (then (return (i32.const 0))))
   (i32.eq (i32.load16_u (global.get $path)) (i32.const 0x6b6f)))
 
-;; Good conduct: one read, and an answer.
+;; Behaves well: reads once, and answers.
 (func $benign (result i32)
   (call $get (i32.const 2112) (i32.const 3) (i32.const 64))
   (call $answer (i32.const 2116) (i32.const 11)))
 
-;; Whether the mount has the option `hostile`, for what cannot be told by a path.
+;; Returns true if the mount has the option `hostile`, for harm that does not depend on a path.
 (func $is-chosen (result i32)
   (call $config (i32.const 64))
   (call $has-option (i32.load (i32.const 64)) (i32.load (i32.const 68))))
 
-;; Whether there is a `hostile` among pairs of texts.
+;; Returns true if there is a `hostile` among pairs of texts.
 (func $has-option (param $pairs i32) (param $count i32) (result i32)
   (loop $next
     (if (i32.eqz (local.get $count)) (then (return (i32.const 0))))
@@ -95,7 +95,7 @@
     (br $next))
   (i32.const 0))
 
-;; An answer with this data. Its other fields follow at 1040: see `result<option<response>, error>` in `engine.wit`.
+;; Answers with this data. The other fields follow at 1040: see `result<option<response>, error>` in `engine.wit`.
 (func $answer (param $text i32) (param $bytes i32) (result i32)
   (i32.store8 (i32.const 1032) (i32.const 1))
   (i32.store8 (i32.const 1040) (i32.const 1))
@@ -103,7 +103,7 @@
   (i32.store (i32.const 1048) (local.get $bytes))
   (i32.const 1024))
 
-;; The caller's mistake, with this text.
+;; Refuses the request as the caller's mistake, with this text.
 (func $refuse (param $text i32) (param $bytes i32) (result i32)
   (i32.store8 (i32.const 1024) (i32.const 1))
   (i32.store8 (i32.const 1032) (i32.const 0))
@@ -111,19 +111,19 @@
   (i32.store (i32.const 1040) (local.get $bytes))
   (i32.const 1024))
 
-;; Whether a function of `storage` or `system` failed, by what it returned.
+;; Returns true if a function of `storage` or `system` failed, given its result.
 (func $failed (param $returned i32) (result i32)
   (i32.load8_u (local.get $returned)))
 
-;; Tells the caller what that function said.
+;; Refuses the request with the text of that function's error.
 (func $pass-on (param $returned i32) (result i32)
   (call $refuse (i32.load offset=8 (local.get $returned)) (i32.load offset=12 (local.get $returned))))
 
-;; Success without an answer, of whatever export: all is zero.
+;; Returns success without an answer, for any export: all fields are zero.
 (func $nothing (result i32)
   (i32.const 1792))
 
-;; What it is: name, version, about, an empty prefix of storage, and 4 KiB of scratch.
+;; The description: name, version, about, an empty prefix of storage, and 4 KiB of scratch.
 (data (i32.const 1536) "\00\08\00\00\07\00\00\00\10\08\00\00\05\00\00\00\20\08\00\00\05\00\00\00\01\00\00\00")
 (data (i32.const 1564) "\98\06\00\00\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\10\00\00")
 (data (i32.const 2048) "hostile")

@@ -1,4 +1,4 @@
-//! Hostile guests as components of the real contract: their own text, and what all of them have in common.
+//! Builds hostile guests as components of the real contract, from their own text and the text that they all share.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::files;
 const COMMON: &str = include_str!("common.wat");
 const DEFAULTS: &str = include_str!("defaults.wat");
 
-/// The component of a guest whose own definitions these are.
+/// Builds the component of a guest from its own definitions.
 pub(super) fn component(own: &str) -> Vec<u8> {
     let own = &expanded(own);
     if own.lines().any(|line| line == "(component") {
@@ -52,18 +52,18 @@ fn add(component: &mut Vec<u8>, definitions: &str) {
         "(core module)\n".repeat(modules)
     );
     let added = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
-    // Without those that only take up the numbers of the modules that are there.
+    // The modules before them are left out; they only stand for the modules that the component already has.
     let (_, end) = sections(&added)[modules - 1];
     component.extend_from_slice(&added[end..]);
 }
 
-/// What follows the line that ends the fields of a module.
+/// The line that ends the fields of a module.
 const BESIDE: &str = "\n;; beside the module:\n";
 
-/// The number of sections that are a core module.
+/// The id of a section that is a core module.
 const CORE_MODULE: u8 = 1;
 
-/// The sections of a component: their numbers, and where they end.
+/// Returns the sections of a component: their ids, and where they end.
 fn sections(component: &[u8]) -> Vec<(u8, usize)> {
     let mut sections = Vec::new();
     let mut at = 8;
@@ -84,7 +84,7 @@ fn sections(component: &[u8]) -> Vec<(u8, usize)> {
     sections
 }
 
-/// The text with each `@{COUNT TEXT}` replaced by so many copies of its text, in each of which `@` is the copy's number.
+/// Replaces each `@{COUNT TEXT}` by COUNT copies of its text. In each copy `@` is replaced by the copy's number.
 fn expanded(own: &str) -> String {
     let mut parts = own.split("@{");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -99,7 +99,7 @@ fn expanded(own: &str) -> String {
     text
 }
 
-/// Whether a guest defines itself what a default would: a function or a memory of the same name.
+/// Returns true if a guest has its own definition in place of a default: a function or a memory of the same name.
 fn is_replaced(default: &str, own: &str) -> bool {
     let definition = default.lines().find(|line| line.starts_with('('));
     let Some(definition) = definition else { return true };

@@ -1,4 +1,4 @@
-;; Good conduct of each export, in one definition a paragraph, for what a guest does not define itself.
+;; Good conduct of each export, one definition in each paragraph, for exports that a guest does not define itself.
 
 (memory $memory 2)
 
@@ -23,7 +23,7 @@
 
 (func $post (param $answer i32))
 
-;; It has no such check.
+;; The guest has no existence check.
 (func $check (param $request i32) (result i32)
   (call $nothing))
 

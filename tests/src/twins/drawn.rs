@@ -1,11 +1,11 @@
-//! A script drawn at random: many requests to few keys, so that they meet each other's leavings.
+//! A random script: many requests to few keys, so that requests meet the effects of earlier ones.
 
 use serde_json::{Value, json};
 
 use super::Step;
 use crate::Dice;
 
-/// What `AIRLOCK_SEED` says, 1 if it says nothing. Printed, so that a failed test shows it.
+/// Returns the seed in `AIRLOCK_SEED`, or 1 if it is not set. The seed is printed, so that a failed test shows it.
 #[expect(clippy::print_stdout, reason = "shown for a failed test only")]
 pub fn seed() -> u64 {
     let seed =
@@ -14,7 +14,7 @@ pub fn seed() -> u64 {
     seed
 }
 
-/// `length` requests to version 2. The same seed draws the same ones.
+/// Draws `length` requests to version 2. The same seed draws the same requests.
 pub fn version_2(length: usize, seed: u64) -> Vec<Step> {
     let mut dice = Dice::new(seed);
     (0..length).map(|_| dice.step()).collect()
@@ -61,7 +61,7 @@ impl Dice {
         body
     }
 
-    /// An object, nested at most `depth` deep.
+    /// Draws an object, nested at most `depth` levels.
     fn value(&mut self, depth: usize) -> Value {
         let mut object = json!({});
         for _ in 0..self.below(4) {
@@ -88,7 +88,7 @@ impl Dice {
             match self.below(4) {
                 0 => settings["max_versions"] = json!(self.below(6)),
                 1 => settings["cas_required"] = json!(self.below(4) == 0),
-                // Hours, so that no version ends while the script runs.
+                // Only hours and minutes, so that no version expires while the script runs.
                 2 => settings["delete_version_after"] = json!(self.pick(&["0s", "1h", "90m"])),
                 _ if of_key => settings["custom_metadata"] = json!({"owner": self.pick(&["ann", "bea"])}),
                 _ => settings["delete_version_after"] = json!("-1s"),

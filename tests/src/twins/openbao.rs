@@ -1,30 +1,30 @@
-//! How OpenBao's KV engine, a fork of Vault's, differs from the guest, which is like Vault's. The versioned KV guest's
-//! documentation has each difference.
+//! The differences between OpenBao's KV engine, which is a fork of Vault's, and the guest, which follows Vault's. The
+//! documentation of the versioned KV guest has each difference.
 
 use serde_json::{Value, json};
 
 use super::Step;
 
-/// Members that OpenBao's engine alone has.
+/// Members that only OpenBao's engine has.
 const MORE: [&str; 2] = ["current_metadata_version", "metadata_cas_required"];
 
-/// Members that it does not have: whoever wrote or deleted a version, and the mount's type.
+/// Members that OpenBao's engine lacks: who wrote or deleted a version, and the mount's type.
 const LESS: [&str; 4] = ["created_by", "deleted_by", "last_updated_by", "mount_type"];
 
-/// `updated_time` moves in OpenBao with each write of metadata, in Vault with a new version only.
+/// In OpenBao `updated_time` changes with each write of metadata, in Vault only with a new version.
 const OTHERWISE: [&str; 1] = ["updated_time"];
 
-/// The names of the members that only one of the two has, or that mean something else.
+/// Returns the names of the members that only one of the two has, or that have another meaning.
 pub fn differing_members() -> impl Iterator<Item = &'static str> {
     MORE.into_iter().chain(LESS).chain(OTHERWISE)
 }
 
-/// Whether OpenBao's engine answers a request otherwise, so that none is sent:
+/// Returns true if OpenBao's engine answers a request differently, so that the request is not sent:
 ///
 /// - it has no `exclude_deleted`, and it has `detailed-metadata/` without an option;
 /// - a path of `data/` may end in a slash, and a list of `data/` is 405;
-/// - a `PATCH` of `metadata/` that sets nothing is 204 though there is no key, and it keeps a `delete_version_after` that is
-///   to be null or 0.
+/// - a `PATCH` of `metadata/` that sets nothing is 204 even if the key does not exist, and it keeps a
+///   `delete_version_after` that the request sets to null or 0.
 pub fn answers_otherwise(step: &Step) -> bool {
     let path = step.path.split('?').next().unwrap_or_default();
     let is_list = step.method == "LIST" || step.path.contains("list=true");
@@ -35,11 +35,13 @@ pub fn answers_otherwise(step: &Step) -> bool {
         || patches_metadata && (path == "metadata/none" || step.body.contains("delete_version_after"))
 }
 
-/// Takes out of a body what differs, and nothing else:
+/// Removes from a body the parts that differ, and nothing else:
 ///
-/// - [members](differing_members) of an answer or of its data;
-/// - the warning that parameters were ignored: OpenBao's engine knows no `exclude_deleted`, and of version 1 no parameter;
-/// - why a field cannot be converted: the words are those of a library, of which the two have different versions;
+/// - the [members](differing_members) of an answer or of its data;
+/// - the warning about ignored parameters: OpenBao's engine does not know `exclude_deleted`, nor any parameter of
+///   version 1;
+/// - the reason why a field cannot be converted: the words come from a library, of which the two have different
+///   versions;
 /// - the name of the command line in an advice.
 pub(super) fn take_out(value: &mut Value) {
     match value {

@@ -1,4 +1,4 @@
-//! An answer without what may differ between two mounts that do the same.
+//! Answers without the parts that may differ between two mounts that behave alike.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use crate::brand::Brand;
 use crate::http::RawAnswer;
 use crate::versioned_kv::VERSIONED_KV;
 
-/// What is compared.
+/// The parts of an answer that are compared.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plain {
-    /// The HTTP status; 0 where the server hung up instead.
+    /// The HTTP status, or 0 if the server hung up instead.
     pub status: u16,
     /// All headers but those that [`plain`] names, sorted.
     pub headers: Vec<(String, String)>,
-    /// The body, members sorted, numbers as they were written.
+    /// The body, with its members sorted and its numbers as they were written.
     pub body: String,
 }
 
 impl Plain {
-    /// The server closed the connection without an answer.
+    /// Stands for a connection that the server closed without an answer.
     pub(super) fn hung_up() -> Self {
         Plain {
             status: 0,
@@ -35,7 +35,7 @@ impl Plain {
 impl fmt::Display for Plain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.status, self.body)?;
-        // Vault's headers are the same in nearly every answer: only the others tell something.
+        // Vault's headers are the same in nearly every answer, so only the others are worth showing.
         let rare = self.headers.iter().filter(|(name, value)| {
             !matches!(
                 (name.as_str(), value.as_str()),
@@ -51,21 +51,21 @@ impl fmt::Display for Plain {
     }
 }
 
-/// Takes out of an answer what two mounts of the same engine need not have in common, and nothing else:
+/// Removes from an answer the parts that may differ between two mounts of the same engine, and nothing else:
 ///
-/// - the header `date`; and `content-length` and `transfer-encoding`, because ids and times differ in length: the body is
-///   compared instead;
-/// - ids that Vault makes up for each request: `request_id`, and a wrapped answer's token and accessors;
-/// - times: each becomes its rank among the answer's times and how many minutes it is after the first of them; a text
-///   that is no time in Vault's form stays as it is;
-/// - the mount's own name, where an answer repeats the path;
+/// - the header `date`, and `content-length` and `transfer-encoding`, because ids and times differ in length: the body
+///   is compared instead;
+/// - ids that Vault makes for each request: `request_id`, and a wrapped answer's token and accessors;
+/// - times: each becomes its rank among the answer's times and the number of minutes after the first of them; a text
+///   that is not a time in Vault's form stays unchanged;
+/// - the mount's own name, if an answer repeats the path;
 /// - `mount_type`: it is the name in the catalog, which cannot be `kv` for a plugin;
 /// - `client_id` in an attribution: Vault does not send it to plugins;
-/// - the order of members in a body: Vault sorts those of a plugin's answer, and those of its own at times;
+/// - the order of members in a body: Vault sorts those of a plugin's answer, and only sometimes those of its own;
 /// - the end of an error that repeats the value of a field: the SDK puts no request data into errors;
-/// - `lease_duration` of an answer with the empty `lease_id`, as the answers of version 1 have it: a plugin that gave
-///   one would make Vault register a lease;
-/// - on OpenBao, how [its engine differs](openbao).
+/// - `lease_duration` of an answer with the empty `lease_id`, such as the answers of version 1: a plugin that gave one
+///   would make Vault register a lease;
+/// - on OpenBao, the [differences of its engine](openbao).
 pub fn plain(answer: &RawAnswer, mount: &str) -> Plain {
     let mut headers: Vec<_> = answer
         .headers
@@ -101,7 +101,7 @@ pub fn plain(answer: &RawAnswer, mount: &str) -> Plain {
     }
 }
 
-/// As [`plain`], for what a command prints; lines of JSON that differ go whole.
+/// Does the same as [`plain`] for the output of a command. Lines of JSON that may differ are removed whole.
 pub fn plain_text(text: &str, mount: &str) -> String {
     let alike = super::parse(text)
         .filter(|_| Brand::is_openbao())
@@ -130,7 +130,7 @@ pub fn plain_text(text: &str, mount: &str) -> String {
     };
     let lines = text.lines().filter(|line| !differs(line));
     let lines = lines.map(|line| {
-        // `vault` fills a column with spaces to the length of its longest word, so their number is left out.
+        // `vault` fills a column with spaces to the length of its longest word, so their number is ignored.
         let words = line
             .split_whitespace()
             .filter(|word| !word.starts_with("client_id:"));
@@ -143,7 +143,7 @@ fn without_mount(text: &str, mount: &str) -> String {
     text.replace(&format!("{mount}/"), "MOUNT/")
 }
 
-/// `… got unconvertible type 'string', value: 'what was sent'`, without what was sent.
+/// Removes the value from `… got unconvertible type 'string', value: 'what was sent'`.
 fn without_value(text: &str) -> String {
     match text.split_once(", value: '") {
         Some((before, _)) if before.contains("error converting input") => before.to_owned(),
@@ -174,14 +174,14 @@ fn take_out(value: &mut Value, times: &Times, mount: &str) {
     }
 }
 
-/// What stands for a member's value, if it is one that may differ.
+/// Returns the placeholder for a member's value, if it is one that may differ.
 fn placeholder(name: &str, value: &Value, times: &Times) -> Option<String> {
     let text = value.as_str()?;
     let stands_for = match name {
         "request_id" | "wrapped_accessor" | "accessor" if is_uuid(text) || name == "accessor" => "(an id)",
         "token" if text.starts_with("hvs.") || text.starts_with("s.") => "(a token)",
         "mount_type" if text == "kv" || text == VERSIONED_KV => "(a KV engine)",
-        "creation_time" => "(a time)", // of a wrapping token, in the server's time zone
+        "creation_time" => "(a time)", // that of a wrapping token, in the server's time zone
         _ if name.ends_with("_time") => return times.placeholder(text),
         _ => return None,
     };

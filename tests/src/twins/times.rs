@@ -1,10 +1,10 @@
-//! The times in an answer, made comparable.
+//! Makes the times in an answer comparable.
 
 use serde_json::Value;
 
 /// All times of an answer: the members whose name ends in `_time`.
 pub(super) struct Times {
-    /// With all their decimals, so that the order of texts is that of times.
+    /// With all their decimals, so that the texts sort in the order of the times.
     sorted: Vec<String>,
 }
 
@@ -17,8 +17,8 @@ impl Times {
         Times { sorted }
     }
 
-    /// What stands for a time: its rank among the answer's times, and how many minutes after the first it is, if any.
-    /// None for a text that is no time in Vault's form.
+    /// Returns the placeholder for a time: its rank among the answer's times, and how many minutes it is after the
+    /// first, if any. Returns `None` for a text that is not a time in Vault's form.
     pub(super) fn placeholder(&self, text: &str) -> Option<String> {
         let time = in_full(text)?;
         let rank = self.sorted.iter().position(|other| *other == time)?;
@@ -45,8 +45,8 @@ fn collect(value: &Value, into: &mut Vec<String>) {
     }
 }
 
-/// A time in Vault's form (RFC 3339, UTC, up to nine decimals, none at the end that is zero) with all its decimals; none
-/// for a text that is not in that form.
+/// Adds all decimals to a time in Vault's form (RFC 3339, UTC, up to nine decimals without zeros at the end). Returns
+/// `None` for a text that is not in that form.
 pub(super) fn in_full(text: &str) -> Option<String> {
     let text = text.strip_suffix('Z')?;
     let (seconds, decimals) = text.split_once('.').unwrap_or((text, ""));
@@ -63,7 +63,7 @@ pub(super) fn in_full(text: &str) -> Option<String> {
     (fits && trimmed).then(|| format!("{seconds}.{decimals:0<9}"))
 }
 
-/// Whole seconds since the beginning of March of year 0, in the calendar of today; of what [`in_full`] gives.
+/// Returns whole seconds since the beginning of March of year 0, in today's calendar, of a time from [`in_full`].
 fn seconds(time: &str) -> i64 {
     let number = |begin: usize, end: usize| time[begin..end].parse::<i64>().unwrap();
     // Years begin in March here, so that the leap day is the last.

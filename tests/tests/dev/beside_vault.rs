@@ -1,5 +1,5 @@
-//! The same guests under `airlock dev` and under a real Vault, used by the `vault` command, by hvac and by callers that
-//! mean no good: what they get is the same, field by field, but for ids, times and tokens.
+//! Runs the same guests under `airlock dev` and under a real Vault. The `vault` command, hvac and malicious callers use
+//! both. Every field of the answers must be equal, except for ids, times and tokens.
 
 mod clients;
 mod hostile;
@@ -11,7 +11,7 @@ use airlock_tests::{Answer, Client, DevServer, Output, Plugin, Server, Storage, 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Why none of it is compared with OpenBao, whose API is a fork of Vault's.
+/// The reason why OpenBao is not compared: its API is a fork of Vault's.
 const ONLY_ON_VAULT: &str =
     "airlock dev stands in for Vault, and OpenBao's core words its answers differently";
 
@@ -26,7 +26,7 @@ struct Both {
 
 impl Both {
     fn start(name: &str) -> Self {
-        // Named as in Vault's catalog, where `kv` is the name of an engine of Vault's own.
+        // The guests have the names of Vault's catalog, where `kv` is the name of an engine of Vault's own.
         let guests = tempfile::tempdir().unwrap();
         let vault = Server::start(name, Storage::Memory);
         let mut arguments = Vec::new();
@@ -59,7 +59,7 @@ impl Both {
         }
     }
 
-    /// Runs a `vault` command against both; what it prints and its exit status are compared.
+    /// Runs a `vault` command against both servers, and compares the output and the exit status.
     fn command(&mut self, line: &str) -> [Output; 2] {
         let arguments: Vec<&str> = line.split(' ').collect();
         let outputs = self.clients().map(|client| vault(client, &arguments));
@@ -76,7 +76,7 @@ impl Both {
         outputs
     }
 
-    /// Sends a request to both; status, body and the headers that say what it is are compared.
+    /// Sends a request to both servers, and compares the status, the body and the headers that describe the body.
     fn request(&mut self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> [Answer; 2] {
         let answers = self
             .clients()
@@ -102,7 +102,7 @@ impl Both {
     }
 }
 
-/// A request as it is, below the address, whatever a client would make of it.
+/// Sends a request without changing it, whereas an ordinary client would change some of them.
 fn curl(client: &Client, method: &str, path: &str, headers: &[&str], body: &[u8]) -> (Answer, Vec<String>) {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), body).unwrap();

@@ -1,4 +1,4 @@
-//! The clock that `--clock` holds and moves.
+//! Tests the clock that `--clock` freezes and moves.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ fn start(clock: &str) -> DevServer {
     DevServer::start([mount, format!("--clock={clock}")])
 }
 
-/// What the guest takes for the time.
+/// Returns the time that the guest sees.
 fn guests_now(server: &DevServer) -> u64 {
     let answer = server.mount("adversary").read("now").expect_success("now");
     answer.data()["seconds"].as_u64().unwrap()
@@ -34,7 +34,7 @@ fn a_held_clock_stands_for_guests_and_server_until_it_is_moved() {
         .terminal()
         .wait_for("that it is held", |line| line.text.contains("clock     held"));
 
-    // Time passes for everybody else.
+    // Real time passes outside of the server.
     while now() <= after + 1 {
         std::thread::sleep(Duration::from_millis(50));
     }

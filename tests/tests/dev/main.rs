@@ -1,4 +1,4 @@
-//! `airlock dev`, as a person starts and uses it.
+//! Tests `airlock dev` as a person starts and uses it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

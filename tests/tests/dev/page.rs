@@ -1,4 +1,4 @@
-//! The page at `/ui`, in a browser.
+//! Tests the page at `/ui` in a browser.
 
 use std::io::Write as _;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Guests that are rebuilt while they are served.
+//! Tests guests that are rebuilt while they are served.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ impl Served {
         self.directory.path().join("engine.wasm")
     }
 
-    /// Puts another build in place as compilers do: beside it first, then renamed.
+    /// Replaces the file by another build as compilers do: writes it beside the file, then renames it.
     fn replace(&self, build: &[u8]) {
         let beside = self.directory.path().join("engine.wasm.new");
         fs::write(&beside, build).unwrap();
@@ -61,7 +61,7 @@ impl Served {
     }
 }
 
-/// Another build of a guest: the same code with a custom section behind it, so that its digest is another.
+/// Makes another build of a guest: the same code with a custom section at the end, so that its digest is different.
 fn build(guest: &Path, number: u8) -> Vec<u8> {
     let mut build = fs::read(guest).unwrap();
     build.extend([0, 3, 1, b'n', number]);
@@ -81,7 +81,7 @@ fn a_rebuilt_guest_is_taken_in_place_and_finds_what_was_stored() {
     assert_eq!(served.digest(), files::sha256(&served.file()));
     assert_eq!(demo.read("a").data()["value"], "kept");
 
-    // Not only the digest is another.
+    // This build differs in its code, not only in its digest.
     served.replace_and_wait(&fs::read(files::guest("users")).unwrap(), TAKEN);
     let refused = demo.write("users/ann", json!({}));
     assert!(refused.errors().contains("email"), "{refused:?}");
@@ -121,7 +121,7 @@ fn a_build_that_cannot_be_initialized_leaves_the_old_one_serving() {
     let uuid = mounts.data()["uuid"].as_str().unwrap().to_owned();
     let Served { directory, server } = served;
     server.end(Signal::INT);
-    // Another guest that will not start on what it finds.
+    // The next build is another guest, which fails to start on this stored value.
     let key = format!("logical/{uuid}/adversary/initialize");
     storage::put_raw(&directory.path().join("store"), &key, b"\0panic");
     let served = Served::again(directory);

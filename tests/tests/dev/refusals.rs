@@ -1,4 +1,4 @@
-//! What `airlock dev` refuses to start with: one line that says what is wrong, and nothing changed.
+//! Tests the refusals of `airlock dev` at its start: one line that says what is wrong, and nothing is changed.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};

@@ -1,4 +1,5 @@
-//! What `make dev` and `make vault-dev` run: a development server on which the lines that they print work.
+//! Tests the scripts of `make dev` and `make vault-dev`: they start a development server, and the lines that they print
+//! work.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
@@ -13,11 +14,11 @@ use rustix::process::{Pid, Signal, kill_process_group};
 struct Script {
     path: &'static str,
     arguments: Vec<PathBuf>,
-    /// What stands in the last line before it waits.
+    /// Text of the last line that the script prints before it waits.
     last: &'static str,
 }
 
-/// `make dev`, on a machine that has neither Vault nor Go.
+/// Returns the script of `make dev`, on a machine that has neither Vault nor Go.
 fn make_dev() -> Script {
     Script {
         path: "guest/dev.sh",
@@ -36,7 +37,7 @@ fn make_vault_dev() -> Script {
 
 impl Script {
     fn command(&self, port: u16) -> Command {
-        // A test run in the background ignores interrupts, and what it starts would, too.
+        // A test run in the background ignores interrupts, and so would the processes that it starts.
         let mut script = Command::new("env");
         script
             .arg("--default-signal=INT")
@@ -49,11 +50,11 @@ impl Script {
     }
 }
 
-/// The script in a process group of its own, as a terminal would start it.
+/// The script in its own process group, as a terminal would start it.
 struct Dev(Child);
 
 impl Dev {
-    /// Starts it and reads what it prints up to the last line.
+    /// Starts the script and reads its output up to the last line.
     fn start(script: &Script, port: u16) -> (Self, Vec<String>) {
         let mut process = script.command(port).stdout(Stdio::piped()).spawn().unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
@@ -69,7 +70,7 @@ impl Dev {
         (dev, lines)
     }
 
-    /// What Ctrl-C does. Answers with the exit status.
+    /// Interrupts the script as Ctrl-C does. Returns the exit status.
     fn interrupt(&mut self) -> Option<i32> {
         let _ = kill_process_group(Pid::from_child(&self.0), Signal::INT);
         self.0.wait().unwrap().code()
@@ -92,7 +93,7 @@ fn type_in(lines: &[String]) -> Output {
         .filter(|line| COMMANDS.iter().any(|command| line.starts_with(command)))
         .collect();
     assert!(commands.len() >= 6, "{lines:?}");
-    // An alias is for people; a script needs a function.
+    // An alias works only in an interactive shell; a script needs a function.
     let typed = commands
         .iter()
         .map(|line| match line.strip_prefix("alias vault=") {

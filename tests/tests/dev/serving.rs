@@ -1,4 +1,4 @@
-//! What `airlock dev` says of itself, what it shows, and how it ends.
+//! Tests the output of `airlock dev` and its end.
 
 use std::net::TcpListener;
 use std::process::Stdio;
@@ -84,7 +84,7 @@ fn without_a_mount_it_serves_and_says_how_to_mount_a_guest() {
     server.client().read("sys/mounts").expect_success("mounts");
 }
 
-/// `create   demo/team/db   200    1.03 ms  guest  398 µs  storage 1 read 1 written 0 listed`
+/// Parses a line such as `create   demo/team/db   200    1.03 ms  guest  398 µs  storage 1 read 1 written 0 listed`.
 fn shown(line: &Line) -> Option<(String, String, u16, String)> {
     let mut words = line.text.split_whitespace();
     let (operation, path, status) = (words.next()?, words.next()?, words.next()?.parse().ok()?);
@@ -223,7 +223,7 @@ fn ctrl_c_and_sigterm_end_it_orderly_also_with_a_request_under_way_and_a_page_th
             worked.status == 500 && worked.errors().contains("--cpu-ms"),
             "{worked:?}"
         );
-        page.wait().unwrap(); // whatever it was told, it does not wait any longer
+        page.wait().unwrap(); // its answer does not matter, but it must not wait any longer
         TcpListener::bind(address.strip_prefix("http://").unwrap()).expect("the server has left its port");
     }
 }

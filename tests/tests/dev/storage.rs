@@ -1,4 +1,4 @@
-//! What `airlock dev` keeps on disk, and what it makes of a disk that is not as it should be.
+//! Tests the files of `airlock dev`, and its behaviour on a damaged store or a full disk.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -33,7 +33,7 @@ pub(crate) fn put_raw(storage: &Path, key: &str, value: &[u8]) {
     transaction.commit().unwrap();
 }
 
-/// What `airlock dev` says where it refuses a directory, which stays as it is.
+/// Returns the error of `airlock dev` for a directory that it refuses. Checks that the directory is unchanged.
 #[track_caller]
 fn refused(storage: &Path) -> String {
     let content = || -> Vec<(PathBuf, Vec<u8>)> {
@@ -116,7 +116,7 @@ fn mounts_are_there_after_a_restart_with_the_same_arguments_or_with_more() {
     assert_eq!(server.mount("demo").read("a").data()["value"], "1");
     server.end(Signal::INT);
 
-    // A mount whose guest is not given any more is said to be so, and kept.
+    // The server reports a mount whose guest is no longer given, and keeps the mount.
     let server = start(&storage);
     server.terminal().wait_for("the mount", |line| {
         line.text.contains("users/ is not served") && line.text.contains("--mount")
@@ -178,15 +178,15 @@ fn a_store_is_one_servers_at_a_time() {
         .expect_success("the first server");
 }
 
-/// A server on a disk of four MiB of its own, and what makes the disk full.
+/// A server with its own disk of four MiB, which the test can fill.
 struct SmallDisk {
     server: DevServer,
-    /// The disk, seen from outside of the server's own view of the file system.
+    /// The path of the disk from outside of the server's own view of the file system.
     disk: PathBuf,
 }
 
 impl SmallDisk {
-    /// None where this machine lets nobody mount a disk.
+    /// Starts the server. Returns `None` if this machine does not let the user mount a disk.
     fn start(directory: &Path) -> Option<Self> {
         let script = r#"mount -t tmpfs -o size=4m tmpfs "$0" && exec "$@""#;
         let mut command = Command::new("unshare");
@@ -222,7 +222,7 @@ fn large(number: u64) -> Value {
     json!({"value": format!("{number}-{}", "x".repeat(50_000))})
 }
 
-/// Writes values until one is refused; says how many were stored, and how the next was refused.
+/// Writes values until one is refused. Returns the number of stored values and the refusal.
 fn write_until_refused(demo: &Mount) -> (u64, Answer) {
     for number in 0..1000 {
         let answer = demo.write(&format!("large/{number}"), large(number));
@@ -251,7 +251,7 @@ fn a_full_disk_fails_the_request_that_needs_it_and_nothing_else() {
         answer.status == 500 && answer.errors().contains("the disk is full: nothing was stored"),
         "{answer:?}"
     );
-    // Again and again, and the server goes on.
+    // More writes are refused, and the server goes on.
     for number in stored..stored + 3 {
         assert_eq!(demo.write(&format!("large/{number}"), large(number)).status, 500);
     }
@@ -268,7 +268,7 @@ fn a_full_disk_fails_the_request_that_needs_it_and_nothing_else() {
     demo.write("after", json!({"value": "stored"}))
         .expect_success("a write once there is room");
 
-    // The store itself is sound: another server reads it.
+    // The store itself is intact: another server reads a copy of it.
     let copy = tempfile::tempdir().unwrap();
     process::stop(small.server.pid());
     fs::copy(

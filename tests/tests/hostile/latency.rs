@@ -1,19 +1,19 @@
-//! How long the neighbours' requests take, and how far they are.
+//! Measures the neighbour's requests: how long they take, and how many are answered.
 
 use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use airlock_tests::Mount;
 
-/// Times of requests to the neighbour, and in turn with them to a mount on another process, which says how much of a delay
-/// is the machine's and the server's.
+/// Times of requests to the neighbour, alternating with requests to a mount on another process. The latter show which
+/// part of a delay comes from the machine and the server.
 pub struct Times {
     pub neighbour: Samples,
     pub elsewhere: Samples,
 }
 
 impl Times {
-    /// Of so many rounds, and more as long as `goes_on` says so, which is asked after each.
+    /// Measures this number of rounds, and further ones while `goes_on` returns true. It is called after each round.
     pub fn measure(
         neighbour: (&Mount, &str),
         elsewhere: (&Mount, &str),
@@ -35,11 +35,11 @@ impl Times {
     }
 }
 
-/// Times of requests, in order of size.
+/// Times of requests, in ascending order.
 pub struct Samples(Vec<Duration>);
 
 impl Samples {
-    /// Times one request; the error is an answer other than success.
+    /// Times one request. An answer other than success is an error.
     pub fn time(neighbour: &Mount, path: &str) -> Result<Duration, String> {
         let began = Instant::now();
         let answer = neighbour.read(path);
@@ -55,14 +55,14 @@ impl Samples {
         Self(times)
     }
 
-    /// The time that so many of a hundred requests do not exceed.
+    /// Returns the time that this percentage of the requests does not exceed.
     pub fn percentile(&self, percent: usize) -> Duration {
         let rank = (self.0.len() * percent).div_ceil(100);
         self.0[rank.max(1) - 1]
     }
 }
 
-/// How many answers the neighbour has, for those who wait for more.
+/// A count of the neighbour's answers, for callers that wait for more.
 #[derive(Default)]
 pub struct Pace {
     state: Mutex<State>,
@@ -76,24 +76,24 @@ struct State {
 }
 
 impl Pace {
-    /// The neighbour has one more.
+    /// Counts one more answer.
     pub fn count(&self) {
         self.state.lock().unwrap().answers += 1;
         self.changed.notify_all();
     }
 
-    /// It asks for no more.
+    /// Ends the count, because the neighbour sends no further requests.
     pub fn end(&self) {
         self.state.lock().unwrap().ended = true;
         self.changed.notify_all();
     }
 
-    /// How many it has.
+    /// Returns the number of answers.
     pub fn answers(&self) -> usize {
         self.state.lock().unwrap().answers
     }
 
-    /// Waits until it has so many; false if it asks for no more.
+    /// Waits until there are this many answers. Returns false if the count has ended.
     pub fn wait_for(&self, answers: usize) -> bool {
         let state = self.state.lock().unwrap();
         let state = self

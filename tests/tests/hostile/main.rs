@@ -1,11 +1,14 @@
-//! Every guest of the corpus, `tests/hostile/`, against a real Vault: its own requests fail, each with the answer that the
-//! guest's file says; its host lives; a neighbour on the same process is served meanwhile; and the memory comes back.
+//! Runs every guest of the corpus, `tests/hostile/`, against a real Vault. Each request for harm fails with the answer
+//! that the guest's file gives; the host survives; a neighbour in the same process is served meanwhile; and the memory
+//! is freed.
 //!
-//! `make hostile` prints a row for each guest, which `target/hostile.txt` has too. The neighbour is a second mount of the same guest, which behaves well there,
-//! and so shares its process and no more. Of the neighbour's requests every one must succeed. How much longer they take
-//! beside the harm is in the table and is not asserted, because it says as much of the machine as of the host.
+//! `make hostile` prints a row for each guest, and writes the rows to `target/hostile.txt`. The neighbour is a second
+//! mount of the same guest, which behaves well there, so it shares the process but no harm. Every request of the
+//! neighbour must succeed. The table shows how much longer they take beside the harm; the tests do not check this,
+//! because it depends on the machine as much as on the host.
 //!
-//! To add a guest, write its file: `airlock_tests::hostile` says how. `AIRLOCK_HOSTILE=NAME make hostile` runs it alone.
+//! To add a guest, write its file as `airlock_tests::hostile` explains. `AIRLOCK_HOSTILE=NAME make hostile` runs it
+//! alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::print_stdout)] // the table, for whoever runs it
@@ -22,7 +25,7 @@ use serde_json::json;
 
 use row::Run;
 
-/// Requests of the neighbour, quiet and beside the harm, unless `AIRLOCK_HOSTILE_SAMPLES` says another number.
+/// The number of the neighbour's requests, quiet and beside the harm, unless `AIRLOCK_HOSTILE_SAMPLES` gives another.
 const SAMPLES: usize = 100;
 
 #[test]

@@ -1,4 +1,4 @@
-//! One guest: what is asked of it, and what must be so afterwards.
+//! Tests one guest: asks it for harm and checks the state afterwards.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -11,41 +11,42 @@ use serde_json::json;
 
 use crate::latency::{Pace, Samples, Times};
 
-/// Callers that ask for harm at the same time.
+/// The number of callers that ask for harm at the same time.
 pub const CALLERS: usize = 8;
 
-/// How many answers the neighbour gets between one of these requests and the caller's next: Vault and this test run on the
-/// same machine, which requests without a pause would fill, whatever they ask for.
+/// The number of the neighbour's answers between the answer to one request for harm and the same caller's next request.
+/// Vault and this test run on the same machine, which requests without a pause would overload, whatever they ask for.
 const PACE: usize = 25;
 
-/// By how much the host's resident memory may stay larger than before: buffers, and pages that the pool of instances keeps
-/// so that the next request need not ask for them.
+/// The bytes of resident memory that the host may keep in addition: buffers, and pages that the pool of instances keeps
+/// so that the next request does not have to allocate them.
 const KEPT: u64 = 32 << 20;
 
-/// By how much more it may grow when the same harm is done again: what is kept is there by then.
+/// The bytes that it may keep in addition when the same harm is done again. It is less, because everything that is kept
+/// once is there by then.
 const AGAIN: u64 = 4 << 20;
 
-/// How many requests for harm there are at least for each caller, if one takes no longer than [`CHEAP`].
+/// The least number of requests for harm of each caller, if a request takes no longer than [`CHEAP`].
 const CHEAP_REQUESTS: u32 = 3;
 const CHEAP: Duration = Duration::from_millis(100);
 
-/// No line of the host is longer, and no text of an error.
+/// The length that no line of the host and no text of an error exceeds.
 const LONGEST_LINE: usize = 64 << 10;
 const LONGEST_ERROR: usize = 17 << 10;
 
-/// How long memory may take to come back. Far longer than it takes, because memory that never comes back is a failure.
+/// The longest time for memory to be freed. It takes far less; at the end of this time the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What all rows share.
+/// The state that all rows share.
 pub struct Run {
     pub server: Server,
-    /// A mount on another process, the neighbour of guests that are not loaded.
+    /// A mount on another process, which is the neighbour of guests that are not loaded.
     pub elsewhere: Mount,
-    /// Requests of the neighbour, quiet and beside the harm.
+    /// The number of the neighbour's requests, quiet and beside the harm.
     pub samples: usize,
 }
 
-/// What came of one guest.
+/// The result of one guest.
 pub struct Row {
     pub name: String,
     pub about: String,
@@ -53,16 +54,16 @@ pub struct Row {
     pub answer: String,
     pub quiet: Option<Times>,
     pub beside: Option<Times>,
-    /// Requests for harm that were answered while the neighbour's ran.
+    /// The number of requests for harm that were answered during the neighbour's requests.
     pub harmed: u32,
-    /// Bytes of the host's resident memory before, and after.
+    /// Bytes of the host's resident memory before and after.
     pub memory: Option<(u64, u64)>,
     pub shares_process: bool,
     pub failures: Vec<String>,
 }
 
 impl Run {
-    /// Lets a guest do its harm.
+    /// Lets a guest do its harm, and returns the result.
     pub fn row(&self, guest: &Hostile) -> Row {
         let mut row = Row {
             name: guest.name.clone(),
@@ -125,7 +126,7 @@ impl Run {
             row.memory = Some((before, settled(host, before.max(first) + AGAIN)?));
             stage.check_serving()?;
             if stage.mounting_fails() {
-                // Vault keeps the process of an engine that it could not set up, one for all attempts.
+                // Vault keeps the process of an engine that it could not set up. There is one process for all attempts.
                 process::kill(host);
             }
         }
@@ -133,12 +134,12 @@ impl Run {
         stage.strike(&others)
     }
 
-    /// The mount on another process, and a path that it answers.
+    /// Returns the mount on another process, and a path that it answers.
     fn elsewhere(&self) -> (&Mount, &'static str) {
         (&self.elsewhere, "greeting")
     }
 
-    /// The hosts that run now and did not run then.
+    /// Returns the hosts that run now, without these others.
     fn hosts_besides(&self, others: &[u32]) -> Vec<u32> {
         let mut hosts = process::hosts(self.server.pid());
         hosts.retain(|host| !others.contains(host));
@@ -146,15 +147,15 @@ impl Run {
     }
 }
 
-/// A guest's mounts.
+/// The mounts of a guest.
 struct Stage<'a> {
     run: &'a Run,
     guest: &'a Hostile,
-    /// Where requests for harm go, and the neighbour; none for a guest that must not be loaded.
+    /// The mount for requests for harm, and the neighbour. None if the guest must not be loaded.
     mounts: Option<(Mount, Mount)>,
-    /// The process of both.
+    /// The process of both mounts.
     host: Option<u32>,
-    /// How often harm was to be done by mounting it, each time at another path.
+    /// The number of attempts to do harm by mounting the guest. Each attempt used another path.
     enabled: AtomicU32,
 }
 
@@ -201,7 +202,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Asks for harm.
+    /// Asks the guest for harm.
     fn harm(&self) -> Answer {
         let name = &self.guest.name;
         match (&self.guest.harm, &self.mounts) {
@@ -219,7 +220,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Lets all callers ask for harm until the neighbour has so many answers, and they have so many.
+    /// Lets all callers ask for harm until the neighbour has `samples` answers and the callers have at least `least`.
     fn beside(&self, samples: usize, least: u32) -> Result<(Times, u32), String> {
         let pace = Pace::default();
         let harmed = AtomicU32::new(0);
@@ -253,7 +254,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Both mounts answer, and from the same process.
+    /// Checks that both mounts answer, and from the same process.
     fn check_serving(&self) -> Result<(), String> {
         let Some((mount, beside)) = &self.mounts else {
             return Ok(());
@@ -267,7 +268,7 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Takes the mounts down, and waits until nothing of the guest runs.
+    /// Removes the mounts, and waits until none of the guest's processes runs.
     fn strike(&self, others: &[u32]) -> Result<(), String> {
         if let Some((mount, beside)) = &self.mounts {
             self.run.server.unmount(mount.name());
@@ -301,7 +302,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Whether a caller got the answer that the guest's file says.
+/// Checks that a caller got the answer that the guest's file gives.
 fn check(guest: &Hostile, answer: &Answer) -> Result<(), String> {
     let errors = answer.errors();
     if !guest.fits(answer) {
@@ -313,22 +314,22 @@ fn check(guest: &Hostile, answer: &Answer) -> Result<(), String> {
     if errors.len() > LONGEST_ERROR {
         return Err(format!("an error of {} bytes: {answer:?}", errors.len()));
     }
-    // A refusal is in the guest's words, which a caller gets as they are.
+    // A refusal has the guest's own text, which a caller gets unchanged.
     if matches!(guest.harm, Harm::Request { .. }) && answer.status < 500 {
         return Ok(());
     }
-    // Vault puts lines and tabs around it.
+    // Vault adds line feeds and tabs around the error.
     match errors.chars().find(|c| c.is_control() && !"\n\t".contains(*c)) {
         Some(control) => Err(format!("{control:?} in an error: {answer:?}")),
         None => Ok(()),
     }
 }
 
-/// Whether the log has only lines that Vault and the host wrote, none of them a guest's.
+/// Checks that Vault or the host wrote every line of the log, and the guest none.
 fn check_log(lines: &[Line]) -> Result<(), String> {
     for line in lines {
         let message = line.message();
-        // Vault logs what it cannot parse of a plugin's lines with all its text as the message.
+        // If Vault cannot parse a plugin's line, it logs the whole line as the message.
         let is_raw = line.is_hosts() && message.starts_with('{');
         let is_forged = !line.is_hosts() && message.contains("root token generated");
         let has_control = line.is_hosts() && line.texts().any(|text| text.contains(char::is_control));
@@ -344,7 +345,7 @@ fn check_log(lines: &[Line]) -> Result<(), String> {
     Ok(())
 }
 
-/// The host's resident memory once it is no larger than that.
+/// Waits until the host's resident memory is at most `most`, and returns it.
 fn settled(host: u32, most: u64) -> Result<u64, String> {
     let until = Instant::now() + PATIENCE;
     loop {

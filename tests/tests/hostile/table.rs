@@ -1,4 +1,4 @@
-//! What `make hostile` prints: two lines for each guest.
+//! The output of `make hostile`: two lines for each guest.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::latency::{Samples, Times};
 use crate::row::{CALLERS, Row};
 
-/// Of an answer, as much as fits a line.
+/// The number of characters of an answer that fit a line.
 const ANSWER: usize = 110;
 
-/// The ratio of the 99th percentiles, beside the harm and quiet, that is good enough.
+/// The highest ratio of the 99th percentiles, beside the harm and quiet, that counts as good.
 const GOOD: f64 = 2.0;
 
-/// What the columns are.
+/// Returns the explanation and the names of the columns.
 pub fn head(samples: usize) -> String {
     let mut text = String::new();
     let _ = writeln!(
@@ -39,7 +39,7 @@ pub fn head(samples: usize) -> String {
     text
 }
 
-/// How many guests harmed nobody by how much.
+/// Returns how many guests slowed their neighbours by no more than the good ratio.
 pub fn sum(rows: &[Row]) -> String {
     let all = rows.len();
     let good = |ratio: fn(&Row) -> f64| rows.iter().filter(|row| ratio(row) <= GOOD).count();
@@ -50,12 +50,13 @@ pub fn sum(rows: &[Row]) -> String {
 }
 
 impl Row {
-    /// How much longer the neighbour's requests take beside the harm; not a number where it was not measured.
+    /// Returns the ratio of the neighbour's times beside the harm to those without it, or NaN if they were not
+    /// measured.
     fn ratio(&self) -> f64 {
         self.ratio_of(|times| &times.neighbour)
     }
 
-    /// So much longer a mount's on another process take.
+    /// Returns the same ratio for the mount on another process.
     fn ratio_elsewhere(&self) -> f64 {
         self.ratio_of(|times| &times.elsewhere)
     }

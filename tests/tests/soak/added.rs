@@ -2,7 +2,7 @@
 
 use super::outcome::{End, Outcome};
 
-/// What requests added to something: so much for certain, and so much more at most.
+/// The amount that requests have certainly added to something, and the most that they may have added beyond it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Added {
     pub surely: u64,
@@ -10,12 +10,12 @@ pub struct Added {
 }
 
 impl Added {
-    /// A request is about to add this. If it is disturbed it may do so twice.
+    /// Notes that a request is about to add this amount. A disturbed request may add it twice.
     pub fn begin(&mut self, amount: u64) {
         self.perhaps += 2 * amount;
     }
 
-    /// What became of it.
+    /// Notes the result of a request.
     pub fn end(&mut self, amount: u64, outcome: &Outcome) {
         match (&outcome.end, outcome.disturbed.is_some()) {
             (End::Done, false) => {

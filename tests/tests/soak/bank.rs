@@ -1,7 +1,7 @@
 //! A mount of the bank guest: a counter, accounts between which money moves in transactions, and notes.
 //!
-//! There is as much in the large accounts as all transfers together cannot move, so that their balances are known. The small
-//! ones are emptied all the time, and so removed; of those the sum is known.
+//! The large accounts have more money than all transfers together can move, so that their balances are known. The small
+//! ones are emptied all the time, and so removed; only their sum is known.
 
 use std::sync::{Mutex, RwLock};
 
@@ -20,7 +20,7 @@ const IN_SMALL: u64 = 5;
 const TOTAL: u64 = LARGE as u64 * IN_LARGE + SMALL as u64 * IN_SMALL;
 const NOTES: usize = 40;
 
-/// What is known of the mount.
+/// The known state of the mount.
 #[derive(Clone, Default)]
 struct Known {
     count: u64,
@@ -33,10 +33,11 @@ struct Known {
 pub struct Bank {
     site: Site,
     known: Mutex<Known>,
-    /// Those that were made for certain.
+    /// The notes that were certainly made.
     notes: Mutex<[bool; NOTES]>,
     largest_note: u32,
-    /// Requests hold it shared; who compares the mount with the model wants no request beside it.
+    /// Requests lock it for reading. The comparison of the mount with the model locks it for writing, so that no
+    /// request runs beside it.
     gate: RwLock<()>,
 }
 
@@ -64,7 +65,7 @@ impl Bank {
             ..Known::default()
         };
         Bank {
-            // Parts of the record of a large note may stay for an hour after a crash; without crashes none does.
+            // Parts of the record of a large note may stay for an hour after a crash. Without crashes no parts stay.
             largest_note: if site.host.steady { 100 << 10 } else { 8 << 10 },
             site,
             known: Mutex::new(known),
@@ -140,7 +141,7 @@ impl Bank {
         outcome
     }
 
-    /// Between accounts that hold next to nothing.
+    /// Makes a transfer between accounts that hold almost nothing.
     fn small_transfer(&self, call: &mut Call) -> Outcome {
         let from = call.dice.below(SMALL);
         let to = (from + 1) % SMALL;
@@ -156,7 +157,8 @@ impl Bank {
 
     fn total(&self) -> Outcome {
         let sent = self.send("GET", "total", None);
-        // An account that is listed and not there is half of a transfer, and no failure.
+        // An account that is listed but missing means that half of a transfer was seen. That is wrong, and not merely a
+        // failure.
         if let Ok(answer) = sent.any_answer()
             && answer.errors().contains("listed")
         {
@@ -168,7 +170,7 @@ impl Bank {
         })
     }
 
-    /// Reads a large account, and checks that its balance can be.
+    /// Reads a large account, and checks that its balance is possible.
     fn read_account(&self, account: usize) -> (Outcome, Option<u64>) {
         let (sent_before, received_before) = {
             let known = self.known.lock().unwrap();
@@ -202,7 +204,7 @@ impl Bank {
             let sent = self.send("PUT", &format!("notes/n{name}"), Some(&body));
             let outcome = sent.judge("bank note", |answer| match answer.status {
                 204 => Ok(End::Done),
-                // Another request made it a moment before.
+                // Another request made the note a moment before.
                 412 if sent.disturbed.is_some() || !known => Ok(End::Refused),
                 _ => wrong(format!("{answer:?}")),
             });
@@ -230,7 +232,7 @@ impl Bank {
         })
     }
 
-    /// Compares the mount with the model, when nobody uses it, and takes what is found for known.
+    /// Compares the mount with the model while nobody uses it, and takes the values that it finds as known.
     fn compare(&self) -> Vec<Outcome> {
         let _alone = self.gate.write().unwrap();
         let (counted, count) = self.read_count();

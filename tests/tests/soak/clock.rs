@@ -1,11 +1,11 @@
-//! The order of what happens, across all callers.
+//! The order of events, across all callers.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A moment: later ones are greater.
+/// A moment. Later moments are greater.
 pub type Tick = u64;
 
-/// Hands out moments, and knows the oldest one at which a request began that is still on its way.
+/// Hands out moments, and knows the earliest moment at which a request began that is still in flight.
 pub struct Clock {
     now: AtomicU64,
     begun: Vec<AtomicU64>,
@@ -19,12 +19,12 @@ impl Clock {
         }
     }
 
-    /// The next moment.
+    /// Returns the next moment.
     pub fn tick(&self) -> Tick {
         self.now.fetch_add(1, Ordering::SeqCst)
     }
 
-    /// A caller begins a request, and has looked at its answer when it calls [`Clock::end`].
+    /// Notes that a caller begins a request. The caller calls [`Clock::end`] after it has processed the answer.
     pub fn begin(&self, caller: usize) {
         self.begun[caller].store(self.now.load(Ordering::SeqCst), Ordering::SeqCst);
     }
@@ -33,7 +33,7 @@ impl Clock {
         self.begun[caller].store(Tick::MAX, Ordering::SeqCst);
     }
 
-    /// Nobody who is still at work looks at anything before this.
+    /// Returns a moment such that no request in flight reads anything from before it.
     pub fn oldest(&self) -> Tick {
         let begun = self.begun.iter().map(|begun| begun.load(Ordering::SeqCst));
         begun

@@ -1,4 +1,4 @@
-//! Kills, reloads and seals, each after so many requests.
+//! Kills, reloads and seals, spread over the requests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use super::site::{Engine, Host};
 use super::windows::Disturbance;
 use super::world::{World, pid_of};
 
-/// What was done, and what was logged meanwhile.
+/// The disturbances that took place, and the log lines of that time.
 #[derive(Debug, Default)]
 pub struct Done {
     pub times: BTreeMap<Disturbance, u64>,
-    /// How often the first request after a kill failed.
+    /// The number of times that the first request after a kill failed.
     pub unserved: u64,
     /// Warnings and errors of hosts, by level and message.
     pub logged: BTreeMap<String, u64>,
 }
 
 impl Done {
-    /// Counts what the log says and empties it, or it would fill the memory.
+    /// Counts the lines of the log and empties it, because it would otherwise fill the memory.
     fn note(&mut self, log: &Log) {
         for line in log.take() {
             if line.is_hosts() && matches!(line.level(), "warn" | "error") {
@@ -37,7 +37,7 @@ impl Done {
     }
 }
 
-/// A disturbance, which ends when this is dropped, so that nobody waits for its end for ever.
+/// A disturbance, which ends when this is dropped, so that nobody waits for its end forever.
 struct Open<'a> {
     pool: &'a Pool,
     hosts: &'a [Arc<Host>],
@@ -57,22 +57,22 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Who disturbs the hosts of one server.
+/// Disturbs the hosts of one server.
 pub struct Disturber<'a> {
     pub server: &'a mut Server,
-    /// The server's process, for whoever samples it.
+    /// The server's process, for the sampling of its resources.
     pub server_pid: &'a AtomicU32,
     pub pool: &'a Pool,
-    /// Those that are disturbed.
+    /// The hosts that are disturbed.
     pub hosts: Vec<Arc<Host>>,
-    /// What is done, in turn.
+    /// The kinds of disturbances, which are used one after the other.
     pub plan: &'a [Disturbance],
-    /// How often, evenly over the requests.
+    /// The number of disturbances, spread evenly over the requests.
     pub times: u64,
 }
 
 impl Disturber<'_> {
-    /// Disturbs until the requests are made.
+    /// Disturbs until all requests are made.
     pub fn run(mut self) -> Done {
         let mut done = Done::default();
         for time in 0..self.times {

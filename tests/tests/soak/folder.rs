@@ -1,4 +1,4 @@
-//! Keys lie in folders of [`FOLDER`], and a list of a folder is compared with what may be in it.
+//! Compares a list of a folder with the keys that may be in it. Each folder holds [`FOLDER`] keys.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use airlock_tests::Answer;
 use super::outcome::{End, lost, wrong};
 use super::register::Fault;
 
-/// How many keys a folder has at most.
+/// The most keys in a folder.
 pub const FOLDER: usize = 20;
 
-/// Judges the answer to a list. `possible` says of a key whether it may be there, and whether it may be absent.
+/// Judges the answer to a list. `possible` returns, for a key, whether it may be present and whether it may be absent.
 pub fn judge_list(
     folder: usize,
     answer: &Answer,

@@ -1,6 +1,7 @@
-//! What may be at one key of the versioned engine: its versions, each of which one request made.
+//! The versions that one key of the versioned engine may have. Each version was made by one request.
 //!
-//! Writes and reads share the key. What deletes has it for itself, so that it is known which version that met.
+//! Writes and reads share the key. A request that deletes uses the key exclusively, so that the version that it deletes
+//! is known.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +12,10 @@ use super::outcome::{lost, wrong};
 use super::register::Fault;
 use super::value::Id;
 
-/// How many versions the engine keeps of a key.
+/// The number of versions of a key that the engine keeps.
 pub const KEPT: u64 = 10;
 
-/// The data of a version: who wrote it, and who patched it since.
+/// The data of a version: the request that wrote it, and the request that last patched it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Content {
     pub text: Id,
@@ -22,7 +23,7 @@ pub struct Content {
 }
 
 impl Content {
-    /// Which request made the version.
+    /// Returns the request that made the version.
     fn maker(self) -> Id {
         self.patch.unwrap_or(self.text)
     }
@@ -34,44 +35,44 @@ pub enum Hidden {
     Destroyed,
 }
 
-/// Which versions are not to be read; none where the whole key was removed.
+/// The versions that cannot be read, or `None` if the whole key was removed.
 pub type State = Option<BTreeMap<u64, Hidden>>;
 
 #[derive(Debug)]
 struct Version {
     maker: Id,
-    /// Unknown of a patch of a version that is unknown.
+    /// Unknown for a patch of a version whose content is unknown.
     content: Option<Content>,
 }
 
 #[derive(Debug, Default)]
 pub struct History {
-    /// How many requests use the key, and whether one has it for itself.
+    /// The number of requests that share the key, and true if one uses it exclusively.
     shared: u32,
     exclusive: bool,
-    /// The newest version that is known to be there.
+    /// The newest version that certainly exists.
     pub floor: u64,
-    /// No more versions can have been made.
+    /// The highest version that may have been made.
     pub ceiling: u64,
     versions: BTreeMap<u64, Version>,
     on_their_way: Vec<Id>,
-    /// Requests that may have been done, and more than once.
+    /// Requests that may have taken effect, even more than once.
     unclear: Vec<Id>,
     pub hidden: BTreeMap<u64, Hidden>,
     present_since: Tick,
-    /// When the last request ended that removed the key.
+    /// The moment at which the last request that removed the key ended.
     removed_by: Tick,
 }
 
 impl History {
-    /// Whether the key could be had for what shares it with others.
+    /// Takes the key to share it with others. Returns false if that is not possible now.
     pub fn share(&mut self) -> bool {
         let free = !self.exclusive;
         self.shared += u32::from(free);
         free
     }
 
-    /// Whether the key could be had alone.
+    /// Takes the key exclusively. Returns false if that is not possible now.
     pub fn claim(&mut self) -> bool {
         let free = !self.exclusive && self.shared == 0;
         self.exclusive |= free;
@@ -83,35 +84,37 @@ impl History {
         self.exclusive = false;
     }
 
-    /// Request `id` is about to make a version; or two, if it is disturbed.
+    /// Notes that request `id` is about to make a version, or two if it is disturbed.
     pub fn begin(&mut self, id: Id) {
         self.ceiling += 2;
         self.on_their_way.push(id);
     }
 
-    /// Whether another request may have changed the key beside this one, which found `floor` when it began.
+    /// Returns true if another request may have changed the key meanwhile. `floor` is the newest version when this
+    /// request began.
     pub fn has_moved(&self, floor: u64) -> bool {
         self.ceiling > floor + 2
     }
 
-    /// It certainly made none.
+    /// Notes that the request certainly made no version.
     pub fn refused(&mut self, id: Id) {
         self.ceiling -= 2;
         self.on_their_way.retain(|other| *other != id);
     }
 
-    /// It made one, and no more.
+    /// Notes that the request made exactly one version.
     pub fn made_one(&mut self) {
         self.ceiling -= 1;
     }
 
-    /// It may have made one, or two.
+    /// Notes that the request may have made one version, or two.
     pub fn unclear(&mut self, id: Id) {
         self.on_their_way.retain(|other| *other != id);
         self.unclear.push(id);
     }
 
-    /// It was told that it made this version. `text` is none for a patch, which was based on the version before.
+    /// Notes that the request was told that it made this version. `patch` is true for a patch, which was based on the
+    /// version before.
     pub fn made(&mut self, id: Id, patch: bool, version: u64, floor: u64, now: Tick) -> Result<(), Fault> {
         self.on_their_way.retain(|other| *other != id);
         if version <= floor || version > self.ceiling {
@@ -167,7 +170,8 @@ impl History {
         self.floor = self.floor.max(version);
     }
 
-    /// Somebody who began at `floor` found this in a version: the newest one, or the one that he asked for.
+    /// Checks the content of a version that a request read: the newest version, or the one that it asked for. `floor`
+    /// is the newest version when the request began.
     pub fn read(
         &mut self,
         version: u64,
@@ -197,7 +201,7 @@ impl History {
                 return wrong(format!("version {version} has {content:?}, not {known:?}"));
             }
             Some(_) => {}
-            // It was forgotten, as it is so old.
+            // The model has forgotten the version, because it is so old.
             None if version + KEPT < self.floor => {}
             None if !self.on_their_way.contains(&maker) && !self.unclear.contains(&maker) => {
                 return wrong(format!(
@@ -211,7 +215,8 @@ impl History {
         Ok(())
     }
 
-    /// Somebody who began at `floor` was told that the newest version, if there is one, is hidden.
+    /// Checks the answer to a request that found no readable version. `floor` is the newest version when the request
+    /// began.
     pub fn read_nothing(
         &mut self,
         version: Option<u64>,
@@ -226,14 +231,15 @@ impl History {
                 lost(format!("version {version}, after {floor}"))
             }
             Some(version) if self.hidden.contains_key(&version) => Ok(()),
-            // It was trimmed.
+            // The version was trimmed.
             None if asked.is_some_and(|asked| asked + KEPT <= self.ceiling) => Ok(()),
             None if floor == 0 => Ok(()),
             _ => lost(format!("version {version:?} of {floor} is not there: {self:?}")),
         }
     }
 
-    /// Somebody who has the key for himself was told its metadata, none if there is no key; it must fit one of `states`.
+    /// Takes over the metadata that a request with exclusive use of the key read, or none if the key does not exist. It
+    /// must fit one of `states`.
     pub fn adopt(&mut self, metadata: Option<&Value>, states: &[State], now: Tick) -> Result<(), Fault> {
         let Some(metadata) = metadata else {
             if self.floor > 0 && !states.contains(&None) {
@@ -272,7 +278,7 @@ impl History {
         Ok(())
     }
 
-    /// The key was removed, with all of its versions.
+    /// Notes that the key was removed, with all of its versions.
     pub fn reset(&mut self, now: Tick) {
         *self = History {
             exclusive: self.exclusive,
@@ -283,7 +289,7 @@ impl History {
         };
     }
 
-    /// Whether there may have been a key, and whether there may have been none, since `from`.
+    /// Returns whether the key may have existed, and whether it may have been missing, at some time since `from`.
     pub fn possible(&self, from: Tick) -> (bool, bool) {
         let removed = self.exclusive || self.removed_by >= from;
         (
@@ -292,7 +298,7 @@ impl History {
         )
     }
 
-    /// How many entries its versions have in storage, if it is known which there are.
+    /// Returns how many entries its versions have in storage, if it is known which versions exist.
     pub fn stored_versions(&self) -> u64 {
         let kept = self.floor.saturating_sub(KEPT) + 1..=self.floor;
         let destroyed = |version: &u64| self.hidden.get(version) == Some(&Hidden::Destroyed);

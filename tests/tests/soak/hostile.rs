@@ -1,5 +1,5 @@
-//! A mount that is asked for harm, of the adversary or of a guest of the corpus, and one beside it, of the same guest in the
-//! same process, that is not.
+//! A mount that is asked for harm, of the adversary or of a guest of the corpus, and its neighbour, a mount of the same
+//! guest in the same process that is not.
 
 use std::sync::Mutex;
 
@@ -20,7 +20,7 @@ pub const LIMITS: [&str; 5] = [
     "--log-lines=50",
 ];
 
-/// What it is told to do, the status of the answer, and a word of its error.
+/// The commands to the adversary, each with the status of the answer and a word of its error.
 const COMMANDS: [(&str, u16, &str); 26] = [
     ("loop", 500, "--cpu-ms"),
     ("write-then-loop", 500, "--cpu-ms"),
@@ -52,10 +52,10 @@ const COMMANDS: [(&str, u16, &str); 26] = [
 
 /// The kind of the requests for harm.
 pub const HOSTILE: &str = "hostile";
-/// The kind of those that were told that their CPU time was over, where another answer was to come.
+/// The kind of the requests for harm that were told that their CPU time was used up, when another answer was expected.
 pub const OUT_OF_TIME: &str = "hostile, out of time";
 
-/// One thing that a guest can be asked to do.
+/// One harmful act that a guest can be asked for.
 struct Harm {
     name: String,
     method: &'static str,
@@ -65,16 +65,16 @@ struct Harm {
     or: Option<(u16, String)>,
 }
 
-/// A mount that is asked for harm alone.
+/// A mount that is only asked for harm.
 pub struct Hostile {
     site: Site,
     harms: Vec<Harm>,
-    /// What it may leave in storage, if that is known: a key and its value.
+    /// The key and the value that it may leave in storage, if they are known.
     leaves: Option<(&'static str, &'static str)>,
 }
 
 impl Hostile {
-    /// The adversary, which commits this at most before it fails.
+    /// Makes the mount of the adversary, which commits at most this entry before it fails.
     pub fn adversary(site: Site) -> Self {
         let harm = |(path, status, word): (&str, u16, &str)| Harm {
             name: path.to_owned(),
@@ -91,7 +91,8 @@ impl Hostile {
         }
     }
 
-    /// A guest of the corpus; none if its harm is done when it is mounted or loaded.
+    /// Makes the mount of a guest of the corpus. Returns `None` if the guest does its harm when it is mounted or
+    /// loaded.
     pub fn of_the_corpus(guest: &hostile::Hostile, site: impl FnOnce() -> Site) -> Option<Self> {
         let hostile::Harm::Request { method, path } = &guest.harm else {
             return None;
@@ -113,13 +114,13 @@ impl Hostile {
 }
 
 impl Harm {
-    /// The request's kind and end.
+    /// Returns the request's kind and result.
     fn judge(&self, answer: &Answer) -> (&'static str, Result<End, Fault>) {
         let errors = answer.errors();
         let expected = answer.status == self.status && self.words.iter().all(|words| errors.contains(words));
         let or = |(status, words): &(u16, String)| answer.status == *status && errors.contains(words);
         let expected = expected || self.or.as_ref().is_some_and(or);
-        // On a busy machine the limit of time may come before any other.
+        // On a busy machine the guest may reach the CPU limit before any other.
         let of_time = answer.status == 500 && errors.contains("--cpu-ms");
         match (expected, of_time) {
             (true, _) => (HOSTILE, Ok(End::Done)),
@@ -148,7 +149,7 @@ impl Engine for Hostile {
             .send(self.site.begin(), harm.method, &harm.path, body.as_ref());
         let (kind, end) = match sent.any_answer() {
             Ok(answer) => match harm.judge(answer) {
-                // What a process that ends answers is no answer of the guest.
+                // An answer from a process that is ending is not the guest's answer.
                 (kind, Err(_)) if sent.disturbed.is_some() && answer.status >= 500 => (
                     kind,
                     End::Failed(format!("{} {}", answer.status, answer.errors())),
@@ -164,7 +165,8 @@ impl Engine for Hostile {
         self.site.mount.read("ok").status == 200
     }
 
-    /// It serves; what failed has left nothing, and what committed before it failed has left that.
+    /// Checks that the mount serves, that failed requests have left nothing, and that only what was committed before a
+    /// failure is stored.
     fn verify(&self, server: &Server) -> Vec<Outcome> {
         let sent = self.site.send(self.site.begin(), "GET", "ok", None);
         let mut outcomes = vec![sent.judge(HOSTILE, |answer| match answer.status {
@@ -185,10 +187,10 @@ impl Engine for Hostile {
     }
 }
 
-/// What a caller of the mount beside the hostile one sees.
+/// The view of a caller of the mount beside the hostile one.
 pub struct Neighbour {
     site: Site,
-    /// How often the adversary has counted; a guest of the corpus does nothing but serve.
+    /// The adversary's count. None for a guest of the corpus, which only serves.
     counted: Option<Mutex<Added>>,
 }
 
@@ -221,7 +223,7 @@ impl Neighbour {
         outcome
     }
 
-    /// `field` has this value, if it is of interest.
+    /// Reads, and checks that `field` has this value if a field is given.
     fn read(&self, command: &str, field: Option<(&str, u64)>) -> Outcome {
         let sent = self.site.send(self.site.begin(), "GET", command, None);
         sent.judge("neighbour", |answer| {

@@ -1,4 +1,4 @@
-//! A mount of the KV guest: few keys, which callers create, update, read, delete and list at the same time.
+//! A mount of the KV guest with few keys, which callers create, update, read, delete and list at the same time.
 
 use std::sync::Mutex;
 
@@ -11,7 +11,7 @@ use super::register::{Content, Ended, Fault, Register};
 use super::site::{Call, Engine, Sent, Site};
 use super::value::{beginning, value, writer};
 
-/// Keys that are asked for far more often than others, so that requests meet each other.
+/// The number of keys that are used far more often than others, so that requests meet each other.
 const BUSY: usize = 8;
 
 pub struct Kv {
@@ -120,7 +120,7 @@ fn judge_change(
         },
         (412, Content::Written(_)) if present && absent && !disturbed => (Ok(End::Refused), Ended::Refused),
         (412, Content::Written(_)) if present && absent => (Ok(End::Refused), Ended::Unknown),
-        // It was done, and then Vault sent it again, so that it met itself.
+        // The request took effect, and then Vault sent it again, so that it met its own key.
         (412, Content::Written(_)) if disturbed => (Ok(End::Failed("412".into())), Ended::Unknown),
         _ => (wrong(format!("{answer:?}, with {register:?}")), Ended::Unknown),
     }

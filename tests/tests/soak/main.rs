@@ -1,11 +1,13 @@
-//! Many requests of many kinds, a few of them hostile, while processes are killed and mounts reloaded: what was
-//! acknowledged stays, every answer is right, and nothing grows in the processes that live through all of it.
+//! Sends many requests of many kinds, a few of them hostile, while processes are killed and mounts reloaded.
+//! Acknowledged data must stay, every answer must be right, and nothing may grow in the processes that live through the
+//! whole run.
 //!
-//! `make soak` sends a million and prints the table; `AIRLOCK_SOAK_REQUESTS` says how many. `AIRLOCK_SEED` is the seed from
-//! which every request follows; which of them meet, and at what moment a process dies, is left to chance.
+//! `make soak` sends a million requests and prints the table; `AIRLOCK_SOAK_REQUESTS` sets the number. All requests
+//! follow from the seed `AIRLOCK_SEED`. Which requests meet, and at which moment a process dies, is left to chance.
 //!
-//! Every answer is compared with a model of what may be there, see [`register`] and [`history`]. Two servers are called at
-//! once: most requests go to one that keeps its data in memory, some to one with raft, which is sealed and killed too.
+//! Every answer is compared with a model of the possible data, see [`register`] and [`history`]. Two servers are called
+//! at once: most requests go to one that keeps its data in memory, some to one with raft, which is also sealed and
+//! killed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::print_stdout)] // figures, for whoever runs it
@@ -48,14 +50,15 @@ use world::World;
 const CALLERS: usize = 8;
 const RAFT_CALLERS: usize = 4;
 
-/// What is done to the processes of each server, in turn.
+/// The disturbances of the processes of each server, one after the other.
 const PLAN: &[Disturbance] = &[Kill, Reload, Kill, Kill, Reload];
 const RAFT_PLAN: &[Disturbance] = &[Kill, Seal, Reload, KillServer];
 
-/// From how many requests on what grows is a leak, and not a cache that fills for the first time, and a rate says something.
+/// The least number of requests after which growth is a leak and not a cache that fills for the first time, and a rate
+/// is meaningful.
 const LONG: u64 = 50_000;
 
-/// How many requests to send: a few thousand unless `AIRLOCK_SOAK_REQUESTS` says more.
+/// Returns the number of requests to send: a few thousand unless `AIRLOCK_SOAK_REQUESTS` gives another.
 fn requests() -> u64 {
     std::env::var("AIRLOCK_SOAK_REQUESTS").map_or(4_000, |requests| {
         requests
@@ -67,7 +70,8 @@ fn requests() -> u64 {
 #[test]
 fn a_soak_loses_nothing_and_nothing_grows() {
     let (total, seed) = (requests(), drawn::seed());
-    // Of a small run a greater share is hostile and goes to raft, or there would be next to none.
+    // A small run has a greater share of hostile requests and of requests to raft, because there would otherwise be
+    // almost none.
     let on_raft = (total / 10).max(total.min(800) / 2);
     let hostile_every = (total / 100).clamp(25, 1000);
     let pool =
@@ -78,7 +82,7 @@ fn a_soak_loses_nothing_and_nothing_grows() {
             World::new("soak-raft", Storage::Disk, pool).of_the_disturbed()
         });
         let pool = pool(1 + on_raft, total - on_raft, CALLERS);
-        // Of the corpus a small run takes some, as each guest needs a process.
+        // A small run uses only some guests of the corpus, because each guest needs a process.
         let memory = World::new("soak", Storage::Memory, pool)
             .of_both_sorts()
             .and_of_the_corpus(if total < LONG { 4 } else { 100 });

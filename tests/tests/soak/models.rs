@@ -1,4 +1,5 @@
-//! The models find what they are there for: a soak whose model lets everything pass would show nothing.
+//! Tests that the models find the errors that they are there for. A soak whose model accepts everything would show
+//! nothing.
 
 use super::history::{Content as Data, Hidden, History};
 use super::register::{Content, Ended, Fault, Register};
@@ -6,7 +7,7 @@ use super::register::{Content, Ended, Fault, Register};
 const OLD: Content = Content::Written(1);
 const NEW: Content = Content::Written(2);
 
-/// A register in which OLD was written by 2, and NEW is on its way since 10.
+/// Returns a register in which request 2 wrote OLD, and NEW is in flight since moment 10.
 fn overwritten() -> Register {
     let mut register = Register::default();
     register.begin(1, OLD, 1, false);

@@ -1,18 +1,19 @@
-//! What became of a request.
+//! The result of a request.
 
 use super::register::Fault;
 use super::windows::Disturbance;
 
-/// How a request ended.
+/// The end of a request.
 #[derive(Debug)]
 pub enum End {
-    /// It was done, and the answer is right.
+    /// The request took effect, and the answer is right.
     Done,
-    /// It was certainly not done, for a reason that its caller expects: it was a moment too late, or its condition did not hold.
+    /// The request certainly had no effect, for a reason that its caller expects: it was a moment too late, or its
+    /// condition was false.
     Refused,
-    /// The caller was told that it failed, or that nobody knows.
+    /// The caller was told that the request failed, or that its outcome is unknown.
     Failed(String),
-    /// What must never be.
+    /// A result that must never occur.
     Fault(Fault),
 }
 
@@ -21,7 +22,7 @@ pub enum End {
 pub struct Outcome {
     pub kind: &'static str,
     pub end: End,
-    /// What was done to its host meanwhile.
+    /// The worst disturbance of its host during the request.
     pub disturbed: Option<Disturbance>,
 }
 
@@ -31,19 +32,19 @@ impl From<Result<End, Fault>> for End {
     }
 }
 
-/// An answer that no request of this kind may get.
+/// Returns a fault for an answer that no request of this kind may get.
 pub fn wrong<T>(what: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Wrong(what.into()))
 }
 
-/// An answer that does not know of something that was acknowledged.
+/// Returns a fault for an answer that lacks something that was acknowledged.
 pub fn lost<T>(what: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::Lost(what.into()))
 }
 
-/// What storage should hold and holds.
+/// Compares the expected content of storage with the stored content.
 pub fn compare_storage(mount: &str, mut expected: Vec<String>, mut stored: Vec<String>) -> Outcome {
-    // What the host keeps for itself is none of the guest's; but no redo record may be left. What voids one stays for an
+    // The host's own entries are not compared, but no redo record may be left. An entry that voids one stays for an
     // hour, in case the write that it voids arrives late.
     stored.retain(|key| {
         !key.starts_with(".airlock/") || key.starts_with(".airlock/redo") && !key.ends_with(".void")

@@ -12,13 +12,13 @@ use super::register::Fault;
 use super::site::{Call, Engine};
 use super::windows::Disturbance;
 
-/// What is asked of a mount: so often, of all weights together.
+/// A mount's share of the requests: its weight among all weights.
 pub struct Target {
     pub weight: usize,
     pub engine: Box<dyn Engine>,
 }
 
-/// What became of requests of one kind.
+/// The results of requests of one kind.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     pub done: u64,
@@ -28,13 +28,13 @@ pub struct Counts {
     pub wrong: u64,
 }
 
-/// What became of all requests.
+/// The results of all requests.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub kinds: BTreeMap<&'static str, Counts>,
-    /// The requests that were on their way during a disturbance, by what that was.
+    /// The number of requests that were in flight during a disturbance, by the kind of disturbance.
     pub disturbed: BTreeMap<Disturbance, u64>,
-    /// How failures read, and how many there were.
+    /// The texts of failures, and their numbers.
     pub failures: BTreeMap<String, u64>,
     /// The first faults.
     pub faults: Vec<String>,
@@ -76,7 +76,7 @@ impl Tally {
     }
 }
 
-/// An error's text on one line, without what differs each time.
+/// Returns an error's text on one line, without the parts that differ each time.
 fn brief(why: &str) -> String {
     let words: Vec<&str> = why.split_whitespace().collect();
     let text = words.join(" ").replace("1 error occurred: * ", "");
@@ -84,10 +84,10 @@ fn brief(why: &str) -> String {
     text.chars().take(140).collect()
 }
 
-/// Who sends how many requests where.
+/// The requests of all callers, and their targets.
 pub struct Pool {
     pub targets: Vec<Target>,
-    /// Those that one request in `hostile_every` goes to.
+    /// The targets of one request in `hostile_every`.
     pub hostile: Vec<Target>,
     pub hostile_every: u64,
     pub seed: u64,
@@ -122,7 +122,7 @@ impl Pool {
         }
     }
 
-    /// What a caller does: it makes the next request, until all are made.
+    /// Makes one request after the other until all are made. Each caller's thread runs this.
     pub fn call(&self, caller: usize) {
         let _leaving = Leaving(self);
         while let Some(number) = self.next() {
@@ -173,7 +173,7 @@ impl Pool {
         self.changed.notify_all();
     }
 
-    /// Waits until so many requests have begun.
+    /// Waits until this many requests have begun.
     pub fn wait_for(&self, begun: u64) {
         let mut turns = self.turns.lock().unwrap();
         while turns.begun < begun {
@@ -193,7 +193,7 @@ impl Pool {
     }
 }
 
-/// A caller that panics is the end for all, or those who wait for its requests would wait for ever.
+/// Ends the run if a caller panics; otherwise those who wait for its requests would wait forever.
 struct Leaving<'a>(&'a Pool);
 
 impl Drop for Leaving<'_> {
@@ -217,7 +217,7 @@ fn draw<'a>(targets: &'a [Target], dice: &mut Dice) -> &'a dyn Engine {
 }
 
 impl Tally {
-    /// Of all kinds together.
+    /// Returns the sum of all kinds.
     pub fn sum(&self) -> Counts {
         let mut sum = Counts::default();
         for counts in self.kinds.values() {

@@ -1,39 +1,39 @@
-//! What may be at one key, at which many callers write and read at once.
+//! The values that one key may have while many callers write and read it at once.
 //!
-//! A write takes effect at one moment between its begin and its end. What a read answers must fit some order of these
-//! moments. A write that was on its way while its host was disturbed may have taken effect or not if the caller was told that
-//! it failed, and twice in any case, for Vault may send it again; its last effect is before its end, or if it failed, before
-//! the disturbance's.
+//! A write takes effect at one moment between its begin and its end. The answer to a read must fit some order of these
+//! moments. If the host was disturbed during a write, the write may have taken effect twice, because Vault may send it
+//! again; and it may have had no effect if its caller was told that it failed. Its last effect is before its end, or,
+//! if it failed, before the end of the disturbance.
 
 use super::clock::Tick;
 use super::value::Id;
 
-/// What is at a key.
+/// The content of a key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Content {
     Absent,
     Written(Id),
 }
 
-/// How a write ended.
+/// The end of a write.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ended {
-    /// Done, once.
+    /// The write took effect once.
     Done,
-    /// Done, once or twice, while the host was disturbed.
+    /// The write took effect once or twice, while the host was disturbed.
     DoneDisturbed,
-    /// Nobody knows yet.
+    /// It is still unknown whether the write took effect.
     Unknown,
-    /// It was certainly not done.
+    /// The write certainly had no effect.
     Refused,
 }
 
-/// Why an answer cannot be.
+/// The reason why an answer is impossible.
 #[derive(Debug, PartialEq)]
 pub enum Fault {
-    /// Something that was acknowledged is not there.
+    /// Something that was acknowledged is missing.
     Lost(String),
-    /// Anything else.
+    /// Any other fault.
     Wrong(String),
 }
 
@@ -42,18 +42,18 @@ struct Write {
     id: Id,
     content: Content,
     begun: Tick,
-    /// By when it had taken effect for the first time.
+    /// The moment by which the write had taken effect for the first time.
     seen_by: Tick,
-    /// By when it had taken effect for the last time.
+    /// The moment by which the write had taken effect for the last time.
     done_by: Tick,
     ended: bool,
     disturbed: bool,
-    /// Who begins to read after this cannot find it.
+    /// A read that begins after this moment cannot find the write.
     dead_after: Tick,
 }
 
 impl Write {
-    /// By when it has taken effect for the last time, if nothing more happens to its host.
+    /// Returns the moment by which the write has taken effect for the last time, if its host is not disturbed again.
     fn last_effect(&self) -> Tick {
         match (self.ended, self.disturbed) {
             (true, _) => self.done_by,
@@ -67,7 +67,7 @@ impl Write {
     }
 }
 
-/// The writes to one key that may still be found there.
+/// The writes to one key that a read may still find there.
 #[derive(Debug)]
 pub struct Register(Vec<Write>);
 
@@ -87,7 +87,7 @@ impl Default for Register {
 }
 
 impl Register {
-    /// Request `id` is about to put this here.
+    /// Notes that request `id` is about to write this content.
     pub fn begin(&mut self, id: Id, content: Content, now: Tick, disturbed: bool) {
         self.0.push(Write {
             id,
@@ -101,14 +101,14 @@ impl Register {
         });
     }
 
-    /// The host is disturbed: what is on its way may take effect later, and twice.
+    /// Notes that the host is disturbed: writes in flight may take effect later, and twice.
     pub fn disturb(&mut self) {
         for write in self.0.iter_mut().filter(|write| !write.ended) {
             write.disturbed = true;
         }
     }
 
-    /// The disturbance is over, and with it every request whose end is unknown.
+    /// Notes that the disturbance is over. No write with an unknown outcome takes effect after this.
     pub fn settle(&mut self, now: Tick) {
         for write in self.0.iter_mut().filter(|write| write.ended) {
             write.done_by = write.done_by.min(now);
@@ -116,7 +116,7 @@ impl Register {
         self.bury();
     }
 
-    /// How a write ended. Nobody who looks at an answer now began before `oldest`.
+    /// Notes the end of a write. Every read whose answer is processed from now on began at or after `oldest`.
     pub fn end(&mut self, id: Id, how: Ended, now: Tick, oldest: Tick) -> Result<(), Fault> {
         let at = self.0.iter().position(|write| write.id == id).unwrap();
         let write = &mut self.0[at];
@@ -145,8 +145,8 @@ impl Register {
         Ok(())
     }
 
-    /// Whether there may have been something, and whether there may have been nothing, at some time since `from`, but for
-    /// what request `but` did.
+    /// Returns whether the key may have had a value, and whether it may have had none, at some time since `from`,
+    /// without the effects of request `but`.
     pub fn possible(&self, from: Tick, but: Option<Id>) -> (bool, bool) {
         let others = || self.0.iter().filter(|write| Some(write.id) != but);
         let found = || others().filter(|write| write.may_be_found(from));
@@ -156,7 +156,7 @@ impl Register {
         )
     }
 
-    /// Somebody who read from `begun` to `ended` found this.
+    /// Checks the content that a read from `begun` to `ended` found.
     pub fn read(&mut self, content: Content, begun: Tick, ended: Tick) -> Result<(), Fault> {
         let mut alive = Vec::new();
         for (at, write) in self.0.iter().enumerate() {
@@ -177,7 +177,7 @@ impl Register {
                 write.done_by = write.seen_by;
             }
         }
-        // What had taken effect before did so before this, which was found after it.
+        // Writes that took effect before this read began did so before the write that it found.
         for write in self.0.iter_mut().filter(|write| write.content != content) {
             if write.last_effect() < begun {
                 write.dead_after = write.dead_after.min(ended);
@@ -187,7 +187,8 @@ impl Register {
         Ok(())
     }
 
-    /// What took effect for the last time before another write began is not found once that has taken effect.
+    /// A write that took effect for the last time before another write began is not found once the other has taken
+    /// effect.
     fn bury(&mut self) {
         for at in 0..self.0.len() {
             let last_effect = self.0[at].last_effect();
@@ -199,7 +200,7 @@ impl Register {
         }
     }
 
-    /// What is here, if that is certain.
+    /// Returns the content of the key, if it is certain.
     pub fn certain(&self) -> Option<Content> {
         let mut found = self.0.iter().filter(|write| write.may_be_found(Tick::MAX));
         let content = found.next()?.content;

@@ -1,4 +1,4 @@
-//! The table at the end, and what must not be in it.
+//! The table at the end, and the failures in it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,21 +9,21 @@ use super::pool::{Counts, Tally};
 use super::samples::Watched;
 use super::windows::Disturbance;
 
-/// What one server's callers saw.
+/// The results of one server's callers.
 pub struct Part {
     pub name: &'static str,
     pub tally: Tally,
     pub done: Done,
-    /// How many callers there were.
+    /// The number of callers.
     pub callers: u64,
-    /// What was to be done.
+    /// The planned disturbances.
     pub plan: &'static [Disturbance],
     pub watched: Watched,
-    /// What grew.
+    /// The resources that grew.
     pub grown: Vec<String>,
 }
 
-/// What must not be: an empty list is a pass.
+/// Returns what must not have happened. An empty list is a pass.
 pub fn failures(parts: &[Part]) -> Vec<String> {
     let mut failures = Vec::new();
     for part in parts {
@@ -47,7 +47,8 @@ pub fn failures(parts: &[Part]) -> Vec<String> {
         if part.tally.disturbed.is_empty() {
             failures.push(format!("{}: no request met a disturbance", part.name));
         }
-        // Of each caller the request that was on its way, and then the one that finds out.
+        // For each caller, the request in flight may fail, and then the next one, which finds out that the process is
+        // gone.
         let kills = part
             .done
             .times
@@ -72,7 +73,7 @@ pub fn failures(parts: &[Part]) -> Vec<String> {
     failures
 }
 
-/// What became of the requests of each kind, on both servers.
+/// Returns the results of the requests of each kind, on both servers.
 fn of_all(parts: &[Part]) -> BTreeMap<&'static str, Counts> {
     let mut all: BTreeMap<&'static str, Counts> = BTreeMap::new();
     for (kind, counts) in parts.iter().flat_map(|part| &part.tally.kinds) {
@@ -81,8 +82,8 @@ fn of_all(parts: &[Part]) -> BTreeMap<&'static str, Counts> {
     all
 }
 
-/// Whether more than one answer in twenty of those that were asked for harm was that the CPU time was over, where another was
-/// to come: they say nothing.
+/// Returns a text if more than one in twenty answers to requests for harm was that the CPU time was used up when
+/// another answer was expected. Such answers show nothing.
 pub fn says_too_little(parts: &[Part]) -> Option<String> {
     let all = of_all(parts);
     let done = |kind: &str| all.get(kind).map_or(0, |counts| counts.done);

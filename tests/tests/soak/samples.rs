@@ -1,4 +1,4 @@
-//! What the processes use, as the requests go by.
+//! The resources of the processes during the run.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -10,29 +10,29 @@ use super::pool::{Pool, Target};
 use super::site::Host;
 use super::world::pid_of;
 
-/// How often all processes are looked at, beside the first time.
+/// The number of samples of all processes, in addition to the first.
 pub const SAMPLES: u64 = 50;
-/// The first samples, in which pools and caches fill.
+/// The number of first samples, in which pools and caches fill.
 const WARM_UP: usize = 10;
-/// The last samples, whose median is the end.
+/// The number of last samples, whose median is the value at the end.
 const LAST: usize = 5;
 
-/// One look at one process.
+/// One sample of one process.
 #[derive(Clone, Copy)]
 pub struct Sample {
     pub usage: Usage,
-    /// The requests to its server since it was started.
+    /// The number of requests to its server since the process started.
     pub age: u64,
 }
 
-/// What a server and its hosts used.
+/// The resources that a server and its hosts used.
 pub struct Watched {
     server: &'static str,
     hosts: Vec<Arc<Host>>,
     samples: Vec<Vec<Sample>>,
-    /// The first process of each host that is to live through all of it.
+    /// The first process of each host that must live through the whole run.
     first: Vec<Option<u32>>,
-    /// Those that did not.
+    /// Descriptions of those that did not.
     ended: Vec<String>,
     of_server: Vec<Usage>,
 }
@@ -62,7 +62,7 @@ impl Watched {
                         .push(format!("{}: process {first} ended, now it is {pid:?}", host.name));
                 }
             }
-            // One that was killed a moment ago is missed.
+            // A process that was killed a moment ago has no sample.
             if let Some(usage) = pid.and_then(process::usage) {
                 samples.push(Sample {
                     usage,
@@ -72,12 +72,14 @@ impl Watched {
         }
     }
 
-    /// The processes that were to live through all of it and did not, as often as that was seen.
+    /// Returns the processes that ended although they should have lived through the whole run, once for each sample
+    /// that showed it.
     pub fn ended(&self) -> &[String] {
         &self.ended
     }
 
-    /// What grew in a process that lived through all of it. One that was asked for harm, by `pool`, may grow more.
+    /// Returns the resources that grew in a process that lived through the whole run. A process that was asked for
+    /// harm, by `pool`, may grow more.
     pub fn grown(&self, pool: &Pool) -> Vec<String> {
         let mut grown = Vec::new();
         for (host, samples) in self.hosts.iter().zip(&self.samples) {
@@ -93,9 +95,9 @@ impl Watched {
         grown
     }
 
-    /// A line for each process: its memory when it began, at most in the warm-up, at most, and at the end, in MiB; its threads
-    /// and open files at most in the warm-up and at the end; and its memory over time, from the least to the most. Of those that live
-    /// through all of it the memory in MiB too, at every fifth sample.
+    /// Returns a line for each process. It has the memory in MiB at first, the most during the warm-up, the most, and
+    /// at the end; and the threads and open files, the most during the warm-up and at the end. Processes that live
+    /// through the whole run have another line, with their memory in MiB at every fifth sample.
     pub fn report(&self) -> String {
         let mut text = format!(
             "{:<36} first   warm   peak    end  threads  files\n",
@@ -123,7 +125,7 @@ impl Watched {
         text
     }
 
-    /// The memory of the processes that were ended, by how many requests old they were.
+    /// Returns the memory of the processes that were ended, by the number of requests since their start.
     fn by_age(&self) -> String {
         let mut samples: Vec<Sample> = self
             .hosts
@@ -152,20 +154,21 @@ impl Watched {
     }
 }
 
-/// What may not grow.
+/// A resource that may not grow.
 struct Growth {
     name: &'static str,
     unit: f64,
     of: fn(&Usage) -> u64,
-    /// How much more there may be at the end than ever during the warm-up; in a process that is asked for harm, this.
+    /// The most that it may have at the end beyond the most of the warm-up: `slack`, or `hostile` in a process that is
+    /// asked for harm.
     slack: u64,
     hostile: u64,
 }
 
-// Slots, stacks and buffers stay as large as the largest request that used them, and a large one may come late; after a
-// memory bomb, at most --memory-mib. The busiest of the processes serves some 200,000 requests of a million after the warm-up,
-// so that a leak of 32 bytes each shows. The connections are those of the callers, of whom there are always as many; threads
-// are started for long requests.
+// Slots, stacks and buffers stay as large as the largest request that used them needs, and a large request may come
+// late. A memory bomb makes them at most as large as --memory-mib. The busiest process serves some 200,000 requests of
+// a million after the warm-up, so a leak of 32 bytes in each request shows. The number of connections is that of the
+// callers, which is constant; threads are started for long requests.
 const GROWTHS: [Growth; 3] = [
     Growth {
         name: "memory in MiB",

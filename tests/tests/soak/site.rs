@@ -1,4 +1,4 @@
-//! A mount, the host process that serves it, and the one way in which requests are sent there.
+//! A mount, the host process that serves it, and the single function that sends requests there.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,10 +16,10 @@ use super::windows::{Disturbance, Mark, Windows};
 pub struct Host {
     /// The name of its registration, and of its guest's file.
     pub name: String,
-    /// Whether it lives from the beginning to the end.
+    /// True if the process lives through the whole run.
     pub steady: bool,
     pub windows: Windows,
-    /// The number of requests at which it was last started.
+    /// The number of requests at the last start of the process.
     pub born: AtomicU64,
 }
 
@@ -36,31 +36,31 @@ impl Host {
 
 /// One request that a caller is to make.
 pub struct Call {
-    /// The request's number, from 1; no two have the same.
+    /// The request's number, from 1. No two requests have the same number.
     pub id: Id,
-    /// What is left to chance follows from the number.
+    /// The source of its random choices, which follow from the number.
     pub dice: Dice,
 }
 
-/// What is asked of a mount, and the model of what must be there.
+/// The requests to a mount, and the model of the data that must be there.
 pub trait Engine: Send + Sync {
     fn site(&self) -> &Site;
 
     /// Makes one request, and judges its answer.
     fn call(&self, call: &mut Call) -> Outcome;
 
-    /// Whether the mount answers a request that changes nothing.
+    /// Returns true if the mount answers a request that changes nothing.
     fn serves(&self) -> bool;
 
-    /// Its host is about to be disturbed.
+    /// Called before its host is disturbed.
     fn disturb(&self) {}
 
-    /// The disturbance is over.
+    /// Called after the disturbance.
     fn settle(&self) -> Vec<Outcome> {
         Vec::new()
     }
 
-    /// Reads everything, when nothing else is going on, and compares it with the model; looks into storage too.
+    /// Reads everything while no other request runs, and compares it with the model and with storage.
     fn verify(&self, server: &Server) -> Vec<Outcome>;
 }
 
@@ -69,7 +69,7 @@ pub struct Site {
     pub mount: Mount,
     pub host: Arc<Host>,
     pub clock: Arc<Clock>,
-    /// The mount's number, of all mounts.
+    /// The mount's number among all mounts.
     pub number: usize,
 }
 
@@ -95,7 +95,7 @@ impl Site {
         }
     }
 
-    /// Call this before the model is asked or told what is to be sent.
+    /// Begins a request. It must be called before the model is used for this request.
     pub fn begin(&self) -> Begun {
         let mark = self.host.windows.mark();
         Begun {
@@ -117,7 +117,8 @@ impl Site {
 }
 
 impl Sent {
-    /// The answer, unless the request failed: the status is 429, 500 or more, or there is none.
+    /// Returns the answer, unless the request failed, that is, unless its status is 429, 500 or more, or it has no
+    /// answer.
     pub fn answer(&self) -> Result<&Answer, End> {
         match &self.answer {
             Ok(answer) if answer.status >= 500 || answer.status == 429 => {
@@ -128,12 +129,12 @@ impl Sent {
         }
     }
 
-    /// The answer, whatever its status.
+    /// Returns the answer, whatever its status.
     pub fn any_answer(&self) -> Result<&Answer, End> {
         self.answer.as_ref().map_err(|error| End::Failed(error.clone()))
     }
 
-    /// Judges the answer, if there is one.
+    /// Judges the answer, unless the request failed.
     pub fn judge(&self, kind: &'static str, judge: impl FnOnce(&Answer) -> Result<End, Fault>) -> Outcome {
         let end = match self.answer() {
             Ok(answer) => judge(answer).into(),

@@ -1,22 +1,22 @@
-//! Values that say whose they are: every byte follows from the mount, the key and the request that wrote it.
+//! Values that show where they belong: every byte follows from the mount, the key and the request that wrote it.
 
 use airlock_tests::Dice;
 
-/// The number of a request, which is the number of what it writes. No two requests have the same.
+/// The number of a request, and so of the value that it writes. No two requests have the same number.
 pub type Id = u64;
 
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Where a value belongs.
+/// The place of a value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
-    /// The mount's number, of all mounts.
+    /// The mount's number among all mounts.
     pub mount: usize,
     /// The key's number on the mount.
     pub key: usize,
 }
 
-/// What request `id` writes at a place: 10 B to 100 KiB, most of it short.
+/// Returns the text that request `id` writes at a place: 10 B to 100 KiB, in most cases short.
 pub fn value(place: Place, id: Id) -> String {
     let mut dice = Dice::new(id ^ ((place.mount as u64) << 56) ^ ((place.key as u64) << 40));
     let (from, to) = match dice.below(100) {
@@ -37,13 +37,13 @@ pub fn value(place: Place, id: Id) -> String {
     text
 }
 
-/// Which request wrote a text at a place; none if none can have.
+/// Returns the request that wrote a text at a place, or `None` if no request can have written it.
 pub fn writer(place: Place, text: &str) -> Option<Id> {
     let id = Id::from_str_radix(text.split_once('.')?.0, 16).ok()?;
     (text == value(place, id)).then_some(id)
 }
 
-/// The beginning of a text, for a report.
+/// Returns the beginning of a text, for a report.
 pub fn beginning(text: &str) -> String {
     let cut: String = text.chars().take(60).collect();
     format!("{cut:?} ({} bytes)", text.len())

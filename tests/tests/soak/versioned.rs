@@ -20,15 +20,15 @@ const BUSY: usize = 4;
 pub struct Versioned {
     site: Site,
     keys: Vec<Mutex<History>>,
-    /// How many entries disturbed requests may have left in storage, as this guest asks for no redo record.
+    /// The most entries that disturbed requests may have left in storage, because this guest does not use redo records.
     left: AtomicU64,
 }
 
-/// How a request makes a version.
+/// The ways in which a request makes a version.
 #[derive(Clone, Copy, PartialEq)]
 enum Write {
     Put,
-    /// With the number of the version that must be the newest.
+    /// A write with check-and-set: it gives the number of the version that must be the newest.
     Cas,
     Patch,
 }
@@ -42,7 +42,7 @@ impl Versioned {
         }
     }
 
-    /// A key, the first from a drawn one that could be had.
+    /// Returns the first key from a drawn one on that `take` can get.
     fn key(&self, call: &mut Call, take: fn(&mut History) -> bool) -> usize {
         let drawn = match call.dice.below(8) {
             0 => call.dice.below(BUSY),
@@ -182,11 +182,11 @@ fn judge_write(
         _ => false,
     };
     let expected = match answer.status {
-        // There is nothing to patch.
+        // A patch needs a readable version.
         404 => floor == 0 || history.hidden.contains_key(&floor),
         _ => history.has_moved(floor),
     };
-    // It was done, and then Vault sent it again, so that it met itself.
+    // The request took effect, and then Vault sent it again, so that it met its own version.
     if refused && !expected && disturbed {
         return Ok(End::Failed(format!("{} {}", answer.status, answer.errors())));
     }

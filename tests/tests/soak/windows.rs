@@ -1,18 +1,18 @@
-//! The times at which something is done to a process, and the requests that were on their way meanwhile.
+//! The times at which a process is disturbed, and the requests that were in flight then.
 
 use std::fmt;
 use std::sync::{Condvar, Mutex};
 
-/// What is done to a process.
+/// A kind of disturbance of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Disturbance {
-    /// A reload of one of its mounts, for which no request may fail.
+    /// A reload of one of its mounts, which must not fail any request.
     Reload,
     /// SIGKILL.
     Kill,
-    /// Its server is sealed and unsealed.
+    /// Sealing and unsealing its server.
     Seal,
-    /// SIGKILL to its server, which is started again.
+    /// SIGKILL to its server, which is then started again.
     KillServer,
 }
 
@@ -52,7 +52,7 @@ impl Windows {
         state.open = true;
     }
 
-    /// The process serves again.
+    /// Notes that the process serves again.
     pub fn close(&self) {
         self.state.lock().unwrap().open = false;
         self.changed.notify_all();
@@ -74,7 +74,7 @@ impl Windows {
         Mark(state.begun.len() - usize::from(state.open))
     }
 
-    /// The worst that was done at any time since.
+    /// Returns the worst disturbance at any time since `mark`.
     pub fn since(&self, mark: Mark) -> Option<Disturbance> {
         self.state.lock().unwrap().begun[mark.0..].iter().max().copied()
     }

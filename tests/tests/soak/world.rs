@@ -1,4 +1,4 @@
-//! The servers, the processes beneath them, the mounts, and the shares of the load.
+//! The servers, their host processes, the mounts, and the shares of the load.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::pool::{Pool, Target};
 use super::site::{Engine, Host, Site};
 use super::versioned::Versioned;
 
-/// A server, the hosts that it runs, and who calls it.
+/// A server, the hosts that it runs, and its callers.
 pub struct World {
     pub server: Server,
     pub hosts: Vec<Arc<Host>>,
@@ -31,7 +31,8 @@ impl World {
         }
     }
 
-    /// Registers a guest for a process of its own, with a file whose name tells that process from the others.
+    /// Registers a guest for a process of its own. The name of the guest's file distinguishes that process from the
+    /// others.
     fn host(&mut self, guest: &Path, name: &str, steady: bool, args: &[&str]) -> Arc<Host> {
         let file = self.guests.path().join(format!("{name}.wasm"));
         fs::copy(guest, &file).unwrap();
@@ -62,7 +63,7 @@ impl World {
         });
     }
 
-    /// Mounts every engine twice over: on processes that live to the end and on others that do not.
+    /// Mounts every engine twice: on processes that live through the whole run and on others that do not.
     pub fn of_both_sorts(mut self) -> Self {
         for (sort, steady) in [("steady", true), ("shaken", false)] {
             self.add_engines(sort, steady, 2, 600);
@@ -77,7 +78,7 @@ impl World {
     }
 
     fn add_engines(&mut self, sort: &str, steady: bool, kv_mounts: usize, keys: usize) {
-        // A number of its own for each mount, so that no two write the same values.
+        // Each mount has its own number, so that no two write the same values.
         let base = match sort {
             "steady" => 0,
             "shaken" => 10,
@@ -134,7 +135,7 @@ impl World {
         });
     }
 
-    /// Mounts guests of the corpus, `most` at most, each twice on a process of its own.
+    /// Mounts at most `most` guests of the corpus, each twice on a process of its own.
     pub fn and_of_the_corpus(mut self, most: usize) -> Self {
         let corpus = hostile::corpus();
         let by_request = |guest: &&hostile::Hostile| matches!(guest.harm, hostile::Harm::Request { .. });
@@ -156,14 +157,14 @@ impl World {
         self
     }
 
-    /// The engines on a host's mounts.
+    /// Returns the engines on a host's mounts.
     pub fn engines_on<'a>(pool: &'a Pool, host: &'a Arc<Host>) -> impl Iterator<Item = &'a dyn Engine> {
         pool.engines()
             .filter(move |engine| Arc::ptr_eq(&engine.site().host, host))
     }
 }
 
-/// The process that serves a registration's mounts.
+/// Returns the process that serves a registration's mounts.
 pub fn pid_of(server: u32, host: &Host) -> Option<u32> {
     let file = format!("/{}.wasm", host.name);
     let serves = |pid: &u32| {

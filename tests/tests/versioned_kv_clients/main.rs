@@ -1,5 +1,5 @@
-//! The clients that people use with KV, on the versioned KV guest: the `vault kv` commands, hvac's classes for both
-//! versions, and Vault Agent's templates. Each is tried on the built-in engine as well, with the same outcome.
+//! Runs the clients that people use with KV on the versioned KV guest: the `vault kv` commands, hvac's classes for both
+//! versions, and Vault Agent's templates. Each also runs on the built-in engine, with the same result.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -11,7 +11,7 @@ use airlock_tests::twins::plain_text;
 use airlock_tests::{Mount, Output, Plugin, Server, Storage, files, run, vault};
 use serde_json::json;
 
-/// Its mounts are there from the start: when one is tuned, Vault reloads the process that serves them all, and fails
+/// All mounts are made at the start: tuning one makes Vault reload the process that serves them all, which fails
 /// requests to the others.
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let server = Server::start("kv-clients", Storage::Memory);
@@ -32,7 +32,8 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     server
 });
 
-/// Of the built-in engine's mount and the guest's; of one length, because `vault` centres a heading over them.
+/// Returns the names of the built-in engine's mount and the guest's. They have the same length, because `vault` centres
+/// a heading over them.
 fn names(name: &str, version: u8) -> [String; 2] {
     ["theirs", "airlck"].map(|whose| format!("{name}{version}-{whose}"))
 }
@@ -41,8 +42,8 @@ fn pair(name: &str, version: u8) -> [Mount; 2] {
     names(name, version).map(|name| SERVER.mounted(&name))
 }
 
-/// Runs the commands of a script, one a line with the exit status that is expected before it, on both mounts; what they
-/// print must be the same.
+/// Runs the commands of a script on both mounts; their output must be the same. Each line is the expected exit status
+/// and a command.
 fn expect_same_output(script: &str, pair: &[Mount; 2]) {
     let mut wrong = String::new();
     for line in script.lines() {

@@ -1,4 +1,5 @@
-//! What Vault tells about a mount: its entry for clients, its help, its OpenAPI document. Words may differ, facts may not.
+//! Compares what Vault says about a mount: its entry for clients, its help, its OpenAPI document. Words may differ,
+//! facts may not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,10 +30,10 @@ fn clients_detect_the_version_as_with_the_builtin_engine() {
             ] {
                 entry.as_object_mut().unwrap().shift_remove(own);
             }
-            // A mount that was made for version 1 says nothing of it, where the built-in engine was told to.
+            // A mount made for version 1 has no version option, but the built-in engine was given one.
             let version = entry["options"]["version"].as_str().unwrap_or("1").to_owned();
             entry.as_object_mut().unwrap().shift_remove("options");
-            // Vault says of its own engines alone whether it means to keep them.
+            // Only for its own engines does Vault say whether they are deprecated.
             entry.as_object_mut().unwrap().shift_remove("deprecation_status");
             (version, entry)
         });
@@ -41,7 +42,7 @@ fn clients_detect_the_version_as_with_the_builtin_engine() {
     }
 }
 
-/// Why the guest goes by another name, and is tuned to version 2.
+/// These are the reasons why the guest has another name, and is tuned to version 2.
 #[test]
 fn vault_runs_no_plugin_as_kv_and_enables_none_with_a_version() {
     let server = Server::start("as-kv", Storage::Memory);
@@ -60,7 +61,7 @@ fn vault_runs_no_plugin_as_kv_and_enables_none_with_a_version() {
     );
 }
 
-/// `POST /data/{path}` and so on, with the fields of each and their types.
+/// Returns `POST /data/{path}` and so on, with the fields of each and their types.
 fn operations(mount: &Mount) -> BTreeMap<String, BTreeSet<String>> {
     let help = mount.read("?help=1").expect_success("help");
     let document = &help.body["openapi"];
@@ -82,7 +83,8 @@ fn operations(mount: &Mount) -> BTreeMap<String, BTreeSet<String>> {
             });
             let properties = body["properties"].as_object().into_iter().flatten();
             fields.extend(properties.map(|(name, schema)| format!("{name}: {}", schema["type"])));
-            // Of snapshots to recover from, which Vault Enterprise alone loads, plugins are not told.
+            // These fields are about recovery from snapshots, which only Vault Enterprise loads and which plugins do
+            // not see.
             fields.retain(|field| !field.to_lowercase().contains("snapshot") && !field.contains("Recover"));
             operations.insert(format!("{} {path}", method.to_uppercase()), fields);
         }

@@ -1,9 +1,9 @@
-//! Scripts that are every combination of what they name.
+//! Scripts that consist of every combination of some names and values.
 
 use airlock_tests::twins::Step;
 use serde_json::{Value, json};
 
-/// Where a path can be odd: slashes, dots, spaces, other alphabets, signs that mean something in a URL. All are
+/// Names that are odd in a path: slashes, dots, spaces, other alphabets, characters with a meaning in a URL. All are
 /// UTF-8: gRPC carries nothing else, so Vault answers 500 for a plugin.
 const NAMES: [&str; 18] = [
     "a",
@@ -26,7 +26,7 @@ const NAMES: [&str; 18] = [
     "data/metadata/config",
 ];
 
-/// Version 1: every method on every path.
+/// Makes the steps for version 1: every method on every path.
 pub fn version_1() -> Vec<Step> {
     let mut steps = Vec::new();
     for name in NAMES {
@@ -57,7 +57,8 @@ pub fn version_1() -> Vec<Step> {
     steps
 }
 
-/// Version 2: every method on every path below every folder that the engine knows, and below one that it does not.
+/// Makes the steps for version 2: every method on every path below every folder that the engine knows, and below an
+/// unknown one.
 pub fn version_2_paths() -> Vec<Step> {
     let folders = [
         "data", "metadata", "subkeys", "delete", "undelete", "destroy", "config", "other",
@@ -78,7 +79,7 @@ pub fn version_2_paths() -> Vec<Step> {
             }
             steps.push(Step::new("LIST", &path));
             steps.push(Step::new("PATCH", &path).body(body(folder)));
-            // What the request left behind, whatever its folder.
+            // This shows the effect of the requests above, in whichever folder they were.
             steps.push(Step::new("GET", &format!("metadata/{name}")));
         }
     }
@@ -95,7 +96,7 @@ pub fn version_2_paths() -> Vec<Step> {
     steps
 }
 
-/// Version 2: every field of every endpoint with every odd value, and what that left behind.
+/// Makes the steps for version 2: every field of every endpoint with every odd value, and the effects.
 pub fn version_2_fields() -> Vec<Step> {
     let settings = ["max_versions", "cas_required", "delete_version_after"];
     let metadata = || settings.into_iter().chain(["custom_metadata", "other"]);
@@ -167,7 +168,7 @@ pub fn version_2_fields() -> Vec<Step> {
     steps
 }
 
-/// Every kind of JSON value, and the texts that are taken for another kind.
+/// Returns every kind of JSON value, and the texts that are taken for another kind.
 fn values() -> Vec<Value> {
     let mut values = vec![
         json!(null),

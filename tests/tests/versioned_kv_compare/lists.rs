@@ -1,4 +1,4 @@
-//! What OpenBao's engine lists beyond Vault's: pages, and all below a folder (`SCAN`).
+//! Tests the lists that OpenBao's engine has and Vault's lacks: pages, and everything below a folder (`SCAN`).
 
 use airlock_tests::twins::{Step, Twins};
 use airlock_tests::{Brand, Mount, skipped_on};
@@ -38,7 +38,7 @@ fn pages_of_a_list_are_cut_as_by_the_builtin_engine() {
     assert_eq!(page.data()["keys"], json!(["a/", "b"]));
 }
 
-/// The keys that a scan finds, sorted: OpenBao's engine has them in the order of its walk.
+/// Returns the keys that a scan finds, sorted. OpenBao's engine returns them in the order of its walk.
 fn scanned(mount: &Mount, path: &str) -> Vec<String> {
     let answer = mount.client().request("SCAN", &mount.path(path), None);
     let keys = answer.data()["keys"].as_array().cloned().unwrap_or_default();

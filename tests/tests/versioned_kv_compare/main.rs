@@ -1,10 +1,11 @@
-//! The versioned KV guest and Vault's own KV engine, side by side on one server: nobody can tell their answers apart.
+//! Compares the versioned KV guest with Vault's own KV engine on one server: their answers must be indistinguishable.
 //!
-//! Each test sends a script to both. Some scripts are written out, some are every combination of what they name, one is
-//! drawn at random from a seed; it prints the seed, and `AIRLOCK_SEED=… cargo test …` sends that script again.
+//! Each test sends a script to both. Some scripts are written by hand, some are every combination of some names and
+//! values, and one is drawn at random from a seed. It prints the seed, and `AIRLOCK_SEED=… cargo test …` sends that
+//! script again.
 //!
-//! The same scripts are sent to two mounts of the built-in engine as well, which shows that what they compare is the same
-//! each time, and to two that are not quite alike, which shows that a difference is found.
+//! The same scripts are also sent to two mounts of the built-in engine, which shows that the compared parts are the
+//! same each time, and to two mounts that differ a little, which shows that a difference is found.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -19,7 +20,7 @@ use airlock_tests::twins::{Step, Twins, drawn};
 use airlock_tests::{Mount, Plugin, Server, Storage, files};
 use serde_json::json;
 
-/// Its mounts of the guest are there from the start: when one is tuned, Vault reloads the process that serves them all, and
+/// All mounts of the guest are made at the start: tuning one makes Vault reload the process that serves them all, which
 /// fails requests to the others.
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let server = Server::start("compare", Storage::Memory);
@@ -60,7 +61,7 @@ const GUESTS: [(&str, u8); 15] = [
     ("scan-acl", 2),
 ];
 
-/// The built-in engine and the guest.
+/// Returns the mounts of the built-in engine and of the guest.
 fn pair(name: &str) -> [Mount; 2] {
     ["left", "right"].map(|side| SERVER.mounted(&format!("{name}-{side}")))
 }
@@ -70,20 +71,20 @@ fn twins(name: &str) -> Twins {
     Twins::new(left, right)
 }
 
-/// Two mounts of the built-in engine.
+/// Returns two mounts of the built-in engine.
 fn same(name: &str, version: u8) -> Twins {
     let [left, right] =
         ["left", "right"].map(|side| SERVER.mount_builtin_kv(&format!("{name}-{side}"), version));
     Twins::new(left, right)
 }
 
-/// A script that lies beside this file.
+/// Reads a script in a file beside this one.
 fn written_out(name: &str) -> Vec<Step> {
     let file = files::root().join("tests/tests/versioned_kv_compare").join(name);
     Step::script(&fs::read_to_string(file).unwrap())
 }
 
-/// The callers that the written scripts name, and one that has an entity.
+/// Adds the callers that the hand-written scripts name, and one that has an entity.
 fn with_callers(twins: Twins, entity: &str) -> Twins {
     let client = SERVER.client();
     let auth = format!("auth/{entity}");
@@ -145,7 +146,7 @@ fn version_2_stays_like_the_builtin_engine_through_any_requests() {
     twins("v2-drawn").expect_none(&drawn::version_2(600, drawn::seed()));
 }
 
-/// What the scripts leave out, because it is the built-in engine's mistake.
+/// The other scripts leave these requests out, because the built-in engine fails at them by mistake.
 #[test]
 fn requests_at_which_the_builtin_engine_fails_are_answered() {
     let [builtin, guest] = pair("failing");

@@ -1,10 +1,10 @@
-// Writers that create the same keys at the same time, each with a Vault client of its own at its default settings.
+// Writers that create the same keys at the same time, each with its own Vault client with default settings.
 // tests/tests/creates.rs builds and runs it.
 //
 //	api-client ADDRESS FOLDER KEYS TOKEN...
 //
-// There is one writer for each token. Writer w writes the value "w" to FOLDER/0, FOLDER/1 and so on. All of them begin with
-// a key as soon as one of them has written the key before it. Each write that fails is told on standard error.
+// There is one writer for each token. Writer w writes the value "w" to FOLDER/0, FOLDER/1 and so on. All of them begin
+// with a key as soon as one of them has written the previous key. Each write that fails is reported on standard error.
 package main
 
 import (

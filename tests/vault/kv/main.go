@@ -1,4 +1,4 @@
-// HashiCorp's own KV engine as an external plugin: what the tests compare Airlock with.
+// HashiCorp's own KV engine as an external plugin, with which the tests compare Airlock.
 package main
 
 import (

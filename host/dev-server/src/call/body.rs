@@ -1,4 +1,4 @@
-//! A request's body as the data that an engine gets.
+//! Converts a request's body to the data that an engine gets.
 
 use airlock_logical::json::without_lone_surrogates;
 use http::HeaderMap;
@@ -18,7 +18,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Reads the body of an update or a patch.
 ///
 /// # Errors
-/// 400, 415 and 500 with Vault's texts.
+/// Returns 400, 415 or 500 with Vault's texts.
 pub(crate) fn data_of_body(
     operation: &Operation,
     headers: &HeaderMap,
@@ -56,7 +56,8 @@ pub(crate) fn data_of_body(
     })
 }
 
-/// `curl -d` says that everything is a form, so Vault looks whether it is.
+/// Returns true if the body looks like JSON. `curl -d` declares every body to be a form, so Vault looks at the body
+/// itself.
 fn looks_like_json(body: &[u8]) -> bool {
     matches!(without_space(body).first(), Some(b'{' | b'['))
 }
@@ -80,7 +81,7 @@ fn form(body: &[u8]) -> Result<Option<Json>, Refusal> {
     Ok(Json::encode(&fields).ok())
 }
 
-/// The body as it came, where it is an object; the error is in Go's words.
+/// Returns the body unchanged if it is an object. The error has Go's text.
 fn json(body: &[u8]) -> Result<Option<Json>, String> {
     let body = without_space(body);
     if body.is_empty() {
@@ -89,7 +90,7 @@ fn json(body: &[u8]) -> Result<Option<Json>, String> {
     check_syntax(body)?;
     let kind = match body[0] {
         b'{' => {
-            // Go takes broken text in strings for U+FFFD, and so does the engine that gets it.
+            // Go replaces invalid text in strings by U+FFFD, so that is what the engine gets.
             let text = without_lone_surrogates(String::from_utf8_lossy(body));
             return Ok(Json::from_text(text));
         }

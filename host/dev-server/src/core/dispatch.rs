@@ -1,4 +1,4 @@
-//! From a call to its answer: who serves it, wrapping, the envelope and the journal.
+//! From a call to its answer: routing, wrapping, the envelope and the journal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::journal::RequestRecord;
 use crate::sys;
 
 impl Core {
-    /// Serves a call. Runs to its end though the caller hangs up.
+    /// Serves a call. The call is completed even if the caller hangs up.
     pub(crate) async fn answer(self: Arc<Self>, mut call: Call) -> Answer {
         let work = tokio::spawn(async move {
             let at = self.clock.now();
@@ -38,13 +38,13 @@ impl Core {
             });
             answer
         });
-        // A backend that panics is its own request's 500, as in Vault.
+        // If a backend panics, only its own request fails, with 500 as in Vault.
         work.await
             .unwrap_or_else(|_| Refusal::collected(500, &["internal error"]).into_answer())
     }
 
     async fn perform(&self, call: &mut Call) -> Result<Outcome, Refusal> {
-        // A wrapping token is good for one call, whatever that is, and for few.
+        // Wrapping tokens are accepted only below `sys/wrapping/`, so `sys::serve` checks them itself.
         if sys::is_sys(&call.path) {
             sys::serve(self, call).await
         } else {
@@ -89,7 +89,8 @@ fn shorter(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
     one.into_iter().chain(other).filter(|ttl| !ttl.is_zero()).min()
 }
 
-/// Vault wraps no keys that an external plugin lists, since it looks for a kind of list that those never give.
+/// Refuses a wrapped list that has keys. Vault cannot wrap the keys of a list from an external plugin, because it
+/// expects a Go type that external plugins never produce.
 fn check_wrapped_list(reply: &Reply) -> Result<(), Refusal> {
     let fields = reply
         .data
@@ -103,7 +104,7 @@ fn check_wrapped_list(reply: &Reply) -> Result<(), Refusal> {
     }
 }
 
-/// A list without keys is 404, unless it says something else.
+/// Answers 404 for a list without keys, unless the answer has other data or warnings.
 fn check_list(reply: &Reply) -> Result<(), Refusal> {
     let fields = reply
         .data

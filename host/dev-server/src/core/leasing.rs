@@ -1,4 +1,4 @@
-//! Renewing and revoking: the engine's part of a lease.
+//! Renews and revokes leases through their engines.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::leases::{Lease, calculate_ttl};
 use crate::mount::Mount;
 
 impl Core {
-    /// Gives a lease more time, as its engine allows.
+    /// Extends a lease, as far as its engine allows.
     ///
     /// # Errors
-    /// Vault's refusals, and the engine's.
+    /// Returns the refusals of Vault and of the engine.
     pub(crate) async fn renew(&self, id: &str, increment: Duration) -> Result<Reply, Refusal> {
         let lease = self
             .leases
@@ -69,17 +69,17 @@ impl Core {
         })
     }
 
-    /// Ends a lease now. Nothing where there is none.
+    /// Revokes a lease now. Does nothing if the lease does not exist.
     ///
     /// # Errors
-    /// What the engine says; the lease stays and is tried again later.
+    /// Returns the engine's error. The lease then stays, and revoking it is retried later.
     pub(crate) async fn revoke(&self, id: &str) -> Result<(), Refusal> {
         let Some(lease) = self.leases.get(id) else {
             return Ok(());
         };
         let revoked = match self.mount_of(&lease.path) {
             Some((mount, rest)) => revoke_by_engine(&mount, rest, &lease).await,
-            // Nobody is left who could take it back.
+            // The mount is gone, so nobody is left who could revoke the lease.
             None => Ok(()),
         };
         match revoked {
@@ -97,7 +97,8 @@ impl Core {
         }
     }
 
-    /// Ends all leases whose ids begin with this; with `force` also those that their engine does not take back.
+    /// Revokes all leases whose ids have this prefix. With `force`, it also removes those that their engine fails to
+    /// revoke.
     pub(crate) async fn revoke_below(&self, prefix: &str, force: bool) -> Result<(), Refusal> {
         let mut first_refusal = None;
         for lease in self.leases.below(prefix) {
@@ -135,7 +136,7 @@ fn lease_request(
     request
 }
 
-/// An engine may also answer with an error in its data.
+/// Returns the error that an engine may put into the data of its answer.
 fn engine_error(answer: Option<vault_plugin::Response>) -> Result<(), String> {
     let data = answer.and_then(|answer| answer.data);
     let fields: serde_json::Map<String, serde_json::Value> =

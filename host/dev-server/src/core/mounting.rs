@@ -1,4 +1,4 @@
-//! Mounts come, are tuned, get another engine, and go.
+//! Enables, loads, reloads, moves and disables mounts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use crate::random;
 use crate::store::View;
 use crate::system::DevSystem;
 
-/// Mounts of Vault's own.
+/// The mounts that belong to Vault itself.
 const PROTECTED: [&str; 5] = ["audit/", "auth/", "sys/", "cubbyhole/", "identity/"];
 
-/// A mount path as the table has it: no leading slash, one trailing slash.
+/// Returns a mount path as the mount table has it: without a leading slash and with one trailing slash.
 pub(crate) fn sanitized(path: &str) -> String {
     format!("{}/", path.trim_matches('/'))
 }
 
 impl Core {
-    /// `sys/mounts/<path>` with these fields.
+    /// Serves `sys/mounts/<path>` with these fields.
     ///
     /// # Errors
-    /// Vault's refusals; what the engine says where it cannot be set up.
+    /// Returns Vault's refusals, and the engine's error if it cannot be set up.
     pub(crate) async fn enable(&self, path: &str, fields: &Map<String, Value>) -> Result<(), Refusal> {
         let path = sanitized(path);
         let config_fields = fields
@@ -102,11 +102,11 @@ impl Core {
         let initialized = engine.backend.initialize().await;
         mount.set_engine(Ok(Arc::new(engine))).ok();
         self.mounts.write().insert(path, mount);
-        // As with Vault the mount stays, and whoever enabled it is told.
+        // The mount stays, as in Vault, and the caller who enabled it gets the error.
         initialized.map_err(|error| Refusal::user(error.to_string()))
     }
 
-    /// An engine for a mount, not yet initialized.
+    /// Makes an engine for a mount, without initializing it.
     async fn load(&self, mount: &Arc<Mount>) -> Result<Engine, vault_plugin::Error> {
         let entry = mount.entry();
         let info = self
@@ -145,8 +145,8 @@ impl Core {
         })
     }
 
-    /// Loads the engines of the mounts that were stored. One that cannot be loaded is told to the observer, and its
-    /// mount answers why.
+    /// Loads the engines of the stored mounts. If one cannot be loaded, the observer is told and the mount answers each
+    /// request with the reason.
     pub(crate) async fn load_all(&self) {
         for mount in self.mounts() {
             if let Err(why) = self.reload(&mount).await {
@@ -157,8 +157,8 @@ impl Core {
         }
     }
 
-    /// Gives a mount a new engine of its type. Requests in flight finish on the old one first, and those that come
-    /// meanwhile wait for the new one; where that cannot be had the old one stays.
+    /// Gives a mount a new engine of its type. Waits until the requests in flight have finished on the old engine;
+    /// requests that arrive meanwhile wait for the new one. If the new engine cannot be loaded, the old one stays.
     pub(crate) async fn reload(&self, mount: &Arc<Mount>) -> Result<(), vault_plugin::Error> {
         let _alone = mount.turn.write().await;
         let engine = self.load(mount).await?;
@@ -172,7 +172,7 @@ impl Core {
         Ok(())
     }
 
-    /// Takes a mount down with everything that it stored; nothing where there is none.
+    /// Removes a mount and everything that it stored. Does nothing if there is no such mount.
     pub(crate) async fn disable(&self, path: &str) -> Result<(), Refusal> {
         let path = sanitized(path);
         let _turn = self.changes.lock().await;
@@ -194,7 +194,7 @@ impl Core {
         Ok(())
     }
 
-    /// Vault's tick for one mount.
+    /// Runs Vault's periodic tick for one mount.
     pub(crate) async fn roll_back(&self, mount: &Arc<Mount>) {
         let _turn = mount.turn.read().await;
         let Ok(engine) = mount.engine() else { return };
@@ -210,7 +210,7 @@ impl Core {
         }
     }
 
-    /// Moves a mount to another path, with its leases revoked as in Vault.
+    /// Moves a mount to another path and revokes its leases, as Vault does.
     pub(crate) async fn remount(&self, from: &str, to: &str) -> Result<(), Refusal> {
         let (from, to) = (sanitized(from), sanitized(to));
         let _turn = self.changes.lock().await;

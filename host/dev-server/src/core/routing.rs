@@ -1,4 +1,4 @@
-//! An engine's path: the existence check, the request, and what Vault's core makes of the answer.
+//! Routes a call to an engine: the existence check, the request, and the processing of the answer in Vault's core.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::mount::{Mount, is_special};
 use crate::raw;
 
 impl Core {
-    /// Serves a call by the engine that is mounted at its path.
+    /// Serves a call with the engine that is mounted at its path.
     ///
     /// # Errors
-    /// What Vault's core or the engine refuses.
+    /// Returns the refusal of Vault's core or of the engine.
     pub(crate) async fn route(&self, call: &mut Call) -> Result<Outcome, Refusal> {
         if call.method_is_write() && call.path.ends_with('/') {
             return Err(Refusal::user("cannot write to a path ending in '/'"));
@@ -64,7 +64,7 @@ impl Core {
                 call.operation = Operation::Create;
                 request.operation = Operation::Create;
             }
-            // Vault fills it in only once it has routed the request, which the existence check was.
+            // Vault sets the accessor only after it has routed the request once, which it does for the existence check.
             request.mount_accessor = mount.entry().accessor;
         }
         match engine.backend.handle_request(request).await {
@@ -72,7 +72,7 @@ impl Core {
             Ok(Some(response)) => {
                 let mut outcome = self.outcome(call, &mount, response)?;
                 if let (true, Outcome::Reply(reply)) = (open, &mut outcome) {
-                    reply.mount_type.clear(); // Vault serves such paths as logins, which have none
+                    reply.mount_type.clear(); // Vault serves such paths as logins, which have no mount type
                 }
                 Ok(outcome)
             }
@@ -106,7 +106,7 @@ impl Core {
         request
     }
 
-    /// What the caller gets of an engine's answer.
+    /// Converts an engine's answer to the result that the caller gets.
     fn outcome(&self, call: &Call, mount: &Arc<Mount>, response: Response) -> Result<Outcome, Refusal> {
         if response.auth.is_some() {
             return Err(Refusal::collected(500, &["internal error"]));
@@ -181,14 +181,14 @@ impl Core {
     }
 }
 
-/// An answer's data as its caller gets it; none if it is not a JSON object that can be.
+/// Returns the data of an answer as its caller gets it, or `None` if it is not a JSON object that Vault can decode.
 pub(crate) fn shown(data: &Json) -> Option<Value> {
     let text = without_lone_surrogates(data.as_str().into());
     let object: Map<String, Value> = serde_json::from_str(&text).ok()?;
     as_floats(Value::Object(object))
 }
 
-/// Data of exactly `error`, or of `error` and `data`, is an error.
+/// Returns the error in data that has only `error`, or only `error` and `data`. Other data is not an error.
 fn engine_error(data: &Value) -> Option<Refusal> {
     let fields = data.as_object()?;
     let text = fields.get("error")?.as_str()?;
@@ -202,7 +202,7 @@ fn engine_error(data: &Value) -> Option<Refusal> {
     }
 }
 
-/// The status that Vault gives to an engine's error.
+/// Returns the refusal with the status that Vault gives to an engine's error.
 pub(crate) fn refusal(error: &Error) -> Refusal {
     let status = match error {
         Error::User(text) => return Refusal::user(text),
@@ -222,7 +222,7 @@ pub(crate) fn refusal(error: &Error) -> Refusal {
     Refusal::collected(status, &[&error.to_string()])
 }
 
-/// The headers that the mount passes to its engine, by their canonical names.
+/// Returns the headers that the mount passes to its engine, with their canonical names.
 fn passed(headers: &HeaderMap, names: &[String]) -> std::collections::BTreeMap<String, Vec<String>> {
     let values = |name: &str| -> Vec<String> {
         headers
@@ -241,7 +241,7 @@ fn passed(headers: &HeaderMap, names: &[String]) -> std::collections::BTreeMap<S
         .collect()
 }
 
-/// The headers that the mount lets its engine answer with.
+/// Returns the headers of an engine's answer that the mount allows.
 fn allowed(headers: &std::collections::BTreeMap<String, Vec<String>>, names: &[String]) -> HeaderMap {
     let mut allowed = HeaderMap::new();
     for (name, values) in headers {
@@ -259,7 +259,7 @@ fn allowed(headers: &std::collections::BTreeMap<String, Vec<String>>, names: &[S
     allowed
 }
 
-/// `x-request-id` as `X-Request-Id`, which is how Go keeps it.
+/// Converts `x-request-id` to `X-Request-Id`, the form in which Go stores header names.
 fn canonical(name: &str) -> String {
     let part = |part: &str| match part.split_at_checked(1) {
         Some((first, rest)) => first.to_ascii_uppercase() + &rest.to_ascii_lowercase(),

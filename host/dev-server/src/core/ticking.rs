@@ -1,17 +1,17 @@
-//! What happens when its time has come: the periodic tick, and the end of leases.
+//! Work that is due at a time: the periodic tick, and the expiry of leases.
 //!
-//! It happens by itself, and before the answer to whoever moves the clock.
+//! It is done by itself, and it is also done before the answer to a caller who moves the clock.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Core;
 
-/// How often Vault asks every engine to clean up.
+/// The interval at which Vault asks every engine to clean up.
 pub(super) const TICK: Duration = Duration::from_secs(60);
 
 impl Core {
-    /// Vault's tick, each time that it is due. Never ends.
+    /// Runs Vault's tick each time that it is due. Never returns.
     pub(crate) async fn tick(self: Arc<Self>) {
         loop {
             let next = *self.next_tick.lock().await;
@@ -20,7 +20,7 @@ impl Core {
         }
     }
 
-    /// Revokes what expires, as it does. Never ends.
+    /// Revokes each lease when it expires. Never returns.
     pub(crate) async fn expire(self: Arc<Self>) {
         loop {
             self.leases.wait_for_due().await;
@@ -28,13 +28,13 @@ impl Core {
         }
     }
 
-    /// Does all that is due by now, and waits for it.
+    /// Does all the work that is due by now, and waits until it is done.
     pub(crate) async fn catch_up(&self) {
         self.revoke_due().await;
         self.tick_if_due().await;
     }
 
-    /// A rollback request to every mount, and wrapped answers that nobody came for.
+    /// Sends a rollback request to every mount, and removes wrapped answers that have expired.
     async fn tick_if_due(&self) {
         let mut next = self.next_tick.lock().await;
         if *next > self.clock.now() {
@@ -47,7 +47,7 @@ impl Core {
             self.journal
                 .trouble(&format!("wrapped answers could not be tidied up: {error}"));
         }
-        // A clock that was moved by an hour ticks once, as a server does that was asleep.
+        // Advancing the clock by an hour ticks once, not 60 times, like a server that was asleep.
         *next = self.clock.now() + TICK;
     }
 

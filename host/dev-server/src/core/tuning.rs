@@ -1,4 +1,4 @@
-//! What `sys/mounts/<path>` and its `tune` take: settings, options, bounds of leases.
+//! The fields of `sys/mounts/<path>` and its `tune`: settings, options, limits of leases.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::go::parse_duration;
 use crate::mount::{LISTS, MountConfig, MountEntry, SYSTEM_TTL};
 
 impl Core {
-    /// `sys/mounts/<path>/tune` with these fields; a warning where it made a reload.
+    /// Serves `sys/mounts/<path>/tune` with these fields. Returns a warning if the change reloads the mount.
     pub(crate) async fn tune(
         &self,
         path: &str,
@@ -61,7 +61,7 @@ impl Core {
     }
 }
 
-/// A list of names, which may come as an array or as a text with commas.
+/// Reads a list of names, given as an array or as a text with commas.
 pub(crate) fn strings(value: &Value) -> Vec<String> {
     match value {
         Value::Array(values) => values
@@ -144,7 +144,7 @@ pub(super) fn set_lists(config: &mut MountConfig, fields: &Map<String, Value>) {
     }
 }
 
-/// Changes the options; the warning of an upgrade where the version was raised.
+/// Changes the options. Returns a warning about the upgrade if the version was raised.
 fn tune_options(entry: &mut MountEntry, fields: &Map<String, Value>) -> Result<Option<String>, Refusal> {
     let Some(new) = options(fields).filter(|options| !options.is_empty()) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! Durations as Vault's API takes and shows them.
+//! Durations as Vault's API reads and shows them.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 /// The longest duration that Go can express: some 292 years.
 const LONGEST: Duration = Duration::from_nanos(i64::MAX.cast_unsigned());
 
-/// A number of seconds or a text such as `90`, `1h30m`, `2d`; no negative one.
+/// Parses a number of seconds or a text such as `90`, `1h30m`, `2d`. Negative durations are refused.
 ///
 /// # Errors
-/// Go's own words about a text that is not a duration.
+/// Returns Go's error for a text that is not a duration.
 pub(crate) fn parse_duration(value: &Value) -> Result<Duration, String> {
     let text = match value {
         Value::Null => return Ok(Duration::ZERO),
@@ -75,7 +75,7 @@ fn with_units(text: &str) -> Result<Duration, Wrong> {
     Ok(total)
 }
 
-/// A duration without its zero parts, as in Vault's warnings: `1h`, `1h30m`, `90.5s` is `1m30.5s`.
+/// Formats a duration without its zero parts, as in Vault's warnings: `1h`, `1h30m`; `90.5s` becomes `1m30.5s`.
 pub(crate) fn human_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

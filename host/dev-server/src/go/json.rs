@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-/// The text of a value.
+/// Formats a value as JSON text.
 pub(crate) fn to_text(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);
@@ -62,8 +62,8 @@ fn write_string(string: &str, text: &mut String) {
     text.push('"');
 }
 
-/// The value with its numbers as 64-bit floats, which is how Vault decodes a plugin's answer. None where one of them
-/// is out of range.
+/// Converts the numbers of a value to 64-bit floats, as Vault does when it decodes a plugin's answer. Returns `None` if
+/// one of them is out of range.
 pub(crate) fn as_floats(value: Value) -> Option<Value> {
     Some(match value {
         Value::Number(number) => Value::Number(as_float(&number)?),
@@ -91,7 +91,8 @@ fn as_float(number: &Number) -> Option<Number> {
     serde_json::from_str(&text).ok()
 }
 
-/// Go writes the exponent with its sign, and at least two digits of it only where it is positive.
+/// Formats a float with an exponent, as Go's encoder does: a positive exponent has a sign and at least two digits, a
+/// negative one may have a single digit.
 fn exponential(float: f64) -> String {
     let text = format!("{float:e}");
     match text.split_once('e') {

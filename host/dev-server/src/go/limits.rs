@@ -1,5 +1,5 @@
-//! What Vault's listener refuses in a JSON body before it decodes it: too much, too deep, or a key twice. Its errors
-//! are 500 with these texts.
+//! Limits that Vault's listener checks in a JSON body before it decodes it: size, depth, and duplicate keys. Its errors
+//! have status 500 and these texts.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ const MAX_TOKENS: usize = 500_000;
 /// An object or array that is being read.
 struct Container {
     closing: u8,
-    /// Only an object's.
+    /// The keys so far, if it is an object.
     keys: HashSet<Vec<u8>>,
     count: usize,
     expects_key: bool,
@@ -45,10 +45,10 @@ pub(crate) fn without_space(text: &[u8]) -> &[u8] {
     text.get(begin..end).unwrap_or_default()
 }
 
-/// Checks a body that is an object or an array; anything else is left to the decoder.
+/// Checks a body that is an object or an array. Any other body is left to the decoder.
 ///
 /// # Errors
-/// Vault's text.
+/// Returns Vault's text.
 pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
     let mut rest = without_space(body);
     if !rest.starts_with(b"{") && !rest.starts_with(b"[") {
@@ -145,7 +145,7 @@ pub(crate) fn check_limits(body: &[u8]) -> Result<(), String> {
     }
 }
 
-/// A value begins: counted where it is an array's.
+/// Notes that a value begins, and counts it if it is an element of an array.
 fn value(open: &mut [Container]) -> Result<(), String> {
     match open.last_mut() {
         Some(container) if container.is_object() => container.expects_key = true,
@@ -173,7 +173,7 @@ fn close(open: &mut Vec<Container>, closing: u8) -> Result<(), String> {
     Ok(())
 }
 
-/// What follows a number, which must be one that Go can read.
+/// Returns the text after a number. The number must be one that Go can parse.
 fn number(rest: &[u8]) -> Result<&[u8], String> {
     if let [b'0', digit @ b'0'..=b'9', ..] = rest {
         return Err(format!(
@@ -190,7 +190,7 @@ fn number(rest: &[u8]) -> Result<&[u8], String> {
     }
 }
 
-/// The bytes up to the closing quote, with what the escapes stand for, and what follows it.
+/// Returns the bytes up to the closing quote, with escapes decoded, and the text after the quote.
 fn string(rest: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), String> {
     let mut decoded = Cow::Borrowed(&rest[..0]);
     let mut at = 0;
@@ -217,7 +217,8 @@ fn string(rest: &[u8]) -> Result<(Cow<'_, [u8]>, &[u8]), String> {
     }
 }
 
-/// What an escape sequence stands for, and its length; half a surrogate pair is U+FFFD.
+/// Returns the character of an escape sequence, and the length of the sequence. Half of a surrogate pair becomes
+/// U+FFFD.
 fn escape(rest: &[u8]) -> Result<(char, usize), String> {
     let unterminated = || "malformed JSON, unterminated escape sequence in string".to_owned();
     let unknown = |byte: u8| format!("invalid character '{}' in string escape code", char::from(byte));
@@ -252,7 +253,7 @@ fn escape(rest: &[u8]) -> Result<(char, usize), String> {
     Ok((plain, 2))
 }
 
-/// The UTF-16 unit of an escape such as `\u00e9` at the beginning.
+/// Returns the UTF-16 unit of an escape such as `\u00e9` at the beginning.
 fn unit(rest: &[u8]) -> Option<u16> {
     let digits = rest.get(..6)?.strip_prefix(b"\\u")?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -1,11 +1,11 @@
-//! Moments as Go writes them: RFC 3339 in UTC, with as many digits of a second as it has.
+//! Moments in Go's format: RFC 3339 in UTC, with the fraction of a second without trailing zeros.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
-/// Such as `2026-11-22T21:30:32.636553634Z`. What comes after the year 9999 is shown as its end, which is as far as
-/// RFC 3339 goes.
+/// Formats a moment, such as `2026-11-22T21:30:32.636553634Z`. A moment after the year 9999 is shown as the end of that
+/// year, the last that RFC 3339 can express.
 pub(crate) fn moment(at: SystemTime) -> String {
     let at = OffsetDateTime::from(at.min(UNIX_EPOCH + LAST));
     let (year, month, day) = at.to_calendar_date();
@@ -16,10 +16,10 @@ pub(crate) fn moment(at: SystemTime) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }
 
-/// The last second of the year 9999, since 1970.
+/// The last second of the year 9999, in seconds since 1970.
 const LAST: Duration = Duration::from_secs(253_402_300_799);
 
-/// Whole seconds since 1970; earlier is 0.
+/// Returns whole seconds since 1970, or 0 for an earlier moment.
 pub(crate) fn unix_seconds(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

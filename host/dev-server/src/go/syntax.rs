@@ -1,14 +1,14 @@
-//! JSON's syntax as Go's decoder checks it, with its words for what is wrong.
+//! Checks JSON's syntax as Go's decoder does, and reports errors in Go's words.
 
-/// What a text begins with that is no JSON value.
+/// Go's text for a byte with which no JSON value can begin.
 const VALUE: &str = "looking for beginning of value";
 const KEY: &str = "looking for beginning of object key string";
 
-/// Checks the first value of a text; what follows a value that is no object or array is not looked at, as in Go. The
-/// depth must have been bounded before.
+/// Checks the first value of a text. As in Go, the text after a value other than an object or an array is not checked.
+/// The caller must have limited the depth before.
 ///
 /// # Errors
-/// Go's words. Of the text they quote one character at most.
+/// Returns Go's text, which quotes at most one character of the input.
 pub(crate) fn check_syntax(text: &[u8]) -> Result<()> {
     Scanner { text, at: 0 }.value()
 }
@@ -31,7 +31,7 @@ impl Scanner<'_> {
         Ok(byte)
     }
 
-    /// The next byte that is no space.
+    /// Returns the next byte that is not white space.
     fn next_token(&mut self) -> Result<u8> {
         loop {
             match self.next()? {
@@ -168,7 +168,7 @@ fn invalid<T>(byte: u8, place: &str) -> Result<T> {
     Err(format!("invalid character {} {place}", quoted(byte)))
 }
 
-/// A byte as Go quotes it, which takes it for a character of Latin-1.
+/// Quotes a byte as Go does, which treats it as a character of Latin-1.
 fn quoted(byte: u8) -> String {
     let inner = match byte {
         b'\'' => "\\'".to_owned(),

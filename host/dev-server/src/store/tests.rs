@@ -145,7 +145,7 @@ fn a_store_that_is_in_use_or_newer_or_no_store_is_refused_in_one_line() {
     assert!(matches!(error, Error::Directory { .. }), "{error}");
 }
 
-/// A disk on which no more room can be had while the switch is on.
+/// A disk that is full while the switch is on.
 #[derive(Debug)]
 struct Full {
     file: FileBackend,

@@ -1,4 +1,4 @@
-//! One mount's part of the store.
+//! The part of the store that belongs to one mount.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::{Change, Store};
 
 /// The entries below a prefix, as a mount's storage.
 ///
-/// Writes wait for the disk, so they run where blocking does no harm; reads come from the database's cache and run at
-/// once.
+/// Writes wait for the disk, so they run on threads for blocking work. Reads come from the database's cache and run
+/// directly.
 #[derive(Clone)]
 pub(crate) struct View {
     store: Arc<Store>,
@@ -18,7 +18,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// The storage of the mount with this id.
+    /// Makes the storage of the mount with this id.
     pub(crate) fn of_mount(store: Arc<Store>, uuid: &str) -> View {
         View {
             store,
@@ -26,7 +26,7 @@ impl View {
         }
     }
 
-    /// Removes every entry, all at once.
+    /// Removes all entries in one transaction.
     pub(crate) async fn wipe(&self) -> Result<()> {
         let entries = self.store.entries(&self.prefix)?;
         self.write(
@@ -40,7 +40,7 @@ impl View {
 
     fn key(&self, key: &str) -> Result<String> {
         if key.contains("..") {
-            return Err(Error::rejected(Rejection::Key, "relative paths not supported")); // Vault's own words
+            return Err(Error::rejected(Rejection::Key, "relative paths not supported")); // Vault's text
         }
         Ok(format!("{}{key}", self.prefix))
     }
@@ -93,7 +93,7 @@ impl Storage for View {
     }
 }
 
-/// Writes that are made together at the commit.
+/// A transaction that collects its writes and makes them together at the commit.
 struct Held {
     view: View,
     changes: Vec<Change>,

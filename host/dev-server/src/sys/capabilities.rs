@@ -1,4 +1,4 @@
-//! What a token may do: the root token everything.
+//! The capabilities of a token. The root token may do everything.
 
 use serde_json::{Map, Value, json};
 use vault_plugin::Operation;

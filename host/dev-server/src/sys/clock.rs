@@ -1,4 +1,4 @@
-//! `sys/clock`, which Vault does not have: what the server's clock shows, and holding and moving it.
+//! `sys/clock`, which Vault does not have: shows, freezes and moves the server's clock.
 
 use serde_json::{Value, json};
 use vault_plugin::Operation;
@@ -9,8 +9,8 @@ use crate::call::Call;
 use crate::core::Core;
 use crate::go::{moment, parse_duration};
 
-/// Reads it; or writes `held`, true or false, and `advance`, a duration, or both. Once it is moved, the answer comes
-/// when all that has fallen due is done.
+/// Reads the clock, or changes it with `held` (true or false) and `advance` (a duration), or both. If the clock is
+/// moved, the answer is sent after all the work that has fallen due is done.
 pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> {
     match call.operation {
         Operation::Read => {}
@@ -20,14 +20,14 @@ pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
     Ok(system(shown(core)))
 }
 
-/// What it shows.
+/// Returns the state of the clock.
 pub(crate) fn shown(core: &Core) -> Value {
     json!({ "now": moment(core.clock.now()), "held": core.clock.is_held() })
 }
 
 async fn change(core: &Core, call: &Call) -> Result<(), Refusal> {
     let fields = call.fields();
-    // The `vault` command sends texts.
+    // The `vault` command sends every value as a text.
     let held = match fields.get("held") {
         None => None,
         Some(Value::Bool(held)) => Some(*held),

@@ -83,7 +83,7 @@ fn prefix(path: &str) -> String {
     format!("{}/", path.trim_matches('/'))
 }
 
-/// Vault tells of a failure only where it was asked to wait for the end; else it goes on trying by itself.
+/// Vault reports a failed revocation only if the caller asked to wait with `sync`; otherwise it goes on trying.
 fn revoked(result: Result<(), Refusal>, fields: &serde_json::Map<String, Value>) -> Result<Outcome, Refusal> {
     match result {
         Err(refusal) if fields.get("sync") == Some(&Value::Bool(true)) => Err(refusal),

@@ -1,4 +1,4 @@
-//! `sys/mounts`, `sys/remount` and what the user interface and the `vault kv` command ask about mounts.
+//! `sys/mounts`, `sys/remount`, and the paths where the user interface and the `vault kv` command ask about mounts.
 
 use serde_json::{Map, Value, json};
 use vault_plugin::Operation;
@@ -27,7 +27,7 @@ pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcom
         .into());
     }
     if let Some(id) = path.strip_prefix("remount/status/") {
-        // A move is done before its id is given.
+        // A move is already complete when its id is returned.
         let info = json!({ "status": "success" });
         return Ok(system(json!({ "migration_id": id, "migration_info": info })));
     }
@@ -99,7 +99,7 @@ async fn tune(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> 
     }
 }
 
-/// All mounts as Vault shows them, its own included.
+/// Returns all mounts as Vault shows them, including its own.
 fn table(core: &Core, effective: bool) -> Map<String, Value> {
     let own = [
         ("cubbyhole/", "cubbyhole", "per-token private secret storage"),
@@ -121,7 +121,7 @@ fn table(core: &Core, effective: bool) -> Map<String, Value> {
     .collect()
 }
 
-/// One of Vault's own mounts, which are shown but hold nothing here.
+/// Describes one of Vault's own mounts. They are shown, but are not served here.
 pub(super) fn builtin(kind: &str, description: &str, core: &Core, effective: bool) -> Value {
     let ttl = if effective { SYSTEM_TTL.as_secs() } else { 0 };
     let id = core.cluster.id.as_str();
@@ -147,7 +147,7 @@ pub(super) fn builtin(kind: &str, description: &str, core: &Core, effective: boo
     })
 }
 
-/// `sys/internal/ui/mounts` as whoever has no token sees it: the mounts that were tuned to be seen.
+/// Answers `sys/internal/ui/mounts` for a caller without a token: the mounts with `listing_visibility` set to `unauth`.
 pub(super) fn visible(core: &Core) -> Outcome {
     let entries = core.mounts().into_iter().map(|mount| mount.entry());
     let visible = entries.filter(|entry| entry.config.listing_visibility == "unauth");
@@ -161,7 +161,7 @@ pub(super) fn visible(core: &Core) -> Outcome {
     Reply::data(json!({ "auth": {}, "secret": shown })).into()
 }
 
-/// `sys/internal/ui/…`: which mount serves a path, and with which options.
+/// Serves `sys/internal/ui/…`: which mount serves a path, and its options.
 pub(super) fn internal_ui(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
     if call.operation != Operation::Read && call.operation != Operation::List {
         return Err(Refusal::unsupported_operation());

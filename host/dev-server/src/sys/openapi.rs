@@ -1,4 +1,4 @@
-//! `sys/internal/specs/openapi`: the documents of all mounts' engines as one.
+//! `sys/internal/specs/openapi`: the documents of all mounts' engines, merged into one.
 
 use serde_json::{Map, Value, json};
 use vault_plugin::{Operation, Request};
@@ -43,7 +43,7 @@ fn objects(value: &Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-/// Vault does not show that a path, or an operation of it, has no parameters.
+/// Removes empty lists of parameters from paths and operations, as Vault does.
 fn without_empty_parameters(item: &mut Value) {
     let Some(fields) = item.as_object_mut() else {
         return;
@@ -57,7 +57,7 @@ fn without_empty_parameters(item: &mut Value) {
     fields.values_mut().for_each(without_empty_parameters);
 }
 
-/// An engine's own document; none where it offers none. One that fails costs only its own part.
+/// Returns an engine's own document, or `None` if it has none. If one engine fails, only its part is missing.
 async fn document_of(core: &Core, mount: &crate::mount::Mount) -> Option<Value> {
     let _turn = mount.turn.read().await;
     let engine = mount.engine().ok()?;

@@ -1,4 +1,4 @@
-//! The plugin catalog, to be read; what is in it is given with the server's start.
+//! The plugin catalog, which is read-only: its entries are set when the server starts.
 
 use serde_json::{Value, json};
 use vault_plugin::Operation;
@@ -34,7 +34,7 @@ pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcom
     }
 }
 
-/// `catalog/secret/<name>` and `reload/secret/<name>`.
+/// Serves `catalog/secret/<name>` and `reload/secret/<name>`.
 async fn one(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
     if let Some(name) = path.strip_prefix("reload/secret/") {
         let mounts = core

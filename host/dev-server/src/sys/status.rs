@@ -1,4 +1,5 @@
-//! How the server is: always initialized, unsealed and active. And what never changes here.
+//! The status of the server, which is always initialized, unsealed and active, and other answers that never change
+//! here.
 
 use serde_json::{Value, json};
 use vault_plugin::Operation;
@@ -10,12 +11,12 @@ use crate::core::Core;
 use crate::go::{moment, to_text, unix_seconds};
 use crate::system::VAULT_VERSION;
 
-/// The version that callers see: Vault's, marked as this server's.
+/// Returns the version that callers see: Vault's, marked as this server's.
 fn version() -> String {
     format!("{VAULT_VERSION}+airlock.dev")
 }
 
-/// Answers the paths that need no token and have no envelope; None for any other.
+/// Answers the paths that need no token and have no envelope. Returns `None` for any other path.
 pub(crate) fn unauthenticated(core: &Core, path: &str, operation: &Operation) -> Option<Answer> {
     if !matches!(operation, Operation::Read | Operation::Header) {
         return None;
@@ -77,7 +78,7 @@ pub(crate) fn unauthenticated(core: &Core, path: &str, operation: &Operation) ->
     Some(Answer::json(200, to_text(&body)))
 }
 
-/// Paths whose answers are the same on every development server.
+/// Serves the paths whose answers are the same on every development server.
 pub(crate) fn fixed(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
     if !matches!(call.operation, Operation::Read | Operation::List) {
         return Err(Refusal::unsupported_operation());

@@ -1,4 +1,4 @@
-//! `auth/token/…`: there is one token, the root token, and it cannot be changed.
+//! `auth/token/…`. The only token is the root token, which cannot be changed.
 
 use serde_json::{Value, json};
 use vault_plugin::Operation;
@@ -67,7 +67,7 @@ fn shown(core: &Core) -> Outcome {
     .into()
 }
 
-/// The auth mount that every Vault has.
+/// Describes the token auth mount, which every Vault has.
 pub(super) fn auth_mount(core: &Core, effective: bool) -> Value {
     let mut mount = mounts::builtin("token", "token based credentials", core, effective);
     mount["accessor"] = format!("auth_{}", mount["accessor"].as_str().unwrap_or_default()).into();

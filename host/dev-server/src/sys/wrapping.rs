@@ -1,4 +1,4 @@
-//! `sys/wrapping/…`. A wrapping token may also come as the caller's own token.
+//! `sys/wrapping/…`. The wrapping token may be in the body, or may be the caller's own token.
 
 use vault_plugin::Operation;
 
@@ -9,7 +9,7 @@ use crate::core::Core;
 
 const INVALID: &str = "wrapping token is not valid or does not exist";
 
-/// None where the path is not one of these.
+/// Serves these paths. Returns `None` for any other path.
 pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Option<Outcome>, Refusal> {
     let Some(action) = path.strip_prefix("sys/wrapping/") else {
         return Ok(None);
@@ -20,7 +20,7 @@ pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Option<Outco
     let fields = call.fields();
     let write = call.operation == Operation::Update;
     let given = text(&fields, "token");
-    // Where the body names none, the caller's own token is the one.
+    // If the body has no token, the caller's own token is used.
     let token = if given.is_empty() {
         call.token.as_str()
     } else {

@@ -1,4 +1,4 @@
-//! What the page asks for, as JSON, below `/ui/api/`.
+//! Answers the page's own requests, as JSON, below `/ui/api/`.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::go::{moment, to_text};
 use crate::journal::RequestRecord;
 use crate::sys;
 
-/// How long a question for new requests waits for one.
+/// The longest time that a request for new records waits for one.
 const WAIT: Duration = Duration::from_secs(20);
-/// How many keys of a folder are shown at a time.
+/// The number of keys of a folder that are shown at a time.
 const PAGE: usize = 200;
 
-/// Answers one question of the page.
+/// Answers one request of the page.
 ///
 /// # Errors
-/// 403 without the token, 404, 405, and 400 for a question that cannot be understood.
+/// Returns 403 without the token, 404, 405, and 400 for a request that is not valid.
 pub(super) async fn answer(request: Request<Incoming>, name: &str, core: &Core) -> Result<Answer, Refusal> {
     core.authorize(&token(request.headers()))?;
     let query = Query::of(request.uri());
@@ -38,8 +38,8 @@ pub(super) async fn answer(request: Request<Incoming>, name: &str, core: &Core) 
     Ok(Answer::json(200, to_text(&shown)))
 }
 
-/// The requests after number `after`, for one of which it waits where there is none, and the clock, which they may have
-/// moved.
+/// Returns the requests after number `after`, and the clock, which they may have moved. If there are none, it waits for
+/// the next one.
 async fn requests(core: &Core, query: &Query) -> Value {
     let after = query.first("after").parse().unwrap_or(0);
     let _ = tokio::time::timeout(WAIT, core.journal.wait_after(after)).await;
@@ -64,7 +64,7 @@ fn shown(record: &RequestRecord) -> Value {
     })
 }
 
-/// The names below a folder of a mount's storage, after a name; no values.
+/// Returns the names in a folder of a mount's storage that come after a name, without values.
 async fn keys(core: &Core, query: &Query) -> Result<Value, Refusal> {
     let mount = mount(core, query)?;
     let names = mount
@@ -74,7 +74,7 @@ async fn keys(core: &Core, query: &Query) -> Result<Value, Refusal> {
     Ok(json!({ "more": names.len() == PAGE, "keys": names }))
 }
 
-/// One value, as text where it is text, else in base64.
+/// Returns one value, as text if it is UTF-8, otherwise in base64.
 async fn value(core: &Core, query: &Query) -> Result<Value, Refusal> {
     let mount = mount(core, query)?;
     let entry = mount

@@ -1,6 +1,6 @@
 "use strict";
-// The page of `airlock dev`. It speaks Vault's API as any caller, and /ui/api for what only this server has. Everything
-// that comes from an engine is put into the page as text, never as markup.
+// The page of `airlock dev`. It calls Vault's API as any caller does, and /ui/api for what only this server has.
+// Everything that comes from an engine is put into the page as text, never as markup.
 
 const at = (id) => document.getElementById(id);
 let token = sessionStorage.getItem("airlock-token") || "";
@@ -103,7 +103,7 @@ async function showKeys(mount, folder, after = "") {
   }
 }
 
-// A button that shows a value and hides it again; nothing is asked of the server before.
+// A button that shows a value and hides it again. The value is requested only when the button is pressed.
 function valueOf(mount, key) {
   const value = element("pre", "");
   value.tabIndex = 0;
@@ -179,7 +179,7 @@ async function signIn(byHand) {
   sessionStorage.setItem("airlock-token", token);
   at("requests").replaceChildren();
   say("");
-  if (byHand) at("main").focus(); // the form that had it is gone
+  if (byHand) at("main").focus(); // the form that had the focus is gone
   followRequests(++signedIn).catch(failed);
 }
 
@@ -191,7 +191,7 @@ at("sign-in").addEventListener("submit", (event) => {
 
 at("sign-out").addEventListener("click", () => {
   sessionStorage.removeItem("airlock-token");
-  location.reload(); // with all that was shown
+  location.reload(); // this also removes everything that was shown
 });
 
 const hasData = () => ["POST", "PATCH"].includes(at("method").value);

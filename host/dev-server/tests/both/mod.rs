@@ -1,4 +1,4 @@
-//! The server under test and a real Vault, with the same engine behind both, and what is to be the same of their answers.
+//! The server under test and a real Vault with the same engine, and the comparison of their answers.
 #![allow(unreachable_pub, clippy::unwrap_used)]
 
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Answer, Caller, Dev};
 
-/// The plugin for the real Vault, which cargo builds beside the tests.
+/// Returns the plugin for the real Vault, which cargo builds beside the tests.
 fn probe() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test
@@ -51,7 +51,7 @@ impl Both {
         }
     }
 
-    /// Sends a request to both and compares all of the answers.
+    /// Sends a request to both servers and compares the whole answers.
     pub fn same(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> [Answer; 2] {
         let answers = [&self.dev.caller, &self.vault].map(|caller| caller.send(method, path, headers, body));
         self.compare(
@@ -97,7 +97,7 @@ impl Both {
     }
 }
 
-/// What is to be the same of an answer.
+/// Returns the part of an answer that must be equal on both servers.
 fn seen(answer: &Answer) -> String {
     let shown = match &answer.body {
         Value::Null => json!(answer.text),

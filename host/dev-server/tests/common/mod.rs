@@ -1,4 +1,4 @@
-//! What the tests share: a development server with the probe engine, and a caller that shows all of an answer.
+//! Shared code of the tests: a development server with the probe engine, and a caller that returns whole answers.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod probe;
@@ -18,7 +18,7 @@ use vault_plugin::{Backend, Error, Operation, Request, Response, async_trait};
 
 pub const TOKEN: &str = "a-root-token";
 
-/// Makes probe engines, and engines that cannot be made.
+/// Makes probe engines. Refuses to make `broken`, and any engine for a mount with the option `break`.
 pub struct Probes;
 
 #[async_trait]
@@ -45,7 +45,7 @@ impl EngineFactory for Probes {
     }
 }
 
-/// The probe, as something that knows what it costs.
+/// The probe engine, which also reports a cost.
 struct Costly(probe::Probe);
 
 #[async_trait]
@@ -112,7 +112,7 @@ impl Dev {
     }
 }
 
-/// Somebody with a token.
+/// A caller with a token.
 #[derive(Clone)]
 pub struct Caller {
     agent: Agent,
@@ -120,7 +120,7 @@ pub struct Caller {
     pub token: String,
 }
 
-/// All of an answer that a caller can see.
+/// Everything in an answer that a caller can see.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     pub status: u16,
@@ -163,7 +163,7 @@ impl Caller {
         }
     }
 
-    /// One request with a body as it is, below `/v1/`.
+    /// Sends one request below `/v1/`, with the body unchanged.
     #[track_caller]
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut request = ureq::http::Request::builder()

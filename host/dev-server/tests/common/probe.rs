@@ -1,5 +1,5 @@
-//! An engine that does what it is asked: it is mounted here and, as an external plugin, on the real Vault, so that the
-//! two servers can be compared.
+//! An engine that does what a request tells it. It is mounted here and, as an external plugin, on the real Vault, so
+//! that the two servers can be compared.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,7 +125,7 @@ fn storage_error(error: airlock_storage::Error) -> Error {
     }
 }
 
-/// All of the request that an engine sees.
+/// Returns every part of the request that an engine sees.
 fn echo(request: &Request) -> Result<Response, Error> {
     let data: Value = request.data.as_ref().map_or(Ok(Value::Null), Json::decode)?;
     Response::json(&json!({
@@ -148,7 +148,7 @@ fn echo(request: &Request) -> Result<Response, Error> {
     }))
 }
 
-/// The answer that the request's data describes.
+/// Returns the answer that the request's data describes.
 fn answer(asked: &Map<String, Value>) -> Result<Option<Response>, Error> {
     if asked.contains_key("nothing") {
         return Ok(None);

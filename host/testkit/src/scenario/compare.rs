@@ -1,10 +1,11 @@
-//! What was expected and what came, compared.
+//! Compares the result of a step with what was expected.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// The first difference of a JSON value; `at` is where it stands. With `all` the value has nothing else.
+/// Describes the first difference between two JSON values; `at` is their place in the answer. If `all` is true, the
+/// value must not have any other fields.
 pub(super) fn difference(at: &str, expected: &Value, got: &Value, all: bool) -> Option<String> {
     match (expected, got) {
         (Value::Object(expected), Value::Object(got)) => {
@@ -29,12 +30,12 @@ pub(super) fn difference(at: &str, expected: &Value, got: &Value, all: bool) -> 
     }
 }
 
-/// The value that a path such as `user.name` leads to.
+/// Returns the value that a path such as `user.name` leads to.
 pub(super) fn field<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     path.split('.').try_fold(value, |value, name| value.get(name))
 }
 
-/// How a stored value differs from what was expected.
+/// Describes how a stored value differs from what was expected.
 pub(super) fn stored(key: &str, expected: &Value, got: Option<&[u8]>) -> Option<String> {
     let at = format!("storage {key:?}");
     let Some(got) = got else {
@@ -53,13 +54,14 @@ pub(super) fn stored(key: &str, expected: &Value, got: Option<&[u8]>) -> Option<
     match serde_json::from_slice(got) {
         Ok(got) => difference(&at, expected, &got, true),
         Err(_) => Some(format!(
-            "{at}: expected {expected}, got {:?}, which is no JSON",
+            "{at}: expected {expected}, got {:?}, which is not valid JSON",
             String::from_utf8_lossy(got)
         )),
     }
 }
 
-/// What a value of a scenario stands for in storage: text, JSON, or `{ "$base64" = "…" }`. The error is JSON's text.
+/// Returns the bytes that a value of a scenario stands for in storage, if it is a text or `{ "$base64" = "…" }`. The
+/// error is the value as JSON text.
 fn bytes(value: &Value) -> Result<Vec<u8>, String> {
     match value {
         Value::String(text) => Ok(text.clone().into_bytes()),
@@ -71,7 +73,7 @@ fn bytes(value: &Value) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The same, to be stored.
+/// Returns the bytes to store for a value of a scenario.
 pub(super) fn to_store(value: &Value) -> Vec<u8> {
     bytes(value).unwrap_or_else(String::into_bytes)
 }
@@ -104,7 +106,11 @@ mod tests {
         assert_eq!(stored("k", &json!({ "a": 1 }), Some(br#"{ "a":1 }"#)), None);
         assert_eq!(stored("k", &json!({ "$base64": "AP8=" }), Some(&[0, 255])), None);
         assert!(stored("k", &json!("a"), Some(b"b")).is_some());
-        assert!(stored("k", &json!(1), Some(b"x")).unwrap().contains("no JSON"));
+        assert!(
+            stored("k", &json!(1), Some(b"x"))
+                .unwrap()
+                .contains("not valid JSON")
+        );
         assert!(stored("k", &json!("a"), None).unwrap().contains("not there"));
     }
 }

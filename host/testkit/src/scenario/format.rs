@@ -1,4 +1,4 @@
-//! A scenario's file, as it is written.
+//! The format of a scenario's file.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use crate::parse_duration;
 
-/// Where a mistake is, in bytes from the start, and what it is.
+/// The place of a mistake, in bytes from the start, and its description.
 pub(super) type Mistake = (usize, String);
 
 #[derive(Deserialize)]
@@ -109,7 +109,7 @@ impl FaultRule {
         }
     }
 
-    /// None if it says neither or both of `do` and `slow`.
+    /// Returns the fault, or `None` if the rule has neither or both of `do` and `slow`.
     pub fn fault(&self) -> Option<Fault> {
         match (self.action, &self.slow) {
             (Some(Action::Fail), None) => Some(Fault::Fail),
@@ -155,7 +155,7 @@ pub(super) struct Expect {
     pub events: Vec<String>,
 }
 
-/// A length of time.
+/// A duration.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(try_from = "String")]
 pub(super) struct Time(pub Duration);
@@ -168,7 +168,7 @@ impl TryFrom<String> for Time {
     }
 }
 
-/// A TOML value, as the JSON that it stands for.
+/// A TOML value, converted to the equivalent JSON.
 #[derive(Deserialize)]
 #[serde(try_from = "toml::Value")]
 pub(super) struct Data(pub Value);
@@ -200,10 +200,10 @@ fn to_json(value: toml::Value) -> Option<Value> {
     })
 }
 
-/// What a step does.
+/// The action of a step.
 pub(super) enum Task<'a> {
     Send(crate::Operation, &'a str),
-    /// The existence check decides.
+    /// Writes; the existence check decides between create and update.
     Write(&'a str),
     Renew(&'a str),
     Revoke(&'a str),
@@ -262,7 +262,7 @@ fn check(step: &Step, file: &File, leases: &[&str]) -> Result<(), Mistake> {
     match step.action() {
         None => {
             return wrong(format!(
-                "{:?} is no request; write {REQUESTS}",
+                "{:?} is not a valid request; write {REQUESTS}",
                 step.request.get_ref()
             ));
         }
@@ -282,7 +282,7 @@ fn check(step: &Step, file: &File, leases: &[&str]) -> Result<(), Mistake> {
             ));
         }
         if let Err(error) = serde_json::from_str::<serde_json::Map<String, Value>>(json.get_ref()) {
-            return Err((at, format!("`json` is no JSON object: {error}")));
+            return Err((at, format!("`json` is not a JSON object: {error}")));
         }
     }
     if step.data.as_ref().is_some_and(|data| !data.0.is_object()) {

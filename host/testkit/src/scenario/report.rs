@@ -1,4 +1,4 @@
-//! How scenarios went: for a person, and for a CI server.
+//! Reports of scenarios, for a person and for a CI server.
 
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
@@ -6,34 +6,34 @@ use std::time::Duration;
 
 use printable::Printable;
 
-/// How a scenario went.
+/// The report of one scenario.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Its file.
+    /// The scenario's file.
     pub file: PathBuf,
-    /// What it is about.
+    /// The scenario's `about` text.
     pub about: String,
-    /// The steps that were run; the first that fails is the last.
+    /// The steps that were run. If a step fails, it is the last.
     pub steps: Vec<StepReport>,
-    /// The steps after that one.
+    /// The number of steps after the failed one, which were not run.
     pub not_run: usize,
 }
 
-/// How a step went.
+/// The report of one step.
 #[derive(Debug, Clone)]
 pub struct StepReport {
-    /// Its name, or its request.
+    /// The step's name, or its request if it has no name.
     pub name: String,
-    /// The line of its request.
+    /// The line of the step's request.
     pub line: usize,
-    /// What was not as expected, a line each.
+    /// The differences from what was expected, one line each.
     pub failures: Vec<String>,
-    /// How long it took.
+    /// The duration of the step.
     pub time: Duration,
 }
 
 impl Report {
-    /// Whether all was as expected.
+    /// Returns true if everything was as expected.
     pub fn has_passed(&self) -> bool {
         self.steps.iter().all(|step| step.failures.is_empty())
     }
@@ -81,7 +81,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Reports in JUnit's form, which CI servers read: a suite for each scenario, a case for each step.
+/// Formats reports as JUnit XML, which CI servers read: a suite for each scenario, a case for each step.
 pub fn junit(reports: &[Report]) -> String {
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     for report in reports {
@@ -122,7 +122,7 @@ pub fn junit(reports: &[Report]) -> String {
     xml
 }
 
-/// For XML, which has no way to write most control characters.
+/// Escapes a text for XML. Most control characters cannot be written in XML and are replaced.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

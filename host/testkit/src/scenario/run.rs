@@ -1,4 +1,4 @@
-//! Running a scenario.
+//! Runs a scenario.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::report::{Report, StepReport};
 use super::{Scenario, line};
 use crate::{Answer, Error, Guest, Lease, Mount, Request, Result, Usage};
 
-/// How long a step waits for a storage that is busy on purpose, for as long as the step lasts.
+/// The time that a step with `busy = true` waits for the commit lock, which another request holds during the step.
 const BUSY_AFTER: Duration = Duration::from_millis(50);
 
 pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
@@ -84,7 +84,7 @@ fn mount(file: &File, guest: &Guest) -> Result<Mount> {
     mount.start()
 }
 
-/// Takes a step; what was not as expected.
+/// Runs a step and returns the differences from what was expected.
 fn take(
     step: &Step,
     budget: &Budget,
@@ -139,10 +139,10 @@ fn take(
     Ok(failures)
 }
 
-/// Does what the step says; a restart has no answer.
+/// Sends the step's request. A restart has no answer.
 fn answer(step: &Step, mount: &mut Mount, leases: &HashMap<String, Lease>) -> Result<Option<Answer>> {
-    // Both were checked when the scenario was read: the lease's name, and the request. A lease that its step did not
-    // get ended the scenario there.
+    // The request and the lease's name were checked when the scenario was read. If a step does not get its lease, the
+    // scenario ends there, so the lease exists here.
     let request = match step.action() {
         Some(Task::Restart) => return mount.restart().map(|()| None),
         Some(Task::Send(crate::Operation::List, path)) => Request::list(path),
@@ -293,7 +293,7 @@ fn over(budget: &Budget, usage: &Usage) -> Vec<String> {
     ];
     let over = |(name, budget, used): (&str, Option<u64>, f64)| {
         let budget = budget.filter(|budget| used > *budget as f64)?;
-        // To three places, and none where they say nothing.
+        // Rounded to three decimal places; zeros at the end are not shown.
         let used = (used * 1e3).round() / 1e3;
         Some(format!("budget {name}: expected at most {budget}, used {used}"))
     };

@@ -1,4 +1,4 @@
-//! What an engine's author writes: scenarios, and lengths of time in them.
+//! The input of an engine's author: scenarios, and the durations in them.
 
 use airlock_testkit::{Error, Scenario, parse_duration};
 use serde_json::Value;
@@ -73,7 +73,7 @@ fn scenarios(input: &[u8]) -> bool {
     }
 }
 
-/// A length of time, as scenarios, `airlock dev` and its API take it.
+/// A duration, as scenarios, `airlock dev` and its API read it.
 pub const DURATIONS: Target = Target {
     name: "durations",
     run: durations,
@@ -99,7 +99,7 @@ pub const DURATIONS: Target = Target {
     reshape: None,
 };
 
-/// Whether both take it.
+/// Returns true if both decoders accept the duration.
 fn durations(input: &[u8]) -> bool {
     let text = String::from_utf8_lossy(input);
     let (authors, servers) = (

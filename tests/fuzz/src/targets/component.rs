@@ -1,8 +1,9 @@
-//! A component's bytes, as `airlock check` and `inspect` and every start of a mount read them.
+//! A component's bytes, as `airlock check`, `inspect` and every start of a mount read them.
 //!
-//! The compiler runs in this process and not in its child, which does nothing else with the bytes: a child for each input
-//! would cost a hundred times as much. Everything else is as in production: validation, the contract's check, linking, the
-//! pool of instances, the guest's description and special paths under their limits, and what `inspect` prints of them.
+//! The compiler runs in this process and not in its child, which does nothing else with the bytes: a child for each
+//! input would cost a hundred times as much. Everything else is as in production: validation, the check of the
+//! contract, linking, the pool of instances, the guest's description and special paths under their limits, and the
+//! output of `inspect`.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -83,7 +84,8 @@ fn components(input: &[u8]) -> bool {
     true
 }
 
-/// Drops, repeats, exchanges or changes whole sections, of the component or of a module in it, and keeps their lengths right.
+/// Drops, repeats, exchanges or changes whole sections, of the component or of a module in it, and corrects their
+/// lengths.
 fn reshape(input: &mut Vec<u8>, rng: &mut Rng) {
     let Some(mut sections) = sections(input) else {
         return;
@@ -125,7 +127,7 @@ fn change_one(sections: &mut Vec<(u8, Vec<u8>)>, rng: &mut Rng) {
     }
 }
 
-/// The sections after the eight bytes of head. None if the bytes are cut or have another form.
+/// Returns the sections after the eight bytes of the header, or `None` if the bytes are cut or have another form.
 fn sections(bytes: &[u8]) -> Option<Vec<(u8, Vec<u8>)>> {
     let (head, mut rest) = bytes.split_at_checked(8)?;
     if !head.starts_with(b"\0asm") {

@@ -99,7 +99,7 @@ fn calls(input: &[u8]) -> bool {
     assert!(call.wrap_ttl.is_none_or(|ttl| ttl.as_nanos() <= i64::MAX as u128));
     if let Some(data) = &call.data {
         match check_object(data.as_str()) {
-            // Vault passes numbers of any size on.
+            // Vault passes on numbers of any size.
             Ok(()) | Err(Flaw::Number) => {}
             Err(flaw) => panic!("the engine gets what is not an object: {flaw}"),
         }

@@ -1,4 +1,4 @@
-//! What a guest says: its answers, its refusals and its description.
+//! The output of a guest: its answers, its refusals and its description.
 
 use airlock_logical::json::check_object;
 use airlock_logical::moment;
@@ -14,7 +14,7 @@ use vault_plugin::fuzz::{Reply, read_reply, write_reply};
 use super::json::WORDS;
 use crate::{Input, Target, block_on};
 
-/// An answer: its data, then what else it has.
+/// An answer: its data, then its other fields.
 pub const ANSWERS: Target = Target {
     name: "guest_answers",
     run: answers,
@@ -48,11 +48,11 @@ fn answers(input: &[u8]) -> bool {
     true
 }
 
-/// Nothing can be said: `serde_json` reads neither half a surrogate pair nor more than 127 levels, and takes two names of
-/// its own for numbers and texts.
+/// Marks data about which nothing can be said: `serde_json` reads neither half of a surrogate pair nor more than 127
+/// levels, and it uses two names of its own for numbers and texts.
 const UNKNOWN: &str = "data is not known";
 
-/// What Vault would not take of an answer, by other means than the check's.
+/// Returns the reason why Vault would not accept an answer, found by other means than the check's.
 fn what_is_wrong(response: &Response, operation: &Operation) -> Option<&'static str> {
     let is_object = |text: &Option<String>| text.as_ref().is_none_or(|text| check_object(text).is_ok());
     let is_moment =
@@ -97,7 +97,7 @@ fn what_is_wrong(response: &Response, operation: &Operation) -> Option<&'static 
     };
     let is_text = |name: &str| data.get(name).is_none_or(Value::is_string);
     if let Some(status) = data.get("http_status_code") {
-        // As Vault decodes it: a float whose whole part is the status.
+        // Vault decodes the status as a float and takes its integer part.
         let status = status
             .as_number()
             .and_then(|number| number.to_string().parse::<f64>().ok());
@@ -126,7 +126,7 @@ fn what_is_wrong(response: &Response, operation: &Operation) -> Option<&'static 
     None
 }
 
-/// An answer that the check takes is one that Vault can decode, with nothing lost on the way.
+/// Checks that Vault can decode an answer that the check accepts, and that nothing is lost on the way.
 fn reaches_vault(response: &Response) {
     let sent = airlock::fuzz::answer(response.clone());
     let message = write_reply(Ok(Some(sent.clone())));
@@ -154,7 +154,7 @@ fn reaches_vault(response: &Response) {
     }
 }
 
-/// What Vault takes, the tools show: `airlock call` and `test`, and `airlock dev`.
+/// Checks that the tools show what Vault accepts: `airlock call` and `test`, and `airlock dev`.
 fn reaches_tools(response: &Response, operation: &Operation) {
     let answer = airlock_testkit::fuzz::answer(operation.clone(), Ok(Some(response.clone())));
     assert!((200..600).contains(&answer.status()));
@@ -192,7 +192,7 @@ pub const REFUSALS: Target = Target {
     reshape: None,
 };
 
-/// Whether the contract allows it.
+/// Returns true if the contract allows the refusal.
 fn refusals(input: &[u8]) -> bool {
     let mut input = Input(input);
     let kind = input.below(7);
@@ -218,7 +218,7 @@ fn refusals(input: &[u8]) -> bool {
     assert!(!tool.is_success() && tool.error().is_some());
     let message = write_reply(Err(airlock::fuzz::refusal(error)));
     match read_reply(&message).expect("the error is not a message of Vault's") {
-        // Vault makes 400 of an answer with `error`, not of an error.
+        // Vault answers 400 if an answer has `error`, but not for an error.
         Reply::Answer(answer) => {
             let data: Map<String, Value> = answer.unwrap().data.unwrap().decode().unwrap();
             assert!(kind == 0 && data["error"].is_string());
@@ -294,7 +294,7 @@ fn descriptions(input: &[u8]) -> bool {
     for prefix in &description.cacheable {
         assert!(declared.contain(prefix));
     }
-    // Whatever is declared, the host's own entries stay out of reach.
+    // Whatever a guest declares, it cannot reach the host's own entries.
     let own = ".airlock/redo/1";
     assert!(airlock_storage::fuzz::check_key(own, &declared).is_err());
     let settings = description.storage_settings();

@@ -1,16 +1,16 @@
-//! The JSON of answers, by three decoders that must agree: the check before the commit (`airlock_logical::json`), `airlock
-//! dev`'s copy of Go's scanner, and `serde_json`, whose grammar stands for that of Go's decoder.
+//! The JSON of answers, read by three decoders that must agree: the check before the commit (`airlock_logical::json`),
+//! the copy of Go's scanner in `airlock dev`, and `serde_json`, whose grammar stands for that of Go's decoder.
 //!
-//! They differ on purpose in three ways, which the target allows for: the check wants an object, and numbers that fit a
-//! 64-bit float; the development server bounds what a request's body may hold, as Vault does; and `serde_json`'s `Value`
-//! knows neither half of a surrogate pair alone nor more than 127 levels, so only its grammar is compared.
+//! They differ on purpose in three ways, which the target allows for. The check requires an object, and numbers that
+//! fit a 64-bit float. The development server limits the content of a request's body, as Vault does. And `serde_json`'s
+//! `Value` supports neither half of a surrogate pair alone nor more than 127 levels, so only its grammar is compared.
 
 use airlock_logical::json::{Flaw, MAX_DEPTH, ObjectCheck, check_object};
 use serde::de::IgnoredAny;
 
 use crate::Target;
 
-/// A guest's answer data, and the data of a lease.
+/// The data of a guest's answer, and the data of a lease.
 pub const OBJECTS: Target = Target {
     name: "json_objects",
     run: objects,
@@ -20,7 +20,7 @@ pub const OBJECTS: Target = Target {
     reshape: None,
 };
 
-/// JSON's words, and those at which decoders differ.
+/// JSON's words, and words about which decoders differ.
 pub const WORDS: &[&str] = &[
     "{",
     "}",
@@ -100,7 +100,7 @@ fn is_container(text: &[u8]) -> bool {
     matches!(text.trim_ascii_start().first(), Some(b'{' | b'['))
 }
 
-/// The text outside of strings, which are left out.
+/// Returns the text without its strings.
 fn outside_of_strings(text: &str) -> String {
     let (mut outside, mut is_in, mut is_escaped) = (String::new(), false, false);
     for character in text.chars() {
@@ -135,7 +135,7 @@ fn has_large_number(text: &str) -> bool {
     outside_of_strings(text)
         .split(|c: char| !matches!(c, '0'..='9' | '+' | '-' | '.' | 'e' | 'E'))
         .any(|number| {
-            // The check is at the end of a number, and what follows need not be JSON.
+            // The check is at the end of a number, and the text after it need not be JSON.
             let is_end = |end: &usize| !number.as_bytes().get(*end).is_some_and(u8::is_ascii_digit);
             let mut ends = (1..=number.len()).filter(is_end);
             ends.any(|end| number[..end].parse::<f64>().is_ok_and(f64::is_infinite))

@@ -1,4 +1,5 @@
-//! How the process is started: the catalog's arguments, the server's environment, and what the server says of its services.
+//! The start of the process: the catalog's arguments, the server's environment, and the server's messages about its
+//! services.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -47,7 +48,7 @@ pub const COMMAND_LINES: Target = Target {
     reshape: None,
 };
 
-/// Whether it is a command that serves a guest.
+/// Returns true if the arguments are a command that serves a guest.
 fn command_lines(input: &[u8]) -> bool {
     let mut input = Input(input);
     let mut arguments = vec![OsString::from("airlock")];
@@ -60,7 +61,7 @@ fn command_lines(input: &[u8]) -> bool {
             true
         }
         Ok(None) => false,
-        // Vault shows it to its operator, and logs it.
+        // Vault shows the error to its operator, and logs it.
         Err(why) => {
             assert!(!why.contains(printable::is_unsafe), "{why:?} needs escaping");
             false
@@ -68,7 +69,7 @@ fn command_lines(input: &[u8]) -> bool {
     }
 }
 
-/// A bit for each variable that is set, then their values; then the plugin's versions.
+/// A bit for each variable that is set, then their values, then the plugin's versions.
 pub const HANDSHAKES: Target = Target {
     name: "handshakes",
     run: handshakes,
@@ -163,7 +164,7 @@ fn handshakes(input: &[u8]) -> bool {
     true
 }
 
-/// The service that is dialled; then messages, each with its length in one byte.
+/// The service to dial, then messages, each with its length in one byte.
 pub const BROKER_MESSAGES: Target = Target {
     name: "broker_messages",
     run: broker_messages,
@@ -194,7 +195,7 @@ fn broker_messages(input: &[u8]) -> bool {
     let is_offered = offers
         .into_iter()
         .fold(false, |is_offered, (id, is_offer)| match id == service {
-            // An answer to a knock takes the place of an offer that nobody has taken.
+            // An answer to a knock replaces an offer that nobody has taken.
             true => is_offer || is_offered,
             false => is_offered,
         });

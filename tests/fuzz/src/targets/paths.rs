@@ -1,4 +1,4 @@
-//! A guest's special paths, compared with what Vault's router makes of them.
+//! A guest's special paths, compared with the rules of Vault's router.
 
 use airlock_sandbox::fuzz::check_paths;
 use airlock_sandbox::{Paths, is_control};
@@ -76,7 +76,7 @@ fn special_paths(input: &[u8]) -> bool {
             assert!(!is_open, "{path:?} would be served without a token");
             assert!(needs_sudo(&told.root, path), "{path:?} would need no sudo");
         }
-        // What the guest guards with its own words stays guarded with the host's beside it.
+        // A path that the guest's own patterns guard stays guarded when the host's patterns are added.
         if needs_sudo_by_any(&paths.root, path) {
             assert!(needs_sudo(&told.root, path), "{path:?} lost its sudo");
         }
@@ -88,7 +88,7 @@ fn special_paths(input: &[u8]) -> bool {
             );
         }
     }
-    // Two guests that mean the same are told alike.
+    // Two guests with equivalent paths are reported to Vault alike.
     let again = airlock::fuzz::special_paths(
         Paths {
             root: told
@@ -105,7 +105,7 @@ fn special_paths(input: &[u8]) -> bool {
     true
 }
 
-/// `parseUnauthenticatedPaths` of Vault's router.
+/// Implements `parseUnauthenticatedPaths` of Vault's router.
 fn router_takes(pattern: &str) -> bool {
     pattern.matches('*').count() <= 1
         && !pattern.contains("+*")
@@ -115,7 +115,8 @@ fn router_takes(pattern: &str) -> bool {
             .all(|segment| segment == "+" || !segment.contains('+'))
 }
 
-/// `specialPath` of Vault's router: the longest entry without `+` decides if it matches, else any entry with one may.
+/// Implements `specialPath` of Vault's router: the longest entry without `+` decides if it matches; otherwise any entry
+/// with `+` may match.
 fn router_matches(patterns: &[String], path: &str) -> bool {
     let (wild, plain): (Vec<&str>, Vec<&str>) = patterns
         .iter()
@@ -149,7 +150,7 @@ fn router_matches(patterns: &[String], path: &str) -> bool {
     })
 }
 
-/// `RootPath` of Vault's router: the longest entry decides, an exact one only of the whole path.
+/// Implements `RootPath` of Vault's router: the longest entry decides. An exact entry applies only to the whole path.
 fn needs_sudo(root: &[String], path: &str) -> bool {
     let entry = |pattern: &String| {
         let (text, is_prefix) = match pattern.strip_suffix('*') {
@@ -159,7 +160,8 @@ fn needs_sudo(root: &[String], path: &str) -> bool {
         path.starts_with(&text)
             .then_some((text.len(), text == path || is_prefix))
     };
-    // Of an exact and a prefix entry of the same text, the router keeps the later one; what is told never has both.
+    // Of an exact entry and a prefix entry with the same text the router keeps the later one. The reported paths never
+    // have both.
     root.iter()
         .filter_map(entry)
         .max()

@@ -1,4 +1,4 @@
-//! What a server answers to the host's own calls of storage and of the system view, read from a real HTTP/2 connection.
+//! A server's answers to the host's own calls of storage and of the system view, read from a real HTTP/2 connection.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -19,8 +19,8 @@ use tower::{Service, service_fn};
 
 use crate::{Target, block_on, grpc};
 
-/// The first byte says which call is answered, the second with which gRPC status (0 is none); the rest is the message, or
-/// the status's text.
+/// The first byte selects the call that is answered, the second the gRPC status (0 for none). The rest is the message,
+/// or the text of the status.
 pub const ANSWERS: Target = Target {
     name: "server_answers",
     run: answers,
@@ -43,7 +43,7 @@ pub const ANSWERS: Target = Target {
     reshape: None,
 };
 
-/// What the host asks for is small, so what it may answer is bounded by the answer.
+/// The host's requests are small, so the size of the answer limits the size of everything that is made of it.
 fn answers(input: &[u8]) -> bool {
     let (head, message) = input.split_at(input.len().min(2));
     let [call, status] = std::array::from_fn(|at| head.get(at).copied().unwrap_or_default());
@@ -105,7 +105,7 @@ async fn of_storage(kind: u8, storage: &impl airlock_storage::Storage, message: 
             Err(error) => error,
         },
     };
-    // Only the words that storage itself uses make an error certain; a key's own words mean nothing.
+    // An error is certain only if it has storage's own words; the words of a key mean nothing.
     if error.rejection().is_some() {
         let text = String::from_utf8_lossy(message);
         let says = |words: &str| text.contains(words);
@@ -187,7 +187,7 @@ struct Double {
     answer: Answer,
 }
 
-/// The gRPC status, and the message or the status's text.
+/// The gRPC status, and the message or the text of the status.
 type Answer = Arc<Mutex<(u8, Bytes)>>;
 
 impl Double {

@@ -1,4 +1,4 @@
-//! What a mount's storage holds, which an operator may have restored from anywhere, and the keys that guests name.
+//! The content of a mount's storage, which an operator may have restored from anywhere, and the keys that guests name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -92,7 +92,7 @@ pub const RECOVERIES: Target = Target {
     reshape: None,
 };
 
-/// Whether a record was flushed.
+/// Returns true if a record was flushed.
 fn recoveries(input: &[u8]) -> bool {
     let mut input = Input(input);
     let storage = Arc::new(MemoryStorage::new());
@@ -123,7 +123,7 @@ fn recoveries(input: &[u8]) -> bool {
         mount.drain().await;
         aside
     });
-    // A reason may name keys, and is for the operator who asks for it alone.
+    // A reason may name keys. Only an operator who requests it may see it.
     for aside in &aside {
         assert_eq!(format!("{aside:?}"), format!("SetAside({})", aside.record));
     }
@@ -161,7 +161,8 @@ fn recoveries(input: &[u8]) -> bool {
     stored.keys().any(|key| !is_own(key))
 }
 
-/// What storage holds after the recovery of one record that is alone: its writes, in order; nothing if it cannot be read.
+/// Compares storage after the recovery of a single record with its writes, in order, or with nothing if it cannot be
+/// read.
 fn is_flushed_or_set_aside(header: &Bytes, stored: &BTreeMap<String, Bytes>, aside: usize) {
     let mut expected = BTreeMap::from([("own".to_owned(), Bytes::from_static(b"value"))]);
     let record = read_record(header.clone(), Vec::new());
@@ -179,7 +180,7 @@ fn is_flushed_or_set_aside(header: &Bytes, stored: &BTreeMap<String, Bytes>, asi
             };
         }
     }
-    // What the mount stored afterwards.
+    // Entries that the mount stored afterwards.
     expected.insert("kv/a".to_owned(), Bytes::from_static(b"1"));
     expected.insert("kv/b".to_owned(), Bytes::from_static(b"2"));
     let guests = stored.iter().filter(|(key, _)| !key.starts_with(".airlock/"));
@@ -212,7 +213,7 @@ pub const KEYS: Target = Target {
     reshape: None,
 };
 
-/// Whether it is a key or a folder.
+/// Returns true if the input has a valid key or folder.
 fn keys(input: &[u8]) -> bool {
     let mut input = Input(input);
     let (one, other) = (input.texts(4), input.texts(4));

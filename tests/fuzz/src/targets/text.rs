@@ -1,4 +1,4 @@
-//! Text of others on its way to a person.
+//! Foreign text on its way to a person.
 
 use printable::{Printable, escape, is_unsafe};
 
@@ -24,7 +24,7 @@ pub const PRINTABLE: Target = Target {
     reshape: None,
 };
 
-/// Whether something had to be escaped.
+/// Returns true if something had to be escaped.
 fn printable(input: &[u8]) -> bool {
     let text = String::from_utf8_lossy(input);
     let escaped = escape(&text);

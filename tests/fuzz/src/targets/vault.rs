@@ -1,4 +1,4 @@
-//! Messages that a server, or another process that got hold of the socket, sends to the plugin's services.
+//! Messages to the plugin's services from a server, or from another process that gained access to the socket.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,8 +14,8 @@ use vault_plugin::{Backend, Error, Factory, Json, Operation, Request, Response, 
 
 use crate::{Target, block_on, grpc};
 
-/// The first byte says which method is called; with its highest bit the rest is the call's body with its framing, else the
-/// message alone.
+/// The first byte selects the method. If its highest bit is set, the rest is the call's body with its framing,
+/// otherwise the message alone.
 pub const REQUESTS: Target = Target {
     name: "vault_requests",
     run: requests,
@@ -51,11 +51,11 @@ const METHODS: [&str; 8] = [
     "Cleanup",
 ];
 
-/// The mount that requests are for, and the one that is set up and taken down.
+/// The mount for requests, and the mount that is set up and removed.
 const MOUNT: &str = "served";
 const OTHER: &str = "other";
 
-/// Whether something reached the engine.
+/// Returns true if something reached the engine.
 fn requests(input: &[u8]) -> bool {
     let Some((first, rest)) = input.split_first() else {
         return false;
@@ -121,7 +121,7 @@ fn request_arrived(request: Request, answer: &[u8], length: usize) {
     as_guest_sees(request, length);
 }
 
-/// The conversion to the contract's request keeps what it must and makes nothing of nothing.
+/// Checks that the conversion to the contract's request keeps every field that it must and invents none.
 fn as_guest_sees(request: Request, length: usize) {
     let (path, data, operation) = (
         request.path.clone(),
@@ -157,13 +157,13 @@ fn as_guest_sees(request: Request, length: usize) {
     }
     if let Some(types::Secret { lease, .. }) = &guests.secret {
         assert!(lease.ttl >= 0 && lease.max_ttl >= 0 && lease.increment >= 0);
-        // A guest that gives the lease back must not be told that its moment cannot be.
+        // A guest that returns the lease must not be told that its issue time is not valid.
         let issued = lease.issue_time;
         assert!(issued.is_none_or(|time| moment::is_valid(time.seconds, time.nanoseconds)));
     }
 }
 
-/// What the engine answers to a request: as much of it as an answer can hold.
+/// Returns the engine's answer to a request. It has as much of the request as an answer can hold.
 fn echo(request: &Request) -> Response {
     let mut answer = Response::new();
     answer.data.clone_from(&request.data);
@@ -175,7 +175,7 @@ fn echo(request: &Request) -> Response {
     answer
 }
 
-/// What reached the engine.
+/// A message that reached the engine.
 enum Seen {
     Request(Box<Request>),
     Check(Box<Request>),
@@ -183,7 +183,7 @@ enum Seen {
     Key(String),
 }
 
-/// The plugin's services with an engine that keeps what reaches it, and a mount that is set up.
+/// The plugin's services, with an engine that records what reaches it and a mount that is set up.
 #[derive(Clone)]
 struct Server {
     routes: Routes,

@@ -1,4 +1,4 @@
-//! The `vault` command and hvac.
+//! Tests the `vault` command and hvac.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn the_vault_command_prints_the_same() {
     for line in include_str!("commands.txt").lines() {
         both.command(line);
     }
-    // What was wrapped on one server is unwrapped there.
+    // An answer that was wrapped on one server is unwrapped on that server.
     both.command("write demo/k value=wrapped");
     let wrapped = both.command("read -wrap-ttl=60s -format=json demo/k");
     for again in ["the first time", "the second time"] {

@@ -1,4 +1,4 @@
-//! Requests that no client sends by itself.
+//! Requests that no ordinary client sends.
 
 use airlock_tests::{Brand, skipped_on};
 use serde_json::json;
@@ -192,7 +192,7 @@ fn methods_paths_tokens_and_headers_that_are_odd_are_answered_the_same() {
     }
     for token in ["", "wrong", "r\u{f6}", "hvs.x", "a/b", "b.AAAA"] {
         let header = match token {
-            "" => "X-Vault-Token;".to_owned(), // for curl: a header without a value
+            "" => "X-Vault-Token;".to_owned(), // in curl's notation, a header without a value
             token => format!("X-Vault-Token: {token}"),
         };
         for path in [

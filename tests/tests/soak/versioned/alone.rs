@@ -1,4 +1,4 @@
-//! What needs a key for itself: deleting, undeleting, destroying and removing.
+//! Requests that need exclusive use of a key: deleting, undeleting, destroying and removing.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::super::site::Call;
 use super::{Versioned, path};
 
 impl Versioned {
-    /// Reads a key's metadata and then perhaps deletes, undeletes, destroys or removes, with the key for itself.
+    /// Reads a key's metadata and then perhaps deletes, undeletes, destroys or removes, with exclusive use of the key.
     pub(super) fn alone(&self, call: &mut Call) -> Outcome {
         let key = self.key(call, History::claim);
         let mut outcome = self.inspect(key, &[]);
@@ -89,7 +89,7 @@ impl Versioned {
         }
     }
 
-    /// What became of a request, unless what was found afterwards, undisturbed, says that it is worse.
+    /// Returns the result of a request, unless the undisturbed check afterwards found a fault or failed.
     fn or_fault(&self, outcome: Outcome, found: Outcome) -> Outcome {
         if matches!(found.end, End::Fault(_) | End::Failed(_)) {
             found
@@ -98,7 +98,8 @@ impl Versioned {
         }
     }
 
-    /// Reads the metadata of a key that nobody else uses. It must fit one of `states`, or what is known if there are none.
+    /// Reads the metadata of a key that nobody else uses. It must fit one of `states`, or the known state if there are
+    /// none.
     pub(super) fn inspect(&self, key: usize, states: &[State]) -> Outcome {
         loop {
             let sent = self
