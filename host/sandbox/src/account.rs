@@ -307,7 +307,7 @@ impl Account {
             .saturating_sub(self.transferred.load(Relaxed))
     }
 
-    /// Counts a log line. Says if the line may go out, and if it is the first that may not.
+    /// Counts a log line. Says whether the line may go out, and whether it is the first that may not.
     pub fn log_line(&self) -> LogLine {
         match self.log_lines.fetch_add(1, Relaxed) {
             before if before < self.limits.log_lines => LogLine::Pass,

@@ -6,8 +6,8 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use crate::{Error, Result};
 
-/// Most instances that can exist at once in the process. The others only reserve address space: 4 GiB each, so that
-/// compiled code needs no bounds checks.
+/// Most instances that can exist at once in the process. A slot without an instance only reserves address space: 4 GiB,
+/// so that compiled code needs no bounds checks.
 pub(crate) const POOL: u32 = 1024;
 
 /// Most core instances, and most tables, of one instance of a guest. A guest in Rust has one memory, one table and two

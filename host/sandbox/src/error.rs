@@ -64,7 +64,7 @@ pub enum Error {
     /// The compiler itself failed, or ran out of its own limits.
     #[error("the compiler {}", Printable(what))]
     Compiler {
-        /// A text that says what happened, and continues "the compiler".
+        /// A text that continues "the compiler" and says what happened.
         what: String,
         /// The cause, if the system gave one.
         #[source]

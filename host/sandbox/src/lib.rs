@@ -21,7 +21,8 @@
 //!
 //! # What to watch
 //! - Only the imports that the contract names are linked.
-//! - An error, a trap or an exceeded limit ends one request and writes nothing.
+//! - An error, a trap or an exceeded limit ends one request. Nothing that the request wrote since its last commit is
+//!   stored.
 //! - No type that holds a secret prints it: `Debug` of [`types`] shows which fields are set, but not their contents.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]

@@ -20,11 +20,11 @@ pub(crate) fn memory_bytes() -> Option<u64> {
 /// Least time between two returns of memory. Memory that is freed in the meantime is returned together.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// Returns freed memory that the allocator keeps to the system, soon after each message, until the channel is closed.
+/// Gives the system the freed memory that the allocator keeps, soon after each message, until the channel is closed.
 ///
 /// glibc's allocator keeps freed memory if anything beyond it is in use, so a process would stay as large as it ever
-/// was. Other allocators are left alone. This takes long, so it has a thread of its own: while the epoch's thread did
-/// it, no guest would be interrupted.
+/// was. Other allocators are left alone. This takes long, so it has a thread of its own: if the epoch's thread did it,
+/// no guest would be interrupted in the meantime.
 pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
     let thread = thread::Builder::new().name("memory".into()).spawn(move || {
         while returns.recv().is_ok() {

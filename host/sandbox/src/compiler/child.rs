@@ -12,8 +12,8 @@ use crate::Error;
 /// the program of [`Compiler::Child`](super::Compiler::Child) has to do. The process must have one thread and no open
 /// file that it still needs.
 ///
-/// Confines the process first: whatever goes wrong in the compiler can read no file, reach no network and start no
-/// program. If the component cannot be compiled, writes one line to standard error that says why.
+/// Confines the process first: whatever goes wrong in the compiler, the process can read no file, reach no network and
+/// start no program. If the component cannot be compiled, writes one line to standard error that says why.
 pub fn compile_child() -> ! {
     std::panic::set_hook(Box::new(|panic| end(FAILED, &told(panic))));
     confinement::confine();

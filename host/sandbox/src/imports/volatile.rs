@@ -49,15 +49,14 @@ impl random::Host for State {
 }
 
 impl State {
-    /// Charges bytes. Too many end the request, for functions for which the contract has no such error.
+    /// Charges bytes of a call for which the contract has no limit error: too many bytes end the request.
     pub(super) fn charge_bytes(&self, bytes: usize) -> wasmtime::Result<()> {
         self.account
             .transfer(bytes)
             .map_err(|exceeded| Stop::from(exceeded).into())
     }
 
-    /// Charges what the guest is given, and reserves memory for it. Too much ends the request, for functions for which
-    /// the contract has no such error.
+    /// Charges what such a call gives the guest, and reserves memory for it. Too many bytes end the request.
     pub(super) async fn receive(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.charge_bytes(bytes)?;
         self.hold(bytes).await

@@ -22,7 +22,7 @@ const OK: &str = "(i32.const 16)";
 
 const LOG: &str = r#"(import "airlock:engine/log@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))"#;
 
-/// Lines of [`logs_in_a_row`].
+/// Number of lines that [`logs_in_a_row`] logs.
 const LINES: usize = 200;
 
 /// Returns a body that logs `lines` lines of `bytes` bytes, one after the other: no loop, and no function of the
@@ -42,7 +42,7 @@ async fn bench(guest: Synthetic, limits: Limits) -> Bench {
     Bench::of(sandbox().load(&guest.component(), limits).await.unwrap())
 }
 
-/// A guest that logs lines of 30 MiB.
+/// Returns a guest that logs lines of 30 MiB.
 async fn logs_in_a_row(limits: Limits) -> Bench {
     let guest = Synthetic {
         module: LOG,

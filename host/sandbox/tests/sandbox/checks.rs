@@ -1,4 +1,4 @@
-//! An existence check has no effect if Vault asks for it, and none if the host repeats it in the request.
+//! An existence check has no effect, neither when Vault asks for it nor when the host repeats it in the request.
 
 use std::sync::Arc;
 use std::time::Duration;

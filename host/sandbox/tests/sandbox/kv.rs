@@ -237,7 +237,7 @@ async fn storage_failures_say_what_failed_and_why() {
 #[tokio::test]
 async fn a_storage_that_may_work_later_is_503_in_the_engines_words() {
     let kv = kv().await;
-    // A mount that is drained before its first request begins none at all.
+    // A mount that is drained before its first request begins no request at all.
     kv.guest.initialize(&kv.mount).await.result.unwrap();
     kv.mount.storage().drain().await;
     let write = kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await;
