@@ -1,4 +1,4 @@
-//! Puts the SDK into the binary, so that what `airlock new` writes builds wherever it stands.
+//! Puts the SDK into the binary, so that a project of `airlock new` builds wherever it stands.
 
 use std::fs;
 use std::io;

@@ -1,4 +1,4 @@
-//! Whether a mount may keep in memory what it stores: as the server says.
+//! Lets a mount keep in memory what it stores, if the server allows it.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use airlock_sandbox::{System, SystemError};
 use airlock_storage::Mount;
 
-/// The pause before the server is asked again; it doubles up to the longest.
+/// The pause before the server is asked again. It doubles, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How long the server may take to answer, while Vault waits for the mount.
+/// Longest time that the server may take to answer. Vault waits for the mount meanwhile.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Allows caching if the server does. While the server does not answer nothing is cached, and it is asked again for as long
-/// as there is the mount.
+/// Allows caching if the server does. While the server does not answer, nothing is cached, and the server is asked
+/// again for as long as the mount exists.
 pub async fn follow(mount: &Arc<Mount>, system: &Arc<dyn System>) {
     follow_from(mount, system, FIRST_PAUSE).await;
 }
@@ -40,7 +40,7 @@ async fn follow_from(mount: &Arc<Mount>, system: &Arc<dyn System>, mut pause: Du
     });
 }
 
-/// A server that does not know the question allows caching.
+/// Asks the server. A server that does not know the question allows caching.
 async fn may_cache(system: &dyn System) -> Result<bool, SystemError> {
     match tokio::time::timeout(ANSWER, system.caching_disabled()).await {
         Ok(Ok(disabled)) => Ok(!disabled),
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that fails until it is mended, and then says what it allows.
+    /// A server that fails until it is repaired, and then says what it allows.
     struct Failing {
         mended: AtomicBool,
         disabled: bool,
@@ -86,7 +86,7 @@ mod tests {
         (Mount::new(Arc::new(storage.clone()), settings), storage)
     }
 
-    /// Whether a second read is answered from memory.
+    /// Returns true if a second read is answered from memory.
     async fn caches(mount: &Arc<Mount>, storage: &FaultyStorage) -> bool {
         let read = async || {
             let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();

@@ -18,7 +18,7 @@ use crate::cli::LimitArgs;
 use crate::engine;
 use crate::trust::read_guest;
 
-/// What `call` takes.
+/// The arguments of `call`.
 #[derive(Debug, Args)]
 pub struct CallArgs {
     /// The guest, a WebAssembly component
@@ -30,24 +30,24 @@ pub struct CallArgs {
     #[arg(value_name = "OPERATION")]
     pub operation: String,
 
-    /// Relative to the mount; none for the mount itself, as for tick, or the help of the whole engine
+    /// The path, relative to the mount; none for the mount itself, as for tick, or for the help of the whole engine
     #[arg(value_name = "PATH", default_value = "", hide_default_value = true)]
     pub path: String,
 
-    /// What is sent, as with the vault command: KEY=VALUE (text), KEY=@FILE (a file's text), @FILE (a JSON object in a
-    /// file) or - (the same from standard input)
+    /// The data to send, as with the vault command: KEY=VALUE (text), KEY=@FILE (a file's text), @FILE (a JSON object
+    /// in a file) or - (the same from standard input)
     #[arg(value_name = "DATA")]
     pub data: Vec<String>,
 
-    /// Where entries are kept: a directory, made if it is missing, or `memory` for none
+    /// The directory that keeps entries, made if it is missing, or `memory` to keep none
     #[arg(long, value_name = "DIR", default_value = "memory")]
     pub storage: PathBuf,
 
-    /// Who asks: entity=ID or name=TEXT; repeatable
+    /// The caller: entity=ID or name=TEXT; repeatable
     #[arg(long = "as", value_name = "KEY=VALUE")]
     pub caller: Vec<String>,
 
-    /// Where the guest is mounted [default: the engine's name]
+    /// The path at which the guest is mounted [default: the engine's name]
     #[arg(long, value_name = "PATH")]
     pub mount: Option<String>,
 
@@ -63,7 +63,8 @@ pub struct CallArgs {
     pub limits: LimitArgs,
 }
 
-/// Makes the request. Prints the body to standard output, all else to standard error; whether it succeeded.
+/// Makes the request. Prints the body to standard output, and everything else to standard error. Returns true if the
+/// request succeeded.
 pub fn run(args: &CallArgs) -> Result<bool> {
     let request = request(args)?;
     let mut mount = load(&args.guest, &args.limits)?
@@ -108,8 +109,8 @@ fn print(answer: &Answer) -> Result<()> {
     }
 }
 
-/// The body as it can be shown. JSON keeps its meaning; a body of another kind is a guest's own and stays as it is, except
-/// on a terminal.
+/// Returns the body in a form that can be shown. JSON keeps its meaning. A body of another kind is a guest's own and
+/// stays unchanged, except on a terminal.
 fn shown(body: &str, to_terminal: bool) -> String {
     if serde_json::from_str::<IgnoredAny>(body).is_ok() {
         return body.chars().map(in_json).collect();
@@ -124,7 +125,8 @@ fn shown(body: &str, to_terminal: bool) -> String {
     }
 }
 
-/// A character of a JSON text. Outside of strings there is only white space to escape, which means nothing.
+/// Returns a character of a JSON text, escaped if it is unsafe. Outside of strings only white space can be unsafe, and
+/// it has no meaning there.
 fn in_json(character: char) -> String {
     match character {
         '\n' => "\n".to_owned(),
@@ -138,7 +140,7 @@ fn in_json(character: char) -> String {
     }
 }
 
-/// Loads a guest as `serve` does, to be run without Vault.
+/// Loads a guest as `serve` does, to run it without Vault.
 pub fn load(path: &Path, limits: &LimitArgs) -> Result<Guest> {
     let component = read_guest(path)?;
     let guest = block_on(engine::load(
@@ -164,7 +166,7 @@ fn request(args: &CallArgs) -> Result<Request> {
         "help" => Request::help(path),
         "tick" => Request::tick(),
         other => bail!(
-            "{other:?} is no operation; give read, write, create, update, patch, delete, list, help or tick"
+            "{other:?} is not an operation; give read, write, create, update, patch, delete, list, help or tick"
         ),
     };
     let data = data(&args.data)?;
@@ -175,7 +177,7 @@ fn request(args: &CallArgs) -> Result<Request> {
     })
 }
 
-/// The arguments as a JSON object. One file alone is sent as it is, every digit of its numbers included.
+/// Returns the arguments as a JSON object. Numbers in a file keep all their digits.
 fn data(args: &[String]) -> Result<String> {
     let mut fields = Map::new();
     for arg in args {
@@ -198,7 +200,7 @@ fn data(args: &[String]) -> Result<String> {
                 };
                 fields.insert(name.to_owned(), Value::String(value));
             }
-            _ => bail!("{arg:?} is no data; give KEY=VALUE, KEY=@FILE, @FILE or -"),
+            _ => bail!("{arg:?} is not valid data; give KEY=VALUE, KEY=@FILE, @FILE or -"),
         }
     }
     Ok(Value::Object(fields).to_string())
@@ -242,7 +244,7 @@ fn fields(fields: &[(String, String)]) -> String {
         .collect()
 }
 
-/// What a request used, a line each.
+/// Returns what a request used, one line for each quantity.
 fn usage(usage: &Usage) -> String {
     let storage = usage.storage;
     let mut out = String::new();

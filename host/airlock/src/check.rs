@@ -1,4 +1,4 @@
-//! `airlock check`: whether `serve` with these arguments would work, told before Vault has to.
+//! `airlock check`: says whether `serve` would work with these arguments, before Vault has to.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -16,14 +16,14 @@ use crate::engine::Engine;
 use crate::inspect::list;
 use crate::special_paths;
 
-/// What to print: the guest, and the commands that register it with the arguments that `check` was given, mount it, and
-/// upgrade a mount to it.
+/// Returns the text to print: the guest, and the commands that register it with the arguments that `check` was given,
+/// mount it, and upgrade a mount to it.
 pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let CheckArgs { serve: args, options } = args;
     check_is_absolute("--guest", &args.guest)?;
     if let Some(directory) = &args.cache_dir {
         check_is_absolute("--cache-dir", directory)?;
-        // Before the guest is loaded, which would make it.
+        // This comes before the guest is loaded, because loading would create the directory.
         check_is_not_made_by_root(directory)?;
     }
     let engine = Engine::load(args).await?;
@@ -33,7 +33,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         .with_context(|| format!("guest {}", args.guest.display()))?;
     check_cacheable(&args.cache, &description.cacheable)?;
     if let Some(directory) = &args.cache_dir {
-        // `serve` runs without such a directory and compiles the guest at every start.
+        // `serve` does without a directory that it cannot use, and compiles the guest at every start.
         Sandbox::check_cache(directory, &engine.guest).context("--cache-dir")?;
     }
     let program = std::env::current_exe().context("cannot find this program's own file")?;
@@ -86,7 +86,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     Ok(out)
 }
 
-/// The arguments that `serve` takes: `--option` is for the mount.
+/// Returns the arguments that `serve` takes. `--option` is for the mount.
 fn without_options(given: &[String]) -> impl Iterator<Item = &String> {
     let mut is_value = false;
     given.iter().filter(move |arg| {
@@ -117,7 +117,8 @@ fn check_is_not_made_by_root(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks that each prefix which the operator lets the host cache has something that the guest lets it cache.
+/// Checks that each prefix that the operator grants has something in common with the prefixes that the guest lets the
+/// host cache.
 fn check_cacheable(granted: &[String], cacheable: &[String]) -> Result<()> {
     let all = Prefixes::from_iter(cacheable);
     for prefix in granted {
@@ -135,7 +136,8 @@ fn check_cacheable(granted: &[String], cacheable: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// A guest's file beside this one that has its version in its name; none if this one has it.
+/// Returns the path of a file beside the guest's with the version in its name, or `None` if the guest's file has it
+/// already.
 fn with_version(guest: &Path, version: &str) -> Option<PathBuf> {
     let (stem, extension) = (guest.file_stem()?.to_str()?, guest.extension()?.to_str()?);
     (!stem.contains(version)).then(|| guest.with_file_name(format!("{stem}-{version}.{extension}")))
@@ -148,7 +150,7 @@ fn sha256(path: &Path) -> Result<String> {
     Ok(hex::encode(hasher.finalize()))
 }
 
-/// An argument as a shell takes it.
+/// Quotes an argument for a shell.
 fn quoted(arg: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=./:@,+".contains(c);
     if arg.chars().all(is_plain) {

@@ -1,7 +1,7 @@
-//! The command line: what `airlock --help` says, as types.
+//! The command line: the text of `airlock --help`, as types.
 //!
-//! Limits carry their unit in their name, and the names are those that an exceeded limit reports, so that an operator
-//! can go from an error in Vault's log straight to the flag.
+//! The name of a limit contains its unit. An exceeded limit reports the same name, so that an operator can go from an
+//! error in Vault's log straight to the flag.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,11 +41,11 @@ pub enum Command {
 
     /// Serve guests behind Vault's HTTP API on this machine, without a Vault, for development
     ///
-    /// The `vault` command, curl and hvac work with it as with a Vault whose engines they use, and so does a page at /ui.
-    /// A guest whose file changes is taken in place.
+    /// The `vault` command, curl and hvac work with it as they work with the engines of a Vault, and so does a page at
+    /// /ui. When a guest's file changes, the new guest takes the place of the old one.
     ///
-    /// This is a development server and no Vault: it listens on loopback only, has one token that may do everything, and
-    /// stores what it is given as it is, without encryption. Give it no secret that matters.
+    /// This is a development server, not a Vault: it listens on loopback only, has one token that may do everything,
+    /// and stores data without encryption. Give it no secret that matters.
     Dev(DevArgs),
 
     /// Say whether `serve` with the same arguments would work, and how to register it
@@ -68,24 +68,24 @@ pub enum Command {
 
     /// Send one request to a guest, in the sandbox and without Vault, and print the answer as Vault would
     ///
-    /// The body goes to standard output; the status, the guest's log lines and its events to standard error. A write asks
-    /// the guest first whether the path exists, as Vault does. What is stored is gone when the call ends, unless
-    /// `--storage` names a directory to keep it in.
+    /// The body goes to standard output; the status, the guest's log lines and its events go to standard error. Before
+    /// a write, the command asks the guest whether the path exists, as Vault does. What is stored is gone when the call
+    /// ends, unless `--storage` names a directory to keep it in.
     #[command(after_long_help = CALL)]
     Call(CallArgs),
 
     /// Run scenarios against a guest, in the sandbox and without Vault
     ///
-    /// A scenario is a TOML file with steps: requests, what to expect of them, and what shall go wrong meanwhile. Each
-    /// scenario has a mount of its own over an empty storage; time stands still in it until a step moves it on, and
-    /// randomness is the same in every run. A scenario ends with its first step that is not as expected.
+    /// A scenario is a TOML file with steps: requests, what to expect of them, and what goes wrong in the meantime.
+    /// Each scenario has a mount of its own over an empty storage. Time stands still in it until a step advances the
+    /// clock, and randomness is the same in every run. A scenario ends with the first step that is not as expected.
     #[command(after_long_help = TEST)]
     Test(TestArgs),
 
     /// Make a project for an engine of your own, ready to build and to test
     ///
-    /// It has an engine to change, native tests, a scenario and the SDK, and builds wherever it stands. The compiler for
-    /// WebAssembly is found, or got, by its build.sh.
+    /// The project has an engine to change, native tests, a scenario and the SDK, and builds wherever it stands. Its
+    /// build.sh finds the compiler for WebAssembly, or gets it.
     #[command(after_long_help = NEW)]
     New(NewArgs),
 
@@ -98,7 +98,7 @@ pub enum Command {
         #[arg(value_name = "MODULE")]
         module: PathBuf,
 
-        /// Where to write the component
+        /// The file to write the component to
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
@@ -119,8 +119,8 @@ Examples:
   airlock call kv.wasm list team --mount secret --as entity=ann
   echo '{\"value\":1}' | airlock call kv.wasm write a -
 
-The directory of --storage is made if it is missing and belongs to one process at a time. One that is damaged, of \
-something else or of another version is refused and left as it is.
+The directory of --storage is made if it is missing, and belongs to one process at a time. A directory that is \
+damaged, holds something else or has another version is refused and left unchanged.
 
 Exit status: 0 the answer is a success; 1 it is an error, or the request could not be made, with one line that says \
 why; 2 wrong usage.";
@@ -160,7 +160,7 @@ const NEW: &str = "\
 Examples:
   airlock new my-engine && cd my-engine
   cargo test                  # the engine natively, in a minute
-  make test                   # the same, and its scenario against the guest as it ships
+  make test                   # the same, and its scenario against the guest that ships
   airlock call target/my-engine.wasm write notes/a text=hello --storage data
 
 Exit status: 0 the project is there; 1 it is not, and nothing was left behind; 2 wrong usage.";
@@ -168,7 +168,7 @@ Exit status: 0 the project is there; 1 it is not, and nothing was left behind; 2
 const SERVE: &str = "\
 Serve a guest to Vault.
 
-Vault starts this command; started by hand it explains itself and ends. Register it with
+Vault starts this command. If you start it by hand, it explains itself and ends. Register it with
 
   vault plugin register -sha256=<of the airlock binary> -command=airlock -version=v0.1.0 \\
       -args=serve -args=--guest=/path/kv-0.1.0.wasm -args=--guest-sha256=<of the guest> secret airlock-kv
@@ -177,7 +177,7 @@ Vault starts this command; started by hand it explains itself and ends. Register
 Every request runs in a fresh instance of the guest, under the limits below. A request that exceeds one fails alone, \
 with an error that names the limit and its flag.";
 
-/// What `serve` takes.
+/// The arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
     /// The guest, a WebAssembly component; an absolute path, as Vault's working directory is not yours
@@ -200,8 +200,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
-    /// Keep what is stored under this prefix in memory, where the guest says that it may be (`airlock inspect`: cacheable);
-    /// repeatable. Nothing is kept where Vault forbids caching
+    /// Keep what is stored under this prefix in memory, if the guest says that it may be (`airlock inspect`:
+    /// cacheable); repeatable. Nothing is kept if Vault forbids caching
     #[arg(long, value_name = "PREFIX")]
     pub cache: Vec<String>,
 
@@ -214,7 +214,7 @@ pub struct ServeArgs {
     pub limits: LimitArgs,
 }
 
-/// What `check` takes.
+/// The arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     #[command(flatten)]
@@ -224,7 +224,7 @@ pub struct CheckArgs {
     pub options: OptionArgs,
 }
 
-/// A mount's options, for the commands that ask a guest what it makes of them.
+/// A mount's options, for the commands that ask a guest what it does with them.
 #[derive(Debug, Args)]
 pub struct OptionArgs {
     /// An option of the mount, as `vault secrets enable -options=KEY=VALUE` would set it; repeatable. A guest may choose its
@@ -240,14 +240,14 @@ fn key_value(text: &str) -> Result<(String, String), &'static str> {
     }
 }
 
-/// What `dev` takes.
+/// The arguments of `dev`.
 #[derive(Debug, Args)]
 pub struct DevArgs {
     /// Mount a guest at a path; repeatable. Its type is its file's name without `.wasm`
     #[arg(long, value_name = "PATH=GUEST")]
     pub mount: Vec<MountArg>,
 
-    /// Where to listen, on loopback
+    /// The address to listen on, on loopback
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8200")]
     pub listen: SocketAddr,
 
@@ -273,7 +273,7 @@ pub struct DevArgs {
     pub limits: LimitArgs,
 }
 
-/// A guest and where to mount it.
+/// A guest and the path of its mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountArg {
     pub path: String,
@@ -281,7 +281,7 @@ pub struct MountArg {
 }
 
 impl MountArg {
-    /// The engine's type: the file's name without its ending.
+    /// Returns the engine's type: the file's name without its ending.
     pub fn engine(&self) -> anyhow::Result<String> {
         let name = self.guest.file_stem().and_then(|name| name.to_str());
         let name =
@@ -342,7 +342,7 @@ pub struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub instances: u32,
 
-    /// Requests that may wait for their turn on one mount; more get 429
+    /// Requests that may wait on one mount until they can run; more get 429
     #[arg(long, value_name = "N", default_value_t = 512)]
     pub queue: u32,
 

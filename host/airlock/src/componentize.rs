@@ -7,10 +7,10 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-/// Reads the core module, writes the component. The output appears whole or not at all.
+/// Reads the core module and writes the component. The output is written completely or not at all.
 ///
-/// Nothing is added to the module: it may import only what its bindings name, so a guest that would need WASI is
-/// refused here and not by the host that should run it.
+/// Adds nothing to the module: it may import only what its bindings name. So a guest that needs WASI is refused here,
+/// and not by the host that is to run it.
 pub fn run(module: &Path, output: &Path) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let component = encode(&bytes)

@@ -1,7 +1,8 @@
 //! `airlock dev`: guests behind Vault's HTTP API, without a Vault.
 //!
 //! A guest runs here as it does in production: in the same sandbox, under the same limits, on the same transactions.
-//! When its file changes, the new build is loaded and put in place; one that cannot be loaded leaves the old one serving.
+//! When its file changes, the new build is loaded and takes the place of the old one. If it cannot be loaded, the old
+//! one continues to serve.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,10 +26,10 @@ use crate::trust::{FileState, read_guest};
 
 mod terminal;
 
-/// How often the guests' files are looked at.
+/// Interval at which the guests' files are checked.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// Serves until Ctrl-C, or SIGTERM.
+/// Serves until Ctrl-C or SIGTERM.
 pub async fn run(args: DevArgs) -> Result<()> {
     let guests = Arc::new(Guests::load(&args).await?);
     let store = match &args.storage {
@@ -66,11 +67,12 @@ pub async fn run(args: DevArgs) -> Result<()> {
 
 fn random_token() -> Result<String> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bytes for a token: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("cannot get random bytes for a token: {error}"))?;
     Ok(format!("dev-{}", hex::encode(bytes)))
 }
 
-/// Takes rebuilt guests in place.
+/// Replaces guests whose files were rebuilt.
 async fn watch(server: &DevServer, guests: &Guests) {
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -94,7 +96,7 @@ async fn watch(server: &DevServer, guests: &Guests) {
     }
 }
 
-/// The guests of the command line, by the name of their files.
+/// The guests of the command line, by the names of their files.
 struct Guests {
     limits: LimitArgs,
     cache: Option<PathBuf>,
@@ -104,7 +106,7 @@ struct Guests {
 #[derive(Clone)]
 struct Loaded {
     path: PathBuf,
-    /// What the file looked like when it was last read, whether or not it could be loaded.
+    /// The state of the file when it was last read, even if it could not be loaded.
     seen: Option<FileState>,
     engine: Arc<Engine>,
 }
@@ -145,8 +147,8 @@ impl Guests {
         let component = read_guest(path)?;
         let (limits, memory) = (engine::limits(&self.limits), engine::process_memory(&self.limits));
         let guest = engine::load(path, &component, self.cache.clone(), limits, memory).await?;
-        // Whatever the guest may have cached is cached, so that its author sees the costs of production, and what it serves
-        // without a token is served.
+        // Everything that the guest may have cached is cached, so that its author sees the costs of production.
+        // Everything that it serves without a token is served.
         let cacheable = guest.description().cacheable.iter().collect();
         Ok(Engine {
             guest,
@@ -164,19 +166,19 @@ impl Guests {
         self.loaded.read().get(name).map(|loaded| loaded.engine.clone())
     }
 
-    /// Loads the guest if its file is another one than at the last look; says the version that it has now.
+    /// Loads the guest if its file has changed since the last check, and returns the guest's new version.
     async fn reload(&self, name: &str) -> Result<Option<String>> {
         let Some(known) = self.loaded.read().get(name).cloned() else {
             return Ok(None);
         };
         let now = FileState::of(&known.path);
-        // A file that is missing is one that is being replaced.
+        // A file that is missing is being replaced.
         if now.is_none() || now == known.seen {
             return Ok(None);
         }
         let engine = self.engine(&known.path).await;
         if FileState::of(&known.path) != now {
-            // Still being written: the next look reads it again.
+            // The file is still being written: the next check reads it again.
             return Ok(None);
         }
         let mut loaded = self.loaded.write();

@@ -1,4 +1,4 @@
-//! The guest of this process, loaded: what `serve`, `check` and `inspect` have in common.
+//! Loads the guest of this process: the part that `serve`, `check` and `inspect` have in common.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Engine {
     pub cacheable: Prefixes,
     /// The paths that may be served without a token.
     pub unauthenticated: Prefixes,
-    /// Whether the guest's digest was checked against a pin.
+    /// True if the guest's digest was checked against a pin.
     pub pinned: bool,
 }
 
@@ -49,8 +49,8 @@ impl Engine {
     }
 }
 
-/// Loads a guest's bytes in a sandbox of its own. `memory_bytes` is what all its requests together may hold; None: the
-/// sandbox's default.
+/// Loads a guest's bytes in a sandbox of its own. `memory_bytes` is what all its requests together may hold; `None`
+/// means the sandbox's default.
 pub async fn load(
     path: &Path,
     component: &[u8],
@@ -85,7 +85,7 @@ pub async fn load(
         .with_context(|| format!("guest {}", path.display()))
 }
 
-/// The limits that the command line sets.
+/// Returns the limits that the command line sets.
 pub fn limits(args: &LimitArgs) -> Limits {
     let mib = |count: u32| u64::from(count) << 20;
     let milliseconds = |count: u32| Duration::from_millis(count.into());
@@ -102,12 +102,12 @@ pub fn limits(args: &LimitArgs) -> Limits {
     }
 }
 
-/// What the command line lets all requests together hold, in bytes.
+/// Returns the bytes that the command line lets all requests together hold.
 pub fn process_memory(args: &LimitArgs) -> Option<u64> {
     args.process_memory_mib.map(|mib| u64::from(mib) << 20)
 }
 
-/// This very program, though the file it was started from may have been replaced.
+/// Returns the path of this very program, even if the file from which it was started has been replaced.
 fn this_program() -> PathBuf {
     let link = PathBuf::from("/proc/self/exe");
     if link.exists() {
@@ -117,7 +117,8 @@ fn this_program() -> PathBuf {
     }
 }
 
-/// `airlock` in the user's own cache directory, where there is one: for tools, not for what serves a Vault.
+/// Returns the folder `airlock` in the user's own cache directory, if there is one. It is for tools, not for a process
+/// that serves a Vault.
 pub fn user_cache() -> Option<PathBuf> {
     let absolute = |name: &str| {
         std::env::var_os(name)

@@ -1,13 +1,13 @@
-//! Existence checks of a mount: which errors Vault hears of, and what becomes of the others.
+//! Existence checks of a mount: which errors Vault gets, and what happens to the others.
 //!
-//! Before a write Vault asks whether the path holds something, and then sends the write with the same id. Of a check that
-//! fails Vault shows no cause: the caller would read "internal error". So a check that could not be made answers that the
-//! path has no such check, its cause is remembered here, and the write that follows is answered with that cause. The write
-//! is not run: Vault would have authorised it as an update, whether or not it is one.
+//! Before a write, Vault asks whether the path holds something, and then sends the write with the same id. Vault does not
+//! show why a check failed: the caller would read "internal error". So a check that could not be made answers that the
+//! path has no such check, and its cause is remembered here. The write that follows gets that cause as its answer. The
+//! write is not run: Vault would have authorised it as an update, whether or not it is one.
 //!
-//! Use: [`Checks::answer`] for every check, [`Checks::take_failure`] before every request is run.
+//! Call [`Checks::answer`] for every check, and [`Checks::take_failure`] before every request runs.
 //!
-//! Vault asks its policies in between, so a token that may create and not update is told 403 in place of the cause.
+//! Vault asks its policies in between, so a token that may create but not update gets 403 in place of the cause.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -17,11 +17,12 @@ use vault_plugin::Error;
 
 use crate::bridge;
 
-/// Failed checks that are remembered, each with a text of some 16 KiB at most. Of one that does not fit Vault hears, and its
-/// caller reads 500.
+/// Most failed checks that are remembered, each with a text of some 16 KiB at most. Vault gets the error of a check
+/// that does not fit, and its caller gets 500.
 const MOST: usize = 1024;
 
-/// How long one is remembered. Between a check and its request Vault asks its policies and writes its audit log.
+/// Time for which a failed check is remembered. Between a check and its request Vault asks its policies and writes its
+/// audit log.
 const LIFETIME: Duration = Duration::from_secs(10);
 
 /// The failed checks of one mount whose requests have not come yet.
@@ -32,18 +33,19 @@ pub struct Checks {
 
 #[derive(Default)]
 struct Failed {
-    /// By the id of the request.
+    /// The causes, by the id of the request.
     causes: HashMap<String, (Error, Instant)>,
-    /// The ids in the order in which they were remembered. Some of their requests may have come.
+    /// The ids in the order in which they were remembered. The requests of some may have come already.
     order: VecDeque<(String, Instant)>,
 }
 
 impl Checks {
-    /// What Vault is told of the check for the request with this id.
+    /// Returns what Vault is told of the check for the request with this id.
     ///
     /// # Errors
-    /// What Vault passes on to the caller or acts upon: the caller's mistake, a path without such a check, and read-only
-    /// storage. And an error, which becomes a 500 without a text, if too many failed checks are remembered already.
+    /// The errors that Vault passes on to the caller or acts upon: the caller's mistake, a path without such a check,
+    /// and read-only storage. Also any other error if too many failed checks are remembered already; it becomes a 500
+    /// without a text.
     pub fn answer(
         &self,
         id: &str,
@@ -57,10 +59,10 @@ impl Checks {
         }
     }
 
-    /// As [`answer`](Self::answer), for a check that ended with this error.
+    /// Does the same as [`answer`](Self::answer), for a check that ended with this error.
     ///
     /// # Errors
-    /// As for [`answer`](Self::answer).
+    /// The same as for [`answer`](Self::answer).
     pub fn not_made(&self, id: &str, cause: Error) -> Result<Option<bool>, Error> {
         match cause {
             Error::User(_) | Error::UnsupportedPath | Error::ReadOnly => Err(cause),
@@ -72,7 +74,7 @@ impl Checks {
         }
     }
 
-    /// Says why the check for the request with this id could not be made, once.
+    /// Fails if the check for the request with this id could not be made. Reports each failed check once.
     ///
     /// # Errors
     /// The cause. The request must not be run.
@@ -85,8 +87,8 @@ impl Checks {
 }
 
 impl Failed {
-    /// Remembers why a check failed. Nothing is remembered for an empty id, which is not of one request alone: the check
-    /// is then repeated within the request.
+    /// Remembers why a check failed. Remembers nothing for an empty id, because more than one request may have it: the
+    /// check is then repeated within the request.
     fn remember(&mut self, id: &str, cause: Error, now: Instant) -> Result<(), Error> {
         if id.is_empty() {
             return Ok(());
@@ -103,7 +105,7 @@ impl Failed {
         Ok(())
     }
 
-    /// Drops what is over its time, and the places of those whose requests have come.
+    /// Drops causes whose time is over, and the places of those whose requests have come.
     fn forget(&mut self, now: Instant) {
         let Self { causes, order } = self;
         causes.retain(|_, (_, until)| *until > now);

@@ -1,4 +1,4 @@
-//! `airlock inspect`: what a guest is, before anyone lets it near a Vault.
+//! `airlock inspect`: shows what a guest is, before anyone lets it near a Vault.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,10 +12,11 @@ use crate::engine;
 use crate::special_paths;
 use crate::trust::read_guest;
 
-/// Reads the guest and has it describe itself, in the sandbox. `options` are those of the mount that it is asked about.
+/// Reads the guest and asks it to describe itself, in the sandbox. `options` are a mount's, for which the guest names
+/// its special paths.
 pub async fn run(path: &Path, options: &[(String, String)]) -> Result<String> {
     let component = read_guest(path)?;
-    // What it needs is to be shown here and not to be refused.
+    // The limits are high, because the guest's needs are to be shown here and not refused.
     let limits = Limits {
         memory_bytes: 4 << 30,
         cpu: ENOUGH,
@@ -34,7 +35,7 @@ pub(crate) fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
     let description = guest.description();
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
-        // A guest may put anything into what it says of itself.
+        // A guest may put anything into its description.
         let _ = writeln!(out, "{:<16} {}", format!("{name}:"), Printable(value));
     };
     line("name", &description.name);

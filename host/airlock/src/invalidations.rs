@@ -1,8 +1,8 @@
-//! Keys that another server changed, on their way to the guest.
+//! Tells a guest which keys another server changed.
 //!
-//! OpenBao waits 2 s for the answer to `InvalidateKey`, and a guest may have to wait longer for its turn. So the host's own
-//! cache is told at once, and the guest afterwards, one key after the other. A key that the guest is not told of costs the
-//! mount's cache and scratch: nothing that was derived from it is left then.
+//! OpenBao waits 2 s for the answer to `InvalidateKey`, and a guest may have to wait longer for an instance permit. So
+//! the host's own cache is told at once. The guest is told afterwards, one key after the other. If the guest is not
+//! told of a key, the mount's cache and scratch are dropped, so that nothing derived from the key is left.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use airlock_storage::Settings;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-/// Keys that may wait for the guest.
+/// Most keys that may wait for the guest.
 pub const QUEUE: usize = 1024;
 
-/// One mount's queue of keys. Its worker ends with it.
+/// The queue of keys of one mount. Its worker ends when the queue is dropped.
 pub struct Invalidations {
     context: Arc<MountContext>,
     settings: Settings,
@@ -22,7 +22,8 @@ pub struct Invalidations {
 }
 
 impl Invalidations {
-    /// For a guest on its mount; `settings` are those of the mount's storage. `report` hears how each call ended.
+    /// Starts the queue of a guest on its mount. `settings` are those of the mount's storage. `report` gets the outcome
+    /// of each call.
     pub fn new(
         guest: Guest,
         context: Arc<MountContext>,

@@ -1,7 +1,7 @@
 //! Airlock: a secrets engine host for Vault and OpenBao, whose engines are WebAssembly guests.
 //!
-//! The program as a library, so that its decoders of foreign bytes can be fuzzed. It only joins the other crates: see `serve`
-//! for the path of a request.
+//! The program is a library, so that its decoders of foreign bytes can be fuzzed. It only joins the other crates:
+//! `serve` describes the path of a request.
 
 mod bridge;
 mod caching;
@@ -36,11 +36,11 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command};
-// It is set for the whole process, so its test is one of its own.
+// It changes the whole process, so its test is a program of its own.
 #[doc(hidden)]
 pub use crate::serve::log_to_vault;
 
-/// What is wrong where Vault runs anything but `serve`.
+/// The error if Vault runs anything but `serve`.
 const WRONG_COMMAND: &str = "Vault must run `airlock serve`: register the plugin with -args=serve -args=--guest=…; `airlock check` prints the whole command";
 
 /// Runs the program with this process's arguments.
@@ -48,8 +48,8 @@ pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let parsed = Cli::try_parse_from(&args);
     let done = if serve::is_started_by_vault() {
-        // Vault takes a program that ends before its handshake for no plugin at all, and drops what it said. So a wrong
-        // argument is told over the handshake, too.
+        // Vault does not take a program that ends before its handshake for a plugin, and drops what the program said.
+        // So a wrong argument is reported over the handshake, too.
         serve::run(match parsed {
             Ok(Cli {
                 command: Command::Serve(args),
@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The error and its causes in one line, none of them twice: some name their cause already.
+/// Returns the error and its causes in one line. Some errors name their cause already, so no cause is repeated.
 fn told(error: &anyhow::Error) -> String {
     error.chain().fold(String::new(), |told, cause| {
         let cause = cause.to_string();
@@ -96,7 +96,7 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()
-                .context("no runtime")?;
+                .context("cannot start the runtime")?;
             runtime.block_on(dev::run(args))
         }
         Command::Check(check) => {
@@ -118,7 +118,7 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
     }
 }
 
-/// What was refused or failed has been told by then; only the exit status is left to set.
+/// Sets the exit status. The command has already reported what was refused or failed.
 fn succeed(done: bool) -> Result<()> {
     if !done {
         std::process::exit(1);
@@ -126,12 +126,12 @@ fn succeed(done: bool) -> Result<()> {
     Ok(())
 }
 
-/// For the commands that do one thing and end.
+/// Returns a runtime for the commands that do one thing and end.
 fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("no runtime")
+        .context("cannot start the runtime")
 }
 
 fn print(text: String) -> Result<()> {
@@ -141,7 +141,8 @@ fn print(text: String) -> Result<()> {
         .context("cannot write to standard output")
 }
 
-/// What is wrong with the arguments: of clap's text only what says so, without usage and hints, which are for a terminal.
+/// Returns what is wrong with the arguments: the part of clap's text that says so, without usage and hints, which are
+/// for a terminal.
 fn one_line(error: &clap::Error) -> String {
     if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
         && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
@@ -158,7 +159,7 @@ fn first_paragraph(text: &str) -> String {
         .take_while(|line| !line.is_empty())
         .collect();
     let what = what.join(" ");
-    // It quotes the arguments, and goes to Vault's log.
+    // The text quotes the arguments, and goes to Vault's log.
     let what = printable::escape(what.trim_start_matches("error: "));
     format!("its arguments are wrong: {what}")
 }

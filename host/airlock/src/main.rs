@@ -1,8 +1,8 @@
-//! The `airlock` program. All of it is in the library beside this file, where tests reach it.
+//! The `airlock` program. All of it is in the library beside this file, where tests can reach it.
 
 use std::process::ExitCode;
 
-/// Freed memory is wiped: whatever held a request, a value or a key, in any crate, is gone once it is let go.
+/// Wipes freed memory: nothing that held a request, a value or a key, in any crate, remains after it is freed.
 #[global_allocator]
 static WIPE_FREED_MEMORY: zeroizing_alloc::ZeroAlloc<std::alloc::System> =
     zeroizing_alloc::ZeroAlloc(std::alloc::System);

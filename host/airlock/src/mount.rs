@@ -16,7 +16,7 @@ use crate::invalidations::Invalidations;
 use crate::special_paths;
 use crate::start::Start;
 
-/// A call that takes longer is worth a line in the log.
+/// Duration from which a call gets a line in the log.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// A mount that a guest serves.
@@ -29,7 +29,7 @@ pub struct GuestMount {
     invalidations: Invalidations,
 }
 
-/// What a server gives a mount.
+/// The parts that a server gives a mount.
 #[derive(Clone)]
 pub struct Parts {
     /// The mount's options.
@@ -39,10 +39,10 @@ pub struct Parts {
 }
 
 impl GuestMount {
-    /// Prepares a mount. The guest is asked for its special paths; nothing is stored yet.
+    /// Prepares a mount, and asks the guest for its special paths. Stores nothing yet.
     ///
     /// # Errors
-    /// A guest that does not answer, or whose special paths it may not have.
+    /// The guest does not answer, or it may not have its special paths.
     pub async fn set_up(engine: &Engine, parts: Parts) -> Result<Self, Error> {
         let guest = engine.guest.clone();
         let paths = guest
@@ -73,12 +73,13 @@ impl GuestMount {
         })
     }
 
-    /// Its guest's special paths with the host's own.
+    /// Returns the guest's special paths, with the host's own.
     pub fn paths(&self) -> &SpecialPaths {
         &self.paths
     }
 
-    /// Returns once the guest is initialized, which is tried again if it failed before for a reason that may pass.
+    /// Returns once the guest is initialized. Tries again if the initialization failed before for a reason that may
+    /// pass.
     ///
     /// # Errors
     /// 503 with the cause.
@@ -87,17 +88,17 @@ impl GuestMount {
         ready.map_err(unavailable)
     }
 
-    /// Whether initializing it failed for a reason that may pass.
+    /// Returns true if the initialization failed for a reason that may pass.
     pub fn may_yet_start(&self) -> bool {
         self.start.may_pass()
     }
 
-    /// The kind of failure with which initializing it ended, for the log.
+    /// Returns the kind of failure with which the initialization ended, for the log.
     pub fn failure(&self) -> &'static str {
         self.start.failure()
     }
 
-    /// Its guest's name.
+    /// Returns the guest's name.
     pub fn name(&self) -> &str {
         &self.guest.description().name
     }
@@ -111,7 +112,7 @@ impl GuestMount {
         }
     }
 
-    /// Waits for the guest's turn; not for longer than the caller does.
+    /// Waits for the permits of a request, but not for longer than the caller does.
     async fn turn(&self, what: &str, caller: &Caller) -> airlock_sandbox::Result<Turn> {
         let Outcome { result, usage } = tokio::select! {
             biased;
@@ -196,7 +197,8 @@ impl Backend for GuestMount {
     }
 }
 
-/// An error for the operator: Vault's log and command line print it as it comes, and the guest may have worded it.
+/// Escapes an error for the operator. Vault's log and command line print it unchanged, and the guest may have worded
+/// it.
 fn printable(error: Error) -> Error {
     let escape = |text: String| printable::escape(&text).into_owned();
     match error {
@@ -210,13 +212,14 @@ fn printable(error: Error) -> Error {
     }
 }
 
-/// Whether OpenBao asks, before each read and write, under which path its policies are to look for this one. The contract
-/// has no such question, so the path is the one that was sent, and no instance has to say so.
+/// Returns true if OpenBao asks under which path its policies are to look for a request, as it does before each read
+/// and write. The contract has no such question. So the path is the one that was sent, and no instance has to say so.
 fn is_asked_for_its_path(operation: &Operation) -> bool {
     matches!(operation, Operation::Other(name) if name == "resolve-path")
 }
 
-/// For the log: an operation that this host does not know may carry anything in its name.
+/// Returns the operation's name for the log. The name of an operation that this host does not know may contain
+/// anything.
 fn operation_name(operation: &Operation) -> &str {
     match operation {
         Operation::Other(_) => "other",
@@ -224,8 +227,8 @@ fn operation_name(operation: &Operation) -> &str {
     }
 }
 
-/// The result of a call. What it used goes to the log only where somebody would look for it: a line for each
-/// request would cost Vault more than the guest does.
+/// Returns the result of a call. Logs what the call used only if somebody would look for it: a line for each request
+/// would cost Vault more than the guest does.
 fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
     let usage = &outcome.usage;
     if usage.attempts > 1 || usage.wall > SLOW {
@@ -250,21 +253,21 @@ fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox:
     use airlock_storage::Error as Storage;
     match &outcome.result {
         Err(airlock_sandbox::Error::Guest(_)) | Ok(_) => {}
-        // The caller's mistake, and the server's words about it may name a key.
+        // This is the caller's mistake, and the server's words about it may name a key.
         Err(airlock_sandbox::Error::Storage(Storage::Rejected { .. })) => {}
-        // What the server says of its storage may name a key; the caller is told.
+        // The server's words about its storage may name a key. Only the caller gets them.
         Err(airlock_sandbox::Error::Storage(
             Storage::Backend(_) | Storage::UnknownOutcome(_) | Storage::Incomplete { .. },
         )) => {
             tracing::warn!(call = what, "a call of the guest was not done: storage failed");
         }
-        // Our own words: they name the guest, the limit and the setting, and hold nothing of the request.
+        // These are our own words: they name the guest, the limit and the setting, and contain nothing of the request.
         Err(error) => tracing::warn!(call = what, %error, "a call of the guest was not done"),
     }
     outcome.result
 }
 
-/// The answer while a mount cannot serve. 404 would read as a secret that was deleted.
+/// Returns the answer while a mount cannot serve. A 404 would look like a deleted secret.
 pub fn unavailable(message: String) -> Error {
     Error::Coded { status: 503, message }
 }

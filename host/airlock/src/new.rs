@@ -1,7 +1,8 @@
-//! `airlock new`: a project for an engine, ready to build and to test.
+//! `airlock new`: writes a project for an engine, ready to build and to test.
 //!
-//! What the project needs of Airlock, the SDK and the contract, is in this binary (see `build.rs`) and is written into
-//! the project's `vendor/airlock`, since it can be had nowhere else. So a project builds wherever it stands.
+//! The project needs the SDK and the contract of Airlock. They are in this binary (see `build.rs`) and are written into
+//! the project's `vendor/airlock`, because they are not available anywhere else. So a project builds wherever it
+//! stands.
 
 use std::fs;
 use std::io::Write as _;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-/// What `new` takes.
+/// The arguments of `new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
     /// The engine's name, and its crate's: lower-case letters, digits and `-`
@@ -23,10 +24,10 @@ pub struct NewArgs {
     pub path: Option<PathBuf>,
 }
 
-/// Files of this repository: their path in it, and their text.
+/// Files of this repository: their paths in it, and their texts.
 const VENDORED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/vendored.rs"));
 
-/// The files of a project: where they go, and the template.
+/// The files of a project: their paths, and their templates.
 const TEMPLATES: [(&str, &str); 7] = [
     ("Cargo.toml", include_str!("../templates/new/Cargo.toml.in")),
     ("src/lib.rs", include_str!("../templates/new/lib.rs.in")),
@@ -40,7 +41,8 @@ const TEMPLATES: [(&str, &str); 7] = [
     (".gitignore", include_str!("../templates/new/gitignore.in")),
 ];
 
-/// Writes the project; what to do with it. A folder that is there is left alone; one that cannot be finished is removed.
+/// Writes the project, and returns what to do with it. Leaves a folder that exists alone, and removes one that it
+/// cannot finish.
 pub fn run(args: &NewArgs) -> Result<String> {
     check(&args.name)?;
     let folder = args.path.clone().unwrap_or_else(|| args.name.clone().into());
@@ -53,7 +55,7 @@ pub fn run(args: &NewArgs) -> Result<String> {
         _ => Path::new("."),
     };
     if !parent.is_dir() {
-        bail!("{shown} cannot be made: {} is no directory", parent.display());
+        bail!("{shown} cannot be made: {} is not a directory", parent.display());
     }
     let unfinished = tempfile::Builder::new()
         .prefix(".airlock-new-")
@@ -80,7 +82,7 @@ fn check(name: &str) -> Result<()> {
         && !name.contains("--");
     if !well_formed {
         bail!(
-            "{name:?} is no name for an engine; begin with a lower-case letter and go on with letters, digits and single `-`, to 64 at most"
+            "{name:?} is not a valid name for an engine; begin with a lower-case letter and go on with letters, digits and single `-`, to 64 at most"
         );
     }
     if RESERVED.contains(&name) {
@@ -89,7 +91,7 @@ fn check(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Rust's words, and the crates that an engine has anyway.
+/// Words that mean something to Rust, and the crates that an engine has anyway.
 #[rustfmt::skip]
 const RESERVED: &[&str] = &[
     "abstract", "airlock-sdk", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core",
@@ -99,7 +101,7 @@ const RESERVED: &[&str] = &[
     "unsafe", "unsized", "use", "virtual", "where", "while", "wit-bindgen", "yield",
 ];
 
-/// All files of the project, their paths relative to it.
+/// Returns all files of the project, with paths relative to it.
 fn files(name: &str) -> Result<Vec<(String, String)>> {
     let root = vendored("Cargo.toml")?;
     let profile = section(root, "[profile.guest]");
@@ -115,7 +117,7 @@ fn files(name: &str) -> Result<Vec<(String, String)>> {
         .map(|(file, text)| ((*file).to_owned(), fill(text)))
         .collect();
     files.push(("build.rs".into(), vendored("guest/users/build.rs")?.into()));
-    // The versions that the SDK was tested with; cargo takes out what is not used.
+    // The versions with which the SDK was tested. cargo removes those that are not used.
     files.push(("Cargo.lock".into(), vendored("Cargo.lock")?.into()));
     files.push((
         "vendor/airlock/Cargo.toml".into(),
@@ -134,7 +136,7 @@ fn vendored(file: &str) -> Result<&'static str> {
         .with_context(|| format!("this binary was built without {file}"))
 }
 
-/// What the SDK takes from its workspace, and nothing else.
+/// Returns a workspace with what the SDK takes from it, and nothing else.
 fn workspace_of_sdk(root: &str, sdk: &str) -> String {
     let inherits = |line: &&str| {
         let name = line.split([' ', '=']).next().unwrap_or_default();
@@ -155,7 +157,7 @@ fn workspace_of_sdk(root: &str, sdk: &str) -> String {
     )
 }
 
-/// A section of a manifest, without its empty lines and comments.
+/// Returns a section of a manifest, without its empty lines and comments.
 fn section(manifest: &str, header: &str) -> String {
     let lines = manifest.lines().skip_while(|line| *line != header);
     let inside = lines
@@ -244,7 +246,12 @@ mod tests {
             name: "a".into(),
             path: Some(folder.path().join("b/a")),
         };
-        assert!(run(&args).unwrap_err().to_string().ends_with("b is no directory"));
+        assert!(
+            run(&args)
+                .unwrap_err()
+                .to_string()
+                .ends_with("b is not a directory")
+        );
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 

@@ -1,11 +1,11 @@
-//! `airlock serve`: what Vault runs.
+//! `airlock serve`: the command that Vault runs.
 //!
-//! The path of a request: `go_plugin` has the connection, `vault_plugin` makes a message a [`vault_plugin::Request`] and
-//! finds its mount, [`VaultMount`] makes sure that there is a guest which may run, and [`crate::mount::GuestMount`] hands the
-//! request to the sandbox, which runs the guest; what the guest stores goes through `airlock_storage` and
-//! [`crate::bridge`] back over the connection to Vault.
+//! The path of a request: `go_plugin` has the connection. `vault_plugin` converts a message to a
+//! [`vault_plugin::Request`] and finds its mount. [`VaultMount`] makes sure that there is a guest that may run.
+//! [`crate::mount::GuestMount`] hands the request to the sandbox, which runs the guest. What the guest stores goes
+//! through `airlock_storage` and [`crate::bridge`] back over the connection to Vault.
 //!
-//! Whatever is wrong, the handshake with Vault is completed: only then can the cause reach the operator, in the answer
+//! Whatever is wrong, the handshake with Vault is completed. Only then can the cause reach the operator, in the answer
 //! to `vault secrets enable` and in Vault's log.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::hardening;
 use crate::source::Source;
 use crate::vault_mount::VaultMount;
 
-/// Whose events are logged. Only our own: what the libraries beneath log may hold what passes through them.
+/// The crates whose events are logged: only our own. The libraries beneath may log the data that passes through them.
 const LOGGED: [&str; 5] = [
     "airlock",
     "airlock_sandbox",
@@ -28,11 +28,11 @@ const LOGGED: [&str; 5] = [
     "vault_plugin",
 ];
 
-/// What to do about a wrong way of calling.
+/// The advice to somebody who runs `serve` by hand.
 pub const ADVICE: &str = "`airlock serve` is what Vault runs once it is registered as a plugin, and does nothing by itself; \
      `airlock check` with the same arguments says whether it would work, and prints the commands that register it";
 
-/// Whether Vault started this process, which is the only way in which `serve` is of use.
+/// Returns true if Vault started this process. `serve` is of use only then.
 pub fn is_started_by_vault() -> bool {
     std::env::var_os("VAULT_BACKEND_PLUGIN").is_some()
 }
@@ -44,36 +44,37 @@ pub fn run(args: Result<ServeArgs, String>) -> Result<()> {
     }
     hardening::seal_process();
     log_to_vault()?;
-    // One thread: two of them cost more than they give, and the sandbox has its own for guests that run long.
+    // Uses one thread: two of them cost more than they give, and the sandbox has its own for guests that run long.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("no runtime")?;
+        .context("cannot start the runtime")?;
     let served = runtime.block_on(async {
         let plugin = Plugin::start(args).await;
         vault_plugin::serve(plugin).await
     });
-    // A guest may still be running; its request is over.
+    // A guest may still be running, but its request is over.
     runtime.shutdown_background();
     served.map_err(Into::into)
 }
 
-/// Has the host's own events written where Vault reads them.
+/// Writes the host's own events where Vault reads them.
 ///
-/// It does not take what libraries write with the `log` crate, as `tracing_subscriber`'s own way of doing this would. It would
-/// be dropped by [`LOGGED`], but only one by one: of a guest that exhausts its stack, wasmtime writes a line for each frame.
+/// Unlike `tracing_subscriber`'s own way of doing this, it does not take what libraries write with the `log` crate.
+/// [`LOGGED`] would drop these lines, but only one by one: if a guest exhausts its stack, wasmtime writes a line for
+/// each frame.
 pub fn log_to_vault() -> Result<()> {
     let subscriber = tracing_subscriber::registry().with(go_plugin::hclog::layer(LOGGED));
-    tracing::subscriber::set_global_default(subscriber).context("no log")
+    tracing::subscriber::set_global_default(subscriber).context("cannot set up the log")
 }
 
-/// The process as Vault sees it: a guest to serve, or the reason why there is none yet.
+/// The process as Vault sees it: a guest to serve, or the reason why it has none yet.
 struct Plugin(Arc<Source>);
 
 impl Plugin {
     async fn start(args: Result<ServeArgs, String>) -> Self {
         let source = Source::new(args);
-        // Why it failed is in the log, and in the answers of the mounts.
+        // The reason for a failure is in the log, and in the answers of the mounts.
         let _ = source.engine(None).await;
         Self(Arc::new(source))
     }

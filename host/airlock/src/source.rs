@@ -1,7 +1,8 @@
-//! Where the guest of this process comes from: the file that the arguments name, loaded once for each state that it is in.
+//! The source of this process's guest: the file that the arguments name, loaded once for each state of the file.
 //!
-//! Vault keeps a process whose mounts it could not set up, so loading is tried again: mending the cause is enough. But at
-//! unseal Vault sets mounts up one after the other and waits for each, so what has failed is not tried again at once.
+//! Vault keeps a process whose mounts it could not set up, so loading is tried again: it is enough to correct the
+//! cause. But at unseal Vault sets up mounts one after the other and waits for each, so a load that failed is not tried
+//! again at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,8 @@ use crate::cli::ServeArgs;
 use crate::engine::Engine;
 use crate::trust::FileState;
 
-/// How long loading may take: half of what Vault gives a plugin for its handshake. Also how long a failure is believed.
+/// Longest time that loading may take: half of what Vault gives a plugin for its handshake. Also the time for which a
+/// failure is believed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The guest's file. `args` may be the reason why the arguments could not be read.
@@ -35,7 +37,7 @@ struct Loaded {
     file: Option<FileState>,
 }
 
-/// Why the guest could not be loaded, and of what file and when that is true.
+/// The reason why the guest could not be loaded, the state of its file then, and the time of the failure.
 struct Failure {
     reason: String,
     file: Option<FileState>,
@@ -51,17 +53,17 @@ impl Source {
         }
     }
 
-    /// The guest that was loaded last.
+    /// Returns the guest that was loaded last.
     pub fn loaded(&self) -> Option<Arc<Engine>> {
         let state = self.state.lock();
         state.loaded.as_ref().map(|loaded| loaded.engine.clone())
     }
 
-    /// The guest, loaded if none is yet. With `unfit`, a guest of this source that a mount cannot use, another one if the
-    /// file has changed since, else the same.
+    /// Returns the guest, and loads it if none is loaded yet. `unfit` is a guest of this source that a mount cannot
+    /// use: if the file has changed since, another guest is returned, and otherwise the same one.
     ///
     /// # Errors
-    /// Why there is none, in a sentence for the operator.
+    /// The reason why no guest is available, in a sentence for the operator.
     pub async fn engine(&self, unfit: Option<&Arc<Engine>>) -> Result<Arc<Engine>, String> {
         if let Some(known) = self.known(unfit) {
             return known;
@@ -98,7 +100,7 @@ impl Source {
         }
     }
 
-    /// What there is to answer without loading; none if it is time to load.
+    /// Returns the answer that needs no loading, or `None` if it is time to load.
     fn known(&self, unfit: Option<&Arc<Engine>>) -> Option<Result<Arc<Engine>, String>> {
         let state = self.state.lock();
         if let Some(Loaded { engine, file }) = &state.loaded {

@@ -1,11 +1,11 @@
-//! Which special paths a guest may have, and what Vault is told of them.
+//! Decides which special paths a guest may have, and what Vault is told of them.
 //!
-//! Vault asks a mount for its special paths when it can no longer refuse the mount: a pattern that its router rejects then
-//! ends the whole unseal, on every node and at every try. So [`check`] applies the router's own rules (`vault/router.go` and
-//! OpenBao's, which has the same) before a guest is taken. It also keeps the paths below [`CONTROL`] for the host, and lets a
-//! guest serve without a token only what its operator grants.
+//! Vault asks a mount for its special paths when it can no longer refuse the mount. A pattern that its router rejects
+//! then ends the whole unseal, on every node and at every attempt. So [`check`] applies the router's own rules
+//! (`vault/router.go` and OpenBao's, which has the same) before a guest is accepted. It also keeps the paths below
+//! [`CONTROL`] for the host, and lets a guest serve without a token only what its operator grants.
 //!
-//! Watch the matching of the lists: `root` knows exact paths and prefixes only, and its longest entry wins, so an exact entry
+//! Note how the lists match: `root` knows exact paths and prefixes only, and its longest entry wins. So an exact entry
 //! takes `sudo` away from what a shorter prefix covers. The other lists of paths know `+` as well.
 
 use std::collections::BTreeSet;
@@ -17,10 +17,11 @@ use vault_plugin::SpecialPaths;
 
 use crate::bridge;
 
-/// Bytes of all special paths together: Vault keeps them in memory, and the mount's record must fit into one entry.
+/// Most bytes of all special paths together. Vault keeps them in memory, and the mount's record must fit into one
+/// entry.
 const MOST_BYTES: usize = 64 << 10;
 
-/// Why a guest's special paths cannot be had. The paths are escaped: they are the guest's words.
+/// The reason why a guest may not have its special paths. The paths are escaped, because they are the guest's words.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Refused {
     #[error("its special paths take more than {} KiB: declare prefixes in place of single paths", MOST_BYTES >> 10)]
@@ -44,7 +45,7 @@ pub enum Refused {
     NotGranted { path: String },
 }
 
-/// What Vault is told where there is no guest to ask: the host's own paths.
+/// Returns what Vault is told if no guest can be asked: the host's own paths.
 pub fn control_only() -> SpecialPaths {
     SpecialPaths {
         root: root(Vec::new()),
@@ -95,7 +96,7 @@ pub fn check(paths: Paths, granted: &Prefixes) -> Result<SpecialPaths, Refused> 
     })
 }
 
-/// Sorted and each once, so that two guests which mean the same are told alike.
+/// Sorts paths and drops duplicates, so that Vault is told the same of two guests that mean the same.
 fn sorted(mut paths: Vec<String>) -> Vec<String> {
     paths.sort_unstable();
     paths.dedup();
@@ -132,7 +133,7 @@ fn check_path(list: &'static str, path: &str) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The rules of the router, in its order.
+/// Returns the rule of the router that a pattern breaks, if any. The rules are in the router's order.
 fn wrong_pattern(path: &str) -> Option<&'static str> {
     let is_beside_plus = |other: &str| {
         other
@@ -152,8 +153,8 @@ fn wrong_pattern(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Vault takes any root path, but no wildcard within one: it would match nothing, and what it is to guard would need no
-/// `sudo`.
+/// Returns what is wrong with a root path, if anything. Vault takes any root path, but no wildcard within one: it would
+/// match nothing, and what it is to guard would need no `sudo`.
 fn wrong_root_path(path: &str) -> Option<&'static str> {
     if path.contains('+') {
         Some("a root path knows no `+`; use a prefix that ends in `*`")
@@ -164,7 +165,7 @@ fn wrong_root_path(path: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a pattern that the router takes matches some path at or below [`CONTROL`].
+/// Returns true if a pattern that the router takes matches some path at or below [`CONTROL`].
 fn could_match_control(pattern: &str) -> bool {
     let (first, _) = pattern.split_once('/').unwrap_or((pattern, ""));
     if first == "+" {
@@ -176,19 +177,19 @@ fn could_match_control(pattern: &str) -> bool {
     }
 }
 
-/// A path without its trailing `*`.
+/// Returns a path without its trailing `*`.
 fn prefix_of(path: &str) -> &str {
     path.strip_suffix('*').unwrap_or(path)
 }
 
-/// The root paths with the host's own, so that Vault's router asks for `sudo` wherever one of them matches: without the
-/// entries that a prefix covers.
+/// Returns the root paths with the host's own, without the entries that a prefix covers. So Vault's router asks for
+/// `sudo` wherever one of them matches.
 fn root(guests: Vec<String>) -> Vec<String> {
     let all = guests
         .into_iter()
         .chain([CONTROL.to_owned(), format!("{CONTROL}/*")]);
     let (prefixes, exact): (Vec<_>, Vec<_>) = all.partition(|path| path.ends_with('*'));
-    // Sorted by the text before the `*`, those that a kept one covers follow it at once.
+    // Sorted by the text before the `*`, a prefix is followed at once by those that it covers.
     let mut sorted: Vec<_> = prefixes.iter().map(|path| prefix_of(path)).collect();
     sorted.sort_unstable();
     let mut kept: BTreeSet<&str> = BTreeSet::new();
@@ -205,7 +206,7 @@ fn root(guests: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-/// Whether one of the prefixes, of which none covers another, covers the path.
+/// Returns true if one of the prefixes covers the path. None of the prefixes may cover another.
 fn is_covered(path: &str, prefixes: &BTreeSet<&str>) -> bool {
     let before = prefixes.range(..=path).next_back();
     before.is_some_and(|prefix| path.starts_with(prefix))

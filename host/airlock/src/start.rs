@@ -1,15 +1,15 @@
-//! Whether a guest has been initialized on its mount, and when that is tried again.
+//! Initializes a guest on its mount, and decides when to try again.
 //!
-//! Vault calls `Initialize` once and sends requests whatever came of it. What a guest refuses stays refused until a reload.
-//! Anything else may pass (storage that failed, a limit, a busy mount), so it is tried again before a later request: by one
-//! request at a time, and not before a pause has passed that grows with each failure.
+//! Vault calls `Initialize` once, and sends requests whatever its result was. What a guest refuses stays refused until
+//! a reload. Anything else may pass (storage that failed, a limit, a busy mount), so the initialization is tried again
+//! before a later request. Only one request at a time tries it, and only after a pause that grows with each failure.
 
 use std::time::{Duration, Instant};
 
 use airlock_sandbox::{Error, types};
 use parking_lot::Mutex;
 
-/// The pause after the first failure; it doubles with each that follows, up to the longest.
+/// The pause after the first failure. It doubles with each further failure, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
@@ -39,7 +39,7 @@ enum State {
 }
 
 impl Start {
-    /// Runs the guest's initialization because Vault says so.
+    /// Runs the guest's initialization because Vault asks for it.
     pub async fn run(&self, initialize: impl AsyncFnOnce() -> Result<(), Error>) -> Result<(), Error> {
         let _alone = self.running.lock().await;
         let result = initialize().await;
@@ -47,10 +47,10 @@ impl Start {
         result
     }
 
-    /// Returns once the guest is initialized, and runs `initialize` if it is time to.
+    /// Returns once the guest is initialized. Runs `initialize` if it is time to do so.
     ///
     /// # Errors
-    /// Why the mount cannot serve, for the caller of a request.
+    /// The reason why the mount cannot serve, for the caller of a request.
     pub async fn ready(&self, initialize: impl AsyncFnOnce() -> Result<(), Error>) -> Result<(), String> {
         self.ready_at(Instant::now, initialize).await
     }
@@ -67,7 +67,7 @@ impl Start {
         let _alone = match self.running.try_lock() {
             Ok(alone) => alone,
             Err(_) if new => self.running.lock().await,
-            // Another request is at it, and this one need not wait for what failed a moment ago.
+            // Another request initializes it now, and this one need not wait for what failed a moment ago.
             Err(_) => return self.told(),
         };
         if let Some(known) = self.known(now()) {
@@ -78,12 +78,12 @@ impl Start {
         self.told()
     }
 
-    /// Whether it failed for a reason that may pass.
+    /// Returns true if the initialization failed for a reason that may pass.
     pub fn may_pass(&self) -> bool {
         matches!(*self.state.lock(), State::Failed { .. })
     }
 
-    /// The kind of the last failure; empty if there was none.
+    /// Returns the kind of the last failure, or an empty text if there was none.
     pub fn failure(&self) -> &'static str {
         match *self.state.lock() {
             State::Refused { kind, .. } | State::Failed { kind, .. } => kind,
@@ -91,7 +91,7 @@ impl Start {
         }
     }
 
-    /// What there is to say without trying again; none if it is time to try.
+    /// Returns what is known without trying again, or `None` if it is time to try.
     fn known(&self, now: Instant) -> Option<Result<(), String>> {
         match &*self.state.lock() {
             State::New => return None,
@@ -138,8 +138,8 @@ impl Start {
     }
 }
 
-/// Whether it is the guest's own refusal. What a guest calls an internal error or answers with a status of 500 and above
-/// is not: that is what storage that fails beneath it looks like.
+/// Returns true if the error is the guest's own refusal. What a guest calls an internal error, or answers with a status
+/// of 500 and above, is not a refusal: storage that fails beneath the guest looks like that.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::Guest(types::Error::Internal(_) | types::Error::ReadOnly) => false,
@@ -176,7 +176,7 @@ mod tests {
         Err(Error::Guest(types::Error::User("no".into())))
     }
 
-    /// As if a request came that long after now.
+    /// Calls `ready` as a request would that comes this long after now.
     async fn ready_after(
         start: &Start,
         time: Duration,

@@ -1,4 +1,4 @@
-//! `airlock test`: a guest against scenarios.
+//! `airlock test`: runs scenarios against a guest.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use clap::Args;
 use crate::call;
 use crate::cli::LimitArgs;
 
-/// What `test` takes.
+/// The arguments of `test`.
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// The guest, a WebAssembly component
@@ -28,7 +28,7 @@ pub struct TestArgs {
     pub limits: LimitArgs,
 }
 
-/// Runs the scenarios; whether all was as expected. All are read before any is run.
+/// Runs the scenarios. Returns true if everything was as expected. Reads all scenarios before it runs any.
 pub fn run(args: &TestArgs) -> Result<bool> {
     let scenarios = args
         .scenarios

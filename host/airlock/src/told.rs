@@ -1,11 +1,13 @@
-//! What Vault enforces: the special paths that it was last told.
+//! Records what Vault enforces: the special paths that it was last told.
 //!
-//! Vault asks for them when it mounts or reloads an engine and never after it started a crashed process anew. A guest that
-//! runs under other paths than its own could serve without `sudo` what it means to guard. So each mount has a record of what
-//! Vault was told, [`KEY`] in its own storage, where no guest can see it; see [`Told`] for who writes it and when.
+//! Vault asks for them when it mounts or reloads an engine, and never after it started a crashed process anew. A guest
+//! that runs under other paths than its own could serve without `sudo` what it means to guard. So each mount has a
+//! record of what Vault was told, [`KEY`] in its own storage, where no guest can see it. [`Told`] says who writes it
+//! and when.
 //!
-//! What to watch: on a reload Vault keeps the old paths unless `Initialize` succeeds and it asks again after that. So an answer
-//! given before that changes nothing yet. A reload is known by its storage, which can be written already during `Setup`.
+//! Note that on a reload Vault keeps the old paths unless `Initialize` succeeds and Vault asks again after that. So an
+//! answer given before that changes nothing yet. A reload is recognized by its storage, which can already be written
+//! during `Setup`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,21 +20,21 @@ use vault_plugin::SpecialPaths;
 
 use crate::special_paths::control_only;
 
-/// Where the record is. A mount without one is new.
+/// The key of the record. A mount without a record is new.
 const KEY: &str = ".airlock/special-paths";
 
-/// The version of the record's form.
+/// The version of the record's format.
 const VERSION: u64 = 1;
 
-/// How long a call of storage may take while Vault waits for `Setup`, and how often it is made.
+/// Longest time of a call of storage while Vault waits for `Setup`, and the number of attempts.
 const CALL: Duration = Duration::from_secs(2);
 const TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_millis(250);
 
-/// The special paths that Vault may enforce: one set, or several if a crash left it open which.
+/// The special paths that Vault may enforce: one set, or several if a crash left it open which of them it enforces.
 pub type Record = Vec<SpecialPaths>;
 
-/// Reads a mount's record; none if the mount is new.
+/// Reads a mount's record. Returns `None` if the mount is new.
 pub async fn read(storage: &dyn Storage) -> Result<Option<Record>, Error> {
     let mut tries = 0;
     loop {
@@ -45,16 +47,16 @@ pub async fn read(storage: &dyn Storage) -> Result<Option<Record>, Error> {
     }
 }
 
-/// The outer error is storage's, the inner one the record's own.
+/// Reads the record once. The outer error is storage's, the inner one is the record's own.
 async fn read_once(storage: &dyn Storage) -> Result<Result<Option<Record>, Error>, Error> {
     let entry = in_time(storage.get(KEY)).await?;
     Ok(entry.map(|entry| parse(&entry.value)).transpose())
 }
 
-/// What one mount answers to `SpecialPaths`, and what Vault enforces of it.
+/// The answer of one mount to `SpecialPaths`, and what Vault enforces of it.
 ///
-/// The record is written before the first request runs on another answer than the recorded one, and names both sets while it
-/// is open which of them Vault takes.
+/// The record is written before the first request runs under an answer other than the recorded one. It names both sets
+/// while it is open which of them Vault takes.
 pub struct Told {
     storage: Arc<dyn Storage>,
     answer: SpecialPaths,
@@ -64,21 +66,22 @@ pub struct Told {
 }
 
 struct State {
-    /// What the record holds; none if that is not known.
+    /// The content of the record, or `None` if it is not known.
     stored: Option<Record>,
-    /// What Vault enforces if it has not taken the answer; none if that is not known.
+    /// The paths that Vault enforces if it has not taken the answer, or `None` if they are not known.
     before: Option<SpecialPaths>,
-    /// Whether Vault has taken the answer.
+    /// True if Vault has taken the answer.
     taken: bool,
-    /// Whether an engine was already served here, so that Vault takes no answer before `Initialize`.
+    /// True if an engine was already served here, so that Vault takes no answer before `Initialize`.
     replaces: bool,
-    /// Whether this process has written the record.
+    /// True if this process has written the record.
     writes: bool,
 }
 
 impl Told {
-    /// For a mount whose record was `record` and which answers its guest's special paths, or without a guest those that Vault
-    /// was told last. Called by `Setup`; writes only if Vault is about to be told something new.
+    /// Creates the state of a mount, in `Setup`. `record` is what the mount's record was. The mount answers its guest's
+    /// special paths, or without a guest those that Vault was told last. Writes only if Vault is about to be told
+    /// something new.
     pub async fn new(
         storage: Arc<dyn Storage>,
         record: Result<Option<Record>, Error>,
@@ -117,7 +120,7 @@ impl Told {
             both.retain(|paths| *paths != answer);
             both.push(answer.clone());
             match write(&*storage, &both).await {
-                // Being mounted, so Vault takes what it is told from now on.
+                // Vault is mounting the engine, so it takes what it is told from now on.
                 Err(Error::ReadOnly) => {}
                 Ok(()) => {
                     state.replaces = true;
@@ -139,25 +142,25 @@ impl Told {
         }
     }
 
-    /// The answer to `SpecialPaths`.
+    /// Returns the answer to `SpecialPaths`.
     pub fn answer(&self) -> SpecialPaths {
         let mut state = self.state.lock();
         state.taken |= !state.replaces;
         self.answer.clone()
     }
 
-    /// Whether the answer is neither a guest's nor the record's. Vault must not take it in place of what it enforces, so
-    /// `Initialize` has to fail.
+    /// Returns true if the answer is neither a guest's nor the record's. Vault must not take it in place of what it
+    /// enforces, so `Initialize` has to fail.
     pub fn is_made_up(&self) -> bool {
         self.is_made_up
     }
 
-    /// `Initialize` was called: from now on Vault takes each answer.
+    /// Records that `Initialize` was called: from now on Vault takes each answer.
     pub fn initializing(&self) {
         self.state.lock().replaces = false;
     }
 
-    /// What Vault enforces now; none if that is not known.
+    /// Returns what Vault enforces now, or `None` if that is not known.
     pub fn enforced(&self) -> Option<SpecialPaths> {
         let state = self.state.lock();
         match state.taken {
@@ -166,20 +169,20 @@ impl Told {
         }
     }
 
-    /// Whether Vault has taken the answer.
+    /// Returns true if Vault has taken the answer.
     pub fn is_taken(&self) -> bool {
         self.state.lock().taken
     }
 
-    /// Records what Vault enforces, if that is known and not recorded yet. Called before a request runs, when no reload can
-    /// be under way, or once the answer [is taken](Self::is_taken).
+    /// Records what Vault enforces, if that is known and not recorded yet. Call this before a request runs, when no
+    /// reload can be under way, or once the answer [is taken](Self::is_taken).
     ///
-    /// A standby cannot write: it serves what it was told without a record, and the record says what its active node was told.
-    /// So a process that was not asked must be able to write before it goes by the record.
+    /// A standby cannot write. It serves what it was told without a record, and the record says what its active node
+    /// was told. So a process that was not asked must be able to write before it relies on the record.
     ///
     /// # Errors
-    /// Storage's, also if the record could not be read until now; [`Error::ReadOnly`] on a standby that was not asked, so that the server forwards the request. Nothing may
-    /// run on the mount then; the next call tries again.
+    /// Storage's, even if the record could not be read until now. [`Error::ReadOnly`] on a standby that was not asked,
+    /// so that the server forwards the request. Nothing may run on the mount then; the next call tries again.
     pub async fn record(&self) -> Result<(), Error> {
         let _alone = self.writing.lock().await;
         self.learn().await?;
@@ -211,8 +214,8 @@ impl Told {
         }
     }
 
-    /// Reads the record if storage failed when `Setup` did. Vault may have taken the answer since, so the record then names
-    /// that too, and what Vault enforces is known only if both are the same.
+    /// Reads the record if storage failed when `Setup` read it. Vault may have taken the answer since, so the record
+    /// then names that answer too. What Vault enforces is known only if both are the same.
     async fn learn(&self) -> Result<(), Error> {
         {
             let state = self.state.lock();
@@ -221,7 +224,7 @@ impl Told {
             }
         }
         let Ok(record) = read_once(&*self.storage).await? else {
-            // Not a record of this version: only a reload helps.
+            // The record is not of this version: only a reload helps.
             return Ok(());
         };
         let mut both = record.unwrap_or_else(|| vec![control_only()]);
@@ -289,7 +292,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Record, Error> {
     let paths = |mut value: Value| {
         let mut paths = SpecialPaths::default();
         for (name, list) in LISTS {
-            // Not by `value[name]`, which panics where the value is no object.
+            // Does not use `value[name]`, which panics if the value is not an object.
             let found = value.get_mut(name).map(Value::take).unwrap_or_default();
             *list(&mut paths) = serde_json::from_value(found).map_err(|_| unreadable())?;
         }

@@ -1,4 +1,4 @@
-//! Which guests may run: a file's bytes are read once, and what is hashed is what is run.
+//! Decides which guests may run. A file's bytes are read once, so what is hashed is what is run.
 //!
 //! Vault's catalog pins the host binary and its arguments. The arguments pin the guest, so that replacing the file is
 //! not enough to run code on a mount's secrets.
@@ -12,19 +12,19 @@ use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-/// The largest guest that is read, in bytes: far above any engine, far below what would hurt the host.
+/// Most bytes of a guest that is read: far above any engine, far below what would hurt the host.
 const MAX_GUEST_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Which guests the operator lets run.
+/// The guests that the operator lets run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
     /// Those with one of these digests, in lower-case hexadecimal.
     Pinned(Vec<String>),
-    /// Whatever the file holds; for development.
+    /// Any guest that the file holds; for development.
     Unpinned,
 }
 
-/// Why a guest file was not taken.
+/// The reason why a guest file was not accepted.
 #[derive(Debug, Error)]
 pub enum Refused {
     #[error("--guest-sha256={0} is not a SHA-256: give 64 hexadecimal digits, as `sha256sum` prints them")]
@@ -44,7 +44,8 @@ pub enum Refused {
 }
 
 impl Trust {
-    /// From `--guest-sha256` (any case, surrounding space ignored). No pins let nothing run.
+    /// Returns the trust in the digests of `--guest-sha256` (any case, surrounding space ignored). Without a pin,
+    /// nothing may run.
     pub fn pinned(pins: &[String]) -> Result<Self, Refused> {
         let digest = |pin: &String| {
             let digest = pin.trim().to_ascii_lowercase();
@@ -61,7 +62,7 @@ impl Trust {
             .map(Self::Pinned)
     }
 
-    /// Reads a guest, whole, if it may run.
+    /// Reads a whole guest, if it may run.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>, Refused> {
         let bytes = read_guest(path)?;
         if let Self::Pinned(pins) = self {
@@ -77,13 +78,13 @@ impl Trust {
     }
 }
 
-/// Reads a guest's file, bounded, whether or not it may run.
+/// Reads a guest's file up to the largest size, even if the guest may not run.
 pub fn read_guest(path: &Path) -> Result<Vec<u8>, Refused> {
     let unreadable = |source| Refused::Unreadable {
         path: path.into(),
         source,
     };
-    // Without waiting: opening a pipe would wait for its writer.
+    // Does not wait: opening a pipe would wait for its writer.
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -102,17 +103,17 @@ pub fn read_guest(path: &Path) -> Result<Vec<u8>, Refused> {
     Ok(bytes)
 }
 
-/// What changes when a file is written or replaced.
+/// The properties of a file that change when it is written or replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileState {
-    /// Of the inode, so that a change of its mode counts, too: seconds and nanoseconds.
+    /// Change time of the inode, in seconds and nanoseconds. It changes with the file's mode, too.
     changed: (i64, i64),
     length: u64,
     inode: u64,
 }
 
 impl FileState {
-    /// None where there is no such file.
+    /// Returns the state of a file, or `None` if the file does not exist.
     pub fn of(path: &Path) -> Option<Self> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(Self {

@@ -1,10 +1,10 @@
-//! A mount of Vault's: the guest that serves it, or the reason why none does.
+//! A mount of Vault: the guest that serves it, or the reason why no guest does.
 //!
-//! Vault answers 404 for a mount that it could not set up, which clients take for a deleted secret. So only a new mount fails
-//! with its guest, at `vault secrets enable`. Any other is set up without one, answers 503 with the cause, and serves as soon
-//! as the guest's file is right; see [`Source`] for when that is looked at.
+//! Vault answers 404 for a mount that it could not set up, which clients take for a deleted secret. So only a new mount
+//! fails with its guest, at `vault secrets enable`. Any other mount is set up without a guest. It answers 503 with the
+//! cause, and serves as soon as the guest's file is right; see [`Source`] for when the file is checked.
 //!
-//! A guest serves only while Vault enforces the special paths that it has; see [`Told`].
+//! A guest serves only while Vault enforces the special paths that the guest has; see [`Told`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -29,20 +29,20 @@ pub struct VaultMount {
     candidate: Mutex<Candidate>,
     /// The candidate, once it may serve.
     serving: RwLock<Option<Arc<GuestMount>>>,
-    /// The checks that no guest was there for.
+    /// The checks that failed because the mount had no guest.
     checks: Checks,
     looking: tokio::sync::Mutex<()>,
-    /// Whether the mount had no record when it was set up.
+    /// True if the mount had no record when it was set up.
     is_new: bool,
-    /// Whether Vault has taken the mount down.
+    /// True if Vault has taken the mount down.
     ended: AtomicBool,
 }
 
 /// The guest that was tried last on this mount.
 struct Candidate {
-    /// What was loaded last, so that it is not tried again for nothing.
+    /// The engine that was loaded last, so that it is not tried again for nothing.
     engine: Option<Arc<Engine>>,
-    /// The guest on this mount, or why it cannot be.
+    /// The guest on this mount, or the reason why it cannot be set up.
     mount: Result<Arc<GuestMount>, String>,
     at: Instant,
 }
@@ -66,10 +66,10 @@ impl Candidate {
 }
 
 impl VaultMount {
-    /// Sets a mount up.
+    /// Sets up a mount.
     ///
     /// # Errors
-    /// For a new mount only: why its guest cannot be loaded.
+    /// For a new mount only: the reason why its guest cannot be loaded.
     pub async fn set_up(source: Arc<Source>, setup: Setup) -> Result<Self, Error> {
         let system = VaultSystem(setup.system);
         let storage = match system.is_standby().await {
@@ -100,7 +100,7 @@ impl VaultMount {
                 None
             }
         };
-        // Without the error: what the server says of its storage may name a key.
+        // Logs no error text: the server's words about its storage may name a key.
         if record.is_err() {
             tracing::error!("the record of the mount's special paths cannot be read");
         }
@@ -117,10 +117,10 @@ impl VaultMount {
         })
     }
 
-    /// The guest, if it may serve now.
+    /// Returns the guest, if it may serve now.
     ///
     /// # Errors
-    /// 503 with the cause; [`Error::ReadOnly`] where another server has to answer.
+    /// 503 with the cause. [`Error::ReadOnly`] if another server has to answer.
     async fn guest(&self) -> Result<Arc<GuestMount>, Error> {
         let serving = self.serving.read().clone();
         let guest = match serving {
@@ -131,7 +131,7 @@ impl VaultMount {
         Ok(guest)
     }
 
-    /// Finds out whether a guest may serve: another one, if the last cannot.
+    /// Returns a guest that may serve. Tries another one if the last one cannot.
     async fn look(&self) -> Result<Arc<GuestMount>, Error> {
         let _alone = self.looking.lock().await;
         match self.told.record().await {
@@ -161,7 +161,7 @@ impl VaultMount {
         Ok(mount)
     }
 
-    /// Tries the guest that the file holds now, unless it is the one that was tried last.
+    /// Tries the guest that the file holds now, unless it was the last one that was tried.
     async fn try_another(&self) {
         let (engine, is_recent) = {
             let candidate = self.candidate.lock();
@@ -179,7 +179,7 @@ impl VaultMount {
         if let Ok(mount) = last.mount {
             mount.cleanup().await;
         }
-        // `cleanup` may have come before this candidate was there to be cleaned up.
+        // `cleanup` may have run before this candidate was there to be cleaned up.
         if self.ended.load(SeqCst) {
             self.cleanup().await;
         }
@@ -193,21 +193,22 @@ fn cannot_serve(reason: &str) -> Error {
 #[async_trait]
 impl Backend for VaultMount {
     fn special_paths(&self) -> SpecialPaths {
-        // What may serve is looked at anew under the paths that Vault takes now.
+        // The next request checks again which guest may serve, under the paths that Vault takes now.
         *self.serving.write() = None;
         self.told.answer()
     }
 
     async fn initialize(&self) -> Result<(), Error> {
         if self.told.is_made_up() {
-            // If this succeeded at a reload, Vault would enforce the made-up paths from then on. If it fails, Vault keeps those
-            // that it enforces; OpenBao drops the mount's backend and answers 404.
+            // If this succeeded at a reload, Vault would enforce the made-up paths from then on. If it fails, Vault
+            // keeps the paths that it enforces. OpenBao drops the mount's backend and answers 404.
             return Err(cannot_serve(
                 "neither its guest nor the record of its special paths could be read; see the log, then reload the plugin",
             ));
         }
         self.told.initializing();
-        // Before a request, as it may not come before the next unseal. A failure is told to the request, which tries again.
+        // Records the paths now, because a request may not come before the next unseal. If this fails, a request tries
+        // again and gets the error.
         if (self.told.is_taken() || self.told.enforced().is_none()) && self.told.record().await.is_err() {
             tracing::warn!("the mount's special paths are not recorded yet");
         }
@@ -220,17 +221,18 @@ impl Backend for VaultMount {
                     (error, mount.may_yet_start())
                 }
             },
-            // It was logged in `set_up`.
+            // `set_up` has logged the reason.
             Err(reason) => (reason.clone(), false),
         };
         if self.is_new {
-            // Never with the guest's status: after a crash Vault answers a request with this error, and 404 would read as
-            // a secret that was deleted.
+            // The guest's status is never passed on: after a crash Vault answers a request with this error, and a 404
+            // would look like a deleted secret.
             return Err(cannot_serve(&error));
         }
-        // At a reload Vault would keep the old special paths, and then the guest could not serve before another one. OpenBao
-        // would have no backend for the mount, and answer 404. So `initialize` succeeds, and each request gets 503 with the
-        // cause. The log gets the guest's name and the kind of failure: the guest may have worded the error.
+        // After an error here, Vault would keep the old special paths at a reload, and then the guest could not serve
+        // before another reload. OpenBao would have no backend for the mount, and answer 404. So `initialize` succeeds,
+        // and each request gets 503 with the cause. The log gets the guest's name and the kind of failure, because the
+        // guest may have worded the error.
         let guest = mount.as_ref().map(|mount| mount.name()).unwrap_or_default();
         let kind = mount.as_ref().map(|mount| mount.failure()).unwrap_or_default();
         if may_pass {
@@ -256,7 +258,7 @@ impl Backend for VaultMount {
         self.checks.take_failure(&request.id)?;
         match self.guest().await {
             Ok(guest) => guest.handle_request(request).await,
-            // Vault would log an error each minute, and there is nothing to roll back.
+            // Otherwise Vault would log an error each minute. There is nothing to roll back.
             Err(_) if request.operation == Operation::Rollback => Err(Error::UnsupportedOperation),
             Err(error) => Err(error),
         }

@@ -1,4 +1,4 @@
-//! What is set for a whole process: alone here, so that no other test runs under it.
+//! Tests a setting of the whole process. The test is alone here, so that no other test runs under that setting.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,8 +1,8 @@
-//! Whether a text is a JSON object that Vault can decode.
+//! Checks that a text is a JSON object that Vault can decode.
 //!
 //! Vault decodes with Go's `encoding/json`: into a map, numbers into 64-bit floats, at most 10,000 levels deep.
-//! [`check_object`] checks all of a text at once. [`ObjectCheck`] does it in steps of bounded length, for texts that may
-//! be large, and notes what some fields of the object hold. Neither recurses, copies or builds anything.
+//! [`check_object`] checks all of a text at once. [`ObjectCheck`] does it in steps of bounded length, for texts that
+//! may be large, and notes what some fields of the object hold. Neither recurses, copies or builds anything.
 
 mod number;
 mod surrogates;
@@ -12,7 +12,7 @@ pub use surrogates::without_lone_surrogates;
 /// The levels of nested objects and arrays that Go's decoder follows.
 pub const MAX_DEPTH: usize = 10_000;
 
-/// Why Vault cannot decode a text. It quotes nothing of the text.
+/// The reason why Vault cannot decode a text. It does not quote the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
@@ -22,10 +22,10 @@ pub enum Flaw {
     /// The text breaks JSON's grammar.
     #[error("not valid JSON at byte {at}")]
     Syntax {
-        /// Bytes before the place.
+        /// Bytes of the text before the flaw.
         at: usize,
     },
-    /// The text ends inside of the object.
+    /// The text ends inside the object.
     #[error("JSON that ends too soon")]
     Incomplete,
     /// Objects and arrays are nested more deeply than [`MAX_DEPTH`].
@@ -44,14 +44,14 @@ pub fn check_object(text: &str) -> Result<(), Flaw> {
     ObjectCheck::new(text, &[]).step(usize::MAX).map(|_| ())
 }
 
-/// What a field holds, as far as Vault cares.
+/// The kind of value in a field, as far as Vault cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held<'a> {
     /// `null`.
     Null,
     /// `true` or `false`.
     Bool,
-    /// A number, in its own words.
+    /// A number, with the text that writes it.
     Number(&'a str),
     /// A string.
     String,
@@ -79,16 +79,16 @@ pub struct ObjectCheck<'a> {
     text: &'a str,
     at: usize,
     next: Next,
-    /// The objects and arrays that are open, the outermost first: whether each is an object.
+    /// One entry for each object and array that is open, the outermost first: true if it is an object.
     open: Vec<bool>,
     names: &'static [&'static str],
-    /// What the fields with these names hold.
+    /// The kinds of value in the fields with these names.
     fields: Vec<Option<Held<'a>>>,
     /// The field of the outermost object that is being read, if it is one of `names`.
     field: Option<usize>,
 }
 
-/// What may come next.
+/// The part of the text that may come next.
 #[derive(Clone, Copy, PartialEq)]
 enum Next {
     Object,
@@ -98,7 +98,7 @@ enum Next {
     KeyOrEnd,
     Colon,
     CommaOrEnd,
-    /// The rest of a string that began at this place: of a key, or of a value.
+    /// The rest of a key that began at this byte.
     RestOfKey(usize),
     RestOfString,
     /// Nothing but white space.
@@ -119,8 +119,8 @@ impl<'a> ObjectCheck<'a> {
         }
     }
 
-    /// Checks some more of the text, at least `bytes` of it and at most those and one number. Returns whether all of it
-    /// has been checked.
+    /// Checks some more of the text: at least `bytes` of it, and at most those and one number. Returns true if all of
+    /// it has been checked.
     ///
     /// # Errors
     /// The first [`Flaw`] of the text. The check is over then.
@@ -136,8 +136,8 @@ impl<'a> ObjectCheck<'a> {
         }
     }
 
-    /// What a field of the object holds, if it is there and is one of the names that the check was begun with. Of a field
-    /// that is there twice the last one counts, as it does for Go.
+    /// Returns what a field of the object holds, if the object has the field and the check was begun with its name. If
+    /// the object has a field twice, the last one counts, as it does for Go.
     pub fn field(&self, name: &str) -> Option<Held<'a>> {
         let index = self.names.iter().position(|known| *known == name)?;
         self.fields.get(index).copied().flatten()
@@ -218,7 +218,7 @@ impl<'a> ObjectCheck<'a> {
         Ok(())
     }
 
-    /// Notes what a field holds, or that its array holds something else than strings.
+    /// Notes what a field holds, or that its array holds something other than strings.
     fn note(&mut self, held: Held<'a>) {
         let Some(field) = self.field.and_then(|field| self.fields.get_mut(field)) else {
             return;
@@ -292,7 +292,7 @@ impl<'a> ObjectCheck<'a> {
     }
 }
 
-/// Whether a key, as it is written, is this name of printable ASCII. Any character may be written as an escape.
+/// Returns true if a key in a JSON text is this name of printable ASCII. The key may write any character as an escape.
 fn is_named(key: &str, name: &str) -> bool {
     let mut rest = key.as_bytes();
     for letter in name.bytes() {

@@ -1,10 +1,10 @@
-//! What Vault can decode of a plugin's answer.
+//! Checks that Vault can decode a plugin's answer.
 //!
-//! Vault decodes an answer when it is too late: the engine has already written. So whoever commits on behalf of an engine
-//! checks the answer first, with the rules here, and whoever sends it relies on that check.
+//! Vault decodes an answer when it is too late: the engine has already written. So code that commits on behalf of an
+//! engine checks the answer first, by the rules here. Code that sends the answer relies on that check.
 //!
-//! - [`json`]: whether a text is a JSON object that Go's decoder reads into a map.
-//! - [`moment`]: whether a point in time fits a protobuf timestamp.
+//! - [`json`]: checks that a text is a JSON object that Go's decoder reads into a map.
+//! - [`moment`]: checks that a point in time fits a protobuf timestamp.
 //!
 //! ```
 //! use airlock_logical::json::{Flaw, check_object};

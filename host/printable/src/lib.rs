@@ -2,16 +2,17 @@
 //!
 //! Such text can hold a line end that begins a forged log line, an escape sequence that clears the screen or renames the
 //! window, and a bidirectional control that makes a terminal show words in another order. [`escape`] and [`Printable`]
-//! replace each of these characters with its escape, and leave every other character as it is:
+//! replace each of these characters with its escape, and leave every other character unchanged:
 //!
 //! ```
 //! assert_eq!(printable::escape("saved\n[ERROR] core: sealed"), "saved\\n[ERROR] core: sealed");
 //! assert_eq!(format!("{}", printable::Printable("\u{1b}[2Jok")), "\\u{1b}[2Jok");
 //! ```
 //!
-//! What to watch:
-//! - Escape where text enters a message of the host's own, and where a message leaves for a person. Escaping twice
-//!   changes nothing, because a backslash is not escaped. So the result cannot be turned back into the text.
+//! Rules for its use:
+//! - Escape text where it enters a message of the host's own, and where a message leaves for a person. Escaping twice
+//!   changes nothing, because a backslash is not escaped. For the same reason, the text cannot be recovered from the
+//!   result.
 //! - Do not escape what a program reads, such as the JSON that answers a request.
 //! - Line ends are escaped too. Split text that has lines of its own before you escape it.
 
@@ -26,7 +27,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Displays its content as [`escape`] returns it.
+/// Displays its content in the form that [`escape`] returns.
 #[derive(Debug, Clone, Copy)]
 pub struct Printable<T>(pub T);
 
@@ -55,8 +56,8 @@ impl<W: Write> Write for Escaping<W> {
     }
 }
 
-/// Whether a character does something other than to show itself: Unicode's control and format characters (`Cc` and `Cf`)
-/// and its separators of lines and paragraphs (`Zl` and `Zp`).
+/// Returns true if a character does something other than show itself. These are Unicode's control and format characters
+/// (`Cc` and `Cf`) and its separators of lines and paragraphs (`Zl` and `Zp`).
 pub fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,

@@ -1,9 +1,9 @@
-//! What a request costs, without Vault: an instance, a read of storage in memory, the answer.
+//! Measures what a request costs without Vault: an instance, a read of storage in memory, the answer.
 //!
 //!     guest/build.sh && cargo bench -p airlock-sandbox [-- PART-OF-A-NAME]
 //!
-//! On one thread, as the binary serves. Prints microseconds a request of the process's CPU time, all threads together:
-//! the median and the best of the rounds. (Elapsed time tells more of what else the machine does.)
+//! Runs on one thread, as the binary serves. Prints microseconds of the process's CPU time for each request, all
+//! threads together: the median and the best of the rounds. (Elapsed time says more about what else the machine does.)
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 

@@ -1,8 +1,8 @@
-//! What one request has used so far.
+//! Counts what one request has used so far.
 //!
-//! An account is opened when a request arrives and shared by everything that works on it: all attempts and their
-//! instances, the host's side of each import, and the task that polls them. It outlives them, so that the answer can
-//! say what was used also when the request was given up in the middle.
+//! An account is opened when a request arrives. Everything that works on the request shares it: all attempts and their
+//! instances, the host's side of each import, and the task that polls them. The account outlives them, so that the
+//! answer can report the usage even of a request that was given up midway.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -15,24 +15,25 @@ use crate::limits::{Exceeded, Limit, Limits};
 use crate::memory::{ProcessMemory, RequestMemory, Reservation};
 use crate::ticker::TICK;
 
-/// What a request used.
+/// The resources that a request used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// CPU time of the guest, and of the host on its behalf.
     pub cpu: Duration,
-    /// From arrival to answer.
+    /// Time from arrival to answer.
     pub wall: Duration,
     /// The most bytes that were held for the request at once: memory and tables of its instance, and what the host held.
     pub memory_bytes: u64,
-    /// Calls of `storage`, `scratch` and `system`.
+    /// Number of calls of `storage`, `scratch` and `system`.
     pub storage_operations: u32,
-    /// What they cost in the mount's storage; the attempt that ran out of time is not in it.
+    /// The cost of these calls in the mount's storage. Does not include an attempt that ran out of time.
     pub storage: airlock_storage::Usage,
     /// Bytes moved between guest and host.
     pub transfer_bytes: u64,
-    /// Log lines.
+    /// Number of log lines.
     pub log_lines: u32,
-    /// How often the guest ran: more than once after conflicts, or if it handed over much at once.
+    /// Number of times that the guest ran: more than one after a conflict, or if the guest handed over much data at
+    /// once.
     pub attempts: u32,
 }
 
@@ -41,39 +42,39 @@ pub(crate) struct Account {
     pub limits: Limits,
     /// All memory that is held for the request.
     pub memory: Arc<RequestMemory>,
-    /// The request and the answer, of [`memory`](Self::memory).
+    /// The parts of [`memory`](Self::memory) that the request and the answer take.
     messages: Mutex<Messages>,
-    /// Which limit bounds the time: `Wall`, or `Start` for what Vault waits for.
+    /// The limit that bounds the time: `Wall`, or `Start` for calls for which Vault waits.
     time: Limit,
     opened: Instant,
     pub deadline: Instant,
     cpu_budget: Duration,
-    /// Nanoseconds that are charged.
+    /// Nanoseconds of CPU time that are charged.
     cpu: AtomicU64,
-    /// From when on the current poll is not charged yet, by the clock that `by_thread` says; `IDLE` between polls.
+    /// The time up to which the current poll is charged, by the clock that `by_thread` selects. `IDLE` between polls.
     polled_at: AtomicU64,
-    /// Whether polls are timed by the thread's CPU time. That is exact also on a busy machine, but asking for it is a
-    /// system call, which a request of some microseconds should not pay for: see [`EXACT_AFTER`].
+    /// True if polls are timed by the thread's CPU time. That is exact on a busy machine too, but reading it is a
+    /// system call, which costs too much for a request of a few microseconds: see [`EXACT_AFTER`].
     by_thread: AtomicBool,
-    /// The current poll has lasted for a tick: the guest should yield.
+    /// True if the current poll has lasted for a tick, so the guest should yield.
     overdue: AtomicBool,
-    /// How often the guest yielded.
+    /// Number of times that the guest yielded.
     yields: AtomicU32,
-    /// The rest of the request is long, whatever it has used so far.
+    /// True if the rest of the request counts as long, whatever the request has used so far.
     long: AtomicBool,
-    /// It runs in the slow lane.
+    /// True if the request runs in the slow lane.
     slow: AtomicBool,
     operations: AtomicU32,
     transferred: AtomicU64,
     log_lines: AtomicU32,
     attempts: AtomicU32,
-    /// What the transactions that have ended cost.
+    /// Cost of the transactions that have ended.
     storage: Mutex<airlock_storage::Usage>,
-    /// A commit is under way and must not be given up.
+    /// True while a commit is under way. It must not be given up.
     committing: AtomicBool,
-    /// Something is stored, so the request must not be run again.
+    /// True if something is stored, or may be. The request must then not run again.
     committed: AtomicBool,
-    /// The guest has had an effect outside storage, or may have, so the request must not be run again.
+    /// True if the guest has had an effect outside storage, or may have. The request must then not run again.
     effects: AtomicBool,
 }
 
@@ -88,14 +89,15 @@ const IDLE: u64 = u64::MAX;
 /// CPU time after which a request is timed by its thread's clock.
 const EXACT_AFTER: Duration = Duration::from_millis(2);
 
-/// What a poll is charged at most by the other clock. Guests yield at every tick, so one that seems to have taken several
-/// was suspended, by the kernel's scheduler or with the whole machine: that time is not the guest's.
+/// The most that a poll is charged by elapsed time. Guests yield at every tick, so a poll that seems to have lasted
+/// several ticks was suspended, by the kernel's scheduler or with the whole machine. That time is not the guest's.
 ///
-/// Together with [`EXACT_AFTER`] it is less than what moves a request to the slow lane, so that a suspension moves none.
+/// Together with [`EXACT_AFTER`] it is less than the CPU time that moves a request to the slow lane, so a suspension
+/// does not move a request.
 const MOST_INEXACT: Duration = Duration::from_millis(2);
 
 impl Account {
-    /// For a request: `limit` is [`Limit::Wall`]. For what Vault waits for: [`Limit::Start`].
+    /// Opens an account: with [`Limit::Wall`] for a request, with [`Limit::Start`] for a call for which Vault waits.
     pub fn open(guest: Arc<str>, limits: Limits, limit: Limit, memory: &ProcessMemory) -> Self {
         let opened = Instant::now();
         let (wall, cpu) = match limit {
@@ -133,12 +135,12 @@ impl Account {
         Exceeded::new(limit, &self.limits)
     }
 
-    /// The error of a request whose time is up.
+    /// Returns the error of a request whose time is up.
     pub fn too_late(&self) -> Exceeded {
         self.exceeded(self.time)
     }
 
-    /// Nanoseconds by the clock that times polls.
+    /// Returns the nanoseconds of the clock that times polls.
     fn now(&self) -> u64 {
         if self.by_thread.load(Relaxed) {
             thread_time()
@@ -154,19 +156,19 @@ impl Account {
         self.polled_at.store(self.now(), Relaxed);
     }
 
-    /// Charges the poll.
+    /// Ends the current poll and charges it.
     pub fn poll_ends(&self) {
         self.charge(self.now());
         self.polled_at.store(IDLE, Relaxed);
     }
 
-    /// Charges what the current poll has used until now.
+    /// Charges what the current poll has used up to `now`.
     fn charge(&self, now: u64) {
         self.cpu.fetch_add(self.uncharged(now), Relaxed);
         self.polled_at.store(now, Relaxed);
     }
 
-    /// Nanoseconds that the current poll has used and is not charged for yet.
+    /// Returns the nanoseconds that the current poll has used and that are not charged yet.
     fn uncharged(&self, now: u64) -> u64 {
         let since = match self.polled_at.load(Relaxed) {
             IDLE => return 0,
@@ -184,12 +186,12 @@ impl Account {
         Duration::from_nanos(self.cpu.load(Relaxed) + self.uncharged(self.now()))
     }
 
-    /// CPU time of the polls that have ended.
+    /// Returns the CPU time of the polls that have ended.
     pub fn cpu_of_polls(&self) -> Duration {
         Duration::from_nanos(self.cpu.load(Relaxed))
     }
 
-    /// Times the rest of the current poll exactly: what comes may take long without a look at the time.
+    /// Times the rest of the current poll exactly, for work that may take long without a check of the time.
     pub fn time_exactly(&self) {
         if self.by_thread.load(Relaxed) || self.polled_at.load(Relaxed) == IDLE {
             return;
@@ -199,8 +201,8 @@ impl Account {
         self.polled_at.store(thread_time(), Relaxed);
     }
 
-    /// Whether the request may go on: it has time and CPU time left. Asked before each call of the guest to the host, and
-    /// at each tick, so that whatever the guest does, it is asked often.
+    /// Checks that the request may go on: it has time and CPU time left. The host calls this before each call of the
+    /// guest to the host, and at each tick, so it happens often whatever the guest does.
     pub fn check_time(&self) -> Result<(), Exceeded> {
         let elapsed = nanoseconds(self.opened.elapsed());
         if elapsed >= nanoseconds(self.deadline - self.opened) {
@@ -225,7 +227,7 @@ impl Account {
         Ok(())
     }
 
-    /// Whether the guest should yield, in a call to the host. It then does, and this counts it.
+    /// Returns true if the guest should yield in this call to the host. The guest then yields, and this counts it.
     pub fn should_yield(&self) -> bool {
         let overdue = self.overdue.swap(false, Relaxed);
         if overdue {
@@ -234,7 +236,8 @@ impl Account {
         overdue
     }
 
-    /// The guest, or the host for it, has worked for some time and yields: checks whether it may go on, and counts it.
+    /// Counts a yield, after the guest or the host on its behalf has worked for some time, and checks that the request
+    /// may go on.
     pub fn tick(&self) -> Result<(), Exceeded> {
         self.yielded();
         self.check_time()
@@ -248,7 +251,7 @@ impl Account {
         self.yields.load(Relaxed)
     }
 
-    /// The rest of the request will take long, so it should not run where others wait for it.
+    /// Marks the rest of the request as long, so that it does not run where others wait for it.
     pub fn becomes_long(&self) {
         self.long.store(true, Relaxed);
     }
@@ -257,12 +260,12 @@ impl Account {
         self.long.load(Relaxed)
     }
 
-    /// Whether it waits to be moved to the slow lane, which happens when it yields.
+    /// Returns true if the request waits to be moved to the slow lane, which happens when it yields.
     pub fn should_move(&self) -> bool {
         self.is_long() && !self.is_slow()
     }
 
-    /// From now on it runs in the slow lane.
+    /// Records that the request runs in the slow lane from now on.
     pub fn becomes_slow(&self) {
         self.slow.store(true, Relaxed);
     }
@@ -271,7 +274,7 @@ impl Account {
         self.slow.load(Relaxed)
     }
 
-    /// One call of storage, scratch or system.
+    /// Charges one call of storage, scratch or system.
     pub fn operation(&self) -> Result<(), Exceeded> {
         if self.operations.fetch_add(1, Relaxed) >= self.limits.storage_operations {
             self.operations.store(self.limits.storage_operations, Relaxed);
@@ -280,13 +283,13 @@ impl Account {
         Ok(())
     }
 
-    /// One call of storage, scratch or system, which sends `bytes`.
+    /// Charges one call of storage, scratch or system that sends `bytes`.
     pub fn call(&self, bytes: usize) -> Result<(), Exceeded> {
         self.operation()?;
         self.transfer(bytes)
     }
 
-    /// Bytes that move between guest and host.
+    /// Charges bytes that move between guest and host.
     pub fn transfer(&self, bytes: usize) -> Result<(), Exceeded> {
         let bytes = bytes as u64;
         let before = self.transferred.fetch_add(bytes, Relaxed);
@@ -297,14 +300,14 @@ impl Account {
         Ok(())
     }
 
-    /// How many more bytes may move.
+    /// Returns the number of bytes that may still move.
     pub fn transfer_left(&self) -> u64 {
         self.limits
             .transfer_bytes
             .saturating_sub(self.transferred.load(Relaxed))
     }
 
-    /// One log line: whether it may go out, and whether it is the first that may not.
+    /// Counts a log line. Says whether the line may go out, and whether it is the first that may not.
     pub fn log_line(&self) -> LogLine {
         match self.log_lines.fetch_add(1, Relaxed) {
             before if before < self.limits.log_lines => LogLine::Pass,
@@ -316,18 +319,18 @@ impl Account {
         }
     }
 
-    /// An attempt begins: the answer of the one before, if any, is gone.
+    /// Begins an attempt, and drops the answer of the previous one, if any.
     pub fn attempt(&self) {
         self.messages.lock().answer = None;
         self.attempts.fetch_add(1, Relaxed);
     }
 
-    /// The number of this attempt, 1 for the first.
+    /// Returns the number of this attempt, 1 for the first.
     pub fn attempts(&self) -> u32 {
         self.attempts.load(Relaxed)
     }
 
-    /// Holds the memory of the request itself, once for all its attempts.
+    /// Reserves the memory of the request itself, once for all its attempts.
     pub async fn hold_request(&self, bytes: u64) -> Result<(), Exceeded> {
         if self.messages.lock().request.is_some() {
             return Ok(());
@@ -337,7 +340,7 @@ impl Account {
         Ok(())
     }
 
-    /// Charges an answer, and holds its memory until the request ends or is run again.
+    /// Charges an answer, and reserves its memory until the next attempt begins or the account is dropped.
     pub async fn hold_answer(&self, bytes: usize) -> Result<(), Exceeded> {
         self.transfer(bytes)?;
         let held = self.memory.reserve(bytes as u64).await?;
@@ -345,13 +348,13 @@ impl Account {
         Ok(())
     }
 
-    /// The request has ended, and only its answer is left.
+    /// Gives back the memory of a request that has ended, except for its answer.
     pub fn ended(&self) {
         self.messages.lock().request = None;
         self.memory.shrink();
     }
 
-    /// What a transaction that has ended cost.
+    /// Adds the cost of a transaction that has ended.
     pub fn transaction_ended(&self, usage: airlock_storage::Usage) {
         *self.storage.lock() += usage;
     }
@@ -360,7 +363,7 @@ impl Account {
         self.committing.store(true, Relaxed);
     }
 
-    /// `committed`: something is stored, or may be.
+    /// Ends a commit. `committed` is true if something is stored, or may be.
     pub fn commit_ends(&self, committed: bool) {
         self.committing.store(false, Relaxed);
         self.committed.fetch_or(committed, Relaxed);
@@ -370,12 +373,12 @@ impl Account {
         self.committed.load(Relaxed)
     }
 
-    /// An effect outside storage follows.
+    /// Records that an effect outside storage follows.
     pub fn effect_begins(&self) {
         self.effects.store(true, Relaxed);
     }
 
-    /// Whether running the request again repeats nothing that has taken effect.
+    /// Returns true if running the request again would not repeat anything that has taken effect.
     pub fn may_run_again(&self) -> bool {
         !self.has_committed() && !self.effects.load(Relaxed)
     }
@@ -398,25 +401,25 @@ impl Account {
     }
 }
 
-/// An operation that turns out to need several storage calls, as a list may, is charged for each.
+/// Charges each storage call of an operation that needs several, as a list may.
 impl airlock_storage::Budget for Account {
     fn charge_call(&self) -> bool {
         self.operation().is_ok()
     }
 }
 
-/// The CPU time of this thread, in nanoseconds.
+/// Returns the CPU time of this thread, in nanoseconds.
 fn thread_time() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// 584 years fit.
+/// Converts a duration to nanoseconds. 584 years fit.
 fn nanoseconds(duration: Duration) -> u64 {
     duration.as_nanos() as u64
 }
 
-/// See [`Account::log_line`].
+/// The decision about a log line, see [`Account::log_line`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum LogLine {
     Pass,

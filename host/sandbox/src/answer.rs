@@ -1,9 +1,10 @@
-//! What a guest may answer: what Vault can decode, and make an HTTP answer of.
+//! Checks a guest's answer: Vault must be able to decode it, and to make an HTTP answer of it.
 //!
-//! An answer is checked before its request commits, as strictly as Vault will check it afterwards: else the caller would
-//! read 500 for a write that happened. Whoever sends the answer on need not check it again.
+//! An answer is checked before its request commits, as strictly as Vault will check it afterwards. Otherwise the caller
+//! would get 500 for a write that happened. Code that passes the answer on need not check it again.
 //!
-//! A large answer is checked in steps. Between two of them others run, and the time goes on the request's account.
+//! A large answer is checked in steps. Between two steps other requests run. The time is charged to the request's
+//! account.
 
 use airlock_logical::json::{Held, ObjectCheck};
 use airlock_logical::moment;
@@ -12,16 +13,17 @@ use crate::account::Account;
 use crate::types::{Error as Refusal, Nanoseconds, Operation, Response, Secret, Timestamp, WrapInfo};
 use crate::{Error, Result};
 
-/// Bytes of JSON that are checked in one step: well below a millisecond.
+/// Bytes of JSON that are checked in one step, which takes well below a millisecond.
 const STEP: usize = 128 << 10;
 
-/// Bytes of an error's text. It is copied, escaped and remembered on its way to a person.
+/// Most bytes of an error's text. It is copied, escaped and remembered on its way to a person.
 const LONGEST_TEXT: usize = 16 << 10;
 
-/// Headers with their values, and warnings, of one answer: each is handled by itself on its way to the caller.
+/// Most headers with their values, and most warnings, of one answer. Each is handled by itself on its way to the
+/// caller.
 const MOST_PARTS: usize = 1_000;
 
-/// The fields of an answer's data that Vault itself reads: those of an answer of the engine's own, and a list's.
+/// The fields of an answer's data that Vault itself reads: those of the engine's own HTTP answer, and those of a list.
 const FIELDS: [&str; 4] = ["http_status_code", "http_content_type", "http_raw_body", "keys"];
 
 /// Checks the answer to a request.
@@ -50,7 +52,7 @@ pub(crate) async fn check(answer: &Response, operation: &Operation, account: &Ac
 }
 
 /// Returns the error of a request that the guest refused: [`Error::Guest`], or [`Error::Contract`] if its status is not
-/// one of an error.
+/// the status of an error.
 ///
 /// A text over [`LONGEST_TEXT`] is cut there.
 pub(crate) fn refused(mut refusal: Refusal, account: &Account) -> Error {
@@ -129,7 +131,7 @@ fn check_moment(moment: Option<&Timestamp>) -> Result<(), &'static str> {
     }
 }
 
-/// Checks the HTTP answer of the engine's own that `http_status_code` makes of the data.
+/// Checks the engine's own HTTP answer, which `http_status_code` makes of the data.
 fn check_own_answer(data: &ObjectCheck<'_>, has_secret: bool) -> Result<(), &'static str> {
     let Some(status) = data.field("http_status_code") else {
         return Ok(());

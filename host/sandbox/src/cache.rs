@@ -1,9 +1,9 @@
-//! Compiled guests on disk, so that a start need not compile.
+//! Keeps compiled guests on disk, so that the host need not compile them at each start.
 //!
-//! What is in here is run as native code. So the directory must be this user's alone, and nobody else may be able to put
-//! another one in its place ([`ancestors`]); it is refused otherwise. A file appears whole or not at all, and carries a
-//! digest of itself, since a disk's mistake would be run as well. The name of a file says what was compiled (the
-//! component's digest) and by and for what (wasmtime's compatibility hash).
+//! The files in the directory run as native code. So the directory must belong to this user alone, and nobody else may
+//! be able to put another directory in its place ([`ancestors`]). Otherwise it is refused. A file is written completely
+//! or not at all. It carries a digest of its contents, because code that the disk damaged would run as well. The name
+//! of a file says what was compiled (the component's digest) and by what and for what (wasmtime's compatibility hash).
 
 mod ancestors;
 
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
-/// Files kept; the oldest go first.
+/// Number of files that are kept. The oldest are removed first.
 const KEPT: usize = 32;
 const SUFFIX: &str = ".airlock";
 
@@ -27,10 +27,10 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// Opens the directory; makes it if it is missing.
+    /// Opens the directory. Creates it if it is missing.
     ///
     /// # Errors
-    /// What is wrong with it, for a person to read.
+    /// A text for people that says what is wrong with the directory.
     pub fn open(directory: &Path, engine: &Engine) -> Result<Self, String> {
         let at = |what: &dyn std::fmt::Display| format!("cache directory {}: {what}", directory.display());
         DirBuilder::new()
@@ -66,7 +66,8 @@ impl Cache {
             .join(format!("{digest}-{:016x}{SUFFIX}", self.compatibility))
     }
 
-    /// What was compiled from the component with this digest, if it is there and sound.
+    /// Returns the code that was compiled from the component with this digest. Removes a damaged file and returns
+    /// `None`.
     pub fn get(&self, digest: &str) -> Option<Vec<u8>> {
         let file = self.file(digest);
         let mut bytes = fs::read(&file).ok()?;
@@ -82,17 +83,17 @@ impl Cache {
         Some(bytes)
     }
 
-    /// Keeps what was compiled. A failure is only logged: the guest runs without.
+    /// Stores compiled code. Only logs a failure, because the guest runs without the cache.
     pub fn put(&self, digest: &str, code: &[u8]) {
         if let Err(error) = self.keep(digest, code) {
             tracing::warn!(%error, directory = %self.directory.display(), "a compiled guest cannot be kept on disk");
         }
     }
 
-    /// Keeps what was compiled.
+    /// Stores compiled code.
     ///
     /// # Errors
-    /// What the system says, such as that the disk is full. What was there before is still there.
+    /// The system's error, such as that the disk is full. Code that was stored before is still there.
     pub fn keep(&self, digest: &str, code: &[u8]) -> io::Result<()> {
         self.write(digest, code)?;
         self.prune()

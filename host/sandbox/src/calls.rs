@@ -13,11 +13,11 @@ use crate::limits::Limit;
 use crate::types::{Error as Refusal, Operation, Request, Response};
 use crate::{Result, answer, description};
 
-/// A call that works in a transaction: it may be run again, and commits when it succeeds.
+/// A call that works in a transaction: it may run again, and commits when it succeeds.
 pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
     type Output: Send + 'static;
 
-    /// Which limit bounds its time.
+    /// The limit that bounds its time.
     const TIME: Limit = Limit::Wall;
 
     /// Begins the transaction of an attempt.
@@ -29,12 +29,13 @@ pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
         storage.begin(attempt)
     }
 
-    /// The existence check that this call rests on, and what it answered.
+    /// Returns the existence check on which this call relies, and the answer that the check gave.
     fn rests_on(&self) -> Option<(CheckExistence, bool)> {
         None
     }
 
-    /// For an existence check, the id of the request whose transaction is to continue this one. A check stores nothing.
+    /// Returns, for an existence check, the id of the request whose transaction is to continue this one. A check stores
+    /// nothing.
     fn continued_by(&self) -> Option<&str> {
         None
     }
@@ -65,7 +66,7 @@ impl Call for SpecialPaths {
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Paths> {
         let guest = guest.airlock_engine_backend();
         let paths = guest.call_special_paths(store, &self.0).await?;
-        // Checks here, because this runs in the slow lane and dropping a million paths takes long.
+        // Checks here, because this runs in the slow lane, and dropping a million paths takes long.
         description::check_paths(&paths).map_err(Stop::Contract)?;
         Ok(paths)
     }

@@ -1,10 +1,11 @@
-//! Compiling a guest outside of this process.
+//! Compiles a guest outside of this process.
 //!
-//! A compiler is the largest and most intricate part of the runtime, and it reads the guest's bytes first. So it runs
-//! in a child process that is confined ([`confinement`]), whose environment holds the number of its threads and nothing
-//! else, under limits on memory and time, and leaves nothing behind here. The child runs [`compile_child`]: it reads the
-//! component from its standard input and writes the code to its standard output. If it cannot, it says why in one line on
-//! its standard error and ends with [`REFUSED`] if the component is at fault, or with another status if the compiler is.
+//! A compiler is the largest and most intricate part of the runtime, and it is the first that reads the guest's bytes.
+//! So it runs in a confined child process ([`confinement`]), under limits on memory and time, and leaves nothing behind
+//! here. The child's environment holds nothing but the number of its threads. The child runs [`compile_child`]: it
+//! reads the component from its standard input and writes the code to its standard output. If it cannot, it writes the
+//! reason to its standard error, in one line. It ends with [`REFUSED`] if the component is at fault, or with another
+//! status if the compiler is.
 
 mod child;
 mod confinement;
@@ -24,21 +25,21 @@ use crate::{Error, Result};
 
 pub use child::compile_child;
 
-/// The child's status if it cannot compile the component.
+/// Exit status of a child that cannot compile the component.
 const REFUSED: u8 = 1;
-/// The child's status if it failed itself: `EX_SOFTWARE` of sysexits.h.
+/// Exit status of a child that failed itself: `EX_SOFTWARE` of sysexits.h.
 const FAILED: u8 = 70;
 
-/// Address space of the child.
+/// Address space of the child, in bytes.
 const MEMORY: u64 = 4 << 30;
-/// The largest compiled guest that is taken, far above any that is of use.
+/// Bytes of the largest compiled guest that is accepted, far above any useful one.
 const LARGEST: u64 = 512 << 20;
 /// CPU time of the child, in seconds. It may use several cores until [`COMPILE_DEADLINE`].
 const CPU_SECONDS: u64 = 2 * COMPILE_DEADLINE.as_secs();
-/// What is kept of its complaints.
+/// Bytes that are kept of the child's error messages.
 const LONGEST_COMPLAINT: u64 = 4 << 10;
 
-/// Where guests are compiled.
+/// The place where guests are compiled.
 #[derive(Debug, Clone)]
 pub enum Compiler {
     /// In a child process, which must run [`compile_child`].
@@ -53,7 +54,7 @@ pub enum Compiler {
 }
 
 impl Compiler {
-    /// The compiled form of a component.
+    /// Returns the compiled form of a component.
     pub(crate) async fn run(&self, component: &[u8]) -> Result<Vec<u8>> {
         match self {
             Self::InProcess => {
@@ -66,7 +67,7 @@ impl Compiler {
                 let child = Command::new(program)
                     .args(arguments)
                     .env_clear()
-                    // The confined child cannot read what its control group may use.
+                    // The confined child cannot read how much its control group may use.
                     .env("RAYON_NUM_THREADS", threads().to_string())
                     .stdin(Stdio::piped())
                     .stdout(Stdio::piped())
@@ -85,13 +86,14 @@ impl Compiler {
     }
 }
 
-/// How many threads the child compiles on. Each reserves address space, of which [`MEMORY`] has room for some sixty.
+/// Returns the number of threads on which the child compiles. Each reserves address space, of which [`MEMORY`] has room
+/// for about sixty.
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(8))
 }
 
 async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
-    // Limits first: it has nothing to do until it has read its input.
+    // Sets the limits first: the child has nothing to do until it has read its input.
     limit(&child).map_err(|error| failed("cannot be limited", error))?;
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
@@ -105,7 +107,8 @@ async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
     let (mut stdout, mut stderr) = (stdout.take(LARGEST), stderr.take(LONGEST_COMPLAINT));
     let (written, read, _) = tokio::join!(
         async {
-            // A child that ends early breaks the pipe; its status and its complaint say why, so this error is second.
+            // A child that ends early breaks the pipe. Its status and its message explain why, so they come before this
+            // error.
             let written = stdin.write_all(component).await;
             drop(stdin);
             written
@@ -125,7 +128,7 @@ async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
     Err(ended(status, &String::from_utf8_lossy(&complaint)))
 }
 
-/// Why a child that did not succeed has ended.
+/// Returns the reason why a child that did not succeed has ended.
 fn ended(status: ExitStatus, complaint: &str) -> Error {
     let line = complaint.lines().rfind(|line| !line.trim().is_empty());
     let line = line.map(|line| line.trim().to_owned());
@@ -155,7 +158,7 @@ fn ended(status: ExitStatus, complaint: &str) -> Error {
 
 fn limit(child: &Child) -> io::Result<()> {
     let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    // The first limit of CPU time is told by a signal of its own, the second kills.
+    // The first limit of CPU time sends a signal of its own, and the second kills.
     for (resource, current, maximum) in [
         (Resource::As, MEMORY, MEMORY),
         (Resource::Cpu, CPU_SECONDS, CPU_SECONDS + 1),

@@ -1,4 +1,4 @@
-//! Whether a component is a guest for this host: read off the names of its imports and exports.
+//! Checks that a component is a guest for this host, by the names of its imports and exports.
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -11,22 +11,22 @@ const PACKAGE: &str = "airlock:engine/";
 /// The version of the contract that this host serves.
 pub const CONTRACT_VERSION: &str = "0.1.0";
 
-/// The host's own paths of a mount are this one and those below it. A server sends no request for them to a guest, and lets
-/// only callers with `sudo` reach them.
+/// The host's own path in each mount, with all paths below it. A server sends no request for these paths to a guest,
+/// and lets only callers with `sudo` reach them.
 pub const CONTROL: &str = ".airlock";
 
-/// Whether a request's path is the host's own.
+/// Returns true if a request's path is the host's own.
 pub fn is_control(path: &str) -> bool {
     path.strip_prefix(CONTROL)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// What the contract grants. `types` has no functions.
+/// The interfaces that the contract grants. `types` has no functions.
 const GRANTED: [&str; 8] = [
     "types", "storage", "scratch", "system", "events", "log", "clock", "random",
 ];
 
-/// A component, by its first eight bytes.
+/// Checks by its first eight bytes that a file is a component.
 pub(crate) fn check_is_component(bytes: &[u8]) -> Result<()> {
     match bytes {
         [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
@@ -42,7 +42,7 @@ pub(crate) fn check_is_component(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// The names of what the component imports.
+/// Returns the names of the component's imports.
 pub(crate) fn imports(component: &Component, engine: &Engine) -> Vec<String> {
     component
         .component_type()
@@ -51,7 +51,7 @@ pub(crate) fn imports(component: &Component, engine: &Engine) -> Vec<String> {
         .collect()
 }
 
-/// Checks names; that types fit, linking finds.
+/// Checks names. Linking checks that the types fit.
 pub(crate) fn check(component: &Component, engine: &Engine) -> Result<()> {
     let imports = imports(component, engine);
     let exports: Vec<String> = component
@@ -60,7 +60,7 @@ pub(crate) fn check(component: &Component, engine: &Engine) -> Result<()> {
         .map(|(name, _)| name.to_owned())
         .collect();
 
-    // The version first: for a guest of another one, anything else that does not fit follows from that.
+    // The version comes first: if the guest has another one, everything else that does not fit follows from that.
     let ours = imports
         .iter()
         .chain(&exports)
@@ -92,8 +92,8 @@ pub(crate) fn check(component: &Component, engine: &Engine) -> Result<()> {
     }
 }
 
-/// Versions agree as semver has it: before 1.0 in the second number, after it in the first; and the host's is not the
-/// older one.
+/// Checks that the guest's version agrees with the host's as semver defines it: before 1.0 in the second number, after
+/// it in the first. The host's version must not be the older one.
 fn check_version(guest: &str) -> Result<()> {
     let host = numbers(CONTRACT_VERSION);
     let theirs = numbers(guest);
@@ -114,7 +114,7 @@ fn check_version(guest: &str) -> Result<()> {
     })
 }
 
-/// Major, minor and patch; none for a pre-release, which promises nothing.
+/// Returns major, minor and patch. `None` for a pre-release, which promises nothing.
 fn numbers(version: &str) -> Option<[u64; 3]> {
     let mut parts = version.split('.').map(|part| part.parse().ok());
     let numbers = [parts.next()??, parts.next()??, parts.next()??];

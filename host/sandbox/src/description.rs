@@ -1,4 +1,4 @@
-//! What a guest says of itself, checked.
+//! Checks what a guest says of itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use crate::{Error, Result};
 
 pub use crate::bindings::exports::airlock::engine::backend::{Description, Needs, Paths};
 
-/// Bytes of scratch that a guest may ask for.
+/// Most bytes of scratch that a guest may ask for.
 const MOST_SCRATCH: u32 = 1 << 20;
 
-/// Entries of one list of a description, or of the special paths. A guest has a handful.
+/// Most entries of one list of a description, or of the special paths. A guest has a handful.
 const MOST_ENTRIES: usize = 1000;
 
-/// Bytes of one such entry.
+/// Most bytes of one such entry.
 const LONGEST_ENTRY: usize = 1024;
 
-/// Checks a description, and that the limits are enough for it.
+/// Checks a description, and checks that the limits are enough for it.
 pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
     let wrong = |what: String| Err(Error::Description(what));
     let name = &description.name;
@@ -61,10 +61,10 @@ pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
     check_needs(&description.needs, limits)
 }
 
-/// Checks the size of each list of special paths. Whether Vault takes the paths is for the mount to check.
+/// Checks the size of each list of special paths. The mount checks that Vault accepts the paths.
 ///
 /// # Errors
-/// Which list is too long, or has an entry that is.
+/// A text that names the list that is too long or that has an entry that is too long.
 pub(crate) fn check_paths(paths: &Paths) -> Result<(), String> {
     let Paths {
         root,
@@ -139,7 +139,8 @@ fn check_needs(needs: &Needs, limits: &Limits) -> Result<()> {
     Ok(())
 }
 
-/// Semantic versioning's form; what follows `-` or `+` is only looked at for odd characters.
+/// Returns true if the version has the form of semantic versioning. Of what follows `-` or `+`, only the characters are
+/// checked.
 fn is_version(version: &str) -> bool {
     let (core, rest) = match version.find(['-', '+']) {
         Some(at) => (&version[..at], &version[at + 1..]),
@@ -155,8 +156,8 @@ fn is_version(version: &str) -> bool {
 }
 
 impl Description {
-    /// The settings of the guest's storage: what it asks for. Cached is only what the operator grants as well, so
-    /// `cacheable` is for the caller to fill in.
+    /// Returns the storage settings for which the guest asks. The host caches only what the operator grants as well, so
+    /// the caller fills in `cacheable`.
     pub fn storage_settings(&self) -> Settings {
         Settings {
             storage: Prefixes::from_iter(&self.storage),

@@ -1,4 +1,4 @@
-//! How wasmtime is set up: what guests may contain, and the pool that their instances come from.
+//! Configures wasmtime: what guests may contain, and the pool from which their instances come.
 
 use std::time::Duration;
 
@@ -6,30 +6,31 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 
 use crate::{Error, Result};
 
-/// Instances that can be there at once in the process. Only address space is set aside for the rest: 4 GiB each, so
-/// that the compiler need not check bounds.
+/// Most instances that can exist at once in the process. A slot without an instance only reserves address space: 4 GiB,
+/// so that compiled code needs no bounds checks.
 pub(crate) const POOL: u32 = 1024;
 
-/// What one instance may consist of. A guest in Rust has one memory, one table and two or three core instances, of
-/// which all but one are glue.
+/// Most core instances, and most tables, of one instance of a guest. A guest in Rust has one memory, one table and two
+/// or three core instances, of which all but one are glue.
 const CORE_INSTANCES: u32 = 8;
 const TABLES: u32 = 4;
 
-/// Memory that stays with a slot of the pool between requests, and is cleared by writing zeros and not by a system
-/// call. It covers what a small guest touches; a larger one pays one `madvise`.
+/// Bytes of memory that a slot of the pool keeps between requests and clears by writing zeros, not by a system call.
+/// They cover what a small guest touches. A larger guest costs one `madvise`.
 const KEEP_MEMORY: usize = 512 << 10;
 const KEEP_STACK: usize = 32 << 10;
 const KEEP_TABLE: usize = 16 << 10;
 
-/// The native stack of a request, for the guest and for the host functions that it calls.
+/// Bytes of a request's native stack, for the guest and for the host functions that it calls.
 const STACK: usize = 2 << 20;
-/// How much of it the guest may use.
+/// Bytes of [`STACK`] that the guest may use.
 const GUEST_STACK: usize = 512 << 10;
 
-/// How long a compilation may take.
+/// Longest time that a compilation may take.
 pub(crate) const COMPILE_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What shapes compiled code. The compiler and the server must agree on it, or the server will refuse the code.
+/// Returns the settings that shape compiled code. The compiler and the server must agree on them, or the server refuses
+/// the code.
 fn config() -> Config {
     let mut config = Config::new();
     config
@@ -39,7 +40,7 @@ fn config() -> Config {
         .max_wasm_stack(GUEST_STACK)
         .async_stack_size(STACK)
         .async_stack_zeroing(true)
-        // What a secrets engine does not need is off: there the advisories are.
+        // What a secrets engine does not need is off: the security advisories are about such features.
         .wasm_component_model(true)
         .wasm_memory64(false)
         .wasm_multi_memory(false)
@@ -47,13 +48,13 @@ fn config() -> Config {
         .wasm_tail_call(false)
         .wasm_extended_const(true)
         .shared_memory(false)
-        // Traps name functions; source lines would need debug information in the guest.
+        // Traps name functions. To name source lines, the guest would need debug information.
         .generate_address_map(false)
         .native_unwind_info(false);
     config
 }
 
-/// The engine that serves: one in a process.
+/// Returns the wasmtime engine that serves requests. A process has one.
 pub(crate) fn serving() -> Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(POOL)
@@ -70,20 +71,20 @@ pub(crate) fn serving() -> Result<Engine> {
         .linear_memory_keep_resident(KEEP_MEMORY)
         .table_keep_resident(KEEP_TABLE)
         .async_stack_keep_resident(KEEP_STACK)
-        // Reuse slots before touching new ones: what stays resident is what was once needed at the same time.
+        // Reuses slots before it touches new ones, so that only what was once needed at the same time stays resident.
         .max_unused_warm_slots(0);
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     Engine::new(&config).map_err(|error| Error::Runtime(format!("{error:#}")))
 }
 
-/// Compiles a component to what [`Sandbox::load`](crate::Sandbox::load) runs.
+/// Compiles a component to the code that [`Sandbox::load`](crate::Sandbox::load) runs.
 ///
-/// This is what the compile child does with its standard input. It takes time and memory (some 50 ms and tens of MiB
-/// for each 100 KiB), which is why it has a process of its own.
+/// The compile child does this with its standard input. A compilation takes time and memory (about 50 ms and tens of
+/// MiB for each 100 KiB), so it has a process of its own.
 ///
 /// # Errors
-/// [`Error::NotAComponent`], and [`Error::Compile`] with the compiler's words.
+/// [`Error::NotAComponent`], and [`Error::Compile`] with the compiler's message.
 pub fn compile(component: &[u8]) -> Result<Vec<u8>> {
     crate::contract::check_is_component(component)?;
     let engine = Engine::new(&config()).map_err(|error| Error::Runtime(format!("{error:#}")))?;

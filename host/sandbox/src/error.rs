@@ -1,4 +1,4 @@
-//! The one error of this crate.
+//! The error of this crate.
 
 use std::sync::Arc;
 
@@ -7,11 +7,12 @@ use printable::Printable;
 use crate::limits::Exceeded;
 use crate::types;
 
-/// Why a guest could not be loaded, or a request not be done. No variant carries a path, a key or a value; only what
-/// the guest itself answers, in [`Error::Guest`], may.
+/// The reason why a guest could not be loaded, or a request not be carried out. Only [`Error::Guest`], which is the
+/// guest's own answer, may carry a path, a key or a value.
 ///
-/// Each variant but [`Error::Guest`] is displayed on one line: what it quotes of a guest's file, such as an import or a
-/// function's name, is escaped. [`Error::Guest`] displays the guest's answer as the guest gave it, for the caller of the API.
+/// Each variant except [`Error::Guest`] is displayed on one line: what it quotes of a guest's file, such as an import
+/// or the name of a function, is escaped. [`Error::Guest`] displays the guest's answer unchanged, for the caller of the
+/// API.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -23,7 +24,7 @@ pub enum Error {
     #[error("{0}")]
     Cache(String),
 
-    /// The file is no component; the text says what it is instead and what to do.
+    /// The file is not a component. The text says what it is instead, and what to do.
     #[error("not a WebAssembly component: {0}")]
     NotAComponent(&'static str),
 
@@ -34,25 +35,25 @@ pub enum Error {
         if *newer { "use a newer airlock" } else { "rebuild the guest with this version's wit/" }
     )]
     ContractVersion {
-        /// The guest's.
+        /// The version for which the guest was built.
         guest: String,
-        /// The host's.
+        /// The version that this host serves.
         host: &'static str,
-        /// Whether the guest's is the newer one.
+        /// True if the guest's version is the newer one.
         newer: bool,
     },
 
-    /// A component, but no secrets engine.
-    #[error("exports no airlock:engine/backend, so it is no secrets engine")]
+    /// The file is a component, but not a secrets engine.
+    #[error("does not export airlock:engine/backend, so this is not a secrets engine")]
     NotAnEngine,
 
-    /// The guest wants something of the host that no guest gets.
+    /// The guest imports something that no guest gets.
     #[error(
         "imports {}, which is not granted: a guest gets the imports of the airlock:engine contract and no others",
         Printable(import)
     )]
     Ungranted {
-        /// What it imports.
+        /// The name of the import.
         import: String,
     },
 
@@ -63,37 +64,38 @@ pub enum Error {
     /// The compiler itself failed, or ran out of its own limits.
     #[error("the compiler {}", Printable(what))]
     Compiler {
-        /// What happened to it.
+        /// A text that continues "the compiler" and says what happened.
         what: String,
         /// The cause, if the system gave one.
         #[source]
         source: Option<std::io::Error>,
     },
 
-    /// The guest's imports or exports have the right names and the wrong types, or it is too large for an instance.
+    /// The guest's imports or exports have the right names but the wrong types, or the guest is too large for an
+    /// instance.
     #[error("does not fit the contract or the pool of instances: {}", Printable(.0))]
     Link(String),
 
-    /// `describe` answered what cannot be.
+    /// `describe` returned an invalid description.
     #[error("its description is wrong: {}", Printable(.0))]
     Description(String),
 
     /// The guest needs more than the limits allow.
     #[error("it needs {needs}; {exceeded}")]
     Needs {
-        /// What it asks for.
+        /// The amount that the guest asks for.
         needs: String,
-        /// The limit in the way.
+        /// The limit that is too low.
         #[source]
         exceeded: Exceeded,
     },
 
-    /// A request went over a limit.
+    /// A request exceeded a limit.
     #[error("guest {guest} went {exceeded}")]
     Limit {
-        /// Whose.
+        /// The guest's name.
         guest: Arc<str>,
-        /// Which limit.
+        /// The limit that was exceeded.
         #[source]
         exceeded: Exceeded,
     },
@@ -101,29 +103,30 @@ pub enum Error {
     /// The guest's code failed.
     #[error("guest {guest} failed: {}{}", Printable(reason), trace(.functions))]
     Trap {
-        /// Whose.
+        /// The guest's name.
         guest: Arc<str>,
-        /// What it did, in the runtime's words.
+        /// The failure, in the runtime's words.
         reason: String,
-        /// The functions that it was in, the innermost first; the guest's own names, a few of them.
+        /// The functions in which the guest failed, the innermost first: only a few, and only the guest's own.
         functions: Vec<String>,
     },
 
-    /// The guest broke the contract, such as by an answer that is no JSON.
+    /// The guest broke the contract, for example by an answer that is not valid JSON.
     #[error("guest {guest} broke the contract: {}", Printable(what))]
     Contract {
-        /// Whose.
+        /// The guest's name.
         guest: Arc<str>,
-        /// How.
+        /// The way in which the guest broke it.
         what: String,
     },
 
-    /// The mount has as many requests running and waiting as it may.
+    /// The mount has as many requests running and waiting as it may, or all requests together hold as much memory as
+    /// they may.
     #[error("this mount is busy: guest {guest} is {exceeded}")]
     Busy {
-        /// Whose.
+        /// The guest's name.
         guest: Arc<str>,
-        /// Which limit.
+        /// The limit that was exceeded.
         #[source]
         exceeded: Exceeded,
     },
@@ -133,22 +136,22 @@ pub enum Error {
         "this host is busy: the requests of all mounts use its {instances} instances; lower --instances where mounts take too many, or raise --process-memory-mib if there are fewer than 1024"
     )]
     Full {
-        /// How many there are.
+        /// The number of instances.
         instances: u32,
     },
 
-    /// Vault allowed a create and the path has come to be, or an update and it has gone. Sent again, the request is checked
-    /// against the policies anew: Vault's own Go client does that by itself.
+    /// Vault allowed a create but the path exists by now, or an update but the path is gone. When the request is sent
+    /// again, it is checked against the policies anew. Vault's own Go client sends it again by itself.
     #[error(
         "another request {} this path in the meantime; nothing was written; send the request again",
         if *exists { "created" } else { "deleted" }
     )]
     ExistenceChanged {
-        /// Whether it exists now.
+        /// True if the path exists now.
         exists: bool,
     },
 
-    /// The existence check that the request rests on could not be made, so the request was not run.
+    /// The existence check on which the request relies could not be made, so the request was not run.
     #[error(
         "the existence check of this request could not be made: {0}; nothing was written; send the request again"
     )]
@@ -158,24 +161,24 @@ pub enum Error {
     #[error("the caller hung up")]
     HungUp,
 
-    /// Storage, at the begin or the end of the request.
+    /// Storage failed, at the beginning or the end of the request.
     #[error(transparent)]
     Storage(#[from] airlock_storage::Error),
 
-    /// What the guest answered.
+    /// The guest answered with this error.
     #[error("{0}")]
     Guest(#[source] types::Error),
 
-    /// The request's task ended before it was done: the process is ending, or a defect of the host.
+    /// The request's task ended before the request was done: the process is ending, or the host has a defect.
     #[error("the request was given up: the host is shutting down or failed; see its log")]
     GivenUp,
 }
 
 impl Error {
-    /// The HTTP status that says best what happened.
+    /// Returns the HTTP status that describes best what happened.
     ///
-    /// 503 is for what may well work when sent again. An exceeded limit is 500, whichever it was: what loops may meet
-    /// one limit on an idle machine and another on a busy one.
+    /// 503 means that the request may well succeed when it is sent again. An exceeded limit is 500, whichever limit it
+    /// was: a loop may exceed one limit on an idle machine and another on a busy one.
     pub fn status(&self) -> u16 {
         use airlock_storage::{Error as Storage, Rejection};
         match self {
@@ -204,8 +207,8 @@ impl Error {
         }
     }
 
-    /// What the request is told whose existence check ended with this error. What the guest itself refused it would refuse
-    /// again; anything else may be gone when the request is sent again.
+    /// Converts the error of an existence check to the error of the request that relies on it. The guest's own refusal
+    /// stays, because the guest would refuse again. Any other cause may be gone when the request is sent again.
     #[must_use]
     pub fn of_existence_check(self) -> Self {
         match self {
@@ -216,7 +219,7 @@ impl Error {
         }
     }
 
-    /// Whether the storage is read-only here, so that the server should forward the request.
+    /// Returns true if the storage is read-only here, so that the server should forward the request.
     pub fn is_read_only(&self) -> bool {
         matches!(
             self,
@@ -232,7 +235,7 @@ fn trace(functions: &[String]) -> String {
     }
 }
 
-/// What this crate returns.
+/// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]

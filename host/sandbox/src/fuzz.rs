@@ -1,4 +1,4 @@
-//! The checks of what a guest says, for the targets in `tests/fuzz`. Not an interface: it changes without notice.
+//! The checks of what a guest says, for the targets in `tests/fuzz`. Not a public interface: it changes without notice.
 
 use crate::account::Account;
 use crate::limits::{Limit, Limits};
@@ -6,27 +6,27 @@ use crate::memory::ProcessMemory;
 use crate::types::{self, Operation, Response};
 use crate::{Description, Error, Paths, Result, answer, contract, description};
 
-/// The check of an answer before its request commits.
+/// Checks an answer before its request commits.
 pub async fn check_answer(response: &Response, operation: &Operation) -> Result<()> {
     answer::check(response, operation, &account()).await
 }
 
-/// What becomes of a guest's refusal.
+/// Returns the error that a guest's refusal becomes.
 pub fn refused(refusal: types::Error) -> Error {
     answer::refused(refusal, &account())
 }
 
-/// The check of a guest's description, under the default limits.
+/// Checks a guest's description, under the default limits.
 pub fn check_description(description: &Description) -> Result<()> {
     description::check(description, &Limits::default())
 }
 
-/// The check of the size of a guest's special paths.
+/// Checks the size of a guest's special paths.
 pub fn check_paths(paths: &Paths) -> Result<(), String> {
     description::check_paths(paths)
 }
 
-/// What a file is by its first bytes.
+/// Checks by its first bytes that a file is a component.
 pub fn check_is_component(bytes: &[u8]) -> Result<()> {
     contract::check_is_component(bytes)
 }

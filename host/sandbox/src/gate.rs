@@ -1,4 +1,4 @@
-//! How many requests of one mount run at once, and how many wait.
+//! Limits how many requests of one mount run at once, and how many wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -23,10 +23,10 @@ impl Gate {
         }
     }
 
-    /// Waits for a turn, in the order of arrival. A caller that goes away while it waits has not been here.
+    /// Waits for an instance permit, in the order of arrival. Dropping the future while it waits leaves no trace.
     ///
     /// # Errors
-    /// Which limit is in the way: too many wait already, or the request's own time is over.
+    /// The limit that is in the way: too many requests wait already, or the request's own time is over.
     pub async fn enter(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Limit> {
         if let Ok(turn) = self.turns.clone().try_acquire_owned() {
             return Ok(turn);
@@ -40,7 +40,7 @@ impl Gate {
     }
 }
 
-/// A place in the queue, given back when dropped.
+/// A place in the queue. Dropping it gives the place back.
 struct Place<'a>(&'a Gate);
 
 impl<'a> Place<'a> {

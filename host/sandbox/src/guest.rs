@@ -1,4 +1,4 @@
-//! A loaded guest, and how a request of it runs.
+//! A loaded guest, and the way in which its requests run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ struct Inner {
     description: Description,
 }
 
-/// What can be instantiated, and where.
+/// A component that can be instantiated, and what it needs for that.
 #[derive(Clone)]
 pub(crate) struct Code {
     pub shared: Arc<Shared>,
@@ -44,12 +44,12 @@ pub(crate) struct Code {
     pub limits: Limits,
 }
 
-/// How a request ended, and what it used.
+/// The result of a request, and what it used.
 #[derive(Debug)]
 pub struct Outcome<T> {
-    /// The guest's answer, or why there is none. What the guest itself refuses is [`Error::Guest`].
+    /// The guest's answer, or the reason for the failure. A refusal of the guest itself is [`Error::Guest`].
     pub result: Result<T>,
-    /// What it used, over all its attempts.
+    /// The resources that the request used, over all its attempts.
     pub usage: Usage,
 }
 
@@ -87,30 +87,30 @@ impl Guest {
         &self.inner.code.shared
     }
 
-    /// What the guest says of itself.
+    /// Returns what the guest says of itself.
     pub fn description(&self) -> &Description {
         &self.inner.description
     }
 
-    /// The SHA-256 of its file, in lower-case hexadecimal.
+    /// Returns the SHA-256 of the guest's file, in lower-case hexadecimal.
     pub fn digest(&self) -> &str {
         &self.inner.code.digest
     }
 
-    /// The names of its imports, such as `airlock:engine/storage@0.1.0`.
+    /// Returns the names of the guest's imports, such as `airlock:engine/storage@0.1.0`.
     pub fn imports(&self) -> &[String] {
         &self.inner.code.imports
     }
 
-    /// The limits that it was loaded under.
+    /// Returns the limits under which the guest was loaded.
     pub fn limits(&self) -> &Limits {
         &self.inner.code.limits
     }
 
-    /// The paths that Vault treats specially, given a mount's options.
+    /// Returns the paths that Vault treats specially, for a mount's options.
     ///
     /// # Errors
-    /// As for a request; the time limit is [`Limits::start`].
+    /// The same as for a request. The time limit is [`Limits::start`].
     pub async fn special_paths(&self, config: &[(String, String)]) -> Result<Paths> {
         let call = SpecialPaths(config.to_vec());
         self.inner.code.call_static(self.inner.name.clone(), call).await
@@ -121,7 +121,7 @@ impl Guest {
         self.run(mount, Initialize).await
     }
 
-    /// Waits for the turn of a request. Dropped while it waits, it has not been here.
+    /// Waits for the permits of a request. Dropping the future while it waits leaves no trace.
     ///
     /// # Errors
     /// [`Error::Busy`] and [`Error::Full`].
@@ -131,7 +131,7 @@ impl Guest {
 
     /// Answers a request.
     ///
-    /// Dropping the future does not stop a request that has begun, only one that still waits for its turn.
+    /// Dropping the future does not stop a request that has begun, only one that still waits for its permits.
     pub async fn handle_request(
         &self,
         mount: &Arc<MountContext>,
@@ -140,7 +140,8 @@ impl Guest {
         self.run(mount, HandleRequest(Arc::new(request))).await
     }
 
-    /// Says whether a path holds something; `None` if the guest has no such check for it. Nothing it writes is stored.
+    /// Answers `Some(true)` if a path holds something, and `None` if the guest has no such check for the path. Nothing
+    /// that the check writes is stored.
     pub async fn check_existence(
         &self,
         mount: &Arc<MountContext>,
@@ -149,7 +150,7 @@ impl Guest {
         self.run(mount, CheckExistence(Arc::new(request))).await
     }
 
-    /// Tells the guest that storage changed beneath it. The mount's own cache is told first.
+    /// Invalidates the mount's own cache, then tells the guest that storage changed beneath it.
     pub async fn invalidate(&self, mount: &Arc<MountContext>, key: &str) -> Outcome<()> {
         mount.storage.invalidate(key);
         self.run(mount, Invalidate(key.to_owned())).await
@@ -166,7 +167,7 @@ impl Guest {
         }
     }
 
-    /// Runs the guest, again if another request was in the way or if it belongs in the slow lane.
+    /// Runs the guest. Runs it again if another request was in the way, or if the request belongs in the slow lane.
     pub(crate) async fn attempts<C: Transact>(
         &self,
         mount: &Arc<MountContext>,
@@ -185,7 +186,7 @@ impl Guest {
             match self.attempt(session, account, call).await {
                 Err(Error::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
                     if account.should_move() {
-                        // It starts over in the slow lane, which does not count as a conflict.
+                        // It starts over in the slow lane. This does not count as a conflict.
                         tokio::task::yield_now().await;
                     } else {
                         attempt = attempt.next();
@@ -221,8 +222,8 @@ impl Guest {
         result
     }
 
-    /// Makes sure that Vault's decision between create and update still stands, within the transaction that rests on
-    /// it: unless this continues the existence check, the check is repeated.
+    /// Confirms Vault's decision between create and update, within the transaction that relies on it. Repeats the
+    /// existence check, unless this transaction continues the check's own.
     async fn confirm<C: Transact>(
         &self,
         mut session: Session,
@@ -240,7 +241,7 @@ impl Guest {
         session.transaction.end_check();
         let error = match answer {
             Ok(Some(exists)) if exists != existed => Error::ExistenceChanged { exists },
-            // The path has no such check, so nothing rested on it.
+            // The path has no such check, so Vault's decision did not rely on one.
             Ok(_) | Err(types::Error::UnsupportedPath) => return Ok(session),
             // Nobody knows whether the caller may do this, so the request is not run.
             Err(refusal) => answer::refused(refusal, account),
@@ -262,7 +263,7 @@ impl Guest {
     }
 }
 
-/// The guest's answer, checked: an error of the guest's is [`Error::Guest`].
+/// Checks the guest's answer. An error from the guest becomes [`Error::Guest`].
 async fn checked<C: Transact>(answer: C::Answer, account: &Account, call: &C) -> Result<C::Output> {
     match answer {
         Ok(output) => call.check(&output, account).await.map(|()| output),

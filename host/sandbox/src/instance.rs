@@ -1,7 +1,7 @@
-//! One instance of a guest, and one call of it.
+//! Makes one instance of a guest, and calls it once.
 //!
 //! An instance comes from the pool, is called once and goes back. Its store holds what the imports need: the request's
-//! account, and its session, which outlives the instance when a request needs several.
+//! account, and its session, which outlives the instance if a request needs several instances.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -20,50 +20,52 @@ use crate::memory::Reservation;
 use crate::session::Session;
 use crate::{Error, Result};
 
-/// Functions shown of a trap.
+/// Most functions that are shown of a trap.
 const SHOWN_FUNCTIONS: usize = 6;
 
-/// Bytes shown of a function's name.
+/// Most bytes that are shown of a function's name.
 const LONGEST_NAME: usize = 200;
 
-/// Bytes that a guest may hand over beyond what it may yet move, so that an import can refuse them and say why, and the
-/// guest can tell its caller.
+/// Bytes that a guest may hand over beyond those that it may still move. An import can then refuse them and say why,
+/// and the guest can tell its caller.
 const TO_BE_REFUSED: u64 = 1 << 20;
 
-/// What a transaction takes to keep one thing beside its bytes.
+/// Bytes that a transaction takes to keep one thing, beside the bytes of that thing.
 const KEPT: u64 = 128;
 
-/// Bytes of an answer that takes long to check. Others should not wait for that.
+/// Bytes from which an answer takes long to check, so that others should not wait for that.
 const LONG_ANSWER: usize = 256 << 10;
 
-/// Bytes of a request that runs in the slow lane from the start. Its guest may well store what it is asked in one piece, and
-/// add to it, which is then below [`SHORT_COPY`] for requests in the fast lane.
+/// Bytes from which a request runs in the slow lane from the start. A guest may well store all that it is asked in one
+/// piece, and add to it. For a request in the fast lane, that piece is then below [`SHORT_COPY`].
 const LONG_REQUEST: usize = 256 << 10;
 
-/// Bytes that are copied from a guest in one go in the fast lane: below a millisecond, however small the pieces are.
+/// Most bytes that are copied from a guest in one go in the fast lane. This takes less than a millisecond, however
+/// small the pieces are.
 const SHORT_COPY: u64 = 512 << 10;
 
-/// Bytes of memory, or of tables, that a guest may have in the fast lane: it can fill them without an interruption.
+/// Most bytes of memory, or of tables, that a guest may have in the fast lane: it can fill them without an
+/// interruption.
 const SMALL: usize = 4 << 20;
 
-/// What the store of an instance holds.
+/// The data in the store of an instance.
 pub(crate) struct State {
     pub account: Arc<Account>,
-    /// None for `describe` and `special-paths`, which may call nothing.
+    /// `None` for `describe` and `special-paths`, which may not call an import.
     session: Option<Session>,
     memory: Memory,
-    /// What the current call to the host took from the guest and gives it.
+    /// Memory of what the current call to the host takes from the guest and gives to it.
     call: Reservation,
 }
 
 impl State {
-    /// The session, for an import; an error for a guest that calls it where it may not.
+    /// Returns the session for an import, or an error if the guest may not call imports now.
     pub fn session(&mut self, import: &'static str) -> wasmtime::Result<&mut Session> {
         self.session.as_mut().ok_or_else(|| Stop::Import(import).into())
     }
 
-    /// What every import begins with: holds what it was handed until it returns, and lets others run if the guest has kept
-    /// them waiting. A guest that calls imports in a row, without a loop, meets no tick.
+    /// Begins every import. Reserves memory for what the import was handed until it returns, and lets others run if the
+    /// guest has kept them waiting. A guest that calls imports in a row, without a loop, meets no tick.
     pub async fn enter(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.hold(bytes).await?;
         if self.account.should_yield() || self.account.should_move() {
@@ -72,8 +74,8 @@ impl State {
         Ok(())
     }
 
-    /// Moves the request to the slow lane, unless it is there: once it must not be run again, nothing else bounds what its
-    /// guest makes others wait for.
+    /// Moves the request to the slow lane, unless it is there already. Once the request must not run again, nothing
+    /// else bounds how long its guest makes others wait.
     pub async fn move_over(&self) {
         self.account.becomes_long();
         if self.account.should_move() {
@@ -81,7 +83,7 @@ impl State {
         }
     }
 
-    /// The session, for an import that hands it so many bytes to keep until the transaction ends.
+    /// Reserves memory for `bytes` that an import keeps until the transaction ends, and returns the session.
     pub async fn keep(&mut self, import: &'static str, bytes: usize) -> wasmtime::Result<&mut Session> {
         let memory = self.account.memory.clone();
         let session = self.session(import)?;
@@ -92,13 +94,13 @@ impl State {
         Ok(session)
     }
 
-    /// Holds what is on its way to or from the guest until the current call to the host returns.
+    /// Reserves memory for what is on its way to or from the guest, until the current call to the host returns.
     pub async fn hold(&mut self, bytes: usize) -> wasmtime::Result<()> {
         Ok(self.call.add(bytes as u64).await.map_err(Stop::from)?)
     }
 }
 
-/// Why the host ends a call. It travels through wasmtime as an error of the call.
+/// The reason why the host ends a call. It travels through wasmtime as an error of the call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stop {
     #[error(transparent)]
@@ -129,23 +131,23 @@ pub(crate) trait Call: Send + Sync + 'static {
         store: &mut Store<State>,
     ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
 
-    /// Bytes of what the guest is asked.
+    /// Returns the bytes of what the guest is asked.
     fn asked_bytes(&self) -> usize {
         0
     }
 
-    /// Whether what the guest is asked is so large that the call should not run where others wait.
+    /// Returns true if the guest is asked so much that the call should not run where others wait.
     fn is_large(&self) -> bool {
         self.asked_bytes() > LONG_REQUEST
     }
 
-    /// Bytes of what it answered.
+    /// Returns the bytes of an answer.
     fn answered_bytes(_answer: &Self::Answer) -> usize {
         0
     }
 }
 
-/// Makes an instance and calls it. The session comes back if the call came to an end, whatever the guest answered.
+/// Makes an instance and calls it. Returns the session if the call came to an end, whatever the guest answered.
 pub(crate) async fn call<C: Call>(
     guest: &EnginePre<State>,
     account: &Arc<Account>,
@@ -179,7 +181,7 @@ pub(crate) async fn call<C: Call>(
         Ok(answer)
     };
     let result = called.await.map_err(|error| explain(&error, store.data()));
-    // The instance goes here.
+    // This drops the instance.
     let state = store.into_data();
     let session = state.session;
     match result {
@@ -201,8 +203,8 @@ pub(crate) async fn call<C: Call>(
     }
 }
 
-/// Called whenever the guest calls the host or returns to it, before wasmtime copies what the guest hands over: the one
-/// place that a guest cannot get around by calling imports in a row.
+/// Checks the request whenever the guest calls the host or returns to it, before wasmtime copies what the guest hands
+/// over. This is the one place that a guest cannot get around by calling imports in a row.
 fn on_call(mut store: StoreContextMut<'_, State>, call: CallHook) -> wasmtime::Result<()> {
     match call {
         CallHook::CallingHost => {
@@ -216,7 +218,7 @@ fn on_call(mut store: StoreContextMut<'_, State>, call: CallHook) -> wasmtime::R
     Ok(())
 }
 
-/// Lets the guest hand over what the request may yet move and hold: at most 512 KiB in the fast lane.
+/// Lets the guest hand over what the request may still move and hold, in the fast lane at most 512 KiB.
 fn limit_copying(mut store: StoreContextMut<'_, State>) {
     let account = &store.data().account;
     let (bytes, _) = may_copy(account);
@@ -227,12 +229,12 @@ fn limit_copying(mut store: StoreContextMut<'_, State>) {
     store.set_hostcall_fuel(usize::try_from(bytes).unwrap_or(usize::MAX));
 }
 
-/// Whether the request is in the fast lane, and can be run again in the slow one.
+/// Returns true if the request is in the fast lane and can be run again in the slow one.
 fn may_restart(account: &Account) -> bool {
     !account.is_slow() && account.may_run_again()
 }
 
-/// How many bytes may be copied from the guest at once, and which limit says so.
+/// Returns how many bytes may be copied from the guest at once, and the limit that says so.
 fn may_copy(account: &Account) -> (u64, Limit) {
     let movable = account.transfer_left().saturating_add(TO_BE_REFUSED);
     match account.memory.left() {
@@ -243,11 +245,11 @@ fn may_copy(account: &Account) -> (u64, Limit) {
 
 fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     store.as_context_mut().data().account.tick().map_err(Stop::from)?;
-    // tokio's own: after wasmtime's, the runtime would run the guest again before it looks for what has arrived.
+    // Uses tokio's yield. After wasmtime's, the runtime would run the guest again before it looks for what has arrived.
     Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }
 
-/// The error of a call, as this crate tells it.
+/// Converts the error of a call to this crate's error.
 fn explain(error: &wasmtime::Error, state: &State) -> Error {
     let guest = state.account.guest.clone();
     let limit = |exceeded: Exceeded| match exceeded.limit {
@@ -270,18 +272,18 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
             },
         };
     }
-    // A guest that is refused memory usually aborts, and a trap that says only that would hide the cause. Other traps
-    // have causes of their own.
+    // A guest that is refused memory usually aborts, and an error that names only that trap would hide the cause. Other
+    // traps have causes of their own.
     let trap = error.downcast_ref::<Trap>();
     if state.memory.refused && trap.is_none_or(|trap| *trap == Trap::UnreachableCodeReached) {
         return limit(state.account.exceeded(Limit::Memory));
     }
     let root = error.root_cause().to_string();
-    // wasmtime keeps the type of this error to itself.
+    // wasmtime does not export the type of this error.
     if root.contains("fuel allocated for hostcalls") {
         let (bytes, exceeded) = may_copy(&state.account);
         if may_restart(&state.account) && bytes > SHORT_COPY {
-            // It is run again in the slow lane.
+            // The request is run again in the slow lane.
             state.account.becomes_long();
             return Error::Storage(airlock_storage::Error::Conflict);
         }
@@ -304,7 +306,7 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
     }
 }
 
-/// The guest's own functions: those of Rust's library, in which every panic ends, say nothing.
+/// Returns the guest's own functions. Those of Rust's library, in which every panic ends, say nothing.
 fn functions(trace: &WasmBacktrace) -> Vec<String> {
     let names = trace.frames().iter().filter_map(|frame| frame.func_name());
     let mut names: Vec<String> = names.map(readable).filter(|name| !is_library(name)).collect();
@@ -313,10 +315,10 @@ fn functions(trace: &WasmBacktrace) -> Vec<String> {
     names
 }
 
-/// A function's name as its author wrote it, without the compiler's hash; of a long one, the beginning.
+/// Returns a function's name as its author wrote it, without the compiler's hash. Cuts a long name.
 fn readable(name: &str) -> String {
     let mut shown = Shown(String::new());
-    // A short name can stand for a very long one. The error says that it is cut.
+    // A short symbol can stand for a very long name. The error only says that the name is cut.
     let _ = match name.len() > LONGEST_NAME {
         true => shown.write_str(name),
         false => write!(shown, "{:#}", rustc_demangle::demangle(name)),
@@ -324,7 +326,7 @@ fn readable(name: &str) -> String {
     shown.0
 }
 
-/// A text that takes [`LONGEST_NAME`] bytes, and ends what is written beyond.
+/// A text that takes at most [`LONGEST_NAME`] bytes and refuses what is written beyond.
 struct Shown(String);
 
 impl fmt::Write for Shown {
@@ -349,7 +351,7 @@ fn is_library(name: &str) -> bool {
 struct Memory {
     account: Arc<Account>,
     reservation: Reservation,
-    /// For the limit's sake; what is over the guest's own declared maximum is its own affair.
+    /// True if the limit refused memory. Growth beyond the guest's own declared maximum does not count.
     refused: bool,
 }
 
@@ -450,7 +452,7 @@ mod tests {
         assert!(memory.refused);
     }
 
-    /// The thread on which a request goes on once it has stored something.
+    /// Returns the name of the thread on which a request continues once it has stored something.
     async fn thread_after_a_commit() -> Result<String> {
         let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
         let limits = Limits::default();

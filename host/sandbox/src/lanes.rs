@@ -1,18 +1,19 @@
-//! Where requests run: a fast lane and a slow one.
+//! Runs requests in two lanes: a fast one and a slow one.
 //!
 //! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
 //! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
-//! task of its own, which yields at every tick of the epoch and in calls to the host. A request moves to a thread for long
-//! requests if it has used more CPU time than most ever do, has much memory to fill, or has a large answer to check. One
-//! whose guest hands over much at once, which nothing can interrupt, is run again there from its start. Where that would
-//! repeat an effect, because it commits or wraps data, the request moves before it can hand over anything more. A large
-//! request, `initialize` and `special-paths` start in the slow lane.
+//! task of its own, which yields at every tick of the epoch and in calls to the host. A request moves to a thread for
+//! long requests if it has used more CPU time than most ever do, has much memory to fill, or has a large answer to
+//! check. A request whose guest hands over much data at once, which nothing can interrupt, is run again there from its
+//! start. If that would repeat an effect, because the request commits or wraps data, the request moves before it can
+//! hand over anything more. A large request, `initialize` and `special-paths` start in the slow lane.
 //!
-//! In the slow lane a mount has two permits, so that many long requests of one mount do not make those of another wait for
-//! more than two. A request holds a slow-lane permit only while its guest computes: while it waits for storage or for the
-//! commit lock, another takes it.
+//! In the slow lane a mount has two permits, so that many long requests of one mount do not make those of another wait
+//! for more than two. A request holds a slow-lane permit only while its guest computes: while it waits for storage or
+//! for the commit lock, another takes it.
 //!
-//! The task is not the caller's: a caller that goes away leaves it to end, so that it does not stop a commit half way.
+//! The task does not belong to the caller. If the caller goes away, the task runs to its end, so that a commit does not
+//! stop halfway.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -33,7 +34,7 @@ use crate::{Error, Result};
 /// CPU time that a request may use in the fast lane.
 pub(crate) const FAST: Duration = Duration::from_millis(5);
 
-/// Turns of one mount in the slow lane.
+/// Slow-lane permits of one mount.
 pub(crate) const SLOW_TURNS: usize = 2;
 
 /// The slow lane's thread, which starts when it is first needed.
@@ -44,12 +45,12 @@ pub(crate) struct Lanes {
 
 struct SlowLane {
     handle: Handle,
-    /// Dropped, it ends the thread.
+    /// Dropping it ends the thread.
     _stop: oneshot::Sender<()>,
 }
 
 impl Lanes {
-    /// Runs a request's work to its end, in a task of its own. `turns` are the mount's in the slow lane.
+    /// Runs a request's work to its end, in a task of its own. `turns` holds the mount's slow-lane permits.
     pub async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         mut work: Work<T>,
@@ -102,7 +103,7 @@ impl Lanes {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             // Requests arrive and wake from another thread. By default tokio looks there only now and then while it has
-            // something to do, which here, where each turn is a whole tick, would be after seconds.
+            // something to do. Here, where each poll lasts a whole tick, that would be after seconds.
             .global_queue_interval(1)
             .event_interval(1)
             .build()?;
@@ -121,9 +122,9 @@ impl Lanes {
     }
 }
 
-/// A request's future, with its account: every poll is charged, and the request's time is kept.
+/// A request's future with its account. Every poll is charged, and the request's time limit is enforced.
 pub(crate) struct Work<T> {
-    /// None once it is over: its instance and its transaction are gone before the answer is sent.
+    /// `None` once the work is over: its instance and its transaction are gone before the answer is sent.
     future: Option<Pin<Box<dyn Future<Output = Result<T>> + Send>>>,
     account: Arc<Account>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -144,8 +145,8 @@ impl<T> Work<T> {
         }
     }
 
-    /// Polls to the end, with a turn while the guest computes and none while it waits: what it waits for may be held by
-    /// one that has no turn.
+    /// Polls to the end, with a slow-lane permit while the guest computes and without one while it waits: a request
+    /// without a permit may hold what this one waits for.
     async fn drive_in_turns(&mut self, turns: Arc<Semaphore>) -> Result<T> {
         let mut turns = PollSemaphore::new(turns);
         let mut turn = None;
@@ -168,7 +169,8 @@ impl<T> Work<T> {
         .await
     }
 
-    /// Polls to the end. `None`: the request should move to the slow lane; only if it `may_move`.
+    /// Polls to the end. Returns `None` if the request should move to the slow lane, which happens only if it
+    /// `may_move`.
     async fn drive(&mut self, may_move: bool) -> Option<Result<T>> {
         poll_fn(|context| self.poll(may_move, context)).await
     }
@@ -193,7 +195,8 @@ impl<T> Work<T> {
         Poll::Pending
     }
 
-    /// Whether its time is over. A commit ends within bounds of its own, and giving it up would leave it half done.
+    /// Returns true if the request's time is over, but never during a commit: a commit ends within bounds of its own,
+    /// and giving it up would leave it half done.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
         let timer = self.poll_timer(context);
         !self.account.is_committing() && (timer.is_ready() || Instant::now() >= self.account.deadline)
@@ -231,7 +234,7 @@ mod tests {
         Work::new(Arc::new(account()), ticker.run(), future)
     }
 
-    /// Where work runs after this step of it.
+    /// Returns the name of the thread on which work runs after this step of it.
     async fn lane_after(step: impl Future<Output = ()> + Send + 'static, account: Account) -> String {
         let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
         let work = Work::new(Arc::new(account), ticker.run(), async move {

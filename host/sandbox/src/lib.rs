@@ -1,28 +1,29 @@
-//! Runs secrets engines as WebAssembly guests: one instance a request, under limits.
+//! Runs secrets engines as WebAssembly guests: one instance per request, under limits.
 //!
 //! A **guest** is a component that exports `airlock:engine/backend` (see `wit/`) and imports nothing but that contract.
-//! This crate knows nothing of gRPC or of Vault's plugin protocol: it turns a request into an answer.
+//! This crate knows nothing of gRPC or of Vault's plugin protocol: it takes a request and returns an answer.
 //!
 //! # How to use it
-//! 1. Make one [`Sandbox`] for the process. It needs to know how to compile: in a child process ([`Compiler::Child`]) or,
-//!    for tools, in this one.
-//! 2. [`Sandbox::load`] turns a component's bytes into a [`Guest`], under [`Limits`], or says why it cannot.
+//! 1. Make one [`Sandbox`] for the process. Tell it where to compile: in a child process ([`Compiler::Child`]) or, for
+//!    tools, in this one.
+//! 2. [`Sandbox::load`] makes a [`Guest`] of a component's bytes, under [`Limits`], or says why it cannot.
 //! 3. Make a [`MountContext`] for each mount: an [`airlock_storage::Mount`] with the settings that the guest's
 //!    [description](Description::storage_settings) asks for, and the [`Services`] that stand for Vault.
-//! 4. Call the guest: [`Guest::initialize`], [`Guest::handle_request`], [`Guest::check_existence`]. Each call says what it
-//!    used ([`Outcome::usage`]).
+//! 4. Call the guest: [`Guest::initialize`], [`Guest::handle_request`], [`Guest::check_existence`]. Each call reports
+//!    what it used ([`Outcome::usage`]).
 //!
 //! # What happens to a request
-//! It waits for one of its mount's turns (`gate`), gets an account with one budget for all its attempts (`account`), and
-//! runs in a task of its own (`lanes`), in a fresh instance from a pool (`instance`, `engine`), interrupted at every tick
-//! of an epoch (`ticker`). Its imports are in `imports`. If it succeeds, its transaction is committed and its events are
-//! sent (`session`); if another request was in the way, it is run again (`guest`). All memory that is held for it is reserved
-//! first (`memory`).
+//! It waits for an instance permit of its mount (`gate`) and gets an account with one budget for all its attempts
+//! (`account`). It runs in a task of its own (`lanes`), in a fresh instance from a pool (`instance`, `engine`), and is
+//! interrupted at every tick of an epoch (`ticker`). `imports` has its imports. If the request succeeds, its
+//! transaction is committed and its events are sent (`session`). If it conflicted with another request, it runs again
+//! (`guest`). All memory that is held for it is reserved first (`memory`).
 //!
 //! # What to watch
-//! - Nothing is linked that the contract does not name.
-//! - An error, a trap or a limit ends one request and writes nothing.
-//! - No type that holds a secret prints it: `Debug` of [`types`] shows what is there and not what it is.
+//! - Only the imports that the contract names are linked.
+//! - An error, a trap or an exceeded limit ends one request. Nothing that the request wrote since its last commit is
+//!   stored.
+//! - No type that holds a secret prints it: `Debug` of [`types`] shows which fields are set, but not their contents.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

@@ -1,30 +1,31 @@
-//! What one request, and one mount, may use.
+//! Limits of what one request, and one mount, may use.
 
 use std::fmt;
 use std::time::Duration;
 
-/// The limits of a guest's requests. One request has one budget, over all its attempts.
+/// The limits of a guest's requests. One request has one budget for all its attempts.
 ///
-/// The fields' names are those of the settings that an exceeded limit reports, see [`Limit::setting`].
+/// The fields are named like the settings that an exceeded limit reports, see [`Limit::setting`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// What is held for a request at once, in bytes, at most 4 GiB: memory and tables of its instance (a table element
-    /// counts 8), the request, what the host holds for it, the answer.
+    /// Most bytes that are held for a request at once, at most 4 GiB: memory and tables of its instance (a table
+    /// element counts 8), the request, what the host holds for it, the answer.
     pub memory_bytes: u64,
     /// CPU time.
     pub cpu: Duration,
-    /// Time from arrival to answer, with the wait for a turn and for storage. A commit that has begun is finished.
+    /// Time from arrival to answer, including the wait for an instance permit and for storage. A commit that has begun
+    /// is finished.
     pub wall: Duration,
-    /// Calls of `storage`, `scratch` and `system`. A list counts once for each call that it makes to Vault's storage: one,
-    /// and one more for each folder from which the request has deleted keys.
+    /// Calls of `storage`, `scratch` and `system`. A list counts once for each call that it makes to Vault's storage:
+    /// one call, and one more for each folder from which the request has deleted keys.
     pub storage_operations: u32,
     /// Bytes moved between guest and host: keys, values, names, log lines, events, the answer.
     pub transfer_bytes: u64,
-    /// Log lines; more are dropped.
+    /// Log lines. Further lines are dropped.
     pub log_lines: u32,
     /// Requests of one mount that run at once.
     pub instances: u32,
-    /// Requests of one mount that wait for their turn; more are refused.
+    /// Requests of one mount that wait for an instance permit. Further ones are refused.
     pub queue: u32,
     /// Time, and CPU time, of `describe`, `special-paths` and `initialize`, for which Vault waits without a limit.
     pub start: Duration,
@@ -48,10 +49,10 @@ impl Default for Limits {
 
 /// One of the [`Limits`], or the limit of all requests together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // named as the fields
+#[allow(missing_docs)] // named like the fields
 pub enum Limit {
     Memory,
-    /// What is held for all requests of the process, see [`SandboxSettings`](crate::SandboxSettings).
+    /// Memory that is held for all requests of the process, see [`SandboxSettings`](crate::SandboxSettings).
     ProcessMemory,
     Cpu,
     Wall,
@@ -64,7 +65,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// The setting that changes it, as the `airlock` binary spells it.
+    /// Returns the setting that changes the limit, as the `airlock` binary spells it.
     pub fn setting(self) -> &'static str {
         match self {
             Self::Memory => "--memory-mib",
@@ -80,7 +81,7 @@ impl Limit {
         }
     }
 
-    /// What it bounds and where it stands, such as `64 MiB of memory`.
+    /// Returns the value of the limit and what it bounds, such as `64 MiB of memory`.
     fn within(self, limits: &Limits) -> String {
         let mib = |bytes: u64| bytes >> 20;
         match self {
@@ -98,10 +99,10 @@ impl Limit {
     }
 }
 
-/// A limit that was exceeded: which, where it stands, and the setting that changes it.
+/// An exceeded limit: which one, its value, and the setting that changes it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Exceeded {
-    /// Which.
+    /// The limit that was exceeded.
     pub limit: Limit,
     within: String,
 }
@@ -114,7 +115,7 @@ impl Exceeded {
         }
     }
 
-    /// Over what all requests may hold together.
+    /// Returns the error for more memory than all requests may hold together.
     pub(crate) fn process_memory(bytes: u64) -> Self {
         Self {
             limit: Limit::ProcessMemory,

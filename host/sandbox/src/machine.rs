@@ -1,12 +1,12 @@
-//! How much memory this process may hope for, and what it gives back.
+//! Finds out how much memory this process can expect, and gives freed memory back to the system.
 
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use std::{fs, io, thread};
 
-/// The memory of the machine, or what the process's control group leaves it if that is less. None where neither can be
-/// read.
+/// Returns the memory of the machine in bytes, or the limit of the process's control group if that is lower. `None` if
+/// neither can be read.
 pub(crate) fn memory_bytes() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo")
         .ok()
@@ -17,13 +17,14 @@ pub(crate) fn memory_bytes() -> Option<u64> {
     machine.into_iter().chain(group).min()
 }
 
-/// The least time between two times that memory is given back, during which more comes together.
+/// Least time between two returns of memory. Memory that is freed in the meantime is returned together.
 const BETWEEN: Duration = Duration::from_secs(5);
 
-/// Gives the system what the allocator keeps of memory that was freed, soon after each message, until the channel is closed.
+/// Gives the system the freed memory that the allocator keeps, soon after each message, until the channel is closed.
 ///
-/// glibc's allocator keeps it if anything beyond it is in use, and then a process stays as large as it ever was. Others are
-/// left alone. A thread of its own does it: it takes long, and no guest would be interrupted if the epoch's thread did.
+/// glibc's allocator keeps freed memory if anything beyond it is in use, so a process would stay as large as it ever
+/// was. Other allocators are left alone. This takes long, so it has a thread of its own: if the epoch's thread did it,
+/// no guest would be interrupted in the meantime.
 pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
     let thread = thread::Builder::new().name("memory".into()).spawn(move || {
         while returns.recv().is_ok() {
@@ -38,21 +39,21 @@ pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
 fn trim() {
     #[cfg(target_env = "gnu")]
     #[allow(unsafe_code)]
-    // SAFETY: it takes the allocator's own locks, and touches no memory that is in use.
+    // SAFETY: `malloc_trim` takes the allocator's own locks, and touches no memory that is in use.
     unsafe {
         libc::malloc_trim(0);
     }
 }
 
-/// `MemTotal` of `/proc/meminfo`.
+/// Returns `MemTotal` of `/proc/meminfo`, in bytes.
 fn total(meminfo: &str) -> Option<u64> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
 
-/// The lowest limit of the process's control group and those above it. In a container the group's own path need not be
-/// visible below the root, which then is the group's.
+/// Returns the lowest limit of the process's control group and of those above it. In a container, the group's own path
+/// need not be visible below the root; then the root is the group's.
 fn group_limit(groups: &str, root: &Path) -> Option<u64> {
     let limits = groups.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':');

@@ -1,16 +1,16 @@
-//! Memory: how much all requests of the process may hold, and how much each of them.
+//! Limits the memory that each request, and all requests of the process together, may hold.
 //!
-//! Everything that is held for a request counts: memory and tables of its instance, the request itself, what its guest
-//! hands over or is handed, what its transaction holds until the commit, the answer. Whoever comes to hold something makes
-//! a [`Reservation`] before, and drops it with the thing.
+//! Everything that is held for a request counts: memory and tables of its instance, the request itself, the data that
+//! its guest hands over or gets, the data that its transaction keeps until the commit, and the answer. Code that is
+//! about to hold something makes a [`Reservation`] first, and drops it together with that thing.
 //!
-//! A request may hold [`BASE`] bytes without asking, which its slot stands for. What it needs beyond comes out of a pool
-//! that all requests share. One that finds too little there waits. It keeps what it has meanwhile, and so may all others
-//! that wait, so the wait is short: afterwards the request fails, which gives the others what it had.
+//! A request may hold [`BASE`] bytes without asking: its slot stands for them. What it needs beyond comes out of a pool
+//! that all requests share. A request that finds too little there waits. It keeps what it has in the meantime, and so
+//! may all others that wait, so the wait is short. Afterwards the request fails, which gives the others what it had.
 //!
-//! What to watch: what an import takes from its guest is copied before the import can reserve it. wasmtime's fuel for host
-//! calls keeps that copy within what is left to the request ([`RequestMemory::left`]), and only threads that run guests
-//! copy, of which there are two.
+//! Note that the data that an import takes from its guest is copied before the import can reserve memory for it.
+//! wasmtime's fuel for host calls keeps that copy within what the request may still hold ([`RequestMemory::left`]).
+//! Only threads that run guests copy, and there are two of them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -24,22 +24,22 @@ use tokio::time::timeout;
 use crate::engine::POOL;
 use crate::limits::{Exceeded, Limit, Limits};
 
-/// Bytes that a slot stands for: what small guests need.
+/// Bytes that a slot stands for: enough for small guests.
 const BASE: u64 = 1 << 20;
 
 /// Bytes in one permit of the pool: a page of WebAssembly.
 const PAGE: u64 = 64 << 10;
 
-/// Bytes from which a request held much: then the allocator may keep more than it will need soon.
+/// Bytes from which a request has held much, so that the allocator may keep more than it will need soon.
 const MUCH: u64 = 4 << 20;
 
-/// Bytes that have to come back from such requests before the allocator is asked for what it keeps.
+/// Bytes that such requests must give back before the allocator is asked for what it keeps.
 const MUCH_RETURNED: u64 = 16 << 20;
 
-/// How long a request waits for others to end when the pool has too little.
+/// Longest time that a request waits for others to end when the pool has too little.
 const WAIT: Duration = Duration::from_secs(2);
 
-/// The memory of all requests together. Clones are of the same.
+/// The memory of all requests together. Clones share it.
 #[derive(Clone)]
 pub(crate) struct ProcessMemory {
     bytes: u64,
@@ -49,9 +49,9 @@ pub(crate) struct ProcessMemory {
     wait: Duration,
 }
 
-/// What requests that held much have given back.
+/// Memory that was given back by requests that held much.
 struct Returned {
-    /// Since this was last announced.
+    /// Bytes since the last announcement.
     bytes: AtomicU64,
     announce: SyncSender<()>,
 }
@@ -60,7 +60,7 @@ impl Returned {
     fn add(&self, bytes: u64) {
         if self.bytes.fetch_add(bytes, Relaxed) + bytes > MUCH_RETURNED {
             self.bytes.store(0, Relaxed);
-            // If a message waits already, it stands for this one too.
+            // A message that waits already stands for this one too.
             let _ = self.announce.try_send(());
         }
     }
@@ -72,8 +72,8 @@ impl ProcessMemory {
         Self::with_returns(bytes).0
     }
 
-    /// Divides `bytes` between slots, a quarter at most, and the pool. The channel has a message once requests have given
-    /// much back, whatever others hold, and is closed when nothing is left of this memory.
+    /// Divides `bytes` between slots, which get a quarter at most, and the pool. The channel gets a message once
+    /// requests have given much back, whatever others hold. It closes when nothing uses this memory any longer.
     pub fn with_returns(bytes: u64) -> (Self, Receiver<()>) {
         let (announce, returns) = sync_channel(1);
         let slots = (bytes / 4 / BASE).clamp(1, POOL.into());
@@ -93,22 +93,22 @@ impl ProcessMemory {
         (memory, returns)
     }
 
-    /// How many requests may run at once.
+    /// Returns the number of requests that may run at once.
     pub fn slots(&self) -> u32 {
         self.slots
     }
 
-    /// The error of requests that find no memory.
+    /// Returns the error of requests that find no memory.
     pub fn exceeded(&self) -> Exceeded {
         Exceeded::process_memory(self.bytes)
     }
 
-    /// Whether one request may hold `bytes` when no other runs.
+    /// Returns true if one request may hold `bytes` when no other runs.
     pub fn fits(&self, bytes: u64) -> bool {
         bytes <= self.bytes.saturating_sub(BASE * (u64::from(self.slots) - 1))
     }
 
-    /// The memory of a request, which must have a slot before it reserves anything.
+    /// Returns the memory of a request, which must have a slot before it reserves anything.
     pub fn for_request(&self, limits: &Limits) -> Arc<RequestMemory> {
         Arc::new(RequestMemory {
             process: self.bytes,
@@ -127,12 +127,12 @@ impl ProcessMemory {
 
 /// The memory of one request.
 pub(crate) struct RequestMemory {
-    /// Of all requests.
+    /// The limit of all requests together.
     process: u64,
     limit: u64,
     over: Exceeded,
     pool: Arc<Semaphore>,
-    /// Of the process.
+    /// Shared by all requests of the process.
     returned: Arc<Returned>,
     wait: Duration,
     held: Mutex<Held>,
@@ -142,23 +142,24 @@ pub(crate) struct RequestMemory {
 struct Held {
     now: u64,
     peak: u64,
-    /// What may be held without asking. It stays with the request until that [shrinks](RequestMemory::shrink) or ends.
+    /// Bytes that may be held without asking. They stay with the request until it [shrinks](RequestMemory::shrink) or
+    /// ends.
     granted: u64,
     permits: Option<OwnedSemaphorePermit>,
 }
 
 impl RequestMemory {
-    /// The most that was held at once.
+    /// Returns the most bytes that were held at once.
     pub fn peak(&self) -> u64 {
         self.held.lock().peak
     }
 
-    /// Bytes that the request may yet hold.
+    /// Returns the bytes that the request may still hold.
     pub fn left(&self) -> u64 {
         self.limit.saturating_sub(self.held.lock().now)
     }
 
-    /// Reserves bytes, as [`Reservation::add`].
+    /// Reserves bytes, see [`Reservation::add`].
     pub async fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, Exceeded> {
         let mut reservation = Reservation::of(self);
         reservation.add(bytes).await?;
@@ -198,7 +199,7 @@ impl RequestMemory {
         Ok(())
     }
 
-    /// Gives the pool back what is not held, beyond what the slot stands for.
+    /// Gives back to the pool what is granted but not held, except what the slot stands for.
     pub fn shrink(&self) {
         let mut held = self.held.lock();
         let unused = (held.granted - held.now.max(BASE).min(held.granted)) / PAGE;
@@ -217,7 +218,7 @@ impl RequestMemory {
         }
     }
 
-    /// Whether more is held than the slot stands for.
+    /// Returns true if more is held than the slot stands for.
     pub fn is_large(&self) -> bool {
         self.held.lock().now > BASE
     }
@@ -248,7 +249,7 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Of nothing yet.
+    /// Returns a reservation of no bytes.
     pub fn of(memory: &Arc<RequestMemory>) -> Self {
         Self {
             memory: memory.clone(),
@@ -259,8 +260,8 @@ impl Reservation {
     /// Reserves more.
     ///
     /// # Errors
-    /// [`Limit::Memory`] if the request may not hold so much, [`Limit::ProcessMemory`] if all requests together may not,
-    /// and the others have given nothing back in time.
+    /// [`Limit::Memory`] if the request may not hold so much. [`Limit::ProcessMemory`] if all requests together may
+    /// not, and the others have not given enough back in time.
     pub async fn add(&mut self, bytes: u64) -> Result<(), Exceeded> {
         self.memory.take(bytes).await?;
         self.bytes += bytes;

@@ -1,4 +1,4 @@
-//! What a guest's mount is to it: storage, Vault's services, and its turns.
+//! A guest's mount: its storage, Vault's services, and its instance permits.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -15,7 +15,7 @@ use crate::types::{Json, Nanoseconds, WrapInfo};
 pub use log::Level;
 pub use system::{Alias, Entity, Error as SystemError, Group, Replication};
 
-/// One mount, as the sandbox sees it. It lives as long as the mount, and outlives a change of guest.
+/// One mount, as the sandbox sees it. It exists as long as the mount does, and outlives a change of guest.
 pub struct MountContext {
     pub(crate) storage: Arc<airlock_storage::Mount>,
     pub(crate) services: Services,
@@ -25,8 +25,8 @@ pub struct MountContext {
 }
 
 impl MountContext {
-    /// A mount with its options (`config`), as Vault gives them at setup. Of the limits, `instances` and `queue` count
-    /// here.
+    /// Creates the context of a mount with its options (`config`), as Vault gives them at setup. Of `limits`, only
+    /// `instances` and `queue` apply here.
     pub fn new(
         storage: Arc<airlock_storage::Mount>,
         services: Services,
@@ -42,24 +42,24 @@ impl MountContext {
         })
     }
 
-    /// The mount's storage.
+    /// Returns the mount's storage.
     pub fn storage(&self) -> &Arc<airlock_storage::Mount> {
         &self.storage
     }
 }
 
-/// What a guest can reach besides storage. [`Services::default`] reaches nothing but the clock and randomness.
+/// The services that a guest can reach besides storage. [`Services::default`] offers only the clock and randomness.
 #[derive(Clone)]
 pub struct Services {
     /// Vault's `SystemView`.
     pub system: Arc<dyn System>,
     /// Vault's event bus.
     pub events: Arc<dyn Events>,
-    /// Where log lines go.
+    /// The destination of log lines.
     pub log: Arc<dyn LogSink>,
-    /// What time it is.
+    /// The source of the time.
     pub clock: Arc<dyn Clock>,
-    /// Where random bytes come from.
+    /// The source of random bytes.
     pub random: Arc<dyn Random>,
 }
 
@@ -76,7 +76,8 @@ impl Default for Services {
     }
 }
 
-/// Vault's `SystemView` of one mount. Every method that is not written says that the server does not offer it.
+/// Vault's `SystemView` of one mount. A method that an implementation leaves out answers that the server does not offer
+/// it.
 #[async_trait]
 #[allow(missing_docs)] // the contract documents them
 pub trait System: Send + Sync + 'static {
@@ -120,7 +121,8 @@ pub trait System: Send + Sync + 'static {
     ) -> Result<(String, Nanoseconds), SystemError> {
         Err(SystemError::Unsupported)
     }
-    /// Called with the mount's commit turn taken, since its effect is outside the transaction.
+    /// Wraps data. The host calls this with the mount's commit lock taken, because the effect is outside the
+    /// transaction.
     async fn wrap_data(&self, _data: Json, _ttl: Nanoseconds) -> Result<WrapInfo, SystemError> {
         Err(SystemError::Unsupported)
     }
@@ -129,28 +131,28 @@ pub trait System: Send + Sync + 'static {
 /// Vault's event bus.
 #[async_trait]
 pub trait Events: Send + Sync + 'static {
-    /// Sends an event whose request has been committed. `metadata` is a JSON object. The error is logged; the request
-    /// succeeds all the same.
+    /// Sends an event whose request has been committed. `metadata` is a JSON object. If it fails, the host logs a
+    /// warning and the request still succeeds.
     async fn send(&self, event_type: &str, metadata: &str) -> Result<(), String>;
 }
 
-/// Where a guest's log lines go.
+/// Takes a guest's log lines.
 pub trait LogSink: Send + Sync + 'static {
-    /// Takes one line. It must not block.
+    /// Takes one line. Must not block.
     fn log(&self, line: LogLine<'_>);
 }
 
 /// One line of a guest's log.
 ///
-/// It has no `Debug`, so that it goes nowhere by accident; what is in it is what the guest meant for the log.
+/// It does not implement `Debug`, so that nothing prints it by accident. It holds what the guest meant for the log.
 pub struct LogLine<'a> {
-    /// Whose: its `description.name`.
+    /// The guest's `description.name`.
     pub guest: &'a str,
-    /// Which attempt of the request, 1 for the first: lines of an attempt that is run again come again.
+    /// Number of the request's attempt, 1 for the first. A request that runs again logs its lines again.
     pub attempt: u32,
-    /// How bad it is.
+    /// Severity of the line.
     pub level: Level,
-    /// At most 16 KiB, fields included.
+    /// The text: at most 16 KiB together with the fields.
     pub message: &'a str,
     /// Names and values.
     pub fields: &'a [(String, String)],
@@ -158,13 +160,13 @@ pub struct LogLine<'a> {
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
-    /// What time it is.
+    /// Returns the current time.
     fn now(&self) -> SystemTime;
 }
 
 /// Gives random bytes fit for keys.
 pub trait Random: Send + Sync + 'static {
-    /// Fills the buffer. The error says why there are none; the guest then fails.
+    /// Fills the buffer. The error says why no random bytes are available; the guest's request then fails.
     fn fill(&self, buffer: &mut [u8]) -> Result<(), String>;
 }
 
@@ -184,7 +186,7 @@ impl Random for Real {
     }
 }
 
-/// No Vault: nothing is offered, nothing is kept.
+/// Stands in for a missing Vault: offers nothing and keeps nothing.
 struct Nothing;
 
 impl System for Nothing {}

@@ -1,4 +1,4 @@
-//! Loading guests.
+//! Loads guests.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,31 +21,31 @@ use crate::memory::ProcessMemory;
 use crate::ticker::Ticker;
 use crate::{Error, Result, contract, description, engine, machine};
 
-/// How guests are compiled and kept.
+/// Settings for compiling and keeping guests, and for the memory of requests.
 #[derive(Debug, Clone)]
 pub struct SandboxSettings {
-    /// Where guests are compiled.
+    /// The place where guests are compiled.
     pub compiler: Compiler,
-    /// A directory for compiled guests, which only this user may enter; it is made if missing. None: compile at each
-    /// start.
+    /// A directory for compiled guests, which only this user may enter. It is created if it is missing. `None` means
+    /// that guests are compiled at each start.
     pub cache: Option<PathBuf>,
-    /// What may be held for all requests together, in bytes. None: a quarter of the machine's memory, or of what the
-    /// process's control group may use if that is less, but 128 MiB at least.
+    /// Most bytes that are held for all requests together. `None` means a quarter of the machine's memory, or of what
+    /// the process's control group may use if that is less, but at least 128 MiB.
     pub memory_bytes: Option<u64>,
 }
 
-/// What requests may hold together in the smallest machine, unless told otherwise.
+/// Bytes that requests may hold together by default on the smallest machine.
 const LEAST_MEMORY: u64 = 128 << 20;
 
-/// What requests may hold together, unless told otherwise, where the process may hope for so much memory.
+/// Returns the bytes that requests may hold together by default, if the process can expect `machine` bytes of memory.
 fn memory_by_default(machine: Option<u64>) -> u64 {
     machine.map_or(0, |bytes| bytes / 4).max(LEAST_MEMORY)
 }
 
 /// The sandbox: a pool of instances, and what runs them. One in a process is enough for any number of guests and
-/// mounts, and there should be no other.
+/// mounts, and there should not be another.
 ///
-/// Everything `async` here wants a tokio runtime with time; requests run in tasks on it.
+/// Everything `async` here needs a tokio runtime with time. Requests run in tasks on that runtime.
 pub struct Sandbox {
     shared: Arc<Shared>,
     linker: Linker<State>,
@@ -53,7 +53,7 @@ pub struct Sandbox {
     cache: Option<Cache>,
 }
 
-/// What all guests share.
+/// The parts that all guests share.
 pub(crate) struct Shared {
     pub ticker: Arc<Ticker>,
     pub lanes: Arc<Lanes>,
@@ -62,10 +62,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// A slot of the pool of instances.
+    /// Waits for a slot of the pool of instances.
     ///
     /// # Errors
-    /// [`Error::Full`] if there is none in time.
+    /// [`Error::Full`] if no slot is free in time.
     pub async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
             return Ok(slot);
@@ -81,10 +81,10 @@ impl Shared {
 }
 
 impl Sandbox {
-    /// Sets the runtime up. Reserves address space for the pool, which is not memory.
+    /// Sets up the runtime. Reserves address space for the pool, which does not take memory.
     ///
     /// # Errors
-    /// [`Error::Runtime`] where the machine does not let it, [`Error::Cache`] for a directory that cannot be trusted.
+    /// [`Error::Runtime`] if the machine does not allow this, [`Error::Cache`] if the directory cannot be trusted.
     pub fn new(settings: SandboxSettings) -> Result<Self> {
         let engine = engine::serving()?;
         let cache = settings
@@ -113,10 +113,10 @@ impl Sandbox {
         })
     }
 
-    /// Checks that a guest which was loaded is, or can be, kept in a directory for compiled guests.
+    /// Checks that a loaded guest is kept, or can be kept, in a directory for compiled guests.
     ///
     /// # Errors
-    /// [`Error::Cache`] for a directory that cannot be trusted or written to.
+    /// [`Error::Cache`] if the directory cannot be trusted or written to.
     pub fn check_cache(directory: &Path, guest: &Guest) -> Result<()> {
         let component = guest.component();
         let cache = Cache::open(directory, component.engine()).map_err(Error::Cache)?;
@@ -133,12 +133,13 @@ impl Sandbox {
         cache.keep(guest.digest(), &code).map_err(|error| failed(&error))
     }
 
-    /// Compiles a component (or finds it compiled), checks that it is a guest for this host, and has it describe itself.
+    /// Compiles a component or finds it compiled, checks that it is a guest for this host, and asks it to describe
+    /// itself.
     ///
-    /// `limits` are those of every request of this guest.
+    /// `limits` apply to every request of this guest.
     ///
     /// # Errors
-    /// Every way in which a file is not a guest that can run here; see [`Error`], of which the first half is for this.
+    /// Each reason for which a file is not a guest that can run here: the first half of [`Error`].
     pub async fn load(&self, component: &[u8], limits: Limits) -> Result<Guest> {
         if !self.shared.memory.fits(limits.memory_bytes) {
             return Err(Error::Needs {
@@ -163,7 +164,7 @@ impl Sandbox {
             limits,
             digest,
         };
-        // It has no name yet that could be said.
+        // The guest's name is not known yet.
         let unnamed: Arc<str> = format!("with digest {}…", &code.digest[..12]).into();
         let description = code.call_static(unnamed, Describe).await?;
         description::check(&description, &code.limits)?;
@@ -189,15 +190,15 @@ impl Sandbox {
 
     fn deserialize(&self, code: &[u8]) -> Result<Component> {
         let engine: &Engine = self.linker.engine();
-        // SAFETY: these bytes are native code and are trusted as this program is: they come from its own compiler, in
-        // this process or a child of it, or from a directory that only this user can enter, where its own compiler put
-        // them and where a digest vouches that they are what it put there.
+        // SAFETY: these bytes are native code, and are trusted as this program is. They come from its own compiler, in
+        // this process or a child of it, or from a directory that only this user can enter. Its own compiler put them
+        // there, and a digest vouches that they are still the same.
         #[allow(unsafe_code)]
         let component = unsafe { Component::deserialize(engine, code) };
         component.map_err(|error| match Engine::detect_precompiled(code) {
             Some(_) => Error::Link(format!("{error:#}")),
             None => Error::Compiler {
-                what: "made something that is no compiled component".into(),
+                what: "made something that is not a compiled component".into(),
                 source: None,
             },
         })

@@ -1,4 +1,4 @@
-//! What one attempt of a request works on: its transaction, and what waits for the commit.
+//! The state of one attempt of a request: its transaction, and what waits for the commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +21,13 @@ pub(crate) struct Session {
     held: Option<Reservation>,
 }
 
-/// Events of one transaction; more are refused.
+/// Most events of one transaction. Further ones are refused.
 const MOST_EVENTS: usize = 256;
 
-/// Bytes of an event. On its way to the bus it is decoded, to some fifty times its size.
+/// Most bytes of an event. On its way to the bus it is decoded, to about fifty times its size.
 const LONGEST_EVENT: usize = 64 << 10;
 
-/// How long the event bus may take for the events of one transaction, while the caller waits.
+/// Longest time that the event bus may take for the events of one transaction. The caller waits for it.
 const EVENT_BUS: Duration = Duration::from_secs(2);
 
 impl Session {
@@ -40,13 +40,13 @@ impl Session {
         }
     }
 
-    /// Reserves memory for what is kept until the commit.
+    /// Reserves memory for data that is kept until the commit.
     pub async fn hold(&mut self, memory: &Arc<RequestMemory>, bytes: u64) -> Result<(), Exceeded> {
         let held = self.held.get_or_insert_with(|| Reservation::of(memory));
         held.add(bytes).await
     }
 
-    /// Keeps an event until the commit; an existence check's is dropped.
+    /// Keeps an event until the commit. Drops the event of an existence check.
     pub fn queue_event(&mut self, event_type: String, metadata: String) -> Result<(), String> {
         if self.events.len() >= MOST_EVENTS {
             return Err(format!("no more than {MOST_EVENTS} events in one transaction"));
@@ -61,9 +61,10 @@ impl Session {
         Ok(())
     }
 
-    /// The error with which this attempt ends. If another request changed what the attempt read, its error is about
-    /// something that may never have been so, and the attempt ends with a conflict instead, to be run again. After a commit
-    /// or an effect elsewhere it cannot be, and storage's own errors say nothing of what was read.
+    /// Returns the error with which this attempt ends. If another request changed what the attempt read, `error` is
+    /// about something that may never have been so. The attempt then ends with a conflict instead, and runs again.
+    /// `error` stays after a commit or another effect, because the attempt cannot run again then. Storage's own errors
+    /// stay too, because they say nothing about what was read.
     pub fn verdict(&self, error: Error, account: &Account) -> Error {
         let is_overtaken = || account.may_run_again() && self.transaction.check().is_err();
         match error {
@@ -73,10 +74,10 @@ impl Session {
         }
     }
 
-    /// Stores what was written, then lets the events go.
+    /// Stores what was written, then sends the events.
     ///
-    /// The account is told, so that the request is not given up in between: once it has stored something, an event bus
-    /// that hangs must not make an error of it.
+    /// Tells the account, so that the request is not given up in between: once the request has stored something, an
+    /// event bus that hangs must not make an error of it.
     pub async fn commit(&mut self, account: &Account) -> airlock_storage::Result<()> {
         account.commit_begins();
         let result = self.transaction.commit().await;
@@ -91,10 +92,10 @@ impl Session {
         result
     }
 
-    /// Sends events in order; gives up those that the bus does not take in time.
+    /// Sends events in order. Gives up those that the bus does not take in time.
     ///
-    /// The log hears how many were lost, and neither a type nor what the bus says of it: both are the guest's words, which
-    /// may hold a path.
+    /// Logs how many were lost, but neither the type of an event nor what the bus says of it: both are the guest's
+    /// words, which may contain a path.
     async fn send(&self, events: &[(String, String)], guest: &str) {
         let until = Instant::now() + EVENT_BUS;
         let mut refused = 0_usize;

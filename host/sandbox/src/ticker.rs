@@ -1,7 +1,8 @@
 //! The clock that interrupts guests.
 //!
-//! Guests are compiled to look at a counter, the *epoch*, now and then. A thread of its own moves it on while requests
-//! run, and sleeps while none does. It lingers a little before it sleeps, because waking it costs more than some ticks.
+//! Compiled guests check a counter, the *epoch*, again and again. A thread of its own increments it while requests run,
+//! and sleeps while none does. The thread waits a little before it sleeps, because waking it costs more than a few
+//! ticks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -10,10 +11,10 @@ use std::time::Duration;
 
 use wasmtime::Engine;
 
-/// How often a running guest is interrupted: it yields, and its CPU time is checked.
+/// Interval at which a running guest is interrupted: it yields, and its CPU time is checked.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Ticks without a request before the thread sleeps.
+/// Ticks without a request after which the thread sleeps.
 const LINGER: u32 = 50;
 
 pub(crate) struct Ticker {
@@ -38,7 +39,8 @@ impl Ticker {
             while !theirs.stop.load(SeqCst) {
                 if idle == LINGER {
                     theirs.asleep.store(true, SeqCst);
-                    // Looked at after the flag is up: who comes later sees the flag and wakes this thread.
+                    // Reads `running` after setting the flag: a request that begins later sees the flag and wakes this
+                    // thread.
                     while theirs.running.load(SeqCst) == 0
                         && !theirs.stop.load(SeqCst)
                         && theirs.asleep.load(SeqCst)
@@ -64,7 +66,7 @@ impl Ticker {
         })
     }
 
-    /// The epoch moves while what this returns is there.
+    /// Increments the epoch at every tick until the returned value is dropped.
     pub fn run(self: &Arc<Self>) -> Running {
         self.shared.running.fetch_add(1, SeqCst);
         if self.shared.asleep.swap(false, SeqCst) {
@@ -84,12 +86,12 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.shared.stop.store(true, SeqCst);
         self.wake();
-        // Not joined: the last request may end on any thread, and none should wait a tick here.
+        // Does not join the thread: the last request may end on any thread, and none should wait a tick here.
         self.thread.take();
     }
 }
 
-/// See [`Ticker::run`].
+/// Keeps the epoch moving, see [`Ticker::run`].
 pub(crate) struct Running(Arc<Ticker>);
 
 impl Drop for Running {

@@ -1,7 +1,8 @@
-//! A request's turn: its place among those of its mount, and of the process, that run at once.
+//! The permits of one request: its place among the requests of its mount, and of the process, that run at once.
 //!
-//! [`Guest`]'s own methods wait for a turn and use it. Take it apart from the call where the caller may hang up: what
-//! waits for a turn is dropped at no cost, and what has one runs to its end.
+//! [`Guest`]'s own methods wait for the permits and use them. If the caller may hang up, take the permits with
+//! [`Guest::turn`] before the call: dropping a request that still waits costs nothing, and a request that has its
+//! permits runs to its end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::mount::MountContext;
 use crate::types::{Request, Response};
 use crate::{Error, Result};
 
-/// The turn of one request, whose time has begun. Dropped, it goes to the next.
+/// The permits of one request to run: its mount's instance permit and a slot of the process's pool. The request's time
+/// limit is already running. Dropping this passes the permits on to the next request.
 pub struct Turn {
     guest: Guest,
     mount: Arc<MountContext>,
@@ -33,12 +35,12 @@ impl fmt::Debug for Turn {
     }
 }
 
-/// The memory of a request's answer. It counts as held while this lives: keep it until the answer is sent.
+/// The memory of a request's answer. It counts as in use while this value exists: keep it until the answer is sent.
 #[derive(Clone)]
 pub struct AnswerMemory(Arc<Account>);
 
 impl AnswerMemory {
-    /// Whether it is worth keeping. Small answers are not counted once their request has ended.
+    /// Returns true if this value is worth keeping. A small answer no longer counts once its request has ended.
     pub fn is_large(&self) -> bool {
         self.0.memory.is_large()
     }
@@ -53,12 +55,12 @@ impl fmt::Debug for AnswerMemory {
 }
 
 impl Turn {
-    /// The memory of the answer that the request will have.
+    /// Returns the memory of the answer that the request will have.
     pub fn answer_memory(&self) -> AnswerMemory {
         AnswerMemory(self.account.clone())
     }
 
-    /// Waits for it; `time` is the limit that bounds the request's.
+    /// Waits for both permits. `time` is the limit that bounds the request's time.
     pub(crate) async fn take(guest: &Guest, mount: &Arc<MountContext>, time: Limit) -> Outcome<Self> {
         let account = Arc::new(Account::open(
             guest.name(),
@@ -86,12 +88,12 @@ impl Turn {
         }
     }
 
-    /// As [`Guest::handle_request`]. Dropping the future does not stop the request.
+    /// Does the same as [`Guest::handle_request`]. Dropping the future does not stop the request.
     pub async fn handle_request(self, request: Request) -> Outcome<Option<Response>> {
         self.run(HandleRequest(Arc::new(request))).await
     }
 
-    /// As [`Guest::check_existence`]. Dropping the future does not stop the check.
+    /// Does the same as [`Guest::check_existence`]. Dropping the future does not stop the check.
     pub async fn check_existence(self, request: Request) -> Outcome<Option<bool>> {
         self.run(CheckExistence(Arc::new(request))).await
     }

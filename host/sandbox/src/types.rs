@@ -1,7 +1,7 @@
-//! Requests and answers as the contract has them: `airlock:engine/types`, in Rust.
+//! The contract's requests and answers (`airlock:engine/types`) in Rust.
 //!
-//! Written by hand and not generated, for one reason: `Debug`. These types hold what a secrets engine is there to
-//! protect, so they print which fields are there and never what is in them.
+//! They are written by hand and not generated for one reason: `Debug`. These types hold the secrets that an engine
+//! protects, so they print which fields are set and never what is in them.
 
 // The derives implement wasmtime's `unsafe` traits.
 #![allow(unsafe_code)]
@@ -13,33 +13,33 @@ use std::fmt;
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-/// JSON text, passed on as it came.
+/// JSON text, passed on unchanged.
 pub type Json = String;
 
 /// A length of time in nanoseconds, as on Vault's wire.
 pub type Nanoseconds = i64;
 
-/// A moment.
+/// A point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ComponentType, Lift, Lower)]
 #[component(record)]
 pub struct Timestamp {
     /// Seconds since 1970-01-01T00:00:00Z.
     pub seconds: i64,
-    /// Nanoseconds after them, 0 to 999,999,999.
+    /// Nanoseconds after these seconds, 0 to 999,999,999.
     pub nanoseconds: u32,
 }
 
-/// What Vault asks for.
+/// The operation that Vault asks for.
 #[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(variant)]
 pub enum Operation {
-    /// Write where the existence check answered "no".
+    /// Write to a path for which the existence check answered "no".
     #[component(name = "create")]
     Create,
     /// Read.
     #[component(name = "read")]
     Read,
-    /// Write where the existence check answered "yes", or where there is none.
+    /// Write to a path for which the existence check answered "yes", or which has no such check.
     #[component(name = "update")]
     Update,
     /// Write by JSON merge patch.
@@ -54,25 +54,25 @@ pub enum Operation {
     /// `vault path-help`, and the server's OpenAPI document.
     #[component(name = "help")]
     Help,
-    /// Of auth engines.
+    /// Alias lookahead, of auth engines.
     #[component(name = "alias-lookahead")]
     AliasLookahead,
-    /// Of auth engines.
+    /// Resolution of a role, of auth engines.
     #[component(name = "resolve-role")]
     ResolveRole,
-    /// An HTTP HEAD.
+    /// An HTTP HEAD request.
     #[component(name = "header")]
     Header,
-    /// A lease ends.
+    /// End of a lease.
     #[component(name = "revoke")]
     Revoke,
-    /// A lease is prolonged.
+    /// Extension of a lease.
     #[component(name = "renew")]
     Renew,
     /// Vault's tick, once a minute.
     #[component(name = "rollback")]
     Rollback,
-    /// A rotation job is due.
+    /// A due rotation job.
     #[component(name = "rotate")]
     Rotate,
     /// Restore a value from a snapshot.
@@ -81,7 +81,7 @@ pub enum Operation {
     /// OpenBao's recursive list.
     #[component(name = "scan")]
     Scan,
-    /// One that this version of the contract does not name.
+    /// An operation that this version of the contract does not name.
     #[component(name = "other")]
     Other(String),
 }
@@ -96,45 +96,45 @@ pub struct Header {
     pub values: Vec<String>,
 }
 
-/// Where a request came from.
+/// The origin of a request.
 #[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(record)]
 pub struct Connection {
     /// The caller's address, without a port.
     #[component(name = "remote-addr")]
     pub remote_addr: String,
-    /// The caller's port; Vault never says it.
+    /// The caller's port. Vault never sends it.
     #[component(name = "remote-port")]
     pub remote_port: u32,
 }
 
-/// How the caller wants the answer wrapped.
+/// The response wrapping that the caller asks for.
 #[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(record)]
 pub struct WrapRequest {
-    /// How long the wrapping token is good for.
+    /// Lifetime of the wrapping token.
     pub ttl: Nanoseconds,
     /// Empty or `jwt`.
     pub format: String,
-    /// Whether to wrap what is stored with the seal.
+    /// True if the stored data is to be wrapped with the seal.
     #[component(name = "seal-wrap")]
     pub seal_wrap: bool,
 }
 
-/// What Vault knows of a leased secret's time.
+/// The times of a leased secret, as Vault knows them.
 #[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(record)]
 pub struct Lease {
-    /// How long it is good for.
+    /// Time for which the lease is valid.
     pub ttl: Nanoseconds,
-    /// How long it can become by renewing.
+    /// The longest time to which renewals can extend the lease.
     #[component(name = "max-ttl")]
     pub max_ttl: Nanoseconds,
-    /// Whether it can be renewed.
+    /// True if the lease can be renewed.
     pub renewable: bool,
-    /// What the caller of renew asks for.
+    /// The extension that the caller of renew asks for.
     pub increment: Nanoseconds,
-    /// When Vault issued it; none in an answer.
+    /// The time at which Vault issued the lease. `None` in an answer.
     #[component(name = "issue-time")]
     pub issue_time: Option<Timestamp>,
 }
@@ -145,7 +145,7 @@ pub struct Lease {
 pub struct Secret {
     /// Its lease.
     pub lease: Lease,
-    /// What renew and revoke get back: a JSON object, or none.
+    /// The internal data that renew and revoke get back: a JSON object, or `None`.
     #[component(name = "internal-data")]
     pub internal_data: Option<Json>,
     /// Vault's name for the lease.
@@ -153,7 +153,7 @@ pub struct Secret {
     pub lease_id: String,
 }
 
-/// One request of Vault's. See the contract for each field.
+/// A request of Vault. The contract documents each field.
 #[derive(Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(record)]
 #[allow(missing_docs)] // the contract documents them
@@ -190,7 +190,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request with nothing but an operation and a path; set the rest as fields.
+    /// Returns a request with nothing but an operation and a path. Set the rest as fields.
     pub fn new(operation: Operation, path: impl Into<String>) -> Self {
         Self {
             id: String::new(),
@@ -241,22 +241,22 @@ pub struct WrapInfo {
 #[derive(Clone, Default, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(record)]
 pub struct Response {
-    /// A JSON object, or none.
+    /// A JSON object, or `None`.
     pub data: Option<Json>,
-    /// Makes Vault register a lease.
+    /// A leased secret. Vault registers a lease for it.
     pub secret: Option<Secret>,
-    /// Where to send the caller.
+    /// The address to which the caller is redirected.
     pub redirect: Option<String>,
-    /// Shown to the caller.
+    /// Texts that are shown to the caller.
     pub warnings: Vec<String>,
-    /// HTTP headers, as far as the mount lets them through.
+    /// HTTP headers. The caller gets those that the mount lets through.
     pub headers: Vec<Header>,
-    /// An answer that is wrapped already.
+    /// An answer that is already wrapped.
     #[component(name = "wrap-info")]
     pub wrap_info: Option<WrapInfo>,
 }
 
-/// Why a guest did not do a request.
+/// The reason why a guest did not carry out a request.
 #[derive(Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(variant)]
 pub enum Error {
@@ -272,7 +272,7 @@ pub enum Error {
     /// 403.
     #[component(name = "permission-denied")]
     PermissionDenied,
-    /// The server sends the request on to one that may write.
+    /// Storage is read-only here: the server forwards the request to one that may write.
     #[component(name = "read-only")]
     ReadOnly,
     /// An HTTP status of the guest's choice.
@@ -293,8 +293,8 @@ pub struct CodedError {
     pub message: String,
 }
 
-/// What a guest says is for the caller alone, so it is in `Display`, which makes the answer, and not in `Debug`, which
-/// makes logs.
+/// The text of a guest is for the caller alone. So `Display`, which makes the answer, shows it, and `Debug`, which
+/// makes logs, does not.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,4 +1,4 @@
-//! A guest's log lines, among the host's.
+//! Writes a guest's log lines to the host's log.
 
 use std::fmt;
 
@@ -33,7 +33,7 @@ impl LogSink for HostLog {
     }
 }
 
-/// The names are the guest's, and so not known to the call site: they go out as one field.
+/// A line's fields, written as one field: their names are the guest's, and so not known to the call site.
 struct Fields<'a>(&'a [(String, String)]);
 
 impl fmt::Display for Fields<'_> {

@@ -1,4 +1,4 @@
-//! Requests on their way to the guest and answers on their way back: one form for another, nothing added.
+//! Converts requests on their way to the guest, and answers on their way back. Adds nothing.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use airlock_sandbox::types;
 use airlock_sandbox::{Error, Paths};
 use vault_plugin::{Json, Operation, SpecialPaths};
 
-/// A request as the contract has it.
+/// Converts a request to the contract's form.
 pub fn request(request: vault_plugin::Request) -> types::Request {
     types::Request {
         id: request.id,
@@ -48,8 +48,8 @@ pub fn request(request: vault_plugin::Request) -> types::Request {
     }
 }
 
-/// A guest's answer as Vault takes it. The sandbox has checked that Vault can decode it, so this loses nothing and what is
-/// made of it cannot be refused.
+/// Converts a guest's answer to Vault's form. The sandbox has checked that Vault can decode the answer, so this loses
+/// nothing, and Vault cannot refuse the result.
 pub fn answer(answer: types::Response) -> vault_plugin::Response {
     let mut response = vault_plugin::Response::new();
     response.data = answer.data.map(Json::from_checked);
@@ -87,7 +87,7 @@ pub fn answer(answer: types::Response) -> vault_plugin::Response {
     response
 }
 
-/// Why a request was not done, as the error that makes Vault answer with the right status.
+/// Converts the reason why a request was not done to the error that makes Vault answer with the right status.
 pub fn refusal(error: Error) -> vault_plugin::Error {
     use vault_plugin::Error as Vault;
     if error.is_read_only() {
@@ -110,20 +110,20 @@ pub fn refusal(error: Error) -> vault_plugin::Error {
     }
 }
 
-/// Makes the host's own records of commits with local entries local too.
+/// Makes the host's own records local too, for commits with local entries.
 pub fn add_local_records(paths: &mut SpecialPaths, redo_record: bool) {
     if redo_record && !paths.local_storage.is_empty() {
         paths.local_storage.push(airlock_storage::LOCAL_RECORDS.into());
     }
 }
 
-/// The storage below these paths. Vault takes one that does not end in `/` for a single key; here it is a prefix, which
-/// seal-wraps a record, or keeps it local, once too often at worst.
+/// Returns the storage prefixes of these paths. Vault takes a path that does not end in `/` for a single key. Here it
+/// is a prefix, so at worst a record is seal-wrapped, or kept local, without need.
 pub fn storage_prefixes(paths: &[String]) -> airlock_storage::Prefixes {
     paths.iter().map(|path| path.trim_end_matches('*')).collect()
 }
 
-/// The paths that Vault treats specially.
+/// Converts the paths that Vault treats specially.
 pub fn paths(paths: Paths) -> SpecialPaths {
     SpecialPaths {
         root: paths.root,
@@ -166,7 +166,7 @@ fn headers_in(headers: impl IntoIterator<Item = (String, Vec<String>)>) -> Vec<t
         .collect()
 }
 
-/// Wrapped data, as the contract has it.
+/// Converts wrapped data to the contract's form.
 pub(super) fn wrap_info(info: vault_plugin::WrapInfo) -> types::WrapInfo {
     types::WrapInfo {
         ttl: nanoseconds(info.ttl),
@@ -181,17 +181,17 @@ pub(super) fn wrap_info(info: vault_plugin::WrapInfo) -> types::WrapInfo {
     }
 }
 
-/// As the contract counts time; what is longer than 292 years is that long.
+/// Converts a length of time to the contract's unit. More than 292 years become 292 years.
 pub(super) fn nanoseconds(duration: Duration) -> types::Nanoseconds {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A guest's length of time; a negative one is none.
+/// Converts a guest's length of time. A negative one becomes zero.
 pub(super) fn duration(nanoseconds: types::Nanoseconds) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }
 
-/// A moment; one before 1970 is 1970, which no lease knows.
+/// Converts a point in time. One before 1970, which no lease has, becomes 1970.
 fn timestamp(time: SystemTime) -> types::Timestamp {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     types::Timestamp {
@@ -200,7 +200,7 @@ fn timestamp(time: SystemTime) -> types::Timestamp {
     }
 }
 
-/// A guest's moment; none if it is farther away than the system's clock can say.
+/// Converts a guest's point in time. Returns `None` if it is farther away than the system's clock can say.
 fn system_time(time: types::Timestamp) -> Option<SystemTime> {
     let seconds = Duration::from_secs(time.seconds.unsigned_abs());
     let second = match time.seconds < 0 {

@@ -1,4 +1,4 @@
-//! Where the rooms meet: Vault's side of each thing that the sandbox asks for.
+//! Connects the other crates: Vault's side of each thing that the sandbox asks for.
 
 mod dev;
 mod log;

@@ -1,10 +1,10 @@
-//! Reading on a standby of OpenBao: one read-only transaction for each attempt of a request.
+//! Reads on a standby of OpenBao, in one read-only transaction for each attempt of a request.
 //!
-//! The active node's commits reach a standby whole, but the keys that they changed are told to a plugin one by one and later.
-//! So reads one after the other could see half of a commit. A transaction reads all as at one moment.
+//! The active node's commits reach a standby whole, but a plugin is told of the changed keys one by one and later. So
+//! reads one after the other could see half of a commit. A transaction reads everything as of one moment.
 //!
-//! OpenBao has 64 transactions at once for the whole server and waits without an end where there are more. So no more than
-//! [`AT_ONCE`] are held here, and a request that finds none is forwarded to the active node.
+//! OpenBao allows 64 transactions at once for the whole server, and further ones wait without an end. So this process
+//! opens at most [`AT_ONCE`]. A request that finds none free is forwarded to the active node.
 
 use std::sync::{Arc, LazyLock};
 
@@ -16,18 +16,18 @@ use vault_plugin::StorageTransaction;
 
 use super::storage::{error, from_vault, page_limit};
 
-/// Transactions of all mounts at once.
+/// Most transactions of all mounts at once.
 const AT_ONCE: usize = 32;
 
 static PERMITS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(AT_ONCE)));
 
-/// A mount's storage as at the moment of the first call. It takes no writes.
+/// A mount's storage as of the first call. It takes no writes.
 pub struct Snapshot {
     storage: vault_plugin::Storage,
     begun: OnceCell<Begun>,
 }
 
-/// A transaction that is rolled back when it is dropped, whatever thread that is on.
+/// A transaction that is rolled back when it is dropped, on any thread.
 struct Begun {
     transaction: Option<StorageTransaction>,
     permit: Option<OwnedSemaphorePermit>,
@@ -53,7 +53,7 @@ impl Snapshot {
     async fn begin(&self) -> Result<Begun> {
         let permit = PERMITS.clone().try_acquire_owned().map_err(|_| Error::ReadOnly)?;
         let (storage, runtime) = (self.storage.clone(), Handle::current());
-        // In a task of its own: if nobody waits for it any more, what it has begun is ended all the same.
+        // Runs in a task of its own: even if nobody waits for it any more, the transaction that it has begun is ended.
         let begin = runtime.clone().spawn(async move {
             let transaction = storage.begin_read_only_tx().await?;
             Ok(Begun {
@@ -72,7 +72,7 @@ impl Drop for Begun {
         let (transaction, permit) = (self.transaction.take(), self.permit.take());
         if let Some(transaction) = transaction {
             self.runtime.spawn(async move {
-                // A failure is the connection's, whose end ends the transaction too.
+                // A failure here is a failure of the connection, whose end ends the transaction too.
                 let _ = transaction.rollback().await;
                 drop(permit);
             });

@@ -1,4 +1,4 @@
-//! Vault's storage, as transactions use it.
+//! Vault's storage, in the form that transactions use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::snapshot::Snapshot;
 /// A mount's storage in Vault.
 pub struct VaultStorage {
     storage: vault_plugin::Storage,
-    /// Whether another server writes it while this one reads.
+    /// True if another server writes the storage while this one reads it.
     reads_snapshots: bool,
 }
 
 impl VaultStorage {
-    /// Of the server that writes it.
+    /// Returns the storage of a server that writes it.
     pub fn new(storage: vault_plugin::Storage) -> Self {
         Self {
             storage,
@@ -25,7 +25,8 @@ impl VaultStorage {
         }
     }
 
-    /// Of a standby. Each attempt of a request then reads in a transaction of the storage's own, if it has them.
+    /// Returns the storage of a standby. If the storage has transactions, each attempt of a request reads in one of
+    /// them.
     pub async fn of_standby(storage: vault_plugin::Storage) -> Self {
         let asked = tokio::time::timeout(Duration::from_secs(2), storage.is_transactional());
         let reads_snapshots = matches!(asked.await, Ok(Ok(true)));
@@ -75,7 +76,7 @@ impl Storage for VaultStorage {
     }
 }
 
-/// A storage transaction of OpenBao's, until it is ended.
+/// A storage transaction of OpenBao, until it is ended.
 struct Transaction(Option<vault_plugin::StorageTransaction>);
 
 impl Transaction {
@@ -127,7 +128,7 @@ pub(super) fn from_vault(entry: StorageEntry) -> Entry {
     }
 }
 
-/// Vault's pages count in 32 bits; a larger one is the whole folder.
+/// Converts the limit of a page to 32 bits, in which Vault counts. A larger limit returns the whole folder.
 pub(super) fn page_limit(limit: usize) -> u32 {
     u32::try_from(limit).unwrap_or(i32::MAX as u32)
 }
@@ -135,7 +136,7 @@ pub(super) fn page_limit(limit: usize) -> u32 {
 pub(super) fn error(error: vault_plugin::Error) -> Error {
     use vault_plugin::Error as Vault;
     match error {
-        // One meaning to whoever writes: not here, not now. The server forwards the request where it can.
+        // All of these mean to a writer: not here, not now. The server forwards the request if it can.
         Vault::ReadOnly | Vault::SetupReadOnly | Vault::PleaseForward => Error::ReadOnly,
         Vault::Conflict => Error::Conflict,
         Vault::Closed => Error::Unreachable,

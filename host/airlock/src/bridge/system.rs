@@ -9,7 +9,7 @@ use vault_plugin::{Event, ReplicationState, SystemView};
 
 use super::message::{duration, nanoseconds, wrap_info};
 
-/// How long the server may take to answer, while it waits for the mount.
+/// Longest time that the server may take to answer. The server waits for the mount meanwhile.
 const ANSWER: Duration = Duration::from_secs(2);
 
 /// Vault's `SystemView` of a mount.
@@ -18,8 +18,8 @@ pub struct VaultSystem(pub SystemView);
 type Result<T> = std::result::Result<T, SystemError>;
 
 impl VaultSystem {
-    /// Whether another server writes what this one only reads. Servers say so from before they set their mounts up, and set
-    /// them up anew when it changes.
+    /// Returns true if another server writes what this one only reads. Servers say so even before they set their mounts
+    /// up, and set the mounts up again when it changes.
     pub async fn is_standby(&self) -> bool {
         let state = tokio::time::timeout(ANSWER, self.0.replication_state()).await;
         matches!(state, Ok(Ok(state)) if state.contains(ReplicationState::PERFORMANCE_STANDBY))
@@ -165,7 +165,7 @@ impl Events for VaultEvents {
             ..Event::default()
         };
         match self.0.send(event_type, event).await {
-            // OpenBao has no event bus: nobody can be waiting for it.
+            // OpenBao has no event bus, so nobody can be waiting for the event.
             Ok(()) | Err(vault_plugin::Error::Unsupported(_)) => Ok(()),
             Err(error) => Err(error.to_string()),
         }

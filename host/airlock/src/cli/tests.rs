@@ -50,7 +50,7 @@ fn limits_by_default_are_those_of_the_sandbox() {
     assert_eq!(engine::process_memory(&limits), None);
 }
 
-/// 10000 as `10,000`.
+/// Returns 10000 as `10,000`.
 fn grouped(number: u32) -> String {
     match number {
         0..1000 => number.to_string(),
@@ -82,7 +82,7 @@ fn readme_has_the_limits_by_default() {
     }
 }
 
-/// The flags of every command.
+/// Returns the flags of every command.
 fn flags() -> BTreeSet<String> {
     let cli = Cli::command();
     let commands = cli.get_subcommands().flat_map(clap::Command::get_arguments);
@@ -91,7 +91,7 @@ fn flags() -> BTreeSet<String> {
         .collect()
 }
 
-/// The flags that a document names.
+/// Returns the flags that a document names.
 fn named_flags(document: &str) -> impl Iterator<Item = String> {
     document.match_indices("--").filter_map(|(at, _)| {
         let name: String = document[at + 2..]
@@ -118,7 +118,7 @@ fn operators_are_told_of_every_flag_of_serve() {
 
 #[test]
 fn documents_name_no_flag_that_does_not_exist() {
-    // Of other programs: cargo's, migrate.py's, and those that every command has.
+    // Flags of other programs, cargo and migrate.py, and those that every command has.
     let others = ["--open", "--deleted", "--journal", "--help"];
     let flags = flags();
     for document in DOCUMENTS {

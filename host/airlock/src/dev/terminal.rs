@@ -1,6 +1,7 @@
-//! What `airlock dev` shows in the terminal: how to use it, and each request as it comes. Never a value.
+//! Shows in the terminal how to use `airlock dev`, and each request when it comes. Never shows a value.
 //!
-//! Lines hold text of guests and of callers. [`note`] escapes it, and everything but the banner goes through [`note`].
+//! Lines contain text of guests and of callers. [`note`] escapes it, and everything but the banner goes through
+//! [`note`].
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +13,7 @@ use printable::Printable;
 /// Prints requests, events, and what guests log.
 pub struct Terminal;
 
-/// What to do next.
+/// Prints what to do next.
 pub fn banner(server: &DevServer, token: &str, storage: Option<&Path>) {
     let address = server.address();
     let mut text = format!(
@@ -40,17 +41,17 @@ pub fn banner(server: &DevServer, token: &str, storage: Option<&Path>) {
     write(&text);
 }
 
-/// Something that went well.
+/// Prints something that went well.
 pub fn note(line: &str) {
     write(&format!("{}\n", Printable(line)));
 }
 
-/// Something that did not.
+/// Prints something that went wrong.
 pub fn trouble(line: &str) {
     note(&format!("trouble: {line}"));
 }
 
-/// A terminal that is gone is no reason to end.
+/// Ignores errors: the server goes on without its terminal.
 fn write(text: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
 }

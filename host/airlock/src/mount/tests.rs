@@ -12,7 +12,7 @@ use crate::invalidations::QUEUE;
 /// Ends a test that would hang.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
-/// The adversary, of which one request runs at once.
+/// Returns a mount of the adversary, on which one request runs at once.
 async fn adversary() -> Engine {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/adversary.wasm");
     let component = std::fs::read(file).expect("run `guest/build.sh --with-tests` first");
@@ -92,7 +92,7 @@ async fn a_changed_key_does_not_wait_for_the_guest() {
     let told = timeout(TOO_LONG, mount.invalidate_key("adversary/count"));
     told.await.expect("it waited for the guest");
     gate.open();
-    // What it had read was told to have changed, so it ran again.
+    // The guest was told that a key which it had read was changed, so the request ran again.
     running.await.unwrap().unwrap();
     assert_eq!(storage.calls(Call::Put), 1);
 }

@@ -10,13 +10,13 @@ fn guarding(path: &str) -> SpecialPaths {
     }
 }
 
-/// As `Setup` makes it.
+/// Creates the state as `Setup` does.
 async fn set_up(storage: &FaultyStorage, answer: &str) -> Told {
     let record = read(storage).await;
     Told::new(Arc::new(storage.clone()), record, Some(guarding(answer))).await
 }
 
-/// Being mounted, at enable or unseal: storage can be written from `Initialize` on only.
+/// Mounts, at enable or unseal: storage can be written only from `Initialize` on.
 async fn mount(storage: &FaultyStorage, answer: &str) -> Told {
     storage.set_read_only(true);
     let told = set_up(storage, answer).await;
@@ -65,7 +65,7 @@ async fn a_reload_counts_once_vault_asks_after_initialize() {
     let storage = FaultyStorage::new(MemoryStorage::new());
     mount(&storage, "one").await;
     let told = set_up(&storage, "other").await;
-    // Vault asks here and would keep the old paths if `Initialize` failed. OpenBao does not.
+    // Vault asks here, and would keep the old paths if `Initialize` failed. OpenBao does not.
     told.answer();
     assert_eq!(told.enforced(), Some(guarding("one")));
     told.initializing();
@@ -99,14 +99,15 @@ async fn an_unreadable_record_is_no_licence() {
     storage.put(Entry::new(KEY, "{}")).await.unwrap();
     let told = mount(&storage, "one").await;
     assert_eq!(told.enforced(), None);
-    // A reload.
+    // Vault asks again at a reload.
     told.answer();
     assert_eq!(told.enforced(), Some(guarding("one")));
     told.record().await.unwrap();
     assert_eq!(read(&storage).await, Ok(Some(vec![guarding("one")])));
 }
 
-/// Mounted as `told`, and set up again for `answer` when the record cannot be read. Vault has asked and initialized.
+/// Mounts with the paths `told`, and sets up again with `answer` while the record cannot be read. Vault has asked and
+/// initialized.
 async fn set_up_blind(storage: &FaultyStorage, told: &str, answer: &str) -> Told {
     mount(storage, told).await;
     storage.every(Call::Get, Fault::Fail);
@@ -164,7 +165,7 @@ async fn a_record_read_late_names_both_if_they_differ() {
     assert_eq!(told.enforced(), None);
     let both = vec![guarding("one"), guarding("other")];
     assert_eq!(read(&storage).await, Ok(Some(both)));
-    // A reload.
+    // Vault asks again at a reload.
     told.answer();
     told.record().await.unwrap();
     assert_eq!(told.enforced(), Some(guarding("other")));

@@ -3,7 +3,7 @@ use airlock_storage::{Entry, MemoryStorage, Storage as _};
 
 use super::*;
 
-/// A mount whose guest cannot be loaded.
+/// Returns a mount whose guest cannot be loaded.
 async fn without_guest(storage: &FaultyStorage) -> VaultMount {
     let source = Source::new(Err("its arguments are wrong".to_owned()));
     let parts = Parts {
@@ -14,7 +14,7 @@ async fn without_guest(storage: &FaultyStorage) -> VaultMount {
     VaultMount::of(Arc::new(source), parts).await.unwrap()
 }
 
-/// Storage of a mount that has served under special paths of its guest's.
+/// Returns the storage of a mount that has served under special paths of its guest.
 async fn served() -> (FaultyStorage, SpecialPaths) {
     let storage = FaultyStorage::new(MemoryStorage::new());
     let paths = SpecialPaths {
@@ -42,7 +42,7 @@ async fn a_reload_without_guest_and_record_fails() {
     let mount = without_guest(&storage).await;
     let error = mount.initialize().await.unwrap_err();
     assert!(matches!(error, Error::Coded { status: 503, .. }), "{error}");
-    // Vault serves on with it, under the old paths.
+    // Vault continues to serve with it, under the old paths.
     storage.heal();
     let request = Request::new(Operation::Read, "guarded");
     let error = mount.handle_request(request).await.err();

@@ -1,14 +1,15 @@
-//! Numbers: their grammar, and whether they fit a 64-bit float.
+//! Checks numbers: their grammar, and that they fit a 64-bit float.
 
 use super::Flaw;
 
-/// Digits of an integer that fits a 64-bit float whatever they are: the largest float has 309.
+/// Most digits of an integer that fits a 64-bit float whatever the digits are: the largest float has 309.
 const SAFE_DIGITS: usize = 308;
 
 /// Finds the end of the number that begins at `begin`, with a digit or a minus.
 ///
 /// # Errors
-/// Where it is not a number of JSON, or is too large for a 64-bit float. A number that is too small is zero.
+/// The text is not a JSON number, or the number is too large for a 64-bit float. A number that is too small counts as
+/// zero.
 pub(super) fn end(text: &[u8], begin: usize) -> Result<usize, Flaw> {
     let mut at = begin;
     if text.get(at) == Some(&b'-') {
@@ -35,7 +36,7 @@ pub(super) fn end(text: &[u8], begin: usize) -> Result<usize, Flaw> {
     if fits { Ok(at) } else { Err(Flaw::Number) }
 }
 
-/// Passes one digit or more.
+/// Returns the end of one digit or more.
 fn digits(text: &[u8], begin: usize) -> Result<usize, Flaw> {
     let rest = text.get(begin..).unwrap_or_default();
     let count = rest

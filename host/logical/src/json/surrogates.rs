@@ -1,9 +1,9 @@
-//! Halves of surrogate pairs, which JSON's escapes can write and no text in UTF-8 can hold.
+//! Replaces halves of surrogate pairs, which JSON's escapes can write but text in UTF-8 cannot hold.
 
 use std::borrow::Cow;
 
-/// The text with U+FFFD in place of each escaped half of a surrogate pair that stands alone, which Go's decoder takes it for.
-/// Other decoders refuse such a text.
+/// Returns the text with U+FFFD in place of each escaped half of a surrogate pair that stands alone. Go's decoder reads
+/// such a half as U+FFFD. Other decoders refuse the text.
 pub fn without_lone_surrogates(text: Cow<'_, str>) -> Cow<'_, str> {
     if !text.contains("\\ud") && !text.contains("\\uD") {
         return text;

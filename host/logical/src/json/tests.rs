@@ -1,6 +1,6 @@
 use super::*;
 
-/// The check in one step and in steps of one byte, which must agree.
+/// Runs the check in one step and in steps of one byte, which must agree.
 fn checked(text: &str) -> Result<(), Flaw> {
     let whole = check_object(text);
     let mut check = ObjectCheck::new(text, &[]);
@@ -142,7 +142,7 @@ fn a_key_is_known_also_when_it_is_written_in_escapes() {
     }
 }
 
-/// A text of JSON's own letters, drawn at random, that is an object more often than not.
+/// Returns a random text of the characters that JSON uses. More often than not, it is an object.
 fn drawn(random: &mut fastrand::Rng) -> String {
     const PIECES: [&str; 24] = [
         "{", "}", "[", "]", ",", ":", "\"a\"", "\"\\n\"", "1", "-2.5", "1e3", "0", "null", "true", "false",

@@ -62,7 +62,7 @@ fn a_suspended_machine_is_not_charged_to_the_guest() {
 #[test]
 fn a_suspension_does_not_move_a_request() {
     let account = account(Limits::default());
-    // As late as the inexact clock is used.
+    // The latest point at which the inexact clock is used.
     account.cpu.store(nanoseconds(EXACT_AFTER) - 1, Relaxed);
     account.polled_at.store(0, Relaxed);
     account.charge(60_000_000_000);

@@ -20,7 +20,7 @@ fn told(result: Result<()>) -> Option<String> {
     }
 }
 
-/// What is wrong with a refusal; none if it is one of the guest's own.
+/// Returns what is wrong with a refusal, or `None` if it is one of the guest's own.
 fn told_of(error: Error) -> Option<String> {
     match error {
         Error::Guest(_) => None,
@@ -28,7 +28,7 @@ fn told_of(error: Error) -> Option<String> {
     }
 }
 
-/// What is wrong with an answer; none if Vault can read it.
+/// Returns what is wrong with an answer, or `None` if Vault can read it.
 async fn complaint(answer: Response, operation: Operation) -> Option<String> {
     told(check(&answer, &operation, &account()).await)
 }

@@ -1,7 +1,8 @@
-//! Whether somebody else could put another directory in a directory's place.
+//! Checks that nobody else could put another directory in a directory's place.
 //!
-//! Whoever can write to a directory can rename what is in it, so a directory is as safe as the least safe one on its way
-//! from the root. A sticky directory such as `/tmp` lets others add names but not rename or remove a user's own.
+//! Whoever can write to a directory can rename its entries, so a directory is only as safe as the least safe directory
+//! on its path from the root. In a sticky directory such as `/tmp`, others can add names but cannot rename or remove a
+//! user's own.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -10,16 +11,16 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-/// Symbolic links that are followed: as many as Linux follows.
+/// Most symbolic links that are followed: as many as Linux follows.
 const MOST_LINKS: usize = 40;
 const STICKY: u32 = 0o1000;
 const OTHERS_WRITE: u32 = 0o022;
 
-/// Checks each directory on the way to this one, and each symbolic link. `owner` may own them, and root; `directory`
-/// itself is not checked.
+/// Checks each directory and each symbolic link on the path to `directory`. They must belong to `owner` or to root.
+/// `directory` itself is not checked.
 ///
 /// # Errors
-/// The first that others could replace or change, and what to do, for a person to read.
+/// A text for people that names the first directory or link that others could replace or change, and says what to do.
 pub(super) fn check(directory: &Path, owner: u32) -> Result<(), String> {
     let absolute = std::path::absolute(directory).map_err(|error| error.to_string())?;
     let mut way: VecDeque<OsString> = names(&absolute);
@@ -57,7 +58,7 @@ pub(super) fn check(directory: &Path, owner: u32) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether others could replace what this user has in a directory.
+/// Checks that others cannot replace what this user has in `directory`.
 fn judge(directory: &Metadata, owner: u32) -> Result<(), String> {
     let mode = directory.mode();
     if directory.uid() != owner && directory.uid() != 0 {
@@ -73,7 +74,8 @@ fn judge(directory: &Metadata, owner: u32) -> Result<(), String> {
     Ok(())
 }
 
-/// The names of a path, without its root. `..` is one of them, since what it means depends on links before it.
+/// Returns the names in a path, without its root. Keeps `..` as a name, because its meaning depends on the links before
+/// it.
 fn names(path: &Path) -> VecDeque<OsString> {
     path.components()
         .filter_map(|component| match component {
@@ -133,7 +135,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let folder = fs::symlink_metadata(temporary.path()).unwrap();
         judge(&folder, folder.uid()).unwrap();
-        // Root's directories are trusted by everybody, so root cannot see this refused.
+        // Everybody trusts root's directories, so nothing is refused if root runs this test.
         if folder.uid() != 0 {
             let why = judge(&folder, folder.uid() + 1).unwrap_err();
             assert!(why.contains("belongs to another user"), "{why}");

@@ -8,18 +8,18 @@ use printable::Printable;
 use super::{FAILED, REFUSED, confinement};
 use crate::Error;
 
-/// Compiles a component from standard input to native code on standard output: all that the program of
-/// [`Compiler::Child`](super::Compiler::Child) has to do. Ends the process. The process must have one thread and no open
+/// Compiles a component from standard input to native code on standard output, and ends the process. This is all that
+/// the program of [`Compiler::Child`](super::Compiler::Child) has to do. The process must have one thread and no open
 /// file that it still needs.
 ///
-/// The first thing that this does is to confine the process: whatever goes wrong in the compiler can read no file, reach
-/// no network and start no program. If the component cannot be compiled, standard error gets one line that says why.
+/// Confines the process first: whatever goes wrong in the compiler, the process can read no file, reach no network and
+/// start no program. If the component cannot be compiled, writes one line to standard error that says why.
 pub fn compile_child() -> ! {
     std::panic::set_hook(Box::new(|panic| end(FAILED, &told(panic))));
     confinement::confine();
     match run() {
         Ok(()) => std::process::exit(0),
-        // Its reason alone: the parent says again that the component cannot be compiled.
+        // Only the reason: the parent adds that the component cannot be compiled.
         Err(Error::Compile(reason)) => end(REFUSED, &reason),
         Err(error) => end(REFUSED, &error.to_string()),
     }
@@ -44,8 +44,8 @@ fn end(status: u8, why: &str) -> ! {
     std::process::exit(status.into())
 }
 
-/// A panic's message and place, without advice for whoever builds the compiler. Of a message with several lines the others
-/// are a trace.
+/// Returns a panic's message and place, without advice for whoever builds the compiler. Of a message with several lines
+/// it returns the first, because the others are a trace.
 fn told(panic: &PanicHookInfo<'_>) -> String {
     let message = panic.payload_as_str().and_then(|message| message.lines().next());
     let message = message.unwrap_or("a panic without a message");
@@ -55,7 +55,8 @@ fn told(panic: &PanicHookInfo<'_>) -> String {
     }
 }
 
-/// A source file below its crate's folder: what stands before that names the machine that built this program.
+/// Returns the path of a source file from its crate's folder on. The part before names the machine that built this
+/// program.
 fn short(file: &str) -> &str {
     file.rsplit_once("/src/index.crates.io-")
         .and_then(|(_, below)| below.split_once('/'))

@@ -1,7 +1,7 @@
-//! What the compile child gives up before it reads a guest's bytes.
+//! Confines the compile child before it reads a guest's bytes.
 //!
 //! The compiler is the part of the runtime that a hostile file attacks first. A compilation needs memory, threads, its
-//! standard input and its standard output, so these are all that the process keeps:
+//! standard input and its standard output, so the process gives up everything else. It has:
 //!
 //! - no file descriptor but the three standard ones, and none can be opened;
 //! - no core dump, and no other process of the same user may attach or read its memory;
@@ -9,8 +9,8 @@
 //! - no system call but those that a compilation makes (Linux on x86-64, ARM64 and RISC-V): others fail, as on a kernel
 //!   that does not have them.
 //!
-//! Memory and CPU time are limited by the parent, which needs no cooperation for it. Each step is a best effort: a system
-//! that refuses one leaves the child as safe as any other process.
+//! The parent limits memory and CPU time, which needs no cooperation of the child. Each step is a best effort: if the
+//! system refuses one, the child is still as safe as any other process.
 
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior, set_parent_process_death_signal,
@@ -29,7 +29,8 @@ pub(super) fn confine() {
     let _ = setrlimit(Resource::Core, nothing);
     let _ = setrlimit(Resource::Nofile, nothing);
     let _ = system_calls::limit();
-    // Last, so that the other end of an inherited pipe knows by its end that the rest is done.
+    // Closes the files last: the other end of an inherited pipe then knows by the end of the pipe that the rest is
+    // done.
     system_calls::close_inherited_files();
 }
 
@@ -70,7 +71,7 @@ mod system_calls {
     ];
 
     /// Denies the calling thread, and the threads that it starts, every system call that a compilation does not make.
-    /// New privileges are denied as well.
+    /// Denies new privileges as well.
     pub fn limit() -> Result<(), Error> {
         let filter = SeccompFilter::new(
             rules()?.into_iter().collect(),
@@ -87,12 +88,12 @@ mod system_calls {
         let own_process = is(0, std::process::id().into());
         let not_executable = || has(2, libc::PROT_EXEC, 0);
         let some = [
-            // Threads, and no processes.
+            // Threads, but not processes.
             (
                 libc::SYS_clone,
                 vec![all([has(0, libc::CLONE_THREAD, libc::CLONE_THREAD)])?],
             ),
-            // Memory, and no files; code is written out and never run.
+            // Memory, but not files. Code is written out and never run.
             (
                 libc::SYS_mmap,
                 vec![all([
@@ -114,18 +115,18 @@ mod system_calls {
 
     type Condition = Result<SeccompCondition, seccompiler::BackendError>;
 
-    /// A rule that asks for all of these.
+    /// Returns a rule that requires all of these conditions.
     fn all<const N: usize>(conditions: [Condition; N]) -> Result<SeccompRule, Error> {
         let conditions = conditions.into_iter().collect::<Result<_, _>>()?;
         Ok(SeccompRule::new(conditions)?)
     }
 
-    /// The argument is this number.
+    /// Requires that the argument is this number.
     fn is(argument: u8, number: u64) -> Condition {
         SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, number)
     }
 
-    /// The argument's bits, as far as the mask has them, are these.
+    /// Requires that the argument has these bits, as far as the mask covers them.
     fn has(argument: u8, mask: c_int, bits: c_int) -> Condition {
         let unsigned = |bits: c_int| u64::from(bits.cast_unsigned());
         let masked = SeccompCmpOp::MaskedEq(unsigned(mask));
@@ -205,7 +206,7 @@ mod system_calls {
     }
 }
 
-/// Elsewhere the limits above have to be enough.
+/// On other systems the limits above have to be enough.
 #[cfg(not(all(
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")

@@ -1,4 +1,4 @@
-//! `events`: Vault's event bus. What is sent waits for the commit.
+//! `events`: Vault's event bus. Events wait for the commit.
 
 use crate::bindings::airlock::engine::events::Host;
 use crate::instance::State;

@@ -1,11 +1,11 @@
-//! `log`: lines go out at once.
+//! `log`: a guest's log lines. They go out at once.
 
 use crate::account::LogLine as Charged;
 use crate::bindings::airlock::engine::log::{Host, Level};
 use crate::instance::State;
 use crate::mount::LogLine;
 
-/// The longest line, its fields included: Vault's own log reader gives up at 64 KiB, of which escaping may take most.
+/// Most bytes of a line and its fields. Vault's own log reader gives up at 64 KiB, of which escaping may take most.
 const LONGEST: usize = 16 << 10;
 
 impl Host for State {
@@ -21,7 +21,7 @@ impl Host for State {
                 .map(|(name, value)| name.len() + value.len() + size_of::<(String, String)>())
                 .sum::<usize>();
         self.enter(bytes).await?;
-        // A line that is dropped has been copied too.
+        // Dropped lines have been copied too, so they are charged.
         self.charge_bytes(bytes)?;
         let account = self.account.clone();
         let session = self.session("log.log")?;
@@ -55,7 +55,7 @@ impl Host for State {
     }
 }
 
-/// Cuts a line to [`LONGEST`]: what comes last goes first.
+/// Cuts a line to [`LONGEST`] bytes, from its end.
 fn shorten(message: &mut String, fields: &mut Vec<(String, String)>) {
     let mut left = LONGEST;
     cut(message, &mut left);

@@ -1,4 +1,4 @@
-//! `scratch`: what the mount keeps in memory between requests.
+//! `scratch`: data that the mount keeps in memory between requests.
 
 use airlock_storage::Error as Storage;
 
@@ -6,7 +6,7 @@ use crate::bindings::airlock::engine::scratch::Host;
 use crate::instance::{State, Stop};
 
 impl State {
-    /// Begins a call. Scratch has no error for most of what can fail, so that ends the request.
+    /// Begins a call. Scratch has no error for most failures, so such a failure ends the request.
     async fn enter_scratch(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.enter(0).await?;
         self.account

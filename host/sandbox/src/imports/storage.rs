@@ -10,8 +10,8 @@ use crate::session::Session;
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl State {
-    /// Begins a call that sends `bytes`, charges it, and gives the session to do it with. The limit's error is for the
-    /// guest, which may have something to say.
+    /// Begins a call that sends `bytes`, charges it, and returns the session for it. The guest gets the error of an
+    /// exceeded limit, because it may have something to say.
     async fn charged(
         &mut self,
         import: &'static str,
@@ -23,7 +23,7 @@ impl State {
         Ok(charged.map(|()| session))
     }
 
-    /// As [`charged`](Self::charged), for a call of which the transaction keeps `bytes` until it ends.
+    /// Does the same as [`charged`](Self::charged), for a call of which the transaction keeps `bytes` until it ends.
     async fn charged_and_kept(
         &mut self,
         import: &'static str,
@@ -36,7 +36,7 @@ impl State {
         })
     }
 
-    /// Charges and holds what storage answered.
+    /// Charges what storage answered, and reserves memory for it.
     async fn received(&mut self, bytes: usize) -> wasmtime::Result<Result<(), Error>> {
         match self.account.transfer(bytes) {
             Ok(()) => {
@@ -126,7 +126,7 @@ impl Host for State {
 }
 
 impl State {
-    /// Charges and holds the names that a list answered.
+    /// Charges the names that a list answered, and reserves memory for them.
     async fn listed(&mut self, names: airlock_storage::Result<Vec<String>>) -> Answer<Vec<String>> {
         match names {
             Ok(names) => {
@@ -150,7 +150,7 @@ fn done(result: airlock_storage::Result<()>) -> Answer<()> {
     }
 }
 
-/// An error that the guest can say something about is its own; a conflict ends the attempt.
+/// Returns an error to the guest if the guest can say something about it. A conflict ends the attempt.
 fn refuse<T>(error: Storage) -> Answer<T> {
     Ok(Err(match error {
         Storage::Conflict => return Err(Stop::Storage(error).into()),

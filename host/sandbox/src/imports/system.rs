@@ -12,8 +12,8 @@ use crate::types::{Json, Nanoseconds, WrapInfo};
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl State {
-    /// Each call is one to Vault, so it counts as a call of storage does. The contract has no error for too many, nor for
-    /// too many bytes.
+    /// Begins a call, which counts like a call of storage, because it is one to Vault. Too many calls or bytes end the
+    /// request, because the contract has no error for them.
     async fn system(&mut self, import: &'static str, bytes: usize) -> wasmtime::Result<Arc<dyn System>> {
         self.enter(bytes).await?;
         self.account.call(bytes).map_err(Stop::from)?;
@@ -126,7 +126,7 @@ impl Host for State {
     }
 }
 
-/// Bytes of names and values, and of what holds them.
+/// Returns the bytes of names and values, and of the structures that hold them.
 fn pairs(pairs: &[(String, String)]) -> usize {
     let bytes = |(name, value): &(String, String)| name.len() + value.len() + size_of::<(String, String)>();
     pairs.iter().map(bytes).sum()

@@ -6,7 +6,7 @@ use crate::bindings::airlock::engine::{clock, random};
 use crate::instance::{State, Stop};
 use crate::types::Timestamp;
 
-/// Random bytes a call.
+/// Most random bytes that one call returns.
 const MOST_RANDOM: u32 = 64 << 10;
 
 impl clock::Host for State {
@@ -49,14 +49,14 @@ impl random::Host for State {
 }
 
 impl State {
-    /// Charges bytes where the contract has no error for too many: that ends the request.
+    /// Charges bytes of a call for which the contract has no limit error: too many bytes end the request.
     pub(super) fn charge_bytes(&self, bytes: usize) -> wasmtime::Result<()> {
         self.account
             .transfer(bytes)
             .map_err(|exceeded| Stop::from(exceeded).into())
     }
 
-    /// Charges and holds what the guest is given, where the contract has no error for too much.
+    /// Charges what such a call gives the guest, and reserves memory for it. Too many bytes end the request.
     pub(super) async fn receive(&mut self, bytes: usize) -> wasmtime::Result<()> {
         self.charge_bytes(bytes)?;
         self.hold(bytes).await

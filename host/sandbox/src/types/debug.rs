@@ -1,4 +1,4 @@
-//! `Debug` that shows which fields are there and never what is in them.
+//! Implements `Debug` so that it shows which fields are set and never what is in them.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
-//! How many bytes of memory requests and answers take, near enough: texts, and the parts of lists.
+//! Estimates how many bytes of memory requests and answers take: their texts, and the elements of their lists.
 
 use super::{Error, Header, Request, Response, Secret, WrapInfo};
 
 impl Request {
-    /// Bytes of what Vault sent.
+    /// Returns the bytes of what Vault sent.
     pub(crate) fn bytes(&self) -> usize {
         let texts = [
             &self.id,
@@ -26,7 +26,7 @@ impl Request {
 }
 
 impl Response {
-    /// Bytes of what the guest answered.
+    /// Returns the bytes of what the guest answered.
     pub(crate) fn bytes(&self) -> usize {
         length(self.data.as_deref())
             + self.secret.as_ref().map_or(0, Secret::bytes)
@@ -38,7 +38,7 @@ impl Response {
 }
 
 impl Error {
-    /// Bytes of what the guest answered.
+    /// Returns the bytes of what the guest answered.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::User(text) | Self::Internal(text) => text.len(),
@@ -49,7 +49,7 @@ impl Error {
 }
 
 impl WrapInfo {
-    /// Bytes of its texts.
+    /// Returns the bytes of its texts.
     pub(crate) fn bytes(&self) -> usize {
         let texts = [
             &self.token,

@@ -1,4 +1,4 @@
-//! guest/adversary: every way to misbehave ends the request that does, clearly, and nothing else.
+//! Tests guest/adversary: each way to misbehave ends that request with a clear error, and nothing else.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Bench {
         )
     }
 
-    /// The limit that it meets.
+    /// Returns the limit that a request exceeds.
     async fn limit_of(&self, how: &str) -> Limit {
         match self.misbehave(how).await.0 {
             Err(error @ Error::Limit { .. }) => {
@@ -55,7 +55,7 @@ impl Bench {
         }
     }
 
-    /// What the guest says of the error that it was given.
+    /// Returns what the guest says of the error that it got.
     async fn told(&self, how: &str) -> String {
         match self.misbehave(how).await.0 {
             Err(Error::Guest(Answer::User(text))) => text,

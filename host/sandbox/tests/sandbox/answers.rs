@@ -1,4 +1,4 @@
-//! An answer that Vault could not decode is refused while nothing of its request is stored.
+//! An answer that Vault could not decode is refused before anything of its request is stored.
 
 use airlock_sandbox::types::{Operation, Request};
 use airlock_sandbox::{Error, Limits};

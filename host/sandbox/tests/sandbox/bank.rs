@@ -1,4 +1,5 @@
-//! guest/bank, as it ships: what a request may believe of what it read, and what that costs in storage calls.
+//! Tests guest/bank, the file that ships: how far a request may rely on what it read, and what that costs in storage
+//! calls.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Prefixes, Settings, 
 
 use crate::support::{Bench, load};
 
-/// The bank, and its storage with what shall go wrong with it.
+/// Returns the bank, and its storage, in which the tests can cause faults.
 async fn bank(accounts: &[(&str, &str)]) -> (Arc<Bench>, FaultyStorage) {
     let memory = Arc::new(MemoryStorage::new());
     let storage = FaultyStorage::over(memory.clone());
@@ -21,7 +22,7 @@ async fn bank(accounts: &[(&str, &str)]) -> (Arc<Bench>, FaultyStorage) {
     for (name, balance) in accounts {
         bench.store(&format!("account/{name}"), balance);
     }
-    // Else the search for redo records would be among the calls that the tests count.
+    // Without this, the tests would also count the calls of the search for redo records.
     bench.mount.storage().recover().await.unwrap();
     (Arc::new(bench), storage)
 }
@@ -37,7 +38,7 @@ fn opening(id: &str, operation: Operation) -> Request {
     request(id, operation, "accounts/a", r#"{"balance":1}"#)
 }
 
-/// What another request does meanwhile.
+/// Stores a value as another request would in the meantime.
 async fn store(mount: &MountContext, key: &str, value: &'static str) {
     let mut transaction = mount.storage().begin(Attempt::FIRST).await.unwrap();
     transaction.put(Entry::new(key, value)).await.unwrap();
@@ -54,7 +55,7 @@ async fn an_error_or_a_trap_over_what_never_was_is_not_told() {
             async move { bank.run(request("", Operation::Read, "total", data)).await }
         });
         listed.reached().await;
-        // It empties the account, which is then no more.
+        // The transfer empties the account, which then no longer exists.
         let transfer = request("", Operation::Update, "transfer", r#"{"from":"a","to":"b"}"#);
         bank.run(transfer).await.result.unwrap();
         assert_eq!(bank.stored("account/a"), None);
@@ -63,7 +64,7 @@ async fn an_error_or_a_trap_over_what_never_was_is_not_told() {
         assert_eq!(outcome.usage.attempts, 2, "{:?}", outcome.result);
         let answer = outcome.result.unwrap().unwrap();
         assert_eq!(answer.data.unwrap(), r#"{"accounts":1,"total":2}"#);
-        // Lines of the first attempt are out already.
+        // The lines of the first attempt are out already.
         let lines = bank.log.lines.lock().unwrap();
         let panicked = lines.iter().any(|line| line.contains("panicked"));
         assert_eq!(panicked, data.contains("panic"), "{lines:?}");
@@ -80,7 +81,7 @@ async fn a_panic_is_logged_with_its_place_and_not_with_its_words() {
         async move { bank.run(request).await }
     });
     listed.reached().await;
-    // Past the host, so that the account is gone for good and the panic comes once.
+    // Bypasses the host, so that the account is gone for good and the panic comes once.
     bank.storage.delete("account/a").await.unwrap();
     listed.open();
     assert!(matches!(total.await.unwrap().result, Err(Error::Trap { .. })));
@@ -108,7 +109,7 @@ async fn a_create_that_is_run_again_and_finds_the_key_there_overwrites_nothing()
         .check_existence(&bank.mount, opening("id", Operation::Update))
         .await;
     assert_eq!(checked.result.unwrap(), Some(false));
-    // The request continues the check; what it reads next is the limit.
+    // The request continues the check, so the next key that it reads is the limit.
     let limit = storage.hold(Call::Get, 1);
     let create = tokio::spawn({
         let bank = bank.clone();
@@ -151,7 +152,7 @@ async fn a_create_whose_check_cannot_be_repeated_is_not_done() {
     let (bank, storage) = bank(&[("a", "9")]).await;
     storage.nth(Call::Get, 1, Fault::Fail);
     let outcome = bank.run(opening("id", Operation::Create)).await;
-    // It says why, and may be sent again.
+    // The error says why. The request may be sent again.
     let text = outcome.result.unwrap_err().to_string();
     assert!(text.contains("broken on purpose"), "{text}");
     assert_eq!(bank.stored("account/a").unwrap(), "9");

@@ -1,4 +1,4 @@
-//! What no limit may let through: calls of the host in a row, and all that the host holds for a request.
+//! Tests what no limit may let through: calls to the host in a row, and everything that the host holds for a request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,15 +17,16 @@ use crate::synthetic::{ANY_KEY, Synthetic};
 
 const MIB: u64 = 1 << 20;
 
-/// Where memory is zero, which reads as success without an answer.
+/// An address at which memory is zero, which means success without an answer.
 const OK: &str = "(i32.const 16)";
 
 const LOG: &str = r#"(import "airlock:engine/log@0.1.0" "log" (func $log (param i32 i32 i32 i32 i32)))"#;
 
-/// Lines of [`logs_in_a_row`].
+/// Number of lines that [`logs_in_a_row`] logs.
 const LINES: usize = 200;
 
-/// A body that logs lines of so many bytes, one after the other: no loop, and no function of the guest's own.
+/// Returns a body that logs `lines` lines of `bytes` bytes, one after the other: no loop, and no function of the
+/// guest's own.
 fn lines_in_a_row(lines: usize, bytes: usize) -> &'static str {
     let line =
         format!("(call $log (i32.const 2) (i32.const 0) (i32.const {bytes}) (i32.const 0) (i32.const 0)) ");
@@ -41,7 +42,7 @@ async fn bench(guest: Synthetic, limits: Limits) -> Bench {
     Bench::of(sandbox().load(&guest.component(), limits).await.unwrap())
 }
 
-/// A guest that logs lines of 30 MiB.
+/// Returns a guest that logs lines of 30 MiB.
 async fn logs_in_a_row(limits: Limits) -> Bench {
     let guest = Synthetic {
         module: LOG,
@@ -118,7 +119,7 @@ async fn dropped_log_lines_are_charged() {
     assert_eq!(limit(bench.run(read()).await.result), Limit::Transfer);
 }
 
-/// Where the lines of a request were logged, the first and the last, and how often it ran.
+/// Returns the threads on which the first and the last line of a request were logged, and the number of its attempts.
 async fn threads_of(lines: usize, bytes: usize) -> (String, String, u32) {
     let guest = Synthetic {
         module: LOG,
@@ -222,7 +223,7 @@ async fn an_answer_counts_as_memory() {
     assert!(outcome.usage.memory_bytes > 40 * MIB, "{:?}", outcome.usage);
 }
 
-/// A server that says much.
+/// A server with long answers.
 struct Wordy;
 
 #[async_trait]
@@ -308,7 +309,7 @@ async fn a_list_is_charged_for_each_call_that_it_costs() {
     assert_eq!(u64::from(outcome.usage.storage_operations), 20 + lists);
 }
 
-/// Storage that answers when the test says so.
+/// Storage that answers when the test lets it.
 struct Slow {
     /// One permit for each call that has arrived.
     arrived: Semaphore,
@@ -347,7 +348,7 @@ async fn a_request_that_finds_no_memory_gets_429_and_the_next_one_runs() {
         memory_bytes: Some(8 * MIB),
     })
     .unwrap();
-    // Each holds 5 MiB while it waits for storage.
+    // Each request holds 5 MiB while it waits for storage.
     let guest = Synthetic {
         module: format!(
             r#"(import "airlock:engine/storage@0.1.0" "get" (func $get (param i32 i32 i32)))

@@ -1,4 +1,4 @@
-//! An existence check has no effect, whether Vault asks for it or the host repeats it in the request.
+//! An existence check has no effect, neither when Vault asks for it nor when the host repeats it in the request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Settings};
 
 use crate::support::{Bench, load};
 
-/// A guest whose check does what the command says. `ok` and `scratch-read` exist, so that they can be updated.
+/// Returns a guest whose check does what the command says. `ok` and `scratch-read` exist, so that they can be updated.
 async fn checking_by(command: &str) -> Bench {
     let bench = Bench::new("adversary", Limits::default()).await;
     bench.store("adversary/check-existence", command);
@@ -19,7 +19,7 @@ async fn checking_by(command: &str) -> Bench {
     bench
 }
 
-/// An update without an id, so that the host repeats the check.
+/// Returns an update without an id, so that the host repeats the check.
 fn update(path: &str) -> Request {
     Request::new(Operation::Update, path)
 }

@@ -1,4 +1,4 @@
-//! The compiler in a child process, and what is kept of its work.
+//! Tests the compiler in a child process, and the cache of its work.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use airlock_sandbox::{Compiler, Error, Guest, Limits, Sandbox, SandboxSettings};
 
 use crate::support::{Bench, component};
 
-/// The example `compile`, which cargo builds along with the tests.
+/// Returns the example `compile`, which cargo builds together with the tests.
 fn compiler() -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     tests.parent().unwrap().parent().unwrap().join("examples/compile")
@@ -64,7 +64,7 @@ async fn what_the_compiler_refuses_it_says_why() {
     }
 }
 
-/// Two components, one of which passes a text to the other: the code between them has two memories.
+/// Two components, one of which passes a text to the other, so that the code between them has two memories.
 const COMPOSED: &str = r#"(component
     (component $callee
         (core module $code
@@ -115,7 +115,7 @@ async fn what_a_compiler_says_cannot_leave_its_line() {
     assert_eq!(told, "cannot be compiled: x\\u{1b}[2J");
 }
 
-/// The child closes what it inherits once it has given up everything else, and before it reads.
+/// The child closes the files that it inherits after it has given up everything else, and before it reads.
 #[test]
 fn the_child_is_confined_before_it_reads() {
     use std::io::Read as _;
@@ -163,7 +163,7 @@ async fn a_compiler_that_fails_is_an_error_and_not_a_crash() {
             .await
             .contains("no disk left")
     );
-    assert!(failure(shell("cat")).await.contains("no compiled component"));
+    assert!(failure(shell("cat")).await.contains("not a compiled component"));
     assert!(
         failure(shell("exec 0<&-; echo native code"))
             .await
@@ -173,7 +173,7 @@ async fn a_compiler_that_fails_is_an_error_and_not_a_crash() {
 
 #[tokio::test]
 async fn the_child_has_no_variable_and_bounded_memory_and_time() {
-    // The variables left out are those that a shell makes for itself.
+    // The variables that `grep` removes are those that a shell sets itself.
     let seen = failure(shell(
         "cat >/dev/null; env | grep -v -e ^PWD= -e ^SHLVL= -e ^_= -e ^OLDPWD= | tr -d 1-8 >&2; exit 1",
     ))

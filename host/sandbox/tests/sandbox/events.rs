@@ -1,4 +1,4 @@
-//! When events leave, and on which thread their request has come to its end.
+//! Tests when events leave, and on which thread their request ends.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +30,7 @@ impl Events for Sent {
     }
 }
 
-/// What a guest sends that ends with this code, which gives the address of its answer.
+/// Returns what a guest sends that ends with this code, which returns the address of its answer.
 async fn sent(data: &str, answer: &'static str) -> Vec<(String, String)> {
     let guest = Synthetic {
         module: format!("{SEND}\n{data}").leak(),
@@ -58,7 +58,8 @@ async fn events_leave_in_the_order_in_which_they_were_sent() {
     assert_eq!(types, ["e/1", "e/2", "e/3"]);
 }
 
-/// An answer whose data are spaces and an empty object at 65536. Its length is written before.
+/// An answer whose data are spaces and an empty object at address 65536. The code writes the data's length before it
+/// returns.
 const DATA: &str =
     r#"(data (i32.const 4096) "\00\00\00\00\00\00\00\00\01\00\00\00\00\00\00\00\01\00\00\00\00\00\01\00")"#;
 

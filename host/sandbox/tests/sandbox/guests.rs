@@ -1,11 +1,11 @@
-//! No guest without a test.
+//! Checks that each guest has a test.
 
 use std::fs;
 use std::path::Path;
 
 use crate::support::repository;
 
-/// A guest is tested by tests of its own, or by a module here that has its name.
+/// A guest has tests of its own, or a module here that has its name.
 #[test]
 fn every_guest_has_a_test() {
     let here = include_str!("main.rs");

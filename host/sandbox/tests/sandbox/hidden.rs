@@ -1,4 +1,5 @@
-//! The host keeps its own records in the mount's storage. A guest that may name every key neither sees nor changes them.
+//! The host keeps its own records in the mount's storage. A guest that may use every key can neither see nor change
+//! them.
 
 use airlock_sandbox::Limits;
 use airlock_sandbox::types::{Operation, Request};
@@ -6,7 +7,7 @@ use airlock_sandbox::types::{Operation, Request};
 use crate::support::{Bench, sandbox};
 use crate::synthetic::{ANY_KEY, Synthetic};
 
-/// The imports, and functions that trap unless the answer at 4300 is `denied`, or a list of one name.
+/// Imports, and functions that trap unless the answer at address 4300 is `denied`, or a list of one name.
 const EXPECTATIONS: &str = r#"
     (import "airlock:engine/storage@0.1.0" "get" (func $get (param i32 i32 i32)))
     (import "airlock:engine/storage@0.1.0" "put" (func $put (param i32 i32 i32 i32 i32 i32)))

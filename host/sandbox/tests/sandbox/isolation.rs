@@ -21,7 +21,7 @@ async fn no_request_sees_the_memory_of_another() {
             r#"{"marked":0}"#
         );
     }
-    // Nor that of one that ended badly.
+    // The memory of a request that ended badly is not seen either.
     assert!(bench.ask(Operation::Read, "memory").await.is_err());
     assert_eq!(
         bench.ask(Operation::Read, "scan").await.unwrap(),
@@ -43,7 +43,7 @@ async fn mounts_have_storage_of_their_own() {
     );
 }
 
-/// On the runtime of the binary: one thread.
+/// Runs on one thread, as the runtime of the binary does.
 #[tokio::test(flavor = "current_thread")]
 async fn loops_on_one_mount_leave_another_answering() {
     const LOOPS: usize = 64;
@@ -60,7 +60,7 @@ async fn loops_on_one_mount_leave_another_answering() {
     for _ in 0..200 {
         good.ask(Operation::Read, "increment").await.unwrap();
     }
-    // Requests that take the slow lane themselves get their share of it.
+    // Requests that run in the slow lane themselves get their share of it.
     for _ in 0..3 {
         good.ask(Operation::Read, "work").await.unwrap();
     }
@@ -83,6 +83,6 @@ async fn the_runtime_s_thread_is_free_while_a_guest_computes() {
         turns += 1;
     }
     assert!(matches!(work.await.unwrap(), Err(Error::Limit { .. })));
-    // On the same thread there would be one turn for each tick, some hundreds.
+    // On the same thread, the loop would run once for each tick, some hundreds of times.
     assert!(turns > 10_000, "{turns}");
 }

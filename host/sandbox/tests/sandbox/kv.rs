@@ -1,4 +1,4 @@
-//! guest/kv, as it ships.
+//! Tests guest/kv, the file that ships.
 
 use std::sync::Arc;
 
@@ -183,7 +183,7 @@ async fn initialize_logs_that_the_engine_is_ready() {
     );
 }
 
-/// Storage that fails in every call of a guest's.
+/// Storage that fails in every call that a guest makes.
 struct Failing(airlock_storage::Error);
 
 #[async_trait]
@@ -197,7 +197,7 @@ impl Storage for Failing {
     async fn delete(&self, _: &str) -> Stored<()> {
         Err(self.0.clone())
     }
-    /// The host looks at what a crash may have left, before the first request.
+    /// Succeeds for the host, which looks for what a crash may have left before the first request.
     async fn list(&self, folder: &str) -> Stored<Vec<String>> {
         if folder.starts_with(".airlock/") {
             Ok(vec![])
@@ -237,7 +237,7 @@ async fn storage_failures_say_what_failed_and_why() {
 #[tokio::test]
 async fn a_storage_that_may_work_later_is_503_in_the_engines_words() {
     let kv = kv().await;
-    // A mount that is drained before its first request does not begin any.
+    // A mount that is drained before its first request begins no request at all.
     kv.guest.initialize(&kv.mount).await.result.unwrap();
     kv.mount.storage().drain().await;
     let write = kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await;

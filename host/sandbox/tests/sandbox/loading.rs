@@ -1,4 +1,4 @@
-//! What is refused at load, and how that is said.
+//! Tests what is refused at load, and the errors that say so.
 
 use std::time::Duration;
 

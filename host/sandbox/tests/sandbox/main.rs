@@ -1,4 +1,4 @@
-//! The sandbox with real guests. They must have been built: `guest/build.sh --with-tests`.
+//! Tests the sandbox with real guests. They must have been built: `guest/build.sh --with-tests`.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,4 @@
-//! An error over something that never was so is not told: the request is run again.
+//! An error that rests on a state that never existed is not reported: the request runs again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use crate::support::{Bench, load, sandbox};
 use crate::synthetic::Synthetic;
 
-/// Writes two keys together, which are therefore always the same.
+/// Writes two keys together, so that their values are always the same.
 async fn write_both(bench: &Bench, value: &'static str) {
     let mut transaction = bench.mount.storage().begin(Attempt::FIRST).await.unwrap();
     for key in ["adversary/one", "adversary/two"] {
@@ -21,7 +21,7 @@ async fn write_both(bench: &Bench, value: &'static str) {
     transaction.commit().await.unwrap();
 }
 
-/// Limits that the commands below meet soon.
+/// Returns limits that the commands below exceed soon.
 fn limits() -> Limits {
     Limits {
         memory_bytes: 16 << 20,
@@ -49,7 +49,7 @@ async fn every_error_over_a_snapshot_that_never_was_is_run_again() {
         ));
         write_both(&bench, "1").await;
 
-        // It has read the first key when the other request writes both.
+        // The request has read the first key when the other request writes both.
         let second = storage.hold(Call::Get, 2);
         let torn = tokio::spawn({
             let (bench, path) = (bench.clone(), format!("if-torn {how}"));
@@ -62,7 +62,7 @@ async fn every_error_over_a_snapshot_that_never_was_is_run_again() {
         assert_eq!(outcome.usage.attempts, 2, "{how}: {:?}", outcome.result);
         assert_eq!(outcome.result.unwrap().unwrap().data.unwrap(), "{}", "{how}");
 
-        // The same error over what is so is told at once.
+        // The same error over a state that exists is reported at once.
         bench.store("adversary/two", "3");
         let outcome = bench
             .run(Request::new(Operation::Read, format!("if-torn {how}")))
@@ -73,7 +73,7 @@ async fn every_error_over_a_snapshot_that_never_was_is_run_again() {
     }
 }
 
-/// A server that wraps data, and counts how often.
+/// A server that wraps data, and counts how often it does.
 #[derive(Default)]
 struct Wrapping(AtomicU32);
 

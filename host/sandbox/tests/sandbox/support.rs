@@ -1,4 +1,4 @@
-//! What the tests share: one sandbox, the guests that were built, and mounts over storage in memory.
+//! Shared by the tests: one sandbox, the guests that were built, and mounts over storage in memory.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -11,11 +11,11 @@ use airlock_sandbox::{
 use airlock_storage::{Entry, MemoryStorage, Mount, Storage};
 use async_trait::async_trait;
 
-/// The sandbox of this process; guests are compiled in it.
+/// Returns the sandbox of this process. It compiles guests in the process.
 pub fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     SANDBOX.get_or_init(|| {
-        // Else each test would compile what it loads.
+        // Without a cache, each test would compile what it loads.
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled-guests");
         Sandbox::new(SandboxSettings {
             compiler: Compiler::InProcess,
@@ -30,7 +30,7 @@ pub fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A guest's file, as it ships.
+/// Returns a guest's file, the one that ships.
 pub fn component(name: &str) -> Vec<u8> {
     let file = repository().join(format!("target/guests/{name}.wasm"));
     std::fs::read(&file).unwrap_or_else(|error| {
@@ -45,7 +45,7 @@ pub async fn load(name: &str, limits: Limits) -> Guest {
     sandbox().load(&component(name), limits).await.unwrap()
 }
 
-/// A guest with a mount, and all that left it.
+/// A guest with a mount, and everything that left the guest.
 pub struct Bench {
     pub guest: Guest,
     pub mount: Arc<MountContext>,
@@ -95,7 +95,7 @@ impl Bench {
         Self::over(guest, storage.clone(), storage)
     }
 
-    /// Over a storage that need not be the one in memory.
+    /// Sets up a mount over `through`, which may be another storage than the one in memory.
     pub fn over(guest: Guest, through: Arc<dyn Storage>, storage: Arc<MemoryStorage>) -> Self {
         let log = Arc::new(Recorder::default());
         let services = Services {
@@ -117,7 +117,7 @@ impl Bench {
         self.guest.handle_request(&self.mount, request).await
     }
 
-    /// A request without data; its answer's data.
+    /// Sends a request without data, and returns the data of its answer.
     pub async fn ask(&self, operation: Operation, path: &str) -> Result<String, Error> {
         self.send(Request::new(operation, path)).await
     }

@@ -1,26 +1,27 @@
-//! Guests that no compiler would write: core modules in text, made components of the contract or of something like it.
+//! Guests that no compiler would write: core modules in text, converted to components of the contract or of something
+//! like it.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// A guest whose exports trap, but for those whose body is given.
+/// A guest whose exports trap, except those whose body is given.
 pub struct Synthetic {
     /// The contract's text.
     pub wit: String,
     /// Imports and helpers, as text of the core module.
     pub module: &'static str,
-    /// The body of `describe`, which gives an address.
+    /// The body of `describe`, which returns an address.
     pub describe: &'static str,
-    /// The body of `initialize`, which gives an address.
+    /// The body of `initialize`, which returns an address.
     pub initialize: &'static str,
-    /// The body of `handle-request`, which gives an address.
+    /// The body of `handle-request`, which returns an address.
     pub handle_request: &'static str,
 }
 
-/// Where [`Synthetic::default`]'s description stands in memory.
+/// The address of [`Synthetic::default`]'s description.
 const DESCRIPTION: &str = "(i32.const 1024)";
 
-/// For a guest that may store under any key: the description's list of prefixes, which has one that is empty.
+/// Lets a guest store under any key: the description's list of prefixes, with one empty prefix.
 pub const ANY_KEY: &str = r#"(data (i32.const 1052) "\00\10\00\00\01\00\00\00")"#;
 
 impl Default for Synthetic {
@@ -37,7 +38,7 @@ impl Default for Synthetic {
 }
 
 impl Synthetic {
-    /// The same contract with another version's name.
+    /// Returns a guest of the same contract with the name of another version.
     pub fn version(version: &str) -> Self {
         let this = Self::default();
         Self {
@@ -48,7 +49,7 @@ impl Synthetic {
         }
     }
 
-    /// The contract with one more import in its world.
+    /// Returns a guest of the contract with one more import in its world.
     pub fn importing(import: &str, package: &str) -> Self {
         let this = Self::default();
         let wit = this

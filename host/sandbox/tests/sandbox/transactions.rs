@@ -1,4 +1,4 @@
-//! A request is a transaction, and outlives its caller.
+//! A request is a transaction, and continues if its caller goes away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,7 +185,7 @@ async fn a_request_that_waits_for_storage_ends_with_its_time() {
     }
     assert!(
         outcome.usage.cpu < Duration::from_millis(50),
-        "waiting is no CPU time"
+        "waiting was charged as CPU time"
     );
 }
 
@@ -198,7 +198,7 @@ async fn a_commit_is_not_given_up_though_the_time_is_over() {
     .await;
     let caller = start(&bench, "write-with-event");
     gate.arrival().await;
-    // The deadline passes while the commit is under way: that is what is tested, and no event tells of it.
+    // The deadline passes while the commit is under way. The test must sleep for that, because nothing signals it.
     tokio::time::sleep(Duration::from_millis(80)).await;
     gate.open.add_permits(1);
     assert_eq!(caller.await.unwrap().unwrap(), "{}");
@@ -306,7 +306,7 @@ async fn a_second_attempt_is_a_new_instance_with_the_same_budget() {
         let bench = bench.clone();
         async move { bench.run(read("increment")).await }
     });
-    // It waits for its read, which the other request changes.
+    // The request waits for its read, which the other request changes.
     gate.arrival().await;
     bench.mount.storage().invalidate("adversary/count");
     gate.open.add_permits(100);

@@ -1,4 +1,5 @@
-//! guest/versioned-kv, as it ships: what its requests cost in storage calls with what the operator may let the host cache.
+//! Tests guest/versioned-kv, the file that ships: the storage calls of its requests, with what the operator may let the
+//! host cache.
 
 use std::sync::Arc;
 
@@ -8,10 +9,10 @@ use airlock_storage::{MemoryStorage, Mount, Prefixes, Settings};
 
 use crate::support::load;
 
-/// The flags `--cache` that docs/versioned-kv.md has.
+/// The `--cache` flags in docs/versioned-kv.md.
 const CACHED: [&str; 4] = ["names", "config", "upgrade", "metadata/"];
 
-/// A mount of version 2 with one secret, every key of which has been read once, and its storage.
+/// Returns a mount of version 2 with one secret, every key of which has been read once, and the mount's storage.
 async fn mount(guest: &Guest, cached: &[&str]) -> (Arc<MountContext>, Arc<MemoryStorage>) {
     let memory = Arc::new(MemoryStorage::new());
     let declared = Prefixes::from_iter(guest.description().cacheable.clone());
@@ -38,7 +39,7 @@ fn write(operation: Operation, id: &str) -> Request {
     request
 }
 
-/// Gets, puts and all calls of storage that a request makes.
+/// Returns the gets, the puts and all calls of storage that a request makes.
 async fn cost(guest: &Guest, mount: &Arc<MountContext>, request: Request) -> (u64, u64, u64) {
     let outcome = guest.handle_request(mount, request).await;
     outcome.result.unwrap();
@@ -69,7 +70,7 @@ async fn with_its_cache_a_read_costs_one_call_and_an_update_two() {
 #[tokio::test]
 async fn what_a_secret_holds_is_never_cached() {
     let guest = load("versioned-kv", Limits::default()).await;
-    // Even if the operator grants everything.
+    // This holds even if the operator grants everything.
     let (mount, memory) = mount(&guest, &[""]).await;
     let versions = memory.entries().into_iter().map(|entry| entry.key);
     let versions: Vec<_> = versions.filter(|key| key.starts_with("versions/")).collect();
