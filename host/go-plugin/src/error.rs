@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 /// The reasons why a plugin cannot start, serve, or reach its host's services.
 ///
-/// Each message is one line for a person, fit for standard error. None contains anything that was sent or received.
+/// Each message is one line for a person, fit for standard error. None contains a message of the application; some quote what
+/// the host set in the environment or wrote to the broker.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -84,7 +84,8 @@ pub(crate) fn serving() -> Result<Engine> {
 /// MiB for each 100 KiB), so it has a process of its own.
 ///
 /// # Errors
-/// [`Error::NotAComponent`], and [`Error::Compile`] with the compiler's message.
+/// [`Error::NotAComponent`], [`Error::Compile`] with the compiler's message, and [`Error::Runtime`] if wasmtime cannot be
+/// set up here.
 pub fn compile(component: &[u8]) -> Result<Vec<u8>> {
     crate::contract::check_is_component(component)?;
     let engine = Engine::new(&config()).map_err(|error| Error::Runtime(format!("{error:#}")))?;
