@@ -5,7 +5,7 @@ use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
     compile(
-        "../../proto/go-plugin",
+        "proto",
         &["broker.proto", "controller.proto", "stdio.proto"],
         false,
     )?;

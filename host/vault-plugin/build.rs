@@ -13,7 +13,7 @@ const FILES: [&str; 7] = [
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = Path::new("../../proto/vault");
+    let folder = Path::new("proto");
     for file in FILES {
         println!("cargo::rerun-if-changed={}", folder.join(file).display());
     }

@@ -47,6 +47,8 @@
 //! - Each tonic service and client decodes at most 4 MiB by default; see [`MAX_MESSAGE_SIZE`].
 //! - Plugins do not serve further services through the broker (`AcceptAndServe` on Go's plugin side).
 
+#![deny(missing_docs)]
+
 mod broker;
 mod connection;
 mod error;

@@ -15,6 +15,7 @@
 //!
 //! No error here quotes the text that it refuses.
 
+#![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod json;

@@ -16,6 +16,8 @@
 //! - Do not escape what a program reads, such as the JSON that answers a request.
 //! - Line ends are escaped too. Split text that has lines of its own before you escape it.
 
+#![deny(missing_docs)]
+
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 

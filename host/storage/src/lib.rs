@@ -102,6 +102,8 @@
 //! - In every call, a key or folder has at most [`MAX_KEY_BYTES`] and [`MAX_KEY_SEGMENTS`], and no segment that is
 //!   empty or `.`.
 //! - Keys and values are secrets: no error, no `Debug` and no log shows them.
+
+#![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod access;

@@ -51,6 +51,8 @@
 //! - `Debug` of every type here omits data, paths, keys and tokens. The text that an engine puts into an [`Error`] is
 //!   shown to the caller and may be logged by Vault.
 
+#![deny(missing_docs)]
+
 mod auth;
 mod backend;
 mod caller;
