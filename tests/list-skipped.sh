@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs a command that runs tests, and ends with the list of what was skipped, each with its reason.
+# Runs a command that runs tests, and then lists the skipped tests, each with the reason.
 #
-#   tests/list-skipped.sh COMMAND…     the status is the command's
+#   tests/list-skipped.sh COMMAND…     ends with the status of the command
 set -u
 AIRLOCK_SKIPPED=$(mktemp)
 export AIRLOCK_SKIPPED

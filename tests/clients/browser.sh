@@ -1,8 +1,8 @@
 #!/bin/sh
-# Gets what the page's test needs: a Chromium, and Playwright in target/venv, which venv.sh makes. Writes the path of the
-# Chromium. Where there is none, root gets Debian's (some 20 s); whoever else has none is told.
+# Prepares what the test of the page needs: a Chromium, and Playwright in target/venv, which venv.sh makes. Writes the
+# path of the Chromium. If the machine has none, root installs Debian's (about 20 s); for other users the script fails.
 #
-# AIRLOCK_BROWSER names one to use instead.
+# AIRLOCK_BROWSER names a Chromium to use instead.
 set -eu
 cd "$(dirname "$0")"
 python=$(cd ../.. && pwd -P)/target/venv/bin/python

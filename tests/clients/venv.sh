@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes target/venv: the Python in which the client tests run, with what requirements.txt names.
+# Makes target/venv, the Python environment of the client tests, with the packages that requirements.txt names.
 set -eu
 cd "$(dirname "$0")"
 venv=$(cd ../.. && pwd -P)/target/venv
@@ -11,7 +11,7 @@ die() { say "$*"; exit 1; }
 
 say "making a Python environment with hvac (some seconds)"
 rm -rf "$venv"
-# Debian keeps the module that makes environments in a package of its own.
+# On Debian, the module that makes environments is a separate package.
 if ! python3 -m venv "$venv" 2>/dev/null; then
     rm -rf "$venv"
     { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq &&

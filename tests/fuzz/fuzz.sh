@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Fuzzes one target, or all in turn, with libFuzzer: fuzz.sh SECONDS [TARGET]. Each of them gets that many seconds.
+# Fuzzes one target, or each target after the other, with libFuzzer: fuzz.sh SECONDS [TARGET]. Each gets that many
+# seconds.
 #
-# What comes of it goes below target/fuzz/TARGET: in `corpus` are the inputs that reach more code than the kept ones, in
-# `crashes` those that break a property or take too long, in `log` is what libFuzzer said. The kept inputs are read and left
-# as they are. It ends with an error if a target has crashes, after all targets had their turn.
+# The results are below target/fuzz/TARGET. `corpus` has the inputs that reach more code than the inputs in the
+# repository, `crashes` those that break a property or take too long, and `log` the output of libFuzzer. The inputs in
+# the repository are read but not changed. If any target has crashes, the script ends with an error after it has fuzzed
+# all targets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -22,7 +24,7 @@ command -v c++ >/dev/null || {
 	exit 1
 }
 
-# Of the workspace all tests' features, so that the libraries of others need not be built a second time.
+# Builds the whole workspace, with the features of all tests, so that third-party libraries are not built a second time.
 libfuzzer() {
 	RUSTC_WORKSPACE_WRAPPER="$PWD/tests/fuzz/instrument.sh" \
 		"${CARGO:-cargo}" test --release --locked --workspace --features airlock-fuzz/libfuzzer --test libfuzzer "$@"

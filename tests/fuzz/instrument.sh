@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Stands before rustc for the workspace's own crates (RUSTC_WORKSPACE_WRAPPER): adds the coverage that libFuzzer follows, and
-# the checks of arithmetic that a release build leaves out. Libraries of others stay as an ordinary build has made them.
-# The passes are LLVM's; a stable compiler has them.
+# Wraps rustc for the workspace's own crates (RUSTC_WORKSPACE_WRAPPER). It adds the coverage counters that libFuzzer
+# reads, and the arithmetic checks that a release build leaves out. Third-party libraries are those of an ordinary
+# build. The passes are LLVM's; a stable compiler has them.
 set -euo pipefail
 
 case " $* " in

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Gets the OpenBao server that `make test-openbao` runs, into target/openbao.
+# Installs the OpenBao server that `make test-openbao` runs into target/openbao.
 #
-#   tests/openbao/install.sh     the path of the server is all it writes on standard output
+#   tests/openbao/install.sh     writes only the path of the server to standard output
 set -eu
 cd "$(dirname "$0")"
 venv=$(cd ../.. && pwd -P)/target/openbao

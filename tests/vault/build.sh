@@ -1,11 +1,11 @@
 #!/bin/sh
-# Builds the real Vault that the tests and `make vault-dev` run, at target/vault/vault: Vault publishes no binary through any
-# package registry, but its command line is a Go package. Beside it, at target/vault/kv-plugin, HashiCorp's own KV engine as an
-# external plugin, which tests compare Airlock with.
+# Builds the real Vault that the tests and `make vault-dev` run, at target/vault/vault. It is built from source because
+# no package registry has Vault's binary, but Vault's command line is a Go package. Also builds HashiCorp's own KV
+# engine as an external plugin, at target/vault/kv-plugin, because tests compare Airlock with it.
 #
-#   tests/vault/build.sh     the path of the server to use is all it writes on standard output
+#   tests/vault/build.sh     writes only the path of the server to standard output
 #
-# AIRLOCK_VAULT names a vault or bao binary to use instead; then no Go is needed, and nothing is compared.
+# AIRLOCK_VAULT names a vault or bao binary to use instead. Then Go is not needed, and the tests compare nothing.
 set -eu
 cd "$(dirname "$0")"
 out=$(cd ../.. && pwd -P)/target/vault
@@ -32,7 +32,8 @@ go=$(../go.sh) || die "without Go there is no Vault to test with; AIRLOCK_VAULT=
 version=$(sed -n 's/.*hashicorp\/vault \(v.*\)/\1/p' go.mod)
 say "building Vault $version from its Go modules, once: about 5 minutes on 2 cores (AIRLOCK_VAULT=path uses yours instead)"
 mkdir -p "$out"
-# `minimal` leaves out the engines that nothing here mounts. Built aside, so that an interrupted build leaves nothing.
+# `minimal` leaves out the engines that nothing here mounts. A build has a name of its own until it is complete, so that
+# an interrupted build is never used.
 build() {
     "$go" build -tags minimal -trimpath -buildvcs=false -ldflags '-s -w' -o "$2.new" "$1" >&2
     mv "$2.new" "$2"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# A real Vault development server with Airlock registered, mounted at `demo` and serving the KV guest, until Ctrl-C.
+# Runs a real Vault development server until Ctrl-C. Airlock is registered with it, and serves the KV guest at `demo`.
 #
 #   tests/vault/dev.sh VAULT      VAULT is the server's binary; `make vault-dev` builds everything and calls this
 #
-# AIRLOCK_DEV_PORT: where it listens on loopback, 8200 unless set.
+# AIRLOCK_DEV_PORT: the port on loopback; 8200 by default.
 set -eu
 vault=$1
 target=$(cd "$(dirname "$0")/../../target" && pwd -P)
@@ -16,7 +16,7 @@ die() { echo "make vault-dev: $*" >&2; exit 1; }
 
 sha256() { { sha256sum "$1" 2>/dev/null || shasum -a 256 "$1"; } | cut -c-64; }
 
-# Vault runs plugins only from a directory that it was told of, and not through a link that leads elsewhere.
+# Vault runs plugins only from its configured directory, and not through a link that leads out of it.
 directory=$(mktemp -d)
 directory=$(cd "$directory" && pwd -P)
 log=$directory/vault.log
@@ -66,6 +66,6 @@ In another terminal:
   target/release/airlock inspect target/guests/kv.wasm
 
 END
-# Ctrl-C reaches the server as well, and may reach it first.
+# Ctrl-C also reaches the server, possibly before it reaches this script.
 wait "$server" || true
 exit 130
