@@ -70,8 +70,8 @@ unsafe impl GlobalAlloc for Bump {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those of `alloc`. Space that was given back may hold old bytes, so it is
-        // cleared.
+        // SAFETY: the caller's promises are those of `alloc`. A block that was given back may hold old bytes and
+        // needs clearing.
         unsafe {
             let block = self.alloc(layout);
             if !block.is_null() {
