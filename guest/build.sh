@@ -1,13 +1,13 @@
 #!/bin/sh
 # Builds guests: guest/NAME becomes the component target/guests/NAME.wasm.
 #
-#   guest/build.sh                every guest that ships
-#   guest/build.sh --with-tests   and those that only tests use
-#   guest/build.sh NAME…          these
-#   guest/build.sh --list         builds nothing; writes the names of those that ship
+#   guest/build.sh                builds every guest that ships
+#   guest/build.sh --with-tests   also builds the guests that only tests use
+#   guest/build.sh NAME…          builds these guests
+#   guest/build.sh --list         builds nothing; writes the names of the guests that ship
 #
-# A guest that ships and has no scenario is not built. The host binary must have been built: it wraps what the compiler
-# wrote as a component. AIRLOCK names another.
+# The script refuses a guest that ships without a scenario. Build the host binary first, because it makes a component of
+# the compiler's output. AIRLOCK names another host binary.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,8 @@ airlock=${AIRLOCK:-$build_dir/release/airlock}
 say() { echo "guest/build.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-# A folder is a guest if it links to a component; the marker keeps one that is made to misbehave out of a release.
+# A folder is a guest if its crate is a `cdylib`. The marker `test-only` keeps guests that misbehave by design out of a
+# release.
 guests() {
     for manifest in guest/*/Cargo.toml; do
         grep -q '"cdylib"' "$manifest" || continue
@@ -37,7 +38,7 @@ esac
 for name in $names; do
     [ -f "guest/$name/Cargo.toml" ] || die "no guest named $name: there is no guest/$name/Cargo.toml"
 done
-# What ships is tested as it ships.
+# Every guest that ships needs a scenario, which tests the .wasm itself.
 for name in $names; do
     grep -q '^test-only = true' "guest/$name/Cargo.toml" || ls "guest/$name/scenarios/"*.toml >/dev/null 2>&1 ||
         die "guest/$name has no test: write guest/$name/scenarios/NAME.toml, see 'airlock test --help'"

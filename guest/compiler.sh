@@ -1,8 +1,8 @@
-# Finds a compiler for WebAssembly, for scripts that build guests to source. In this order: the active toolchain's, one
-# that rustup adds, Debian's own. Sets `target`; `compile MANIFEST [ARGUMENT…]` then builds a crate with the profile
-# `guest`.
+# Finds a compiler for WebAssembly; scripts that build guests source this file. It tries, in this order, the active
+# toolchain's compiler, one that rustup adds, and Debian's own. It sets `target` and defines `compile MANIFEST
+# [ARGUMENT…]`, which builds a crate with the profile `guest`.
 #
-# The script must have defined `say`, which tells the user something, and `die`, which does so and ends.
+# The script must have defined `say`, which prints a message, and `die`, which prints one and ends the script.
 
 target=wasm32-unknown-unknown
 
@@ -13,7 +13,7 @@ toolchain_has_target() {
 rustup_adds_target() {
     command -v rustup >/dev/null || return 1
     say "adding the target $target to the Rust toolchain (some seconds)"
-    # rustup keeps trying for long where it has no network.
+    # Without a network, rustup would retry for a long time.
     timeout 60 rustup target add "$target" >/dev/null 2>&1 && toolchain_has_target
 }
 
@@ -41,8 +41,8 @@ debian_adds_compiler() {
 if toolchain_has_target; then
     compiler=toolchain
 elif debian_has_compiler || rustup_adds_target; then
-    # rustup comes first wherever it can: but where Debian's compiler is there already, somebody put it there because
-    # it could not, and asking again would cost a minute at every build.
+    # rustup is preferred. But if Debian's compiler is already installed, then rustup could not add the target before,
+    # and asking it again would cost a minute at every build.
     if toolchain_has_target; then compiler=toolchain; else compiler=debian; fi
 elif debian_adds_compiler; then
     compiler=debian
@@ -56,8 +56,8 @@ compile() {
     if [ "$compiler" = toolchain ]; then
         cargo build --quiet --profile guest --target "$target" --manifest-path "$manifest" "$@"
     else
-        # Debian ships no compiled standard library for this target, only its source, which stable Rust builds only if
-        # told to. Settings made for the other toolchain would be wrong for this one.
+        # Debian ships only the source of the standard library for this target, and stable Rust builds it only with
+        # RUSTC_BOOTSTRAP. Settings for the other toolchain would be wrong for this one.
         env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS -u RUSTC_WRAPPER -u RUSTC_WORKSPACE_WRAPPER -u RUSTUP_TOOLCHAIN \
             RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19 \
             /usr/bin/cargo build --quiet --profile guest --target "$target" -Zbuild-std=std,panic_abort \

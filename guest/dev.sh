@@ -1,10 +1,10 @@
 #!/bin/sh
-# Serves the guests built here with `airlock dev`, the KV guest at `demo` and each other under its own name, until
-# Ctrl-C. Needs neither Vault nor Go.
+# Serves the guests of this repository with `airlock dev` until Ctrl-C: the KV guest at `demo`, and each other guest
+# under its own name. Needs neither Vault nor Go.
 #
 #   guest/dev.sh [ARGUMENT…]     more arguments for `airlock dev`; `make dev` builds everything and calls this
 #
-# AIRLOCK_DEV_PORT: where it listens on loopback, 8200 unless set.
+# AIRLOCK_DEV_PORT: the port on loopback; 8200 by default.
 set -eu
 cd "$(dirname "$0")/.."
 airlock=target/release/airlock

@@ -1,7 +1,7 @@
-//! How a guest is linked so that a request of it needs no system call in the host.
+//! Links the guest so that its requests need no system call in the host.
 //!
-//! The host resets an instance's memory after each request. It does so by writing zeros while the memory is small, and
-//! asks the kernel only for what lies beyond: hence a small stack, and a heap that is there from the start.
+//! The host resets an instance's memory after each request. It writes zeros over small memory, and asks the kernel only
+//! for memory beyond that. So the guest has a small stack, and a heap that has its size from the start.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

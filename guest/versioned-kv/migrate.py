@@ -4,18 +4,18 @@
     export VAULT_ADDR=… VAULT_TOKEN=…
     migrate.py secret new-secret
 
-Both mounts must be there, of the same version, 1 or 2. Run it again at any time: after a failure it goes on where it
-stopped, and at the end it says whether both are the same. It ends with status 0 only if they are.
+Both mounts must exist and have the same version, 1 or 2. You can run it again at any time: after a failure it continues
+where it stopped. At the end it says whether both mounts are the same, and only then it ends with status 0.
 
-Version 2 keeps every version under its own number, which of them are deleted or destroyed, each key's settings and custom
-metadata, and the mount's settings. Vault's API cannot set when and by whom a version was written or deleted: in the copy
-that is now, and you. A version that has a time of deletion still to come keeps it, to about a second.
+In version 2 it copies every version under its own number, whether each is deleted or destroyed, each key's settings and
+custom metadata, and the mount's settings. Vault's API cannot set when and by whom a version was written or deleted: the
+copy shows the time of the copy, and you. A version that will be deleted later keeps that time, to about a second.
 
-The API shows no deleted version's data. You must say what to do: --deleted=drop copies it as deleted and destroyed.
---deleted=read undeletes it in the source, reads it and deletes it there again, which changes the time of its deletion.
-The file that --journal names tells the next run which version to delete again if this one is killed in between.
+The API does not show the data of a deleted version, so you must say what to do. --deleted=drop copies it as deleted and
+destroyed. --deleted=read undeletes it in the source, reads it and deletes it there again, which changes the time of its
+deletion. If such a run is killed in between, the file of --journal tells the next run which version to delete again.
 
-Nothing else in the source is changed. No value is printed.
+It changes nothing else in the source. It prints no values.
 """
 
 import argparse
@@ -30,11 +30,11 @@ import urllib.request
 
 
 class Stop(Exception):
-    """Why a key, or the whole mount, could not be copied."""
+    """The reason why a key, or the whole mount, could not be copied."""
 
 
 class Number:
-    """A number as it is written in JSON, so that no digit of it is lost."""
+    """A number as its JSON text, so that no digit is lost."""
 
     def __init__(self, text):
         self.text = text
@@ -67,7 +67,7 @@ class Vault:
         self.tls = ssl.create_default_context(cafile=os.environ.get("VAULT_CACERT"))
 
     def call(self, method, path, body=None, query="", or_none=False):
-        """The answer's data. With or_none, None for what is not there."""
+        """Returns the answer's data. With or_none, returns None for a 404."""
         url = f"{self.address}/v1/{urllib.parse.quote(path)}{query}"
         body = None if body is None else to_json(body).encode()
         request = urllib.request.Request(url, body, self.headers, method=method)
@@ -97,7 +97,7 @@ class Vault:
         return int(options.get("version", "1"))
 
     def keys(self, root, folder=""):
-        """Every key below a path, as a name below it."""
+        """Yields every key below a path, relative to the path."""
         found = self.call("LIST", f"{root}/{folder}", or_none=True) or {"keys": []}
         for name in found["keys"]:
             if name.endswith("/"):
@@ -107,7 +107,7 @@ class Vault:
 
 
 class Version1:
-    """What copies a mount of version 1: whole values."""
+    """Copies a mount of version 1: whole values."""
 
     def __init__(self, vault, source, target):
         self.vault, self.source, self.target = vault, source, target
@@ -116,7 +116,7 @@ class Version1:
         return self.vault.keys(mount)
 
     def copy(self, key):
-        """True if there was something to copy."""
+        """Copies a key. Returns True if there was something to copy."""
         value = self.vault.read(f"{self.source}/{key}")
         if value is None or value == self.vault.read(f"{self.target}/{key}"):
             return False
@@ -130,7 +130,7 @@ class Version1:
 
 
 class Key:
-    """A key of version 2, by its metadata."""
+    """A key of version 2, with its metadata."""
 
     def __init__(self, vault, mount, name):
         self.vault, self.mount, self.name = vault, mount, name
@@ -147,7 +147,7 @@ class Key:
         return version not in self.versions or self.versions[version]["destroyed"]
 
     def seconds_left(self, version):
-        """Until it is deleted: none if that is not planned, 0 if it is deleted."""
+        """Returns the seconds until it is deleted: None if that is not planned, 0 if it is deleted."""
         time = self.versions[version]["deletion_time"] if version in self.versions else ""
         if not time:
             return None
@@ -173,7 +173,7 @@ class Key:
 
 
 class Version2:
-    """What copies a mount of version 2."""
+    """Copies a mount of version 2."""
 
     SETTINGS = {"max_versions": 0, "cas_required": False, "delete_version_after": "0s"}
 
@@ -191,12 +191,12 @@ class Version2:
         return self.vault.keys(f"{mount}/metadata")
 
     def copy(self, name):
-        """True if there was something to copy."""
+        """Copies a key. Returns True if there was something to copy."""
         source = Key(self.vault, self.source, name)
         target = Key(self.vault, self.target, name)
         if not source.exists:
             return False
-        # First, so that no version is written on top of something else.
+        # Compare first, so that no version is written on top of other data.
         self.compare_data(source, target)
         if not self.difference(source, target):
             return False
@@ -215,7 +215,8 @@ class Version2:
         return True
 
     def write_versions(self, source, target):
-        # As many versions as the source still has: older ones, written empty for their numbers, go by themselves.
+        # Keep as many versions as the source still has. Older ones are written empty, only for their numbers, and Vault
+        # then removes them by itself.
         kept = source.current - source.oldest + 1
         plain = {"max_versions": max(kept, 1), "cas_required": False, "delete_version_after": "0s"}
         target.set(**plain)
@@ -256,7 +257,7 @@ class Version2:
             raise Stop(f"{self.target} has more versions than {self.source}")
 
     def difference(self, source, target):
-        """What differs but for the data; empty if nothing does."""
+        """Returns what differs, apart from the data; empty if nothing does."""
         if not target.exists or (source.current, source.oldest) != (target.current, target.oldest):
             return "other versions are there"
         if source.settings != target.settings:

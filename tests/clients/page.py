@@ -101,7 +101,7 @@ def help_and_openapi(page):
     page.get_by_role("button", name="OpenAPI of users/").click()
     shown = page.get_by_role("region", name="OpenAPI of users/")
     expect(shown).to_contain_text('"openapi": "3.0.2"')
-    expect(shown).to_contain_text("Where mail for the user goes.")
+    expect(shown).to_contain_text("Email address of the user.")
 
 
 def stored_keys(page):

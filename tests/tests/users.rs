@@ -92,7 +92,7 @@ fn path_help_tells_paths_and_fields(storage: Storage) {
     for words in [
         "Creates, reads, changes",
         "email",
-        "Where mail for the user goes",
+        "Email address of the user",
         "1h30m",
     ] {
         assert!(user.contains(words), "no {words:?} in:\n{user}");
@@ -115,7 +115,7 @@ fn the_servers_openapi_document_has_the_engines_paths(storage: Storage) {
     assert!(listed.to_string().contains(r#""limit""#), "{listed}");
     let fields = &user["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"];
     assert_eq!(fields["status"]["enum"], json!(["active", "locked"]), "{fields}");
-    assert_eq!(fields["email"]["description"], "Where mail for the user goes.");
+    assert_eq!(fields["email"]["description"], "Email address of the user.");
 }
 
 fn a_session_is_leased_renewed_and_revoked_by_vault(storage: Storage) {

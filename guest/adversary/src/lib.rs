@@ -1,8 +1,8 @@
-//! A guest that misbehaves on command, so that tests can see the sandbox hold.
+//! A guest that misbehaves on command, so that tests can check that the sandbox contains it.
 //!
 //! The request's path is the command, whatever the operation: see [`run`]. `initialize` and `check-existence` run the
-//! commands stored at `adversary/initialize` and `adversary/check-existence`, so that these can be made to fail too. The
-//! mount's options `root` and `unauthenticated` are special paths that it asks for.
+//! commands stored at `adversary/initialize` and `adversary/check-existence`, so that tests can make these fail too.
+//! The guest asks for the special paths that the mount's options `root` and `unauthenticated` name.
 
 use std::hint::black_box;
 use std::mem::ManuallyDrop;
@@ -24,7 +24,7 @@ mod bindings {
 const MIB: usize = 1 << 20;
 const FOLDER: &str = "adversary/";
 
-/// Would grow if an instance served more than one request.
+/// The number of requests that this instance has served. It exceeds 1 only if the host uses an instance twice.
 static SERVED: AtomicU32 = AtomicU32::new(0);
 
 struct Adversary;
@@ -50,7 +50,7 @@ impl Guest for Adversary {
     }
 
     fn special_paths(config: Vec<(String, String)>) -> Paths {
-        // The mount's options add to them, separated by commas.
+        // An option names paths, separated by commas.
         let option = |wanted: &str| -> Vec<String> {
             let value = config.iter().find(|(name, _)| name == wanted);
             let paths = value.into_iter().flat_map(|(_, value)| value.split(','));
@@ -93,7 +93,7 @@ fn stored_command(export: &str) -> Result<String, Error> {
     }
 }
 
-/// Does what the command says, and answers with JSON where that ends.
+/// Runs the command. Returns JSON if the command ends.
 fn run(command: &str) -> Result<String, Error> {
     match command {
         // Time.
@@ -138,7 +138,7 @@ fn run(command: &str) -> Result<String, Error> {
         }
         "scan" => Ok(format!(r#"{{"marked":{}}}"#, marked_bytes(8 * MIB))),
 
-        // What the host is asked to copy.
+        // Data that the host has to copy.
         "aliased-list" => {
             log_aliased(100_000);
             Ok("{}".into())
@@ -146,7 +146,7 @@ fn run(command: &str) -> Result<String, Error> {
         "huge-answer" => Ok(format!(r#"{{"value":"{}"}}"#, "x".repeat(20 * MIB))),
         "random" => Ok(format!(r#"{{"bytes":{}}}"#, random::bytes(u32::MAX).len())),
 
-        // What the host is asked to do.
+        // Work that the host has to do.
         "storage" => loop {
             get("missing")?;
         },
@@ -194,14 +194,14 @@ fn run(command: &str) -> Result<String, Error> {
             Ok("{}".into())
         }
 
-        // What it may not have.
+        // Data that the guest may not read.
         "outside" => match storage::get("kv/secret").map_err(refused)? {
             None => Ok("{}".into()),
             Some(_) => Ok(r#"{"stolen":true}"#.into()),
         },
         "list-root" => storage::list("").map_err(refused).map(|_| "{}".into()),
 
-        // Answers that are none.
+        // Answers that are not valid.
         "not-json" => Ok("not json".into()),
         "not-an-object" => Ok("[1]".into()),
         "status-200" => Err(Error::Coded(CodedError {
@@ -209,7 +209,7 @@ fn run(command: &str) -> Result<String, Error> {
             message: "fine".into(),
         })),
 
-        // What an existence check may not do.
+        // Actions that an existence check may not take.
         "commit" => {
             put("written", b"1")?;
             commit()?;
@@ -244,12 +244,12 @@ fn run(command: &str) -> Result<String, Error> {
         "now" => Ok(format!(r#"{{"seconds":{}}}"#, clock::now().seconds)),
         "ok" => Ok("{}".into()),
         other => match other.split_once(' ') {
-            // Writes, and then answers what no Vault can decode.
+            // Writes, and then answers something that Vault cannot decode.
             Some(("write-then-answer", answer)) => {
                 put("written", b"1")?;
                 Ok(answer.into())
             }
-            // Misbehaves if two keys that are always written together are not the same.
+            // Misbehaves if two keys that are always written together differ.
             Some(("if-torn", command)) if get("one")? != get("two")? => run(command),
             Some(("if-torn", _)) => Ok("{}".into()),
             _ => Err(Error::User(format!("no such misbehaviour: {other}"))),
@@ -289,16 +289,16 @@ fn trap() -> ! {
     panic!("trap");
 }
 
-/// Recurses with little use of the stack in linear memory, so that it is the host's stack that would end.
+/// Recurses with little use of the stack in linear memory, so that the host's stack would overflow first.
 #[allow(unconditional_recursion)]
 fn descend(depth: u64) -> u64 {
     1 + black_box(descend(black_box(depth + 1)))
 }
 
-/// How many bytes of memory that was never written carry the mark of `mark`.
+/// Counts the bytes with the mark of `mark` in memory that this instance never wrote.
 fn marked_bytes(length: usize) -> usize {
     let mut fresh: Vec<u8> = Vec::with_capacity(length);
-    // SAFETY: any byte is a valid u8, and linear memory is always initialised; what is in it is the question here.
+    // SAFETY: any byte is a valid u8, and linear memory is always initialised. The purpose is to see what it contains.
     #[allow(unsafe_code, clippy::uninit_vec)]
     unsafe {
         fresh.set_len(length);
@@ -323,7 +323,7 @@ fn log_aliased(count: usize) {
     log::log(log::Level::Info, "aliased", fields);
 }
 
-/// Puts a key of 2,000 levels, deletes it and lists what is left.
+/// Puts a key of 2,000 levels, deletes it and lists the remaining keys.
 fn deep() -> Result<String, Error> {
     let key = format!("{}key", "a/".repeat(2_000));
     put(&key, b"1")?;
@@ -379,7 +379,7 @@ fn refused(error: storage::Error) -> Error {
     }
 }
 
-/// What may well work when it is sent again.
+/// Returns the error for a request that may work when it is sent again.
 fn busy(cause: String) -> Error {
     Error::Coded(CodedError {
         status: 503,

@@ -1,8 +1,9 @@
-//! An engine whose requests show what a transaction is worth: a counter, accounts between which money moves, notes of any
-//! size, and a clean-up that never comes to an end. The tests ask it under load, while its host is killed and reloaded, and count afterwards.
+//! An engine for the tests of transactions. It has a counter, accounts between which money moves, notes of any size,
+//! and a clean-up that never ends. The tests send requests under load while they kill and reload the host, and count
+//! afterwards.
 //!
-//! An account that is empty is removed, so that who lists the accounts and then reads them one by one would meet one that
-//! is gone, if it were not for the transaction.
+//! The engine removes an account that becomes empty. Without transactions, a request that lists the accounts and then
+//! reads each of them would find some missing.
 
 use airlock_sdk::{Context, Description, Engine, Error, Name, Response, Result, Routes, fields, json, route};
 
@@ -12,43 +13,43 @@ const COUNT: &str = "count";
 const ACCOUNTS: &str = "account/";
 const OLD: &str = "old/";
 const NOTES: &str = "note/";
-/// Transfers with an id, each with the times that it was done.
+/// The prefix of transfers with an id. The value counts how often the transfer was made.
 const DONE: &str = "done/";
-/// The name of the note that was made last.
+/// The key of the name of the note that was made last.
 const NOTED: &str = "noted";
-/// The most that may be moved, or brought, at one time; one of the settings, which may be cached.
+/// The key of the largest amount for a transfer or a new account. Settings may be cached.
 const LIMIT: &str = "settings/limit";
 
 fields! {
-    /// Which account.
+    /// The account, or the note, of a request.
     struct At {
         /// Its name.
         name: Name,
     }
 
-    /// What is in an account.
+    /// A new balance of an account.
     struct Open {
-        /// Its name.
+        /// Name of the account.
         name: Name,
-        /// What is in it.
+        /// The balance.
         balance: u64,
     }
 
-    /// Which sum.
+    /// Options of a sum.
     struct Sum {
-        /// Panic, where an error would do, over an account that is listed and not there.
+        /// Panic instead of an error if a listed account does not exist.
         panic: bool as query = false,
     }
 
-    /// What moves.
+    /// A transfer.
     struct Transfer {
-        /// The account that it comes from.
+        /// The account that pays.
         from: Name,
-        /// The account that it goes to.
+        /// The account that is paid.
         to: Name,
-        /// How much.
+        /// The amount.
         amount: u64 = 1,
-        /// The name under which it is noted that it was done; without one nothing is noted.
+        /// The id under which the engine counts the transfer; without an id it counts nothing.
         id: Option<Name>,
     }
 
@@ -56,17 +57,17 @@ fields! {
     struct Note {
         /// Its name.
         name: Name,
-        /// How long it is.
+        /// Its length.
         bytes: u32,
-        /// Store the note alone; which one was made last is not noted.
+        /// Store only the note, and not the name of the last note.
         alone: bool = false,
-        /// Store the note before, not after, the name of the last one.
+        /// Store the note before the name of the last note, not after it.
         first: bool = false,
     }
 
-    /// The most that may be moved at one time.
+    /// The largest amount of a transfer.
     struct Limit {
-        /// How much.
+        /// The amount.
         amount: u64,
     }
 }
@@ -191,7 +192,7 @@ fn read_note(cx: &Context, at: At) -> Result<Option<Response>> {
         .transpose()
 }
 
-/// Two keys in one commit, of which one may be too large for storage; or that one alone.
+/// Writes two keys in one commit, of which the note may be too large for storage; or writes only the note.
 fn make_note(cx: &Context, note: Note) -> Result<()> {
     let key = format!("{NOTES}{}", note.name);
     let text = vec![b'x'; note.bytes as usize];
@@ -210,7 +211,7 @@ fn remove_note(cx: &Context, at: At) -> Result<()> {
     cx.storage.delete(&format!("{NOTES}{}", at.name))
 }
 
-/// Commits first, so that the request cannot be run again and has the commit lock for itself from then on.
+/// Commits first, so that the host cannot run the request again and the request holds the commit lock from then on.
 fn purge(cx: &Context, _: ()) -> Result<()> {
     cx.storage.put(&format!("{OLD}begun"), "")?;
     cx.storage.commit()?;

@@ -1,10 +1,9 @@
 //! The simple key/value engine: one value at each path.
 //!
-//! A write to path `p` stores the field `value` at the storage key `kv/p`: text as it is, any other JSON as its JSON
-//! text. A read answers `{"value": …}` with that text.
+//! A write to path `p` stores the field `value` at the storage key `kv/p`. It stores a string unchanged, and any other
+//! JSON as its JSON text. A read answers `{"value": …}` with that text.
 //!
-//! The engine commits for itself instead of leaving that to the host, because only then can it say in its own words
-//! that storage failed.
+//! The engine commits by itself instead of leaving that to the host, so that it can word the errors of storage itself.
 
 use airlock_sdk as _;
 use serde_json::{Map, Value, json};
@@ -93,7 +92,7 @@ impl Guest for Kv {
         Ok(Some(entry.is_some()))
     }
 
-    /// Nothing is derived from storage, so there is nothing to forget.
+    /// Does nothing, because the engine derives nothing from storage.
     fn invalidate(_key: String) {}
 }
 
@@ -134,7 +133,7 @@ fn list(request: &Request) -> Result<Value, Error> {
     Ok(json!({ "keys": keys }))
 }
 
-/// The text to store for a request's data.
+/// Returns the text to store for a request's data.
 fn value_of(data: Option<&str>) -> Result<String, Error> {
     let mut fields: Map<String, Value> = match data {
         None => Map::new(),
@@ -153,7 +152,7 @@ fn key(request: &Request) -> String {
     format!("{FOLDER}{}", request.path)
 }
 
-/// The storage prefix of a listed path; Vault ends that in `/`, unless it is the mount itself.
+/// Returns the storage prefix of a listed path. Vault ends the path in `/`, unless it is the mount itself.
 fn folder(path: &str) -> String {
     let slash = if path.is_empty() || path.ends_with('/') {
         ""
@@ -163,12 +162,12 @@ fn folder(path: &str) -> String {
     format!("{FOLDER}{path}{slash}")
 }
 
-/// What the engine answers when storage did not do as it was asked.
+/// Returns the function that makes the engine's error from an error of storage.
 fn failed(what: &str) -> impl FnOnce(storage::Error) -> Error {
     move |error| match error {
-        // The server sends the request on to one that may write.
+        // The server forwards the request to a server that may write.
         storage::Error::ReadOnly => Error::ReadOnly,
-        // A path that storage cannot hold is the caller's.
+        // A path that storage cannot hold is the caller's mistake.
         storage::Error::Invalid(cause) => Error::User(format!("{what}: {cause}")),
         storage::Error::Busy(cause) => Error::Coded(CodedError {
             status: 503,

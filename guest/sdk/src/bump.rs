@@ -1,11 +1,11 @@
 //! An allocator that never frees.
 //!
-//! A guest lives for one request and its memory is thrown away whole, so that keeping track of free blocks would be
-//! work for nothing. Memory is handed out upwards from where the linker says that the heap begins; only the newest
-//! block can grow, shrink or be given back in place, which is what a growing buffer needs.
+//! A guest lives for one request, and then its whole memory is discarded, so tracking free blocks would be wasted work.
+//! Memory is handed out upwards from the heap's start as the linker sets it. Only the newest block can grow, shrink or
+//! be given back in place, which is what a growing buffer needs.
 //!
-//! Watch out: a guest that allocates and frees in a long loop uses ever more memory and meets its limit. Such a guest
-//! switches the feature `bump-allocator` of this crate off, and has the standard library's allocator or its own.
+//! A guest that allocates and frees in a long loop uses ever more memory and reaches its limit. Such a guest should
+//! switch off the feature `bump-allocator` of this crate, and use the standard library's allocator or its own.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -16,7 +16,7 @@ use std::ptr::null_mut;
 pub struct Bump {
     /// The first free address; 0 before the first allocation.
     next: Cell<usize>,
-    /// The first address behind the memory that is there.
+    /// The first address behind the available memory.
     end: Cell<usize>,
 }
 
@@ -31,7 +31,7 @@ impl Default for Bump {
 }
 
 impl Bump {
-    /// An allocator that has handed out nothing yet.
+    /// Makes an allocator that has handed out nothing yet.
     pub const fn new() -> Self {
         Self {
             next: Cell::new(0),
@@ -39,7 +39,7 @@ impl Bump {
         }
     }
 
-    /// The address of `size` free bytes, or none if the host grants no more memory.
+    /// Returns the address of `size` free bytes, or `None` if the host grants no more memory.
     fn take(&self, size: usize, align: usize) -> Option<usize> {
         if self.next.get() == 0 {
             let (start, end) = memory::heap();
@@ -60,8 +60,8 @@ impl Bump {
     }
 }
 
-// SAFETY: `take` hands out each address once, aligned and inside the memory; a block moves or is given back only by
-// its owner, and only the newest one's space is used again.
+// SAFETY: `take` hands out each address once, aligned and inside the memory. Only its owner moves a block or gives it
+// back, and only the space of the newest block is used again.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -70,7 +70,8 @@ unsafe impl GlobalAlloc for Bump {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: the caller's promises are those of `alloc`. Given-back space may hold old bytes, so they are cleared.
+        // SAFETY: the caller's promises are those of `alloc`. A block that was given back may hold old bytes and
+        // needs clearing.
         unsafe {
             let block = self.alloc(layout);
             if !block.is_null() {
@@ -94,7 +95,8 @@ unsafe impl GlobalAlloc for Bump {
         if size <= layout.size() {
             return block;
         }
-        // SAFETY: the new block is another one than the old, whose `layout.size()` bytes the caller vouches for.
+        // SAFETY: the new block is not the old one, and the caller vouches for the `layout.size()` bytes of the old
+        // one.
         unsafe {
             let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !moved.is_null() {
@@ -111,10 +113,10 @@ mod memory {
     use std::arch::wasm32::{memory_grow, memory_size};
 
     const PAGE: usize = 65_536;
-    /// Growing is a system call of the host's, so do it rarely.
+    /// The least growth, because growing is a system call in the host.
     const STEP: usize = 16 * PAGE;
 
-    /// Where the heap begins and where the memory ends.
+    /// Returns the start of the heap and the end of the memory.
     #[allow(unsafe_code)]
     pub fn heap() -> (usize, usize) {
         unsafe extern "C" {
@@ -123,7 +125,7 @@ mod memory {
         (&raw const __heap_base as usize, memory_size(0) * PAGE)
     }
 
-    /// Makes the memory larger by `bytes` or more; where it ends then.
+    /// Grows the memory by at least `bytes`, and returns its new end.
     pub fn grow(bytes: usize) -> Option<usize> {
         let generous = memory_grow(0, bytes.max(STEP).div_ceil(PAGE));
         if generous == usize::MAX && memory_grow(0, bytes.div_ceil(PAGE)) == usize::MAX {
@@ -133,7 +135,7 @@ mod memory {
     }
 }
 
-/// Elsewhere a fixed piece of memory stands in, for the tests.
+/// In a native build, a fixed piece of memory takes its place, for the tests.
 #[cfg(not(target_arch = "wasm32"))]
 mod memory {
     use std::cell::RefCell;

@@ -1,7 +1,7 @@
-//! JSON in and out, by one way each.
+//! Reads and writes JSON, each in one way only.
 //!
-//! `serde_json` is generic over where text comes from and where it goes, and a guest carries a copy of it for each. So all
-//! of the kit reads texts, as `serde_json` does within itself, and writes vectors; it uses no other way.
+//! `serde_json` is generic over the source and the target of a text, and a guest contains a copy of its code for each.
+//! So the whole SDK reads from text, as `serde_json` does internally, and writes to vectors.
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
@@ -15,18 +15,19 @@ pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_str(text)
 }
 
-/// Parses JSON of a caller's making.
+/// Parses a caller's JSON.
 ///
 /// # Errors
-/// What is wrong with it, for the caller to read.
+/// The mistake in the JSON, as a text for the caller.
 pub(crate) fn value(json: &str) -> Result<Value, String> {
     if is_deeper_than(json, MAX_DEPTH) {
         return Err(format!("it is nested more deeply than {MAX_DEPTH} levels"));
     }
-    read(json.as_bytes()).map_err(|_| "it is no JSON".into())
+    read(json.as_bytes()).map_err(|_| "it is not valid JSON".into())
 }
 
-/// A level of parsing takes about 600 bytes of a guest's stack, which has 64 KiB as the kit recommends.
+/// The deepest JSON that is parsed. A level takes about 600 bytes of a guest's stack, which has 64 KiB as the SDK
+/// recommends.
 const MAX_DEPTH: usize = 64;
 
 fn is_deeper_than(json: &str, max: usize) -> bool {
@@ -50,17 +51,17 @@ fn is_deeper_than(json: &str, max: usize) -> bool {
     false
 }
 
-/// A text as JSON.
+/// Returns a text as JSON.
 pub(crate) fn quoted(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     quote(&mut json, text);
     json
 }
 
-/// Reads JSON that the engine wrote once.
+/// Reads JSON that the engine has written.
 ///
 /// # Errors
-/// [`Error::Internal`], which says what cannot be read, and where, without a word of it: it may be a secret.
+/// [`Error::Internal`], which names the data and the place in it, but never quotes it: it may be a secret.
 pub(crate) fn read_own<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T> {
     read(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -75,7 +76,7 @@ pub(crate) fn write<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Vec<
     serde_json::to_vec(value)
 }
 
-/// Writes a value, which always can be.
+/// Writes a value, which cannot fail.
 pub(crate) fn text(value: &Value) -> String {
     write(value)
         .ok()
@@ -83,22 +84,22 @@ pub(crate) fn text(value: &Value) -> String {
         .unwrap_or_default()
 }
 
-/// Writes a JSON object, member by member, straight into text. In a guest that is a fraction of the code that building
-/// values takes.
+/// Writes a JSON object, member by member, straight into text. In a guest, this takes a fraction of the code that
+/// building values takes.
 pub(crate) struct Object<'t> {
     text: &'t mut String,
     empty: bool,
 }
 
 impl Object<'_> {
-    /// Writes an object of the members that `members` adds.
+    /// Writes an object with the members that `members` adds.
     pub(crate) fn write(text: &mut String, members: impl FnOnce(&mut Object<'_>)) {
         text.push('{');
         members(&mut Object { text, empty: true });
         text.push('}');
     }
 
-    /// The text of an object.
+    /// Returns the text of an object.
     pub(crate) fn text(members: impl FnOnce(&mut Object<'_>)) -> String {
         let mut text = String::new();
         Object::write(&mut text, members);
@@ -114,7 +115,7 @@ impl Object<'_> {
         self.text.push(':');
     }
 
-    /// A text.
+    /// Adds a text.
     #[inline(never)]
     pub(crate) fn string(&mut self, name: &str, value: &str) -> &mut Self {
         self.name(name);
@@ -122,7 +123,7 @@ impl Object<'_> {
         self
     }
 
-    /// A text, unless it is empty.
+    /// Adds a text, unless it is empty.
     #[inline(never)]
     pub(crate) fn some_string(&mut self, name: &str, value: &str) -> &mut Self {
         if value.is_empty() {
@@ -132,13 +133,13 @@ impl Object<'_> {
         }
     }
 
-    /// `true`, or nothing.
+    /// Adds `true`, or nothing.
     #[inline(never)]
     pub(crate) fn truth(&mut self, name: &str, value: bool) -> &mut Self {
         if value { self.json(name, "true") } else { self }
     }
 
-    /// A list of texts.
+    /// Adds a list of texts.
     #[inline(never)]
     pub(crate) fn strings(&mut self, name: &str, values: &[&str]) -> &mut Self {
         self.name(name);
@@ -150,7 +151,7 @@ impl Object<'_> {
         self
     }
 
-    /// Anything, given as JSON.
+    /// Adds any value, given as JSON.
     #[inline(never)]
     pub(crate) fn json(&mut self, name: &str, value: &str) -> &mut Self {
         self.name(name);
@@ -158,7 +159,7 @@ impl Object<'_> {
         self
     }
 
-    /// An object in the object.
+    /// Adds an object.
     pub(crate) fn object(&mut self, name: &str, members: impl FnOnce(&mut Object<'_>)) -> &mut Self {
         self.name(name);
         Object::write(self.text, members);

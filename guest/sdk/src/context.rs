@@ -1,4 +1,4 @@
-//! What a handler works with: the request, and everything outside the engine.
+//! The context of a handler: the request, and everything outside the engine.
 
 use std::fmt::Display;
 
@@ -9,16 +9,16 @@ use serde_json::Value;
 use crate::host::Host;
 use crate::{Error, Request, Result, Storage, System, Timestamp, codec};
 
-/// What a handler works with. One is made for each request.
+/// The request, and everything outside the engine. There is one context for each request.
 #[non_exhaustive]
 pub struct Context {
     /// The request, apart from its fields. Empty in `initialize` and `invalidate`.
     pub request: Request,
-    /// What Vault keeps for this mount.
+    /// The mount's storage in Vault.
     pub storage: Storage,
     /// A few bytes in the host's memory that outlive the request.
     pub scratch: Scratch,
-    /// What Vault says of the mount.
+    /// Vault's view of the mount.
     pub system: System,
     /// Vault's event bus.
     pub events: Events,
@@ -26,7 +26,7 @@ pub struct Context {
     pub log: Log,
     /// The time.
     pub clock: Clock,
-    /// Bytes fit for keys.
+    /// Random bytes that are suitable for cryptographic keys.
     pub random: Random,
 }
 
@@ -53,62 +53,63 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// A few volatile bytes for each mount, in the host's memory, that outlive a request: parsed keys, counters.
+/// A few volatile bytes for each mount, in the host's memory, that outlive a request, such as parsed keys and counters.
 ///
-/// They may vanish at any time. Changes take effect with the request's transaction. An engine that uses it says how much
-/// in [`Description::scratch_bytes`](crate::Description::scratch_bytes).
+/// They may vanish at any time. Changes take effect with the request's transaction. An engine that uses scratch
+/// declares its size in [`Description::scratch_bytes`](crate::Description::scratch_bytes).
 #[derive(Debug)]
 pub struct Scratch {
     host: Host,
 }
 
 impl Scratch {
-    /// What was put there, if it is still there.
+    /// Returns the value that was put at a key, if it has not vanished.
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.host.scratch_get(key)
     }
 
-    /// What was put there, if it is still there and still is what it should be.
+    /// Returns the value that was put at a key, read as JSON. Returns `None` if it has vanished or is not a `T`.
     pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         codec::read(&self.get(key)?).ok()
     }
 
-    /// Keeps it for later requests.
+    /// Keeps a value for later requests.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the declared size is used up.
+    /// [`Error::Internal`] if the declared size is used up.
     pub fn put(&self, key: &str, value: &[u8]) -> Result<()> {
         self.host
             .scratch_put(key, value)
             .map_err(|error| Error::Internal(format!("scratch: {error}")))
     }
 
-    /// Keeps it for later requests, as JSON.
+    /// Keeps a value for later requests, as JSON.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the declared size is used up.
+    /// [`Error::Internal`] if the declared size is used up.
     pub fn put_json(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {
         let value = codec::write(value).map_err(|error| Error::Internal(format!("scratch: {error}")))?;
         self.put(key, &value)
     }
 
-    /// Forgets it.
+    /// Removes the value at a key.
     pub fn delete(&self, key: &str) {
         self.host.scratch_delete(key);
     }
 }
 
-/// Vault's event bus. Events leave after the commit, in order; those of a request that fails never do.
+/// Vault's event bus. Events leave after the commit, in order. Events of a request that fails never leave.
 #[derive(Debug)]
 pub struct Events {
     host: Host,
 }
 
 impl Events {
-    /// Sends an event: its type, such as `users/user-write`, and its metadata, a JSON object.
+    /// Sends an event. Its type is a text such as `users/user-write`, and its metadata a JSON object.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the metadata is no object or the event was not taken. An engine may well ignore it.
+    /// [`Error::Internal`] if the metadata is not an object or the host refused the event. An engine may ignore the
+    /// error.
     pub fn send(&self, event_type: &str, metadata: &Value) -> Result<()> {
         if !metadata.is_object() {
             return Err(Error::internal("the metadata of an event must be a JSON object"));
@@ -119,7 +120,7 @@ impl Events {
     }
 }
 
-/// How much a line of the log matters.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)] // Vault's own names.
 pub enum Level {
@@ -130,7 +131,7 @@ pub enum Level {
     Error,
 }
 
-/// Vault's log. Lines leave at once, also those of a request that fails later. Put no secret into them.
+/// Vault's log. Lines are written at once, even if the request fails later. Put no secrets into them.
 ///
 /// ```
 /// # use airlock_sdk::{Context, Result};
@@ -200,73 +201,73 @@ impl Line<'_> {
         self
     }
 
-    /// Writes it.
+    /// Writes the line.
     pub fn line(self, level: Level, message: &str) {
         self.log.host.log(level, message, &self.fields);
     }
 
-    /// Writes it at the level `trace`.
+    /// Writes the line at the level `trace`.
     pub fn trace(self, message: &str) {
         self.line(Level::Trace, message);
     }
 
-    /// Writes it at the level `debug`.
+    /// Writes the line at the level `debug`.
     pub fn debug(self, message: &str) {
         self.line(Level::Debug, message);
     }
 
-    /// Writes it at the level `info`.
+    /// Writes the line at the level `info`.
     pub fn info(self, message: &str) {
         self.line(Level::Info, message);
     }
 
-    /// Writes it at the level `warn`.
+    /// Writes the line at the level `warn`.
     pub fn warn(self, message: &str) {
         self.line(Level::Warn, message);
     }
 
-    /// Writes it at the level `error`.
+    /// Writes the line at the level `error`.
     pub fn error(self, message: &str) {
         self.line(Level::Error, message);
     }
 }
 
-/// The time.
+/// The host's clock.
 #[derive(Debug)]
 pub struct Clock {
     host: Host,
 }
 
 impl Clock {
-    /// What the host's clock says.
+    /// Returns the time of the host's clock.
     pub fn now(&self) -> Timestamp {
         self.host.now()
     }
 }
 
-/// Bytes fit for keys.
+/// Random bytes that are suitable for cryptographic keys.
 #[derive(Debug)]
 pub struct Random {
     host: Host,
 }
 
 impl Random {
-    /// So many bytes, 64 KiB at most.
+    /// Returns `length` random bytes, at most 64 KiB.
     pub fn bytes(&self, length: u32) -> Vec<u8> {
         self.host.random(length)
     }
 
-    /// Bytes for a key of a known size.
+    /// Returns random bytes for a key of a known size.
     pub fn array<const N: usize>(&self) -> [u8; N] {
         let mut array = [0; N];
         for chunk in array.chunks_mut(65_536) {
-            // A chunk is 64 KiB at most, so its length fits.
+            // A chunk is at most 64 KiB, so its length fits.
             chunk.copy_from_slice(&self.bytes(chunk.len() as u32));
         }
         array
     }
 
-    /// A random UUID: `67e55044-10b1-426f-9247-bb680e5fe0c8`.
+    /// Returns a random UUID: `67e55044-10b1-426f-9247-bb680e5fe0c8`.
     pub fn uuid(&self) -> String {
         let mut bytes: [u8; 16] = self.array();
         bytes[6] = bytes[6] & 0x0f | 0x40;

@@ -1,4 +1,4 @@
-//! From a request to its handler and back.
+//! Passes each request to its handler, and the answer back.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use crate::route::pattern::{Captures, capture, capture_folder};
 use crate::route::{AnyOperation, AnyRoute, Verb};
 use crate::{Context, Engine, Error, Operation, Request, Response, Result, Routes, codec, help, secret, wal};
 
-/// Every verb of a route, the existence check apart.
+/// Every verb of a route, except the existence check.
 pub(crate) const VERBS: [Verb; 7] = [
     Verb::Create,
     Verb::Read,
@@ -35,7 +35,7 @@ pub(crate) fn handle<E: Engine>(host: &Host, request: Request) -> Result<Option<
     Ok(response)
 }
 
-/// Whether there is something at a path; none: the path has no such check.
+/// Returns true if the path exists. Returns `None` if the path has no existence check.
 pub(crate) fn exists<E: Engine>(host: &Host, request: Request) -> Result<Option<bool>> {
     let cx = Context::new(host, request);
     let routes = E::routes(&cx.system);
@@ -67,7 +67,7 @@ pub(crate) fn invalidate<E: Engine>(host: &Host, key: &str) {
     E::invalidate(&Context::new(host, Request::default()), key);
 }
 
-/// The first route that matches, and what it captures. A list's trailing slash says nothing to a route that lists.
+/// Returns the first route that matches, and its captures. A route that lists ignores the trailing slash of a list.
 pub(crate) fn find<'p>(
     routes: Routes,
     path: &'p str,
@@ -85,12 +85,12 @@ pub(crate) fn find<'p>(
     })
 }
 
-/// The request's data.
+/// Returns the request's data.
 pub(crate) fn data(request: &Request) -> Result<Map<String, Value>> {
     match &request.data {
         None => Ok(Map::new()),
         Some(data) => {
-            codec::read(data.as_bytes()).map_err(|_| Error::internal("request data is no JSON object"))
+            codec::read(data.as_bytes()).map_err(|_| Error::internal("request data is not a JSON object"))
         }
     }
 }
@@ -121,7 +121,7 @@ fn answer(routes: Routes, cx: &Context, verb: Option<Verb>) -> Result<Option<Res
     Ok(response)
 }
 
-/// What no operation of the route knows, in order.
+/// Returns the names that no operation of the route knows, in order.
 fn ignored(route: &dyn AnyRoute, raw: &Raw) -> Vec<String> {
     let known = |operation: &dyn AnyOperation, name: &str| {
         operation
@@ -140,14 +140,15 @@ fn ignored(route: &dyn AnyRoute, raw: &Raw) -> Vec<String> {
     ignored
 }
 
-/// Vault's tick: the periodic function, then the write-ahead entries.
+/// Handles Vault's tick: runs the periodic function, then the write-ahead entries.
 fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
     let periodic = E::periodic(cx);
     if E::WAL.is_empty() {
         return periodic.map(|()| None);
     }
     if cx.storage.is_dirty() {
-        // What a failed function wrote must go before anything else is stored.
+        // If the function failed, its error ends the tick, so that its writes are dropped before anything else is
+        // stored.
         periodic.clone()?;
         cx.storage.commit()?;
     }

@@ -1,22 +1,22 @@
-//! What an engine is.
+//! The trait of an engine, and its description.
 
 use crate::route::Verb;
 use crate::route::pattern::{Segment, segments};
 use crate::{Context, Error, Options, Result, Routes, Secrets, System, WalKinds, wal};
 
-/// A secrets engine. [`export!`](crate::export) makes a guest of it, [`testing`](crate::testing) tries it.
+/// A secrets engine. [`export!`](crate::export) makes a guest of it, [`testing`](crate::testing) tests it.
 ///
-/// An engine has no state of its own: each request meets a fresh instance. What must last is in
-/// [`storage`](crate::Storage).
+/// An engine has no state of its own, because each request runs in a fresh instance. Data that must outlive a request
+/// goes to [`storage`](crate::Storage).
 pub trait Engine: 'static {
-    /// What it is and asks for.
+    /// The engine's name, version, storage and needs.
     const DESCRIPTION: Description;
 
     /// Its paths, in the order in which they are tried.
     const ROUTES: Routes;
 
-    /// The routes of this mount, for an engine whose mount options choose among tables, each a constant. [`SpecialPaths::declared`] goes by
-    /// [`ROUTES`](Engine::ROUTES).
+    /// Returns the routes of this mount, for an engine whose mount options choose among tables. Each table is a
+    /// constant. [`SpecialPaths::declared`] uses [`ROUTES`](Engine::ROUTES).
     fn routes(_system: &System) -> Routes {
         Self::ROUTES
     }
@@ -27,13 +27,14 @@ pub trait Engine: 'static {
     /// The kinds of write-ahead entries that it writes.
     const WAL: WalKinds = &[];
 
-    /// The paths and prefixes that Vault treats specially, given the mount's options. Vault asks when it mounts or reloads
-    /// the engine. Unless overridden, what the routes and the description say.
+    /// Returns the paths and prefixes that Vault treats specially, given the mount's options. Vault asks for them when
+    /// it mounts or reloads the engine. By default they are those that the routes and the description declare.
     fn special_paths(_options: &Options) -> SpecialPaths {
         SpecialPaths::declared::<Self>()
     }
 
-    /// Once for each mount before its first request, and again after a restart. Keep it short: Vault waits.
+    /// Prepares the mount: once before its first request, and again after a restart. Keep it short, because Vault waits
+    /// for it.
     ///
     /// # Errors
     /// Any; the mount then answers with it.
@@ -41,7 +42,7 @@ pub trait Engine: 'static {
         Ok(())
     }
 
-    /// About once a minute. Keep it short: the next tick comes.
+    /// Runs about once a minute. Keep it short, because the next tick follows.
     ///
     /// # Errors
     /// Any; Vault logs it.
@@ -49,7 +50,7 @@ pub trait Engine: 'static {
         Ok(())
     }
 
-    /// A rotation job is due.
+    /// Runs when a rotation job is due.
     ///
     /// # Errors
     /// Any; Vault tries again.
@@ -57,11 +58,12 @@ pub trait Engine: 'static {
         Err(Error::UnsupportedOperation)
     }
 
-    /// Storage changed beneath this mount: forget what was derived from this key, in [`scratch`](crate::Scratch) say.
+    /// Forgets what was derived from this key, for example in [`scratch`](crate::Scratch), because storage changed
+    /// beneath this mount.
     fn invalidate(_cx: &Context, _key: &str) {}
 }
 
-/// What an engine is and asks for, made as a constant:
+/// The description of an engine, made as a constant:
 ///
 /// ```
 /// # use airlock_sdk::Description;
@@ -89,8 +91,8 @@ pub struct Description {
     write_forwarded: &'static [&'static str],
 }
 
-/// The least limits that an engine works under; a host refuses to load it under lower ones. None: the host's default is
-/// enough.
+/// The lowest limits under which an engine works. A host refuses to load it under lower limits. `None` means that the
+/// host's default is enough.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Needs {
@@ -101,8 +103,8 @@ pub struct Needs {
 }
 
 impl Description {
-    /// The engine's name, such as `users`; its version without a leading `v`, best `env!("CARGO_PKG_VERSION")`; and what it
-    /// is in one sentence.
+    /// Makes a description from the engine's name, such as `users`; its version without a leading `v`, best
+    /// `env!("CARGO_PKG_VERSION")`; and one sentence about it.
     pub const fn new(name: &'static str, version: &'static str, about: &'static str) -> Description {
         Description {
             name,
@@ -126,39 +128,40 @@ impl Description {
         }
     }
 
-    /// The help text of the engine as a whole, for `vault path-help MOUNT`.
+    /// Sets the help text of the whole engine, for `vault path-help MOUNT`.
     pub const fn help(mut self, text: &'static str) -> Description {
         self.help = text;
         self
     }
 
-    /// The layout of what it stores; a number that grows when an older version could no longer read it. 1 at first.
+    /// Sets the version of the layout of the stored data. Raise it when older versions of the engine can no longer read
+    /// the data. The default is 1.
     pub const fn storage_version(mut self, version: u32) -> Description {
         self.storage_version = version;
         self
     }
 
-    /// The prefixes it stores under, so that the host can hold it to them; everything unless told otherwise. That of
-    /// write-ahead entries is added where there are some.
+    /// Sets the prefixes under which the engine stores data, which the host enforces. The default allows all keys. The
+    /// prefix of write-ahead entries is added if the engine has any.
     pub const fn storage(mut self, prefixes: &'static [&'static str]) -> Description {
         self.storage = prefixes;
         self
     }
 
-    /// The prefixes of these that the host may keep in memory; never those with secrets.
+    /// Sets the prefixes among these that the host may keep in memory. Never name prefixes with secrets.
     pub const fn cacheable(mut self, prefixes: &'static [&'static str]) -> Description {
         self.cacheable = prefixes;
         self
     }
 
-    /// Asks that a commit of several keys be all or nothing though the process be killed. It costs two more writes.
-    /// Without it an engine writes in an order in which every beginning is valid.
+    /// Asks that a commit of several keys is all or nothing even if the process is killed. It costs two more writes.
+    /// Without it, choose an order of writes in which every prefix is a valid state.
     pub const fn redo_record(mut self) -> Description {
         self.redo_record = true;
         self
     }
 
-    /// Bytes of [`scratch`](crate::Scratch) a mount, 0 to 1,048,576; 0 unless told otherwise.
+    /// Sets the bytes of [`scratch`](crate::Scratch) for each mount, 0 to 1,048,576. The default is 0.
     pub const fn scratch_bytes(mut self, bytes: u32) -> Description {
         if bytes > 1 << 20 {
             panic!("scratch is 1,048,576 bytes at most");
@@ -167,32 +170,32 @@ impl Description {
         self
     }
 
-    /// The least limits that it works under.
+    /// Sets the lowest limits under which the engine works.
     pub const fn needs(mut self, needs: Needs) -> Description {
         self.needs = needs;
         self
     }
 
-    /// Storage prefixes that the server wraps with its seal too.
+    /// Sets the storage prefixes that the server also wraps with its seal.
     pub const fn seal_wrap(mut self, prefixes: &'static [&'static str]) -> Description {
         self.seal_wrap = prefixes;
         self
     }
 
-    /// Storage prefixes that are not replicated.
+    /// Sets the storage prefixes that are not replicated.
     pub const fn local_storage(mut self, prefixes: &'static [&'static str]) -> Description {
         self.local = prefixes;
         self
     }
 
-    /// Storage prefixes whose writes go to the primary.
+    /// Sets the storage prefixes whose writes go to the primary.
     pub const fn write_forwarded_storage(mut self, prefixes: &'static [&'static str]) -> Description {
         self.write_forwarded = prefixes;
         self
     }
 }
 
-/// The prefixes that an engine stores under, as the host is told.
+/// Returns the prefixes under which an engine stores data, for the host.
 pub(crate) fn storage_prefixes<E: Engine + ?Sized>() -> Vec<&'static str> {
     let mut prefixes = E::DESCRIPTION.storage.to_vec();
     if !E::WAL.is_empty() && !prefixes.iter().any(|prefix| wal::PREFIX.starts_with(prefix)) {
@@ -201,13 +204,13 @@ pub(crate) fn storage_prefixes<E: Engine + ?Sized>() -> Vec<&'static str> {
     prefixes
 }
 
-/// Paths and storage prefixes that Vault treats specially. A trailing `*` makes a prefix, `+` is one segment.
+/// Paths and storage prefixes that Vault treats specially. A trailing `*` makes a prefix, `+` matches one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpecialPaths {
-    /// Need a token with `sudo`.
+    /// Paths that need a token with `sudo`.
     pub root: Vec<String>,
-    /// Served without a token.
+    /// Paths that are served without a token.
     pub unauthenticated: Vec<String>,
     /// Storage prefixes that are not replicated.
     pub local_storage: Vec<String>,
@@ -222,7 +225,7 @@ pub struct SpecialPaths {
 }
 
 impl SpecialPaths {
-    /// What the routes and the description say.
+    /// Returns what the routes and the description declare.
     pub fn declared<E: Engine + ?Sized>() -> SpecialPaths {
         let owned = |prefixes: &[&str]| prefixes.iter().map(|prefix| prefix.to_string()).collect();
         let mut paths = SpecialPaths {
@@ -248,7 +251,7 @@ impl SpecialPaths {
     }
 }
 
-/// A pattern as Vault writes special paths, and the path that a list of it has.
+/// Returns a pattern as Vault writes special paths, and the path of its list if it has one.
 fn special(pattern: &'static str, lists: bool, one: &str) -> Vec<String> {
     let path: Vec<&str> = segments(pattern)
         .map(|segment| match segment {

@@ -1,27 +1,28 @@
-//! Why a request was not done.
+//! The errors of requests.
 
-/// What a handler returns.
+/// The result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a request was not done, and so the HTTP status that its caller sees.
+/// The reason why a request failed. It determines the HTTP status that the caller sees.
 ///
-/// Nothing that the request wrote since its last [`commit`](crate::Storage::commit) is stored. The text reaches the
-/// caller: put no secret into it.
+/// Nothing that the request wrote since its last [`commit`](crate::Storage::commit) is stored. The caller sees the
+/// text: put no secrets into it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The caller's mistake: 400 with this text.
     #[error("{0}")]
     User(String),
-    /// The path exists, the operation on it does not: 405.
+    /// The path exists, but does not support the operation: 405.
     #[error("unsupported operation")]
     UnsupportedOperation,
-    /// No such path: 404.
+    /// The path does not exist: 404.
     #[error("unsupported path")]
     UnsupportedPath,
-    /// Not for this caller: 403.
+    /// The caller may not do this: 403.
     #[error("permission denied")]
     PermissionDenied,
-    /// Storage is read-only here. Pass it on as it is: the server then sends the request to one that may write.
+    /// Storage is read-only here. Return the error unchanged: the server then forwards the request to one that may
+    /// write.
     #[error("cannot write to readonly storage")]
     ReadOnly,
     /// An HTTP status of the engine's choice.
@@ -29,7 +30,7 @@ pub enum Error {
     Coded {
         /// 400 to 599.
         status: u16,
-        /// What the caller reads.
+        /// The text for the caller.
         message: String,
     },
     /// The engine's own fault, or its storage's: 500 with this text.
@@ -38,17 +39,17 @@ pub enum Error {
 }
 
 impl Error {
-    /// The caller's mistake: 400 with this text.
+    /// Makes the error for a caller's mistake: 400 with this text.
     pub fn user(message: impl Into<String>) -> Error {
         Error::User(message.into())
     }
 
-    /// The engine's own fault: 500 with this text.
+    /// Makes the error for the engine's own fault: 500 with this text.
     pub fn internal(message: impl Into<String>) -> Error {
         Error::Internal(message.into())
     }
 
-    /// An HTTP status from 400 to 599, and what the caller reads.
+    /// Makes an error with an HTTP status from 400 to 599 and a text for the caller.
     pub fn coded(status: u16, message: impl Into<String>) -> Error {
         Error::Coded {
             status,
@@ -56,9 +57,9 @@ impl Error {
         }
     }
 
-    /// Says what was being done: `failed to put data: the disk is full`.
+    /// Adds what the engine was doing: `failed to put data: the disk is full`.
     ///
-    /// Errors whose kind is their whole meaning, such as [`Error::ReadOnly`], stay as they are.
+    /// Errors without a text, such as [`Error::ReadOnly`], do not change.
     #[must_use]
     pub fn context(self, doing: &str) -> Error {
         match self {
@@ -72,7 +73,7 @@ impl Error {
         }
     }
 
-    /// The HTTP status that Vault answers with.
+    /// Returns the HTTP status of Vault's answer.
     pub fn status(&self) -> u16 {
         match self {
             Error::User(_) => 400,

@@ -1,4 +1,4 @@
-//! Typed fields: what a request may say.
+//! Typed fields of requests.
 //!
 //! ```
 //! # use airlock_sdk::{choices, fields, Name};
@@ -25,9 +25,9 @@
 //! }
 //! ```
 //!
-//! The comments are the help text and the description in OpenAPI. A field is required unless it is an `Option` or has a
-//! default after `=`. Its type says how it is read, as Vault reads it; see [`FieldType`]. After each `as` comes a flag, one of
-//! the methods of [`Field`].
+//! The comments become the help text and the descriptions in OpenAPI. A field is required unless it is an `Option` or
+//! has a default after `=`. Its type decides how its input is decoded, as in Vault; see [`FieldType`]. After each `as`
+//! comes a flag, one of the methods of [`Field`].
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,23 +51,23 @@ pub use duration::{SignedSeconds, seconds};
 pub use strings::choose;
 pub use strings::{LowercaseString, Name};
 
-/// How a field is read: Vault's own field types.
+/// The kind of a field, which decides how its input is decoded. The kinds are Vault's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// `String`. Numbers count as their text, `true` as `1`.
+    /// `String`. Numbers become their text, `true` becomes `1`.
     String,
     /// [`LowercaseString`].
     Lowercase,
     /// [`Name`]: letters, digits and `_`, with `-` and `.` inside.
     Name,
-    /// Up to 32 bits, such as `u32`. Text is taken too, `0x1f` and `1_000` included.
+    /// Up to 32 bits, such as `u32`. Accepts text too, including `0x1f` and `1_000`.
     Int,
     /// `i64` and `u64`.
     Int64,
     /// `f64`.
     Float,
-    /// `bool`. `"true"`, `"T"`, `1` are taken too.
+    /// `bool`. Accepts `"true"`, `"T"` and `1` too.
     Bool,
     /// `serde_json::Map`.
     Map,
@@ -75,9 +75,9 @@ pub enum Kind {
     KvPairs,
     /// `std::time::Duration` and [`SignedSeconds`]: whole seconds, or `1h30m`, or `2d`.
     Duration,
-    /// `Vec<Value>`. What is no list becomes a list of one.
+    /// `Vec<Value>`. A value that is not a list becomes a list with that value.
     Slice,
-    /// [`StringSlice`]. Commas are left alone.
+    /// [`StringSlice`]. Commas do not separate.
     StringSlice,
     /// `Vec<String>`: a list, or text with commas.
     CommaStringSlice,
@@ -87,46 +87,46 @@ pub enum Kind {
     Header,
     /// [`Timestamp`](crate::Timestamp): RFC 3339 or seconds since 1970.
     Time,
-    /// `serde_json::Value`, as it came.
+    /// `serde_json::Value`, unchanged.
     Any,
 }
 
 /// A Rust type that a field can have.
 ///
-/// The texts of errors and the conversions are those of Vault's `framework`, with two differences: they do not repeat a
-/// list or an object that was given where it does not belong, because it may hold secrets, and a narrow number such as
-/// `u8` is checked for its range.
+/// The conversions and the texts of errors are those of Vault's `framework`, with two differences. An error does not
+/// repeat a list or an object in the wrong place, because it may hold secrets. A narrow number such as `u8` is checked
+/// for its range.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the type of a field",
     note = "see `airlock_sdk::field::Kind` for the types that are, and `choices!` for an enum of allowed values"
 )]
 pub trait FieldType: Sized {
-    /// How it is read.
+    /// The kind, which decides how the input is decoded.
     const KIND: Kind;
-    /// The values that are allowed, as text; empty: any.
+    /// The allowed values, as text; empty allows any value.
     const ALLOWED: &'static [&'static str] = &[];
-    /// Whether a request may leave it out.
+    /// True if a request may leave the field out.
     const OPTIONAL: bool = false;
 
-    /// Converts what was given. None counts as not given, such as `null` for a duration.
+    /// Converts an input. `None` means that the input counts as absent, such as `null` for a duration.
     ///
     /// # Errors
-    /// What is wrong with it, for the caller to read.
+    /// The mistake in the input, as a text for the caller.
     fn from_json(value: Value) -> Result<Option<Self>, String>;
 
-    /// The same from JSON text, for a type that keeps the text. Any other is parsed, if it is nested no more deeply than
-    /// [`value`](crate::value) allows.
+    /// Converts an input from JSON text, for a type that keeps the text. By default the text is parsed, if it is nested
+    /// no more deeply than [`value`](crate::value) allows.
     ///
     /// # Errors
-    /// What is wrong with it, for the caller to read.
+    /// The mistake in the input, as a text for the caller.
     fn from_text(json: &str) -> Result<Option<Self>, String> {
         Self::from_json(codec::value(json)?)
     }
 
-    /// Its JSON, as OpenAPI shows a default and as a patch is merged.
+    /// Returns the value as JSON, for a default in OpenAPI and for merging a patch.
     fn to_json(&self) -> Value;
 
-    /// What it is when it is not given; none: it must be given.
+    /// Returns the value of an absent field, or `None` if the field is required.
     fn absent() -> Option<Self> {
         None
     }
@@ -166,7 +166,7 @@ impl FieldType for Value {
     }
 }
 
-/// The declaration of a field, as [`fields!`](crate::fields) makes it. Its methods are the flags that follow `as`.
+/// The declaration of a field, made by [`fields!`](crate::fields). Its methods are the flags that follow `as`.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     name: &'static str,
@@ -205,26 +205,26 @@ impl Field {
         self
     }
 
-    /// Reads, lists and deletes take it as a query parameter: `?version=2`. For documentation only.
+    /// Marks a query parameter of reads, lists and deletes: `?version=2`. For documentation only.
     pub const fn query(mut self) -> Field {
         self.in_query = true;
         self
     }
 
-    /// It holds a secret, which user interfaces hide.
+    /// Marks a secret, which user interfaces hide.
     pub const fn sensitive(mut self) -> Field {
         self.is_sensitive = true;
         self
     }
 
-    /// It is there for old callers. For documentation only.
+    /// Marks a field that only old callers use. For documentation only.
     pub const fn deprecated(mut self) -> Field {
         self.is_deprecated = true;
         self
     }
 
-    /// It holds all that the other fields do not, for a path that takes any input. Its type is `serde_json::Map`, and it
-    /// comes last.
+    /// Collects everything that the other fields do not take, for a path that accepts any input. The type of the field
+    /// is `serde_json::Map`, and the field comes last.
     pub const fn rest(mut self) -> Field {
         if !matches!(self.kind, Kind::Map) {
             panic!("a field that takes the rest is a `serde_json::Map<String, Value>`");
@@ -234,17 +234,17 @@ impl Field {
         self
     }
 
-    /// Its name in requests.
+    /// Returns the name in requests.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether it takes what the other fields do not.
+    /// Returns true if the field takes everything that the other fields do not.
     pub const fn is_rest(&self) -> bool {
         self.is_rest
     }
 
-    /// Its comments, in one line.
+    /// Returns the comments of the field, in one line.
     pub(crate) fn description(&self) -> String {
         let lines: Vec<&str> = self
             .docs
@@ -256,7 +256,7 @@ impl Field {
     }
 }
 
-/// The fields of a handler, made by [`fields!`](crate::fields). `()` is none.
+/// The fields of a handler, made by [`fields!`](crate::fields). `()` has no fields.
 #[diagnostic::on_unimplemented(
     message = "a handler's second argument is a struct made by `fields!`, or `()`, not `{Self}`"
 )]
@@ -267,7 +267,7 @@ pub trait Fields: Sized + 'static {
     #[doc(hidden)]
     fn parse(raw: &mut Raw) -> Result<Self, FieldError>;
 
-    /// What was given, converted, for a merge patch.
+    /// Returns the fields of the request, converted, for a merge patch.
     #[doc(hidden)]
     fn given(raw: &mut Raw) -> Result<Map<String, Value>, FieldError>;
 }
@@ -284,7 +284,7 @@ impl Fields for () {
     }
 }
 
-/// Stops the compiler where a declaration is wrong.
+/// Stops the compiler if a declaration is wrong.
 #[doc(hidden)]
 pub const fn checked(fields: &'static [Field]) -> &'static [Field] {
     let mut i = 0;
@@ -297,10 +297,10 @@ pub const fn checked(fields: &'static [Field]) -> &'static [Field] {
     fields
 }
 
-/// What a request said, not yet typed.
+/// The fields of a request before their conversion.
 ///
-/// Values stay text until a field takes them: what is stored as it came is never parsed, and may be nested as deeply as
-/// Vault allows.
+/// Values stay text until a field takes them. So a value that is stored unchanged is never parsed, and may be nested as
+/// deeply as Vault allows.
 #[doc(hidden)]
 #[derive(Clone, Default)]
 pub struct Raw {
@@ -309,12 +309,13 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// What the path captured goes before what the body says; the names that it replaced come back.
+    /// Joins the captures of the path and the fields of the body. Captures take precedence; also returns the names of
+    /// the fields that they replaced.
     pub(crate) fn new(
         body: Option<&str>,
         captures: Vec<(&'static str, &str)>,
     ) -> Result<(Raw, Vec<&'static str>), Error> {
-        let no_object = |_| Error::internal("request data is no JSON object");
+        let no_object = |_| Error::internal("request data is not a JSON object");
         let mut raw = Raw {
             data: body
                 .map_or(Ok(BTreeMap::new()), |body| codec::read(body.as_bytes()))
@@ -333,7 +334,7 @@ impl Raw {
         Ok((raw, replaced))
     }
 
-    /// All that nothing has taken, as an object.
+    /// Returns everything that no field has taken, as an object.
     fn rest(&mut self) -> String {
         Object::text(|object| {
             for (name, value) in std::mem::take(&mut self.data) {
@@ -342,7 +343,7 @@ impl Raw {
         })
     }
 
-    /// The names that nothing has taken.
+    /// Returns the names that no field has taken.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.data.keys().map(String::as_str)
     }
@@ -366,7 +367,8 @@ impl Raw {
             .ok_or(FieldError::Missing(field.name))
     }
 
-    /// Converts a field for a merge patch: `null` stays, since it removes; what the path captured is no change.
+    /// Converts a field for a merge patch. A `null` stays, because it removes the field. A captured field is not a
+    /// change.
     pub fn give<T: FieldType>(
         &mut self,
         field: &Field,
@@ -399,7 +401,7 @@ impl Raw {
     }
 }
 
-/// Why a request's fields are not what the handler takes.
+/// The reason why the fields of a request are refused.
 #[doc(hidden)]
 #[derive(Debug, PartialEq, Eq)]
 pub enum FieldError {
@@ -419,7 +421,7 @@ impl fmt::Display for FieldError {
 }
 
 impl FieldError {
-    /// As a request is refused.
+    /// Returns the error that refuses a request.
     pub(crate) fn refuse(self) -> Error {
         Error::User(format!("Field validation failed: {self}"))
     }

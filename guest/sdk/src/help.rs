@@ -1,4 +1,4 @@
-//! Help texts, for `vault path-help`, written from the declarations.
+//! Makes help texts, for `vault path-help`, from the declarations.
 
 use std::fmt::Write as _;
 
@@ -11,12 +11,12 @@ use crate::route::pattern::capture_folder;
 use crate::route::{AnyRoute, Routes, Verb};
 use crate::{Context, Engine, Error, Response, Result, codec, openapi};
 
-/// Answers a request for help: of the whole engine for the empty path, else of the route that matches.
+/// Answers a request for help: for the whole engine if the path is empty, else for the route that matches.
 ///
-/// Vault builds one document from what all mounts answer for the empty path, so that one never fails.
+/// Vault builds one document from the answers of all mounts for the empty path, so that answer must not fail.
 pub(crate) fn answer<E: Engine>(cx: &Context) -> Result<Response> {
     let path = cx.request.path.as_str();
-    // Vault tells what the mount's type is called, for the names in the document. Without it they are shorter.
+    // Vault sends the name of the mount's type as a prefix for names in the document. Without it they are shorter.
     let data = data(&cx.request).unwrap_or_default();
     let prefix = data
         .get("requestResponsePrefix")
@@ -100,7 +100,7 @@ fn of_route(path: &str, route: &dyn AnyRoute) -> String {
     text
 }
 
-/// What a field is, and what it takes.
+/// Returns the description of a field, its allowed values and its default.
 fn about(field: &Field) -> String {
     let description = field.description();
     let mut text = or(&description, "(no description)").to_string();
@@ -116,7 +116,7 @@ fn about(field: &Field) -> String {
     text
 }
 
-/// The fields of all operations of a route by name, without one that takes the rest.
+/// Returns the fields of all operations of a route, ordered by name, without a field that takes the rest.
 fn fields(route: &dyn AnyRoute) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
     for operation in VERBS.iter().filter_map(|verb| route.operation(*verb)) {
@@ -134,7 +134,7 @@ fn or<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
     if text.is_empty() { otherwise } else { text }
 }
 
-/// What Vault calls an operation.
+/// Returns Vault's name of an operation.
 pub(crate) fn name(verb: Verb) -> &'static str {
     match verb {
         Verb::Create => "create",
@@ -147,7 +147,7 @@ pub(crate) fn name(verb: Verb) -> &'static str {
     }
 }
 
-/// What Vault calls a kind of field.
+/// Returns Vault's name of a kind of field.
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::String => "string",

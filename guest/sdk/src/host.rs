@@ -1,6 +1,6 @@
-//! Everything outside the engine: the imports of the contract, or what stands in for them natively.
+//! The host: the imports of the contract, or their substitute in a native build.
 //!
-//! Both have the same methods. There is no trait between, so that a guest imports only what its engine uses.
+//! Both have the same methods. They share no trait, so that a guest imports only what its engine uses.
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use crate::wasm::Host;

@@ -1,8 +1,8 @@
-//! What a secrets engine for Airlock is written with.
+//! The SDK for writing secrets engines for Airlock.
 //!
-//! An engine is a table of routes, and a function for each operation. What a request may say is a struct, so that a
-//! function never sees a field that is missing, misspelt or of the wrong type; help texts and the OpenAPI document are
-//! written from the same declarations. Here is all of an engine, and a test of it:
+//! An engine is a table of routes, and a function for each operation. A struct declares the fields of a request, so
+//! that a function never sees a field that is missing, misspelt or of the wrong type. The SDK makes help texts and the
+//! OpenAPI document from the same declarations. The following is a whole engine, with a test:
 //!
 //! ```
 //! use airlock_sdk::{Context, Description, Engine, Name, Response, Result, Routes, fields, route};
@@ -80,17 +80,19 @@
 //! assert_eq!(mount.write("roles/web", json!({ "ttl": "soon" })).status(), 400);
 //! ```
 //!
-//! # Where things are
-//! - [`Engine`]: what an engine says of itself. [`route()`](route()) and the [`route`](mod@route) module: its paths. [`fields!`] and the
-//!   [`field`] module: what requests may say. [`Patch`]: JSON merge patch.
-//! - [`Context`]: the request and everything outside the engine: [`Storage`], [`Scratch`], [`System`], [`Events`],
+//! # Modules and types
+//! - [`Engine`] is what an engine implements. [`route()`](route()) and the [`route`](mod@route) module declare its
+//!   paths. [`fields!`] and the [`field`] module declare the fields of requests. [`Patch`] is a JSON merge patch.
+//! - [`Context`] has the request and everything outside the engine: [`Storage`], [`Scratch`], [`System`], [`Events`],
 //!   [`Log`], [`Clock`], [`Random`].
-//! - [`Response`] and [`Error`]: what comes of it. [`Secret`]: leases. [`Wal`]: what to undo after a crash.
-//! - [`testing`]: an engine mounted in memory, for `cargo test`.
+//! - [`Response`] and [`Error`] are the results of a handler. [`Secret`] makes leases. [`Wal`] undoes effects outside
+//!   storage after a crash.
+//! - [`testing`] mounts an engine in memory, for `cargo test`.
 //!
-//! # A guest
-//! The crate of a guest is a `cdylib`, and a `rlib` so that it can be tested; it says [`export!`] once. A build script
-//! gives it a small stack and a heap that is there from the start, so that a request needs no system call in the host:
+//! # The crate of a guest
+//! The crate of a guest is a `cdylib`, and also an `rlib` so that it can be tested. It calls [`export!`] once. Its
+//! build script gives it a small stack and a heap that has its size from the start, so that a request needs no system
+//! call in the host:
 //!
 //! ```toml
 //! [lib]
@@ -105,11 +107,12 @@
 //! ```
 //!
 //! # What to watch
-//! - Each request runs in a fresh instance. A `static` does not outlive it; memory is never freed within it, see [`bump`].
-//! - A panic ends the request as a 500, and Vault's log says where it was; an error says more.
-//! - A request is one transaction and may be run again from the start, until it has committed; see [`Storage`].
-//! - Numbers of requests and of storage keep every digit; Vault makes 64-bit floats of those in answers.
-//! - Texts of errors reach the caller, and lines of the log the operator: keep secrets out of both.
+//! - Each request runs in a fresh instance. A `static` does not outlive it, and memory is never freed within it; see
+//!   [`bump`].
+//! - A panic ends the request with a 500, and Vault's log says where it happened. An error says more.
+//! - A request is one transaction. The host may run it again from the start until it has committed; see [`Storage`].
+//! - Numbers in requests and in storage keep every digit. Vault makes 64-bit floats of the numbers in answers.
+//! - Callers see the texts of errors, and operators see the lines of the log: keep secrets out of both.
 
 pub mod bump;
 mod codec;
@@ -155,10 +158,11 @@ pub use serde;
 #[doc(no_inline)]
 pub use serde_json::{Value, json};
 
-/// Parses JSON of a caller's making that a field has kept as text.
+/// Parses a caller's JSON, which a field has kept as text.
 ///
 /// # Errors
-/// [`Error::User`] if it is nested more deeply than 64 levels, for which a guest's stack has no room, or is no JSON.
+/// [`Error::User`] if it is not valid JSON, or if it is nested more deeply than 64 levels, for which a guest's stack
+/// has no room.
 pub fn value(json: &str) -> Result<Value> {
     codec::value(json).map_err(Error::User)
 }
@@ -170,8 +174,8 @@ pub type Map = serde_json::Map<String, Value>;
 #[global_allocator]
 static ALLOCATOR: bump::Bump = bump::Bump::new();
 
-/// Makes a guest of an engine: `airlock_sdk::export!(MyEngine);`, once in its crate. Natively it only sees to it that
-/// the routes are checked.
+/// Makes a guest of an engine: `airlock_sdk::export!(MyEngine);`, once in its crate. In a native build it only checks
+/// the routes.
 #[macro_export]
 macro_rules! export {
     ($engine:ty) => {
@@ -181,7 +185,7 @@ macro_rules! export {
             type Guest = $crate::wasm::Component<$engine>;
     $crate::wasm::bindings::export_component!(Guest with_types_in $crate::wasm::bindings);
         };
-        // Wrong routes do not compile even if nothing uses them.
+        // Checks the routes even if nothing uses them: wrong routes do not compile.
         const _: $crate::Routes = <$engine as $crate::Engine>::ROUTES;
     };
 }

@@ -1,6 +1,6 @@
-//! The OpenAPI document of routes, as `sys/internal/specs/openapi` of Vault joins it to that of other mounts.
+//! Makes the OpenAPI document of routes, which `sys/internal/specs/openapi` of Vault joins to those of other mounts.
 //!
-//! Schemas stand where they are used: Vault drops the references of a document that comes from a plugin.
+//! The document repeats each schema where it is used, because Vault drops the references in a plugin's document.
 
 use crate::Engine;
 use crate::codec::{self, Object};
@@ -10,7 +10,7 @@ use crate::help;
 use crate::route::pattern::{Segment, segments};
 use crate::route::{AnyOperation, AnyRoute, Head, Verb};
 
-/// The document of some routes, as JSON. `prefix` begins the ids of operations.
+/// Returns the document of some routes, as JSON. The ids of operations begin with `prefix`.
 pub(crate) fn document<E: Engine>(routes: &[&'static dyn AnyRoute], prefix: &str) -> String {
     Object::text(|document| {
         document.string("openapi", "3.0.2");
@@ -30,7 +30,8 @@ pub(crate) fn document<E: Engine>(routes: &[&'static dyn AnyRoute], prefix: &str
     })
 }
 
-/// The paths of a route: a list has one of its own, with a slash at the end, so that it does not meet the read.
+/// Adds the paths of a route. A list has its own path, with a slash at the end, so that it does not collide with the
+/// read.
 fn document_route(route: &dyn AnyRoute, prefix: &str, paths: &mut Object<'_>) {
     let path = openapi_path(route.head().pattern);
     let path = path.trim_end_matches('/');
@@ -128,7 +129,7 @@ fn document_operation(
     document.json("parameters", &array(&parameters));
 }
 
-/// The schema of a request's body. A patch requires nothing.
+/// Adds the schema of a request's body. A patch has no required fields.
 fn document_body(fields: &[&Field], patch: bool, body: &mut Object<'_>) {
     let named = || fields.iter().filter(|field| !field.is_rest());
     let required: Vec<&str> = named()
@@ -152,7 +153,7 @@ fn document_body(fields: &[&Field], patch: bool, body: &mut Object<'_>) {
 }
 
 fn path_parameters(route: &dyn AnyRoute) -> String {
-    // Every operation has the fields that its path captures; the compiler saw to that.
+    // Every operation has the fields that its path captures: the compiler has checked it.
     let operation = VERBS.iter().find_map(|verb| route.operation(*verb));
     let fields = operation.map_or(&[][..], |operation| operation.fields());
     let captured = fields
@@ -222,7 +223,7 @@ fn array(items: &[String]) -> String {
     format!("[{}]", items.join(","))
 }
 
-/// `/users/{username}`.
+/// Returns the path of a pattern, such as `/users/{username}`.
 fn openapi_path(pattern: &'static str) -> String {
     let mut path = String::new();
     for segment in segments(pattern) {
@@ -235,7 +236,7 @@ fn openapi_path(pattern: &'static str) -> String {
     path
 }
 
-/// `users-write-users-username`, as Vault makes it for its own engines.
+/// Returns the id of an operation, such as `users-write-users-username`, as Vault makes it for its own engines.
 fn operation_id(pattern: &str, verb: Verb, prefix: &str) -> String {
     let verb = if verb == Verb::Update {
         "write"

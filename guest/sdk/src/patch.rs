@@ -1,4 +1,4 @@
-//! JSON merge patch, RFC 7396: what `vault patch` and `PATCH` send.
+//! JSON merge patch, RFC 7396, which `vault patch` and `PATCH` send.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -10,10 +10,11 @@ use serde_json::{Map, Value};
 use crate::field::{Field, FieldError, Fields, Raw};
 use crate::{Error, Result, codec};
 
-/// What a handler for [`patch`](crate::route::Route::patch) takes: where, in `At`, and what changes, among the fields of `F`.
+/// The argument of a handler for [`patch`](crate::route::Route::patch). `At` has the fields of the path, and `F`
+/// declares the fields that may change.
 ///
-/// A field that is not given stays as it is, `null` removes it, anything else is converted as `F` says and replaces it;
-/// objects are merged member by member. The names of `F`'s fields are those of what is stored.
+/// A field that is not given does not change. `null` removes a field. Any other value is converted as `F` declares and
+/// replaces it; objects are merged member by member. The fields of `F` have the same names as those of the stored data.
 ///
 /// ```
 /// # use airlock_sdk::{Context, Patch, Result, fields};
@@ -29,7 +30,7 @@ use crate::{Error, Result, codec};
 /// }
 /// ```
 ///
-/// Fields that lack those of the path do not compile:
+/// If `F` lacks a field of the path, it does not compile:
 ///
 /// ```compile_fail
 /// # use airlock_sdk::{Context, Patch, Result, Routes, fields, route};
@@ -40,27 +41,27 @@ use crate::{Error, Result, codec};
 /// # fn main() { let _ = ROUTES; }
 /// ```
 pub struct Patch<At, F> {
-    /// Where: the fields that the path captures.
+    /// The fields that the path captures.
     pub at: At,
     changes: Map<String, Value>,
     fields: PhantomData<fn() -> F>,
 }
 
 impl<At, F> Patch<At, F> {
-    /// The resource with the changes made.
+    /// Returns the resource with the changes made.
     ///
     /// # Errors
-    /// [`Error::User`] if the outcome is no `T`, say because what it needs was removed.
+    /// [`Error::User`] if the result is not a `T`, for example because a required member was removed.
     pub fn apply<T: Serialize + DeserializeOwned>(&self, resource: &T) -> Result<T> {
         let unfit = |_| Error::internal("a resource to be patched must be JSON");
         let mut value: Value = codec::read(&codec::write(resource).map_err(unfit)?).map_err(unfit)?;
         merge(&mut value, Value::Object(self.changes.clone()));
-        // The resource itself was fine, so what is wrong now is of the caller's making.
+        // The resource itself was valid, so the caller's patch is at fault.
         codec::read(codec::text(&value).as_bytes())
             .map_err(|error| Error::User(format!("the patch does not fit: {error}")))
     }
 
-    /// Whether a field is to be changed or removed.
+    /// Returns true if the patch changes or removes the field.
     pub fn changes(&self, field: &str) -> bool {
         self.changes.contains_key(field)
     }
@@ -117,7 +118,7 @@ const fn same(left: &[u8], right: &[u8]) -> bool {
     i == left.len() && i == right.len()
 }
 
-/// Merges a patch into a value, as RFC 7396 says.
+/// Merges a patch into a value, according to RFC 7396.
 pub fn merge(value: &mut Value, patch: Value) {
     let Value::Object(changes) = patch else {
         *value = patch;

@@ -6,49 +6,50 @@ use std::time::Duration;
 use crate::Timestamp;
 use crate::route::Verb;
 
-/// What Vault asks for.
+/// The operation that Vault asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {
-    /// A write to a path where nothing is yet, as the existence check found.
+    /// A write to a path that does not exist, according to the existence check.
     Create,
     /// A read.
     #[default]
     Read,
-    /// A write.
+    /// A write to a path that exists, or that has no existence check.
     Update,
     /// A JSON merge patch.
     Patch,
     /// A deletion.
     Delete,
-    /// The names below a path.
+    /// A list of the names below a path.
     List,
-    /// The help text and the OpenAPI document of a path.
+    /// A request for the help text and the OpenAPI document of a path.
     Help,
-    /// For authentication methods.
+    /// An operation for authentication methods.
     AliasLookahead,
-    /// For authentication methods.
+    /// An operation for authentication methods.
     ResolveRole,
     /// A HEAD request.
     Header,
-    /// The end of a lease.
+    /// A revocation, which ends a lease.
     Revoke,
-    /// A longer lease.
+    /// A renewal, which extends a lease.
     Renew,
     /// Vault's tick, once a minute.
     Rollback,
-    /// A rotation job is due.
+    /// A rotation job that is due.
     Rotate,
-    /// A value from a snapshot.
+    /// A recovery of a value from a snapshot.
     Recover,
     /// OpenBao's recursive list.
     Scan,
-    /// One that this version of the kit does not name.
+    /// An operation that this version of the SDK does not name.
     Other(String),
 }
 
 impl Operation {
-    /// The verb that routes are declared with; none for what the kit answers itself.
+    /// Returns the verb under which routes declare the operation. Returns `None` for operations that the SDK answers
+    /// itself.
     pub(crate) fn verb(&self) -> Option<Verb> {
         Some(match self {
             Operation::Create => Verb::Create,
@@ -68,50 +69,51 @@ impl Operation {
 pub struct Header {
     /// Its name.
     pub name: String,
-    /// Its values, one or more.
+    /// Its values, at least one.
     pub values: Vec<String>,
 }
 
-/// Where the caller connects from.
+/// The origin of the caller's connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// The address.
+    /// The remote address.
     pub remote_addr: String,
-    /// The port; Vault leaves it 0.
+    /// The remote port; Vault leaves it 0.
     pub remote_port: u16,
 }
 
-/// How the caller wants the answer wrapped.
+/// The caller's request to wrap the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrapRequest {
-    /// How long the wrapping token lives.
+    /// The time to live of the wrapping token.
     pub ttl: Duration,
     /// `jwt` or empty.
     pub format: String,
-    /// Whether to wrap it with the seal's key too.
+    /// True to wrap it with the seal's key too.
     pub seal_wrap: bool,
 }
 
-/// The lease that a renew or revoke is about. See [`Secret`](crate::Secret) for the typed way to it.
+/// The lease to renew or revoke. See [`Secret`](crate::Secret) for the typed way to it.
 #[derive(Clone, Default)]
 pub struct LeasedSecret {
-    /// How long the lease lasts from its issue or renewal.
+    /// The time of the lease from its issue or renewal.
     pub ttl: Duration,
-    /// How long it may last in all.
+    /// The maximum time of the lease in total.
     pub max_ttl: Duration,
-    /// Whether it can be renewed.
+    /// True if it can be renewed.
     pub renewable: bool,
-    /// What the caller of renew asks for; 0 if nothing.
+    /// The extension that the caller of renew asks for; 0 if none.
     pub increment: Duration,
-    /// When Vault issued it.
+    /// The time at which Vault issued it.
     pub issue_time: Option<Timestamp>,
-    /// JSON, as the engine gave it.
+    /// The engine's JSON, unchanged.
     pub internal_data: Option<String>,
     /// Vault's name for it.
     pub lease_id: String,
 }
 
-/// A request. The fields of `data` reach a handler typed, as its second argument; this is everything else.
+/// A request. A handler gets the fields of `data` as its second argument, with their types. This struct has everything
+/// else.
 ///
 /// Its `Debug` shows neither data nor tokens.
 #[derive(Clone, Default)]
@@ -119,15 +121,15 @@ pub struct LeasedSecret {
 pub struct Request {
     /// Vault's id for the request; empty for rollback and the like.
     pub id: String,
-    /// What is asked for.
+    /// The operation that Vault asks for.
     pub operation: Operation,
     /// Relative to the mount, without a leading slash. Lists end in `/`.
     pub path: String,
     /// A JSON object as text, or none.
     pub data: Option<String>,
-    /// Where the engine is mounted, with a trailing slash.
+    /// The path at which the engine is mounted, with a trailing slash.
     pub mount_point: String,
-    /// The type it is mounted as.
+    /// The type under which it is mounted.
     pub mount_type: String,
     /// Vault's name for the mount; empty in existence checks and most reads.
     pub mount_accessor: String,
@@ -135,25 +137,25 @@ pub struct Request {
     pub entity_id: String,
     /// The caller's name, as the authentication method gave it.
     pub display_name: String,
-    /// A salted hash of the caller's token, of no use elsewhere.
+    /// A salted hash of the caller's token, useless elsewhere.
     pub client_token: String,
     /// The accessor of the caller's token.
     pub client_token_accessor: String,
-    /// The headers that the mount's `passthrough_request_headers` lets through.
+    /// The headers that the mount's `passthrough_request_headers` allows.
     pub headers: Vec<Header>,
-    /// Where the caller connects from.
+    /// The origin of the caller's connection.
     pub connection: Option<Connection>,
-    /// The lease that renew and revoke are about.
+    /// The lease to renew or revoke.
     pub secret: Option<LeasedSecret>,
-    /// How the caller wants the answer wrapped.
+    /// The caller's request to wrap the answer.
     pub wrap: Option<WrapRequest>,
-    /// Whether it came without a token.
+    /// True if the request came without a token.
     pub unauthenticated: bool,
-    /// Whether the caller asked to override soft-mandatory policies.
+    /// True if the caller asked to override soft-mandatory policies.
     pub policy_override: bool,
-    /// The replication cluster that it came from.
+    /// The replication cluster from which the request came.
     pub replication_cluster: String,
-    /// Where a recover takes its value from.
+    /// The path from which a recover takes its value.
     pub recover_source_path: String,
 }
 

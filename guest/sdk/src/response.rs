@@ -1,4 +1,4 @@
-//! What a handler answers with.
+//! The answer of a handler.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,22 +17,21 @@ pub struct Response {
     pub data: Option<String>,
     /// A lease, from [`Secret::lease`](crate::Secret::lease).
     pub lease: Option<Lease>,
-    /// Where to send the caller: 307.
+    /// The location to which Vault redirects the caller, with a 307.
     pub redirect: Option<String>,
-    /// What the caller should know though all went well.
+    /// Warnings for the caller, although the request succeeded.
     pub warnings: Vec<String>,
-    /// HTTP headers, of which the mount lets through what its `allowed_response_headers` names.
+    /// HTTP headers. The mount passes on those that its `allowed_response_headers` names.
     pub headers: Vec<Header>,
     /// A wrapped answer, from [`System::wrap_data`](crate::System::wrap_data).
     pub wrap_info: Option<WrapInfo>,
 }
 
 impl Response {
-    /// Answers with anything that is a JSON object: a struct, a map, `json!({ … })`. Vault makes 64-bit floats of its
-    /// numbers.
+    /// Answers with a JSON object: a struct, a map, `json!({ … })`. Vault makes 64-bit floats of its numbers.
     ///
     /// # Errors
-    /// [`Error::Internal`] if it is no object, or cannot be written as JSON.
+    /// [`Error::Internal`] if it is not an object, or cannot be written as JSON.
     pub fn json(data: &(impl Serialize + ?Sized)) -> Result<Response> {
         let json = codec::write(data).map_err(|error| Error::Internal(format!("response: {error}")))?;
         match String::from_utf8(json) {
@@ -48,7 +47,7 @@ impl Response {
         }
     }
 
-    /// Answers a list with its keys; folders end in `/`. No keys is a 404.
+    /// Answers a list with its keys; folders end in `/`. A list without keys is a 404.
     pub fn list<K: AsRef<str>>(keys: impl IntoIterator<Item = K>) -> Response {
         let keys: Vec<K> = keys.into_iter().collect();
         let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
@@ -59,8 +58,8 @@ impl Response {
         }))
     }
 
-    /// Answers with a status and a body of its own, which Vault passes on as it is: the way to a 404 with a body, to
-    /// exact numbers, to anything but JSON.
+    /// Answers with a status and a body of the engine's own, which Vault passes on unchanged. Use it for a 404 with a
+    /// body, for exact numbers, or for anything but JSON.
     pub fn http(status: u16, content_type: &str, body: impl AsRef<[u8]>) -> Response {
         Response::text(Object::text(|data| {
             data.json("http_status_code", &status.to_string());
@@ -69,16 +68,16 @@ impl Response {
         }))
     }
 
-    /// Answers with a status of the engine's choice and the body that Vault would have made of this answer, as Vault's
-    /// engines do for a 404 that says more. Leases and headers do not travel with it.
+    /// Answers with a status of the engine's choice and the body that Vault would have made of this answer. Vault's own
+    /// engines do this for a 404 with data or warnings. Leases and headers are lost.
     #[must_use]
     pub fn with_status(self, request: &Request, status: u16) -> Response {
         let body = self.body(&request.id, "");
         Response::raw(status, Some(&body))
     }
 
-    /// Answers with the whole body that Vault makes of this answer, so that Vault passes numbers on as they are instead of
-    /// making 64-bit floats of them. Leases and headers do not travel with it, and it must not be wrapped.
+    /// Answers with the whole body that Vault makes of this answer, so that Vault passes numbers on unchanged instead
+    /// of making 64-bit floats of them. Leases and headers are lost, and the answer must not be wrapped.
     #[must_use]
     pub fn finished(self, request: &Request) -> Response {
         let body = self.body(&request.id, &request.mount_type) + "\n";
@@ -111,7 +110,8 @@ impl Response {
             data.json("http_status_code", &status.to_string());
             data.string("http_content_type", "application/json");
             if let Some(body) = body {
-                // As text, so that the audit log hashes it. It is never taken for base64, as it begins with a brace.
+                // As text, so that the audit log hashes it. Vault never takes it for base64, because it begins with a
+                // brace.
                 data.string("http_raw_body", body);
             }
         }))
@@ -124,7 +124,7 @@ impl Response {
         self
     }
 
-    /// Adds a lease: Vault then sends renew and revoke in time.
+    /// Adds a lease: Vault then sends renew and revoke at the right time.
     #[must_use]
     pub fn lease(mut self, lease: Lease) -> Response {
         self.lease = Some(lease);
@@ -152,21 +152,21 @@ impl fmt::Debug for Response {
     }
 }
 
-/// A lease to give out. See [`Secret`](crate::Secret). Its `Debug` does not show the internal data.
+/// A lease for the answer. See [`Secret`](crate::Secret). Its `Debug` does not show the internal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// How long it lasts; 0: the mount's default.
+    /// The time of the lease; 0 means the mount's default.
     pub ttl: Duration,
-    /// How long it may last, renewals included; 0: the mount's maximum.
+    /// The maximum time, renewals included; 0 means the mount's maximum.
     pub max_ttl: Duration,
-    /// Whether it can be renewed.
+    /// True if it can be renewed.
     pub renewable: bool,
     pub(crate) secret_type: &'static str,
     pub(crate) internal_data: String,
 }
 
 impl Lease {
-    /// How long it lasts, and how long at most; 0: what the mount has.
+    /// Sets the time of the lease and its maximum; 0 means the mount's value.
     #[must_use]
     pub fn lasting(mut self, ttl: Duration, max_ttl: Duration) -> Lease {
         self.ttl = ttl;

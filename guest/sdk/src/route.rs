@@ -1,4 +1,4 @@
-//! Routes: which paths an engine has, and which function answers which operation.
+//! Routes: the paths of an engine, and the functions for their operations.
 //!
 //! ```
 //! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
@@ -18,11 +18,11 @@
 //! ];
 //! ```
 //!
-//! The first route that matches is taken, whatever its operations. `{name}` is one segment, `{name...}` the rest of the
-//! path, which may be empty. What they capture goes into the field of that name and beats what the body says.
+//! The first route that matches is used, whatever its operations. `{name}` matches one segment, `{name...}` the rest of
+//! the path, which may be empty. The captured text becomes the field of that name and takes precedence over the body.
 //!
-//! The table is a constant: it costs a request nothing, and a wrong pattern, a captured name that is no field, or an
-//! operation declared twice does not compile:
+//! The table is a constant, so that it costs a request nothing. A wrong pattern, a captured name that is not a field,
+//! and an operation declared twice do not compile:
 //!
 //! ```compile_fail
 //! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
@@ -39,7 +39,7 @@
 //! # fn main() { let _ = ROUTES; }
 //! ```
 //!
-//! Nor does a handler that takes or returns what none can:
+//! A handler with a wrong argument or result does not compile either:
 //!
 //! ```compile_fail
 //! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
@@ -61,7 +61,7 @@ pub type Routes = &'static [&'static dyn AnyRoute];
 
 /// Begins a route: `route("users/{username}")`.
 ///
-/// A pattern that cannot match is refused when the constant is compiled.
+/// Refuses a pattern that cannot match, when the constant is compiled.
 pub const fn route(pattern: &'static str) -> Route<()> {
     pattern::check(pattern);
     let head = Head {
@@ -75,14 +75,14 @@ pub const fn route(pattern: &'static str) -> Route<()> {
     Route { head, operations: () }
 }
 
-/// A path of the engine and what can be done there. Made by [`route`].
+/// A path of the engine, and its operations. [`route`] makes one.
 #[derive(Clone, Copy)]
 pub struct Route<O> {
     head: Head,
     operations: O,
 }
 
-/// What a route says apart from its functions.
+/// The properties of a route, apart from its functions.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Head {
@@ -100,7 +100,7 @@ impl Head {
     }
 }
 
-/// What a route can be asked for. `Exists` is the existence check.
+/// The operations of a route. `Exists` is the existence check.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
@@ -121,13 +121,13 @@ impl Verb {
 }
 
 impl<O: Operations> Route<O> {
-    /// One line for the list of paths: what is here.
+    /// Sets one line about the path, for the list of paths.
     pub const fn synopsis(mut self, text: &'static str) -> Self {
         self.head.synopsis = text;
         self
     }
 
-    /// The help text of the path.
+    /// Sets the help text of the path.
     pub const fn description(mut self, text: &'static str) -> Self {
         self.head.description = text;
         self
@@ -139,8 +139,8 @@ impl<O: Operations> Route<O> {
         self
     }
 
-    /// Asks for a token whose policy has `sudo` on the path. Vault knows such paths exactly or by prefix, so only the last
-    /// segment of the route may be captured.
+    /// Asks for a token whose policy has `sudo` on the path. Vault knows such paths only exactly or by prefix, so only
+    /// the last segment of the route may be captured.
     pub const fn sudo(mut self) -> Self {
         if pattern::captures_inside(self.head.pattern) {
             panic!("a route with `sudo` may capture its last segment only");
@@ -149,7 +149,7 @@ impl<O: Operations> Route<O> {
         self
     }
 
-    /// Reads. No response (`Ok(None)`) is a 404.
+    /// Declares the read. No response (`Ok(None)`) is a 404.
     pub const fn read<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -159,7 +159,7 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Read.bit(), handler)
     }
 
-    /// Lists; see [`Response::list`]. The request's path ends in `/`; the pattern may or may not.
+    /// Declares the list; see [`Response::list`]. The request's path ends in `/`; the pattern may or may not.
     pub const fn list<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -169,7 +169,7 @@ impl<O: Operations> Route<O> {
         self.on(Verb::List.bit(), handler)
     }
 
-    /// Lists recursively, where the server is OpenBao.
+    /// Declares the recursive list of OpenBao.
     pub const fn scan<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -179,7 +179,8 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Scan.bit(), handler)
     }
 
-    /// Writes. Without [`create`](Route::create) every write to the path is an update, and policies need `update` for it.
+    /// Declares the update. Without [`create`](Route::create) every write to the path is an update, and policies need
+    /// `update`.
     pub const fn update<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -189,8 +190,8 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Update.bit(), handler)
     }
 
-    /// Writes to where nothing is yet. The route needs an existence check first: either [`exists`](Route::exists) or
-    /// [`read`](Route::read), from which it is derived.
+    /// Declares the create: a write to a path that does not exist. The route needs an existence check before it, either
+    /// [`exists`](Route::exists) or [`read`](Route::read), from which the check is derived.
     ///
     /// ```compile_fail
     /// # use airlock_sdk::{Context, Response, Result, Routes, route};
@@ -208,8 +209,8 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Create.bit(), handler)
     }
 
-    /// Creates and updates with one function; see [`create`](Route::create), whose check it needs as well. Ask
-    /// `cx.request.operation` which it is.
+    /// Declares create and update with one function; see [`create`](Route::create), whose check it also needs.
+    /// `cx.request.operation` tells which of the two it is.
     ///
     /// ```compile_fail
     /// # use airlock_sdk::{Context, Response, Result, Routes, route};
@@ -227,7 +228,7 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Create.bit() | Verb::Update.bit(), handler)
     }
 
-    /// Patches; see [`Patch`](crate::Patch).
+    /// Declares the patch; see [`Patch`](crate::Patch).
     pub const fn patch<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -237,7 +238,7 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Patch.bit(), handler)
     }
 
-    /// Deletes.
+    /// Declares the delete.
     pub const fn delete<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -247,8 +248,9 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Delete.bit(), handler)
     }
 
-    /// Whether there is something at the path, so that Vault asks its policies for `create` or for `update`. Without it
-    /// the check is derived from [`read`](Route::read): what it answers exists.
+    /// Declares the existence check, which returns true if the path exists. Vault then asks its policies for `update`,
+    /// and otherwise for `create`. Without it, the check is derived from [`read`](Route::read): a path exists if its
+    /// read answers something.
     pub const fn exists<F, H>(self, check: H) -> Route<(On<F, H, bool>, O)>
     where
         F: Fields,
@@ -287,9 +289,9 @@ impl<O: Operations> Route<O> {
     }
 }
 
-/// What a handler may return besides an error: a [`Response`], an `Option` of one, or `()`.
+/// The result of a handler if it is not an error: a [`Response`], an `Option` of one, or `()`.
 ///
-/// `None` and `()` are no response: 404 for reads and lists, 204 for anything else.
+/// `None` and `()` mean no response: 404 for reads and lists, 204 for all other operations.
 #[diagnostic::on_unimplemented(
     message = "a handler returns a `Response`, an `Option<Response>` or `()`, not `{Self}`"
 )]
@@ -299,7 +301,7 @@ impl Reply for Response {}
 impl Reply for Option<Response> {}
 impl Reply for () {}
 
-/// How a handler's answer becomes a response.
+/// Makes a response of a handler's result.
 #[doc(hidden)]
 pub trait IntoResponse: 'static {
     fn into_response(self) -> Option<Response>;
@@ -323,14 +325,14 @@ impl IntoResponse for () {
     }
 }
 
-/// An existence check's answer, so that it can be derived from a read.
+/// The result of an existence check, so that it can also be derived from a read.
 impl IntoResponse for bool {
     fn into_response(self) -> Option<Response> {
         self.then(Response::default)
     }
 }
 
-/// A function of a route, the operations that it answers, and the fields that it takes.
+/// A function of a route, with its operations and its fields.
 #[doc(hidden)]
 pub struct On<F, H, R> {
     verbs: u16,
@@ -346,7 +348,7 @@ impl<F, H: Copy, R> Clone for On<F, H, R> {
 
 impl<F, H: Copy, R> Copy for On<F, H, R> {}
 
-/// An operation, whatever its types.
+/// An operation with any types.
 #[doc(hidden)]
 pub trait AnyOperation {
     fn fields(&self) -> &'static [Field];
@@ -402,7 +404,7 @@ where
     }
 }
 
-/// A route, whatever its operations. Only [`Route`] is one.
+/// A route with any operations. Only [`Route`] implements it.
 pub trait AnyRoute: sealed::Sealed {
     #[doc(hidden)]
     fn head(&self) -> &Head;

@@ -1,4 +1,4 @@
-//! Leased secrets: what Vault takes back in time.
+//! Leased secrets, which Vault revokes when their leases end.
 //!
 //! ```
 //! # use airlock_sdk::{Context, Held, Lease, Response, Result, Secret, Secrets};
@@ -29,7 +29,7 @@
 //! }
 //! ```
 //!
-//! Vault repeats a revoke that fails, so make it succeed where there is nothing left to revoke.
+//! Vault repeats a revoke that fails, so make it succeed if there is nothing left to revoke.
 
 use std::fmt;
 use std::time::Duration;
@@ -40,17 +40,17 @@ use serde_json::{Map, Value};
 
 use crate::{Context, Error, Lease, LeasedSecret, Operation, Response, Result, Timestamp, codec};
 
-/// The secret types of an engine.
+/// The types of leased secrets of an engine.
 pub type Secrets = &'static [&'static dyn AnySecret];
 
-/// The member of a lease's internal data that says which type it is of, as in Vault's own framework.
+/// The member of a lease's internal data that names the type of the secret, as in Vault's own framework.
 const TYPE: &str = "secret_type";
 
 type Revoke<T> = fn(&Context, Held<T>) -> Result<()>;
 type Renew<T> = fn(&Context, Held<T>) -> Result<Lease>;
 
-/// A type of secret that is leased. `T` is what the engine needs to renew and revoke one: a struct, kept by Vault with
-/// the lease and never shown to the caller.
+/// A type of leased secret. `T` is the data that the engine needs to renew and revoke one: a struct, which Vault keeps
+/// with the lease and never shows to the caller.
 #[derive(Debug)]
 pub struct Secret<T> {
     kind: &'static str,
@@ -60,7 +60,8 @@ pub struct Secret<T> {
 }
 
 impl<T> Secret<T> {
-    /// A type of secret and how one is revoked. Never change the name: leases outlive versions of an engine.
+    /// Declares a type of secret, and the function that revokes one. Never change the name: leases outlive versions of
+    /// an engine.
     pub const fn new(name: &'static str, revoke: fn(&Context, Held<T>) -> Result<()>) -> Secret<T> {
         Secret {
             kind: name,
@@ -70,13 +71,13 @@ impl<T> Secret<T> {
         }
     }
 
-    /// Makes it renewable: the function answers with the lease as it shall be from now on.
+    /// Makes it renewable: the function returns the lease with its new times.
     pub const fn renew(mut self, renew: fn(&Context, Held<T>) -> Result<Lease>) -> Secret<T> {
         self.renew = Some(renew);
         self
     }
 
-    /// How long its leases last unless told otherwise; the mount's default if it is not given.
+    /// Sets the default time of its leases. Without it, the mount's default applies.
     pub const fn lasting(mut self, ttl: Duration) -> Secret<T> {
         self.ttl = ttl;
         self
@@ -84,12 +85,12 @@ impl<T> Secret<T> {
 }
 
 impl<T: Serialize> Secret<T> {
-    /// A lease of this type, to answer with.
+    /// Makes a lease of this type, for the answer.
     ///
     /// # Errors
-    /// [`Error::Internal`] if `data` is no JSON object.
+    /// [`Error::Internal`] if `data` is not a JSON object.
     pub fn lease(&self, data: &T) -> Result<Lease> {
-        let no_object = |_| Error::internal("what a lease keeps must be a JSON object");
+        let no_object = |_| Error::internal("the data of a lease must be a JSON object");
         let internal = codec::write(data).map_err(no_object)?;
         let internal: Option<Map<String, Value>> = codec::read(&internal).map_err(no_object)?;
         let mut internal = internal.unwrap_or_default();
@@ -104,13 +105,13 @@ impl<T: Serialize> Secret<T> {
     }
 }
 
-/// A lease that Vault wants renewed or revoked. Its `Debug` does not show the data.
+/// A lease to renew or revoke. Its `Debug` does not show the data.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Held<T> {
-    /// What the engine gave it.
+    /// The data that the engine gave with the lease.
     pub data: T,
-    /// Its times; see [`LeaseTime`] for how long it may go on.
+    /// The times of the lease; see [`LeaseTime`] for its remaining time.
     pub lease: LeasedSecret,
 }
 
@@ -122,7 +123,7 @@ impl<T> fmt::Debug for Held<T> {
     }
 }
 
-/// A type of secret, whatever it keeps. Only [`Secret`] is one.
+/// A type of secret with any data. Only [`Secret`] implements it.
 pub trait AnySecret: sealed::Sealed {
     #[doc(hidden)]
     fn kind(&self) -> &'static str;
@@ -162,7 +163,7 @@ fn held<T: DeserializeOwned>(internal: Map<String, Value>, lease: LeasedSecret) 
     Ok(Held { data, lease })
 }
 
-/// Renews or revokes, by the type that the lease's data names.
+/// Renews or revokes a lease. The lease's data names the type of its secret.
 #[inline] // Most engines have no secrets, and then nothing of this is in their guests.
 pub(crate) fn handle(secrets: Secrets, cx: &Context) -> Result<Option<Response>> {
     let unsupported = || Error::internal("secret is unsupported by this backend");
@@ -202,7 +203,7 @@ pub(crate) fn check(secrets: Secrets, response: &Response) -> Result<()> {
     }
 }
 
-/// What decides how long a lease may last. Lengths of zero are not given.
+/// The times that determine how long a lease may last. A length of zero means that it is not given.
 ///
 /// ```
 /// # use airlock_sdk::{Context, LeaseTime, Result};
@@ -214,21 +215,22 @@ pub(crate) fn check(secrets: Secrets, response: &Response) -> Result<()> {
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LeaseTime {
-    /// What the caller asks for.
+    /// The time that the caller asks for.
     pub increment: Duration,
-    /// What the role, or the engine, gives.
+    /// The time that the role or the engine gives.
     pub ttl: Duration,
-    /// What the role, or the engine, gives at most, from the issue on.
+    /// The maximum that the role or the engine gives, counted from the issue.
     pub max_ttl: Duration,
-    /// When the lease was issued; none: now.
+    /// The time at which the lease was issued; none means now.
     pub issue_time: Option<Timestamp>,
 }
 
 impl LeaseTime {
-    /// How long the lease may last from now, within the mount's maximum; and a warning if that is less than was wanted.
+    /// Returns the time of the lease from now, within the mount's maximum, and a warning if that is less than was asked
+    /// for.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the lease is at its end, or the server does not say what the mount's limits are.
+    /// [`Error::Internal`] if the lease has reached its maximum, or the server does not report the mount's limits.
     pub fn reckon(self, cx: &Context) -> Result<(Duration, Option<String>)> {
         let given = |length: &Duration| !length.is_zero();
         let mount_max = cx.system.max_lease_ttl()?;
@@ -257,7 +259,7 @@ impl LeaseTime {
     }
 }
 
-/// `1h30m`, without what is zero.
+/// Returns a text such as `1h30m`, without the parts that are zero.
 fn human(length: Duration) -> String {
     let seconds = length.as_secs();
     let parts = [

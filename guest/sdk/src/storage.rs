@@ -1,4 +1,4 @@
-//! What Vault keeps for the mount.
+//! The mount's storage.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,14 +9,14 @@ use serde::de::DeserializeOwned;
 use crate::host::Host;
 use crate::{Error, Result, codec};
 
-/// What is stored at a key. Its `Debug` shows neither key nor value.
+/// An entry of storage. Its `Debug` shows neither key nor value.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Relative to the mount's storage, without a leading slash.
     pub key: String,
     /// Any bytes.
     pub value: Vec<u8>,
-    /// Wrap it with the seal's key too, where the server has one.
+    /// True to wrap it with the seal's key too, if the server has one.
     pub seal_wrap: bool,
 }
 
@@ -28,20 +28,20 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// What Vault keeps for this mount, encrypted; no other mount can see it.
+/// The mount's storage in Vault, which Vault encrypts. No other mount can see it.
 ///
-/// One request is one transaction. What it writes reaches Vault when its handler returns success or calls
-/// [`commit`](Storage::commit), and never when it returns an error. Reads see the request's own writes. If another request
-/// changed what this one read, the host runs the handler again from the start, so what it does besides must bear that;
-/// after a `commit` it never does.
+/// One request is one transaction. Its writes reach Vault when its handler returns success or calls
+/// [`commit`](Storage::commit), and never when the handler returns an error. Reads see the request's own writes. If
+/// another request changed what this one read, the host runs the handler again from the start, so the handler's other
+/// effects must be safe to repeat. After a `commit` the host never does this.
 ///
-/// Errors have the status that fits their cause: [`Error::ReadOnly`], which goes back to the server as it is;
-/// [`Error::User`] for a key that storage cannot hold or a value too large for it; 503 where other requests kept this one
-/// waiting for too long; and otherwise [`Error::Internal`]. [`Error::context`] says what was being done.
+/// Errors have the status that fits their cause: [`Error::ReadOnly`], which the handler returns unchanged;
+/// [`Error::User`] for a key that storage cannot hold or a value too large for it; 503 if other requests kept this one
+/// waiting for too long; and otherwise [`Error::Internal`]. [`Error::context`] adds what the engine was doing.
 #[derive(Debug)]
 pub struct Storage {
     host: Host,
-    /// Whether something was written since the last commit.
+    /// True if something was written since the last commit.
     dirty: Cell<bool>,
 }
 
@@ -57,10 +57,10 @@ impl Storage {
         self.dirty.get()
     }
 
-    /// What is stored at a key, read as JSON.
+    /// Returns the value at a key, read as JSON.
     ///
     /// # Errors
-    /// Those of storage, and [`Error::Internal`] if what is there is not a `T`.
+    /// Those of storage, and [`Error::Internal`] if the stored value is not a `T`.
     pub fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let Some(value) = self.get(key)? else {
             return Ok(None);
@@ -73,12 +73,12 @@ impl Storage {
     /// # Errors
     /// Those of storage, and [`Error::Internal`] if the value cannot be written as JSON.
     pub fn put_json(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {
-        let value =
-            codec::write(value).map_err(|error| Error::Internal(format!("an entry is no JSON: {error}")))?;
+        let value = codec::write(value)
+            .map_err(|error| Error::Internal(format!("the entry cannot be written as JSON: {error}")))?;
         self.put(key, value)
     }
 
-    /// The bytes stored at a key.
+    /// Returns the bytes at a key.
     ///
     /// # Errors
     /// Those of storage.
@@ -86,7 +86,7 @@ impl Storage {
         Ok(self.get_entry(key)?.map(|entry| entry.value))
     }
 
-    /// What is stored at a key.
+    /// Returns the entry at a key.
     ///
     /// # Errors
     /// Those of storage.
@@ -115,7 +115,7 @@ impl Storage {
         self.host.storage_put(entry)
     }
 
-    /// Deletes a key; a missing one too.
+    /// Deletes a key. Deleting a missing key succeeds.
     ///
     /// # Errors
     /// Those of storage.
@@ -124,7 +124,8 @@ impl Storage {
         self.host.storage_delete(key)
     }
 
-    /// The names directly below a prefix that is empty or ends in `/`, in order; folders end in `/`.
+    /// Returns the names directly below a prefix, in order. The prefix is empty or ends in `/`; names of folders end in
+    /// `/`.
     ///
     /// # Errors
     /// Those of storage.
@@ -132,7 +133,7 @@ impl Storage {
         self.host.storage_list(prefix)
     }
 
-    /// At most `limit` names that come after `after`; empty: from the start.
+    /// Returns at most `limit` names that come after `after` (if empty: from the start).
     ///
     /// # Errors
     /// Those of storage.
@@ -140,7 +141,7 @@ impl Storage {
         self.host.storage_list_page(prefix, after, limit)
     }
 
-    /// Ends the transaction and begins the next: once it returns, what was written is in Vault, whatever happens later.
+    /// Ends the transaction and begins the next. On success the writes are in Vault, whatever happens later.
     ///
     /// # Errors
     /// Those of storage.

@@ -9,13 +9,14 @@ use serde_json::Value;
 use crate::host::Host;
 use crate::{Result, WrapInfo};
 
-/// Vault's `SystemView` of the mount. What a server does not offer is an [`Error::Internal`](crate::Error::Internal).
+/// Vault's `SystemView` of the mount. Functions that a server does not offer return an
+/// [`Error::Internal`](crate::Error::Internal).
 #[derive(Debug)]
 pub struct System {
     pub(crate) host: Host,
 }
 
-/// Who is behind a token.
+/// The entity behind a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // Vault's own names.
 pub struct Entity {
@@ -26,7 +27,7 @@ pub struct Entity {
     pub disabled: bool,
 }
 
-/// What an entity is called by one authentication method.
+/// An entity's name in one authentication method.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // Vault's own names.
 pub struct Alias {
@@ -46,7 +47,7 @@ pub struct Group {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// What part the server plays among its replicas.
+/// The server's role in replication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // Vault's own names.
 pub struct Replication {
@@ -62,7 +63,7 @@ pub struct Replication {
 pub struct IdentityToken {
     /// The token.
     pub token: String,
-    /// How long it is good for.
+    /// The time for which the token is valid.
     pub ttl: Duration,
 }
 
@@ -79,14 +80,14 @@ impl fmt::Debug for IdentityToken {
 pub struct Options(pub(crate) Vec<(String, String)>);
 
 impl Options {
-    /// The value of an option, if it is set.
+    /// Returns the value of an option, if it is set.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter()
             .find(|(option, _)| *option == name)
             .map(|(_, value)| value)
     }
 
-    /// All of them.
+    /// Returns all options.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
@@ -99,7 +100,7 @@ macro_rules! queries {
                 $(#[$doc])*
                 ///
                 /// # Errors
-                /// What the server says, or that it does not offer it.
+                /// The server's error, or an error that the server does not offer the function.
                 pub fn $name(&self, $($argument: $type),*) -> Result<$answer> {
                     self.host.$name($($argument),*)
                 }
@@ -109,37 +110,37 @@ macro_rules! queries {
 }
 
 queries! {
-    /// How long leases of the mount last unless told otherwise.
+    /// Returns the default time of the mount's leases.
     default_lease_ttl() -> Duration;
-    /// How long leases of the mount may last.
+    /// Returns the maximum time of the mount's leases.
     max_lease_ttl() -> Duration;
-    /// Whether the mount is being taken down.
+    /// Returns true if the mount is being taken down.
     tainted() -> bool;
-    /// Whether nothing may be cached.
+    /// Returns true if nothing may be cached.
     caching_disabled() -> bool;
-    /// Whether the mount is not replicated.
+    /// Returns true if the mount is not replicated.
     local_mount() -> bool;
-    /// What part the server plays among its replicas.
+    /// Returns the server's role in replication.
     replication_state() -> Replication;
-    /// The server's version.
+    /// Returns the server's version.
     vault_version() -> String;
-    /// The cluster's id.
+    /// Returns the cluster's id.
     cluster_id() -> String;
-    /// Who an entity is.
+    /// Returns an entity.
     entity_info(entity_id: &str) -> Option<Entity>;
-    /// The groups that an entity is in.
+    /// Returns the groups of an entity.
     groups_for_entity(entity_id: &str) -> Vec<Group>;
-    /// A password by a password policy of the server.
+    /// Returns a password that follows a password policy of the server.
     generate_password(policy: &str) -> String;
-    /// A signed token for another service.
+    /// Returns a signed token for another service.
     identity_token(audience: &str, ttl: Duration) -> IdentityToken;
-    /// Wraps data, a JSON object, as Vault's response wrapping does. It takes effect outside the transaction, so it waits
-    /// for its turn.
+    /// Wraps data, a JSON object, as Vault's response wrapping does. It takes effect outside the transaction, so it
+    /// waits for the commit lock.
     wrap_data(data: &Value, ttl: Duration) -> WrapInfo;
 }
 
 impl System {
-    /// The mount's options, as given to `vault secrets enable -options`, with `plugin_name` and the like.
+    /// Returns the mount's options, as given to `vault secrets enable -options`, with `plugin_name` and the like.
     pub fn config(&self) -> Options {
         Options(self.host.config())
     }

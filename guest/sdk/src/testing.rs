@@ -1,8 +1,8 @@
 //! Tests of an engine, natively and in milliseconds.
 //!
-//! A [`Mount`] is an engine with a storage in memory, a clock that stands still and randomness that repeats. It goes
-//! about a request as Vault and the host do: the existence check decides between create and update, what a failed request
-//! wrote is dropped, a list's path ends in `/`.
+//! A [`Mount`] is an engine with a storage in memory, a frozen clock and repeatable randomness. It handles a request as
+//! Vault and the host do: the existence check decides between create and update, the writes of a failed request are
+//! dropped, and a list's path ends in `/`.
 //!
 //! ```
 //! # use airlock_sdk::{Context, Description, Engine, Response, Result, Routes, fields, route};
@@ -22,7 +22,7 @@
 //! assert_eq!(mount.read("nowhere").status(), 404);
 //! ```
 //!
-//! What it does not try: limits, requests at the same time, the guest as it ships.
+//! It does not test limits, concurrent requests, or the guest as it ships.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -90,7 +90,7 @@ impl<E: Engine> Mount<E> {
         mount
     }
 
-    /// Initializes the engine once more, as after a restart: what is not stored is gone.
+    /// Initializes the engine once more, as after a restart: only stored data is left.
     ///
     /// # Errors
     /// Those of the engine.
@@ -114,13 +114,13 @@ impl<E: Engine> Mount<E> {
         self.send(request(Operation::Read, path, Some(query)))
     }
 
-    /// Writes to a path: creates or updates, as the existence check finds.
+    /// Writes to a path: creates or updates, depending on the existence check.
     pub fn write(&self, path: &str, data: Value) -> Reply {
         let mut write = request(Operation::Update, path, Some(data));
         write.operation = match self.exists(write.clone()) {
             Ok(Some(false)) => Operation::Create,
             Ok(_) | Err(crate::Error::UnsupportedPath) => Operation::Update,
-            // Vault answers with any other error at once.
+            // Vault returns any other error at once.
             Err(error) => return Reply::new(Operation::Update, Err(error)),
         };
         self.send(write)
@@ -136,7 +136,7 @@ impl<E: Engine> Mount<E> {
         self.send(request(Operation::Delete, path, None))
     }
 
-    /// Lists below a path; the empty one is all of the mount.
+    /// Lists below a path; the empty path lists the whole mount.
     pub fn list(&self, path: &str) -> Reply {
         self.list_with(path, Value::Null)
     }
@@ -150,7 +150,7 @@ impl<E: Engine> Mount<E> {
         self.send(request(Operation::List, &folder, Some(query)))
     }
 
-    /// The help of a path, or of the engine for the empty path.
+    /// Returns the help of a path, or of the engine for the empty path.
     pub fn help(&self, path: &str) -> Reply {
         self.send(request(
             Operation::Help,
@@ -159,22 +159,22 @@ impl<E: Engine> Mount<E> {
         ))
     }
 
-    /// Renews a lease that the engine gave.
+    /// Renews a lease from an earlier answer.
     pub fn renew(&self, lease: &Lease, increment: Duration) -> Reply {
         self.send(self.about(Operation::Renew, lease, increment))
     }
 
-    /// Revokes a lease that the engine gave.
+    /// Revokes a lease from an earlier answer.
     pub fn revoke(&self, lease: &Lease) -> Reply {
         self.send(self.about(Operation::Revoke, lease, Duration::ZERO))
     }
 
-    /// Vault's tick: the periodic function, then the write-ahead entries that are old enough.
+    /// Runs Vault's tick: the periodic function, then the write-ahead entries that are old enough.
     pub fn tick(&self) -> Reply {
         self.send(request(Operation::Rollback, "", None))
     }
 
-    /// Sends a request of any kind as it is. One that fails stores nothing since its last commit.
+    /// Sends a request of any kind unchanged. If it fails, nothing after its last commit is stored.
     pub fn send(&self, request: Request) -> Reply {
         let operation = request.operation.clone();
         Reply::new(
@@ -184,7 +184,7 @@ impl<E: Engine> Mount<E> {
         )
     }
 
-    /// What the existence check says.
+    /// Returns the result of the existence check.
     ///
     /// # Errors
     /// Those of the check.
@@ -192,17 +192,17 @@ impl<E: Engine> Mount<E> {
         self.world.peek(|| dispatch::exists::<E>(&self.world, request))
     }
 
-    /// The special paths that Vault is told of.
+    /// Returns the special paths that Vault would get.
     pub fn special_paths(&self) -> SpecialPaths {
         E::special_paths(&crate::Options(self.world.config()))
     }
 
-    /// What the engine has stored, by key.
+    /// Returns everything that the engine has stored, by key.
     pub fn stored(&self) -> BTreeMap<String, Vec<u8>> {
         self.world.stored()
     }
 
-    /// What is stored at a key, read as JSON.
+    /// Returns the value at a key, read as JSON.
     ///
     /// # Panics
     /// If it is not a `T`.
@@ -211,7 +211,7 @@ impl<E: Engine> Mount<E> {
         Some(serde_json::from_slice(&value).unwrap_or_else(|error| panic!("the entry at {key:?}: {error}")))
     }
 
-    /// Stores JSON beneath the engine.
+    /// Stores JSON without the engine's knowledge.
     ///
     /// # Panics
     /// If the value cannot be written as JSON.
@@ -226,33 +226,33 @@ impl<E: Engine> Mount<E> {
         self.world.fail(fault);
     }
 
-    /// Lets every request meet a conflict: it is run twice, as the host does it, and only the second run counts. One that
-    /// commits for itself is run once.
+    /// Makes every request meet a conflict: it runs twice, as in the host, and only the second run counts. A request
+    /// that commits by itself runs once.
     pub fn conflict(&self, conflicts: bool) {
         self.world.conflict(conflicts);
     }
 
-    /// What the clock says: it starts at 2026-01-01T00:00:00Z and stands still.
+    /// Returns the time of the clock, which starts at 2026-01-01T00:00:00Z and is frozen.
     pub fn now(&self) -> Timestamp {
         self.world.now()
     }
 
-    /// Moves the clock on.
+    /// Advances the clock.
     pub fn advance(&self, time: Duration) {
         self.world.advance(time);
     }
 
-    /// The events that were sent: type and metadata.
+    /// Returns the type and the metadata of the events that were sent.
     pub fn events(&self) -> Vec<(String, Value)> {
         self.world.events()
     }
 
-    /// The lines that were logged.
+    /// Returns the lines that were logged.
     pub fn logs(&self) -> Vec<LogLine> {
         self.world.logs()
     }
 
-    /// How often the engine has committed for itself.
+    /// Returns how often the engine has called `commit`.
     pub fn commits(&self) -> usize {
         self.world.commits()
     }
@@ -274,7 +274,7 @@ impl<E: Engine> Mount<E> {
     }
 }
 
-/// A request to the mount at `test/`, to be changed and given to [`Mount::send`].
+/// Makes a request to the mount at `test/`, which a test can change and give to [`Mount::send`].
 pub fn request(operation: Operation, path: &str, data: Option<Value>) -> Request {
     Request {
         id: "00000000-0000-4000-8000-000000000000".into(),

@@ -1,4 +1,4 @@
-//! Moments.
+//! Points in time.
 
 use std::fmt;
 use std::ops::Add;
@@ -13,17 +13,17 @@ use crate::field::{FieldType, Kind};
 
 const DAY: i64 = 86_400;
 
-/// A moment, in UTC. Its text, and its JSON, is RFC 3339 as Vault writes it: `2026-01-02T03:04:05.5Z`.
+/// A point in time, in UTC. Its text and its JSON are RFC 3339 as Vault writes it: `2026-01-02T03:04:05.5Z`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
-    /// Since 1970-01-01T00:00:00Z.
+    /// Seconds since 1970-01-01T00:00:00Z.
     pub seconds: i64,
-    /// 0 to 999,999,999, after the seconds.
+    /// Nanoseconds after the seconds, 0 to 999,999,999.
     pub nanoseconds: u32,
 }
 
 impl Timestamp {
-    /// Whole seconds since 1970.
+    /// Returns the time that is whole seconds after the start of 1970.
     pub const fn from_seconds(seconds: i64) -> Timestamp {
         Timestamp {
             seconds,
@@ -31,7 +31,7 @@ impl Timestamp {
         }
     }
 
-    /// How long it has been since an earlier moment; nothing if that one is later.
+    /// Returns the time since an earlier moment; zero if that moment is later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         let nanoseconds = i128::from(self.seconds - earlier.seconds) * 1_000_000_000
             + i128::from(self.nanoseconds)
@@ -73,7 +73,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A text that is no moment in RFC 3339.
+/// The error for a text that is not RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("could not parse string as date and time")]
 pub struct NotATime;
@@ -137,7 +137,7 @@ impl FieldType for Timestamp {
     }
 }
 
-/// The date that so many days after 1970-01-01 is. A year here begins in March, so that the leap day is its last.
+/// Returns the date that is `days` after 1970-01-01. Years begin in March here, so that the leap day is the last day.
 fn date(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
@@ -154,7 +154,7 @@ fn date(days: i64) -> (i64, i64, i64) {
     (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
-/// The other way round.
+/// Returns the number of days between 1970-01-01 and a date.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -194,7 +194,7 @@ fn parse(text: &str) -> Option<Timestamp> {
         Some(_) => return None,
     };
     let at = days(year, month, day);
-    // Only a real date comes back as it went in.
+    // A date that does not exist would come back as another one.
     if hour > 23 || minute > 59 || second > 59 || !(1..=12).contains(&month) || date(at) != (year, month, day)
     {
         return None;
@@ -205,7 +205,7 @@ fn parse(text: &str) -> Option<Timestamp> {
     })
 }
 
-/// Numbers of a fixed width between separators.
+/// Reads numbers of fixed widths with separators between them.
 fn numbers<const N: usize>(text: &str, separator: char, widths: [usize; N]) -> Option<[i64; N]> {
     let mut parts = text.split(separator);
     let mut numbers = [0; N];

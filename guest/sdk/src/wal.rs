@@ -1,7 +1,7 @@
-//! Write-ahead entries: what to undo when a request does not come back.
+//! Write-ahead entries: records of what to undo if a request does not finish.
 //!
-//! A request that changes something outside Vault says first what it is about to do. If it does not live to take that back,
-//! Vault's tick finds the entry, once it is old enough, and has it rolled back.
+//! A request that is about to change something outside Vault first stores an entry about it, and removes the entry when
+//! it succeeds. If it never gets that far, Vault's tick finds the entry, once it is old enough, and rolls it back.
 //!
 //! ```
 //! # use airlock_sdk::{Context, Response, Result, Wal, WalKinds};
@@ -29,8 +29,8 @@
 //! }
 //! ```
 //!
-//! A rollback may come again, so make it succeed where there is nothing left to undo. One that fails after it wrote to
-//! storage stops the tick there, because what it wrote can only be dropped together with the whole request.
+//! A rollback may run twice, so make it succeed if there is nothing left to undo. If a rollback fails after it wrote to
+//! storage, the tick stops there, because its writes can only be dropped together with the whole request.
 
 use std::time::Duration;
 
@@ -40,13 +40,13 @@ use serde_json::Value;
 
 use crate::{Context, Error, Result, Timestamp, codec};
 
-/// Where entries are kept, as by Vault's own framework.
+/// The storage prefix of entries, as in Vault's own framework.
 pub(crate) const PREFIX: &str = "wal/";
 
 /// The kinds of write-ahead entries of an engine.
 pub type WalKinds = &'static [&'static dyn AnyWal];
 
-/// A kind of write-ahead entry. `T` is what is needed to undo.
+/// A kind of write-ahead entry. `T` is the data that the rollback needs.
 #[derive(Debug)]
 pub struct Wal<T> {
     kind: &'static str,
@@ -54,18 +54,18 @@ pub struct Wal<T> {
     min_age: Duration,
 }
 
-/// An entry as it is stored, in the way of Vault's own framework.
+/// A stored entry, in the format of Vault's own framework.
 #[derive(Serialize, Deserialize)]
 struct Stored<T> {
     #[serde(rename = "type")]
     kind: String,
     data: T,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     created_at: i64,
 }
 
 impl<T> Wal<T> {
-    /// A kind of entry and how one is undone.
+    /// Declares a kind of entry, and the function that rolls one back.
     pub const fn new(name: &'static str, rollback: fn(&Context, T) -> Result<()>) -> Wal<T> {
         Wal {
             kind: name,
@@ -74,8 +74,8 @@ impl<T> Wal<T> {
         }
     }
 
-    /// How old an entry must be before it is rolled back; ten minutes unless told otherwise. It must be longer than a
-    /// request can take, or the tick undoes what a running request does.
+    /// Sets the age that an entry must reach before it is rolled back. The default is ten minutes. It must be longer
+    /// than a request can take, or the tick undoes the work of a running request.
     pub const fn min_age(mut self, age: Duration) -> Wal<T> {
         self.min_age = age;
         self
@@ -83,8 +83,8 @@ impl<T> Wal<T> {
 }
 
 impl<T: Serialize> Wal<T> {
-    /// Writes down what is about to be done, and commits: when it returns, the entry is in Vault, and so is everything that
-    /// the request wrote before it. From there the host never runs the request again.
+    /// Stores an entry about what is going to happen, and commits. When it returns, the entry is in Vault, and so is
+    /// everything that the request wrote before. From then on the host never runs the request again.
     ///
     /// # Errors
     /// Those of storage.
@@ -104,7 +104,7 @@ impl<T: Serialize> Wal<T> {
     }
 }
 
-/// An entry that waits for the end of what it guards.
+/// An entry of a request that has not finished.
 #[derive(Debug)]
 #[must_use = "call `done` when what the entry guards is done"]
 pub struct WalEntry {
@@ -112,7 +112,7 @@ pub struct WalEntry {
 }
 
 impl WalEntry {
-    /// Removes the entry in the request's transaction: it goes if and when what the request writes is stored.
+    /// Removes the entry in the request's transaction: it disappears if and when the request's writes are stored.
     ///
     /// # Errors
     /// Those of storage.
@@ -121,7 +121,7 @@ impl WalEntry {
     }
 }
 
-/// A kind of write-ahead entry, whatever it holds. Only [`Wal`] is one.
+/// A kind of write-ahead entry with any data. Only [`Wal`] implements it.
 pub trait AnyWal: sealed::Sealed {
     #[doc(hidden)]
     fn kind(&self) -> &'static str;
@@ -151,7 +151,7 @@ impl<T: DeserializeOwned> AnyWal for Wal<T> {
     }
 }
 
-/// Rolls back what is old enough, or all of it where Vault asks for that; each entry in a transaction of its own.
+/// Rolls back the entries that are old enough, or all if Vault asks for that. Each has its own transaction.
 pub(crate) fn roll_back(kinds: WalKinds, cx: &Context, immediate: bool) -> Result<()> {
     let mut failures = Vec::new();
     for name in cx.storage.list(PREFIX)? {

@@ -1,4 +1,4 @@
-//! The guest's side of the contract: [`Component`] answers what it exports, [`Host`] calls what it imports.
+//! The guest's side of the contract: [`Component`] implements the exports, [`Host`] calls the imports.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ mod host;
 
 pub(crate) use host::Host;
 
-/// What `wit-bindgen` makes of the contract.
+/// The bindings that `wit-bindgen` makes for the contract.
 #[allow(unsafe_code, missing_docs, clippy::all)]
 pub mod bindings {
     wit_bindgen::generate!({
@@ -82,7 +82,7 @@ impl<E: Engine> backend::Guest for Component<E> {
     }
 }
 
-/// Says in Vault's log where the engine panicked. Not what the panic says: that may hold what is secret.
+/// Writes to Vault's log where the engine panicked. It leaves out the message, which may hold a secret.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -20,10 +20,10 @@ fields! {
     struct Write {
         /// Name of the role.
         name: Name,
-        /// How long
-        /// it lasts.
+        /// Its time
+        /// to live.
         ttl: Duration = Duration::from_secs(90),
-        /// What kind it is.
+        /// Kind of role.
         kind: Kind = Kind::Small,
         /// A "secret".
         password: String as sensitive,
@@ -32,7 +32,7 @@ fields! {
     }
 
     struct Page {
-        /// Where to begin.
+        /// The name to begin after.
         after: Option<String> as query,
     }
 }
@@ -118,9 +118,9 @@ fn the_help_of_a_path_lists_its_parameters() {
     let help = help.data()["help"].as_str().unwrap();
     for part in [
         "Request:    roles/ann\nRoute:      roles/{name}\nOperations: create, read, update, patch, delete\n",
-        "\n    kind (string)\n        What kind it is. One of: small, large. Default: \"small\".\n",
+        "\n    kind (string)\n        Kind of role. One of: small, large. Default: \"small\".\n",
         "\n    old (slice)\n        (DEPRECATED) For old callers.\n",
-        "\n    ttl (duration (sec))\n        How long it lasts. Default: 90.\n",
+        "\n    ttl (duration (sec))\n        Its time to live. Default: 90.\n",
         "\n## DESCRIPTION\n\nA role is a role.\n",
     ] {
         assert!(help.contains(part), "{part:?} is missing in:\n{help}");
@@ -179,9 +179,9 @@ fn a_body_is_described_field_by_field_and_a_patch_requires_nothing() {
         json!({
             "type": "object",
             "properties": {
-                "ttl": { "description": "How long it lasts.", "type": "string", "format": "duration", "default": 90 },
+                "ttl": { "description": "Its time to live.", "type": "string", "format": "duration", "default": 90 },
                 "kind": {
-                    "description": "What kind it is.", "type": "string", "enum": ["small", "large"], "default": "small",
+                    "description": "Kind of role.", "type": "string", "enum": ["small", "large"], "default": "small",
                 },
                 "password": {
                     "description": "A \"secret\".", "type": "string", "x-vault-displayAttrs": { "sensitive": true },

@@ -92,7 +92,7 @@ fields! {
     }
 }
 
-/// Makes an account somewhere else, which a test can only imagine.
+/// Makes an account in some other system, which does not exist in this test.
 fn create_account(cx: &Context, account: CreateAccount) -> Result<()> {
     let entry = ACCOUNT.begin(
         cx,

@@ -1,4 +1,4 @@
-//! How a request finds its handler, and what comes back when it does not.
+//! Requests find their handlers, and get the right answers if there is none.
 
 use airlock_sdk::testing::{Mount, request};
 use airlock_sdk::{
@@ -153,7 +153,7 @@ fn unknown_parameters_are_named_in_a_warning() {
         reply.warnings(),
         ["Endpoint ignored these unrecognized parameters: [alpha zeta]"]
     );
-    // A field of another operation is no stranger.
+    // A field of another operation of the route is known, so it causes no warning.
     assert!(
         mount
             .read_with("notes/a", json!({ "size": 1 }))
@@ -182,7 +182,7 @@ fn a_field_that_does_not_convert_is_told_in_vaults_words() {
     let cause = "error converting input for field \"size\": cannot parse '' as int: \
                  strconv.ParseInt: parsing \"big\": invalid syntax";
     let data = json!({ "text": "x", "size": "big" });
-    // Where an existence check runs first, it refuses, and says no more than the cause.
+    // The existence check runs first. It refuses the field and returns only the cause.
     assert_eq!(mount.write("notes/a", data.clone()).error(), &Error::user(cause));
     let direct = mount.send(request(Operation::Update, "notes/a", Some(data)));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What a handler meets in a test is what it meets in the host.
+//! A handler meets the same behaviour in a test as in the host.
 
 use airlock_sdk::testing::{Fault, Mount, request};
 use airlock_sdk::{
@@ -139,7 +139,7 @@ fn a_request_that_meets_a_conflict_runs_again_and_counts_once() {
     assert_eq!(mount.read("count").status(), 200);
     assert_eq!(mount.stored_json("in/count"), Some(1));
     assert_eq!(mount.events().len(), 1);
-    // After its own commit a request is never run again.
+    // After its own commit a request never runs again.
     assert_eq!(mount.read_with("commit", json!({ "then": "fail" })).status(), 400);
     assert_eq!(mount.commits(), 1);
 }

@@ -1,8 +1,8 @@
-//! The engine of the tutorial: users, each with an email address and groups, and leased sessions of theirs.
+//! The engine of the tutorial: users, each with an email address and groups, and their leased sessions.
 //!
-//! It shows what most engines are made of: [`fields!`](airlock_sdk::fields) that say what a request may hold, a type for
-//! what is stored, a table of routes, a function for each operation, and a [`Secret`] that Vault takes back in time.
-//! `tests.rs` beside it tries them natively; `guest/build.sh users` builds the guest.
+//! It shows the parts of most engines: [`fields!`](airlock_sdk::fields), which declares the fields of a request; a type
+//! for the stored data; a table of routes; a function for each operation; and a [`Secret`], which Vault revokes when
+//! its lease ends. `tests.rs` tests them natively; `guest/build.sh users` builds the guest.
 
 use std::time::Duration;
 
@@ -21,48 +21,48 @@ const USERS: &str = "user/";
 /// The storage prefix of sessions.
 const SESSIONS: &str = "session/";
 
-/// How long a session may last, renewals included.
+/// The maximum time of a session, renewals included.
 const MOST: Duration = Duration::from_secs(24 * 3600);
 
-/// What a session hands out: Vault revokes it when its lease ends.
+/// The secret of a session. Vault revokes it when its lease ends.
 const SESSION: Secret<Session> = Secret::new("session", end_session).renew(renew_session);
 
 choices! {
-    /// Whether a user may come in.
+    /// Status of a user. A locked user gets no sessions.
     enum Status { Active = "active", Locked = "locked" }
 }
 
 fields! {
-    /// Which user.
+    /// The user of a request.
     struct At {
         /// Name of the user.
         username: Name,
     }
 
-    /// What a caller says of a user.
+    /// The fields of a request that writes a user.
     struct WriteUser {
         /// Name of the user.
         username: Name,
-        /// Where mail for the user goes.
+        /// Email address of the user.
         email: Option<String>,
-        /// The groups that the user is in: a list, or text with commas.
+        /// Groups of the user: a list, or names with commas between them.
         groups: Option<Vec<String>>,
-        /// How long the user's sessions last: seconds, or 1h30m.
+        /// Duration of the user's sessions: a number of seconds, or a text such as 1h30m.
         ttl: Option<Duration>,
-        /// Whether the user may come in.
+        /// Status of the user. A locked user gets no sessions.
         status: Option<Status>,
     }
 
-    /// Which part of a list.
+    /// The page of a list.
     struct Page {
-        /// Begin after this name.
+        /// The page begins after this name.
         after: String as query = String::new(),
-        /// How many names at most.
+        /// The most names on the page.
         limit: u32 as query = 1000,
     }
 }
 
-/// What is stored of a user, and what a new one is unless told otherwise.
+/// The stored data of a user. Its default has the values of a new user.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
 struct User {
@@ -84,7 +84,8 @@ impl Default for User {
     }
 }
 
-/// What Vault keeps with a session's lease. Its token is stored as a value, because the keys of storage are not secret.
+/// The data that Vault keeps with a session's lease. The token of the session is stored as a value, because the keys of
+/// storage are not secret.
 #[derive(Serialize, Deserialize)]
 struct Session {
     id: String,
@@ -129,7 +130,7 @@ fn read_user(cx: &Context, at: At) -> Result<Option<Response>> {
     user.map(|user| Response::json(&user)).transpose()
 }
 
-/// Creates a user, or changes what the caller names and leaves the rest.
+/// Creates a user, or changes the fields that the caller gives.
 fn write_user(cx: &Context, given: WriteUser) -> Result<()> {
     let mut user = load(cx, &given.username)?.unwrap_or_default();
     if let Some(email) = given.email {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::fields::Int;
 use crate::{Path, events, go};
 
-/// Where they are stored.
+/// The storage key of the settings.
 pub(crate) const KEY: &str = "config";
 
 pub(crate) const PATH: Path = &route("config")
@@ -20,11 +20,11 @@ pub(crate) const PATH: Path = &route("config")
 
 fields! {
     struct Fields {
-        /// The number of versions to keep for each key; 10 unless set.
+        /// The number of versions to keep for each key; 10 by default.
         max_versions: Option<Int>,
         /// If true, every write needs the cas parameter.
         cas_required: Option<bool>,
-        /// How long before a version is deleted; 0 clears it, a negative duration disables it for all keys.
+        /// The time after which a version is deleted; 0 clears it, a negative duration disables it for all keys.
         delete_version_after: Option<SignedSeconds>,
     }
 }
@@ -33,10 +33,10 @@ fields! {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Config {
-    /// 0: not set.
+    /// 0 means not set.
     pub max_versions: u32,
     pub cas_required: bool,
-    /// In seconds. 0: not set; -1: off for all keys.
+    /// In seconds; 0 means not set, -1 means off for all keys.
     pub delete_version_after: i64,
 }
 
@@ -45,7 +45,8 @@ impl Config {
         Ok(cx.storage.get_json(KEY)?.unwrap_or_default())
     }
 
-    /// How long before a version is deleted, 0 if not set; none: never, whatever its key says.
+    /// Returns the time after which a version is deleted, or 0 if it is not set. `None` means never, whatever the key
+    /// says.
     pub(crate) fn delete_version_after(&self) -> Option<Duration> {
         u64::try_from(self.delete_version_after)
             .ok()

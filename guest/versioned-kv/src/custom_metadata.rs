@@ -11,7 +11,7 @@ const MAX_KEY_BYTES: usize = 128;
 const MAX_VALUE_BYTES: usize = 512;
 const FAILED: &str = "custom_metadata validation failed";
 
-/// What was given, as text and within the limits.
+/// Returns the given metadata as text, if it is within the limits.
 pub(crate) fn parse(given: Map) -> Result<BTreeMap<String, String>> {
     let custom = given
         .into_iter()
@@ -28,7 +28,7 @@ pub(crate) fn parse(given: Map) -> Result<BTreeMap<String, String>> {
 
 fn text(value: Value) -> Result<String, String> {
     if matches!(value, Value::Array(_) | Value::Object(_)) {
-        // The kit would not repeat the value, which may be a secret elsewhere.
+        // The SDK's error would not contain the value, because in other fields it may be a secret. Vault's error does.
         let shown = go::value(&value);
         return String::from_json(value)
             .and(Ok(String::new()))
@@ -37,7 +37,7 @@ fn text(value: Value) -> Result<String, String> {
     Ok(String::from_json(value)?.unwrap_or_default())
 }
 
-/// Makes the changes of a patch, in which null removes.
+/// Makes the changes of a patch, in which `null` removes an entry.
 pub(crate) fn merge(custom: &mut BTreeMap<String, String>, mut changes: Map) -> Result<()> {
     changes.retain(|key, value| {
         let removes = value.is_null();
@@ -85,7 +85,7 @@ fn check(custom: &BTreeMap<String, String>) -> Vec<String> {
     wrong
 }
 
-/// As an answer shows it.
+/// Returns the metadata as answers show it.
 pub(crate) fn shown(custom: Option<&BTreeMap<String, String>>) -> Value {
     custom.map_or(Value::Null, |custom| {
         custom

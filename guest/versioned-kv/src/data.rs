@@ -28,17 +28,17 @@ fields! {
     struct Fields {
         /// Location of the secret.
         path: String,
-        /// Read this version instead of the current one.
+        /// The version to read, if not the current one.
         version: Option<Int> as query,
-        /// Options of a write. cas: the current version must be this one; 0: there must be none.
+        /// Options of a write. cas: the number of the current version, or 0 if there must be no version yet.
         options: Option<Map>,
-        /// What is stored, and given back on read.
+        /// Data of the secret.
         data: Option<Text> as sensitive,
     }
 }
 
 impl Fields {
-    /// Whether the path is that of a secret.
+    /// Returns true if the path can be that of a secret.
     fn names_a_secret(&self) -> bool {
         !self.path.is_empty() && !self.path.ends_with('/')
     }
@@ -55,7 +55,7 @@ fn read(cx: &Context, at: Fields) -> Result<Option<Response>> {
     read_version(cx, &at.path, at.version, "data", Ok)
 }
 
-/// Reads a version; `member` of the answer is what `show` makes of its data.
+/// Reads a version. `show` converts its data, which becomes the member `member` of the answer.
 pub(crate) fn read_version(
     cx: &Context,
     path: &str,
@@ -143,7 +143,7 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
     Ok(response)
 }
 
-/// Vault's merge removes members that are null from the objects in a list, too, where RFC 7396 takes a list as it is.
+/// Removes members that are null from the objects in lists, as Vault's merge does. RFC 7396 does not change lists.
 fn drop_nulls_in_lists(value: &mut Value, in_list: bool) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| drop_nulls_in_lists(item, true)),
@@ -186,7 +186,7 @@ fn delete(cx: &Context, at: Fields) -> Result<Option<Response>> {
     Ok(None)
 }
 
-/// Refuses a write that was meant for another version than the current one.
+/// Refuses a write for another version than the current one.
 fn check_and_set(options: Option<&Map>, config: &Config, metadata: &KeyMetadata) -> Result<()> {
     let Some(cas) = options.and_then(|options| options.get("cas")) else {
         if config.cas_required || metadata.cas_required {
@@ -205,7 +205,7 @@ fn check_and_set(options: Option<&Map>, config: &Config, metadata: &KeyMetadata)
     }
 }
 
-/// Adds a version, and lets those go that are over the limit.
+/// Adds a version, and removes the versions over the limit.
 fn add(
     cx: &Context,
     key: &Key<'_>,
@@ -241,5 +241,5 @@ pub(crate) fn json_text(value: &impl serde::Serialize) -> Result<String> {
     let text = serde_json::to_vec(value)
         .ok()
         .and_then(|json| String::from_utf8(json).ok());
-    text.ok_or_else(|| Error::internal("an answer is no JSON"))
+    text.ok_or_else(|| Error::internal("an answer cannot be written as JSON"))
 }

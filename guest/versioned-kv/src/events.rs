@@ -1,15 +1,16 @@
-//! Events, as Vault's engine sends them.
+//! Sends events as Vault's engine does.
 
 use airlock_sdk::{Context, Map, Value};
 
 use crate::model::KeyMetadata;
 
-/// Something was changed at a path of the mount. `data_path` is where to read what is there now.
+/// Sends the event for a change at a path of the mount. `data_path` is the path at which the new data can be read.
 pub(crate) fn changed(cx: &Context, version: u8, operation: &str, path: &str, data_path: Option<&str>) {
     send(cx, version, operation, path, data_path, &[]);
 }
 
-/// Versions of a key were changed. `numbers` names those that the caller asked for, by what was done to them.
+/// Sends the event for a change of versions of a key. `numbers` has the versions that the caller asked for, and the
+/// name of their field in the event.
 pub(crate) fn versions_changed(
     cx: &Context,
     operation: &str,
@@ -50,7 +51,7 @@ fn send(
     }
     let event = format!("kv-v{version}/{operation}");
     if let Err(error) = cx.events.send(&event, &Value::Object(metadata)) {
-        // What was asked for is done all the same.
+        // The request succeeds without the event.
         cx.log
             .field("event", event)
             .field("error", error)

@@ -1,10 +1,9 @@
-//! Numbers that Vault would change.
+//! Finds numbers that Vault would change.
 //!
-//! Vault decodes the data of a plugin's answer with 64-bit floats, where its own engine of version 1 gives each number back
-//! as it was written. An answer of ours in which one would change is therefore sent as a finished body, which Vault
-//! passes on as it is.
+//! Vault decodes the data of a plugin's answer with 64-bit floats, but its own engine of version 1 returns each number
+//! unchanged. So an answer with a number that would change is sent as a finished body, which Vault does not decode.
 
-/// Whether JSON text has a number that does not come back from a 64-bit float as it is written.
+/// Returns true if JSON text has a number that a 64-bit float would change.
 pub(crate) fn has_number_that_changes(json: &str) -> bool {
     let mut rest = json;
     while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
@@ -25,7 +24,7 @@ pub(crate) fn has_number_that_changes(json: &str) -> bool {
     false
 }
 
-/// What comes after the quote that ends a text.
+/// Returns the text after the quote that ends a string.
 fn after_text(text: &str) -> &str {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate() {
@@ -43,7 +42,7 @@ fn changes(number: &str) -> bool {
     let Ok(float) = number.parse::<f64>() else {
         return true;
     };
-    // Beyond these Vault writes an exponent.
+    // Outside this range Vault writes an exponent.
     let plain = float == 0.0 || (1e-6..1e21).contains(&float.abs());
     !plain || float.to_string() != number
 }

@@ -1,21 +1,21 @@
-//! What Vault's engine has not.
+//! Features that Vault's engine does not have.
 //!
-//! Each is off until the mount's option of its name is `true`, because each lets a policy that was written for Vault's engine
-//! allow more than its author meant: set it with `vault secrets enable -options` or `vault secrets tune -options`, and
-//! reload the plugin after a tune. Pages of lists need no option.
+//! Each is off until the mount's option of its name is `true`, because each lets a policy that was written for Vault's
+//! engine allow more than its author meant. Set the option with `vault secrets enable -options` or `vault secrets tune
+//! -options`, and reload the plugin after a tune. Pages of lists need no option.
 
 use airlock_sdk::{Context, Options};
 
-/// The options, and whether they are set.
+/// The options; true if set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
-    /// [Lists of all that is below a folder](crate::list).
+    /// [Lists of all keys below a folder](crate::list).
     pub recursive_list: bool,
     /// [Lists with the metadata of each key](crate::list).
     pub detailed_list: bool,
     /// [Copies and moves](crate::transfer).
     pub transfer: bool,
-    /// [Purging what has expired](crate::purge).
+    /// [Purges of expired versions](crate::purge).
     pub purge: bool,
 }
 
@@ -34,7 +34,7 @@ impl Extensions {
         Extensions::of(&cx.system.config())
     }
 
-    /// Whether there are more paths than Vault's engine has.
+    /// Returns true if the mount has paths that Vault's engine does not have.
     pub(crate) fn have_paths(self) -> bool {
         self.recursive_list || self.detailed_list || self.transfer
     }

@@ -1,9 +1,9 @@
-//! Types of fields that Vault's engine has and the kit has not.
+//! Types of fields that Vault's engine has and the SDK does not.
 
 use airlock_sdk::field::Kind;
 use airlock_sdk::{FieldType, Map, Value};
 
-/// A whole number, be it negative.
+/// A whole number, which may be negative.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Int(pub i64);
 
@@ -55,7 +55,7 @@ impl FieldType for Text {
         if json.starts_with('{') {
             return Ok(Some(Text(json.into())));
         }
-        // Vault takes a list of objects for one.
+        // Vault accepts a list of objects as an object.
         let value = airlock_sdk::value(json).map_err(|error| error.to_string())?;
         Text::from_json(value)
     }

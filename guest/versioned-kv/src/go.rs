@@ -1,16 +1,16 @@
-//! Numbers and texts as Go makes them, which clients of Vault's engine see.
+//! Writes numbers and texts as Go does, because clients of Vault's engine see them.
 
 use std::fmt::Write as _;
 
 use airlock_sdk::Value;
 
-/// A number that wraps around if it is negative or too large.
+/// Converts a number, which wraps around if it is negative or too large.
 pub(crate) fn uint32(number: i64) -> u32 {
-    // Cut off on purpose.
+    // The conversion cuts bits off on purpose.
     number as u32
 }
 
-/// A length of time in whole seconds: `1h0m5s`.
+/// Writes a length of time in whole seconds: `1h0m5s`.
 pub(crate) fn seconds(seconds: i64) -> String {
     let sign = if seconds < 0 { "-" } else { "" };
     let seconds = seconds.unsigned_abs();
@@ -24,7 +24,7 @@ pub(crate) fn seconds(seconds: i64) -> String {
     }
 }
 
-/// Several errors in one text.
+/// Joins several errors into one text.
 pub(crate) fn errors(errors: &[String]) -> String {
     let count = match errors.len() {
         1 => "1 error".into(),
@@ -33,7 +33,7 @@ pub(crate) fn errors(errors: &[String]) -> String {
     format!("{count} occurred:\n\t* {}\n\n", errors.join("\n\t* "))
 }
 
-/// A value as `%v` shows it.
+/// Writes a value as `%v` does.
 pub(crate) fn value(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".into(),
@@ -55,7 +55,7 @@ pub(crate) fn value(value: &Value) -> String {
     }
 }
 
-/// A text in quotes.
+/// Quotes a text.
 pub(crate) fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -80,12 +80,12 @@ pub(crate) fn quote(text: &str) -> String {
     quoted
 }
 
-/// Whether it is a letter, mark, number, punctuation, symbol, or a space of ASCII.
+/// Returns true for a letter, mark, number, punctuation, symbol, or the ASCII space.
 pub(crate) fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return c == ' ' || c.is_ascii_graphic();
     }
-    // What Rust escapes within a text is the same set, a mark at its beginning apart.
+    // Rust escapes the same characters, and a mark at the start of a text. So the text here starts with a letter.
     let mut text = [0; 8];
     text[0] = b'a';
     let length = 1 + c.encode_utf8(&mut text[1..]).len();

@@ -1,4 +1,4 @@
-//! Every path that version 2 does not have: mostly what was meant for version 1.
+//! Answers for every path that version 2 does not have. Callers mostly mean version 1.
 
 use airlock_sdk::{Context, Operation, Response, Result, fields, route};
 
@@ -22,7 +22,7 @@ fn invalid(cx: &Context, _: At) -> Result<Response> {
     Ok(answer(cx))
 }
 
-/// The 404 that says so.
+/// Returns the 404 with its warning.
 pub(crate) fn answer(cx: &Context) -> Response {
     let warning = match cx.request.path.as_str() {
         "metadata" | "data" | "delete" | "undelete" | "destroy" => {

@@ -1,4 +1,4 @@
-//! A key and what is stored of it.
+//! A key and its storage.
 
 use airlock_sdk::{Context, Error, Result};
 
@@ -6,25 +6,25 @@ use crate::model::KeyMetadata;
 use crate::names::Names;
 use crate::{passthrough, upgrade};
 
-/// Where metadata is stored.
+/// The storage prefix of metadata.
 pub(crate) const METADATA: &str = "metadata/";
-/// Where the data of versions is stored.
+/// The storage prefix of the data of versions.
 pub(crate) const VERSIONS: &str = "versions/";
 
-/// A key of version 2, whether or not there is something at it.
+/// A key of version 2, which may or may not exist.
 pub(crate) struct Key<'c> {
     cx: &'c Context,
-    /// Its path as storage sees it.
+    /// Its encrypted path, as in storage.
     name: String,
 }
 
 impl<'c> Key<'c> {
-    /// The key at a path, to be written: the mount gets ready for it.
+    /// Returns the key at a path for a write, and prepares the mount if it is empty.
     pub(crate) fn at(cx: &'c Context, path: &str) -> Result<Key<'c>> {
         let names = match Names::load(cx)? {
             Some(names) => names,
             None => {
-                // Nothing was ever stored, so there is nothing of version 1.
+                // The storage is empty, so there is nothing of version 1.
                 upgrade::finish(cx)?;
                 Names::draw(cx)?
             }
@@ -35,12 +35,12 @@ impl<'c> Key<'c> {
         })
     }
 
-    /// The key of a name in storage.
+    /// Returns the key with an encrypted name.
     pub(crate) fn named(cx: &'c Context, name: String) -> Key<'c> {
         Key { cx, name }
     }
 
-    /// The key at a path and its metadata, if there is something.
+    /// Returns the key at a path and its metadata, if the key exists.
     pub(crate) fn find(cx: &'c Context, path: &str) -> Result<Option<(Key<'c>, KeyMetadata)>> {
         let Some(key) = Key::known(cx, path)? else {
             return Ok(None);
@@ -48,7 +48,7 @@ impl<'c> Key<'c> {
         Ok(key.metadata()?.map(|metadata| (key, metadata)))
     }
 
-    /// The key at a path, unless nothing can be there.
+    /// Returns the key at a path, or `None` if it cannot exist.
     fn known(cx: &'c Context, path: &str) -> Result<Option<Key<'c>>> {
         if path.is_empty() || path.ends_with('/') {
             return Ok(None);
@@ -60,7 +60,7 @@ impl<'c> Key<'c> {
         Ok(Some(Key { cx, name }))
     }
 
-    /// Whether there is something at a path. Writes nothing.
+    /// Returns true if there is a key at a path. Writes nothing.
     pub(crate) fn exists(cx: &Context, path: &str) -> Result<bool> {
         let Some(key) = Key::known(cx, path)? else {
             return Ok(false);
@@ -71,7 +71,7 @@ impl<'c> Key<'c> {
         Ok(upgrade::is_pending(cx)? && cx.storage.get(&key.old_key())?.is_some())
     }
 
-    /// Its metadata, if there is something at it. What is still there of version 1 is upgraded on the way.
+    /// Returns its metadata, if the key exists. If only a value of version 1 exists, upgrades the key first.
     pub(crate) fn metadata(&self) -> Result<Option<KeyMetadata>> {
         match self.cx.storage.get_json(&self.metadata_key())? {
             Some(metadata) => Ok(Some(metadata)),
@@ -80,7 +80,7 @@ impl<'c> Key<'c> {
         }
     }
 
-    /// Whether there is metadata of it, so that nothing of version 1 counts any more.
+    /// Returns true if the key has metadata, so that a value of version 1 no longer counts.
     pub(crate) fn is_upgraded(&self) -> Result<bool> {
         Ok(self.cx.storage.get(&self.metadata_key())?.is_some())
     }
@@ -89,7 +89,7 @@ impl<'c> Key<'c> {
         self.cx.storage.put_json(&self.metadata_key(), metadata)
     }
 
-    /// The data of a version that its metadata names, as JSON text.
+    /// Returns the data of a version that its metadata names, as JSON text.
     pub(crate) fn data(&self, version: u64) -> Result<String> {
         let data = self.cx.storage.get(&self.version_key(version))?;
         let data = data.ok_or_else(|| Error::internal("could not find version data"))?;
@@ -104,15 +104,15 @@ impl<'c> Key<'c> {
         self.cx.storage.delete(&self.version_key(version))
     }
 
-    /// Removes all that is stored of it, also data that a crash has left behind.
+    /// Removes everything that is stored for the key, including data that a crash has left behind.
     pub(crate) fn remove(&self) -> Result<()> {
         if upgrade::is_pending(self.cx)? {
-            // A crash may have left it, and without metadata it would count again.
+            // A crash may have left the old value, which would count again without metadata.
             self.cx.storage.delete(&self.old_key())?;
         }
         let folder = format!("{VERSIONS}{}/", self.name);
         for entry in self.cx.storage.list(&folder)? {
-            // The keys below this one are folders here.
+            // The keys below this one are folders here, and stay.
             if !entry.ends_with('/') {
                 self.cx.storage.delete(&(folder.clone() + &entry))?;
             }
@@ -125,11 +125,11 @@ impl<'c> Key<'c> {
     }
 
     fn version_key(&self, version: u64) -> String {
-        // No name is as short as a number, so that this is not the folder of a key below this one.
+        // Every encrypted name is longer than a number, so this cannot be the folder of a key below this one.
         format!("{VERSIONS}{}/{version}", self.name)
     }
 
-    /// Where its value is, if it is still one of version 1.
+    /// Returns the storage key of its value of version 1, if it has not been upgraded.
     pub(crate) fn old_key(&self) -> String {
         format!("{}{}", passthrough::VALUES, self.name)
     }

@@ -1,8 +1,8 @@
 //! A drop-in for Vault's KV secrets engine, both of its versions.
 //!
-//! The mount's option `version` says which: absent or `1` is [one value a path](passthrough), `2` keeps
-//! [versions](versions). Paths, bodies, statuses and texts are those of Vault's own engine, so that its clients notice no
-//! difference. `guest/build.sh versioned-kv` builds the guest; `docs/operating.md` says how to deploy it.
+//! The mount's option `version` selects the version: absent or `1` is [one value a path](passthrough), `2` keeps
+//! [versions](versions). Paths, bodies, statuses and texts are those of Vault's own engine, so that its clients notice
+//! no difference. `guest/build.sh versioned-kv` builds the guest; `docs/operating.md` says how to deploy it.
 //!
 //! # What is stored
 //! | key | holds |
@@ -12,15 +12,15 @@
 //! | `metadata/NAME` | the metadata of a key, see [`metadata`] |
 //! | `versions/NAME/N` | the data of a version: the JSON that was written |
 //! | `v1/NAME` | a value of version 1 |
-//! | `upgrade` | whether anything of version 1 is left, see [`upgrade`] |
+//! | `upgrade` | a note once nothing of version 1 is left, see [`upgrade`] |
 //!
-//! `NAME` is a path of which each segment is encrypted. All but values may be kept in the host's memory: then reading a
-//! secret costs one storage call, and writing one only its puts.
+//! `NAME` is a path of which each segment is encrypted. Everything but values may be kept in the host's memory. Then
+//! reading a secret costs one storage call, and writing one costs only its puts.
 //!
 //! # What to watch
-//! - Vault can be killed between any two writes of a request, so they are ordered: data before the metadata that names
-//!   it, and metadata before what it no longer names is deleted.
-//! - The existence check must not write; everything else may.
+//! - Vault can be killed between any two writes of a request, so their order matters: data comes before the metadata
+//!   that names it, and data is deleted only after the metadata no longer names it.
+//! - The existence check must not write; every other request may.
 
 use airlock_sdk::route::AnyRoute;
 use airlock_sdk::{Context, Description, Engine, Options, Result, Routes, System};
@@ -53,7 +53,7 @@ airlock_sdk::export!(VersionedKv);
 
 struct VersionedKv;
 
-/// The route of a path, whatever its types.
+/// The route of a path, with any types.
 type Path = &'static dyn AnyRoute;
 
 const VERSION_2: Routes = &[
@@ -67,7 +67,7 @@ const VERSION_2: Routes = &[
     invalid::PATH,
 ];
 
-/// With what Vault's engine has not.
+/// The routes of version 2, with the paths that Vault's engine does not have.
 const EXTENDED: Routes = &[
     config::PATH,
     data::PATH,
@@ -98,7 +98,7 @@ impl Engine for VersionedKv {
         passthrough::VALUES,
     ])
     .cacheable(&[names::KEY, config::KEY, upgrade::KEY, key::METADATA])
-    // Where the purge goes on.
+    // For the position of the purge.
     .scratch_bytes(16 << 10)
     .seal_wrap(&[names::KEY, key::VERSIONS, passthrough::VALUES]);
 

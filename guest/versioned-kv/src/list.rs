@@ -1,9 +1,10 @@
-//! Lists of names: `LIST metadata/PATH`, and what Vault's engine has not: pages, `LIST recursive-metadata/PATH` and
-//! `LIST detailed-metadata/PATH`.
+//! Lists of names: `LIST metadata/PATH`, with pages, which Vault's engine does not have, and its extensions `LIST
+//! recursive-metadata/PATH` and `LIST detailed-metadata/PATH`.
 //!
-//! The two have paths of their own, so that a policy can allow them or not: the first names what is below folders for
-//! which the policy may not allow a list, the second tells what otherwise needs a read. OpenBao asks its policies for
-//! `scan` where all below a folder is meant, so there `SCAN` on the paths that it knows needs no option.
+//! The extensions have paths of their own, so that a policy can allow or deny them. The first names keys below folders
+//! that the policy may not allow to list, and the second shows metadata that otherwise needs a read. OpenBao asks its
+//! policies for `scan` when a request lists everything below a folder, so there `SCAN` needs no option on the paths
+//! that OpenBao's engine has.
 
 use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 
@@ -26,9 +27,9 @@ fields! {
     pub(crate) struct Fields {
         /// Location of the folder.
         pub path: String,
-        /// Begin after this name.
+        /// Names after this one only.
         pub after: String as query = String::new(),
-        /// Give so many names at most; 0: all.
+        /// The most names to return; 0 returns all.
         pub limit: Int as query = Int(0),
     }
 }
@@ -60,10 +61,10 @@ fn list_detailed(cx: &Context, at: Fields) -> Result<Response> {
     Response::json(&Value::Object(data))
 }
 
-/// What is in a folder: a key, or a folder if its name ends in `/`.
+/// An entry of a folder: a key, or a folder if its name ends in `/`.
 pub(crate) struct Entry {
     pub name: String,
-    /// Its whole path as storage sees it.
+    /// Its whole path, encrypted as in storage.
     stored: String,
 }
 
@@ -72,7 +73,7 @@ impl Entry {
         self.name.ends_with('/')
     }
 
-    /// The metadata of a key of version 2; none of a folder.
+    /// Returns the metadata of a key of version 2, or `None` for a folder.
     pub(crate) fn metadata(&self, cx: &Context) -> Result<Option<KeyMetadata>> {
         if self.is_folder() {
             return Ok(None);
@@ -81,7 +82,7 @@ impl Entry {
     }
 }
 
-/// What is in a folder of version 2, in order. The path is empty or ends in `/`.
+/// Returns the entries of a folder of version 2, in order. The path is empty or ends in `/`.
 pub(crate) fn folder(cx: &Context, path: &str) -> Result<Vec<Entry>> {
     let Some(folders) = Folders::of_version_2(cx)? else {
         return Ok(Vec::new());
@@ -89,7 +90,7 @@ pub(crate) fn folder(cx: &Context, path: &str) -> Result<Vec<Entry>> {
     folders.entries(&folders.stored(path)?)
 }
 
-/// What is in a folder of version 1, in order.
+/// Returns the entries of a folder of version 1, in order.
 pub(crate) fn folder_of_version_1(cx: &Context, path: &str) -> Result<Vec<Entry>> {
     let Some(folders) = Folders::of_version_1(cx)? else {
         return Ok(Vec::new());
@@ -97,19 +98,19 @@ pub(crate) fn folder_of_version_1(cx: &Context, path: &str) -> Result<Vec<Entry>
     folders.entries(&folders.stored(path)?)
 }
 
-/// The entries that a request asks for: those after a name, and no more than its limit.
+/// Returns the entries on the page that a request asks for.
 pub(crate) fn page(entries: Vec<Entry>, asked: Fields) -> impl Iterator<Item = Entry> {
     let most = asked.at_most();
     let after = entries.into_iter().filter(move |entry| entry.name > asked.after);
     after.take(most)
 }
 
-/// All keys of version 2 below a folder, relative to it and in order.
+/// Lists all keys of version 2 below a folder, relative to it and in order.
 pub(crate) fn recursive(cx: &Context, asked: &Fields) -> Result<Response> {
     all_below(Folders::of_version_2(cx)?, asked)
 }
 
-/// All keys of version 1 below a folder, relative to it and in order.
+/// Lists all keys of version 1 below a folder, relative to it and in order.
 pub(crate) fn recursive_of_version_1(cx: &Context, asked: &Fields) -> Result<Response> {
     all_below(Folders::of_version_1(cx)?, asked)
 }
@@ -133,7 +134,7 @@ impl Fields {
 struct Folders<'c> {
     cx: &'c Context,
     names: Names,
-    /// Where they are stored.
+    /// The storage prefixes of their entries.
     prefixes: &'static [&'static str],
 }
 
@@ -143,7 +144,7 @@ impl<'c> Folders<'c> {
     }
 
     fn of_version_2(cx: &'c Context) -> Result<Option<Folders<'c>>> {
-        // What is not upgraded yet is there all the same.
+        // A key that is not upgraded yet is listed too.
         if upgrade::is_pending(cx)? {
             Folders::below(cx, &[key::METADATA, passthrough::VALUES])
         } else {
@@ -151,13 +152,13 @@ impl<'c> Folders<'c> {
         }
     }
 
-    /// None if nothing was ever stored.
+    /// Returns `None` if the storage is empty.
     fn below(cx: &'c Context, prefixes: &'static [&'static str]) -> Result<Option<Folders<'c>>> {
         let names = Names::load(cx)?;
         Ok(names.map(|names| Folders { cx, names, prefixes }))
     }
 
-    /// The path of a folder as storage sees it.
+    /// Returns the encrypted path of a folder, as in storage.
     fn stored(&self, path: &str) -> Result<String> {
         match path.trim_end_matches('/') {
             "" if path.len() < 2 => Ok(String::new()),
@@ -180,10 +181,11 @@ impl<'c> Folders<'c> {
         Ok(entries)
     }
 
-    /// All keys below a folder. It does not call itself: paths may have more segments than the stack has room for.
+    /// Returns all keys below a folder. It does not recurse, because a path may have more segments than the stack has
+    /// room for.
     fn keys_below(&self, folder: &str, asked: &Fields) -> Result<Vec<String>> {
         let mut found = Vec::new();
-        // The next one is the last.
+        // A stack of the entries to visit; the last one is the next.
         let mut ahead = self.entries(folder)?;
         ahead.reverse();
         while found.len() < asked.at_most() {

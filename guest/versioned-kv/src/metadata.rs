@@ -1,4 +1,4 @@
-//! `metadata/PATH`: what is known about a key, and its settings.
+//! `metadata/PATH`: the metadata of a key, and its settings.
 
 use std::time::Duration;
 
@@ -24,17 +24,17 @@ fields! {
     struct Fields {
         /// Location of the secret.
         path: String,
-        /// In a list, leave out keys whose current version is deleted or has a time at which it will be.
+        /// In a list, leaves out keys whose current version is deleted or has a deletion time.
         exclude_deleted: bool as query = false,
-        /// In a list, begin after this name.
+        /// In a list, names after this one only.
         after: String as query = String::new(),
-        /// In a list, give so many names at most; 0: all.
+        /// In a list, the most names to return; 0 returns all.
         limit: Int as query = Int(0),
-        /// If true, every write needs the cas parameter; if false, the mount's setting counts.
+        /// If true, every write needs the cas parameter; if false, the mount's setting applies.
         cas_required: Option<bool>,
-        /// The number of versions to keep; what the mount says if that is more.
+        /// The number of versions to keep; the mount's number applies if it is larger.
         max_versions: Option<Int>,
-        /// How long before a version is deleted; 0 clears it. The mount's counts if it is shorter.
+        /// The time after which a version is deleted; 0 clears it. The mount's time applies if it is shorter.
         delete_version_after: Option<Duration>,
         /// Any pairs of key and value that describe the secret.
         custom_metadata: Option<Object>,
@@ -51,7 +51,7 @@ impl From<Fields> for list::Fields {
 }
 
 impl Fields {
-    /// The path of the key: of Vault's engine, too, a slash at its end says nothing here.
+    /// Returns the path of the key. A slash at its end is ignored, as in Vault's engine.
     fn key(&self) -> &str {
         self.path.trim_end_matches('/')
     }
@@ -85,7 +85,7 @@ fn read(cx: &Context, at: Fields) -> Result<Option<Response>> {
         .transpose()
 }
 
-/// All that an answer says of a key.
+/// Returns everything that an answer shows of a key.
 pub(crate) fn shown(metadata: &KeyMetadata) -> Value {
     let versions: Map = metadata
         .versions
@@ -165,7 +165,7 @@ fn patch(cx: &Context, given: Fields) -> Result<Option<Response>> {
     Ok(response)
 }
 
-/// Sets what was given, the caller's own metadata apart.
+/// Sets the given settings, except for the caller's own metadata.
 fn set(metadata: &mut KeyMetadata, given: &Fields) {
     if let Some(Int(max_versions)) = given.max_versions {
         metadata.max_versions = go::uint32(max_versions);
@@ -178,7 +178,7 @@ fn set(metadata: &mut KeyMetadata, given: &Fields) {
     }
 }
 
-/// The warning that a mount's demand for cas stands.
+/// Returns the warning that the mount still requires cas.
 fn ignored_cas(cx: &Context, given: &Fields) -> Result<Option<Response>> {
     let ignored = given.cas_required == Some(false) && Config::load(cx)?.cas_required;
     Ok(ignored.then(|| {

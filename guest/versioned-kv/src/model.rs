@@ -1,4 +1,4 @@
-//! What is kept about a key and its versions, and the rules by which versions come and go.
+//! The metadata of a key and its versions, and the rules by which versions are added and removed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,37 +9,37 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 
-/// How many versions are kept unless the mount or the key says so.
+/// The number of versions to keep if neither the mount nor the key sets one.
 const DEFAULT_MAX_VERSIONS: u32 = 10;
 
-/// Everything about a key but its data.
+/// Everything about a key except its data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KeyMetadata {
     pub versions: BTreeMap<u64, VersionMetadata>,
-    /// 0: there is no version yet.
+    /// 0 if the key never had a version.
     pub current_version: u64,
-    /// 0 until the first version had to go.
+    /// 0 until the first version was removed.
     pub oldest_version: u64,
     pub created_time: Option<Timestamp>,
-    /// When the current version was written.
+    /// The time at which the current version was written.
     pub updated_time: Option<Timestamp>,
-    /// 0: what the mount says.
+    /// 0 means the mount's setting.
     pub max_versions: u32,
     pub cas_required: bool,
-    /// 0: what the mount says.
+    /// 0 means the mount's setting.
     #[serde(with = "seconds")]
     pub delete_version_after: Duration,
     pub custom_metadata: BTreeMap<String, String>,
     pub last_updated_by: Option<Attribution>,
 }
 
-/// Everything about a version but its data.
+/// Everything about a version except its data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct VersionMetadata {
     pub created_time: Option<Timestamp>,
-    /// When it was deleted or will be.
+    /// The time at which it was or will be deleted.
     pub deletion_time: Option<Timestamp>,
     pub destroyed: bool,
     pub created_by: Option<Attribution>,
@@ -47,7 +47,7 @@ pub(crate) struct VersionMetadata {
     pub deleted_by: Option<Attribution>,
 }
 
-/// Who did something. The plugin protocol carries no client id.
+/// The caller who did something. The plugin protocol has no client id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Attribution {
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -58,7 +58,7 @@ pub(crate) struct Attribution {
     pub entity_id: String,
 }
 
-/// What answers say of a version.
+/// The part of a version's metadata that answers show.
 #[derive(Serialize)]
 pub(crate) struct Summary<'m> {
     version: u64,
@@ -69,7 +69,7 @@ pub(crate) struct Summary<'m> {
 }
 
 impl Attribution {
-    /// The caller, doing this.
+    /// Returns the caller of this request.
     pub(crate) fn of(cx: &Context, operation: &str) -> Attribution {
         Attribution {
             actor: cx.request.display_name.clone(),
@@ -80,19 +80,19 @@ impl Attribution {
 }
 
 impl VersionMetadata {
-    /// Whether its data is out of reach: deleted, expired or destroyed.
+    /// Returns true if the data cannot be read: deleted, expired or destroyed.
     pub(crate) fn is_gone(&self, now: Timestamp) -> bool {
         self.destroyed || self.is_deleted(now)
     }
 
-    /// Whether it was deleted or has expired.
+    /// Returns true if it was deleted or has expired.
     pub(crate) fn is_deleted(&self, now: Timestamp) -> bool {
         self.deletion_time.is_some_and(|time| time < now)
     }
 }
 
 impl KeyMetadata {
-    /// A key that was just created, without a version.
+    /// Returns the metadata of a new key, without a version.
     pub(crate) fn new(now: Timestamp) -> KeyMetadata {
         KeyMetadata {
             created_time: Some(now),
@@ -101,7 +101,7 @@ impl KeyMetadata {
         }
     }
 
-    /// The version that is meant: the current one, unless a positive number says otherwise.
+    /// Returns the number of the version to read: the given number if it is positive, else the current one.
     pub(crate) fn pick(&self, version: i64) -> u64 {
         u64::try_from(version)
             .ok()
@@ -109,17 +109,17 @@ impl KeyMetadata {
             .unwrap_or(self.current_version)
     }
 
-    /// The current version, if it is kept.
+    /// Returns the current version, if it is kept.
     pub(crate) fn current(&self) -> Option<&VersionMetadata> {
         self.versions.get(&self.current_version)
     }
 
-    /// The version of a number, if it is kept.
+    /// Returns the version with a number, if it is kept.
     pub(crate) fn version(&mut self, number: i64) -> Option<&mut VersionMetadata> {
         self.versions.get_mut(&u64::try_from(number).ok()?)
     }
 
-    /// What answers say of a version that is kept.
+    /// Returns what answers show of a version that is kept.
     pub(crate) fn summary(&self, number: u64, version: &VersionMetadata) -> Summary<'_> {
         Summary {
             version: number,
@@ -130,12 +130,12 @@ impl KeyMetadata {
         }
     }
 
-    /// The caller's own metadata; none is null.
+    /// Returns the caller's own metadata; `None` if it is empty.
     pub(crate) fn custom_metadata(&self) -> Option<&BTreeMap<String, String>> {
         Some(&self.custom_metadata).filter(|custom| !custom.is_empty())
     }
 
-    /// How many versions are kept: the larger of what the key and the mount say.
+    /// Returns the number of versions to keep: the larger of the key's and the mount's setting.
     pub(crate) fn limit(&self, mount: u32) -> u32 {
         match self.max_versions.max(mount) {
             0 => DEFAULT_MAX_VERSIONS,
@@ -143,7 +143,7 @@ impl KeyMetadata {
         }
     }
 
-    /// When a version expires that begins now; none: never.
+    /// Returns the time at which a version that is written now expires, or `None` if it never does.
     pub(crate) fn expiry(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
         let key = self.delete_version_after;
         let mount = config.delete_version_after()?;
@@ -151,7 +151,7 @@ impl KeyMetadata {
         Some(now + after)
     }
 
-    /// Adds the next version, as the current one. Returns the numbers of those that are over the limit.
+    /// Adds the next version, as the current one. Returns the numbers of the versions over the limit.
     pub(crate) fn add_version(&mut self, version: VersionMetadata, mount_limit: u32) -> Vec<u64> {
         self.current_version += 1;
         self.updated_time = version.created_time;
@@ -160,12 +160,12 @@ impl KeyMetadata {
         self.trim(mount_limit)
     }
 
-    /// Lets the versions go that are over the limit; returns their numbers.
+    /// Removes the versions over the limit, and returns their numbers.
     pub(crate) fn trim(&mut self, mount_limit: u32) -> Vec<u64> {
         self.trim_some(mount_limit, usize::MAX)
     }
 
-    /// Lets at most so many of them go, the oldest ones.
+    /// Removes the oldest versions over the limit, at most `most` of them.
     pub(crate) fn trim_some(&mut self, mount_limit: u32, most: usize) -> Vec<u64> {
         let limit = u64::from(self.limit(mount_limit));
         if self.current_version.saturating_sub(self.oldest_version) < limit {
@@ -179,7 +179,7 @@ impl KeyMetadata {
     }
 }
 
-/// A time in an answer; none is empty.
+/// Writes a time for an answer; `None` is an empty text.
 pub(crate) fn time(time: Option<Timestamp>) -> String {
     time.map(|time| time.to_string()).unwrap_or_default()
 }

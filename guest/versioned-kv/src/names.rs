@@ -1,10 +1,10 @@
-//! The names of keys, as storage sees them.
+//! Encrypts the names of keys for storage.
 //!
-//! Vault encrypts what is stored, but not under which key. So each segment of a path is encrypted: with AES-256 in SIV mode
-//! (RFC 5297), which gives the same text for the same name, or nothing could be found, and notices a text that it did
-//! not write. The key is drawn for the mount when it first stores something. Each segment is bound to the one before it:
-//! equal names in different folders look different, and moving an entry in storage shows. Folders stay folders, so
-//! that storage can list them.
+//! Vault encrypts values in storage, but not keys. So each segment of a path is encrypted with AES-256 in SIV mode (RFC
+//! 5297). SIV gives the same text for the same name, so that a key can be found again, and it detects a text that it
+//! did not write. The mount makes its key at random when it first stores something. Each segment is bound to the one
+//! before it, so equal names in different folders look different, and moving an entry in storage is detected. Folders
+//! stay folders, so that storage can list them.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,10 +16,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-/// Where the key is stored.
+/// The storage key of the encryption key.
 pub(crate) const KEY: &str = "names";
 
-/// What encrypts names.
+/// The cipher that encrypts names.
 pub(crate) struct Names(RefCell<Aes256Siv>);
 
 #[derive(Serialize, Deserialize)]
@@ -29,7 +29,7 @@ struct Stored {
 }
 
 impl Names {
-    /// Those of the mount; none if nothing was stored yet.
+    /// Returns the mount's cipher, or `None` if nothing was stored yet.
     pub(crate) fn load(cx: &Context) -> Result<Option<Names>> {
         let Some(stored) = cx.storage.get_json::<Stored>(KEY)? else {
             return Ok(None);
@@ -41,7 +41,7 @@ impl Names {
             .ok_or_else(|| Error::internal("the key of names is not what it should be"))
     }
 
-    /// New ones, for a mount that has none.
+    /// Makes and stores a new key, for a mount without one.
     pub(crate) fn draw(cx: &Context) -> Result<Names> {
         let key: [u8; 64] = cx.random.array();
         cx.storage.put_json(
@@ -58,7 +58,7 @@ impl Names {
         Some(Names(RefCell::new(cipher)))
     }
 
-    /// A path as storage sees it. A slash at its end stays.
+    /// Encrypts a path. A slash at its end stays.
     pub(crate) fn encrypt(&self, path: &str) -> Result<String> {
         let (path, slash) = match path.strip_suffix('/') {
             Some(folder) => (folder, "/"),
@@ -76,7 +76,7 @@ impl Names {
         Ok(encrypted.join("/") + slash)
     }
 
-    /// The name of an entry of a folder, both as storage sees them. A slash at its end stays.
+    /// Decrypts the name of an entry in an encrypted folder. A slash at its end stays.
     pub(crate) fn decrypt(&self, folder: &str, entry: &str) -> Result<String> {
         let (entry, slash) = match entry.strip_suffix('/') {
             Some(entry) => (entry, "/"),

@@ -1,6 +1,6 @@
 //! Version 1: one value at each path, any JSON object.
 //!
-//! An answer carries no lease: of a plugin, Vault would keep one for every read.
+//! An answer has no lease, because for a plugin Vault would keep a lease for every read.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::fields::Text;
 use crate::names::Names;
 use crate::{Path, events, exact, list, upgrade};
 
-/// Where values are stored.
+/// The storage prefix of values.
 pub(crate) const VALUES: &str = "v1/";
 
 pub(crate) const PATH: Path = &route("{path...}")
@@ -31,7 +31,7 @@ fields! {
     struct At {
         /// Location of the secret.
         path: String,
-        /// All that there is to store.
+        /// All data to store.
         data: Text as rest,
     }
 }
@@ -47,7 +47,7 @@ fn read(cx: &Context, at: At) -> Result<Option<Response>> {
     };
     let text = String::from_utf8(value).map_err(|_| Error::internal("a value is not what it should be"))?;
     let mut response = Response::default();
-    // A wrapped answer is kept by Vault, which must then be able to read it.
+    // Vault keeps a wrapped answer and must be able to decode it.
     let finished = cx.request.wrap.is_none() && exact::has_number_that_changes(&text);
     response.data = Some(text);
     Ok(Some(if finished {
@@ -68,7 +68,7 @@ fn write(cx: &Context, at: At) -> Result<()> {
     if at.path.is_empty() {
         return Err(Error::user("missing path"));
     }
-    // As it came: the field `path` of the body is data like any other.
+    // The body is stored unchanged: its field `path` is data like any other.
     let body = cx.request.data.as_deref().unwrap_or("{}");
     if at.data.0 == "{}" && is_empty(body) {
         return Err(Error::user("missing data fields"));
@@ -104,7 +104,7 @@ fn list(cx: &Context, at: list::Fields) -> Result<Response> {
     Ok(Response::list(entries.map(|entry| entry.name)))
 }
 
-/// Where the value of a path is stored, unless nothing can be there.
+/// Returns the storage key of the value at a path, or `None` if there cannot be a value.
 fn stored_at(cx: &Context, path: &str) -> Result<Option<String>> {
     if path.is_empty() || path.ends_with('/') {
         return Ok(None);

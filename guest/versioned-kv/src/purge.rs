@@ -1,10 +1,11 @@
-//! Removing for good what has expired and what is over the limit, without waiting for the next write.
+//! Removes expired versions and versions over the limit for good, without waiting for the next write.
 //!
-//! Vault's engine never removes expired data, and what a lower limit leaves over only with the next write to the key. Where
-//! the mount's option `purge` is `true`, the periodic tick does: a version whose `delete_version_after` has passed is
-//! destroyed, one over the limit goes. What somebody deleted stays: it may be undeleted.
+//! Vault's engine never removes expired data, and after the limit was lowered it removes versions only with the next
+//! write to the key. If the mount's option `purge` is `true`, the periodic tick does both: it destroys a version whose
+//! `delete_version_after` has passed, and removes versions over the limit. It keeps what somebody deleted, because that
+//! may be undeleted.
 //!
-//! A tick looks at a part of the keys and the next one goes on. How far it got is kept in scratch, so that after a restart
+//! A tick looks at a part of the keys, and the next tick continues. The position is kept in scratch, so after a restart
 //! it begins again. A tick commits in batches, because other requests wait for the keys of a commit.
 
 use airlock_sdk::{Context, Result, Timestamp};
@@ -14,12 +15,12 @@ use crate::key::{self, Key};
 use crate::model::KeyMetadata;
 use crate::{upgrade, walk};
 
-/// How many keys a tick looks at, and how many versions: neither memory nor the time of a tick may run out.
+/// The keys, and the versions, that a tick looks at. More could exhaust its memory or its time.
 const BATCH_KEYS: usize = 500;
 const BATCH_VERSIONS: usize = 20_000;
 /// A commit has up to twice as many writes.
 const COMMIT_WRITES: usize = 100;
-/// Where scratch has the name of the last key.
+/// The key in scratch that holds the name of the last key.
 const CURSOR: &str = "purge";
 
 /// Purges some keys.
@@ -63,14 +64,14 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
             if writes < COMMIT_WRITES {
                 break;
             }
-            // Another request may have changed the key or the limit since: both are read again.
+            // Another request may change the key or the limit after the commit, so both are read again.
             cx.storage.commit()?;
             config = Config::load(cx)?;
             writes = 0;
         }
     }
     if !goes_on || cx.scratch.put(CURSOR, last.as_bytes()).is_err() {
-        // At the end, or a name that does not fit: the next tick begins again.
+        // The end is reached, or the name does not fit into scratch: the next tick begins again.
         cx.scratch.delete(CURSOR);
     }
     if versions > 0 {
@@ -81,7 +82,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of the versions whose data goes, at most so many.
+/// Purges at most `most` versions in the metadata, and returns their numbers.
 fn purge(metadata: &mut KeyMetadata, now: Timestamp, mount_limit: u32, most: usize) -> Vec<u64> {
     let mut purged = metadata.trim_some(mount_limit, most);
     for (number, version) in &mut metadata.versions {

@@ -1,4 +1,4 @@
-//! `subkeys/PATH`: what a secret is made of, without its values.
+//! `subkeys/PATH`: the structure of a secret, without its values.
 
 use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 
@@ -17,9 +17,9 @@ fields! {
     struct Fields {
         /// Location of the secret.
         path: String,
-        /// How deep to go; 0, or not given: all the way.
+        /// The number of levels to show; 0, the default, shows all.
         depth: Option<Int> as query,
-        /// Of which version instead of the current one.
+        /// The version to read, if not the current one.
         version: Option<Int> as query,
     }
 }

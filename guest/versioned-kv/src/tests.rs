@@ -1,4 +1,4 @@
-//! The engine as its callers see it. Each test is named by what it pins.
+//! Tests of the engine through its API. Each is named by the behaviour that it checks.
 
 use airlock_sdk::testing::Mount;
 use airlock_sdk::{Value, json};
@@ -20,7 +20,7 @@ fn version_2() -> Mount<VersionedKv> {
     Mount::with_options(&[("version", "2")])
 }
 
-/// A mount of version 2 over what another one has stored.
+/// Returns a mount of version 2 with the stored data of another mount.
 fn version_2_over(other: &Mount<VersionedKv>) -> Mount<VersionedKv> {
     let mount = version_2();
     for (key, value) in other.stored() {
@@ -29,7 +29,7 @@ fn version_2_over(other: &Mount<VersionedKv>) -> Mount<VersionedKv> {
     mount
 }
 
-/// The body of an answer that has one of its own.
+/// Returns the body of an answer that has its own body.
 fn body(data: &Value) -> Value {
     serde_json::from_str(data["http_raw_body"].as_str().unwrap()).unwrap()
 }

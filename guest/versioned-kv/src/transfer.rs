@@ -1,7 +1,7 @@
-//! `copy/PATH` and `move/PATH`: a key with its history at another path of the mount.
+//! `copy/PATH` and `move/PATH`: copies or moves a key with its history to another path of the mount.
 //!
-//! Vault's policies know the path that a request is sent to, which is the source. What `destination` may be, a policy says
-//! with `allowed_parameters`; so the paths are there only where the mount's option `transfer` is `true`.
+//! Vault's policies check the path of the request, which is the source. A policy restricts `destination` with
+//! `allowed_parameters`. Therefore these paths exist only if the mount's option `transfer` is `true`.
 
 use airlock_sdk::{Context, Error, Response, Result, fields, json, route};
 
@@ -24,7 +24,7 @@ fields! {
     struct Fields {
         /// Location of the secret.
         path: String,
-        /// Where it goes.
+        /// The path to copy or move it to.
         destination: String = String::new(),
     }
 }
@@ -46,8 +46,8 @@ fn r#move(cx: &Context, given: Fields) -> Result<Response> {
     respond(&metadata)
 }
 
-/// Puts all that is at the source at the destination, its metadata last. Should Vault be killed before the source is
-/// removed, both are whole.
+/// Writes everything from the source to the destination, the metadata last. If Vault is killed before the source is
+/// removed, both are complete.
 fn transfer<'c>(cx: &'c Context, given: &Fields, operation: &str) -> Result<(Key<'c>, KeyMetadata)> {
     let Fields { path, destination } = given;
     if destination.is_empty() || destination.ends_with('/') {

@@ -1,9 +1,9 @@
-//! From version 1 to version 2.
+//! Upgrades a mount from version 1 to version 2.
 //!
-//! A mount that is tuned to version 2 serves at once: a key that is asked for is upgraded on the spot, and the periodic tick
-//! upgrades the others, a batch at a time. What is not upgraded yet is listed all the same. Vault can be killed at any
-//! moment: the old value goes last, and doing a key once more does no harm. A tick commits in batches, because other
-//! requests wait for the keys of a commit.
+//! A mount that is tuned to version 2 serves at once. A key that a request asks for is upgraded immediately, and the
+//! periodic tick upgrades the others in batches. Lists include keys that are not upgraded yet. Vault can be killed at
+//! any moment: the old value is deleted last, and upgrading a key twice does no harm. A tick commits in batches,
+//! because other requests wait for the keys of a commit.
 
 use airlock_sdk::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use crate::key::Key;
 use crate::model::{Attribution, KeyMetadata, VersionMetadata};
 use crate::{passthrough, walk};
 
-/// Where it is stored that nothing of version 1 is left.
+/// The storage key of the note that nothing of version 1 is left.
 pub(crate) const KEY: &str = "upgrade";
 
-/// How many keys a tick upgrades, and how many bytes of values: neither memory nor the time of a tick may run out.
+/// The keys, and the bytes of values, that a tick upgrades. More could exhaust its memory or its time.
 const BATCH_KEYS: usize = 500;
 const BATCH_BYTES: usize = 4 << 20;
-/// How many keys a commit upgrades, with three writes each, and how many bytes of values, but for the last one's.
+/// The keys that a commit upgrades, with three writes each, and the bytes of values, which the last value may exceed.
 const COMMIT_KEYS: usize = 30;
 const COMMIT_BYTES: usize = 1 << 20;
 
@@ -27,23 +27,23 @@ struct Upgrade {
     done: bool,
 }
 
-/// Whether something of version 1 may be left.
+/// Returns true if something of version 1 may be left.
 pub(crate) fn is_pending(cx: &Context) -> Result<bool> {
     let upgrade: Option<Upgrade> = cx.storage.get_json(KEY)?;
     Ok(!upgrade.is_some_and(|upgrade| upgrade.done))
 }
 
-/// Whether the mount is or was of version 2 with nothing of version 1 left.
+/// Returns true if the mount is or was of version 2 and nothing of version 1 is left.
 pub(crate) fn is_done(cx: &Context) -> Result<bool> {
     is_pending(cx).map(|pending| !pending)
 }
 
-/// Notes that nothing of version 1 is left, nor can be.
+/// Notes that nothing of version 1 is left, now or later.
 pub(crate) fn finish(cx: &Context) -> Result<()> {
     cx.storage.put_json(KEY, &Upgrade { done: true })
 }
 
-/// Upgrades a key, if there is a value of version 1 at it.
+/// Upgrades a key, if it has a value of version 1.
 pub(crate) fn one(cx: &Context, key: &Key<'_>) -> Result<Option<KeyMetadata>> {
     let value = cx.storage.get(&key.old_key())?;
     value.map(|value| store(cx, key, value)).transpose()
@@ -72,7 +72,7 @@ fn store(cx: &Context, key: &Key<'_>, value: Vec<u8>) -> Result<KeyMetadata> {
     Ok(metadata)
 }
 
-/// Upgrades some of the keys that are left.
+/// Upgrades some of the remaining keys.
 pub(crate) fn some(cx: &Context) -> Result<()> {
     if is_done(cx)? || !may_write(cx) {
         return Ok(());
@@ -86,7 +86,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
     for name in names {
         let key = Key::named(cx, name);
         if key.is_upgraded()? {
-            // A crash has left the old value of a key that was upgraded.
+            // A crash has left the old value of an upgraded key.
             cx.storage.delete(&key.old_key())?;
         } else if let Some(value) = cx.storage.get(&key.old_key())? {
             bytes += value.len();
@@ -107,7 +107,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
     Ok(())
 }
 
-/// Whether this server is one that writes to the mount.
+/// Returns true if this server may write to the mount.
 pub(crate) fn may_write(cx: &Context) -> bool {
     let replication = cx.system.replication_state().unwrap_or_default();
     let local = cx.system.local_mount().unwrap_or_default();

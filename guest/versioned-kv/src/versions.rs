@@ -68,7 +68,7 @@ fn undelete(cx: &Context, given: Fields) -> Result<()> {
         return Ok(());
     };
     for number in &given.versions {
-        // What expires does so anew.
+        // The time to expire starts again.
         let expiry = metadata.expiry(cx.clock.now(), &config);
         if let Some(version) = metadata.version(*number).filter(|version| !version.destroyed) {
             version.deletion_time = expiry;
@@ -95,7 +95,7 @@ fn destroy(cx: &Context, given: Fields) -> Result<()> {
             version.destroyed = true;
         }
     }
-    // In this order, so that no version is without its data and not destroyed.
+    // In this order, so that a crash leaves no version that has lost its data without being marked as destroyed.
     key.put_metadata(&metadata)?;
     for number in given
         .versions

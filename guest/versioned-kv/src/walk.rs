@@ -1,16 +1,16 @@
-//! All keys of a mount, some at a time.
+//! Walks all keys of a mount, in parts.
 //!
-//! Nothing here calls itself: paths may have more segments than a guest's stack has room for.
+//! Nothing here recurses, because a path may have more segments than a guest's stack has room for.
 
 use std::cmp::Ordering;
 
 use airlock_sdk::{Context, Result};
 
-/// The names below a storage prefix that come after one, at most `limit` of them. Names are as storage sees them, in an
-/// order that lasts, so that the last one is where to go on: a key goes before what is below it.
+/// Returns at most `limit` names below a storage prefix that come after `name`. Names are encrypted, as in storage.
+/// Their order never changes, so the last name is where the next call continues: a key comes before the keys below it.
 pub(crate) fn after(cx: &Context, prefix: &str, name: &str, limit: usize) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    // The next one is the last.
+    // A stack of the paths to visit; the last one is the next.
     let mut ahead = vec![String::new()];
     while found.len() < limit {
         let Some(path) = ahead.pop() else { break };
@@ -27,7 +27,7 @@ pub(crate) fn after(cx: &Context, prefix: &str, name: &str, limit: usize) -> Res
     Ok(found)
 }
 
-/// Whether a key comes after a name, or a folder has something that may.
+/// Returns true for a key after the name, and for a folder that may have such keys.
 fn is_ahead(path: &str, name: &str) -> bool {
     match path.strip_suffix('/') {
         None => path.split('/').gt(name.split('/')),

@@ -1,8 +1,8 @@
-//! How Vault turns whatever a caller sent into what a field is. The causes of errors are Vault's.
+//! Converts the input of a caller as Vault does. The texts of errors are Vault's.
 
 use serde_json::{Map, Value};
 
-/// The name that Vault's texts have for a JSON value that fits nowhere.
+/// Returns the type name that Vault's texts have for a JSON value that cannot be converted.
 fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Array(_) => "[]interface {}",
@@ -20,7 +20,7 @@ pub(super) fn unconvertible(at: &str, wanted: &str, value: &Value) -> String {
     )
 }
 
-/// Text; a number keeps its digits.
+/// Converts to text; a number keeps its digits.
 pub(super) fn text(at: &str, value: Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text),
@@ -32,7 +32,7 @@ pub(super) fn text(at: &str, value: Value) -> Result<String, String> {
     }
 }
 
-/// A list; what is none becomes a list of one, and nothing an empty list.
+/// Converts to a list. A value that is not a list becomes a list with that value, and `null` an empty list.
 pub(super) fn list(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
@@ -42,7 +42,7 @@ pub(super) fn list(value: Value) -> Vec<Value> {
     }
 }
 
-/// A list, where text is split at its commas.
+/// Converts to a list, and splits text at its commas.
 pub(super) fn comma_list(value: Value) -> Vec<Value> {
     let text = match value {
         Value::String(text) => text,
@@ -56,7 +56,7 @@ pub(super) fn comma_list(value: Value) -> Vec<Value> {
     }
 }
 
-/// Converts each item; all that fail are named.
+/// Converts each item. The error names all items that fail.
 pub(super) fn each<T>(
     items: Vec<Value>,
     convert: impl Fn(&str, Value) -> Result<T, String>,
@@ -79,7 +79,7 @@ pub(super) fn each<T>(
     ))
 }
 
-/// An object; a list of objects is merged into one.
+/// Converts to an object. A list of objects is merged into one object.
 pub(super) fn map(at: &str, value: Value) -> Result<Map<String, Value>, String> {
     match value {
         Value::Object(map) => Ok(map),

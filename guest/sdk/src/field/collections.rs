@@ -66,7 +66,7 @@ fn trimmed(items: Vec<Value>) -> Result<Vec<String>, String> {
     })
 }
 
-/// A list of texts that may hold commas. (A plain `Vec<String>` takes commas as separators.)
+/// A list of texts that may hold commas. (In a plain `Vec<String>`, commas separate.)
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct StringSlice(pub Vec<String>);
@@ -116,8 +116,8 @@ impl FieldType for BTreeMap<String, String> {
     }
 }
 
-/// HTTP headers: an object, the same as JSON text in base64 or not, or a list of `name:value`. Names are written in the
-/// usual way, `Content-Type`.
+/// HTTP headers: an object, an object as JSON text with or without base64, or a list of `name:value`. Names are
+/// converted to the usual form, `Content-Type`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Headers(pub BTreeMap<String, Vec<String>>);
@@ -186,7 +186,7 @@ impl FieldType for Headers {
     }
 }
 
-/// `content-type` as `Content-Type`; what cannot be a header's name stays as it is.
+/// Converts `content-type` to `Content-Type`. A text that cannot be a header's name does not change.
 fn canonical(name: &str) -> String {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if !name.bytes().all(token) {

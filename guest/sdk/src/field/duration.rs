@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{FieldType, Kind};
 
-/// A length of time in seconds that may be negative, where a field gives `-1` a meaning.
+/// A length of time in seconds that may be negative, for a field where `-1` has a meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SignedSeconds(pub i64);
@@ -48,7 +48,7 @@ pub mod seconds {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    /// Writes it.
+    /// Writes the length.
     ///
     /// # Errors
     /// The serializer's own.
@@ -56,16 +56,16 @@ pub mod seconds {
         serializer.serialize_u64(duration.as_secs())
     }
 
-    /// Reads it.
+    /// Reads the length.
     ///
     /// # Errors
-    /// The deserializer's own, and anything that is no whole number of seconds.
+    /// The deserializer's own, and an error for anything that is not a whole number of seconds.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_secs)
     }
 }
 
-/// Seconds without a unit, days as `2d`, or what Go's durations look like; a fraction of a second is dropped.
+/// Reads seconds without a unit, days such as `2d`, or a duration in Go's format. Drops a fraction of a second.
 fn whole_seconds(value: Value) -> Result<Option<i64>, String> {
     let text = match value {
         Value::Null => return Ok(None),
@@ -93,7 +93,7 @@ fn invalid_number(text: &str) -> String {
     format!("strconv.ParseInt: parsing {text:?}: invalid syntax")
 }
 
-/// `1h30m`, `1.5h`, `-5s`, `300ms`.
+/// Reads a duration in Go's format: `1h30m`, `1.5h`, `-5s`, `300ms`.
 fn nanoseconds(text: &str) -> Result<i64, String> {
     let invalid = || format!("time: invalid duration {}", quote(text));
     let (negative, mut rest) = match text.strip_prefix('-') {
@@ -122,7 +122,7 @@ fn nanoseconds(text: &str) -> Result<i64, String> {
         let (unit, after) = rest.split_at(end);
         rest = after;
         let scale: u64 = match unit {
-            // A number that is too large is told first.
+            // The error for a number that is too large takes precedence.
             "" if whole.parse::<i64>().is_err() && !whole.is_empty() => return Err(invalid()),
             "" => return Err(format!("time: missing unit in duration {}", quote(text))),
             "ns" => 1,
@@ -152,7 +152,7 @@ fn nanoseconds(text: &str) -> Result<i64, String> {
     Ok(if negative { -total } else { total })
 }
 
-/// A text in quotes, as Go's durations write it: what is not printable ASCII byte by byte.
+/// Quotes a text as Go's durations do: every byte that is not printable ASCII is escaped.
 fn quote(text: &str) -> String {
     let mut quoted = String::from("\"");
     for byte in text.bytes() {
@@ -166,7 +166,7 @@ fn quote(text: &str) -> String {
     quoted
 }
 
-/// Takes the digits that a text begins with.
+/// Takes the digits at the start of a text.
 fn digits<'t>(text: &mut &'t str) -> &'t str {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);
@@ -174,7 +174,7 @@ fn digits<'t>(text: &mut &'t str) -> &'t str {
     digits
 }
 
-/// `.5` of a unit; digits that no longer matter are left out.
+/// Returns the fraction of a unit, such as `.5`. Ignores digits that no longer matter.
 fn fraction_of(digits: &str, scale: u64) -> u64 {
     let mut value = 0;
     let mut part = scale;

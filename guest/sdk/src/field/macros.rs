@@ -1,8 +1,8 @@
 //! The macros that declare fields and their allowed values.
 
-/// Declares what a handler takes. See the [module](crate::field).
+/// Declares the fields of a handler. See the [module](crate::field).
 ///
-/// Attributes pass through, so that the same struct can be stored:
+/// Attributes pass through, so that the same struct can also be stored:
 ///
 /// ```
 /// use airlock_sdk::{fields, field::seconds};
@@ -76,7 +76,7 @@ macro_rules! fields {
     )+ };
 }
 
-/// The text of a comment; nothing of another attribute.
+/// The text of a doc comment; an empty text for any other attribute.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __doc {
@@ -88,7 +88,7 @@ macro_rules! __doc {
     };
 }
 
-/// A default as a function, so that it costs nothing unless needed.
+/// A default as a function, which runs only if the default is needed.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __default {
@@ -100,7 +100,7 @@ macro_rules! __default {
     };
 }
 
-/// Declares an enum of the values that a field may have; anything else is refused. It is stored as its text.
+/// Declares an enum of the values that a field may have. Other values are refused. The enum is stored as its text.
 ///
 /// ```
 /// # use airlock_sdk::choices;
@@ -129,7 +129,7 @@ macro_rules! choices {
         }
 
         impl $name {
-            /// Its text in requests.
+            /// Returns its text in requests.
             $vis const fn as_str(self) -> &'static str {
                 match self { $( Self::$choice => $text ),+ }
             }

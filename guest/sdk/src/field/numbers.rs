@@ -1,4 +1,4 @@
-//! Fields that are numbers or truth values.
+//! Fields that are numbers or booleans.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde_json::{Number, Value};
 
 use super::{FieldType, Kind, coerce};
 
-/// What the digits of a number are read as: `0x1f`, `0o17`, `017`, `0b1`, `1_000`, as Go reads them.
+/// Reads an integer with Go's rules: `0x1f`, `0o17`, `017`, `0b1`, `1_000`.
 fn integer(text: &str) -> Option<i128> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -19,7 +19,7 @@ fn integer(text: &str) -> Option<i128> {
         [b'0', _, ..] => (8, &digits[1..], true),
         _ => (10, digits, false),
     };
-    // An underscore stands between digits, or between a prefix and digits.
+    // An underscore may only stand between digits, or between a prefix and digits.
     let mut value: i128 = 0;
     let mut after_digit = prefixed;
     let mut ends_well = false;
@@ -38,7 +38,7 @@ fn integer(text: &str) -> Option<i128> {
     ends_well.then_some(if negative { -value } else { value })
 }
 
-/// An integer of any width, from what Vault takes for one.
+/// Converts any input that Vault accepts as an integer, to a type of any width.
 pub(super) fn int<T: TryFrom<i128>>(at: &str, value: Value, wanted: &str) -> Result<T, String> {
     let (text, value) = match value {
         Value::Null => (String::new(), Some(0)),
@@ -108,7 +108,7 @@ impl FieldType for f64 {
     }
 }
 
-/// Without the underscores that stand between digits.
+/// Removes underscores between digits. Returns the text unchanged if an underscore is anywhere else.
 fn digits_joined(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);

@@ -20,7 +20,7 @@ impl FieldType for String {
     }
 }
 
-/// A choice among allowed values; see [`choices!`](crate::choices).
+/// Converts to one of the allowed values; see [`choices!`](crate::choices).
 #[doc(hidden)]
 pub fn choose<T>(
     value: Value,
@@ -44,7 +44,7 @@ macro_rules! text_type {
         pub struct $name(String);
 
         impl $name {
-            /// As text.
+            /// Returns the text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -73,12 +73,12 @@ macro_rules! text_type {
 }
 
 text_type! {
-    /// Text that is made lower case.
+    /// Text that is converted to lower case.
     LowercaseString
 }
 
 text_type! {
-    /// A name that is safe in a path: it begins and ends with a letter of ASCII, a digit or `_`, and may have `-` and `.`
+    /// A name that is safe in a path. It begins and ends with an ASCII letter, a digit or `_`, and may have `-` and `.`
     /// inside.
     Name
 }

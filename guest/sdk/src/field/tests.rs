@@ -1,5 +1,5 @@
-//! `vault.jsonl` holds what the `framework` of Vault's SDK (v0.20.0) makes of each input, one JSON object a line: the kind
-//! of the field, the input, and the outcome: a value, an error, or that the field counts as absent.
+//! `vault.jsonl` holds the results of the `framework` in Vault's SDK (v0.20.0), one JSON object a line: the kind of the
+//! field, the input, and the outcome: a value, an error, or that the field counts as absent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,11 +35,11 @@ fn convert_as(kind: &str, raw: Value) -> Result<Option<Value>, String> {
     }
 }
 
-/// Whether two values are the same but for what Vault itself does not tell apart.
+/// Compares two values. Values that Vault itself does not distinguish are equal.
 fn same(kind: &str, ours: &Value, theirs: &Value) -> bool {
     match kind {
         "float" => ours.as_f64() == theirs.as_f64(),
-        // A nil map is an empty one.
+        // Vault treats a nil map like an empty one.
         "map" | "kv" if theirs.is_null() => ours == &json!({}),
         _ => ours == theirs,
     }
@@ -57,9 +57,9 @@ fn every_input_becomes_what_vault_makes_of_it() {
         }
         let ours = convert_as(kind, case["raw"].clone());
         let right = match (&ours, case.get("error"), case.get("value")) {
-            // Go's JSON errors are not ours.
+            // The texts of JSON errors differ from Go's.
             (Err(_), Some(_), None) if kind == "header" => true,
-            // There is one integer type of 64 bits here.
+            // The SDK has only one integer type of 64 bits.
             (Err(ours), Some(theirs), None) if kind == "int" => {
                 ours.replace("int64", "int") == theirs.as_str().unwrap()
             }

@@ -1,11 +1,11 @@
 //! The patterns of routes: `users/{username}`, `data/{path...}`.
 //!
-//! Checked while the engine compiles, matched without a regular expression.
+//! Patterns are checked when the engine is compiled, and matched without regular expressions.
 
-/// What a pattern captured: names, and the parts of the path that they stand for.
+/// The captures of a pattern: names, and the parts of the path that they stand for.
 pub(crate) type Captures<'p> = Vec<(&'static str, &'p str)>;
 
-/// Stops the compiler where a pattern is wrong.
+/// Stops the compiler if a pattern is wrong.
 pub(crate) const fn check(pattern: &str) {
     let bytes = pattern.as_bytes();
     let mut at = 0;
@@ -49,7 +49,7 @@ const fn check_segment(bytes: &[u8], start: usize, end: usize) {
     }
 }
 
-/// Stops the compiler where a pattern captures what the fields do not name.
+/// Stops the compiler if a pattern captures a name that is not a field.
 pub(crate) const fn check_captures(pattern: &str, fields: &[crate::Field]) {
     let bytes = pattern.as_bytes();
     let mut at = 0;
@@ -71,7 +71,7 @@ pub(crate) const fn check_captures(pattern: &str, fields: &[crate::Field]) {
     }
 }
 
-/// Whether a segment other than the last is captured.
+/// Returns true if a segment other than the last is captured.
 pub(crate) const fn captures_inside(pattern: &str) -> bool {
     let bytes = pattern.as_bytes();
     let mut at = 0;
@@ -128,11 +128,11 @@ pub(crate) enum Segment {
     Literal(&'static str),
     /// One segment, not empty.
     One(&'static str),
-    /// The rest of the path, be it empty.
+    /// The rest of the path, which may be empty.
     Rest(&'static str),
 }
 
-/// The parts of a checked pattern.
+/// Returns the parts of a checked pattern.
 pub(crate) fn segments(pattern: &'static str) -> impl Iterator<Item = Segment> {
     pattern.split('/').map(|segment| {
         let Some(name) = segment.strip_prefix('{').and_then(|open| open.strip_suffix('}')) else {
@@ -169,7 +169,7 @@ pub(crate) fn capture<'p>(pattern: &'static str, path: &'p str) -> Option<Captur
     left.is_none().then_some(captures)
 }
 
-/// Matches a path whose trailing slash says nothing, as that of a list or of a request for help.
+/// Matches a path and ignores its trailing slash, for lists and requests for help.
 pub(crate) fn capture_folder<'p>(pattern: &'static str, path: &'p str) -> Option<Captures<'p>> {
     capture(pattern, path).or_else(|| {
         let path = path.strip_suffix('/').unwrap_or(path);

@@ -1,11 +1,11 @@
-//! What came of a request.
+//! The answer to a request in a test.
 
 use serde_json::Value;
 
 use crate::{Error, Lease, Operation, Response, Result};
 
-/// What came of a request. Looked at as Vault's caller would; a test that reads something that is not there fails with
-/// what is there instead.
+/// The answer to a request, as Vault's caller would see it. If a test reads something that the answer does not have, it
+/// fails and shows the answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "look at the status, so that a failed request fails the test"]
 pub struct Reply {
@@ -31,7 +31,7 @@ impl Reply {
         }
     }
 
-    /// The HTTP status that Vault answers with.
+    /// Returns the HTTP status of Vault's answer.
     pub fn status(&self) -> u16 {
         let reads = matches!(
             self.operation,
@@ -64,17 +64,17 @@ impl Reply {
                 .is_none_or(|data| data.keys().all(|key| key == "keys"))
     }
 
-    /// The data of the response.
+    /// Returns the data of the response.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the answer has no data.
     #[track_caller]
     pub fn data(&self) -> &Value {
         assert!(self.data.is_object(), "no data in {:?}", self.result);
         &self.data
     }
 
-    /// The keys of a list; none if there is nothing.
+    /// Returns the keys of a list; empty if there are none.
     ///
     /// # Panics
     /// If the request failed.
@@ -87,10 +87,10 @@ impl Reply {
         keys.map_or_else(Vec::new, |keys| keys.iter().filter_map(Value::as_str).collect())
     }
 
-    /// The error.
+    /// Returns the error.
     ///
     /// # Panics
-    /// If all went well.
+    /// If the request succeeded.
     #[track_caller]
     pub fn error(&self) -> &Error {
         match &self.result {
@@ -99,7 +99,7 @@ impl Reply {
         }
     }
 
-    /// The response; none where the engine answered nothing.
+    /// Returns the response; `None` if the engine answered nothing.
     ///
     /// # Panics
     /// If the request failed.
@@ -111,7 +111,7 @@ impl Reply {
         }
     }
 
-    /// The warnings.
+    /// Returns the warnings.
     ///
     /// # Panics
     /// If the request failed.
@@ -120,10 +120,10 @@ impl Reply {
         self.response().map_or(&[], |response| &response.warnings)
     }
 
-    /// The lease.
+    /// Returns the lease.
     ///
     /// # Panics
-    /// If there is none.
+    /// If the answer has no lease.
     #[track_caller]
     pub fn lease(&self) -> &Lease {
         match self.response().and_then(|response| response.lease.as_ref()) {

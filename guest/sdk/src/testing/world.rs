@@ -1,4 +1,4 @@
-//! What stands in for the host.
+//! The substitute for the host in tests.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,32 +11,32 @@ use crate::context::Level;
 use crate::system::{Entity, Group, IdentityToken, Replication};
 use crate::{Entry, Error, Result, Timestamp, WrapInfo};
 
-/// A storage that fails.
+/// A failure of storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// Nothing fails any more.
+    /// Nothing fails.
     None,
-    /// Nothing can be written, as on a standby.
+    /// Writes fail, as on a standby.
     ReadOnly,
-    /// What is to be stored finds storage busy, as if other requests were in the way for too long.
+    /// Commits find storage busy, as if other requests kept it busy for too long.
     Busy,
-    /// Reads fail after so many more.
+    /// Reads fail after this number of further reads.
     Gets(usize),
-    /// Writes fail after so many more.
+    /// Writes fail after this number of further writes.
     Puts(usize),
-    /// Deletions fail after so many more.
+    /// Deletions fail after this number of further deletions.
     Deletes(usize),
-    /// Lists fail after so many more.
+    /// Lists fail after this number of further lists.
     Lists(usize),
-    /// Commits fail after so many more, whether the engine asks for them or they come at the end of a request.
+    /// Commits fail after this number of further commits, both those of the engine and those at the end of a request.
     Commits(usize),
 }
 
 /// A line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
-    /// How much it matters.
+    /// The level.
     pub level: Level,
     /// The message.
     pub message: String,
@@ -44,22 +44,22 @@ pub struct LogLine {
     pub fields: Vec<(String, String)>,
 }
 
-/// Bytes of an event's type and metadata, as the host has it.
+/// The most bytes of an event's type and metadata, as in the host.
 const LONGEST_EVENT: usize = 64 << 10;
 
-/// 2026-01-01T00:00:00Z.
+/// The start of the clock, 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
-/// The host as an engine sees it, in memory.
+/// An in-memory host, as an engine sees it.
 pub(crate) struct World {
     options: Vec<(String, String)>,
     prefixes: Vec<&'static str>,
     scratch_bytes: u32,
     stored: RefCell<BTreeMap<String, Entry>>,
-    /// What the request has written since its last commit; none: deleted.
+    /// The request's writes since its last commit; `None` is a deletion.
     written: RefCell<BTreeMap<String, Option<Entry>>>,
     scratch: RefCell<BTreeMap<String, Vec<u8>>>,
-    /// How many events there were, and what scratch held, at the last commit.
+    /// The number of events, and the contents of scratch, at the last commit.
     saved: RefCell<(usize, BTreeMap<String, Vec<u8>>)>,
     conflicts: Cell<bool>,
     fault: Cell<Fault>,
@@ -102,7 +102,7 @@ impl World {
         }
     }
 
-    /// Runs a request: what it wrote and sent stays if it succeeds. If conflicts are on, its first run meets one.
+    /// Runs a request and keeps its writes and events if it succeeds. If conflicts are on, its first run meets one.
     pub(super) fn transaction<T>(&self, request: impl Fn() -> Result<T>) -> Result<T> {
         let commits = self.commits.get();
         self.save();
@@ -118,7 +118,7 @@ impl World {
         result
     }
 
-    /// Runs what must not write; what it wrote anyway is dropped.
+    /// Runs a function that must not write, and drops anything that it writes.
     pub(super) fn peek<T>(&self, check: impl FnOnce() -> T) -> T {
         self.save();
         let answer = check();
@@ -130,7 +130,7 @@ impl World {
         *self.saved.borrow_mut() = (self.events.borrow().len(), self.scratch.borrow().clone());
     }
 
-    /// Back to the last commit.
+    /// Goes back to the last commit.
     fn restore(&self) {
         let saved = self.saved.borrow();
         self.written.borrow_mut().clear();
@@ -207,7 +207,7 @@ impl World {
         Ok(())
     }
 
-    /// Fails if the fault is of this kind and its time has come.
+    /// Fails if the fault is of this kind and its count has reached 0.
     fn meet(&self, of: impl FnOnce(Fault) -> Option<(usize, fn(usize) -> Fault)>) -> Result<()> {
         match of(self.fault.get()) {
             None => Ok(()),
@@ -241,12 +241,12 @@ impl World {
     }
 }
 
-/// What no storage takes, as a key or as a folder.
+/// Returns true for a text that no storage accepts as a key or a folder.
 fn is_no_path(path: &str) -> bool {
     path.starts_with('/') || path.contains("//") || path.contains("..")
 }
 
-/// What the imports of the contract do.
+/// The imports of the contract.
 impl World {
     pub(crate) fn storage_get(&self, key: &str) -> Result<Option<Entry>> {
         self.allow(key)?;
@@ -360,7 +360,7 @@ impl World {
         self.now.get()
     }
 
-    /// SplitMix64: each test draws the same bytes. Fit for tests only.
+    /// Returns the bytes of SplitMix64, the same in each test. Fit for tests only.
     pub(crate) fn random(&self, length: u32) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length as usize + 8);
         while bytes.len() < length as usize {
@@ -375,7 +375,7 @@ impl World {
     }
 }
 
-/// A server on its own, with Vault's default times.
+/// The system view of a server on its own, with Vault's default times.
 impl World {
     pub(crate) fn config(&self) -> Vec<(String, String)> {
         self.options.clone()

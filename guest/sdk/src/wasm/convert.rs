@@ -1,4 +1,4 @@
-//! The contract's records as the kit's types, and back.
+//! Converts the contract's records into the SDK's types, and back.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::{
     WrapRequest,
 };
 
-/// Vault has no negative length where this is used; one would be none.
+/// Vault sends no negative length here; a negative length would become zero.
 pub(super) fn duration(nanoseconds: i64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }

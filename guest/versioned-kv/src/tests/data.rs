@@ -1,4 +1,4 @@
-//! Version 2: what is written, read, patched and deleted.
+//! Version 2: secrets are written, read, patched and deleted.
 
 use std::time::Duration;
 

@@ -209,7 +209,7 @@ fn a_purge_commits_as_it_goes_also_within_a_key_of_many_versions() {
     assert_eq!(mount.write("metadata/a", limit(10)).status(), 204);
     mount.fail(Fault::Commits(2));
     assert_eq!(mount.tick().status(), 500);
-    // Whenever it stops, what is left is what the metadata says.
+    // Whenever the purge stops, the stored versions are those in the metadata.
     assert_eq!(versions(&mount), 50);
     assert_eq!(mount.read("metadata/a").data()["oldest_version"], 201);
     mount.fail(Fault::None);

@@ -1,4 +1,4 @@
-//! Version 2: what is known about a key, and lists.
+//! Version 2: metadata of keys, and lists.
 
 use super::*;
 
