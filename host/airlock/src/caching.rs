@@ -55,7 +55,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
     use airlock_storage::faulty::{Call, FaultyStorage};
-    use airlock_storage::{Attempt, Entry, MemoryStorage, Prefixes, Settings, Storage as _};
+    use airlock_storage::{Attempt, MemoryStorage, Prefixes, Settings, Storage as _, StorageEntry};
     use async_trait::async_trait;
 
     use super::*;
@@ -78,7 +78,7 @@ mod tests {
 
     async fn mount() -> (Arc<Mount>, FaultyStorage) {
         let storage = FaultyStorage::new(MemoryStorage::new());
-        storage.put(Entry::new("a", "1")).await.unwrap();
+        storage.put(StorageEntry::new("a", "1")).await.unwrap();
         let settings = Settings {
             cacheable: Prefixes::all(),
             ..Settings::default()

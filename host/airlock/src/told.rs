@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_storage::{Entry, Error, Storage};
+use airlock_storage::{Error, Storage, StorageEntry};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::time::{sleep, timeout};
@@ -241,7 +241,7 @@ impl Told {
 }
 
 async fn write(storage: &dyn Storage, record: &[SpecialPaths]) -> Result<(), Error> {
-    in_time(storage.put(Entry::new(KEY, to_text(record)))).await
+    in_time(storage.put(StorageEntry::new(KEY, to_text(record)))).await
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {

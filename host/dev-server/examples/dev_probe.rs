@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use airlock_storage::{Entry, Result, Storage};
+use airlock_storage::{Result, Storage};
 use vault_plugin::{Backend, Error, Factory, Setup, StorageEntry, async_trait};
 
 #[path = "../tests/common/probe.rs"]
@@ -30,15 +30,11 @@ fn failed(error: Error) -> airlock_storage::Error {
 
 #[async_trait]
 impl Storage for Broker {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        let entry = self.0.get(key).await.map_err(failed)?;
-        Ok(entry.map(|entry| Entry::new(entry.key, entry.value)))
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
+        self.0.get(key).await.map_err(failed)
     }
-    async fn put(&self, entry: Entry) -> Result<()> {
-        self.0
-            .put(StorageEntry::new(entry.key, entry.value))
-            .await
-            .map_err(failed)
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
+        self.0.put(entry).await.map_err(failed)
     }
     async fn delete(&self, key: &str) -> Result<()> {
         self.0.delete(key).await.map_err(failed)

@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use airlock_storage::Entry;
+use airlock_storage::StorageEntry;
 use bytes::Bytes;
 use parking_lot::{RwLock, RwLockReadGuard};
 use redb::backends::FileBackend;
@@ -43,7 +43,7 @@ pub struct Store {
 
 /// One change of a transaction.
 pub(crate) enum Change {
-    Put(Entry),
+    Put(StorageEntry),
     Delete(String),
 }
 
@@ -129,7 +129,7 @@ impl Store {
         }
     }
 
-    pub(crate) fn get(&self, key: &str) -> airlock_storage::Result<Option<Entry>> {
+    pub(crate) fn get(&self, key: &str) -> airlock_storage::Result<Option<StorageEntry>> {
         let value = self.read(|table| Ok(table.get(key)?.map(|value| value.value().to_vec())))?;
         Ok(value.map(|value| entry(key.to_owned(), &value)))
     }
@@ -171,7 +171,7 @@ impl Store {
     }
 
     /// Returns every entry below a prefix, at any depth.
-    pub(crate) fn entries(&self, prefix: &str) -> airlock_storage::Result<Vec<Entry>> {
+    pub(crate) fn entries(&self, prefix: &str) -> airlock_storage::Result<Vec<StorageEntry>> {
         self.read(|table| {
             let mut entries = Vec::new();
             for found in table.range(prefix..)? {
@@ -197,7 +197,7 @@ impl Store {
     pub(crate) fn put_document<T: Serialize>(&self, key: &str, document: &T) -> airlock_storage::Result<()> {
         let value = serde_json::to_vec(document)
             .map_err(|error| airlock_storage::Error::Backend(format!("not written: {error}")))?;
-        self.write(&[Change::Put(Entry::new(key, value))])
+        self.write(&[Change::Put(StorageEntry::new(key, value))])
     }
 
     /// Returns the documents below a prefix.
@@ -206,7 +206,7 @@ impl Store {
         prefix: &str,
         what: &'static str,
     ) -> Result<Vec<T>, Error> {
-        let decode = |entry: Entry| {
+        let decode = |entry: StorageEntry| {
             serde_json::from_slice(&entry.value).map_err(|source| Error::Damaged { what, source })
         };
         self.entries(prefix)?.into_iter().map(decode).collect()
@@ -317,9 +317,9 @@ fn write(database: &OpenDatabase<'_>, changes: &[Change]) -> Result<(), redb::Er
     Ok(transaction.commit()?)
 }
 
-fn entry(key: String, value: &[u8]) -> Entry {
+fn entry(key: String, value: &[u8]) -> StorageEntry {
     let (flag, value) = value.split_first().unwrap_or((&0, &[]));
-    Entry {
+    StorageEntry {
         key,
         value: Bytes::copy_from_slice(value),
         seal_wrap: *flag == 1,

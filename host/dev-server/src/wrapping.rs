@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use airlock_storage::Entry;
+use airlock_storage::StorageEntry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ impl Wraps {
             return Ok(None);
         }
         let found = self.store.get(&format!("{PREFIX}{token}"))?;
-        let decode = |entry: Entry| serde_json::from_slice::<Wrapped>(&entry.value).ok();
+        let decode = |entry: StorageEntry| serde_json::from_slice::<Wrapped>(&entry.value).ok();
         let wrapped = found.and_then(decode);
         Ok(wrapped.filter(|wrapped| wrapped.creation_time + wrapped.ttl > self.clock.now()))
     }
@@ -99,7 +99,7 @@ impl Wraps {
     /// Deletes the wrapped answers that have expired.
     pub(crate) fn tidy(&self) -> airlock_storage::Result<()> {
         let now = self.clock.now();
-        let gone = |entry: &Entry| match serde_json::from_slice::<Wrapped>(&entry.value) {
+        let gone = |entry: &StorageEntry| match serde_json::from_slice::<Wrapped>(&entry.value) {
             Ok(wrapped) => wrapped.creation_time + wrapped.ttl <= now,
             Err(_) => true,
         };

@@ -20,3 +20,8 @@
 
 pub mod json;
 pub mod moment;
+mod operation;
+mod storage_entry;
+
+pub use operation::Operation;
+pub use storage_entry::StorageEntry;

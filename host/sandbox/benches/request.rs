@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use airlock_sandbox::types::{Operation, Request};
 use airlock_sandbox::{Compiler, Guest, Limits, MountContext, Sandbox, SandboxSettings, Services};
-use airlock_storage::{Entry, MemoryStorage, Mount};
+use airlock_storage::{MemoryStorage, Mount, StorageEntry};
 use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 30;
@@ -38,8 +38,8 @@ async fn main() {
     );
 
     let storage = Arc::new(MemoryStorage::new());
-    storage.insert(Entry::new("kv/small", vec![b'x'; 32]));
-    storage.insert(Entry::new("kv/large", vec![b'x'; 64 << 10]));
+    storage.insert(StorageEntry::new("kv/small", vec![b'x'; 32]));
+    storage.insert(StorageEntry::new("kv/large", vec![b'x'; 64 << 10]));
     let mount = Mount::new(storage, guest.description().storage_settings());
     let mount = MountContext::new(mount, Services::default(), vec![], &Limits::default());
 

@@ -13,6 +13,8 @@ use std::fmt;
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
+pub use airlock_logical::Operation;
+
 /// JSON text, passed on unchanged.
 pub type Json = String;
 
@@ -27,63 +29,6 @@ pub struct Timestamp {
     pub seconds: i64,
     /// Nanoseconds after these seconds, 0 to 999,999,999.
     pub nanoseconds: u32,
-}
-
-/// The operation that Vault asks for.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
-#[component(variant)]
-pub enum Operation {
-    /// Write to a path for which the existence check answered "no".
-    #[component(name = "create")]
-    Create,
-    /// Read.
-    #[component(name = "read")]
-    Read,
-    /// Write to a path for which the existence check answered "yes", or which has no such check.
-    #[component(name = "update")]
-    Update,
-    /// Write by JSON merge patch.
-    #[component(name = "patch")]
-    Patch,
-    /// Delete.
-    #[component(name = "delete")]
-    Delete,
-    /// List the names below a path.
-    #[component(name = "list")]
-    List,
-    /// `vault path-help`, and the server's OpenAPI document.
-    #[component(name = "help")]
-    Help,
-    /// Alias lookahead, of auth engines.
-    #[component(name = "alias-lookahead")]
-    AliasLookahead,
-    /// Resolution of a role, of auth engines.
-    #[component(name = "resolve-role")]
-    ResolveRole,
-    /// An HTTP HEAD request.
-    #[component(name = "header")]
-    Header,
-    /// End of a lease.
-    #[component(name = "revoke")]
-    Revoke,
-    /// Extension of a lease.
-    #[component(name = "renew")]
-    Renew,
-    /// Vault's tick, once a minute.
-    #[component(name = "rollback")]
-    Rollback,
-    /// A due rotation job.
-    #[component(name = "rotate")]
-    Rotate,
-    /// Restore a value from a snapshot.
-    #[component(name = "recover")]
-    Recover,
-    /// OpenBao's recursive list.
-    #[component(name = "scan")]
-    Scan,
-    /// An operation that this version of the contract does not name.
-    #[component(name = "other")]
-    Other(String),
 }
 
 /// An HTTP header.

@@ -5,7 +5,7 @@
 //! crate's own work. The difference within each pair should stay below 5 µs.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Prefixes, Settings, Storage};
+use airlock_storage::{Attempt, MemoryStorage, Mount, Prefixes, Settings, Storage, StorageEntry};
 use bytes::Bytes;
 use divan::Bencher;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ fn runtime() -> Runtime {
 }
 
 fn storage() -> Arc<dyn Storage> {
-    Arc::new(MemoryStorage::from_iter([Entry::new(KEY, VALUE)]))
+    Arc::new(MemoryStorage::from_iter([StorageEntry::new(KEY, VALUE)]))
 }
 
 fn mount(cacheable: Prefixes) -> Arc<Mount> {
@@ -70,7 +70,7 @@ fn update_passed_through(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         runtime.block_on(async {
             storage.get(KEY).await.unwrap();
-            storage.put(Entry::new(KEY, VALUE)).await.unwrap();
+            storage.put(StorageEntry::new(KEY, VALUE)).await.unwrap();
         })
     });
 }
@@ -81,7 +81,7 @@ fn update(bencher: Bencher<'_, '_>, cacheable: Prefixes) {
         runtime.block_on(async {
             let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();
             transaction.get(KEY).await.unwrap();
-            transaction.put(Entry::new(KEY, VALUE)).await.unwrap();
+            transaction.put(StorageEntry::new(KEY, VALUE)).await.unwrap();
             transaction.commit().await.unwrap();
         })
     });

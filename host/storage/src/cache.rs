@@ -3,7 +3,7 @@
 //! The cache is bounded in bytes; the least recently used entry goes first. A value's memory is overwritten as soon as
 //! the cache and everybody who received the value have dropped it.
 
-use crate::Entry;
+use crate::StorageEntry;
 use crate::counters::Sample;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
@@ -26,9 +26,9 @@ impl Cached {
         self.0.as_ref().map_or(0, |(value, _)| value.len())
     }
 
-    fn entry(&self, key: &str) -> Option<Entry> {
+    fn entry(&self, key: &str) -> Option<StorageEntry> {
         let (value, seal_wrap) = self.0.clone()?;
-        Some(Entry {
+        Some(StorageEntry {
             key: key.to_owned(),
             value,
             seal_wrap,
@@ -65,7 +65,7 @@ impl Cache {
         &mut self,
         key: &str,
         stands: impl Fn(Sample) -> bool,
-    ) -> Option<(Option<Entry>, Sample)> {
+    ) -> Option<(Option<StorageEntry>, Sample)> {
         let held = self.entries.get_mut(key)?;
         if !stands(held.sample) {
             self.remove(key);
@@ -146,7 +146,7 @@ mod tests {
         let mut cache = Cache::new(10_000);
         cache.insert("k", value(3), sample(7));
         cache.insert("none", Cached::copy_of(None), sample(8));
-        let entry = Entry {
+        let entry = StorageEntry {
             key: "k".into(),
             value: vec![1; 3].into(),
             seal_wrap: true,

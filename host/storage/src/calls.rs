@@ -2,7 +2,7 @@
 
 use crate::storage::StorageTransaction;
 use crate::writes::Write;
-use crate::{Entry, Error, Result, Storage, Usage};
+use crate::{Error, Result, Storage, StorageEntry, Usage};
 use parking_lot::Mutex;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Calls {
         count(&mut self.usage.lock());
     }
 
-    pub(crate) async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         let entry = self.storage.get(key).await;
         self.count(|usage| {
             usage.gets += 1;
@@ -54,7 +54,7 @@ impl Calls {
         names
     }
 
-    pub(crate) async fn put(&self, entry: Entry) -> Result<()> {
+    pub(crate) async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.count_put(&entry);
         self.storage.put(entry).await
     }
@@ -113,7 +113,7 @@ impl Calls {
         transaction.rollback().await
     }
 
-    fn count_put(&self, entry: &Entry) {
+    fn count_put(&self, entry: &StorageEntry) {
         self.count(|usage| {
             usage.puts += 1;
             usage.bytes_written += entry.key.len() as u64 + bytes_of(Some(entry));
@@ -128,6 +128,6 @@ impl Calls {
     }
 }
 
-fn bytes_of(entry: Option<&Entry>) -> u64 {
+fn bytes_of(entry: Option<&StorageEntry>) -> u64 {
     entry.map_or(0, |entry| entry.value.len() as u64)
 }

@@ -3,13 +3,13 @@
 //! [`FaultyStorage`] wraps any other storage. It counts the calls and applies the faults that a test orders:
 //!
 //! ```
-//! # use airlock_storage::{Entry, MemoryStorage, Storage};
+//! # use airlock_storage::{StorageEntry, MemoryStorage, Storage};
 //! # use airlock_storage::faulty::{Call, Fault, FaultyStorage};
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let storage = FaultyStorage::new(MemoryStorage::new());
 //! storage.nth(Call::Put, 2, Fault::Fail);
-//! assert!(storage.put(Entry::new("a", "1")).await.is_ok());
-//! assert!(storage.put(Entry::new("b", "2")).await.is_err());
+//! assert!(storage.put(StorageEntry::new("a", "1")).await.is_ok());
+//! assert!(storage.put(StorageEntry::new("b", "2")).await.is_err());
 //! assert_eq!(storage.calls(Call::Put), 2);
 //! # });
 //! ```
@@ -19,7 +19,7 @@ mod rules;
 
 pub use gate::Gate;
 
-use crate::{Entry, Error, Rejection, Result, Storage, StorageTransaction};
+use crate::{Error, Rejection, Result, Storage, StorageEntry, StorageTransaction};
 use async_trait::async_trait;
 use rules::Rules;
 use std::fmt;
@@ -157,13 +157,13 @@ impl fmt::Debug for FaultyStorage {
 
 #[async_trait]
 impl Storage for FaultyStorage {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         let key = key.to_owned();
         self.through(Call::Get, move |inner| async move { inner.get(&key).await })
             .await
     }
 
-    async fn put(&self, entry: Entry) -> Result<()> {
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.through(Call::Put, move |inner| async move { inner.put(entry).await })
             .await
     }
@@ -216,7 +216,7 @@ struct FaultyTransaction {
 
 #[async_trait]
 impl StorageTransaction for FaultyTransaction {
-    async fn put(&mut self, entry: Entry) -> Result<()> {
+    async fn put(&mut self, entry: StorageEntry) -> Result<()> {
         self.rules.apply(Call::Put, self.inner.put(entry)).await
     }
 

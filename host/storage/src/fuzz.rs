@@ -3,12 +3,12 @@
 
 use crate::record::{Header, Record};
 use crate::writes::Write;
-use crate::{Entry, Prefixes, Result, access, names};
+use crate::{Prefixes, Result, StorageEntry, access, names};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// A put (`Ok`), or the key of a deletion (`Err`).
-pub type RecordedWrite = std::result::Result<Entry, String>;
+pub type RecordedWrite = std::result::Result<StorageEntry, String>;
 
 /// Decodes a redo record. Returns the number of pieces that its header names and the writes of header and pieces, or
 /// the reason why these bytes are not a record.

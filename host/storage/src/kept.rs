@@ -115,13 +115,13 @@ async fn sweep(kept: Arc<Mutex<Kept>>, lifetime: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Entry;
+    use crate::StorageEntry;
 
     const LIFETIME: Duration = Duration::from_millis(80);
 
     fn reads(bytes: usize) -> Reads {
         let mut reads = Reads::default();
-        reads.found("k", &Some(Entry::new("k", vec![0; bytes])));
+        reads.found("k", &Some(StorageEntry::new("k", vec![0; bytes])));
         reads
     }
 

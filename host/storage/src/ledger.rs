@@ -3,7 +3,7 @@
 //! Every method is one atomic step. [`protocol`](crate::protocol) defines the order of these steps and the storage
 //! calls.
 
-use crate::Entry;
+use crate::StorageEntry;
 use crate::cache::{Cache, Cached};
 use crate::counters::{ByPlace, Counters, Footprint, Places, Sample, Size, Thing};
 use crate::scratch::{Scratch, ScratchWrites};
@@ -36,7 +36,7 @@ pub(crate) struct Generation(u64);
 /// The place where an entry can be found.
 pub(crate) enum Look {
     /// In the cache, read under this sample.
-    Cached(Option<Entry>, Sample),
+    Cached(Option<StorageEntry>, Sample),
     /// In storage; the caller keeps the sample.
     Ask(Sample),
 }

@@ -9,7 +9,7 @@
 //! Create one [`Mount`] for each mounted engine, and one [`Transaction`] for each attempt of a request:
 //!
 //! ```
-//! use airlock_storage::{Attempt, Entry, Error, MemoryStorage, Mount, Settings};
+//! use airlock_storage::{Attempt, StorageEntry, Error, MemoryStorage, Mount, Settings};
 //! use std::sync::Arc;
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
@@ -18,7 +18,7 @@
 //! loop {
 //!     let mut transaction = mount.begin(attempt).await?;
 //!     let count = transaction.get("count").await?.map_or(0, |entry| entry.value[0]);
-//!     transaction.put(Entry::new("count", vec![count + 1])).await?;
+//!     transaction.put(StorageEntry::new("count", vec![count + 1])).await?;
 //!     match transaction.commit().await {
 //!         Err(Error::Conflict) => attempt = attempt.next(),
 //!         committed => break committed,
@@ -112,7 +112,6 @@ mod calls;
 mod check;
 mod commit;
 mod counters;
-mod entry;
 mod error;
 pub mod faulty;
 mod flush;
@@ -142,8 +141,9 @@ mod turns;
 mod usage;
 mod writes;
 
+pub use airlock_logical::StorageEntry;
+
 pub use access::{MAX_KEY_BYTES, MAX_KEY_SEGMENTS, Prefixes};
-pub use entry::Entry;
 pub use error::{Error, Rejection, Result};
 pub use listing::Budget;
 pub use memory::{MemoryStorage, TransactionalStorage};

@@ -3,7 +3,7 @@
 mod transactional;
 pub use transactional::TransactionalStorage;
 
-use crate::{Entry, Result, Storage, names};
+use crate::{Result, Storage, StorageEntry, names};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -29,13 +29,13 @@ impl MemoryStorage {
     }
 
     /// Returns a copy of all entries, in the order of the keys.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<StorageEntry> {
         let entries = self.entries.lock();
         entries.iter().map(|(key, value)| value.entry(key)).collect()
     }
 
     /// Stores an entry, without a future.
-    pub fn insert(&self, entry: Entry) {
+    pub fn insert(&self, entry: StorageEntry) {
         let value = Value {
             bytes: entry.value,
             seal_wrap: entry.seal_wrap,
@@ -44,7 +44,7 @@ impl MemoryStorage {
     }
 
     /// Makes several writes at once. A `None` entry deletes the key.
-    fn apply(&self, writes: Vec<(String, Option<Entry>)>) {
+    fn apply(&self, writes: Vec<(String, Option<StorageEntry>)>) {
         let mut entries = self.entries.lock();
         for (key, entry) in writes {
             match entry {
@@ -70,8 +70,8 @@ impl MemoryStorage {
 }
 
 impl Value {
-    fn entry(&self, key: &str) -> Entry {
-        Entry {
+    fn entry(&self, key: &str) -> StorageEntry {
+        StorageEntry {
             key: key.to_owned(),
             value: self.bytes.clone(),
             seal_wrap: self.seal_wrap,
@@ -79,8 +79,8 @@ impl Value {
     }
 }
 
-impl FromIterator<Entry> for MemoryStorage {
-    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+impl FromIterator<StorageEntry> for MemoryStorage {
+    fn from_iter<I: IntoIterator<Item = StorageEntry>>(entries: I) -> Self {
         let storage = Self::new();
         entries.into_iter().for_each(|entry| storage.insert(entry));
         storage
@@ -95,11 +95,11 @@ impl fmt::Debug for MemoryStorage {
 
 #[async_trait]
 impl Storage for MemoryStorage {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         Ok(self.entries.lock().get(key).map(|value| value.entry(key)))
     }
 
-    async fn put(&self, entry: Entry) -> Result<()> {
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.insert(entry);
         Ok(())
     }
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn storage(keys: &[&str]) -> MemoryStorage {
-        keys.iter().map(|key| Entry::new(*key, "")).collect()
+        keys.iter().map(|key| StorageEntry::new(*key, "")).collect()
     }
 
     #[tokio::test]
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn entries_come_back_as_they_went_in() {
         let storage = MemoryStorage::new();
-        let entry = Entry {
+        let entry = StorageEntry {
             key: "k".into(),
             value: Bytes::from_static(&[0, 255]),
             seal_wrap: true,

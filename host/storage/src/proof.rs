@@ -4,7 +4,7 @@
 //! other keys: a file system refuses a segment of 300 bytes, a database a key of 5,000. So an empty entry is stored
 //! under every unusual key, below the record's folder, and removed at once. That costs two calls for each unusual key.
 
-use crate::Entry;
+use crate::StorageEntry;
 use crate::calls::Calls;
 use crate::retry::{Failed, Patience};
 use crate::writes::Write;
@@ -26,7 +26,9 @@ pub(crate) async fn prove<'w>(
 ) -> Result<(), Failed> {
     for write in writes.filter(|write| write.is_put() && !is_plain(write.key())) {
         let key = format!("{folder}{PROOFS}{}", write.key());
-        let proven = patience.insist(|| calls.put(Entry::new(key.clone(), ""))).await;
+        let proven = patience
+            .insist(|| calls.put(StorageEntry::new(key.clone(), "")))
+            .await;
         if !matches!(proven, Err(Failed::Refused(_))) {
             // A proof that stays does no harm, and a later start removes it.
             let _ = patience.insist(|| calls.delete(&key)).await;

@@ -13,7 +13,7 @@
 use crate::cache::Cached;
 use crate::counters::{Footprint, Sample};
 use crate::ledger::{Fence, Generation, Ledger, Look, Marks, Stored};
-use crate::{Entry, Result};
+use crate::{Result, StorageEntry};
 
 /// The result of a read.
 pub(crate) struct Found<T> {
@@ -24,12 +24,12 @@ pub(crate) struct Found<T> {
 }
 
 /// Reads an entry. `None` while it is being written.
-pub(crate) async fn read<F: Future<Output = Result<Option<Entry>>>>(
+pub(crate) async fn read<F: Future<Output = Result<Option<StorageEntry>>>>(
     ledger: &Ledger,
     key: &str,
     cacheable: Option<Generation>,
     get: impl FnOnce() -> F,
-) -> Option<Result<Found<Option<Entry>>>> {
+) -> Option<Result<Found<Option<StorageEntry>>>> {
     let sample = match ledger.look(key, cacheable.is_some())? {
         Look::Cached(value, sample) => {
             return Some(Ok(Found {

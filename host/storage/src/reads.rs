@@ -1,7 +1,7 @@
 //! The reads of a transaction.
 
 use crate::counters::{ByPlace, Sample};
-use crate::{Entry, Error, Result};
+use crate::{Error, Result, StorageEntry};
 use std::collections::HashMap;
 
 /// The bytes of entries, keys included, that a transaction keeps so that it does not read them twice.
@@ -23,7 +23,7 @@ pub(crate) struct Reads {
 struct Read {
     exists: bool,
     /// `None`: too large to be remembered.
-    entry: Option<Option<Entry>>,
+    entry: Option<Option<StorageEntry>>,
 }
 
 impl Reads {
@@ -38,7 +38,7 @@ impl Reads {
     }
 
     /// Remembers what was read, as far as there is space.
-    pub(crate) fn found(&mut self, key: &str, entry: &Option<Entry>) {
+    pub(crate) fn found(&mut self, key: &str, entry: &Option<StorageEntry>) {
         // A key is read again if its entry was not remembered.
         if self.keys.contains_key(key) {
             return;
@@ -59,7 +59,7 @@ impl Reads {
     }
 
     /// Returns what an earlier read of this transaction found.
-    pub(crate) fn get(&self, key: &str) -> Option<Option<Entry>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Option<StorageEntry>> {
         self.keys.get(key)?.entry.clone()
     }
 

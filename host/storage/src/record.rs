@@ -10,7 +10,7 @@
 
 use crate::access::check_key;
 use crate::writes::Write;
-use crate::{Entry, Prefixes};
+use crate::{Prefixes, StorageEntry};
 use bytes::{Buf, BufMut, Bytes};
 use zeroize::Zeroizing;
 
@@ -153,7 +153,7 @@ fn decode(mut piece: Bytes, writes: &mut Vec<Write>) -> Result<(), Unreadable> {
         check_key(&key, &all).map_err(|_| DAMAGED)?;
         writes.push(match tag {
             DELETE => Write::Delete(key),
-            PUT | PUT_SEAL_WRAPPED => Write::Put(Entry {
+            PUT | PUT_SEAL_WRAPPED => Write::Put(StorageEntry {
                 key,
                 value: take_counted(&mut piece)?,
                 seal_wrap: tag == PUT_SEAL_WRAPPED,
@@ -179,16 +179,16 @@ mod tests {
     use super::*;
 
     fn writes(bytes: usize) -> Vec<Write> {
-        let wrapped = Entry {
+        let wrapped = StorageEntry {
             key: "b/ü".into(),
             value: vec![7; bytes].into(),
             seal_wrap: true,
         };
         vec![
-            Write::Put(Entry::new("a", "")),
+            Write::Put(StorageEntry::new("a", "")),
             Write::Delete("c".into()),
             Write::Put(wrapped),
-            Write::Put(Entry::new("d", vec![8; bytes])),
+            Write::Put(StorageEntry::new("d", vec![8; bytes])),
         ]
     }
 
@@ -233,7 +233,7 @@ mod tests {
     fn every_put_lies_whole_in_what_is_larger_than_itself() {
         for bytes in [0, 300, PIECE_BYTES - 20, PIECE_BYTES, 5 << 20] {
             let writes: Vec<Write> = (0..5)
-                .map(|n| Write::Put(Entry::new(format!("key/{n}"), vec![7; bytes])))
+                .map(|n| Write::Put(StorageEntry::new(format!("key/{n}"), vec![7; bytes])))
                 .collect();
             let record = record(&writes);
             let mut whole = 0;
@@ -249,7 +249,10 @@ mod tests {
 
     #[test]
     fn a_record_is_wrapped_if_an_entry_is_by_where_it_lies() {
-        let writes = [Write::Put(Entry::new("keys/a", "")), Write::Delete("b".into())];
+        let writes = [
+            Write::Put(StorageEntry::new("keys/a", "")),
+            Write::Delete("b".into()),
+        ];
         let wrapped = |prefix: &str| Record::of(writes.iter(), &Prefixes::from_iter([prefix])).seal_wrap;
         assert!(wrapped("keys/") && !wrapped("other/"));
         assert!(!wrapped("b"), "a deletion holds no value");

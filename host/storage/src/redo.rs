@@ -15,7 +15,7 @@ use crate::record::Record;
 use crate::retry::{Failed, Patience};
 use crate::set_aside::SetAside;
 use crate::writes::Writes;
-use crate::{Entry, Error, Mount, Prefixes, Settings, proof};
+use crate::{Error, Mount, Prefixes, Settings, StorageEntry, proof};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
@@ -222,7 +222,7 @@ impl<'a> Recorded<'a> {
     }
 
     async fn put_void(&self, patience: &Patience) -> Result<(), Failed> {
-        let void = Entry::new(self.id.void(), "");
+        let void = StorageEntry::new(self.id.void(), "");
         patience.insist(|| self.calls.put(void.clone())).await
     }
 
@@ -276,8 +276,8 @@ impl<'a> Recorded<'a> {
         });
     }
 
-    fn entry(&self, key: String, value: bytes::Bytes) -> Entry {
-        Entry {
+    fn entry(&self, key: String, value: bytes::Bytes) -> StorageEntry {
+        StorageEntry {
             key,
             value,
             seal_wrap: self.record.seal_wrap,
@@ -341,10 +341,10 @@ mod tests {
     #[test]
     fn one_local_entry_keeps_the_whole_record_local() {
         let mut writes = Writes::default();
-        writes.push(Write::Put(Entry::new("shared/a", "")));
+        writes.push(Write::Put(StorageEntry::new("shared/a", "")));
         let local = Prefixes::from_iter(["local/"]);
         assert_eq!(folder_for(&writes, &local), RECORDS);
-        writes.push(Write::Put(Entry::new("local/a", "")));
+        writes.push(Write::Put(StorageEntry::new("local/a", "")));
         assert_eq!(folder_for(&writes, &local), LOCAL_RECORDS);
     }
 

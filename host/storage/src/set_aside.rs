@@ -8,7 +8,7 @@
 use crate::calls::Calls;
 use crate::redo::Id;
 use crate::retry::{Failed, Patience};
-use crate::{Entry, Result};
+use crate::{Result, StorageEntry};
 use std::fmt::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -63,7 +63,7 @@ impl SetAside {
     ) -> Result<(), Failed> {
         let text = self.text(rejected);
         let stored = patience
-            .insist(|| calls.put(Entry::new(self.key.clone(), text.clone())))
+            .insist(|| calls.put(StorageEntry::new(self.key.clone(), text.clone())))
             .await;
         match stored {
             Err(Failed::Refused(cause) | Failed::GaveUp(cause)) if cause.rejection().is_some() => {

@@ -1,6 +1,6 @@
 //! The storage of one mount, as this crate needs it: Vault's `logical.Storage`.
 
-use crate::{Entry, Error, Result, names};
+use crate::{Error, Result, StorageEntry, names};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use std::sync::Arc;
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
     /// Returns the entry under a key, if there is one.
-    async fn get(&self, key: &str) -> Result<Option<Entry>>;
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>>;
 
     /// Stores an entry in place of any other under its key.
-    async fn put(&self, entry: Entry) -> Result<()>;
+    async fn put(&self, entry: StorageEntry) -> Result<()>;
 
     /// Removes a key. Deleting a missing key is not an error.
     async fn delete(&self, key: &str) -> Result<()>;
@@ -57,7 +57,7 @@ pub trait Storage: Send + Sync + 'static {
 #[async_trait]
 pub trait StorageTransaction: Send + 'static {
     /// Stores an entry within the transaction.
-    async fn put(&mut self, entry: Entry) -> Result<()>;
+    async fn put(&mut self, entry: StorageEntry) -> Result<()>;
 
     /// Removes a key within the transaction. Deleting a missing key is not an error.
     async fn delete(&mut self, key: &str) -> Result<()>;
@@ -82,10 +82,10 @@ impl NoStorage {
 
 #[async_trait]
 impl Storage for NoStorage {
-    async fn get(&self, _: &str) -> Result<Option<Entry>> {
+    async fn get(&self, _: &str) -> Result<Option<StorageEntry>> {
         Self::error()
     }
-    async fn put(&self, _: Entry) -> Result<()> {
+    async fn put(&self, _: StorageEntry) -> Result<()> {
         Self::error()
     }
     async fn delete(&self, _: &str) -> Result<()> {

@@ -11,7 +11,7 @@ use crate::reads::Reads;
 use crate::scratch::ScratchWrites;
 use crate::turns::Turn;
 use crate::writes::{Write, Writes};
-use crate::{Entry, Error, Mount, Result, Settings, Usage};
+use crate::{Error, Mount, Result, Settings, StorageEntry, Usage};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -101,7 +101,7 @@ impl Transaction {
     }
 
     /// Returns the entry under a key.
-    pub async fn get(&mut self, key: &str) -> Result<Option<Entry>> {
+    pub async fn get(&mut self, key: &str) -> Result<Option<StorageEntry>> {
         check_key(key, &self.settings.storage)?;
         self.enter().await?;
         if let Some(own) = self.writes.get(key) {
@@ -130,7 +130,7 @@ impl Transaction {
     }
 
     /// Adds an entry to the commit. Fails with [`Error::Denied`] or [`Error::InvalidKey`] if it cannot be stored.
-    pub async fn put(&mut self, entry: Entry) -> Result<()> {
+    pub async fn put(&mut self, entry: StorageEntry) -> Result<()> {
         check_key(&entry.key, &self.settings.storage)?;
         self.enter().await?;
         self.writes.push(Write::Put(entry));

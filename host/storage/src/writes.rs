@@ -1,13 +1,13 @@
 //! A transaction's writes, buffered until it commits.
 
-use crate::{Entry, names};
+use crate::{StorageEntry, names};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 /// One write.
 #[derive(Clone)]
 pub(crate) enum Write {
-    Put(Entry),
+    Put(StorageEntry),
     Delete(String),
 }
 
@@ -60,7 +60,7 @@ impl Writes {
     }
 
     /// Returns what the transaction itself wrote under a key: an entry, a deletion, or nothing.
-    pub(crate) fn get(&self, key: &str) -> Option<Option<Entry>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Option<StorageEntry>> {
         match &self.log[*self.latest.get(key)?] {
             Write::Put(entry) => Some(Some(entry.clone())),
             Write::Delete(_) => Some(None),
@@ -125,7 +125,7 @@ mod tests {
         for (key, put) in keys {
             let key = key.to_string();
             writes.push(if *put {
-                Write::Put(Entry::new(key, ""))
+                Write::Put(StorageEntry::new(key, ""))
             } else {
                 Write::Delete(key)
             });

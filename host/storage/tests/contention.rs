@@ -4,7 +4,7 @@
 mod support;
 
 use airlock_storage::faulty::{Call, Fault};
-use airlock_storage::{Attempt, Entry, Error, Mount, Result, Settings};
+use airlock_storage::{Attempt, Error, Mount, Result, Settings, StorageEntry};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -66,7 +66,7 @@ async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_tu
         turn: TURN,
         ..settings()
     });
-    (0..200).for_each(|n| bed.memory.insert(Entry::new(format!("old/{n}"), "")));
+    (0..200).for_each(|n| bed.memory.insert(StorageEntry::new(format!("old/{n}"), "")));
     let (stop, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let purger = tokio::spawn({
         let (mount, stop, turns) = (bed.mount.clone(), stop.clone(), ended.clone());

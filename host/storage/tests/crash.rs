@@ -7,7 +7,7 @@
 mod support;
 
 use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
-use airlock_storage::{Attempt, Entry, Error, Mount, Result, Settings, Storage, TransactionalStorage};
+use airlock_storage::{Attempt, Error, Mount, Result, Settings, Storage, StorageEntry, TransactionalStorage};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::*;
@@ -163,7 +163,7 @@ async fn a_record_of_many_pieces_leaves_all_or_nothing_too() {
 #[tokio::test]
 async fn a_kill_while_a_record_is_being_flushed_again_changes_nothing() {
     let (_, crashed, _) = killed_at(5, Fault::Kill, brief(true)).await;
-    let left: Vec<Entry> = crashed.memory.entries();
+    let left: Vec<StorageEntry> = crashed.memory.entries();
     for call in 1.. {
         let bed = Bed::over(Arc::new(left.iter().cloned().collect()), brief(true));
         bed.storage.nth(Call::Any, call, Fault::Kill);
@@ -254,7 +254,7 @@ fn transactional() -> Arc<TransactionalStorage> {
     let storage = Arc::new(TransactionalStorage::new());
     BEFORE
         .iter()
-        .for_each(|(key, value)| storage.memory().insert(Entry::new(*key, *value)));
+        .for_each(|(key, value)| storage.memory().insert(StorageEntry::new(*key, *value)));
     storage
 }
 

@@ -12,7 +12,7 @@
 mod support;
 
 use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
-use airlock_storage::{Attempt, Entry, Error, MemoryStorage, Mount, Rejection, Result, Settings};
+use airlock_storage::{Attempt, Error, MemoryStorage, Mount, Rejection, Result, Settings, StorageEntry};
 use std::sync::Arc;
 use std::time::Duration;
 use support::*;
@@ -301,7 +301,7 @@ async fn a_header_that_lands_after_the_next_start_undoes_newer() {
 }
 
 /// Returns the entries that a crash left: a record to flush, and rubbish to remove.
-async fn left(way: Way) -> Vec<Entry> {
+async fn left(way: Way) -> Vec<StorageEntry> {
     let bed = Bed::with(&BEFORE, way.settings());
     bed.storage
         .nth(Call::Put, if way == Way::InPieces { 6 } else { 2 }, Fault::Kill);
@@ -318,13 +318,13 @@ async fn left(way: Way) -> Vec<Entry> {
         (".airlock/redo/4.aside", "reason: it is damaged\n"),
         (".airlock/redo/proof/team/x", ""),
     ] {
-        bed.memory.insert(Entry::new(key, value));
+        bed.memory.insert(StorageEntry::new(key, value));
     }
     aged(bed.memory.entries())
 }
 
 /// Starts on what a crash left. Returns false if there were fewer calls than `n`.
-async fn recover_on(double: Double, way: Way, left: &[Entry], n: u64) -> bool {
+async fn recover_on(double: Double, way: Way, left: &[StorageEntry], n: u64) -> bool {
     let case = format!("{double:?} at {n}, {way:?}");
     let memory: Arc<MemoryStorage> = Arc::new(left.iter().cloned().collect());
     let (bed, gate) = (Bed::over(memory, way.settings()), Gate::new());

@@ -22,7 +22,7 @@ mod sync;
 #[path = "model/world.rs"]
 mod world;
 
-use airlock_storage::{Entry, Result};
+use airlock_storage::{Result, StorageEntry};
 use counters::{Sample, Size, Thing};
 use loom::thread;
 use world::{Conflict, Transaction, World, model};

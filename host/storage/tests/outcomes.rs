@@ -5,7 +5,8 @@ mod support;
 
 use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{
-    Attempt, Entry, Error, MemoryStorage, Mount, Rejection, Result, Settings, Storage, TransactionalStorage,
+    Attempt, Error, MemoryStorage, Mount, Rejection, Result, Settings, Storage, StorageEntry,
+    TransactionalStorage,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -291,10 +292,10 @@ struct Whereabouts {
 
 #[async_trait]
 impl Storage for Whereabouts {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         self.memory.get(key).await
     }
-    async fn put(&self, entry: Entry) -> Result<()> {
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
         let name = std::thread::current().name().map(str::to_owned);
         self.threads.lock().push(name);
         self.memory.put(entry).await

@@ -3,7 +3,7 @@
 
 mod support;
 
-use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Result, Storage, Transaction};
+use airlock_storage::{Attempt, MemoryStorage, Mount, Result, Storage, StorageEntry, Transaction};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -28,10 +28,10 @@ struct Watched {
 
 #[async_trait]
 impl Storage for Watched {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         self.memory.get(key).await
     }
-    async fn put(&self, entry: Entry) -> Result<()> {
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.memory.put(entry).await
     }
     async fn delete(&self, key: &str) -> Result<()> {
@@ -65,7 +65,7 @@ impl Watched {
 async fn begin(keys: impl IntoIterator<Item = String>) -> (Arc<Watched>, Arc<Mount>, Transaction) {
     let storage = Arc::new(Watched::default());
     keys.into_iter()
-        .for_each(|key| storage.memory.insert(Entry::new(key, "")));
+        .for_each(|key| storage.memory.insert(StorageEntry::new(key, "")));
     let mount = Mount::new(storage.clone(), settings());
     let transaction = mount.begin(Attempt::FIRST).await.unwrap();
     *storage.whole.lock() = 0;

@@ -4,7 +4,7 @@
 mod support;
 
 use airlock_storage::faulty::{Call, Fault, Gate};
-use airlock_storage::{Attempt, Entry, Mount, Prefixes, Result, Settings, Storage};
+use airlock_storage::{Attempt, Mount, Prefixes, Result, Settings, Storage, StorageEntry};
 use std::sync::Arc;
 use std::time::Duration;
 use support::*;
@@ -25,9 +25,9 @@ fn recorded() -> Settings {
 async fn three(mount: &Arc<Mount>, wrapped: &str) -> Result<()> {
     let mut transaction = mount.begin(Attempt::FIRST).await?;
     for key in ["a", "b", "c"] {
-        let entry = Entry {
+        let entry = StorageEntry {
             seal_wrap: key == wrapped,
-            ..Entry::new(key, vec![b'x'; 40_000])
+            ..StorageEntry::new(key, vec![b'x'; 40_000])
         };
         transaction.put(entry).await?;
     }
@@ -112,7 +112,7 @@ async fn a_start_removes_a_void_header_and_keeps_what_voids_it() {
 }
 
 /// Returns what is left of a commit that was killed when its record was stored.
-async fn killed(keys: [&str; 3]) -> Vec<Entry> {
+async fn killed(keys: [&str; 3]) -> Vec<StorageEntry> {
     let bed = Bed::new(recorded());
     bed.storage.nth(Call::Put, 2, Fault::Kill);
     let mut transaction = bed.begin().await;

@@ -6,8 +6,8 @@ mod support;
 
 use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{
-    Attempt, Entry, Error, LOCAL_RECORDS, MemoryStorage, Mount, Prefixes, Rejection, Result, Settings,
-    Storage,
+    Attempt, Error, LOCAL_RECORDS, MemoryStorage, Mount, Prefixes, Rejection, Result, Settings, Storage,
+    StorageEntry,
 };
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -51,10 +51,10 @@ const SEGMENT: usize = 255;
 
 #[async_trait]
 impl Storage for Small {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         self.0.get(key).await
     }
-    async fn put(&self, entry: Entry) -> Result<()> {
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
         if entry.key.split('/').any(|segment| segment.len() > SEGMENT) {
             return Err(Error::rejected(Rejection::Key, "file name too long"));
         }
@@ -78,7 +78,7 @@ async fn commit_on_small(key: &str, bytes: usize) -> Result<()> {
     let mount = Mount::new(Arc::new(small.clone()), recorded());
     let mut transaction = mount.begin(Attempt::FIRST).await?;
     put(&mut transaction, "index", "1").await?;
-    transaction.put(Entry::new(key, vec![7; bytes])).await?;
+    transaction.put(StorageEntry::new(key, vec![7; bytes])).await?;
     let committed = transaction.commit().await;
     assert_eq!(transaction.has_committed(), committed.is_ok());
     let stored: Vec<String> = small.0.entries().into_iter().map(|entry| entry.key).collect();
@@ -191,7 +191,7 @@ async fn parts_without_a_header_are_removed_only_when_they_are_old() {
     // Void parts are useless.
     assert_eq!(hidden(&bed.memory), [format!("{young}.void")]);
     let alive = id(hours(0) + 1);
-    bed.memory.insert(Entry::new(format!("{alive}.0"), ""));
+    bed.memory.insert(StorageEntry::new(format!("{alive}.0"), ""));
     restart(&bed).recover().await.unwrap();
     assert!(hidden(&bed.memory).contains(&format!("{alive}.0")));
 }
@@ -255,7 +255,7 @@ async fn interrupted_in_pieces() -> Bed {
     let mut transaction = bed.begin().await;
     for key in ["a", "b", "c"] {
         transaction
-            .put(Entry::new(key, vec![b'x'; 300_000]))
+            .put(StorageEntry::new(key, vec![b'x'; 300_000]))
             .await
             .unwrap();
     }

@@ -4,7 +4,7 @@
 mod support;
 
 use airlock_storage::faulty::Call;
-use airlock_storage::{Attempt, Entry, Error, Prefixes, Settings};
+use airlock_storage::{Attempt, Error, Prefixes, Settings, StorageEntry};
 use support::*;
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn what_was_written_is_cached_as_it_was_written() {
 async fn an_invalidated_key_is_read_anew() {
     let bed = Bed::with(&[("meta/a", "1")], cacheable("meta/"));
     read(&bed.mount, "meta/a").await.unwrap();
-    bed.memory.insert(Entry::new("meta/a", "2"));
+    bed.memory.insert(StorageEntry::new("meta/a", "2"));
     assert_eq!(
         read(&bed.mount, "meta/a").await.unwrap().as_deref(),
         Some("1"),
@@ -114,7 +114,7 @@ async fn a_key_of_unknown_state_is_not_cached_until_no_late_write_can_come() {
     bed.storage.heal();
     let before = bed.storage.calls(Call::Get);
     read(&bed.mount, "meta/a").await.unwrap();
-    bed.memory.insert(Entry::new("meta/a", "2")); // the put that was given up arrives
+    bed.memory.insert(StorageEntry::new("meta/a", "2")); // the put that was given up arrives
     assert_eq!(read(&bed.mount, "meta/a").await.unwrap().as_deref(), Some("2"));
     assert_eq!(bed.storage.calls(Call::Get), before + 2);
     // Afterwards it is cached again.

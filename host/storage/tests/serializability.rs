@@ -17,7 +17,7 @@ mod history;
 mod search;
 
 use airlock_storage::{
-    Attempt, Entry, Error, MemoryStorage, Mount, Prefixes, Result, Settings, Storage, Transaction,
+    Attempt, Error, MemoryStorage, Mount, Prefixes, Result, Settings, Storage, StorageEntry, Transaction,
     TransactionalStorage,
 };
 use chaos::Chaos;
@@ -99,7 +99,7 @@ impl Run {
                         .steps
                         .push(Step::Get(key.into(), found.map(|entry| number(&entry.value))));
                 }
-                transaction.put(Entry::new(key, bytes)).await?;
+                transaction.put(StorageEntry::new(key, bytes)).await?;
                 Step::Put(key.into(), value)
             }
             65..75 => {

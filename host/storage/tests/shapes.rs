@@ -5,7 +5,8 @@ mod support;
 
 use airlock_storage::faulty::Call;
 use airlock_storage::{
-    Attempt, Budget, Entry, Error, MAX_KEY_BYTES, MAX_KEY_SEGMENTS, Mount, Result, Settings, Transaction,
+    Attempt, Budget, Error, MAX_KEY_BYTES, MAX_KEY_SEGMENTS, Mount, Result, Settings, StorageEntry,
+    Transaction,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,7 +42,7 @@ fn a_key_of_two_thousand_levels_is_put_deleted_and_listed() {
         assert_eq!(transaction.usage().lists - before, 2_001);
         // A key is left half way down.
         bed.memory
-            .insert(Entry::new(format!("{}left", "a/".repeat(1_000)), ""));
+            .insert(StorageEntry::new(format!("{}left", "a/".repeat(1_000)), ""));
         assert_eq!(transaction.list("").await.unwrap(), ["a/"]);
         assert_eq!(transaction.list_page("a/", "", 1).await.unwrap(), ["a/"]);
     });
@@ -117,8 +118,8 @@ async fn a_list_is_charged_for_each_call_and_stops_without_budget() {
 async fn a_page_looks_into_no_more_folders_than_it_shows() {
     let bed = Bed::new(settings());
     let mut transaction = thinned(&bed.mount).await;
-    bed.memory.insert(Entry::new("f/01/y", ""));
-    bed.memory.insert(Entry::new("f/03/y", ""));
+    bed.memory.insert(StorageEntry::new("f/01/y", ""));
+    bed.memory.insert(StorageEntry::new("f/03/y", ""));
     let before = transaction.usage().lists;
     assert_eq!(
         transaction.list_page("f/", "00/", 2).await.unwrap(),

@@ -6,7 +6,7 @@
 mod support;
 
 use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
-use airlock_storage::{Attempt, Entry, Error, MemoryStorage, Result, Settings, Storage};
+use airlock_storage::{Attempt, Error, MemoryStorage, Result, Settings, Storage, StorageEntry};
 use std::sync::Arc;
 use std::time::Duration;
 use support::*;
@@ -28,7 +28,7 @@ async fn a_slow_call_goes_on_when_its_caller_gives_it_up() {
     let memory = Arc::new(MemoryStorage::new());
     let storage = FaultyStorage::over(memory.clone());
     storage.every(Call::Put, Fault::Delay(Duration::from_secs(2)));
-    let put = timeout(Duration::from_secs(1), storage.put(Entry::new("a", "")));
+    let put = timeout(Duration::from_secs(1), storage.put(StorageEntry::new("a", "")));
     assert!(put.await.is_err() && memory.entries().is_empty());
     sleep(Duration::from_secs(2)).await;
     assert_eq!(memory.entries().len(), 1);

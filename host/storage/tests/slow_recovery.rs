@@ -8,7 +8,7 @@
 mod support;
 
 use airlock_storage::faulty::{Call, Fault, FaultyStorage};
-use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Prefixes, Settings};
+use airlock_storage::{Attempt, MemoryStorage, Mount, Prefixes, Settings, StorageEntry};
 use std::sync::Arc;
 use std::time::Duration;
 use support::*;
@@ -30,7 +30,7 @@ fn recorded() -> Settings {
 }
 
 /// Commits these values and kills the process at a put, counted from 1. Returns what is stored then.
-async fn killed_at(put_call: u64, values: &[(&str, &str)], settings: Settings) -> Vec<Entry> {
+async fn killed_at(put_call: u64, values: &[(&str, &str)], settings: Settings) -> Vec<StorageEntry> {
     let bed = Bed::with(&[("kept", "of an earlier commit")], settings);
     bed.storage.nth(Call::Put, put_call, Fault::Kill);
     let mut transaction = bed.begin().await;
@@ -41,14 +41,15 @@ async fn killed_at(put_call: u64, values: &[(&str, &str)], settings: Settings) -
     transaction.commit().await.unwrap();
     bed.mount.drain().await;
     assert!(!hidden(&bed.memory).is_empty(), "there is something to recover");
-    bed.memory.insert(Entry::new("gone", "unless the commit is done"));
+    bed.memory
+        .insert(StorageEntry::new("gone", "unless the commit is done"));
     aged(bed.memory.entries())
 }
 
 /// The entries that a crash left, and those that are stored after recovery.
 struct Crashed {
     name: &'static str,
-    left: Vec<Entry>,
+    left: Vec<StorageEntry>,
     recovered: Vec<(String, String)>,
 }
 
@@ -75,8 +76,8 @@ async fn crashed() -> Vec<Crashed> {
         (".airlock/redo/proof/x", ""),
         (".airlock/redo/proof/team/y", ""),
     ];
-    let rubbish = rubbish.map(|(key, value)| Entry::new(key, value));
-    let both = |one: Vec<Entry>, other: Vec<Entry>| one.into_iter().chain(other).collect();
+    let rubbish = rubbish.map(|(key, value)| StorageEntry::new(key, value));
+    let both = |one: Vec<StorageEntry>, other: Vec<StorageEntry>| one.into_iter().chain(other).collect();
     vec![
         Crashed {
             name: "before the first write of a small record",

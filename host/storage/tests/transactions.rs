@@ -4,7 +4,7 @@
 mod support;
 
 use airlock_storage::faulty::{Call, Fault};
-use airlock_storage::{Attempt, Entry, Error, Prefixes, Settings};
+use airlock_storage::{Attempt, Error, Prefixes, Settings, StorageEntry};
 use support::*;
 
 #[tokio::test]
@@ -272,7 +272,7 @@ async fn a_guest_reaches_its_prefixes_only_and_never_the_hidden_one() {
         settings(),
     );
     bed.mount.recover().await.unwrap();
-    bed.memory.insert(Entry::new(".airlock/other", ""));
+    bed.memory.insert(StorageEntry::new(".airlock/other", ""));
     let mut transaction = bed.begin().await;
     assert_eq!(transaction.list("").await.unwrap(), ["kv/", "secret"]);
     assert_eq!(transaction.list_page("", "", 1).await.unwrap(), ["kv/"]);

@@ -5,7 +5,7 @@
 
 mod support;
 
-use airlock_storage::{Entry, MemoryStorage, Settings};
+use airlock_storage::{MemoryStorage, Settings, StorageEntry};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,7 +45,7 @@ async fn evicted_cached_and_scratch_values_are_wiped() {
     // The storage's own copies are static or outlive the count.
     let memory: Arc<MemoryStorage> = Arc::default();
     for n in 0..3 {
-        memory.insert(Entry::new(format!("k{n}"), &SECRET[..]));
+        memory.insert(StorageEntry::new(format!("k{n}"), &SECRET[..]));
     }
     let bed = Bed::over(
         memory,

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use airlock_storage::{Entry, MemoryStorage, Storage};
+use airlock_storage::{MemoryStorage, Storage, StorageEntry};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -105,11 +105,11 @@ impl FolderStorage {
     }
 
     /// Returns a copy of all entries, in the order of their keys.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<StorageEntry> {
         self.entries.entries()
     }
 
-    fn write(&self, entry: &Entry) -> io::Result<()> {
+    fn write(&self, entry: &StorageEntry) -> io::Result<()> {
         let head = Head {
             key: entry.key.clone(),
             seal_wrap: entry.seal_wrap,
@@ -209,12 +209,12 @@ fn file_name(key: &str) -> String {
     format!("{}{SUFFIX}", hex::encode(Sha256::digest(key)))
 }
 
-fn read(file: &Path) -> Result<Entry, String> {
+fn read(file: &Path) -> Result<StorageEntry, String> {
     parse(&fs::read(file).map_err(|error| error.to_string())?)
 }
 
 /// Reads an entry from its file's content.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Entry, String> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<StorageEntry, String> {
     let end = bytes
         .iter()
         .position(|byte| *byte == b'\n')
@@ -225,7 +225,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Entry, String> {
     if value.len() != head.bytes || hex::encode(Sha256::digest(value)) != head.sha256 {
         return Err("its value is not the one that was written".into());
     }
-    Ok(Entry {
+    Ok(StorageEntry {
         key: head.key,
         value: value.to_vec().into(),
         seal_wrap: head.seal_wrap,
@@ -238,11 +238,11 @@ fn failed(error: io::Error) -> airlock_storage::Error {
 
 #[async_trait]
 impl Storage for FolderStorage {
-    async fn get(&self, key: &str) -> airlock_storage::Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> airlock_storage::Result<Option<StorageEntry>> {
         self.entries.get(key).await
     }
 
-    async fn put(&self, entry: Entry) -> airlock_storage::Result<()> {
+    async fn put(&self, entry: StorageEntry) -> airlock_storage::Result<()> {
         self.write(&entry).map_err(failed)?;
         self.entries.put(entry).await
     }
@@ -271,8 +271,8 @@ mod tests {
     use super::*;
     use tempfile::TempDir;
 
-    fn entry() -> Entry {
-        Entry {
+    fn entry() -> StorageEntry {
+        StorageEntry {
             key: "kv/ä/../b".into(),
             value: vec![0, 10, 255].into(),
             seal_wrap: true,

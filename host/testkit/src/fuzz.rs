@@ -2,7 +2,7 @@
 
 use airlock_sandbox::types::{Operation, Response};
 use airlock_sandbox::{Result, Usage};
-use airlock_storage::Entry;
+use airlock_storage::StorageEntry;
 
 use crate::Answer;
 use crate::answer::Asked;
@@ -18,6 +18,6 @@ pub fn answer(operation: Operation, result: Result<Option<Response>>) -> Answer 
 }
 
 /// Reads an entry from the content of its file in a storage directory.
-pub fn entry(bytes: &[u8]) -> std::result::Result<Entry, String> {
+pub fn entry(bytes: &[u8]) -> std::result::Result<StorageEntry, String> {
     crate::folder::parse(bytes)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use airlock_sandbox::types::{self, Operation, Response, Timestamp};
 use airlock_sandbox::{MountContext, Services, System, Usage, is_control};
 use airlock_storage::faulty::FaultyStorage;
-use airlock_storage::{Attempt, Entry, MemoryStorage, Settings, Storage};
+use airlock_storage::{Attempt, MemoryStorage, Settings, Storage, StorageEntry};
 use serde_json::Value;
 
 use crate::answer::Asked;
@@ -52,7 +52,7 @@ impl Entries {
         }
     }
 
-    fn all(&self) -> Vec<Entry> {
+    fn all(&self) -> Vec<StorageEntry> {
         match self {
             Self::Memory(storage) => storage.entries(),
             Self::Folder(storage) => storage.entries(),
@@ -347,7 +347,7 @@ impl Mount {
     }
 
     /// Returns all stored entries, in the order of their keys.
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<StorageEntry> {
         self.built.entries.all()
     }
 
@@ -355,7 +355,7 @@ impl Mount {
     ///
     /// # Errors
     /// Returns the error of the storage.
-    pub fn store(&self, entry: Entry) -> airlock_storage::Result<()> {
+    pub fn store(&self, entry: StorageEntry) -> airlock_storage::Result<()> {
         let key = entry.key.clone();
         let stored = block_on(self.built.entries.storage().put(entry));
         self.context.storage().invalidate(&key);

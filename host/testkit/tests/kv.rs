@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use airlock_testkit::{Call, Entry, Error, Fault, FolderStorage, Guest, Mount, Operation, Request, json};
+use airlock_testkit::{
+    Call, Error, Fault, FolderStorage, Guest, Mount, Operation, Request, StorageEntry, json,
+};
 
 fn guest() -> Guest {
     Guest::load(concat!(
@@ -64,7 +66,7 @@ fn a_put_that_fails_is_told_and_stores_nothing() {
 #[test]
 fn a_create_of_what_exists_is_a_conflict() {
     let kv = kv();
-    kv.store(Entry::new("kv/a", "1")).unwrap();
+    kv.store(StorageEntry::new("kv/a", "1")).unwrap();
     let create = Request::new(Operation::Create, "a").data(&json!({ "value": "2" }));
     assert_eq!(kv.send(create).status(), 412);
     assert_eq!(kv.stored("kv/a").unwrap(), b"1");

@@ -78,6 +78,7 @@ mod time;
 #[cfg(test)]
 mod protocol_tests;
 
+pub use airlock_logical::{Operation, StorageEntry};
 pub use async_trait::async_trait;
 
 pub use auth::{Auth, TokenType};
@@ -89,10 +90,10 @@ pub use held::Held;
 pub use identity::{Alias, Entity, Group};
 pub use json::Json;
 pub use lease::{Lease, Secret};
-pub use request::{Connection, Operation, Request, TlsState, WrapRequest};
+pub use request::{Connection, Request, TlsState, WrapRequest};
 pub use response::{RawHttp, Response, WrapInfo};
 pub use serve::{serve, server};
-pub use storage::{Storage, StorageEntry, StorageTransaction};
+pub use storage::{Storage, StorageTransaction};
 pub use system::{
     ClusterInfo, IdentityToken, PluginEnvironment, ReplicationState, RotationInfo, RotationJob,
     RotationSchedule, SystemView,

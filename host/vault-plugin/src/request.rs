@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use airlock_logical::Operation;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
@@ -16,103 +17,6 @@ use crate::proto::pb;
 use crate::redact::hidden;
 use crate::system::RotationInfo;
 use crate::time::from_nanoseconds;
-
-/// The operation that Vault asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Operation {
-    /// An update of a path that holds nothing yet, according to its existence check.
-    Create,
-    /// GET.
-    #[default]
-    Read,
-    /// POST and PUT.
-    Update,
-    /// PATCH, with a JSON merge patch.
-    Patch,
-    /// DELETE.
-    Delete,
-    /// LIST; the path ends in `/`.
-    List,
-    /// `vault path-help`; and the server's OpenAPI document: then the path is empty, and the server takes the document
-    /// from the field `openapi` of the answer if there is one.
-    Help,
-    /// The alias that a login would have.
-    AliasLookahead,
-    /// The role that a login would use.
-    ResolveRole,
-    /// HEAD.
-    Header,
-    /// The lease in [`Request::secret`] ended.
-    Revoke,
-    /// The lease in [`Request::secret`] should be renewed.
-    Renew,
-    /// Vault's regular call, about once a minute, with an empty path: clean up, do what is due.
-    Rollback,
-    /// A rotation job is due.
-    Rotate,
-    /// A value should be recovered from a snapshot.
-    Recover,
-    /// OpenBao's recursive list.
-    Scan,
-    /// An operation that this crate does not name.
-    Other(String),
-}
-
-impl Operation {
-    /// Returns Vault's name for it, such as `read`.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Operation::Create => "create",
-            Operation::Read => "read",
-            Operation::Update => "update",
-            Operation::Patch => "patch",
-            Operation::Delete => "delete",
-            Operation::List => "list",
-            Operation::Help => "help",
-            Operation::AliasLookahead => "alias-lookahead",
-            Operation::ResolveRole => "resolve-role",
-            Operation::Header => "header",
-            Operation::Revoke => "revoke",
-            Operation::Renew => "renew",
-            Operation::Rollback => "rollback",
-            Operation::Rotate => "rotate",
-            Operation::Recover => "recover",
-            Operation::Scan => "scan",
-            Operation::Other(name) => name,
-        }
-    }
-}
-
-impl From<String> for Operation {
-    fn from(name: String) -> Operation {
-        match name.as_str() {
-            "create" => Operation::Create,
-            "read" => Operation::Read,
-            "update" => Operation::Update,
-            "patch" => Operation::Patch,
-            "delete" => Operation::Delete,
-            "list" => Operation::List,
-            "help" => Operation::Help,
-            "alias-lookahead" => Operation::AliasLookahead,
-            "resolve-role" => Operation::ResolveRole,
-            "header" => Operation::Header,
-            "revoke" => Operation::Revoke,
-            "renew" => Operation::Renew,
-            "rollback" => Operation::Rollback,
-            "rotate" => Operation::Rotate,
-            "recover" => Operation::Recover,
-            "scan" => Operation::Scan,
-            _ => Operation::Other(name),
-        }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A request to one mount. It does not contain what Vault hides from plugins, such as the caller's token.
 #[derive(Clone, Default, PartialEq)]

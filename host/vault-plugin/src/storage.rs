@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bytes::Bytes;
+use airlock_logical::StorageEntry;
 use tokio::sync::OnceCell;
 
 use crate::Error;
@@ -23,39 +23,6 @@ use crate::redact::hidden;
 
 pub use transaction::StorageTransaction;
 use view::{View, client};
-
-/// The entry that storage keeps under a key.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct StorageEntry {
-    /// Relative to the mount.
-    pub key: String,
-    /// Any bytes. Servers on integrated storage refuse more than 1 MiB by default.
-    pub value: Bytes,
-    /// True to wrap the value with the seal's key too, if the server has a seal that can do that.
-    pub seal_wrap: bool,
-}
-
-impl StorageEntry {
-    /// Creates an entry without seal wrapping.
-    pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> StorageEntry {
-        StorageEntry {
-            key: key.into(),
-            value: value.into(),
-            seal_wrap: false,
-        }
-    }
-}
-
-/// Shows neither key nor value.
-impl fmt::Debug for StorageEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StorageEntry")
-            .field("key", &hidden(&self.key))
-            .field("value", &crate::redact::Hidden(self.value.len()))
-            .field("seal_wrap", &self.seal_wrap)
-            .finish()
-    }
-}
 
 /// A mount's storage.
 #[derive(Clone)]

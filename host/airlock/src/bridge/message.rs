@@ -10,7 +10,7 @@ use vault_plugin::{Json, Operation, SpecialPaths};
 pub fn request(request: vault_plugin::Request) -> types::Request {
     types::Request {
         id: request.id,
-        operation: operation(request.operation),
+        operation: request.operation,
         path: request.path,
         data: request.data.map(Json::into_string),
         mount_point: request.mount_point,
@@ -134,28 +134,6 @@ pub fn paths(paths: Paths) -> SpecialPaths {
         binary: Vec::new(),
         limited: paths.limited,
         allow_snapshot_read: paths.allow_snapshot_read,
-    }
-}
-
-fn operation(operation: Operation) -> types::Operation {
-    match operation {
-        Operation::Create => types::Operation::Create,
-        Operation::Read => types::Operation::Read,
-        Operation::Update => types::Operation::Update,
-        Operation::Patch => types::Operation::Patch,
-        Operation::Delete => types::Operation::Delete,
-        Operation::List => types::Operation::List,
-        Operation::Help => types::Operation::Help,
-        Operation::AliasLookahead => types::Operation::AliasLookahead,
-        Operation::ResolveRole => types::Operation::ResolveRole,
-        Operation::Header => types::Operation::Header,
-        Operation::Revoke => types::Operation::Revoke,
-        Operation::Renew => types::Operation::Renew,
-        Operation::Rollback => types::Operation::Rollback,
-        Operation::Rotate => types::Operation::Rotate,
-        Operation::Recover => types::Operation::Recover,
-        Operation::Scan => types::Operation::Scan,
-        other => types::Operation::Other(other.as_str().to_owned()),
     }
 }
 

@@ -8,13 +8,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use airlock_storage::{Entry, Error, Result, Storage};
+use airlock_storage::{Error, Result, Storage, StorageEntry};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use vault_plugin::StorageTransaction;
 
-use super::storage::{error, from_vault, page_limit};
+use super::storage::{error, page_limit};
 
 /// Most transactions of all mounts at once.
 const AT_ONCE: usize = 32;
@@ -82,9 +82,9 @@ impl Drop for Begun {
 
 #[async_trait]
 impl Storage for Snapshot {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         let entry = self.transaction().await?.get(key).await;
-        Ok(entry.map_err(error)?.map(from_vault))
+        entry.map_err(error)
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<String>> {
@@ -99,7 +99,7 @@ impl Storage for Snapshot {
         page.await.map_err(error)
     }
 
-    async fn put(&self, _: Entry) -> Result<()> {
+    async fn put(&self, _: StorageEntry) -> Result<()> {
         Err(Error::ReadOnly)
     }
 

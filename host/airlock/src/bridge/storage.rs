@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_storage::{Entry, Error, Rejection, Result, Storage, StorageTransaction};
+use airlock_storage::{Error, Rejection, Result, Storage, StorageEntry, StorageTransaction};
 use async_trait::async_trait;
-use vault_plugin::StorageEntry;
 
 use super::snapshot::Snapshot;
 
@@ -44,12 +43,12 @@ impl Storage for VaultStorage {
         self.reads_snapshots.then(snapshot)
     }
 
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
-        Ok(self.storage.get(key).await.map_err(error)?.map(from_vault))
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
+        self.storage.get(key).await.map_err(error)
     }
 
-    async fn put(&self, entry: Entry) -> Result<()> {
-        self.storage.put(to_vault(entry)).await.map_err(error)
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
+        self.storage.put(entry).await.map_err(error)
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -95,8 +94,8 @@ fn ended() -> Error {
 
 #[async_trait]
 impl StorageTransaction for Transaction {
-    async fn put(&mut self, entry: Entry) -> Result<()> {
-        self.open()?.put(to_vault(entry)).await.map_err(error)
+    async fn put(&mut self, entry: StorageEntry) -> Result<()> {
+        self.open()?.put(entry).await.map_err(error)
     }
 
     async fn delete(&mut self, key: &str) -> Result<()> {
@@ -109,22 +108,6 @@ impl StorageTransaction for Transaction {
 
     async fn rollback(&mut self) -> Result<()> {
         self.end()?.rollback().await.map_err(error)
-    }
-}
-
-fn to_vault(entry: Entry) -> StorageEntry {
-    StorageEntry {
-        key: entry.key,
-        value: entry.value,
-        seal_wrap: entry.seal_wrap,
-    }
-}
-
-pub(super) fn from_vault(entry: StorageEntry) -> Entry {
-    Entry {
-        key: entry.key,
-        value: entry.value,
-        seal_wrap: entry.seal_wrap,
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use airlock_sandbox::{Compiler, Limits, Sandbox, SandboxSettings};
 use airlock_storage::faulty::{Call, Fault, FaultyStorage};
-use airlock_storage::{Entry, MemoryStorage};
+use airlock_storage::{MemoryStorage, StorageEntry};
 use tokio::time::timeout;
 
 use super::*;
@@ -70,7 +70,7 @@ async fn initializes_again_once_storage_has_healed() {
 #[tokio::test]
 async fn what_a_guest_says_at_initialize_is_told_in_one_printable_line() {
     let storage = FaultyStorage::new(MemoryStorage::new());
-    let command = Entry::new("adversary/initialize", "x\n[ERROR] core: \u{1b}[2J");
+    let command = StorageEntry::new("adversary/initialize", "x\n[ERROR] core: \u{1b}[2J");
     storage.put(command).await.unwrap();
     let mount = mount(&storage).await;
     let refused = mount.initialize().await.unwrap_err().to_string();

@@ -96,7 +96,7 @@ async fn after_a_crash_in_a_reload_nothing_is_known() {
 #[tokio::test]
 async fn an_unreadable_record_is_no_licence() {
     let storage = FaultyStorage::new(MemoryStorage::new());
-    storage.put(Entry::new(KEY, "{}")).await.unwrap();
+    storage.put(StorageEntry::new(KEY, "{}")).await.unwrap();
     let told = mount(&storage, "one").await;
     assert_eq!(told.enforced(), None);
     // Vault asks again at a reload.

@@ -1,5 +1,5 @@
 use airlock_storage::faulty::{Call, Fault, FaultyStorage};
-use airlock_storage::{Entry, MemoryStorage, Storage as _};
+use airlock_storage::{MemoryStorage, Storage as _, StorageEntry};
 
 use super::*;
 
@@ -22,7 +22,7 @@ async fn served() -> (FaultyStorage, SpecialPaths) {
         ..SpecialPaths::default()
     };
     let record = told::to_text(std::slice::from_ref(&paths));
-    let entry = Entry::new(".airlock/special-paths", record);
+    let entry = StorageEntry::new(".airlock/special-paths", record);
     storage.put(entry).await.unwrap();
     (storage, paths)
 }

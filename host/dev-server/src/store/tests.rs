@@ -14,7 +14,7 @@ fn view(store: Store) -> View {
 async fn a_list_shows_children_in_order_and_each_folder_once() {
     let view = view(Store::memory().unwrap());
     for key in ["b", "b-", "b/x", "b/y", "b0", "a/b/c", "z", "ü"] {
-        view.put(Entry::new(key, "v")).await.unwrap();
+        view.put(StorageEntry::new(key, "v")).await.unwrap();
     }
     assert_eq!(
         view.list("").await.unwrap(),
@@ -33,8 +33,8 @@ async fn mounts_do_not_see_each_other() {
         View::of_mount(Arc::clone(&store), "1"),
         View::of_mount(Arc::clone(&store), "10"),
     );
-    one.put(Entry::new("k", "one")).await.unwrap();
-    other.put(Entry::new("k", "other")).await.unwrap();
+    one.put(StorageEntry::new("k", "one")).await.unwrap();
+    other.put(StorageEntry::new("k", "other")).await.unwrap();
     one.wipe().await.unwrap();
     assert_eq!(one.get("k").await.unwrap(), None);
     assert_eq!(other.get("k").await.unwrap().unwrap().value, "other");
@@ -45,17 +45,17 @@ async fn mounts_do_not_see_each_other() {
 async fn a_transaction_writes_everything_or_nothing() {
     let view = view(Store::memory().unwrap());
     let mut given_up = view.begin().await.unwrap().unwrap();
-    given_up.put(Entry::new("a", "1")).await.unwrap();
+    given_up.put(StorageEntry::new("a", "1")).await.unwrap();
     given_up.rollback().await.unwrap();
     assert_eq!(view.get("a").await.unwrap(), None);
     let mut kept = view.begin().await.unwrap().unwrap();
-    kept.put(Entry {
+    kept.put(StorageEntry {
         seal_wrap: true,
-        ..Entry::new("a", "1")
+        ..StorageEntry::new("a", "1")
     })
     .await
     .unwrap();
-    kept.put(Entry::new("b", "2")).await.unwrap();
+    kept.put(StorageEntry::new("b", "2")).await.unwrap();
     kept.delete("b").await.unwrap();
     kept.commit().await.unwrap();
     assert!(view.get("a").await.unwrap().unwrap().seal_wrap);
@@ -67,7 +67,7 @@ async fn what_is_stored_is_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new/store");
     view(Store::open(&path).unwrap())
-        .put(Entry::new("k", "v"))
+        .put(StorageEntry::new("k", "v"))
         .await
         .unwrap();
     assert_eq!(
@@ -202,13 +202,16 @@ async fn a_full_disk_is_said_loses_nothing_and_is_forgotten_once_there_is_room()
         }
     };
     let view = view(Store::new(Box::new(open), &path).unwrap());
-    view.put(Entry::new("kept", "1")).await.unwrap();
+    view.put(StorageEntry::new("kept", "1")).await.unwrap();
     full.store(true, Ordering::SeqCst);
-    let error = view.put(Entry::new("lost", vec![7; 1 << 20])).await.unwrap_err();
+    let error = view
+        .put(StorageEntry::new("lost", vec![7; 1 << 20]))
+        .await
+        .unwrap_err();
     assert!(error.to_string().starts_with("the disk is full"), "{error}");
     full.store(false, Ordering::SeqCst);
     assert_eq!(view.get("lost").await.unwrap(), None);
     assert_eq!(view.get("kept").await.unwrap().unwrap().value, "1");
-    view.put(Entry::new("after", "2")).await.unwrap();
+    view.put(StorageEntry::new("after", "2")).await.unwrap();
     assert_eq!(view.list("").await.unwrap(), ["after", "kept"]);
 }

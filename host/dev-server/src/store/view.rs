@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use airlock_storage::{Entry, Error, Rejection, Result, Storage, StorageTransaction};
+use airlock_storage::{Error, Rejection, Result, Storage, StorageEntry, StorageTransaction};
 use async_trait::async_trait;
 
 use super::{Change, Store};
@@ -45,8 +45,8 @@ impl View {
         Ok(format!("{}{key}", self.prefix))
     }
 
-    fn put_change(&self, entry: Entry) -> Result<Change> {
-        Ok(Change::Put(Entry {
+    fn put_change(&self, entry: StorageEntry) -> Result<Change> {
+        Ok(Change::Put(StorageEntry {
             key: self.key(&entry.key)?,
             ..entry
         }))
@@ -61,15 +61,15 @@ impl View {
 
 #[async_trait]
 impl Storage for View {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         let found = self.store.get(&self.key(key)?)?;
-        Ok(found.map(|entry| Entry {
+        Ok(found.map(|entry| StorageEntry {
             key: key.to_owned(),
             ..entry
         }))
     }
 
-    async fn put(&self, entry: Entry) -> Result<()> {
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.write(vec![self.put_change(entry)?]).await
     }
 
@@ -101,7 +101,7 @@ struct Held {
 
 #[async_trait]
 impl StorageTransaction for Held {
-    async fn put(&mut self, entry: Entry) -> Result<()> {
+    async fn put(&mut self, entry: StorageEntry) -> Result<()> {
         self.changes.push(self.view.put_change(entry)?);
         Ok(())
     }

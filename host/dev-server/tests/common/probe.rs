@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_storage::{Entry, Storage};
+use airlock_storage::{Storage, StorageEntry};
 use serde_json::{Map, Value, json};
 use vault_plugin::{
     Backend, Error, Json, Lease, Operation, Request, Response, Secret, SpecialPaths, WrapInfo, async_trait,
@@ -83,7 +83,7 @@ impl Probe {
                     .clone()
                     .ok_or_else(|| Error::User("no data provided".to_owned()))?;
                 self.storage
-                    .put(Entry::new(key, value.into_string()))
+                    .put(StorageEntry::new(key, value.into_string()))
                     .await
                     .map_err(storage_error)?;
                 let message = format!("key {}d", request.operation);
@@ -112,7 +112,7 @@ impl Probe {
         let before = self.storage.get(&key).await.map_err(storage_error)?;
         let after = vec![b'x'; before.map_or(0, |entry| entry.value.len()) + 1];
         self.storage
-            .put(Entry::new(key, after))
+            .put(StorageEntry::new(key, after))
             .await
             .map_err(storage_error)
     }

@@ -75,7 +75,7 @@ impl Host for State {
             Ok(session) => session,
             Err(exceeded) => return Ok(Err(over(&exceeded))),
         };
-        let entry = airlock_storage::Entry {
+        let entry = airlock_storage::StorageEntry {
             key: entry.key,
             value: entry.value.into(),
             seal_wrap: entry.seal_wrap,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Limits, MountContext, Services};
 use airlock_storage::faulty::{Call, Fault, FaultyStorage};
-use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Prefixes, Settings, Storage as _};
+use airlock_storage::{Attempt, MemoryStorage, Mount, Prefixes, Settings, Storage as _, StorageEntry};
 
 use crate::support::{Bench, load};
 
@@ -41,7 +41,7 @@ fn opening(id: &str, operation: Operation) -> Request {
 /// Stores a value as another request would in the meantime.
 async fn store(mount: &MountContext, key: &str, value: &'static str) {
     let mut transaction = mount.storage().begin(Attempt::FIRST).await.unwrap();
-    transaction.put(Entry::new(key, value)).await.unwrap();
+    transaction.put(StorageEntry::new(key, value)).await.unwrap();
     transaction.commit().await.unwrap();
 }
 
@@ -162,7 +162,7 @@ async fn a_create_whose_check_cannot_be_repeated_is_not_done() {
 async fn a_repeated_read_of_a_declared_and_granted_prefix_costs_no_storage_call() {
     let guest = load("bank", Limits::default()).await;
     let memory = Arc::new(MemoryStorage::new());
-    memory.insert(Entry::new("settings/limit", "5"));
+    memory.insert(StorageEntry::new("settings/limit", "5"));
     for (granted, calls) in [(Prefixes::all(), 0), (Prefixes::none(), 1)] {
         let declared = Prefixes::from_iter(guest.description().cacheable.clone());
         let settings = Settings {

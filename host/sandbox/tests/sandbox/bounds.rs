@@ -8,7 +8,7 @@ use airlock_sandbox::{
     Compiler, Error, Guest, Limit, Limits, MountContext, Sandbox, SandboxSettings, Services, System,
     SystemError,
 };
-use airlock_storage::{Entry, MemoryStorage, Mount, Result as Stored, Storage};
+use airlock_storage::{MemoryStorage, Mount, Result as Stored, Storage, StorageEntry};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
@@ -319,12 +319,12 @@ struct Slow {
 
 #[async_trait]
 impl Storage for Slow {
-    async fn get(&self, _key: &str) -> Stored<Option<Entry>> {
+    async fn get(&self, _key: &str) -> Stored<Option<StorageEntry>> {
         self.arrived.add_permits(1);
         self.open.acquire().await.unwrap().forget();
         Ok(None)
     }
-    async fn put(&self, _entry: Entry) -> Stored<()> {
+    async fn put(&self, _entry: StorageEntry) -> Stored<()> {
         Ok(())
     }
     async fn delete(&self, _key: &str) -> Stored<()> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Limits, MountContext, Services};
 use airlock_storage::faulty::{Call, FaultyStorage};
-use airlock_storage::{Attempt, Entry, MemoryStorage, Mount, Settings};
+use airlock_storage::{Attempt, MemoryStorage, Mount, Settings, StorageEntry};
 
 use crate::support::{Bench, load};
 
@@ -93,7 +93,7 @@ async fn a_repeated_check_that_finds_storage_busy_is_503() {
     // Another request is writing what the check reads.
     let written = storage.hold(Call::Put, 1);
     let mut writer = mount.begin(Attempt::FIRST).await.unwrap();
-    writer.put(Entry::new("adversary/ok", "2")).await.unwrap();
+    writer.put(StorageEntry::new("adversary/ok", "2")).await.unwrap();
     let writing = tokio::spawn(async move { writer.commit().await });
     written.reached().await;
     let error = bench.send(update("ok")).await.unwrap_err();

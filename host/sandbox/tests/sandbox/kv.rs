@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Limits};
 use airlock_storage::faulty::{Call, Fault, FaultyStorage};
-use airlock_storage::{Entry, MemoryStorage, Result as Stored, Storage};
+use airlock_storage::{MemoryStorage, Result as Stored, Storage, StorageEntry};
 use async_trait::async_trait;
 
 use crate::support::{Bench, load};
@@ -188,10 +188,10 @@ struct Failing(airlock_storage::Error);
 
 #[async_trait]
 impl Storage for Failing {
-    async fn get(&self, _: &str) -> Stored<Option<Entry>> {
+    async fn get(&self, _: &str) -> Stored<Option<StorageEntry>> {
         Err(self.0.clone())
     }
-    async fn put(&self, _: Entry) -> Stored<()> {
+    async fn put(&self, _: StorageEntry) -> Stored<()> {
         Err(self.0.clone())
     }
     async fn delete(&self, _: &str) -> Stored<()> {

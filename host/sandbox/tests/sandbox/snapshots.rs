@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use airlock_sandbox::types::{Json, Nanoseconds, Operation, Request, WrapInfo};
 use airlock_sandbox::{Error, Limits, MountContext, Services, System, SystemError};
 use airlock_storage::faulty::{Call, FaultyStorage};
-use airlock_storage::{Attempt, Entry, MemoryStorage};
+use airlock_storage::{Attempt, MemoryStorage, StorageEntry};
 use async_trait::async_trait;
 
 use crate::support::{Bench, load, sandbox};
@@ -16,7 +16,7 @@ use crate::synthetic::Synthetic;
 async fn write_both(bench: &Bench, value: &'static str) {
     let mut transaction = bench.mount.storage().begin(Attempt::FIRST).await.unwrap();
     for key in ["adversary/one", "adversary/two"] {
-        transaction.put(Entry::new(key, value)).await.unwrap();
+        transaction.put(StorageEntry::new(key, value)).await.unwrap();
     }
     transaction.commit().await.unwrap();
 }

@@ -8,7 +8,7 @@ use airlock_sandbox::{
     Compiler, Error, Events, Guest, Limits, LogLine, LogSink, MountContext, Outcome, Sandbox,
     SandboxSettings, Services,
 };
-use airlock_storage::{Entry, MemoryStorage, Mount, Storage};
+use airlock_storage::{MemoryStorage, Mount, Storage, StorageEntry};
 use async_trait::async_trait;
 
 /// Returns the sandbox of this process. It compiles guests in the process.
@@ -139,6 +139,7 @@ impl Bench {
     }
 
     pub fn store(&self, key: &str, value: &str) {
-        self.storage.insert(Entry::new(key, value.as_bytes().to_vec()));
+        self.storage
+            .insert(StorageEntry::new(key, value.as_bytes().to_vec()));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Events, Limit, Limits, MountContext, Services};
-use airlock_storage::{Entry, MemoryStorage, Result as Stored, Storage};
+use airlock_storage::{MemoryStorage, Result as Stored, Storage, StorageEntry};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
@@ -35,11 +35,11 @@ impl Gated {
 
 #[async_trait]
 impl Storage for Gated {
-    async fn get(&self, key: &str) -> Stored<Option<Entry>> {
+    async fn get(&self, key: &str) -> Stored<Option<StorageEntry>> {
         self.pass().await;
         self.inner.get(key).await
     }
-    async fn put(&self, entry: Entry) -> Stored<()> {
+    async fn put(&self, entry: StorageEntry) -> Stored<()> {
         self.pass().await;
         let stored = self.inner.put(entry).await;
         self.done.add_permits(1);

@@ -162,7 +162,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use crate::faulty::{Call, Fault, FaultyStorage};
-    use crate::{Entry, Error, MemoryStorage, Storage};
+    use crate::{Error, MemoryStorage, Storage, StorageEntry};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -171,7 +171,7 @@ mod tests {
         let storage = FaultyStorage::new(MemoryStorage::new());
         storage.nth(Call::Get, 2, Fault::Fail);
         assert!(storage.get("a").await.is_ok());
-        assert!(storage.put(Entry::new("a", "")).await.is_ok());
+        assert!(storage.put(StorageEntry::new("a", "")).await.is_ok());
         assert!(storage.get("a").await.is_err());
         assert!(storage.get("a").await.is_ok());
         assert_eq!((storage.calls(Call::Get), storage.calls(Call::Any)), (3, 4));
@@ -183,8 +183,8 @@ mod tests {
         let storage = FaultyStorage::over(memory.clone());
         storage.nth(Call::Put, 1, Fault::LoseAnswer);
         storage.nth(Call::Put, 2, Fault::Kill);
-        assert!(storage.put(Entry::new("a", "")).await.is_err());
-        assert!(storage.put(Entry::new("b", "")).await.is_err());
+        assert!(storage.put(StorageEntry::new("a", "")).await.is_err());
+        assert!(storage.put(StorageEntry::new("b", "")).await.is_err());
         assert!(storage.get("a").await.is_err());
         assert_eq!(memory.entries().len(), 1);
         storage.heal();
@@ -196,7 +196,7 @@ mod tests {
         let memory = Arc::new(MemoryStorage::new());
         let storage = FaultyStorage::over(memory.clone());
         let gate = storage.hold(Call::Put, 1);
-        let put = tokio::spawn(async move { storage.put(Entry::new("a", "")).await });
+        let put = tokio::spawn(async move { storage.put(StorageEntry::new("a", "")).await });
         gate.reached().await;
         assert!(memory.entries().is_empty() && !put.is_finished());
         gate.open();
@@ -211,7 +211,7 @@ mod tests {
         storage.nth(Call::Put, 1, Fault::Delay(Duration::from_millis(100)));
         storage.nth(Call::Get, 1, Fault::Kill);
         // In this order: the put is delayed before the storage dies.
-        let (put, get) = tokio::join!(storage.put(Entry::new("a", "")), storage.get("a"));
+        let (put, get) = tokio::join!(storage.put(StorageEntry::new("a", "")), storage.get("a"));
         assert!(put.is_err() && get.is_err());
         assert!(memory.entries().is_empty());
     }
@@ -220,7 +220,10 @@ mod tests {
     async fn read_only_storage_reads() {
         let storage = FaultyStorage::new(MemoryStorage::new());
         storage.set_read_only(true);
-        assert_eq!(storage.put(Entry::new("a", "")).await, Err(Error::ReadOnly));
+        assert_eq!(
+            storage.put(StorageEntry::new("a", "")).await,
+            Err(Error::ReadOnly)
+        );
         assert!(storage.get("a").await.is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! Storage in memory that has transactions of its own, as OpenBao's storage does.
 
 use super::MemoryStorage;
-use crate::{Entry, Result, Storage, StorageTransaction};
+use crate::{Result, Storage, StorageEntry, StorageTransaction};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,11 +32,11 @@ impl TransactionalStorage {
 
 #[async_trait]
 impl Storage for TransactionalStorage {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         self.memory.get(key).await
     }
 
-    async fn put(&self, entry: Entry) -> Result<()> {
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.memory.put(entry).await
     }
 
@@ -67,7 +67,7 @@ impl Storage for TransactionalStorage {
 struct Transaction {
     memory: Arc<MemoryStorage>,
     open: Arc<AtomicUsize>,
-    writes: Vec<(String, Option<Entry>)>,
+    writes: Vec<(String, Option<StorageEntry>)>,
     ended: bool,
 }
 
@@ -81,7 +81,7 @@ impl Transaction {
 
 #[async_trait]
 impl StorageTransaction for Transaction {
-    async fn put(&mut self, entry: Entry) -> Result<()> {
+    async fn put(&mut self, entry: StorageEntry) -> Result<()> {
         self.writes.push((entry.key.clone(), Some(entry)));
         Ok(())
     }

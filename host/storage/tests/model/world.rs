@@ -5,7 +5,7 @@ use crate::counters::{Footprint, Sample, Size};
 use crate::ledger::{Fence, Generation, Ledger, Stored, footprint};
 use crate::scratch::ScratchWrites;
 use crate::sync::Mutex;
-use crate::{Entry, Result, names, protocol};
+use crate::{Result, StorageEntry, names, protocol};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::pin;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ impl Transaction {
             Ok(self
                 .world
                 .stored(key)
-                .map(|value| Entry::new(key, value.to_le_bytes().to_vec())))
+                .map(|value| StorageEntry::new(key, value.to_le_bytes().to_vec())))
         };
         let cacheable = self.cacheable.then(Generation::default);
         let found = now(protocol::read(&self.world.ledger, key, cacheable, get))

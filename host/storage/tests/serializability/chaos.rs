@@ -1,6 +1,6 @@
 //! Storage that is slow and fails at random.
 
-use airlock_storage::{Entry, Error, Result, Storage, StorageTransaction};
+use airlock_storage::{Error, Result, Storage, StorageEntry, StorageTransaction};
 use async_trait::async_trait;
 use fastrand::Rng;
 use parking_lot::Mutex;
@@ -91,11 +91,11 @@ impl Chaos {
 
 #[async_trait]
 impl Storage for Chaos {
-    async fn get(&self, key: &str) -> Result<Option<Entry>> {
+    async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
         self.through(self.inner.get(key)).await
     }
 
-    async fn put(&self, entry: Entry) -> Result<()> {
+    async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.through(self.inner.put(entry)).await
     }
 
@@ -137,7 +137,7 @@ struct ChaosTransaction {
 
 #[async_trait]
 impl StorageTransaction for ChaosTransaction {
-    async fn put(&mut self, entry: Entry) -> Result<()> {
+    async fn put(&mut self, entry: StorageEntry) -> Result<()> {
         self.chaos.through(self.inner.put(entry)).await
     }
 

@@ -2,7 +2,9 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used)] // each test binary uses a part
 
 use airlock_storage::faulty::FaultyStorage;
-use airlock_storage::{Attempt, Entry, Error, MemoryStorage, Mount, Prefixes, Result, Settings, Transaction};
+use airlock_storage::{
+    Attempt, Error, MemoryStorage, Mount, Prefixes, Result, Settings, StorageEntry, Transaction,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ impl Bed {
     pub fn with(keys: &[(&str, &str)], settings: Settings) -> Self {
         let memory = keys
             .iter()
-            .map(|(key, value)| Entry::new(*key, value.to_string()))
+            .map(|(key, value)| StorageEntry::new(*key, value.to_string()))
             .collect();
         Self::over(Arc::new(memory), settings)
     }
@@ -65,7 +67,7 @@ impl Bed {
 }
 
 pub fn stored(memory: &MemoryStorage) -> Vec<(String, String)> {
-    let text = |entry: Entry| (entry.key, String::from_utf8(entry.value.to_vec()).unwrap());
+    let text = |entry: StorageEntry| (entry.key, String::from_utf8(entry.value.to_vec()).unwrap());
     memory.entries().into_iter().map(text).collect()
 }
 
@@ -83,7 +85,7 @@ pub async fn get(transaction: &mut Transaction, key: &str) -> Result<Option<Stri
 }
 
 pub async fn put(transaction: &mut Transaction, key: &str, value: &str) -> Result<()> {
-    transaction.put(Entry::new(key, value.to_owned())).await
+    transaction.put(StorageEntry::new(key, value.to_owned())).await
 }
 
 /// Makes and commits one write.
@@ -165,7 +167,7 @@ pub fn hidden(memory: &MemoryStorage) -> Vec<String> {
 }
 
 /// Makes records so old that their process cannot be alive, so that their remains may be removed.
-pub fn aged(entries: Vec<Entry>) -> Vec<Entry> {
+pub fn aged(entries: Vec<StorageEntry>) -> Vec<StorageEntry> {
     let old = |key: String| match key.split_once('-') {
         Some((time, rest)) => {
             let folder = time.rfind('/').map_or(0, |slash| slash + 1);
@@ -173,7 +175,7 @@ pub fn aged(entries: Vec<Entry>) -> Vec<Entry> {
         }
         None => key,
     };
-    let aged = entries.into_iter().map(|entry| Entry {
+    let aged = entries.into_iter().map(|entry| StorageEntry {
         key: old(entry.key),
         ..entry
     });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use airlock_storage::{Entry, MemoryStorage};
+use airlock_storage::{MemoryStorage, StorageEntry};
 
 use super::compare::{difference, field, stored, to_store};
 use super::format::{Budget, Data, Expect, File, Step, Task};
@@ -61,7 +61,7 @@ fn mount(file: &File, guest: &Guest) -> Result<Mount> {
     let storage: MemoryStorage = file
         .storage
         .iter()
-        .map(|(key, value)| Entry::new(key, to_store(&value.0)))
+        .map(|(key, value)| StorageEntry::new(key, to_store(&value.0)))
         .collect();
     let mut mount = guest
         .mount()

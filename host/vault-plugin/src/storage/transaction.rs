@@ -1,11 +1,11 @@
 //! OpenBao's storage transactions.
 
+use airlock_logical::StorageEntry;
 use std::fmt;
 
 use crate::Error;
 use crate::link::check;
 use crate::proto::pb;
-use crate::storage::StorageEntry;
 use crate::storage::view::{View, client};
 
 /// A transaction on a mount's storage: [`StorageTransaction::commit`] stores its writes together, or not at all.

@@ -1,5 +1,6 @@
 //! The storage calls that exist with and without a transaction.
 
+use airlock_logical::StorageEntry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +11,6 @@ use crate::Error;
 use crate::link::{Link, check_about};
 use crate::proto::pb;
 use crate::proto::pb::storage_client::StorageClient;
-use crate::storage::StorageEntry;
 
 /// The storage as one transaction sees it, or without a transaction if `transaction` is empty.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use airlock_logical::json::check_object;
 use airlock_sandbox::{System, SystemError};
-use airlock_storage::{Entry, Error};
+use airlock_storage::{Error, StorageEntry};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
@@ -84,7 +84,7 @@ async fn of_storage(kind: u8, storage: &impl airlock_storage::Storage, message: 
             Ok(names) => return is_bounded(texts(&names)),
             Err(error) => error,
         },
-        3 => match storage.put(Entry::new(KEY, "value")).await {
+        3 => match storage.put(StorageEntry::new(KEY, "value")).await {
             Ok(()) => return was_said(),
             Err(error) => error,
         },
@@ -95,7 +95,7 @@ async fn of_storage(kind: u8, storage: &impl airlock_storage::Storage, message: 
         _ => match storage.begin().await {
             Ok(None) => return false,
             Ok(Some(mut transaction)) => {
-                let _ = transaction.put(Entry::new(KEY, "value")).await;
+                let _ = transaction.put(StorageEntry::new(KEY, "value")).await;
                 let ended = match kind {
                     5 => transaction.commit().await,
                     _ => transaction.rollback().await,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use airlock_storage::fuzz::{RecordedWrite, check_folder, check_key, children, read_record, write_record};
 use airlock_storage::{
-    Attempt, Entry, MAX_KEY_BYTES, MAX_KEY_SEGMENTS, MemoryStorage, Mount, Prefixes, Settings,
+    Attempt, MAX_KEY_BYTES, MAX_KEY_SEGMENTS, MemoryStorage, Mount, Prefixes, Settings, StorageEntry,
 };
 use bytes::Bytes;
 use vault_plugin::SpecialPaths;
@@ -101,9 +101,9 @@ fn recoveries(input: &[u8]) -> bool {
         (name, Bytes::copy_from_slice(input.counted()))
     });
     for (name, value) in &left {
-        storage.insert(Entry::new(format!(".airlock/redo/{name}"), value.clone()));
+        storage.insert(StorageEntry::new(format!(".airlock/redo/{name}"), value.clone()));
     }
-    storage.insert(Entry::new("own", "value"));
+    storage.insert(StorageEntry::new("own", "value"));
     let settings = Settings {
         redo_record: true,
         flush: Duration::from_millis(50),
@@ -115,8 +115,8 @@ fn recoveries(input: &[u8]) -> bool {
             .begin(Attempt::FIRST)
             .await
             .expect("a record keeps the mount from serving");
-        transaction.put(Entry::new("kv/a", "1")).await.unwrap();
-        transaction.put(Entry::new("kv/b", "2")).await.unwrap();
+        transaction.put(StorageEntry::new("kv/a", "1")).await.unwrap();
+        transaction.put(StorageEntry::new("kv/b", "2")).await.unwrap();
         let committed = transaction.commit().await;
         committed.expect("a record keeps the mount from storing");
         let aside = mount.set_aside();

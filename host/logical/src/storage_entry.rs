@@ -1,20 +1,21 @@
 //! The entries of storage.
 
-use bytes::Bytes;
 use std::fmt;
 
+use bytes::Bytes;
+
 /// A key and its value, like Vault's `logical.StorageEntry`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct StorageEntry {
     /// Relative to the mount's storage: no leading slash, segments separated by single slashes.
     pub key: String,
-    /// Any bytes; Vault encrypts them.
+    /// Any bytes, which Vault encrypts. Servers on integrated storage refuse more than 1 MiB by default.
     pub value: Bytes,
     /// Asks the server to wrap the value with the seal's key too, if the server has one.
     pub seal_wrap: bool,
 }
 
-impl Entry {
+impl StorageEntry {
     /// Creates an entry without seal wrapping.
     pub fn new(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
         Self {
@@ -26,9 +27,9 @@ impl Entry {
 }
 
 /// Shows sizes only, because both key and value may be secrets.
-impl fmt::Debug for Entry {
+impl fmt::Debug for StorageEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Entry({} + {} bytes)", self.key.len(), self.value.len())
+        write!(f, "StorageEntry({} + {} bytes)", self.key.len(), self.value.len())
     }
 }
 
@@ -38,7 +39,7 @@ mod tests {
 
     #[test]
     fn debug_shows_neither_key_nor_value() {
-        let shown = format!("{:?}", Entry::new("alpha", "bravo"));
-        assert_eq!(shown, "Entry(5 + 5 bytes)");
+        let shown = format!("{:?}", StorageEntry::new("alpha", "bravo"));
+        assert_eq!(shown, "StorageEntry(5 + 5 bytes)");
     }
 }
