@@ -43,7 +43,7 @@ for name in $names; do
     grep -q '^test-only = true' "guest/$name/Cargo.toml" || ls "guest/$name/scenarios/"*.toml >/dev/null 2>&1 ||
         die "guest/$name has no test: write guest/$name/scenarios/NAME.toml, see 'airlock test --help'"
 done
-[ -x "$airlock" ] || die "$airlock is missing; run 'cargo build --release -p airlock' first, or set AIRLOCK"
+[ -x "$airlock" ] || die "$airlock is missing; run 'make build', or set AIRLOCK"
 
 . guest/compiler.sh
 
