@@ -1,7 +1,7 @@
 //! Storage calls, counted.
 
 use crate::storage::StorageTransaction;
-use crate::writes::Write;
+use crate::transaction::writes::Write;
 use crate::{Error, Result, Storage, StorageEntry, Usage};
 use parking_lot::Mutex;
 use std::pin::Pin;

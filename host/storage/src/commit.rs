@@ -1,13 +1,23 @@
 //! Ends a transaction.
 
-use crate::cache::Cached;
-use crate::counters::Footprint;
-use crate::flush::Flush;
-use crate::ledger::{Marks, Refusal, Stored, footprint};
-use crate::reads::Reads;
-use crate::scratch::ScratchWrites;
+pub(crate) mod flush;
+pub(crate) mod lock;
+pub(crate) mod proof;
+pub(crate) mod record;
+pub(crate) mod recovery;
+pub(crate) mod redo;
+pub(crate) mod retry;
+pub(crate) mod set_aside;
+pub(crate) mod together;
+
+use crate::commit::flush::Flush;
+use crate::conflict::cache::Cached;
+use crate::conflict::counters::Footprint;
+use crate::conflict::ledger::{Marks, Refusal, Stored, footprint};
+use crate::conflict::scratch::ScratchWrites;
 use crate::transaction::Lock;
-use crate::writes::{Write, Writes};
+use crate::transaction::reads::Reads;
+use crate::transaction::writes::{Write, Writes};
 use crate::{Error, Result, Transaction};
 use std::mem::take;
 

@@ -1,8 +1,8 @@
 //! Gives the targets in `tests/fuzz` the decoders of stored data and the checks of keys. Not a stable interface: it
 //! changes without notice.
 
-use crate::record::{Header, Record};
-use crate::writes::Write;
+use crate::commit::record::{Header, Record};
+use crate::transaction::writes::Write;
 use crate::{Prefixes, Result, StorageEntry, access, names};
 use bytes::Bytes;
 use std::collections::BTreeMap;

@@ -107,50 +107,32 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod access;
-mod cache;
 mod calls;
-mod check;
 mod commit;
-mod counters;
+mod conflict;
 mod error;
 pub mod faulty;
-mod flush;
 #[doc(hidden)]
 pub mod fuzz;
-mod kept;
-mod ledger;
-mod listing;
 mod memory;
 mod mount;
 mod names;
-mod proof;
-mod protocol;
-mod reads;
-mod record;
-mod recovery;
-mod redo;
-mod retry;
-mod scratch;
-mod set_aside;
 mod settings;
 mod storage;
 mod sync;
-mod together;
 mod transaction;
-mod turns;
 mod usage;
-mod writes;
 
 pub use airlock_logical::StorageEntry;
 
 pub use access::{MAX_KEY_BYTES, MAX_KEY_SEGMENTS, Prefixes};
+pub use commit::redo::LOCAL_RECORDS;
+pub use commit::set_aside::SetAside;
 pub use error::{Error, Rejection, Result};
-pub use listing::Budget;
 pub use memory::{MemoryStorage, TransactionalStorage};
 pub use mount::{Attempt, Mount};
-pub use redo::LOCAL_RECORDS;
-pub use set_aside::SetAside;
 pub use settings::Settings;
 pub use storage::{NoStorage, Storage, StorageTransaction};
 pub use transaction::Transaction;
+pub use transaction::listing::Budget;
 pub use usage::Usage;

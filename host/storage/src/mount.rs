@@ -1,13 +1,13 @@
 //! One mount, and the state that its requests share.
 
 use crate::calls::Calls;
-use crate::counters::{Size, Thing};
-use crate::kept::KeptReads;
-use crate::ledger::{Generation, Ledger};
-use crate::recovery::{self, Progress, Recovered};
-use crate::set_aside::SetAside;
+use crate::commit::lock::Turns;
+use crate::commit::recovery::{self, Progress, Recovered};
+use crate::commit::set_aside::SetAside;
+use crate::conflict::counters::{Size, Thing};
+use crate::conflict::ledger::{Generation, Ledger};
 use crate::transaction::Lock;
-use crate::turns::Turns;
+use crate::transaction::kept::KeptReads;
 use crate::{Error, Result, Settings, Storage, Transaction};
 use parking_lot::Mutex;
 use std::fmt;

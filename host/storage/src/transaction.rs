@@ -1,16 +1,22 @@
 //! The view that one request has of storage.
 
+pub(crate) mod check;
+pub(crate) mod kept;
+pub(crate) mod listing;
+pub(crate) mod reads;
+pub(crate) mod writes;
+
 use crate::access::{check_key, check_scratch_key};
 use crate::calls::Calls;
-use crate::check::Aside;
-use crate::counters::Thing;
-use crate::ledger::Generation;
-use crate::listing::Budget;
-use crate::protocol::{self, Found};
-use crate::reads::Reads;
-use crate::scratch::ScratchWrites;
-use crate::turns::Turn;
-use crate::writes::{Write, Writes};
+use crate::commit::lock::Turn;
+use crate::conflict::counters::Thing;
+use crate::conflict::ledger::Generation;
+use crate::conflict::protocol::{self, Found};
+use crate::conflict::scratch::ScratchWrites;
+use crate::transaction::check::Aside;
+use crate::transaction::listing::Budget;
+use crate::transaction::reads::Reads;
+use crate::transaction::writes::{Write, Writes};
 use crate::{Error, Mount, Result, Settings, StorageEntry, Usage};
 use bytes::Bytes;
 use std::fmt;

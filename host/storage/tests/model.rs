@@ -5,25 +5,17 @@
 //! call. Each test names the mistake that it would find.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-#[path = "../src/cache.rs"]
-mod cache;
-#[path = "../src/counters.rs"]
-mod counters;
-#[path = "../src/ledger.rs"]
-mod ledger;
+#[path = "../src/conflict/mod.rs"]
+mod conflict;
 #[path = "../src/names.rs"]
 mod names;
-#[path = "../src/protocol.rs"]
-mod protocol;
-#[path = "../src/scratch.rs"]
-mod scratch;
 #[path = "model/sync.rs"]
 mod sync;
 #[path = "model/world.rs"]
 mod world;
 
 use airlock_storage::{Result, StorageEntry};
-use counters::{Sample, Size, Thing};
+use conflict::counters::{Sample, Size, Thing};
 use loom::thread;
 use world::{Conflict, Transaction, World, model};
 

@@ -1,11 +1,12 @@
 //! The world of the models: a ledger, a storage, and transactions that use both as the crate's own do, without waiting.
 
-use crate::cache::Cached;
-use crate::counters::{Footprint, Sample, Size};
-use crate::ledger::{Fence, Generation, Ledger, Stored, footprint};
-use crate::scratch::ScratchWrites;
+use crate::conflict::cache::Cached;
+use crate::conflict::counters::{Footprint, Sample, Size};
+use crate::conflict::ledger::{Fence, Generation, Ledger, Stored, footprint};
+use crate::conflict::scratch::ScratchWrites;
 use crate::sync::Mutex;
-use crate::{Result, StorageEntry, names, protocol};
+use crate::conflict::protocol;
+use crate::{Result, StorageEntry, names};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::pin;
 use std::sync::Arc;
@@ -176,7 +177,7 @@ impl Transaction {
         failed.err().expect("the flush failed").1.give_up()
     }
 
-    fn mark(&self) -> Result<crate::ledger::Marks, Conflict> {
+    fn mark(&self) -> Result<crate::conflict::ledger::Marks, Conflict> {
         let ledger = &self.world.ledger;
         let log = self
             .writes

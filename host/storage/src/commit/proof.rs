@@ -6,8 +6,8 @@
 
 use crate::StorageEntry;
 use crate::calls::Calls;
-use crate::retry::{Failed, Patience};
-use crate::writes::Write;
+use crate::commit::retry::{Failed, Patience};
+use crate::transaction::writes::Write;
 
 /// The folder of the proofs, relative to a folder of records.
 pub(crate) const PROOFS: &str = "proof/";

@@ -1,7 +1,7 @@
 //! Flushing the redo records that a crash left, before the mount's first transaction.
 //!
 //! A recovery continues for as long as it makes progress. If storage fails for too long, it ends with an error, and the
-//! next recovery continues where it ended. A record that cannot be flushed is [set aside](crate::set_aside), and the
+//! next recovery continues where it ended. A record that cannot be flushed is [set aside](crate::commit::set_aside), and the
 //! mount serves without it.
 //!
 //! Another process may still be alive and just storing a record, because Vault kills a plugin a moment after it has
@@ -11,13 +11,14 @@
 //! write.
 
 use crate::calls::Calls;
-use crate::flush::write;
-use crate::record::{Header, Unreadable};
-use crate::redo::{ASIDE, Id, LOCAL_RECORDS, RECORDS, VOID};
-use crate::retry::{Failed, Patience};
-use crate::set_aside::SetAside;
-use crate::writes::Write;
-use crate::{Error, Result, Settings, proof};
+use crate::commit::flush::write;
+use crate::commit::proof;
+use crate::commit::record::{Header, Unreadable};
+use crate::commit::redo::{ASIDE, Id, LOCAL_RECORDS, RECORDS, VOID};
+use crate::commit::retry::{Failed, Patience};
+use crate::commit::set_aside::SetAside;
+use crate::transaction::writes::Write;
+use crate::{Error, Result, Settings};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

@@ -6,12 +6,14 @@
 //! guest asks for one. A single write is all or nothing by itself and needs neither.
 
 use crate::calls::Calls;
-use crate::ledger::{Marks, Stored};
-use crate::redo::Recorded;
-use crate::retry::{Failed, Patience};
-use crate::turns::Permit;
-use crate::writes::{Write, Writes};
-use crate::{Error, Mount, Result, Settings, protocol, together};
+use crate::commit::lock::Permit;
+use crate::commit::redo::Recorded;
+use crate::commit::retry::{Failed, Patience};
+use crate::commit::together;
+use crate::conflict::ledger::{Marks, Stored};
+use crate::conflict::protocol;
+use crate::transaction::writes::{Write, Writes};
+use crate::{Error, Mount, Result, Settings};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::sleep;

@@ -5,8 +5,9 @@
 //! [`Budget`] is asked before each of these calls, see [`Transaction::set_budget`].
 
 use crate::access::{HIDDEN, check_folder};
-use crate::counters::Thing;
-use crate::{Error, Result, Transaction, protocol};
+use crate::conflict::counters::Thing;
+use crate::conflict::protocol;
+use crate::{Error, Result, Transaction};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -3,10 +3,10 @@
 //! Each transaction that is begun is ended, also when a call is given up half way: OpenBao never ends one by itself.
 
 use crate::calls::{Begin, Calls};
-use crate::flush::Failure;
-use crate::retry::unanswered;
+use crate::commit::flush::Failure;
+use crate::commit::retry::unanswered;
 use crate::storage::StorageTransaction;
-use crate::writes::Writes;
+use crate::transaction::writes::Writes;
 use crate::{Error, Result};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};

@@ -1,5 +1,5 @@
 //! The order of the steps of a transaction. Everything that makes transactions serializable is here and in
-//! [`ledger`](crate::ledger), and is model-checked by `tests/model.rs`.
+//! [`ledger`](crate::conflict::ledger), and is model-checked by `tests/model.rs`.
 //!
 //! - A **read** samples the counter, then reads, then caches what it read if the counter has not moved. So a read that
 //!   was overtaken by a write, or by `InvalidateKey`, is never cached.
@@ -10,9 +10,9 @@
 //! So commits are serialized in the order in which they marked, and a read-only transaction saw the state of the moment
 //! when it checked.
 
-use crate::cache::Cached;
-use crate::counters::{Footprint, Sample};
-use crate::ledger::{Fence, Generation, Ledger, Look, Marks, Stored};
+use crate::conflict::cache::Cached;
+use crate::conflict::counters::{Footprint, Sample};
+use crate::conflict::ledger::{Fence, Generation, Ledger, Look, Marks, Stored};
 use crate::{Result, StorageEntry};
 
 /// The result of a read.

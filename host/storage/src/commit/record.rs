@@ -9,7 +9,7 @@
 //! and a storage that would reject the entry already rejects the record.
 
 use crate::access::check_key;
-use crate::writes::Write;
+use crate::transaction::writes::Write;
 use crate::{Prefixes, StorageEntry};
 use bytes::{Buf, BufMut, Bytes};
 use zeroize::Zeroizing;

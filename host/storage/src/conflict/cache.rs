@@ -4,7 +4,7 @@
 //! the cache and everybody who received the value have dropped it.
 
 use crate::StorageEntry;
-use crate::counters::Sample;
+use crate::conflict::counters::Sample;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -123,7 +123,7 @@ fn cost(key: &str, value: &Cached) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counters::{Places, Size, Thing};
+    use crate::conflict::counters::{Places, Size, Thing};
 
     fn sample(at: u64) -> Sample {
         let size = Size {

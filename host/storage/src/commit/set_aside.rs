@@ -6,8 +6,8 @@
 //! is never flushed later, because its keys may have newer values by then.
 
 use crate::calls::Calls;
-use crate::redo::Id;
-use crate::retry::{Failed, Patience};
+use crate::commit::redo::Id;
+use crate::commit::retry::{Failed, Patience};
 use crate::{Result, StorageEntry};
 use std::fmt::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -1,12 +1,12 @@
 //! The state that this process keeps about a mount's storage: counters, cache and scratch, behind one lock.
 //!
-//! Every method is one atomic step. [`protocol`](crate::protocol) defines the order of these steps and the storage
+//! Every method is one atomic step. [`protocol`](crate::conflict::protocol) defines the order of these steps and the storage
 //! calls.
 
 use crate::StorageEntry;
-use crate::cache::{Cache, Cached};
-use crate::counters::{ByPlace, Counters, Footprint, Places, Sample, Size, Thing};
-use crate::scratch::{Scratch, ScratchWrites};
+use crate::conflict::cache::{Cache, Cached};
+use crate::conflict::counters::{ByPlace, Counters, Footprint, Places, Sample, Size, Thing};
+use crate::conflict::scratch::{Scratch, ScratchWrites};
 use crate::sync::Mutex;
 use bytes::Bytes;
 use std::collections::HashMap;

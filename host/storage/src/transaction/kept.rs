@@ -3,7 +3,7 @@
 //! Vault sends the two one after the other with the same id. In between it checks its policies, so the request may
 //! never come. So the reads are dropped after a few seconds.
 
-use crate::reads::Reads;
+use crate::transaction::reads::Reads;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -4,8 +4,8 @@
 //! no effect: what it writes is visible to itself alone and is discarded when it ends. What it reads counts, because
 //! Vault's choice depends on it.
 
-use crate::scratch::ScratchWrites;
-use crate::writes::Writes;
+use crate::conflict::scratch::ScratchWrites;
+use crate::transaction::writes::Writes;
 use crate::{Attempt, Error, Mount, Result, Transaction};
 use std::mem::take;
 use std::sync::Arc;

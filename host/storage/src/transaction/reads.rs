@@ -1,6 +1,6 @@
 //! The reads of a transaction.
 
-use crate::counters::{ByPlace, Sample};
+use crate::conflict::counters::{ByPlace, Sample};
 use crate::{Error, Result, StorageEntry};
 use std::collections::HashMap;
 

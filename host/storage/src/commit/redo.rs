@@ -3,19 +3,20 @@
 //! Before such a commit its writes are stored below [`RECORDS`], as one entry or, if they are too many for one, as
 //! several. The entry that is written last, the header, decides: once it is stored the commit is done, whatever
 //! happens; without it the commit never happened. Then the writes are flushed, and the header is removed.
-//! [`recovery`](crate::recovery) flushes the records that a crash leaves, before the next transaction begins.
+//! [`recovery`](crate::commit::recovery) flushes the records that a crash leaves, before the next transaction begins.
 //!
 //! A commit's keys stay marked until its header is gone. So no later commit can write one of them while an older record
 //! could still be flushed over it. A header whose put failed may still be stored after that. So it is voided: an entry
 //! beside it says that it must not be flushed.
 
 use crate::calls::Calls;
-use crate::flush::{Answer, Failure, write};
-use crate::record::Record;
-use crate::retry::{Failed, Patience};
-use crate::set_aside::SetAside;
-use crate::writes::Writes;
-use crate::{Error, Mount, Prefixes, Settings, StorageEntry, proof};
+use crate::commit::flush::{Answer, Failure, write};
+use crate::commit::proof;
+use crate::commit::record::Record;
+use crate::commit::retry::{Failed, Patience};
+use crate::commit::set_aside::SetAside;
+use crate::transaction::writes::Writes;
+use crate::{Error, Mount, Prefixes, Settings, StorageEntry};
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
@@ -331,7 +332,7 @@ async fn flush(
 mod tests {
     use super::*;
     use crate::access::HIDDEN;
-    use crate::writes::Write;
+    use crate::transaction::writes::Write;
 
     #[test]
     fn records_lie_where_no_guest_can_name_them() {

@@ -1,0 +1,11 @@
+//! Detects conflicts: what this process knows of a mount's storage, and the order of the steps that makes transactions
+//! serializable.
+//!
+//! [`protocol`] is the part to read first. The test `model` compiles this folder once more, with loom's lock, and runs it in
+//! every interleaving; so nothing here may wait, or use anything of tokio.
+
+pub(crate) mod cache;
+pub(crate) mod counters;
+pub(crate) mod ledger;
+pub(crate) mod protocol;
+pub(crate) mod scratch;
