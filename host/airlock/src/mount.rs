@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_dev_server::Cost;
-use airlock_sandbox::{Guest, MountContext, Outcome, Services, Turn, is_control};
+use airlock_sandbox::{Guest, MountContext, Outcome, Permit, Services, is_control};
 use airlock_storage::{Prefixes, Storage};
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
@@ -113,14 +113,14 @@ impl GuestMount {
     }
 
     /// Waits for the permits of a request, but not for longer than the caller does.
-    async fn turn(&self, what: &str, caller: &Caller) -> airlock_sandbox::Result<Turn> {
+    async fn permit(&self, what: &str, caller: &Caller) -> airlock_sandbox::Result<Permit> {
         let Outcome { result, usage } = tokio::select! {
             biased;
-            outcome = self.guest.turn(&self.context) => outcome,
+            outcome = self.guest.permit(&self.context) => outcome,
             () = caller.gone() => return Err(airlock_sandbox::Error::HungUp),
         };
         match result {
-            Ok(turn) => Ok(turn),
+            Ok(permit) => Ok(permit),
             result => self.report(what, Outcome { result, usage }),
         }
     }
@@ -153,10 +153,10 @@ impl Backend for GuestMount {
         self.checks.take_failure(&request.id)?;
         self.ready().await?;
         let operation = operation_name(&request.operation).to_owned();
-        let turn = self.turn(&operation, &request.caller).await;
-        let turn = turn.map_err(bridge::refusal)?;
-        let memory = turn.answer_memory();
-        let outcome = turn.handle_request(bridge::request(request)).await;
+        let permit = self.permit(&operation, &request.caller).await;
+        let permit = permit.map_err(bridge::refusal)?;
+        let memory = permit.answer_memory();
+        let outcome = permit.handle_request(bridge::request(request)).await;
         let mut answer = self
             .report(&operation, outcome)
             .map(|answer| answer.map(bridge::answer))
@@ -177,9 +177,9 @@ impl Backend for GuestMount {
         if let Err(error) = self.ready().await {
             return self.checks.not_made(&id, error);
         }
-        let checked = match self.turn(call, &request.caller).await {
-            Ok(turn) => {
-                let outcome = turn.check_existence(bridge::request(request)).await;
+        let checked = match self.permit(call, &request.caller).await {
+            Ok(permit) => {
+                let outcome = permit.check_existence(bridge::request(request)).await;
                 self.report(call, outcome)
             }
             Err(error) => Err(error),

@@ -1,10 +1,13 @@
 //! The checks of what a guest says, for the targets in `tests/fuzz`. Not a public interface: it changes without notice.
 
-use crate::account::Account;
 use crate::limits::{Limit, Limits};
-use crate::memory::ProcessMemory;
+use crate::load::contract;
+use crate::load::description;
+use crate::run::account::Account;
+use crate::run::answer;
+use crate::run::memory::ProcessMemory;
 use crate::types::{self, Operation, Response};
-use crate::{Description, Error, Paths, Result, answer, contract, description};
+use crate::{Description, Error, Paths, Result};
 
 /// Checks an answer before its request commits.
 pub async fn check_answer(response: &Response, operation: &Operation) -> Result<()> {

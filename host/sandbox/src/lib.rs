@@ -27,44 +27,30 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
-mod account;
-mod answer;
 mod bindings;
-mod cache;
-mod calls;
-mod compiler;
-mod contract;
-mod description;
-mod engine;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
-mod gate;
 mod guest;
 mod imports;
-mod instance;
-mod lanes;
 mod limits;
-mod machine;
-mod memory;
+mod load;
 mod mount;
+mod run;
 mod sandbox;
-mod session;
-mod ticker;
-mod turn;
 pub mod types;
 
-pub use account::Usage;
-pub use compiler::{Compiler, compile_child};
-pub use contract::{CONTRACT_VERSION, CONTROL, is_control};
-pub use description::{Description, Needs, Paths};
-pub use engine::compile;
 pub use error::{Error, Result};
-pub use guest::{Guest, Outcome};
+pub use guest::Guest;
 pub use limits::{Exceeded, Limit, Limits};
+pub use load::compiler::{Compiler, compile_child};
+pub use load::contract::{CONTRACT_VERSION, CONTROL, is_control};
+pub use load::description::{Description, Needs, Paths};
+pub use load::engine::compile;
 pub use mount::{
     Alias, Clock, Entity, Events, Group, Level, LogLine, LogSink, MountContext, Random, Real, Replication,
     Services, System, SystemError,
 };
+pub use run::account::Usage;
+pub use run::permit::{AnswerMemory, Outcome, Permit};
 pub use sandbox::{Sandbox, SandboxSettings};
-pub use turn::{AnswerMemory, Turn};

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use crate::bindings::airlock::engine::{log, system};
-use crate::gate::Gate;
-use crate::lanes::SLOW_TURNS;
 use crate::limits::Limits;
+use crate::run::gate::Gate;
+use crate::run::lanes::SLOW_PERMITS;
 use crate::types::{Json, Nanoseconds, WrapInfo};
 
 pub use log::Level;
@@ -21,7 +21,7 @@ pub struct MountContext {
     pub(crate) services: Services,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) gate: Gate,
-    pub(crate) slow_turns: Arc<Semaphore>,
+    pub(crate) slow_permits: Arc<Semaphore>,
 }
 
 impl MountContext {
@@ -38,7 +38,7 @@ impl MountContext {
             services,
             config,
             gate: Gate::new(limits),
-            slow_turns: Arc::new(Semaphore::new(SLOW_TURNS)),
+            slow_permits: Arc::new(Semaphore::new(SLOW_PERMITS)),
         })
     }
 

@@ -2,24 +2,24 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::bindings::EnginePre;
-use crate::cache::Cache;
-use crate::calls::Describe;
-use crate::compiler::Compiler;
-use crate::guest::{Code, Guest};
-use crate::instance::{self, State};
-use crate::lanes::Lanes;
+use crate::guest::Guest;
 use crate::limits::Limits;
-use crate::memory::ProcessMemory;
-use crate::ticker::Ticker;
-use crate::{Error, Result, contract, description, engine, machine};
+use crate::load::cache::Cache;
+use crate::load::compiler::Compiler;
+use crate::load::{contract, description, engine};
+use crate::run::calls::Describe;
+use crate::run::code::{Code, Shared};
+use crate::run::instance::{self, State};
+use crate::run::machine;
+use crate::run::memory::ProcessMemory;
+use crate::run::ticker::Ticker;
+use crate::{Error, Result};
 
 /// Settings for compiling and keeping guests, and for the memory of requests.
 #[derive(Debug, Clone)]
@@ -53,33 +53,6 @@ pub struct Sandbox {
     cache: Option<Cache>,
 }
 
-/// The parts that all guests share.
-pub(crate) struct Shared {
-    pub ticker: Arc<Ticker>,
-    pub lanes: Arc<Lanes>,
-    pub memory: ProcessMemory,
-    slots: Arc<Semaphore>,
-}
-
-impl Shared {
-    /// Waits for a slot of the pool of instances.
-    ///
-    /// # Errors
-    /// [`Error::Full`] if no slot is free in time.
-    pub async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            return Ok(slot);
-        }
-        match tokio::time::timeout_at(deadline.into(), self.slots.clone().acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => Err(Error::Full {
-                instances: self.memory.slots(),
-            }),
-        }
-    }
-}
-
 impl Sandbox {
     /// Sets up the runtime. Reserves address space for the pool, which does not take memory.
     ///
@@ -102,12 +75,7 @@ impl Sandbox {
             .map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
         Ok(Self {
             linker: instance::linker(&engine)?,
-            shared: Arc::new(Shared {
-                ticker: Arc::new(ticker),
-                lanes: Arc::default(),
-                slots: Arc::new(Semaphore::new(memory.slots() as usize)),
-                memory,
-            }),
+            shared: Arc::new(Shared::new(ticker, memory)),
             compiler: settings.compiler,
             cache,
         })
@@ -158,17 +126,16 @@ impl Sandbox {
         let link = |error: wasmtime::Error| Error::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&compiled).map_err(link)?;
         let code = Code {
-            shared: self.shared.clone(),
+            // The guest's name is not known yet.
+            name: format!("with digest {}…", &digest[..12]).into(),
             component: Arc::new(EnginePre::new(pre).map_err(link)?),
-            imports: contract::imports(&compiled, engine),
             limits,
-            digest,
+            shared: self.shared.clone(),
         };
-        // The guest's name is not known yet.
-        let unnamed: Arc<str> = format!("with digest {}…", &code.digest[..12]).into();
-        let description = code.call_static(unnamed, Describe).await?;
+        let description = code.call_static(Describe).await?;
         description::check(&description, &code.limits)?;
-        Ok(Guest::new(code, description))
+        let imports = contract::imports(&compiled, engine);
+        Ok(Guest::new(code, digest, imports, description))
     }
 
     async fn compiled(&self, component: &[u8], digest: &str) -> Result<Component> {

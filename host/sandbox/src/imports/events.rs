@@ -1,7 +1,7 @@
 //! `events`: Vault's event bus. Events wait for the commit.
 
 use crate::bindings::airlock::engine::events::Host;
-use crate::instance::State;
+use crate::run::instance::State;
 use crate::types::Json;
 
 impl Host for State {

@@ -1,9 +1,9 @@
 //! `log`: a guest's log lines. They go out at once.
 
-use crate::account::LogLine as Charged;
 use crate::bindings::airlock::engine::log::{Host, Level};
-use crate::instance::State;
 use crate::mount::LogLine;
+use crate::run::account::LogLine as Charged;
+use crate::run::instance::State;
 
 /// Most bytes of a line and its fields. Vault's own log reader gives up at 64 KiB, of which escaping may take most.
 const LONGEST: usize = 16 << 10;

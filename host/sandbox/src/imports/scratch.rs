@@ -3,7 +3,7 @@
 use airlock_storage::Error as Storage;
 
 use crate::bindings::airlock::engine::scratch::Host;
-use crate::instance::{State, Stop};
+use crate::run::instance::{State, Stop};
 
 impl State {
     /// Begins a call. Scratch has no error for most failures, so such a failure ends the request.

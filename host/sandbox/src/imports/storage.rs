@@ -3,9 +3,9 @@
 use airlock_storage::Error as Storage;
 
 use crate::bindings::airlock::engine::storage::{Entry, Error, Host};
-use crate::instance::{State, Stop};
 use crate::limits::{Exceeded, Limit};
-use crate::session::Session;
+use crate::run::instance::{State, Stop};
+use crate::run::session::Session;
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 

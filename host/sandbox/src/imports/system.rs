@@ -5,8 +5,8 @@ use std::sync::Arc;
 use airlock_storage::Error as Storage;
 
 use crate::bindings::airlock::engine::system::{Entity, Error, Group, Host, Replication};
-use crate::instance::{State, Stop};
 use crate::mount::System;
+use crate::run::instance::{State, Stop};
 use crate::types::{Json, Nanoseconds, WrapInfo};
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;

@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use crate::bindings::airlock::engine::{clock, random};
-use crate::instance::{State, Stop};
+use crate::run::instance::{State, Stop};
 use crate::types::Timestamp;
 
 /// Most random bytes that one call returns.

@@ -3,9 +3,9 @@
 use crate::conflict::cache::Cached;
 use crate::conflict::counters::{Footprint, Sample, Size};
 use crate::conflict::ledger::{Fence, Generation, Ledger, Stored, footprint};
+use crate::conflict::protocol;
 use crate::conflict::scratch::ScratchWrites;
 use crate::sync::Mutex;
-use crate::conflict::protocol;
 use crate::{Result, StorageEntry, names};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::pin;

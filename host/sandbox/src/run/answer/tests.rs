@@ -1,6 +1,6 @@
 use super::*;
 use crate::limits::{Limit, Limits};
-use crate::memory::ProcessMemory;
+use crate::run::memory::ProcessMemory;
 use crate::types::{CodedError, Header, Lease};
 
 fn account() -> Account {

@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::engine::POOL;
 use crate::limits::{Exceeded, Limit, Limits};
+use crate::load::engine::POOL;
 
 /// Bytes that a slot stands for: enough for small guests.
 const BASE: u64 = 1 << 20;

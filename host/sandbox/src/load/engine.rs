@@ -87,7 +87,7 @@ pub(crate) fn serving() -> Result<Engine> {
 /// [`Error::NotAComponent`], [`Error::Compile`] with the compiler's message, and [`Error::Runtime`] if wasmtime cannot be
 /// set up here.
 pub fn compile(component: &[u8]) -> Result<Vec<u8>> {
-    crate::contract::check_is_component(component)?;
+    crate::load::contract::check_is_component(component)?;
     let engine = Engine::new(&config()).map_err(|error| Error::Runtime(format!("{error:#}")))?;
     engine
         .precompile_component(component)

@@ -20,7 +20,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
-use crate::engine::COMPILE_DEADLINE;
+use crate::load::engine::COMPILE_DEADLINE;
 use crate::{Error, Result};
 
 pub use child::compile_child;

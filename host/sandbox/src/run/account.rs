@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::limits::{Exceeded, Limit, Limits};
-use crate::memory::{ProcessMemory, RequestMemory, Reservation};
-use crate::ticker::TICK;
+use crate::run::memory::{ProcessMemory, RequestMemory, Reservation};
+use crate::run::ticker::TICK;
 
 /// The resources that a request used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 use airlock_logical::json::{Held, ObjectCheck};
 use airlock_logical::moment;
 
-use crate::account::Account;
+use crate::run::account::Account;
 use crate::types::{Error as Refusal, Nanoseconds, Operation, Response, Secret, Timestamp, WrapInfo};
 use crate::{Error, Result};
 

@@ -8,10 +8,10 @@ use airlock_storage::Transaction;
 use tokio::time::{Instant, timeout_at};
 
 use crate::Error;
-use crate::account::Account;
 use crate::limits::Exceeded;
-use crate::memory::{RequestMemory, Reservation};
 use crate::mount::MountContext;
+use crate::run::account::Account;
+use crate::run::memory::{RequestMemory, Reservation};
 
 pub(crate) struct Session {
     pub transaction: Transaction,

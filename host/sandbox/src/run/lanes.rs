@@ -27,15 +27,15 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Sleep;
 use tokio_util::sync::PollSemaphore;
 
-use crate::account::Account;
-use crate::ticker::Running;
+use crate::run::account::Account;
+use crate::run::ticker::Running;
 use crate::{Error, Result};
 
 /// CPU time that a request may use in the fast lane.
 pub(crate) const FAST: Duration = Duration::from_millis(5);
 
 /// Slow-lane permits of one mount.
-pub(crate) const SLOW_TURNS: usize = 2;
+pub(crate) const SLOW_PERMITS: usize = 2;
 
 /// The slow lane's thread, which starts when it is first needed.
 #[derive(Default)]
@@ -50,16 +50,16 @@ struct SlowLane {
 }
 
 impl Lanes {
-    /// Runs a request's work to its end, in a task of its own. `turns` holds the mount's slow-lane permits.
+    /// Runs a request's work to its end, in a task of its own. `permits` holds the mount's slow-lane permits.
     pub async fn run<T: Send + 'static>(
         self: &Arc<Self>,
         mut work: Work<T>,
-        turns: Arc<Semaphore>,
+        permits: Arc<Semaphore>,
     ) -> Result<T> {
         let (answer, wait) = oneshot::channel();
         let lanes = self.clone();
         if work.account.is_long() {
-            self.move_over(work, turns, answer);
+            self.move_over(work, permits, answer);
             return wait.await.unwrap_or(Err(Error::GivenUp));
         }
         tokio::spawn(async move {
@@ -68,7 +68,7 @@ impl Lanes {
                     drop(work);
                     let _ = answer.send(result);
                 }
-                None => lanes.move_over(work, turns, answer),
+                None => lanes.move_over(work, permits, answer),
             }
         });
         wait.await.unwrap_or(Err(Error::GivenUp))
@@ -77,12 +77,12 @@ impl Lanes {
     fn move_over<T: Send + 'static>(
         &self,
         mut work: Work<T>,
-        turns: Arc<Semaphore>,
+        permits: Arc<Semaphore>,
         answer: oneshot::Sender<Result<T>>,
     ) {
         work.account.becomes_slow();
         let rest = async move {
-            let result = work.drive_in_turns(turns).await;
+            let result = work.drive_with_permits(permits).await;
             drop(work);
             let _ = answer.send(result);
         };
@@ -147,13 +147,13 @@ impl<T> Work<T> {
 
     /// Polls to the end, with a slow-lane permit while the guest computes and without one while it waits: a request
     /// without a permit may hold what this one waits for.
-    async fn drive_in_turns(&mut self, turns: Arc<Semaphore>) -> Result<T> {
-        let mut turns = PollSemaphore::new(turns);
-        let mut turn = None;
+    async fn drive_with_permits(&mut self, permits: Arc<Semaphore>) -> Result<T> {
+        let mut permits = PollSemaphore::new(permits);
+        let mut permit = None;
         poll_fn(|context| {
-            if turn.is_none() {
-                turn = match turns.poll_acquire(context) {
-                    Poll::Ready(turn) => turn,
+            if permit.is_none() {
+                permit = match permits.poll_acquire(context) {
+                    Poll::Ready(permit) => permit,
                     Poll::Pending if self.is_late(context) => return Poll::Ready(Err(self.give_up())),
                     Poll::Pending => return Poll::Pending,
                 };
@@ -162,7 +162,7 @@ impl<T> Work<T> {
             let polled = self.poll(false, context);
             let yielded = self.account.yields() > yields;
             if polled.is_pending() && !yielded {
-                turn = None;
+                permit = None;
             }
             polled.map(|result| result.unwrap_or_else(|| Err(self.too_late())))
         })
@@ -227,8 +227,8 @@ impl<T> Work<T> {
 mod tests {
     use super::*;
     use crate::limits::{Limit, Limits};
-    use crate::memory::ProcessMemory;
-    use crate::ticker::Ticker;
+    use crate::run::memory::ProcessMemory;
+    use crate::run::ticker::Ticker;
 
     fn work<T>(ticker: &Arc<Ticker>, future: impl Future<Output = Result<T>> + Send + 'static) -> Work<T> {
         Work::new(Arc::new(account()), ticker.run(), future)
@@ -263,9 +263,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_waits_has_no_turn_in_the_slow_lane() {
+    async fn a_request_that_waits_has_no_permit_in_the_slow_lane() {
         let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
-        let turns = Arc::new(Semaphore::new(1));
+        let permits = Arc::new(Semaphore::new(1));
         let lanes = Lanes::default();
         let (unlock, locked) = oneshot::channel();
 
@@ -274,13 +274,13 @@ mod tests {
             locked.await.unwrap();
             Ok(())
         });
-        lanes.move_over(waits, turns.clone(), answer);
+        lanes.move_over(waits, permits.clone(), answer);
         let (answer, unlocking) = oneshot::channel();
         let unlocks = work(&ticker, async move {
             unlock.send(()).unwrap();
             Ok(())
         });
-        lanes.move_over(unlocks, turns, answer);
+        lanes.move_over(unlocks, permits, answer);
 
         unlocking.await.unwrap().unwrap();
         waiting.await.unwrap().unwrap();

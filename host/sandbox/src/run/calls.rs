@@ -5,13 +5,15 @@ use std::sync::Arc;
 use airlock_storage::{Attempt, Mount, Transaction};
 use wasmtime::Store;
 
-use crate::account::Account;
+use crate::Result;
 use crate::bindings::Engine as Guest;
 use crate::bindings::exports::airlock::engine::backend::{Description, Paths};
-use crate::instance::{Call, State, Stop};
 use crate::limits::Limit;
+use crate::load::description;
+use crate::run::account::Account;
+use crate::run::answer;
+use crate::run::instance::{Call, State, Stop};
 use crate::types::{Error as Refusal, Operation, Request, Response};
-use crate::{Result, answer, description};
 
 /// A call that works in a transaction: it may run again, and commits when it succeeds.
 pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::limits::{Limit, Limits};
 
 pub(crate) struct Gate {
-    turns: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     waiting: AtomicU32,
     queue: u32,
 }
@@ -17,7 +17,7 @@ pub(crate) struct Gate {
 impl Gate {
     pub fn new(limits: &Limits) -> Self {
         Self {
-            turns: Arc::new(Semaphore::new(limits.instances as usize)),
+            permits: Arc::new(Semaphore::new(limits.instances as usize)),
             waiting: AtomicU32::new(0),
             queue: limits.queue,
         }
@@ -28,12 +28,12 @@ impl Gate {
     /// # Errors
     /// The limit that is in the way: too many requests wait already, or the request's own time is over.
     pub async fn enter(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Limit> {
-        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
-            return Ok(turn);
+        if let Ok(permit) = self.permits.clone().try_acquire_owned() {
+            return Ok(permit);
         }
         let _place = Place::take(self).ok_or(Limit::Queue)?;
-        match tokio::time::timeout_at(deadline.into(), self.turns.clone().acquire_owned()).await {
-            Ok(Ok(turn)) => Ok(turn),
+        match tokio::time::timeout_at(deadline.into(), self.permits.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
             // The semaphore is never closed.
             Ok(Err(_)) | Err(_) => Err(Limit::Instances),
         }

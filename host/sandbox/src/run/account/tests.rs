@@ -66,7 +66,7 @@ fn a_suspension_does_not_move_a_request() {
     account.cpu.store(nanoseconds(EXACT_AFTER) - 1, Relaxed);
     account.polled_at.store(0, Relaxed);
     account.charge(60_000_000_000);
-    assert!(account.cpu_of_polls() < crate::lanes::FAST);
+    assert!(account.cpu_of_polls() < crate::run::lanes::FAST);
 }
 
 #[test]

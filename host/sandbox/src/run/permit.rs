@@ -1,36 +1,46 @@
 //! The permits of one request: its place among the requests of its mount, and of the process, that run at once.
 //!
-//! [`Guest`]'s own methods wait for the permits and use them. If the caller may hang up, take the permits with
-//! [`Guest::turn`] before the call: dropping a request that still waits costs nothing, and a request that has its
-//! permits runs to its end.
+//! [`Guest`](crate::Guest)'s own methods wait for the permits and use them. If the caller may hang up, take the permits with
+//! [`Guest::permit`](crate::Guest::permit) before the call: dropping a request that still waits costs nothing, and a request
+//! that has its permits runs to its end.
 
 use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::account::Account;
-use crate::calls::{CheckExistence, HandleRequest, Transact};
-use crate::guest::{Guest, Outcome};
-use crate::lanes::Work;
 use crate::limits::Limit;
 use crate::mount::MountContext;
+use crate::run::account::{Account, Usage};
+use crate::run::attempts;
+use crate::run::calls::{CheckExistence, HandleRequest, Transact};
+use crate::run::code::Code;
+use crate::run::lanes::Work;
 use crate::types::{Request, Response};
 use crate::{Error, Result};
 
+/// The result of a request, and what it used.
+#[derive(Debug)]
+pub struct Outcome<T> {
+    /// The guest's answer, or the reason for the failure. A refusal of the guest itself is [`Error::Guest`].
+    pub result: Result<T>,
+    /// The resources that the request used, over all its attempts.
+    pub usage: Usage,
+}
+
 /// The permits of one request to run: its mount's instance permit and a slot of the process's pool. The request's time
 /// limit is already running. Dropping this passes the permits on to the next request.
-pub struct Turn {
-    guest: Guest,
+pub struct Permit {
+    code: Code,
     mount: Arc<MountContext>,
     account: Arc<Account>,
     held: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
-impl fmt::Debug for Turn {
+impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Turn")
-            .field("guest", &self.guest)
+        f.debug_struct("Permit")
+            .field("guest", &self.code.name)
             .finish_non_exhaustive()
     }
 }
@@ -54,33 +64,28 @@ impl fmt::Debug for AnswerMemory {
     }
 }
 
-impl Turn {
+impl Permit {
     /// Returns the memory of the answer that the request will have.
     pub fn answer_memory(&self) -> AnswerMemory {
         AnswerMemory(self.account.clone())
     }
 
     /// Waits for both permits. `time` is the limit that bounds the request's time.
-    pub(crate) async fn take(guest: &Guest, mount: &Arc<MountContext>, time: Limit) -> Outcome<Self> {
-        let account = Arc::new(Account::open(
-            guest.name(),
-            guest.limits().clone(),
-            time,
-            &guest.shared().memory,
-        ));
+    pub(crate) async fn take(code: &Code, mount: &Arc<MountContext>, time: Limit) -> Outcome<Self> {
+        let account = code.open_account(time);
         let held = async {
             let instance = mount.gate.enter(account.deadline).await;
             let instance = instance.map_err(|limit| Error::Busy {
                 guest: account.guest.clone(),
                 exceeded: account.exceeded(limit),
             })?;
-            Ok((instance, guest.shared().slot(account.deadline).await?))
+            Ok((instance, code.shared.slot(account.deadline).await?))
         };
         let result: Result<_> = held.await;
         Outcome {
             usage: account.usage(),
             result: result.map(|held| Self {
-                guest: guest.clone(),
+                code: code.clone(),
                 mount: mount.clone(),
                 account,
                 held,
@@ -88,34 +93,34 @@ impl Turn {
         }
     }
 
-    /// Does the same as [`Guest::handle_request`]. Dropping the future does not stop the request.
+    /// Does the same as [`Guest::handle_request`](crate::Guest::handle_request). Dropping the future does not stop the request.
     pub async fn handle_request(self, request: Request) -> Outcome<Option<Response>> {
         self.run(HandleRequest(Arc::new(request))).await
     }
 
-    /// Does the same as [`Guest::check_existence`]. Dropping the future does not stop the check.
+    /// Does the same as [`Guest::check_existence`](crate::Guest::check_existence). Dropping the future does not stop the check.
     pub async fn check_existence(self, request: Request) -> Outcome<Option<bool>> {
         self.run(CheckExistence(Arc::new(request))).await
     }
 
     pub(crate) async fn run<C: Transact>(self, call: C) -> Outcome<C::Output> {
         let Self {
-            guest,
+            code,
             mount,
             account,
             held,
         } = self;
-        let (shared, slow_turns) = (guest.shared().clone(), mount.slow_turns.clone());
+        let (shared, slow_permits) = (code.shared.clone(), mount.slow_permits.clone());
         if C::TIME == Limit::Start || call.is_large() {
             account.becomes_long();
         }
         let account_ = account.clone();
         let work = Work::new(account.clone(), shared.ticker.run(), async move {
-            let result = guest.attempts(&mount, &account_, &call).await;
+            let result = attempts(&code, &mount, &account_, &call).await;
             drop(held);
             result
         });
-        let result = shared.lanes.run(work, slow_turns).await;
+        let result = shared.lanes.run(work, slow_permits).await;
         account.ended();
         Outcome {
             result,

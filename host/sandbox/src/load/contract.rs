@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_version_is_that_of_the_contract() {
-        let wit = include_str!("../../../wit/engine.wit");
+        let wit = include_str!("../../../../wit/engine.wit");
         assert!(wit.contains(&format!("package airlock:engine@{CONTRACT_VERSION};")));
     }
 

@@ -13,11 +13,11 @@ use wasmtime::{
     WasmBacktrace,
 };
 
-use crate::account::Account;
 use crate::bindings::{Engine as Guest, EnginePre};
 use crate::limits::{Exceeded, Limit};
-use crate::memory::Reservation;
-use crate::session::Session;
+use crate::run::account::Account;
+use crate::run::memory::Reservation;
+use crate::run::session::Session;
 use crate::{Error, Result};
 
 /// Most functions that are shown of a trap.
@@ -147,13 +147,41 @@ pub(crate) trait Call: Send + Sync + 'static {
     }
 }
 
-/// Makes an instance and calls it. Returns the session if the call came to an end, whatever the guest answered.
+/// Makes an instance and calls it within a session. Returns the session if the call came to an end, whatever the guest
+/// answered.
 pub(crate) async fn call<C: Call>(
+    guest: &EnginePre<State>,
+    account: &Arc<Account>,
+    session: Session,
+    call: &C,
+) -> Result<(C::Answer, Session)> {
+    let (result, session) = run(guest, account, Some(session), call).await;
+    match (result, session) {
+        (Ok(answer), Some(session)) => Ok((answer, session)),
+        (Err(error), Some(session)) => {
+            account.transaction_ended(session.transaction.usage());
+            Err(session.verdict(error, account))
+        }
+        // An instance gives back the session that it was given.
+        (result, None) => Err(result.err().unwrap_or(Error::GivenUp)),
+    }
+}
+
+/// Makes an instance and calls it without a session, so that it can call no import.
+pub(crate) async fn call_static<C: Call>(
+    guest: &EnginePre<State>,
+    account: &Arc<Account>,
+    call: &C,
+) -> Result<C::Answer> {
+    run(guest, account, None, call).await.0
+}
+
+async fn run<C: Call>(
     guest: &EnginePre<State>,
     account: &Arc<Account>,
     session: Option<Session>,
     call: &C,
-) -> Result<(C::Answer, Option<Session>)> {
+) -> (Result<C::Answer>, Option<Session>) {
     let mut store = Store::new(
         guest.engine(),
         State {
@@ -182,25 +210,15 @@ pub(crate) async fn call<C: Call>(
     };
     let result = called.await.map_err(|error| explain(&error, store.data()));
     // This drops the instance.
-    let state = store.into_data();
-    let session = state.session;
-    match result {
-        Ok(answer) => {
-            if C::answered_bytes(&answer) > LONG_ANSWER {
-                account.becomes_long();
-                tokio::task::yield_now().await;
-                account.time_exactly();
-            }
-            Ok((answer, session))
-        }
-        Err(error) => {
-            if let Some(session) = session {
-                account.transaction_ended(session.transaction.usage());
-                return Err(session.verdict(error, account));
-            }
-            Err(error)
-        }
+    let session = store.into_data().session;
+    if let Ok(answer) = &result
+        && C::answered_bytes(answer) > LONG_ANSWER
+    {
+        account.becomes_long();
+        tokio::task::yield_now().await;
+        account.time_exactly();
     }
+    (result, session)
 }
 
 /// Checks the request whenever the guest calls the host or returns to it, before wasmtime copies what the guest hands
@@ -422,11 +440,11 @@ mod tests {
 
     use super::*;
     use crate::bindings::airlock::engine::storage;
-    use crate::lanes::{Lanes, Work};
     use crate::limits::Limits;
-    use crate::memory::ProcessMemory;
     use crate::mount::{MountContext, Services};
-    use crate::ticker::Ticker;
+    use crate::run::lanes::{Lanes, Work};
+    use crate::run::memory::ProcessMemory;
+    use crate::run::ticker::Ticker;
 
     fn memory(limit: u64) -> Memory {
         let limits = Limits {

@@ -1,0 +1,126 @@
+//! The life of a request, from the permits that it waits for to the commit of what it wrote.
+//!
+//! 1. [`permit`]: the request opens its [`account`] with all limits, and waits for an instance permit of its mount
+//!    ([`gate`]) and a slot of the process's pool ([`code`]).
+//! 2. [`lanes`]: a task runs it in the fast lane, or in the slow one if it takes long.
+//! 3. [`attempts`], below: it begins a transaction, and confirms Vault's decision between create and update.
+//! 4. [`instance`]: a fresh instance is called. The guest's own calls arrive in [`imports`](crate::imports), and work on the
+//!    attempt's [`session`].
+//! 5. [`answer`]: the answer is checked as strictly as Vault will check it.
+//! 6. The transaction is committed, and then the events are sent. On a conflict it all starts over at step 3.
+
+pub(crate) mod account;
+pub(crate) mod answer;
+pub(crate) mod calls;
+pub(crate) mod code;
+pub(crate) mod gate;
+pub(crate) mod instance;
+pub(crate) mod lanes;
+pub(crate) mod machine;
+pub(crate) mod memory;
+pub(crate) mod permit;
+pub(crate) mod session;
+pub(crate) mod ticker;
+
+use std::sync::Arc;
+
+use airlock_storage::Attempt;
+
+use crate::mount::MountContext;
+use crate::types;
+use crate::{Error, Result};
+use account::Account;
+use calls::Transact;
+use code::Code;
+use session::Session;
+
+/// Runs a request. Runs it again if another request was in the way, or if it belongs in the slow lane.
+async fn attempts<C: Transact>(
+    code: &Code,
+    mount: &Arc<MountContext>,
+    account: &Arc<Account>,
+    call: &C,
+) -> Result<C::Output> {
+    let mut attempt = Attempt::FIRST;
+    loop {
+        account.attempt();
+        let mut transaction = call.begin(&mount.storage, attempt).await?;
+        transaction.set_budget(account.clone());
+        let mut session = Session::new(transaction, mount.clone());
+        if call.continued_by().is_some() {
+            session.transaction.begin_check();
+        }
+        match self::attempt(code, session, account, call).await {
+            Err(Error::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
+                if account.should_move() {
+                    // It starts over in the slow lane. This does not count as a conflict.
+                    tokio::task::yield_now().await;
+                } else {
+                    attempt = attempt.next();
+                }
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn attempt<C: Transact>(
+    code: &Code,
+    session: Session,
+    account: &Arc<Account>,
+    call: &C,
+) -> Result<C::Output> {
+    let session = confirm(code, session, account, call).await?;
+    let (answer, mut session) = instance::call(&code.component, account, session, call).await?;
+    let result = match checked(answer, account, call).await {
+        Ok(output) if call.continued_by().is_some() => Ok(output),
+        Ok(output) => match session.commit(account).await {
+            Ok(()) => Ok(output),
+            Err(error) => Err(error.into()),
+        },
+        Err(error) => Err(session.verdict(error, account)),
+    };
+    account.transaction_ended(session.transaction.usage());
+    if result.is_ok()
+        && let Some(id) = call.continued_by()
+    {
+        session.transaction.keep_reads(id)?;
+    }
+    result
+}
+
+/// Confirms Vault's decision between create and update, within the transaction that relies on it. Repeats the existence
+/// check, unless this transaction continues the check's own.
+async fn confirm<C: Transact>(
+    code: &Code,
+    mut session: Session,
+    account: &Arc<Account>,
+    call: &C,
+) -> Result<Session> {
+    let Some((check, existed)) = call.rests_on() else {
+        return Ok(session);
+    };
+    if session.transaction.continues_check() {
+        return Ok(session);
+    }
+    session.transaction.begin_check();
+    let (answer, mut session) = instance::call(&code.component, account, session, &check).await?;
+    session.transaction.end_check();
+    let error = match answer {
+        Ok(Some(exists)) if exists != existed => Error::ExistenceChanged { exists },
+        // The path has no such check, so Vault's decision did not rely on one.
+        Ok(_) | Err(types::Error::UnsupportedPath) => return Ok(session),
+        // Nobody knows whether the caller may do this, so the request is not run.
+        Err(refusal) => answer::refused(refusal, account),
+    };
+    account.transaction_ended(session.transaction.usage());
+    Err(session.verdict(error, account))
+}
+
+/// Checks the guest's answer. An error from the guest becomes [`Error::Guest`].
+async fn checked<C: Transact>(answer: C::Answer, account: &Account, call: &C) -> Result<C::Output> {
+    match answer {
+        Ok(output) => call.check(&output, account).await.map(|()| output),
+        Err(refusal) => Err(answer::refused(refusal, account)),
+    }
+}
