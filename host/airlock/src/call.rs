@@ -15,7 +15,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::cli::LimitArgs;
-use crate::engine;
+use crate::guest;
 use crate::trust::read_guest;
 
 /// The arguments of `call`.
@@ -143,12 +143,12 @@ fn in_json(character: char) -> String {
 /// Loads a guest as `serve` does, to run it without Vault.
 pub fn load(path: &Path, limits: &LimitArgs) -> Result<Guest> {
     let component = read_guest(path)?;
-    let guest = block_on(engine::load(
+    let guest = block_on(guest::load(
         path,
         &component,
-        engine::user_cache(),
-        engine::limits(limits),
-        engine::process_memory(limits),
+        guest::user_cache(),
+        guest::limits(limits),
+        guest::process_memory(limits),
     ))??;
     Ok(guest.into())
 }

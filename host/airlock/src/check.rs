@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use airlock_mount::special_paths;
 use airlock_sandbox::Sandbox;
 use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result, bail};
@@ -12,9 +13,8 @@ use printable::Printable;
 use sha2::{Digest as _, Sha256};
 
 use crate::cli::CheckArgs;
-use crate::engine::Engine;
+use crate::guest;
 use crate::inspect::list;
-use crate::special_paths;
 
 /// Returns the text to print: the guest, and the commands that register it with the arguments that `check` was given,
 /// mount it, and upgrade a mount to it.
@@ -26,22 +26,22 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         // This comes before the guest is loaded, because loading would create the directory.
         check_is_not_made_by_root(directory)?;
     }
-    let engine = Engine::load(args).await?;
-    let description = engine.guest.description();
-    let paths = engine.guest.special_paths(&options.options).await?;
-    let told = special_paths::check(paths, &engine.unauthenticated)
+    let granted = guest::load_granted(args).await?;
+    let description = granted.guest.description();
+    let paths = granted.guest.special_paths(&options.options).await?;
+    let told = special_paths::check(paths, &granted.unauthenticated)
         .with_context(|| format!("guest {}", args.guest.display()))?;
     check_cacheable(&args.cache, &description.cacheable)?;
     if let Some(directory) = &args.cache_dir {
         // `serve` does without a directory that it cannot use, and compiles the guest at every start.
-        Sandbox::check_cache(directory, &engine.guest).context("--cache-dir")?;
+        Sandbox::check_cache(directory, &granted.guest).context("--cache-dir")?;
     }
     let program = std::env::current_exe().context("cannot find this program's own file")?;
     let command = program.file_name().unwrap_or_default().to_string_lossy();
     let (name, version) = (&description.name, &description.version);
     let mut out = format!(
         "ok: {name} {version} would be served{}\nwithout token: {}\nneeds sudo: {}\n",
-        if engine.pinned {
+        if !args.unpinned {
             ""
         } else {
             ", UNPINNED: whatever its file holds will run"

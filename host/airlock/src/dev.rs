@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_dev_server::{DevServer, EngineFactory, EngineInfo, MountSetup, Settings, Store};
+use airlock_mount::{GrantedGuest, GuestMount, Parts};
 use airlock_sandbox::Services;
 use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result, bail};
@@ -17,13 +18,13 @@ use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
 use vault_plugin::{Backend, Error, async_trait};
 
-use crate::bridge::{Dev, DevJournal};
 use crate::cli::{DevArgs, LimitArgs};
+use crate::dev::bridge::{Dev, DevJournal, report_usage};
 use crate::dev::terminal::Terminal;
-use crate::engine::{self, Engine};
-use crate::mount::{GuestMount, Parts};
+use crate::guest;
 use crate::trust::{FileState, read_guest};
 
+mod bridge;
 mod terminal;
 
 /// Interval at which the guests' files are checked.
@@ -108,14 +109,14 @@ struct Loaded {
     path: PathBuf,
     /// The state of the file when it was last read, even if it could not be loaded.
     seen: Option<FileState>,
-    engine: Arc<Engine>,
+    guest: Arc<GrantedGuest>,
 }
 
 impl Guests {
     async fn load(args: &DevArgs) -> Result<Self> {
         let guests = Self {
             limits: args.limits.clone(),
-            cache: engine::user_cache(),
+            cache: guest::user_cache(),
             loaded: RwLock::default(),
         };
         for mount in &args.mount {
@@ -130,11 +131,11 @@ impl Guests {
                 ),
                 None => {
                     let seen = FileState::of(&mount.guest);
-                    let engine = Arc::new(guests.engine(&mount.guest).await?);
+                    let guest = Arc::new(guests.granted(&mount.guest).await?);
                     let loaded = Loaded {
                         path: mount.guest.clone(),
                         seen,
-                        engine,
+                        guest,
                     };
                     guests.loaded.write().insert(name, loaded);
                 }
@@ -143,18 +144,17 @@ impl Guests {
         Ok(guests)
     }
 
-    async fn engine(&self, path: &std::path::Path) -> Result<Engine> {
+    async fn granted(&self, path: &std::path::Path) -> Result<GrantedGuest> {
         let component = read_guest(path)?;
-        let (limits, memory) = (engine::limits(&self.limits), engine::process_memory(&self.limits));
-        let guest = engine::load(path, &component, self.cache.clone(), limits, memory).await?;
+        let (limits, memory) = (guest::limits(&self.limits), guest::process_memory(&self.limits));
+        let guest = guest::load(path, &component, self.cache.clone(), limits, memory).await?;
         // Everything that the guest may have cached is cached, so that its author sees the costs of production.
         // Everything that it serves without a token is served.
         let cacheable = guest.description().cacheable.iter().collect();
-        Ok(Engine {
+        Ok(GrantedGuest {
             guest,
             cacheable,
             unauthenticated: Prefixes::all(),
-            pinned: false,
         })
     }
 
@@ -162,8 +162,8 @@ impl Guests {
         self.loaded.read().keys().cloned().collect()
     }
 
-    fn get(&self, name: &str) -> Option<Arc<Engine>> {
-        self.loaded.read().get(name).map(|loaded| loaded.engine.clone())
+    fn get(&self, name: &str) -> Option<Arc<GrantedGuest>> {
+        self.loaded.read().get(name).map(|loaded| loaded.guest.clone())
     }
 
     /// Loads the guest if its file has changed since the last check, and returns the guest's new version.
@@ -176,7 +176,7 @@ impl Guests {
         if now.is_none() || now == known.seen {
             return Ok(None);
         }
-        let engine = self.engine(&known.path).await;
+        let guest = self.granted(&known.path).await;
         if FileState::of(&known.path) != now {
             // The file is still being written: the next check reads it again.
             return Ok(None);
@@ -186,8 +186,8 @@ impl Guests {
             return Ok(None);
         };
         known.seen = now;
-        known.engine = Arc::new(engine?);
-        Ok(Some(known.engine.guest.description().version.clone()))
+        known.guest = Arc::new(guest?);
+        Ok(Some(known.guest.guest.description().version.clone()))
     }
 }
 
@@ -198,14 +198,14 @@ impl EngineFactory for Factory {
     fn engines(&self) -> Vec<EngineInfo> {
         let info = |(name, loaded): (&String, &Loaded)| EngineInfo {
             name: name.clone(),
-            version: format!("v{}", loaded.engine.guest.description().version),
-            sha256: loaded.engine.guest.digest().to_owned(),
+            version: format!("v{}", loaded.guest.guest.description().version),
+            sha256: loaded.guest.guest.digest().to_owned(),
         };
         self.0.loaded.read().iter().map(info).collect()
     }
 
     async fn mount(&self, engine: &str, mount: MountSetup) -> Result<Arc<dyn Backend>, Error> {
-        let Some(engine) = self.0.get(engine) else {
+        let Some(granted) = self.0.get(engine) else {
             return Err(Error::User(format!(
                 "no guest named {engine} was given; start airlock dev with --mount PATH={engine}.wasm"
             )));
@@ -220,7 +220,8 @@ impl EngineFactory for Factory {
                 log: Arc::new(Terminal),
                 ..Services::default()
             },
+            on_usage: report_usage,
         };
-        Ok(Arc::new(GuestMount::set_up(&engine, parts).await?))
+        Ok(Arc::new(GuestMount::set_up(&granted, parts).await?))
     }
 }

@@ -3,66 +3,24 @@
 
 use std::ffi::OsString;
 
-use airlock_sandbox::{Guest, Limits, Paths, types};
-use airlock_storage::Prefixes;
+use airlock_sandbox::{Guest, Limits, Paths};
 use clap::Parser as _;
-use vault_plugin::SpecialPaths;
 
 use crate::cli::{Cli, Command};
-use crate::{bridge, engine, inspect, one_line, special_paths, told};
-
-/// Converts a request of Vault to the form that a guest gets.
-pub fn request(request: vault_plugin::Request) -> types::Request {
-    bridge::request(request)
-}
-
-/// Converts a guest's answer to the form that Vault gets.
-pub fn answer(answer: types::Response) -> vault_plugin::Response {
-    bridge::answer(answer)
-}
-
-/// Converts the reason why a guest did not do a request to the error that Vault gets.
-pub fn refusal(error: airlock_sandbox::Error) -> vault_plugin::Error {
-    bridge::refusal(error)
-}
+use crate::{guest, inspect, one_line};
 
 /// Parses a command line. Returns its limits if the command is `serve`. The error is what Vault's operator is told.
 pub fn command_line(arguments: &[OsString]) -> Result<Option<Limits>, String> {
     match Cli::try_parse_from(arguments) {
         Ok(Cli {
             command: Command::Serve(args),
-        }) => Ok(Some(engine::limits(&args.limits))),
+        }) => Ok(Some(guest::limits(&args.limits))),
         Ok(_) => Ok(None),
         Err(error) => Err(one_line(&error)),
     }
 }
 
-/// Parses the record of the special paths that Vault enforces, in the form that a mount's storage has.
-pub fn read_told(bytes: &[u8]) -> Option<Vec<SpecialPaths>> {
-    told::parse(bytes).ok()
-}
-
-/// Returns the stored form of that record.
-pub fn write_told(record: &[SpecialPaths]) -> String {
-    told::to_text(record)
-}
-
-/// Returns the special paths that Vault is told, or the reason why the guest may not have its own.
-pub fn special_paths(paths: Paths, granted: &Prefixes) -> Result<SpecialPaths, String> {
-    special_paths::check(paths, granted).map_err(|refused| refused.to_string())
-}
-
 /// Returns what `airlock inspect` prints of a guest.
 pub fn inspect(guest: &Guest, paths: &Paths) -> String {
     inspect::describe(guest, paths, 0)
-}
-
-/// Returns Vault's storage in the form that transactions use.
-pub fn storage(storage: vault_plugin::Storage) -> impl airlock_storage::Storage {
-    bridge::VaultStorage::new(storage)
-}
-
-/// Returns Vault's system view in the form that a guest sees.
-pub fn system(system: vault_plugin::SystemView) -> impl airlock_sandbox::System {
-    bridge::VaultSystem(system)
 }

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use airlock_mount::special_paths;
 use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, Paths};
 use airlock_storage::Prefixes;
 use anyhow::Result;
 use printable::Printable;
 
-use crate::engine;
-use crate::special_paths;
+use crate::guest;
 use crate::trust::read_guest;
 
 /// Reads the guest and asks it to describe itself, in the sandbox. `options` are a mount's, for which the guest names
@@ -24,7 +24,7 @@ pub async fn run(path: &Path, options: &[(String, String)]) -> Result<String> {
         storage_operations: u32::MAX,
         ..Limits::default()
     };
-    let guest = engine::load(path, &component, None, limits, Some(u64::MAX)).await?;
+    let guest = guest::load(path, &component, None, limits, Some(u64::MAX)).await?;
     let paths = guest.special_paths(options).await?;
     Ok(describe(&guest, &paths, component.len()))
 }

@@ -3,30 +3,21 @@
 //! The program is a library, so that its decoders of foreign bytes can be fuzzed. It only joins the other crates:
 //! `serve` describes the path of a request.
 
-mod bridge;
-mod caching;
 mod call;
 mod check;
 mod cli;
 mod componentize;
 mod dev;
-mod engine;
-mod existence;
 #[doc(hidden)]
 pub mod fuzz;
+mod guest;
 mod hardening;
 mod inspect;
-mod invalidations;
-mod mount;
 mod new;
 mod serve;
 mod source;
-mod special_paths;
-mod start;
 mod test;
-mod told;
 mod trust;
-mod vault_mount;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -2,26 +2,27 @@
 //!
 //! The path of a request: `go_plugin` has the connection. `vault_plugin` converts a message to a
 //! [`vault_plugin::Request`] and finds its mount. [`VaultMount`] makes sure that there is a guest that may run.
-//! [`crate::mount::GuestMount`] hands the request to the sandbox, which runs the guest. What the guest stores goes
-//! through `airlock_storage` and [`crate::bridge`] back over the connection to Vault.
+//! [`airlock_mount::GuestMount`] hands the request to the sandbox, which runs the guest. What the guest stores goes
+//! through `airlock_storage` and [`airlock_mount::bridge`] back over the connection to Vault.
 //!
 //! Whatever is wrong, the handshake with Vault is completed. Only then can the cause reach the operator, in the answer
 //! to `vault secrets enable` and in Vault's log.
 
 use std::sync::Arc;
 
+use airlock_mount::{Source as _, VaultMount};
 use anyhow::{Context as _, Result, bail};
 use tracing_subscriber::layer::SubscriberExt as _;
 use vault_plugin::{Backend, Error, Factory, Setup, async_trait};
 
 use crate::cli::ServeArgs;
 use crate::hardening;
-use crate::source::Source;
-use crate::vault_mount::VaultMount;
+use crate::source::GuestFile;
 
 /// The crates whose events are logged: only our own. The libraries beneath may log the data that passes through them.
-const LOGGED: [&str; 5] = [
+const LOGGED: [&str; 6] = [
     "airlock",
+    "airlock_mount",
     "airlock_sandbox",
     "airlock_storage",
     "go_plugin",
@@ -69,13 +70,13 @@ pub fn log_to_vault() -> Result<()> {
 }
 
 /// The process as Vault sees it: a guest to serve, or the reason why it has none yet.
-struct Plugin(Arc<Source>);
+struct Plugin(Arc<GuestFile>);
 
 impl Plugin {
     async fn start(args: Result<ServeArgs, String>) -> Self {
-        let source = Source::new(args);
+        let source = GuestFile::new(args);
         // The reason for a failure is in the log, and in the answers of the mounts.
-        let _ = source.engine(None).await;
+        let _ = source.guest(None).await;
         Self(Arc::new(source))
     }
 }
@@ -85,7 +86,7 @@ impl Factory for Plugin {
     fn version(&self) -> String {
         self.0
             .loaded()
-            .map(|engine| format!("v{}", engine.guest.description().version))
+            .map(|loaded| format!("v{}", loaded.guest.description().version))
             .unwrap_or_default()
     }
 

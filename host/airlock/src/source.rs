@@ -5,21 +5,19 @@
 //! again at once.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use airlock_mount::{GrantedGuest, PATIENCE, Source};
+use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::cli::ServeArgs;
-use crate::engine::Engine;
+use crate::guest;
 use crate::trust::FileState;
 
-/// Longest time that loading may take: half of what Vault gives a plugin for its handshake. Also the time for which a
-/// failure is believed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
-
 /// The guest's file. `args` may be the reason why the arguments could not be read.
-pub struct Source {
+pub struct GuestFile {
     args: Result<ServeArgs, String>,
     state: Mutex<State>,
     loading: tokio::sync::Mutex<()>,
@@ -32,7 +30,7 @@ struct State {
 }
 
 struct Loaded {
-    engine: Arc<Engine>,
+    guest: Arc<GrantedGuest>,
     /// The file's state when it was read.
     file: Option<FileState>,
 }
@@ -44,7 +42,7 @@ struct Failure {
     at: Instant,
 }
 
-impl Source {
+impl GuestFile {
     pub fn new(args: Result<ServeArgs, String>) -> Self {
         Self {
             args,
@@ -54,17 +52,57 @@ impl Source {
     }
 
     /// Returns the guest that was loaded last.
-    pub fn loaded(&self) -> Option<Arc<Engine>> {
+    pub fn loaded(&self) -> Option<Arc<GrantedGuest>> {
         let state = self.state.lock();
-        state.loaded.as_ref().map(|loaded| loaded.engine.clone())
+        state.loaded.as_ref().map(|loaded| loaded.guest.clone())
     }
 
-    /// Returns the guest, and loads it if none is loaded yet. `unfit` is a guest of this source that a mount cannot
-    /// use: if the file has changed since, another guest is returned, and otherwise the same one.
-    ///
-    /// # Errors
-    /// The reason why no guest is available, in a sentence for the operator.
-    pub async fn engine(&self, unfit: Option<&Arc<Engine>>) -> Result<Arc<Engine>, String> {
+    /// Returns the answer that needs no loading, or `None` if it is time to load.
+    fn known(&self, unfit: Option<&Arc<GrantedGuest>>) -> Option<Result<Arc<GrantedGuest>, String>> {
+        let state = self.state.lock();
+        if let Some(Loaded { guest, file }) = &state.loaded {
+            let is_unfit = unfit.is_some_and(|unfit| Arc::ptr_eq(unfit, guest));
+            if !is_unfit || *file == self.file() {
+                return Some(Ok(guest.clone()));
+            }
+        }
+        let failure = state.failure.as_ref()?;
+        let stands = failure.file == self.file() && failure.at.elapsed() < PATIENCE;
+        stands.then(|| Err(failure.reason.clone()))
+    }
+
+    fn file(&self) -> Option<FileState> {
+        let args = self.args.as_ref().ok()?;
+        FileState::of(&args.guest)
+    }
+
+    async fn load(&self) -> Result<GrantedGuest, String> {
+        let args = self.args.as_ref().map_err(Clone::clone)?;
+        let granted = guest::load_granted(args)
+            .await
+            .map_err(|error| format!("{error:#}"))?;
+        let description = granted.guest.description();
+        let sha256 = granted.guest.digest();
+        tracing::info!(
+            guest = description.name,
+            version = description.version,
+            sha256,
+            "guest is loaded"
+        );
+        if args.unpinned {
+            tracing::warn!(
+                sha256,
+                "UNPINNED: whoever can write the guest's file can run code on this mount's secrets; register the plugin \
+                 with --guest-sha256 for anything but development"
+            );
+        }
+        Ok(granted)
+    }
+}
+
+#[async_trait]
+impl Source for GuestFile {
+    async fn guest(&self, unfit: Option<&Arc<GrantedGuest>>) -> Result<Arc<GrantedGuest>, String> {
         if let Some(known) = self.known(unfit) {
             return known;
         }
@@ -79,14 +117,14 @@ impl Source {
         });
         let mut state = self.state.lock();
         match loaded {
-            Ok(engine) => {
-                let engine = Arc::new(engine);
+            Ok(guest) => {
+                let guest = Arc::new(guest);
                 state.failure = None;
                 state.loaded = Some(Loaded {
-                    engine: engine.clone(),
+                    guest: guest.clone(),
                     file,
                 });
-                Ok(engine)
+                Ok(guest)
             }
             Err(reason) => {
                 tracing::error!(reason, "the guest cannot be loaded");
@@ -98,45 +136,5 @@ impl Source {
                 Err(reason)
             }
         }
-    }
-
-    /// Returns the answer that needs no loading, or `None` if it is time to load.
-    fn known(&self, unfit: Option<&Arc<Engine>>) -> Option<Result<Arc<Engine>, String>> {
-        let state = self.state.lock();
-        if let Some(Loaded { engine, file }) = &state.loaded {
-            let is_unfit = unfit.is_some_and(|unfit| Arc::ptr_eq(unfit, engine));
-            if !is_unfit || *file == self.file() {
-                return Some(Ok(engine.clone()));
-            }
-        }
-        let failure = state.failure.as_ref()?;
-        let stands = failure.file == self.file() && failure.at.elapsed() < PATIENCE;
-        stands.then(|| Err(failure.reason.clone()))
-    }
-
-    fn file(&self) -> Option<FileState> {
-        let args = self.args.as_ref().ok()?;
-        FileState::of(&args.guest)
-    }
-
-    async fn load(&self) -> Result<Engine, String> {
-        let args = self.args.as_ref().map_err(Clone::clone)?;
-        let engine = Engine::load(args).await.map_err(|error| format!("{error:#}"))?;
-        let description = engine.guest.description();
-        let sha256 = engine.guest.digest();
-        tracing::info!(
-            guest = description.name,
-            version = description.version,
-            sha256,
-            "guest is loaded"
-        );
-        if !engine.pinned {
-            tracing::warn!(
-                sha256,
-                "UNPINNED: whoever can write the guest's file can run code on this mount's secrets; register the plugin \
-                 with --guest-sha256 for anything but development"
-            );
-        }
-        Ok(engine)
     }
 }

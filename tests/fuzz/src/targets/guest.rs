@@ -128,7 +128,7 @@ fn what_is_wrong(response: &Response, operation: &Operation) -> Option<&'static 
 
 /// Checks that Vault can decode an answer that the check accepts, and that nothing is lost on the way.
 fn reaches_vault(response: &Response) {
-    let sent = airlock::fuzz::answer(response.clone());
+    let sent = airlock_mount::fuzz::answer(response.clone());
     let message = write_reply(Ok(Some(sent.clone())));
     let Some(Reply::Answer(Some(read))) = read_reply(&message) else {
         panic!("an answer that the check takes becomes an error");
@@ -216,7 +216,7 @@ fn refusals(input: &[u8]) -> bool {
     assert!((400..600).contains(&error.status()));
     let tool = airlock_testkit::fuzz::answer(Operation::Read, Err(refused_again(kind, status, &text)));
     assert!(!tool.is_success() && tool.error().is_some());
-    let message = write_reply(Err(airlock::fuzz::refusal(error)));
+    let message = write_reply(Err(airlock_mount::fuzz::refusal(error)));
     match read_reply(&message).expect("the error is not a message of Vault's") {
         // Vault answers 400 if an answer has `error`, but not for an error.
         Reply::Answer(answer) => {

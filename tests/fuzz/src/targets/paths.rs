@@ -47,7 +47,7 @@ fn special_paths(input: &[u8]) -> bool {
     if check_paths(&paths).is_err() {
         return false;
     }
-    let told = match airlock::fuzz::special_paths(paths.clone(), &granted) {
+    let told = match airlock_mount::fuzz::special_paths(paths.clone(), &granted) {
         Ok(told) => told,
         Err(why) => {
             assert!(!why.contains(printable::is_unsafe), "{why:?} is shown to people");
@@ -89,7 +89,7 @@ fn special_paths(input: &[u8]) -> bool {
         }
     }
     // Two guests with equivalent paths are reported to Vault alike.
-    let again = airlock::fuzz::special_paths(
+    let again = airlock_mount::fuzz::special_paths(
         Paths {
             root: told
                 .root

@@ -52,8 +52,8 @@ fn answers(input: &[u8]) -> bool {
     block_on(async {
         let (storage, system) = vault_plugin::fuzz::views(double.channel.clone());
         match call % 20 {
-            kind @ 0..8 => of_storage(kind, &airlock::fuzz::storage(storage), message, status).await,
-            kind => of_system(kind, &airlock::fuzz::system(system), message).await,
+            kind @ 0..8 => of_storage(kind, &airlock_mount::fuzz::storage(storage), message, status).await,
+            kind => of_system(kind, &airlock_mount::fuzz::system(system), message).await,
         }
     })
 }

@@ -284,7 +284,7 @@ pub const TOLD: Target = Target {
 };
 
 fn told(input: &[u8]) -> bool {
-    let Some(record) = airlock::fuzz::read_told(input) else {
+    let Some(record) = airlock_mount::fuzz::read_told(input) else {
         return false;
     };
     let texts = |paths: &SpecialPaths| {
@@ -296,7 +296,7 @@ fn told(input: &[u8]) -> bool {
             .sum::<usize>()
     };
     assert!(record.iter().map(texts).sum::<usize>() <= input.len());
-    let again = airlock::fuzz::read_told(airlock::fuzz::write_told(&record).as_bytes());
+    let again = airlock_mount::fuzz::read_told(airlock_mount::fuzz::write_told(&record).as_bytes());
     assert_eq!(again, Some(record), "a record came back as something else");
     true
 }

@@ -129,7 +129,7 @@ fn as_guest_sees(request: Request, length: usize) {
         request.operation.clone(),
     );
     let headers: usize = request.headers.values().map(Vec::len).sum();
-    let guests = airlock::fuzz::request(request);
+    let guests = airlock_mount::fuzz::request(request);
     assert_eq!(guests.path, path);
     assert_eq!(guests.data, data.map(Json::into_string));
     assert_eq!(

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_dev_server::Cost;
-use airlock_sandbox::{Guest, MountContext, Outcome, Permit, Services, is_control};
+use airlock_sandbox::{Guest, MountContext, Outcome, Permit, Services, Usage, is_control};
 use airlock_storage::{Prefixes, Storage};
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
 use crate::bridge;
 use crate::caching;
-use crate::engine::Engine;
 use crate::existence::Checks;
 use crate::invalidations::Invalidations;
+use crate::source::GrantedGuest;
 use crate::special_paths;
 use crate::start::Start;
 
@@ -27,6 +26,7 @@ pub struct GuestMount {
     start: Start,
     checks: Checks,
     invalidations: Invalidations,
+    on_usage: fn(&Usage),
 }
 
 /// The parts that a server gives a mount.
@@ -34,8 +34,12 @@ pub struct GuestMount {
 pub struct Parts {
     /// The mount's options.
     pub config: Vec<(String, String)>,
+    /// The mount's storage.
     pub storage: Arc<dyn Storage>,
+    /// What the guest can reach besides storage.
     pub services: Services,
+    /// Called with what each call of the guest used, in the task that serves the request.
+    pub on_usage: fn(&Usage),
 }
 
 impl GuestMount {
@@ -43,19 +47,19 @@ impl GuestMount {
     ///
     /// # Errors
     /// The guest does not answer, or it may not have its special paths.
-    pub async fn set_up(engine: &Engine, parts: Parts) -> Result<Self, Error> {
-        let guest = engine.guest.clone();
+    pub async fn set_up(granted: &GrantedGuest, parts: Parts) -> Result<Self, Error> {
+        let guest = granted.guest.clone();
         let paths = guest
             .special_paths(&parts.config)
             .await
             .map_err(bridge::refusal)?;
-        let mut paths = special_paths::check(paths, &engine.unauthenticated)
+        let mut paths = special_paths::check(paths, &granted.unauthenticated)
             .map_err(|refused| Error::Internal(format!("guest {}: {refused}", guest.description().name)))?;
         bridge::add_local_records(&mut paths, guest.description().redo_record);
         let mut settings = guest.description().storage_settings();
         settings.seal_wrapped = bridge::storage_prefixes(&paths.seal_wrap_storage);
         settings.local = bridge::storage_prefixes(&paths.local_storage);
-        settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&engine.cacheable);
+        settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&granted.cacheable);
         let storage = airlock_storage::Mount::new(parts.storage, settings.clone());
         caching::follow(&storage, &parts.services.system).await;
         let context = MountContext::new(storage, parts.services, parts.config, guest.limits());
@@ -70,6 +74,7 @@ impl GuestMount {
             start: Start::default(),
             checks: Checks::default(),
             invalidations,
+            on_usage: parts.on_usage,
         })
     }
 
@@ -126,6 +131,7 @@ impl GuestMount {
     }
 
     fn report<T>(&self, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
+        (self.on_usage)(&outcome.usage);
         report(&self.guest, what, outcome)
     }
 }
@@ -244,12 +250,6 @@ fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox:
             "a call of the guest was slow or ran more than once"
         );
     }
-    airlock_dev_server::report_cost(Cost {
-        cpu: usage.cpu,
-        reads: usage.storage.gets,
-        writes: usage.storage.puts + usage.storage.deletes,
-        lists: usage.storage.lists,
-    });
     use airlock_storage::Error as Storage;
     match &outcome.result {
         Err(airlock_sandbox::Error::Guest(_)) | Ok(_) => {}
@@ -268,7 +268,7 @@ fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox:
 }
 
 /// Returns the answer while a mount cannot serve. A 404 would look like a deleted secret.
-pub fn unavailable(message: String) -> Error {
+pub(crate) fn unavailable(message: String) -> Error {
     Error::Coded { status: 503, message }
 }
 

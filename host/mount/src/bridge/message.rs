@@ -145,7 +145,7 @@ fn headers_in(headers: impl IntoIterator<Item = (String, Vec<String>)>) -> Vec<t
 }
 
 /// Converts wrapped data to the contract's form.
-pub(super) fn wrap_info(info: vault_plugin::WrapInfo) -> types::WrapInfo {
+pub fn wrap_info(info: vault_plugin::WrapInfo) -> types::WrapInfo {
     types::WrapInfo {
         ttl: nanoseconds(info.ttl),
         token: info.token,
@@ -160,12 +160,12 @@ pub(super) fn wrap_info(info: vault_plugin::WrapInfo) -> types::WrapInfo {
 }
 
 /// Converts a length of time to the contract's unit. More than 292 years become 292 years.
-pub(super) fn nanoseconds(duration: Duration) -> types::Nanoseconds {
+pub fn nanoseconds(duration: Duration) -> types::Nanoseconds {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Converts a guest's length of time. A negative one becomes zero.
-pub(super) fn duration(nanoseconds: types::Nanoseconds) -> Duration {
+pub fn duration(nanoseconds: types::Nanoseconds) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }
 

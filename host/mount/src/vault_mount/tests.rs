@@ -3,13 +3,24 @@ use airlock_storage::{MemoryStorage, Storage as _, StorageEntry};
 
 use super::*;
 
+/// A source that cannot load its guest.
+struct NoGuest;
+
+#[async_trait]
+impl Source for NoGuest {
+    async fn guest(&self, _: Option<&Arc<GrantedGuest>>) -> Result<Arc<GrantedGuest>, String> {
+        Err("its arguments are wrong".to_owned())
+    }
+}
+
 /// Returns a mount whose guest cannot be loaded.
 async fn without_guest(storage: &FaultyStorage) -> VaultMount {
-    let source = Source::new(Err("its arguments are wrong".to_owned()));
+    let source = NoGuest;
     let parts = Parts {
         config: Vec::new(),
         storage: Arc::new(storage.clone()),
         services: Services::default(),
+        on_usage: |_| {},
     };
     VaultMount::of(Arc::new(source), parts).await.unwrap()
 }

@@ -15,15 +15,14 @@ use parking_lot::{Mutex, RwLock};
 use vault_plugin::{Backend, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
 
 use crate::bridge::{HostLog, VaultEvents, VaultStorage, VaultSystem};
-use crate::engine::Engine;
 use crate::existence::Checks;
-use crate::mount::{GuestMount, Parts, unavailable};
-use crate::source::{PATIENCE, Source};
+use crate::guest_mount::{GuestMount, Parts, unavailable};
+use crate::source::{GrantedGuest, PATIENCE, Source};
 use crate::told::{self, Told};
 
 /// One mount, for as long as Vault has it set up.
 pub struct VaultMount {
-    source: Arc<Source>,
+    source: Arc<dyn Source>,
     parts: Parts,
     told: Told,
     candidate: Mutex<Candidate>,
@@ -40,25 +39,25 @@ pub struct VaultMount {
 
 /// The guest that was tried last on this mount.
 struct Candidate {
-    /// The engine that was loaded last, so that it is not tried again for nothing.
-    engine: Option<Arc<Engine>>,
+    /// The guest that was loaded last, so that it is not tried again for nothing.
+    guest: Option<Arc<GrantedGuest>>,
     /// The guest on this mount, or the reason why it cannot be set up.
     mount: Result<Arc<GuestMount>, String>,
     at: Instant,
 }
 
 impl Candidate {
-    async fn try_out(source: &Source, unfit: Option<&Arc<Engine>>, parts: &Parts) -> Self {
-        let engine = source.engine(unfit).await;
-        let mount = match &engine {
-            Ok(engine) => match GuestMount::set_up(engine, parts.clone()).await {
+    async fn try_out(source: &dyn Source, unfit: Option<&Arc<GrantedGuest>>, parts: &Parts) -> Self {
+        let granted = source.guest(unfit).await;
+        let mount = match &granted {
+            Ok(granted) => match GuestMount::set_up(granted, parts.clone()).await {
                 Ok(mount) => Ok(Arc::new(mount)),
                 Err(error) => Err(error.to_string()),
             },
             Err(reason) => Err(reason.clone()),
         };
         Self {
-            engine: engine.ok().or_else(|| unfit.cloned()),
+            guest: granted.ok().or_else(|| unfit.cloned()),
             mount,
             at: Instant::now(),
         }
@@ -70,7 +69,7 @@ impl VaultMount {
     ///
     /// # Errors
     /// For a new mount only: the reason why its guest cannot be loaded.
-    pub async fn set_up(source: Arc<Source>, setup: Setup) -> Result<Self, Error> {
+    pub async fn set_up(source: Arc<dyn Source>, setup: Setup) -> Result<Self, Error> {
         let system = VaultSystem(setup.system);
         let storage = match system.is_standby().await {
             true => VaultStorage::of_standby(setup.storage).await,
@@ -85,13 +84,14 @@ impl VaultMount {
                 log: Arc::new(HostLog),
                 ..Services::default()
             },
+            on_usage: |_| {},
         };
         Self::of(source, parts).await
     }
 
-    async fn of(source: Arc<Source>, parts: Parts) -> Result<Self, Error> {
+    async fn of(source: Arc<dyn Source>, parts: Parts) -> Result<Self, Error> {
         let record = told::read(&*parts.storage).await;
-        let candidate = Candidate::try_out(&source, None, &parts).await;
+        let candidate = Candidate::try_out(&*source, None, &parts).await;
         let paths = match (&candidate.mount, &record) {
             (Ok(mount), _) => Some(mount.paths().clone()),
             (Err(reason), Ok(None)) => return Err(cannot_serve(reason)),
@@ -163,18 +163,18 @@ impl VaultMount {
 
     /// Tries the guest that the file holds now, unless it was the last one that was tried.
     async fn try_another(&self) {
-        let (engine, is_recent) = {
+        let (last, is_recent) = {
             let candidate = self.candidate.lock();
             let is_recent = candidate.mount.is_ok() || candidate.at.elapsed() < PATIENCE;
-            (candidate.engine.clone(), is_recent)
+            (candidate.guest.clone(), is_recent)
         };
-        if let Some(engine) = &engine
+        if let Some(last) = &last
             && is_recent
-            && matches!(self.source.engine(Some(engine)).await, Ok(same) if Arc::ptr_eq(&same, engine))
+            && matches!(self.source.guest(Some(last)).await, Ok(same) if Arc::ptr_eq(&same, last))
         {
             return;
         }
-        let next = Candidate::try_out(&self.source, engine.as_ref(), &self.parts).await;
+        let next = Candidate::try_out(&*self.source, last.as_ref(), &self.parts).await;
         let last = std::mem::replace(&mut *self.candidate.lock(), next);
         if let Ok(mount) = last.mount {
             mount.cleanup().await;

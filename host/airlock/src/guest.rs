@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use airlock_mount::GrantedGuest;
 use airlock_sandbox::{Compiler, Guest, Limits, Sandbox, SandboxSettings};
 use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result};
@@ -10,43 +11,28 @@ use anyhow::{Context as _, Result};
 use crate::cli::{LimitArgs, ServeArgs};
 use crate::trust::Trust;
 
-/// A guest that may run here, and what its operator grants it.
-pub struct Engine {
-    pub guest: Guest,
-    /// The storage that may be kept in memory.
-    pub cacheable: Prefixes,
-    /// The paths that may be served without a token.
-    pub unauthenticated: Prefixes,
-    /// True if the guest's digest was checked against a pin.
-    pub pinned: bool,
-}
-
-impl Engine {
-    /// Reads, checks and loads the guest that the arguments name.
-    pub async fn load(args: &ServeArgs) -> Result<Self> {
-        let trust = if args.unpinned {
-            Trust::Unpinned
-        } else {
-            Trust::pinned(&args.guest_sha256)?
-        };
-        let component = trust.read(&args.guest)?;
-        let cache = args.cache_dir.clone();
-        let limits = &args.limits;
-        let guest = load(
-            &args.guest,
-            &component,
-            cache,
-            self::limits(limits),
-            process_memory(limits),
-        )
-        .await?;
-        Ok(Self {
-            guest,
-            cacheable: Prefixes::from_iter(&args.cache),
-            unauthenticated: Prefixes::from_iter(&args.unauthenticated),
-            pinned: trust != Trust::Unpinned,
-        })
-    }
+/// Reads, checks and loads the guest that the arguments name.
+pub async fn load_granted(args: &ServeArgs) -> Result<GrantedGuest> {
+    let trust = if args.unpinned {
+        Trust::Unpinned
+    } else {
+        Trust::pinned(&args.guest_sha256)?
+    };
+    let component = trust.read(&args.guest)?;
+    let limits = &args.limits;
+    let guest = load(
+        &args.guest,
+        &component,
+        args.cache_dir.clone(),
+        self::limits(limits),
+        process_memory(limits),
+    )
+    .await?;
+    Ok(GrantedGuest {
+        guest,
+        cacheable: Prefixes::from_iter(&args.cache),
+        unauthenticated: Prefixes::from_iter(&args.unauthenticated),
+    })
 }
 
 /// Loads a guest's bytes in a sandbox of its own. `memory_bytes` is what all its requests together may hold; `None`

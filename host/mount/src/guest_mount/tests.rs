@@ -13,7 +13,7 @@ use crate::invalidations::QUEUE;
 const TOO_LONG: Duration = Duration::from_secs(60);
 
 /// Returns a mount of the adversary, on which one request runs at once.
-async fn adversary() -> Engine {
+async fn adversary() -> GrantedGuest {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/adversary.wasm");
     let component = std::fs::read(file).expect("run `guest/build.sh --with-tests` first");
     let sandbox = Sandbox::new(SandboxSettings {
@@ -25,11 +25,10 @@ async fn adversary() -> Engine {
         instances: 1,
         ..Limits::default()
     };
-    Engine {
+    GrantedGuest {
         guest: sandbox.unwrap().load(&component, limits).await.unwrap(),
         cacheable: Prefixes::none(),
         unauthenticated: Prefixes::none(),
-        pinned: false,
     }
 }
 
@@ -38,6 +37,7 @@ async fn mount(storage: &FaultyStorage) -> Arc<GuestMount> {
         config: Vec::new(),
         storage: Arc::new(storage.clone()),
         services: Services::default(),
+        on_usage: |_| {},
     };
     Arc::new(GuestMount::set_up(&adversary().await, parts).await.unwrap())
 }

@@ -2,13 +2,12 @@
 
 use std::time::SystemTime;
 
-use airlock_dev_server::{DevEvents, DevSystem};
+use airlock_dev_server::{Cost, DevEvents, DevSystem};
+use airlock_mount::bridge::{duration, nanoseconds, wrap_info};
 use airlock_sandbox::types::{Json, Nanoseconds, WrapInfo};
-use airlock_sandbox::{Clock, Events, Replication, System, SystemError};
+use airlock_sandbox::{Clock, Events, Replication, System, SystemError, Usage};
 use async_trait::async_trait;
 use vault_plugin::Event;
-
-use super::message::{duration, nanoseconds, wrap_info};
 
 /// The development server, as a guest's system view and clock.
 pub struct Dev(pub DevSystem);
@@ -81,4 +80,14 @@ impl Events for DevJournal {
         self.0.send(event_type, &event);
         Ok(())
     }
+}
+
+/// Tells the development server what a request cost.
+pub fn report_usage(usage: &Usage) {
+    airlock_dev_server::report_cost(Cost {
+        cpu: usage.cpu,
+        reads: usage.storage.gets,
+        writes: usage.storage.puts + usage.storage.deletes,
+        lists: usage.storage.lists,
+    });
 }
