@@ -41,10 +41,10 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let (name, version) = (&description.name, &description.version);
     let mut out = format!(
         "ok: {name} {version} would be served{}\nwithout token: {}\nneeds sudo: {}\n",
-        if !args.unpinned {
-            ""
-        } else {
+        if args.unpinned {
             ", UNPINNED: whatever its file holds will run"
+        } else {
+            ""
         },
         Printable(list(&told.unauthenticated, "nothing")),
         Printable(list(&told.root, "nothing")),

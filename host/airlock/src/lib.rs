@@ -11,11 +11,11 @@ mod dev;
 #[doc(hidden)]
 pub mod fuzz;
 mod guest;
+mod guest_file;
 mod hardening;
 mod inspect;
 mod new;
 mod serve;
-mod source;
 mod test;
 mod trust;
 
