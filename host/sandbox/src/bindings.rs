@@ -11,6 +11,10 @@ wasmtime::component::bindgen!({
     imports: { default: async | trappable },
     exports: { default: async },
     with: { "airlock:engine/types": crate::bindings::types },
+    trappable_error_type: {
+        "airlock:engine/storage/error" => crate::imports::StorageFailure,
+        "airlock:engine/system/error" => crate::imports::SystemFailure,
+    },
 });
 
 /// The interface `types`, which is written by hand, with the items that the generated code expects of any interface.

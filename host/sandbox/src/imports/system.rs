@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use airlock_storage::Error as Storage;
 
+use super::SystemFailure;
 use crate::bindings::airlock::engine::system::{Entity, Error, Group, Host, Replication};
 use crate::mount::System;
 use crate::run::instance::{State, Stop};
 use crate::types::{Json, Nanoseconds, WrapInfo};
 
-type Answer<T> = wasmtime::Result<Result<T, Error>>;
+type Answer<T> = Result<T, SystemFailure>;
 
 impl State {
     /// Begins a call, which counts like a call of storage, because it is one to Vault. Too many calls or bytes end the
@@ -28,7 +29,7 @@ impl State {
             Err(Error::Unsupported) => 0,
         };
         self.receive(bytes).await?;
-        Ok(answer)
+        Ok(answer?)
     }
 }
 
@@ -42,32 +43,32 @@ impl Host for State {
 
     async fn default_lease_ttl(&mut self) -> Answer<Nanoseconds> {
         let system = self.system("system.default-lease-ttl", 0).await?;
-        Ok(system.default_lease_ttl().await)
+        Ok(system.default_lease_ttl().await?)
     }
 
     async fn max_lease_ttl(&mut self) -> Answer<Nanoseconds> {
         let system = self.system("system.max-lease-ttl", 0).await?;
-        Ok(system.max_lease_ttl().await)
+        Ok(system.max_lease_ttl().await?)
     }
 
     async fn tainted(&mut self) -> Answer<bool> {
         let system = self.system("system.tainted", 0).await?;
-        Ok(system.tainted().await)
+        Ok(system.tainted().await?)
     }
 
     async fn caching_disabled(&mut self) -> Answer<bool> {
         let system = self.system("system.caching-disabled", 0).await?;
-        Ok(system.caching_disabled().await)
+        Ok(system.caching_disabled().await?)
     }
 
     async fn local_mount(&mut self) -> Answer<bool> {
         let system = self.system("system.local-mount", 0).await?;
-        Ok(system.local_mount().await)
+        Ok(system.local_mount().await?)
     }
 
     async fn replication_state(&mut self) -> Answer<Replication> {
         let system = self.system("system.replication-state", 0).await?;
-        Ok(system.replication_state().await)
+        Ok(system.replication_state().await?)
     }
 
     async fn vault_version(&mut self) -> Answer<String> {
@@ -112,17 +113,31 @@ impl Host for State {
         let system = self.system("system.wrap-data", data.len()).await?;
         self.move_over().await;
         let session = self.session("system.wrap-data")?;
-        match session.transaction.take_turn().await {
-            Ok(()) => {}
-            Err(error @ Storage::Conflict) => return Err(Stop::from(error).into()),
-            Err(error @ (Storage::Busy { .. } | Storage::Draining)) => {
-                return Ok(Err(Error::Busy(error.to_string())));
-            }
-            Err(error) => return Ok(Err(Error::Failed(error.to_string()))),
-        }
+        session.transaction.take_turn().await?;
         self.account.effect_begins();
         let info = system.wrap_data(data, ttl).await;
         self.answer(info, WrapInfo::bytes).await
+    }
+
+    fn convert_error(&mut self, failure: SystemFailure) -> wasmtime::Result<Error> {
+        failure.told()
+    }
+}
+
+impl From<Error> for SystemFailure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+/// The guest gets an error of the commit lock. A conflict ends the attempt.
+impl From<Storage> for SystemFailure {
+    fn from(error: Storage) -> Self {
+        Self::Refused(match error {
+            Storage::Conflict => return Stop::Storage(error).into(),
+            Storage::Busy { .. } | Storage::Draining => Error::Busy(error.to_string()),
+            error => Error::Failed(error.to_string()),
+        })
     }
 }
 
