@@ -92,8 +92,8 @@ impl Transaction {
             return Ok(());
         }
         let permit = match lock {
-            Lock::Held(turn) => turn.into_permit()?,
-            Lock::None | Lock::Due => self.mount.turns.share(self.settings.wait).await?,
+            Lock::Held(exclusive) => exclusive.into_permit()?,
+            Lock::None | Lock::Due => self.mount.commit_lock.share(self.settings.wait).await?,
         };
         let begun = self.mount.flushes.token();
         if self.mount.flushes.is_closed() {
@@ -167,12 +167,12 @@ impl Transaction {
     ///
     /// Use it for calls with an effect elsewhere (a wrapped response, a rotation job): once this succeeds, a commit
     /// cannot conflict, so the effect happens once. The lock is released after
-    /// [`Settings::turn`](crate::Settings::turn); calls after that fail with [`Error::Busy`].
-    pub async fn take_turn(&mut self) -> Result<()> {
+    /// [`Settings::lock_time`](crate::Settings::lock_time); calls after that fail with [`Error::Busy`].
+    pub async fn lock_commits(&mut self) -> Result<()> {
         self.may_have_effects()?;
         self.enter().await?;
         if let Lock::None = self.lock {
-            self.hold_turn().await?;
+            self.hold_lock().await?;
         }
         // Checks this also if the lock was already due: a commit that ended without a check has left its reads.
         self.stale |= !self.reads_stand(&self.reads);

@@ -77,7 +77,7 @@
 //! aside**: see [`Mount::set_aside`].
 //!
 //! **Two things may happen twice.** An attempt of a request may be repeated, so an effect elsewhere should wait for the
-//! commit, or first take the commit lock ([`take_turn`](Transaction::take_turn)). And Vault may send the whole request
+//! commit, or first take the commit lock ([`lock_commits`](Transaction::lock_commits)). And Vault may send the whole request
 //! again after a crash although it was committed: this crate cannot know that.
 //!
 //! # How it works

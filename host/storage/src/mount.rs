@@ -1,7 +1,7 @@
 //! One mount, and the state that its requests share.
 
 use crate::calls::Calls;
-use crate::commit::lock::Turns;
+use crate::commit::lock::CommitLock;
 use crate::commit::recovery::{self, Progress, Recovered};
 use crate::commit::set_aside::SetAside;
 use crate::conflict::counters::{Size, Thing};
@@ -55,7 +55,7 @@ pub struct Mount {
     storage: Arc<dyn Storage>,
     settings: Mutex<(Arc<Settings>, Generation)>,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) turns: Turns,
+    pub(crate) commit_lock: CommitLock,
     pub(crate) kept: KeptReads,
     /// Notified whenever marks are removed.
     pub(crate) written: Notify,
@@ -83,7 +83,7 @@ impl Mount {
                 settings.scratch_bytes,
             )),
             settings: Mutex::new((Arc::new(settings), Generation::default())),
-            turns: Turns::default(),
+            commit_lock: CommitLock::default(),
             kept: KeptReads::new(Duration::from_secs(5)),
             written: Notify::new(),
             flushes: TaskTracker::new(),
@@ -106,7 +106,7 @@ impl Mount {
         self.recover().await?;
         let (settings, generation) = self.settings.lock().clone();
         let lock = match attempt.is_exclusive() {
-            true => Lock::Held(self.turns.take(settings.wait, settings.turn).await?),
+            true => Lock::Held(self.commit_lock.take(settings.wait, settings.lock_time).await?),
             false => Lock::None,
         };
         let snapshot = self.storage.snapshot();

@@ -27,7 +27,7 @@ pub struct Settings {
     /// Bytes of cache, keys included. Default: 4 MiB.
     pub cache_bytes: usize,
     /// The longest time for which a request may hold the commit lock exclusively. Default: 2 s.
-    pub turn: Duration,
+    pub lock_time: Duration,
     /// The longest time for which a request waits for the commit lock or for a key that is being written. Default:
     /// 10 s.
     pub wait: Duration,
@@ -49,7 +49,7 @@ impl Default for Settings {
             redo_record: false,
             scratch_bytes: 0,
             cache_bytes: 4 << 20,
-            turn: Duration::from_secs(2),
+            lock_time: Duration::from_secs(2),
             wait: Duration::from_secs(10),
             flush: Duration::from_secs(10),
             late: Duration::from_secs(90),

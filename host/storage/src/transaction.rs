@@ -8,7 +8,7 @@ pub(crate) mod writes;
 
 use crate::access::{check_key, check_scratch_key};
 use crate::calls::Calls;
-use crate::commit::lock::Turn;
+use crate::commit::lock::Exclusive;
 use crate::conflict::counters::Thing;
 use crate::conflict::ledger::Generation;
 use crate::conflict::protocol::{self, Found};
@@ -54,7 +54,7 @@ pub(crate) enum Lock {
     /// cannot be run again.
     Due,
     /// The transaction holds the lock exclusively, unless its time is over.
-    Held(Turn),
+    Held(Exclusive),
 }
 
 impl Transaction {
@@ -199,15 +199,15 @@ impl Transaction {
         }
         match &self.lock {
             Lock::None => Ok(()),
-            Lock::Held(turn) => turn.check(),
-            Lock::Due => self.hold_turn().await,
+            Lock::Held(exclusive) => exclusive.check(),
+            Lock::Due => self.hold_lock().await,
         }
     }
 
     /// Waits for the exclusive commit lock, and holds it until the transaction ends.
-    pub(crate) async fn hold_turn(&mut self) -> Result<()> {
-        let Settings { wait, turn, .. } = *self.settings;
-        self.lock = Lock::Held(self.mount.turns.take(wait, turn).await?);
+    pub(crate) async fn hold_lock(&mut self) -> Result<()> {
+        let Settings { wait, lock_time, .. } = *self.settings;
+        self.lock = Lock::Held(self.mount.commit_lock.take(wait, lock_time).await?);
         Ok(())
     }
 

@@ -39,7 +39,7 @@ async fn a_check_that_commits_is_refused_and_goes_on() {
     let mut check = bed.mount.begin_check(Attempt::FIRST).await.unwrap();
     assert_eq!(get(&mut check, "a").await.unwrap(), None);
     put(&mut check, "b", "1").await.unwrap();
-    for refused in [check.commit().await, check.take_turn().await] {
+    for refused in [check.commit().await, check.lock_commits().await] {
         assert_eq!(
             refused.unwrap_err().to_string(),
             "storage access denied: an existence check stores nothing, so it cannot commit or wrap; \

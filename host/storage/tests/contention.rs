@@ -38,10 +38,10 @@ async fn sixty_four_writers_on_one_counter_lose_no_update() {
     assert!(runs <= 640 * 4, "a fourth run cannot conflict");
 }
 
-const TURN: Duration = Duration::from_millis(60);
-const TURN_OVER: Error = Error::Busy {
+const LOCK_TIME: Duration = Duration::from_millis(60);
+const LOCK_OVER: Error = Error::Busy {
     what: "this request held the commit lock",
-    limit: TURN,
+    limit: LOCK_TIME,
 };
 
 /// Removes old entries one by one, each with its own commit; when nothing is left, it keeps looking for more without
@@ -61,19 +61,19 @@ async fn purge(mount: &Arc<Mount>, stop: &AtomicBool) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_turn_at_most() {
+async fn an_endless_purge_holds_writers_up_for_one_lock_time_at_most() {
     let bed = Bed::new(Settings {
-        turn: TURN,
+        lock_time: LOCK_TIME,
         ..settings()
     });
     (0..200).for_each(|n| bed.memory.insert(StorageEntry::new(format!("old/{n}"), "")));
     let (stop, ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let purger = tokio::spawn({
-        let (mount, stop, turns) = (bed.mount.clone(), stop.clone(), ended.clone());
+        let (mount, stop, cut_short) = (bed.mount.clone(), stop.clone(), ended.clone());
         async move {
             while !stop.load(Ordering::Relaxed) {
-                let is_cut_short = purge(&mount, &stop).await == Err(TURN_OVER);
-                turns.fetch_add(u64::from(is_cut_short), Ordering::SeqCst);
+                let is_cut_short = purge(&mount, &stop).await == Err(LOCK_OVER);
+                cut_short.fetch_add(u64::from(is_cut_short), Ordering::SeqCst);
             }
         }
     });
@@ -106,9 +106,9 @@ async fn a_request_that_lists_and_purges_without_end_holds_writers_up_for_one_tu
 }
 
 #[tokio::test]
-async fn a_turn_that_is_over_says_so_and_stores_nothing() {
+async fn a_lock_whose_time_is_over_says_so_and_stores_nothing() {
     let bed = Bed::new(Settings {
-        turn: Duration::from_millis(20),
+        lock_time: Duration::from_millis(20),
         ..settings()
     });
     let mut transaction = bed.begin().await;
@@ -221,7 +221,7 @@ async fn what_a_busy_commit_has_read_still_has_to_stand() {
 }
 
 #[tokio::test]
-async fn a_turn_after_a_busy_commit_checks_what_it_had_read() {
+async fn a_lock_after_a_busy_commit_checks_what_it_had_read() {
     let bed = Bed::with(
         &[("a", "1")],
         Settings {
@@ -242,7 +242,7 @@ async fn a_turn_after_a_busy_commit_checks_what_it_had_read() {
     gate.open();
     writer.await.unwrap().unwrap();
     store(&bed.mount, "a", "2").await.unwrap();
-    assert_eq!(request.take_turn().await, Err(Error::Conflict));
+    assert_eq!(request.lock_commits().await, Err(Error::Conflict));
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn a_hundred_thousand_keys_fit_one_transaction() {
     const KEYS: usize = 100_000;
     let bed = Bed::new(Settings {
         flush: std::time::Duration::from_secs(60),
-        turn: std::time::Duration::from_secs(60),
+        lock_time: std::time::Duration::from_secs(60),
         ..settings()
     });
     let mut writer = bed.begin().await;

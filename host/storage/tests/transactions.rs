@@ -205,7 +205,7 @@ async fn after_its_first_commit_a_request_cannot_conflict() {
 }
 
 #[tokio::test]
-async fn the_fourth_run_has_a_turn_and_writers_wait_for_it() {
+async fn the_fourth_attempt_has_the_commit_lock_and_writers_wait() {
     let bed = Bed::with(&[("a", "1")], settings());
     let fourth = Attempt::FIRST.next().next().next();
     assert!(fourth.is_exclusive() && fourth.number() == 4);
@@ -223,7 +223,7 @@ async fn the_fourth_run_has_a_turn_and_writers_wait_for_it() {
 }
 
 #[tokio::test]
-async fn a_turn_taken_in_mid_request_keeps_what_was_read_true() {
+async fn a_lock_taken_in_mid_request_keeps_what_was_read_true() {
     let bed = Bed::with(
         &[("a", "1")],
         Settings {
@@ -234,11 +234,11 @@ async fn a_turn_taken_in_mid_request_keeps_what_was_read_true() {
     let mut stale = bed.begin().await;
     get(&mut stale, "a").await.unwrap();
     store(&bed.mount, "a", "2").await.unwrap();
-    assert_eq!(stale.take_turn().await, Err(Error::Conflict));
+    assert_eq!(stale.lock_commits().await, Err(Error::Conflict));
     drop(stale);
     let mut fresh = bed.begin().await;
     get(&mut fresh, "a").await.unwrap();
-    fresh.take_turn().await.unwrap();
+    fresh.lock_commits().await.unwrap();
     assert!(matches!(
         store(&bed.mount, "a", "3").await,
         Err(Error::Busy { .. })

@@ -186,7 +186,7 @@ impl MountBuilder {
             ..guest.description().storage_settings()
         };
         if let Some(time) = self.busy_after {
-            (settings.wait, settings.turn) = (time, Duration::from_secs(3600));
+            (settings.wait, settings.lock_time) = (time, Duration::from_secs(3600));
         }
         let started = block_on(async {
             // The mount is made in here because its flushes run on the runtime where it was made, and the test's own
@@ -371,7 +371,7 @@ impl Mount {
         let storage = self.context.storage().clone();
         let taken = block_on(async move {
             let mut transaction = storage.begin(Attempt::FIRST).await?;
-            transaction.take_turn().await?;
+            transaction.lock_commits().await?;
             Ok(transaction)
         });
         taken.unwrap_or_else(|error| Err(airlock_storage::Error::Backend(error.to_string())))

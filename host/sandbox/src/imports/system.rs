@@ -113,7 +113,7 @@ impl Host for State {
         let system = self.system("system.wrap-data", data.len()).await?;
         self.move_over().await;
         let session = self.session("system.wrap-data")?;
-        session.transaction.take_turn().await?;
+        session.transaction.lock_commits().await?;
         self.account.effect_begins();
         let info = system.wrap_data(data, ttl).await;
         self.answer(info, WrapInfo::bytes).await

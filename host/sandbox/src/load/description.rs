@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_mount_waits_and_caches_as_documented() {
         let settings = description().storage_settings();
-        let seconds = [settings.turn, settings.wait, settings.flush].map(|time| time.as_secs());
+        let seconds = [settings.lock_time, settings.wait, settings.flush].map(|time| time.as_secs());
         assert_eq!(seconds, [2, 10, 10]);
         assert_eq!(settings.cache_bytes, 4 << 20);
     }

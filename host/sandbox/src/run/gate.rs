@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn turns_then_places_then_no_more() {
+    async fn permits_then_places_then_no_more() {
         let gate = gate(1, 1);
         let first = gate.enter(soon()).await.unwrap();
         let second = gate.enter(soon());

@@ -233,7 +233,7 @@ async fn a_full_mount_refuses_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_turn_that_does_not_come_in_time_is_refused() {
+async fn a_commit_lock_that_does_not_come_in_time_is_refused() {
     let (bench, gate) = gated(Limits {
         instances: 1,
         wall: Duration::from_millis(50),

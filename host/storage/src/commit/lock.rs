@@ -1,4 +1,4 @@
-//! The commit lock: optimistic commits share it, and a [`Turn`] holds it exclusively.
+//! The commit lock: optimistic commits share it, and a [`Exclusive`] holds it exclusively.
 //!
 //! Everybody gets it in the order of asking, so the exclusive lock is granted as soon as the earlier commits are done.
 //! It is released by itself after a time, because a guest that never ends must not block the others.
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 #[derive(Default)]
-pub(crate) struct Turns(Arc<RwLock<()>>);
+pub(crate) struct CommitLock(Arc<RwLock<()>>);
 
 /// The right to commit, which is held until the flush has ended.
 pub(crate) enum Permit {
@@ -20,7 +20,7 @@ pub(crate) enum Permit {
     Alone { _guard: OwnedRwLockWriteGuard<()> },
 }
 
-impl Turns {
+impl CommitLock {
     /// Takes the lock beside other commits. Waits for at most `wait`.
     pub(crate) async fn share(&self, wait: Duration) -> Result<Permit> {
         if let Ok(guard) = self.0.clone().try_read_owned() {
@@ -33,7 +33,7 @@ impl Turns {
     }
 
     /// Takes the lock exclusively for at most `length`, so that nobody else commits. Waits for at most `wait`.
-    pub(crate) async fn take(&self, wait: Duration, length: Duration) -> Result<Turn> {
+    pub(crate) async fn take(&self, wait: Duration, length: Duration) -> Result<Exclusive> {
         let guard = timeout(wait, self.0.clone().write_owned())
             .await
             .map_err(|_| waited(wait))?;
@@ -43,7 +43,7 @@ impl Turns {
             sleep(length).await;
             held.lock().take();
         });
-        Ok(Turn { guard, timer, length })
+        Ok(Exclusive { guard, timer, length })
     }
 }
 
@@ -55,13 +55,13 @@ fn waited(limit: Duration) -> Error {
 }
 
 /// The exclusive commit lock, held until this is dropped or until its time is over.
-pub(crate) struct Turn {
+pub(crate) struct Exclusive {
     guard: Arc<Mutex<Option<OwnedRwLockWriteGuard<()>>>>,
     timer: JoinHandle<()>,
     length: Duration,
 }
 
-impl Turn {
+impl Exclusive {
     /// Fails if its time is over.
     pub(crate) fn check(&self) -> Result<()> {
         if self.guard.lock().is_some() {
@@ -87,7 +87,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Exclusive {
     fn drop(&mut self) {
         // The timer also has the guard, until its runtime gets around to dropping it.
         self.guard.lock().take();
@@ -104,46 +104,46 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
 
     #[tokio::test]
-    async fn commits_share_and_a_turn_does_not() {
-        let turns = Turns::default();
-        let one = turns.share(LONG).await.unwrap();
-        let other = turns.share(LONG).await.unwrap();
+    async fn commits_share_the_lock_unless_one_has_it_alone() {
+        let lock = CommitLock::default();
+        let one = lock.share(LONG).await.unwrap();
+        let other = lock.share(LONG).await.unwrap();
         assert!(matches!(
-            turns.take(SHORT, LONG).await,
+            lock.take(SHORT, LONG).await,
             Err(Error::Busy { limit: SHORT, .. })
         ));
         drop((one, other));
-        let turn = turns.take(LONG, LONG).await.unwrap();
-        assert!(matches!(turns.share(SHORT).await, Err(Error::Busy { .. })));
-        drop(turn);
-        assert!(turns.share(LONG).await.is_ok());
+        let exclusive = lock.take(LONG, LONG).await.unwrap();
+        assert!(matches!(lock.share(SHORT).await, Err(Error::Busy { .. })));
+        drop(exclusive);
+        assert!(lock.share(LONG).await.is_ok());
     }
 
     #[tokio::test]
-    async fn a_turn_ends_by_itself_and_says_so() {
-        let turns = Turns::default();
-        let turn = turns.take(LONG, SHORT).await.unwrap();
-        let _permit = turns.share(LONG).await.unwrap();
-        assert!(matches!(turn.check(), Err(Error::Busy { limit: SHORT, .. })));
-        assert!(turn.into_permit().is_err());
+    async fn an_exclusive_lock_ends_by_itself_and_says_so() {
+        let lock = CommitLock::default();
+        let exclusive = lock.take(LONG, SHORT).await.unwrap();
+        let _permit = lock.share(LONG).await.unwrap();
+        assert!(matches!(exclusive.check(), Err(Error::Busy { limit: SHORT, .. })));
+        assert!(exclusive.into_permit().is_err());
     }
 
     #[tokio::test]
-    async fn turns_come_in_the_order_of_asking() {
-        let turns = Arc::new(Turns::default());
+    async fn the_lock_comes_in_the_order_of_asking() {
+        let lock = Arc::new(CommitLock::default());
         let order = Arc::new(Mutex::new(Vec::new()));
-        let first = turns.share(LONG).await.unwrap();
+        let first = lock.share(LONG).await.unwrap();
         let mut waiting = Vec::new();
         for n in 0..4 {
-            let (turns, order) = (turns.clone(), order.clone());
+            let (lock, order) = (lock.clone(), order.clone());
             waiting.push(tokio::spawn(async move {
-                let turn = if n % 2 == 0 {
-                    Ok(turns.take(LONG, LONG).await)
+                let exclusive = if n % 2 == 0 {
+                    Ok(lock.take(LONG, LONG).await)
                 } else {
-                    Err(turns.share(LONG).await)
+                    Err(lock.share(LONG).await)
                 };
                 order.lock().push(n);
-                drop(turn);
+                drop(exclusive);
             }));
             tokio::task::yield_now().await;
         }
@@ -155,11 +155,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_permit_outlives_the_time_of_its_turn() {
-        let turns = Turns::default();
-        let permit = turns.take(LONG, SHORT).await.unwrap().into_permit().unwrap();
+    async fn a_permit_outlives_the_time_of_its_lock() {
+        let lock = CommitLock::default();
+        let permit = lock.take(LONG, SHORT).await.unwrap().into_permit().unwrap();
         let flush = timeout(SHORT * 3, pending::<()>()).await;
-        assert!(flush.is_err() && turns.share(SHORT).await.is_err());
+        assert!(flush.is_err() && lock.share(SHORT).await.is_err());
         drop(permit);
     }
 }

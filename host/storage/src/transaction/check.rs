@@ -34,7 +34,7 @@ impl Transaction {
     ///
     /// - The check sees its own writes, to storage and to scratch. It does not see what the transaction wrote before.
     /// - What the check reads becomes part of what the transaction has read: the commit conflicts if that changed.
-    /// - [`commit`](Self::commit) and [`take_turn`](Self::take_turn) fail with [`Error::Denied`] and change nothing.
+    /// - [`commit`](Self::commit) and [`lock_commits`](Self::lock_commits) fail with [`Error::Denied`] and change nothing.
     ///
     /// Beginning a check within a check ends the first one.
     pub fn begin_check(&mut self) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Returns settings with which a failing call does not take long.
 pub fn settings() -> Settings {
     Settings {
-        turn: Duration::from_millis(300),
+        lock_time: Duration::from_millis(300),
         wait: Duration::from_secs(5),
         flush: Duration::from_millis(100),
         late: Duration::from_millis(200),
