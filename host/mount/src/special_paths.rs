@@ -24,25 +24,40 @@ const MOST_BYTES: usize = 64 << 10;
 /// The reason why a guest may not have its special paths. The paths are escaped, because they are the guest's words.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum Refused {
+    /// The paths take too many bytes together.
     #[error("its special paths take more than {} KiB: declare prefixes in place of single paths", MOST_BYTES >> 10)]
     TooMany,
+    /// Vault's router does not take a path.
     #[error(
         "its {list} path {path:?} is not one that Vault's router takes: {why}. Vault could not unseal with it"
     )]
     Router {
+        /// The list that has the path, such as `root`.
         list: &'static str,
+        /// The path.
         path: String,
+        /// What is wrong with it.
         why: &'static str,
     },
+    /// A path could match the paths of the host itself.
     #[error(
         "its {list} path {path:?} could match the host's own paths at or below `{CONTROL}`: begin it with another name"
     )]
-    Control { list: &'static str, path: String },
+    Control {
+        /// The list that has the path.
+        list: &'static str,
+        /// The path.
+        path: String,
+    },
+    /// The operator did not grant that a path is served without a token.
     #[error(
         "it serves {path:?} without a token, which is not granted: add --unauthenticated={} to the arguments if it may",
         prefix_of(path).escape_debug()
     )]
-    NotGranted { path: String },
+    NotGranted {
+        /// The path.
+        path: String,
+    },
 }
 
 /// Returns what Vault is told if no guest can be asked: the host's own paths.

@@ -12,8 +12,8 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     with: { "airlock:engine/types": crate::bindings::types },
     trappable_error_type: {
-        "airlock:engine/storage/error" => crate::imports::StorageFailure,
-        "airlock:engine/system/error" => crate::imports::SystemFailure,
+        "airlock:engine/storage.error" => crate::imports::StorageFailure,
+        "airlock:engine/system.error" => crate::imports::SystemFailure,
     },
 });
 

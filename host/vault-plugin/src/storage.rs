@@ -19,7 +19,6 @@ use tokio::sync::OnceCell;
 use crate::Error;
 use crate::link::{Link, check};
 use crate::proto::pb;
-use crate::redact::hidden;
 
 pub use transaction::StorageTransaction;
 use view::{View, client};

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 
 use super::*;
-use crate::engine;
+use crate::guest;
 
 const README: &str = include_str!("../../../../README.md");
 const OPERATING: &str = include_str!("../../../../docs/operating.md");
@@ -46,8 +46,8 @@ fn limits() -> LimitArgs {
 #[test]
 fn limits_by_default_are_those_of_the_sandbox() {
     let limits = limits();
-    assert_eq!(engine::limits(&limits), airlock_sandbox::Limits::default());
-    assert_eq!(engine::process_memory(&limits), None);
+    assert_eq!(guest::limits(&limits), airlock_sandbox::Limits::default());
+    assert_eq!(guest::process_memory(&limits), None);
 }
 
 /// Returns 10000 as `10,000`.

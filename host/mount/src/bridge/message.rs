@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use airlock_sandbox::types;
 use airlock_sandbox::{Error, Paths};
-use vault_plugin::{Json, Operation, SpecialPaths};
+use vault_plugin::{Json, SpecialPaths};
 
 /// Converts a request to the contract's form.
 pub fn request(request: vault_plugin::Request) -> types::Request {
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn data_is_passed_on_digit_for_digit() {
         const TEXT: &str = r#"{"n": 9007199254740993, "x":1e3}"#;
-        let mut incoming = vault_plugin::Request::new(Operation::Update, "a");
+        let mut incoming = vault_plugin::Request::new(vault_plugin::Operation::Update, "a");
         incoming.data = Json::from_text(TEXT);
         assert_eq!(request(incoming).data.as_deref(), Some(TEXT));
         let outgoing = answer(types::Response {

@@ -491,8 +491,8 @@ mod tests {
                 value: "value".into(),
                 seal_wrap: false,
             };
-            storage::Host::put(&mut state, entry).await.unwrap().unwrap();
-            storage::Host::commit(&mut state).await.unwrap().unwrap();
+            assert!(storage::Host::put(&mut state, entry).await.is_ok());
+            assert!(storage::Host::commit(&mut state).await.is_ok());
             Ok(std::thread::current().name().unwrap_or_default().to_owned())
         });
         let lanes = Arc::new(Lanes::default());
