@@ -66,7 +66,7 @@ async fn of_storage(kind: u8, storage: &impl airlock_storage::Storage, message: 
         true
     };
     let was_said = || {
-        assert!(status % 17 == 0);
+        assert!(status.is_multiple_of(17));
         true
     };
     let error = match kind {
