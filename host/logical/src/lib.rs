@@ -1,4 +1,8 @@
-//! Checks that Vault can decode a plugin's answer.
+//! The vocabulary that Vault, engines and storage share, after Vault's `sdk/logical`; and the rules by which Vault decodes a
+//! plugin's answer.
+//!
+//! - [`Operation`]: what Vault asks an engine to do.
+//! - [`StorageEntry`]: what storage keeps under a key.
 //!
 //! Vault decodes an answer when it is too late: the engine has already written. So code that commits on behalf of an
 //! engine checks the answer first, by the rules here. Code that sends the answer relies on that check.
@@ -13,7 +17,10 @@
 //! assert_eq!(check_object(r#"{"count": 1e400}"#), Err(Flaw::Number));
 //! ```
 //!
-//! No error here quotes the text that it refuses.
+//! # What to watch
+//! - No error here quotes the text that it refuses, and `Debug` of an entry shows neither its key nor its value.
+//! - The feature `component` derives wasmtime's component types, for a host of WebAssembly guests. Without it the crate knows
+//!   nothing of WebAssembly.
 
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]

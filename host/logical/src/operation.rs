@@ -18,6 +18,7 @@ macro_rules! operations {
             ),
             component(variant)
         )]
+        #[non_exhaustive]
         pub enum Operation {
             $(
                 $(#[$attribute])*

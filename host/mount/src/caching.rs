@@ -54,7 +54,7 @@ async fn may_cache(system: &dyn System) -> Result<bool, SystemError> {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-    use airlock_storage::faulty::{Call, FaultyStorage};
+    use airlock_faults::{Call, FaultyStorage};
     use airlock_storage::{Attempt, MemoryStorage, Prefixes, Settings, Storage as _, StorageEntry};
     use async_trait::async_trait;
 

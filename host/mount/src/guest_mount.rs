@@ -38,7 +38,7 @@ pub struct Parts {
     pub storage: Arc<dyn Storage>,
     /// What the guest can reach besides storage.
     pub services: Services,
-    /// Called with what each call of the guest used, in the task that serves the request.
+    /// Called with what each call of the guest used. If a request waits for the call, that is in the request's task.
     pub on_usage: fn(&Usage),
 }
 
@@ -64,8 +64,11 @@ impl GuestMount {
         caching::follow(&storage, &parts.services.system).await;
         let context = MountContext::new(storage, parts.services, parts.config, guest.limits());
         let invalidations = Invalidations::new(guest.clone(), context.clone(), settings, {
-            let guest = guest.clone();
-            move |outcome| report(&guest, "invalidate", outcome)
+            let (guest, on_usage) = (guest.clone(), parts.on_usage);
+            move |outcome| {
+                on_usage(&outcome.usage);
+                report(&guest, "invalidate", outcome)
+            }
         });
         Ok(Self {
             guest,

@@ -15,7 +15,8 @@
 //! # What to watch
 //!
 //! - Everything here runs on the caller's tokio runtime.
-//! - Log lines contain no path, no key and no value, and no words of a guest but its name.
+//! - The host's own log lines contain no path of a request, no key, no value and no words of a guest's answer.
+//!   [`bridge::HostLog`] passes on the guest's own lines, and says that they are the guest's.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

@@ -13,11 +13,10 @@
 //!    what it used ([`Outcome::usage`]).
 //!
 //! # What happens to a request
-//! It waits for an instance permit of its mount (`gate`) and gets an account with one budget for all its attempts
-//! (`account`). It runs in a task of its own (`lanes`), in a fresh instance from a pool (`instance`, `engine`), and is
-//! interrupted at every tick of an epoch (`ticker`). `imports` has its imports. If the request succeeds, its
-//! transaction is committed and its events are sent (`session`). If it conflicted with another request, it runs again
-//! (`guest`). All memory that is held for it is reserved first (`memory`).
+//! It gets an account with one budget for all its attempts, waits for an instance permit of its mount, and runs in a task of
+//! its own, in a fresh instance from a pool. It is interrupted at every tick of an epoch. If it succeeds, its transaction is
+//! committed and its events are sent. If it conflicted with another request, it runs again. All memory that is held for it
+//! is reserved first. The private module `run` tells this step by step; `load` does the same for the loading of a guest.
 //!
 //! # What to watch
 //! - Only the imports that the contract names are linked.

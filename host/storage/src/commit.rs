@@ -2,8 +2,10 @@
 
 pub(crate) mod flush;
 pub(crate) mod lock;
+pub(crate) mod outcome;
 pub(crate) mod proof;
 pub(crate) mod record;
+pub(crate) mod record_id;
 pub(crate) mod recovery;
 pub(crate) mod redo;
 pub(crate) mod retry;

@@ -111,7 +111,6 @@ mod calls;
 mod commit;
 mod conflict;
 mod error;
-pub mod faulty;
 #[doc(hidden)]
 pub mod fuzz;
 mod memory;
@@ -126,7 +125,7 @@ mod usage;
 pub use airlock_logical::StorageEntry;
 
 pub use access::{MAX_KEY_BYTES, MAX_KEY_SEGMENTS, Prefixes};
-pub use commit::redo::LOCAL_RECORDS;
+pub use commit::record_id::LOCAL_RECORDS;
 pub use commit::set_aside::SetAside;
 pub use error::{Error, Rejection, Result};
 pub use memory::{MemoryStorage, TransactionalStorage};

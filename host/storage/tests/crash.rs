@@ -6,7 +6,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
+use airlock_faults::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{Attempt, Error, Mount, Result, Settings, Storage, StorageEntry, TransactionalStorage};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

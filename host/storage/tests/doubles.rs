@@ -11,7 +11,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
+use airlock_faults::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{Attempt, Error, MemoryStorage, Mount, Rejection, Result, Settings, StorageEntry};
 use std::sync::Arc;
 use std::time::Duration;

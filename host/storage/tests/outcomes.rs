@@ -3,7 +3,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
+use airlock_faults::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{
     Attempt, Error, MemoryStorage, Mount, Rejection, Result, Settings, Storage, StorageEntry,
     TransactionalStorage,

@@ -3,7 +3,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault, Gate};
+use airlock_faults::{Call, Fault, Gate};
 use airlock_storage::{Attempt, Mount, Prefixes, Result, Settings, Storage, StorageEntry};
 use std::sync::Arc;
 use std::time::Duration;

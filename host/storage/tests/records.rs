@@ -4,7 +4,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
+use airlock_faults::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{
     Attempt, Error, LOCAL_RECORDS, MemoryStorage, Mount, Prefixes, Rejection, Result, Settings, Storage,
     StorageEntry,

@@ -3,7 +3,7 @@
 
 mod support;
 
-use airlock_storage::faulty::Call;
+use airlock_faults::Call;
 use airlock_storage::{Attempt, Error, Prefixes, Settings, StorageEntry};
 use support::*;
 
@@ -109,7 +109,7 @@ async fn a_key_of_unknown_state_is_not_cached_until_no_late_write_can_come() {
     );
     read(&bed.mount, "meta/a").await.unwrap();
     let given_up = std::time::Instant::now();
-    bed.storage.every(Call::Put, airlock_storage::faulty::Fault::Fail);
+    bed.storage.every(Call::Put, airlock_faults::Fault::Fail);
     assert!(is_unknown(&store(&bed.mount, "meta/a", "2").await));
     bed.storage.heal();
     let before = bed.storage.calls(Call::Get);

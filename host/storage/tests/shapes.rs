@@ -3,7 +3,7 @@
 
 mod support;
 
-use airlock_storage::faulty::Call;
+use airlock_faults::Call;
 use airlock_storage::{
     Attempt, Budget, Error, MAX_KEY_BYTES, MAX_KEY_SEGMENTS, Mount, Result, Settings, StorageEntry,
     Transaction,

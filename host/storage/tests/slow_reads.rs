@@ -5,7 +5,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault, FaultyStorage, Gate};
+use airlock_faults::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{Attempt, Error, MemoryStorage, Result, Settings, Storage, StorageEntry};
 use std::sync::Arc;
 use std::time::Duration;

@@ -7,7 +7,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_storage::{Attempt, MemoryStorage, Mount, Prefixes, Settings, StorageEntry};
 use std::sync::Arc;
 use std::time::Duration;

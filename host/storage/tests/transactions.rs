@@ -3,7 +3,7 @@
 
 mod support;
 
-use airlock_storage::faulty::{Call, Fault};
+use airlock_faults::{Call, Fault};
 use airlock_storage::{Attempt, Error, Prefixes, Settings, StorageEntry};
 use support::*;
 

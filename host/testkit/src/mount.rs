@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
+use airlock_faults::FaultyStorage;
 use airlock_sandbox::types::{self, Operation, Response, Timestamp};
 use airlock_sandbox::{MountContext, Services, System, Usage, is_control};
-use airlock_storage::faulty::FaultyStorage;
 use airlock_storage::{Attempt, MemoryStorage, Settings, Storage, StorageEntry};
 use serde_json::Value;
 

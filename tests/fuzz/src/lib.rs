@@ -6,7 +6,7 @@
 //! `make fuzz-repeat` runs one input. README.md beside this crate has the details.
 //!
 //! To add a target, write a function in a module of [`targets`], add it to [`TARGETS`] and to the list in
-//! `tests/replay.rs`, and put a few inputs into its folder of the corpus.
+//! `tests/replay.rs`, put a few inputs into its folder of the corpus, and say in `tests/accepted.txt` what it accepts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a target that cannot go on has found something
 

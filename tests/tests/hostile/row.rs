@@ -130,8 +130,11 @@ impl Run {
                 process::kill(host);
             }
         }
-        check_log(&self.server.log().take())?;
-        stage.strike(&others)
+        if guest.or.is_some() && stage.otherwise.load(SeqCst) == 0 {
+            return Err("no caller got the other answer that its file allows".into());
+        }
+        stage.strike(&others)?;
+        check_log(&self.server.log().take())
     }
 
     /// Returns the mount on another process, and a path that it answers.
@@ -156,6 +159,8 @@ struct Stage<'a> {
     /// The process of both mounts.
     host: Option<u32>,
     /// The number of attempts to do harm by mounting the guest. Each attempt used another path.
+    /// The number of answers of the other kind that the guest's file allows.
+    otherwise: AtomicU32,
     enabled: AtomicU32,
 }
 
@@ -166,6 +171,7 @@ impl<'a> Stage<'a> {
             guest,
             mounts: None,
             host: None,
+            otherwise: AtomicU32::new(0),
             enabled: AtomicU32::new(0),
         };
         if guest.harm == Harm::Load {
@@ -233,6 +239,8 @@ impl<'a> Stage<'a> {
                     while pace.wait_for(next) {
                         let answer = self.harm();
                         harmed.fetch_add(1, SeqCst);
+                        self.otherwise
+                            .fetch_add(u32::from(self.guest.fits_otherwise(&answer)), SeqCst);
                         next = pace.answers() + PACE;
                         if let Err(what) = check(self.guest, &answer) {
                             *wrong.lock().unwrap() = Some(format!("one of {CALLERS} callers: {what}"));

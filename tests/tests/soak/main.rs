@@ -141,7 +141,7 @@ fn a_soak_loses_nothing_and_nothing_grows() {
     let is_long = total >= LONG;
     let part = |name, pool: Pool, done, watched: Watched, callers, plan| Part {
         name,
-        grown: if is_long { watched.grown(&pool) } else { Vec::new() },
+        grown: watched.grown(&pool, is_long),
         tally: pool.tally.into_inner().unwrap(),
         done,
         callers,

@@ -56,7 +56,7 @@ pub fn failures(parts: &[Part]) -> Vec<String> {
             .copied()
             .unwrap_or_default();
         let for_kills = failed(Some(Disturbance::Kill)) + part.done.unserved;
-        if for_kills > kills * part.callers {
+        if for_kills > 2 * kills * part.callers {
             failures.push(format!(
                 "{}: {for_kills} failed for {kills} kills, with {} callers",
                 part.name, part.callers

@@ -79,14 +79,16 @@ impl Watched {
     }
 
     /// Returns the resources that grew in a process that lived through the whole run. A process that was asked for
-    /// harm, by `pool`, may grow more.
-    pub fn grown(&self, pool: &Pool) -> Vec<String> {
+    /// harm, by `pool`, may grow more. In a run that is not long, memory that grows may be a cache that fills, so only the
+    /// other resources count.
+    pub fn grown(&self, pool: &Pool, is_long: bool) -> Vec<String> {
+        let growths = if is_long { &GROWTHS[..] } else { &GROWTHS[1..] };
         let mut grown = Vec::new();
         for (host, samples) in self.hosts.iter().zip(&self.samples) {
             let harmed = |target: &Target| Arc::ptr_eq(&target.engine.site().host, host);
             let hostile = pool.hostile.iter().any(harmed);
             if host.steady {
-                let more = GROWTHS
+                let more = growths
                     .iter()
                     .filter_map(|growth| growth.exceeded(samples, hostile));
                 grown.extend(more.map(|text| format!("{}: {text}", host.name)));

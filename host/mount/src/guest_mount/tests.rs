@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_sandbox::{Compiler, Limits, Sandbox, SandboxSettings};
-use airlock_storage::faulty::{Call, Fault, FaultyStorage};
 use airlock_storage::{MemoryStorage, StorageEntry};
 use tokio::time::timeout;
 

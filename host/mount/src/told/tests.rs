@@ -1,5 +1,5 @@
+use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_storage::MemoryStorage;
-use airlock_storage::faulty::{Call, Fault, FaultyStorage};
 
 use super::*;
 

@@ -1,4 +1,4 @@
-use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_storage::{MemoryStorage, Storage as _, StorageEntry};
 
 use super::*;

@@ -15,8 +15,10 @@ impl State {
     /// exceeded limit, because it may have something to say.
     async fn charged(&mut self, import: &'static str, bytes: usize) -> Answer<&mut Session> {
         self.enter(bytes).await?;
-        self.account.call(bytes)?;
-        Ok(self.session(import)?)
+        let charged = self.account.call(bytes);
+        let session = self.session(import)?;
+        charged?;
+        Ok(session)
     }
 
     /// Does the same as [`charged`](Self::charged), for a call of which the transaction keeps `bytes` until it ends.

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Limits, MountContext, Services};
-use airlock_storage::faulty::{Call, Fault, FaultyStorage};
 use airlock_storage::{Attempt, MemoryStorage, Mount, Prefixes, Settings, Storage as _, StorageEntry};
 
 use crate::support::{Bench, load};

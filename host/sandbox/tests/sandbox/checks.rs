@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use airlock_faults::{Call, FaultyStorage};
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Limits, MountContext, Services};
-use airlock_storage::faulty::{Call, FaultyStorage};
 use airlock_storage::{Attempt, MemoryStorage, Mount, Settings, StorageEntry};
 
 use crate::support::{Bench, load};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
 use airlock_sandbox::{Error, Limits};
-use airlock_storage::faulty::{Call, Fault, FaultyStorage};
 use airlock_storage::{MemoryStorage, Result as Stored, Storage, StorageEntry};
 use async_trait::async_trait;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
+use airlock_faults::{Call, FaultyStorage};
 use airlock_sandbox::types::{Json, Nanoseconds, Operation, Request, WrapInfo};
 use airlock_sandbox::{Error, Limits, MountContext, Services, System, SystemError};
-use airlock_storage::faulty::{Call, FaultyStorage};
 use airlock_storage::{Attempt, MemoryStorage, StorageEntry};
 use async_trait::async_trait;
 

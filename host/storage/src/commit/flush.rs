@@ -7,39 +7,18 @@
 
 use crate::calls::Calls;
 use crate::commit::lock::Permit;
+use crate::commit::outcome::{Answer, Failure};
 use crate::commit::redo::Recorded;
-use crate::commit::retry::{Failed, Patience};
+use crate::commit::retry::{Failed, Patience, write};
 use crate::commit::together;
 use crate::conflict::ledger::{Marks, Stored};
 use crate::conflict::protocol;
-use crate::transaction::writes::{Write, Writes};
+use crate::transaction::writes::Writes;
 use crate::{Error, Mount, Result, Settings};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-
-/// The way in which a flush failed.
-pub(crate) enum Failure {
-    /// Nothing was stored.
-    Nothing(Error),
-    /// Some of the commit is stored and the rest never will be.
-    Part(Error),
-    /// Some of the commit may be stored.
-    Unknown(Error),
-}
-
-/// The answer to the committing request, which is given once.
-pub(crate) struct Answer(Option<oneshot::Sender<Result<()>>>);
-
-impl Answer {
-    pub(crate) fn give(&mut self, result: Result<()>) {
-        if let Some(answer) = self.0.take() {
-            // The caller may be gone, and the flush continues all the same.
-            let _ = answer.send(result);
-        }
-    }
-}
 
 /// A flush about to begin.
 pub(crate) struct Flush {
@@ -58,7 +37,7 @@ impl Flush {
     pub(crate) async fn run(self, marks: Marks, stored: Stored) -> Result<()> {
         let (answer, answered) = oneshot::channel();
         let mount = self.mount.clone();
-        mount.spawn(self.carry_out(marks, stored, Answer(Some(answer))));
+        mount.spawn(self.carry_out(marks, stored, Answer::new(answer)));
         answered.await.unwrap_or_else(|_| {
             let panicked = Error::Backend("the storage implementation panicked".into());
             Err(Error::UnknownOutcome(Box::new(panicked)))
@@ -147,24 +126,4 @@ async fn in_order(
             })?;
     }
     Ok(())
-}
-
-/// Makes one write, and notes its key if that took more than one try or was given up, because such a try may take
-/// effect late, over a newer value.
-pub(crate) async fn write(
-    patience: &Patience,
-    calls: &Calls,
-    write: &Write,
-    retried: &mut Vec<String>,
-) -> Result<(), Failed> {
-    let mut tries = 0;
-    let written = patience.insist(|| {
-        tries += 1;
-        calls.write(write)
-    });
-    let written = written.await;
-    if tries > 1 || matches!(written, Err(Failed::GaveUp(_))) {
-        retried.push(write.key().to_owned());
-    }
-    written
 }

@@ -11,11 +11,10 @@
 //! write.
 
 use crate::calls::Calls;
-use crate::commit::flush::write;
 use crate::commit::proof;
 use crate::commit::record::{Header, Unreadable};
-use crate::commit::redo::{ASIDE, Id, LOCAL_RECORDS, RECORDS, VOID};
-use crate::commit::retry::{Failed, Patience};
+use crate::commit::record_id::{ASIDE, Id, LOCAL_RECORDS, RECORDS, VOID};
+use crate::commit::retry::{Failed, Patience, write};
 use crate::commit::set_aside::SetAside;
 use crate::transaction::writes::Write;
 use crate::{Error, Result, Settings};

@@ -1,5 +1,7 @@
 //! Repeats calls until they succeed.
 
+use crate::calls::Calls;
+use crate::transaction::writes::Write;
 use crate::{Error, Result};
 use std::pin::Pin;
 use std::time::Duration;
@@ -124,6 +126,26 @@ fn gave_up(failure: Option<Error>) -> Failed {
 /// Returns the error of a call that was given up.
 pub(crate) fn unanswered() -> Error {
     Error::Backend("storage did not answer in time".into())
+}
+
+/// Makes one write, and notes its key if that took more than one try or was given up, because such a try may take
+/// effect late, over a newer value.
+pub(crate) async fn write(
+    patience: &Patience,
+    calls: &Calls,
+    write: &Write,
+    retried: &mut Vec<String>,
+) -> Result<(), Failed> {
+    let mut tries = 0;
+    let written = patience.insist(|| {
+        tries += 1;
+        calls.write(write)
+    });
+    let written = written.await;
+    if tries > 1 || matches!(written, Err(Failed::GaveUp(_))) {
+        retried.push(write.key().to_owned());
+    }
+    written
 }
 
 #[cfg(test)]

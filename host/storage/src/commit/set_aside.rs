@@ -6,7 +6,7 @@
 //! is never flushed later, because its keys may have newer values by then.
 
 use crate::calls::Calls;
-use crate::commit::redo::Id;
+use crate::commit::record_id::Id;
 use crate::commit::retry::{Failed, Patience};
 use crate::{Result, StorageEntry};
 use std::fmt::{self, Write as _};

@@ -3,7 +3,7 @@
 //! Each transaction that is begun is ended, also when a call is given up half way: OpenBao never ends one by itself.
 
 use crate::calls::{Begin, Calls};
-use crate::commit::flush::Failure;
+use crate::commit::outcome::Failure;
 use crate::commit::retry::unanswered;
 use crate::storage::StorageTransaction;
 use crate::transaction::writes::Writes;

@@ -1,7 +1,7 @@
 //! Helpers that the tests share.
 #![allow(dead_code, missing_docs, clippy::unwrap_used)] // each test binary uses a part
 
-use airlock_storage::faulty::FaultyStorage;
+use airlock_faults::FaultyStorage;
 use airlock_storage::{
     Attempt, Error, MemoryStorage, Mount, Prefixes, Result, Settings, StorageEntry, Transaction,
 };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use airlock_storage::faulty::{Call, Fault};
+use airlock_faults::{Call, Fault};
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;

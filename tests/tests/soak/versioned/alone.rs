@@ -82,8 +82,13 @@ impl Versioned {
                 outcome
             }
             End::Done => self.or_fault(outcome, self.inspect(key, &[None])),
-            // Of the versions some may be gone, and the metadata goes last, as in Vault. So it is repeated, as a user does.
-            _ => self.or_fault(outcome, self.remove_again(key)),
+            // The metadata goes last, as in Vault: it is gone, or as it was while some of the versions may be gone. Then the
+            // removal is repeated, as by a user.
+            _ => {
+                let hidden = self.keys[key].lock().unwrap().hidden.clone();
+                let outcome = self.or_fault(outcome, self.inspect(key, &[None, Some(hidden)]));
+                self.or_fault(outcome, self.remove_again(key))
+            }
         }
     }
 

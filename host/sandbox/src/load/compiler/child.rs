@@ -73,6 +73,9 @@ mod tests {
             short("/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/wasmtime-48.0.8/src/lib.rs"),
             "wasmtime-48.0.8/src/lib.rs"
         );
-        assert_eq!(short("host/sandbox/src/engine.rs"), "host/sandbox/src/engine.rs");
+        assert_eq!(
+            short("host/sandbox/src/load/engine.rs"),
+            "host/sandbox/src/load/engine.rs"
+        );
     }
 }

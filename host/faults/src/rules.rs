@@ -1,7 +1,7 @@
 //! Decides which calls fail and how.
 
 use super::{Call, Fault, broken};
-use crate::{Error, Result};
+use airlock_storage::{Error, Result};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -161,8 +161,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use crate::faulty::{Call, Fault, FaultyStorage};
-    use crate::{Error, MemoryStorage, Storage, StorageEntry};
+    use crate::{Call, Fault, FaultyStorage};
+    use airlock_storage::{Error, MemoryStorage, Storage, StorageEntry};
     use std::sync::Arc;
     use std::time::Duration;
 

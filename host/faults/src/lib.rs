@@ -4,7 +4,7 @@
 //!
 //! ```
 //! # use airlock_storage::{StorageEntry, MemoryStorage, Storage};
-//! # use airlock_storage::faulty::{Call, Fault, FaultyStorage};
+//! # use airlock_faults::{Call, Fault, FaultyStorage};
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let storage = FaultyStorage::new(MemoryStorage::new());
 //! storage.nth(Call::Put, 2, Fault::Fail);
@@ -14,12 +14,14 @@
 //! # });
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 mod gate;
 mod rules;
 
 pub use gate::Gate;
 
-use crate::{Error, Rejection, Result, Storage, StorageEntry, StorageTransaction};
+use airlock_storage::{Error, Rejection, Result, Storage, StorageEntry, StorageTransaction};
 use async_trait::async_trait;
 use rules::Rules;
 use std::fmt;
