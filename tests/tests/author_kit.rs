@@ -55,7 +55,7 @@ fn wrong_use_of_call_is_one_line_and_changes_nothing() {
     let (kv, foreign) = (&*kv(), &*foreign);
     for (arguments, words) in [
         (vec!["nowhere.wasm", "read", "a"], "nowhere.wasm"),
-        (vec![kv, "raed", "a"], "no operation"),
+        (vec![kv, "raed", "a"], "not an operation"),
         (vec![kv, "write", "a", "b"], "KEY=VALUE"),
         (vec![kv, "write", "a", "@nowhere"], "nowhere"),
         (vec![kv, "read", "a", foreign], "letter.txt"),

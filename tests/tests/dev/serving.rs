@@ -17,7 +17,7 @@ fn help_banner_and_health_say_that_it_is_a_development_server() {
     let help = airlock(["dev", "--help"]).expect_success("help").stdout;
     for word in [
         "development server",
-        "no Vault",
+        "not a Vault",
         "loopback only",
         "without encryption",
         "--clock",

@@ -20,7 +20,6 @@ use crate::transaction::writes::Writes;
 use crate::{Error, Mount, Prefixes, Settings, StorageEntry};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::sleep;
 
 /// A commit that is stored by way of a redo record.
