@@ -98,15 +98,8 @@ impl Hostile {
     pub fn fits(&self, answer: &Answer) -> bool {
         let errors = answer.errors();
         let has = |words: &String| errors.contains(words.as_str());
-        (answer.status == self.status && self.words.iter().all(has)) || self.fits_otherwise(answer)
-    }
-
-    /// True if the answer is the other one that the file allows.
-    pub fn fits_otherwise(&self, answer: &Answer) -> bool {
-        let fits = |(status, words): &(u16, String)| {
-            answer.status == *status && answer.errors().contains(words.as_str())
-        };
-        self.or.as_ref().is_some_and(fits)
+        let or = |(status, words): &(u16, String)| answer.status == *status && has(words);
+        (answer.status == self.status && self.words.iter().all(has)) || self.or.as_ref().is_some_and(or)
     }
 
     /// Returns the component's file. It is written to `directory`, unless it is one of `target/guests`.
