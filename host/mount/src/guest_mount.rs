@@ -36,7 +36,7 @@ pub struct Parts {
     pub config: Vec<(String, String)>,
     /// The mount's storage.
     pub storage: Arc<dyn Storage>,
-    /// What the guest can reach besides storage.
+    /// The services that the guest can reach besides storage.
     pub services: Services,
     /// Called with what each call of the guest used. If a request waits for the call, that is in the request's task.
     pub on_usage: fn(&Usage),

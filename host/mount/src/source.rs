@@ -1,4 +1,4 @@
-//! Where a mount gets its guest from.
+//! The source from which a mount gets its guest.
 
 use std::sync::Arc;
 use std::time::Duration;

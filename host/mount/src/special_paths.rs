@@ -36,7 +36,7 @@ pub enum Refused {
         list: &'static str,
         /// The path.
         path: String,
-        /// What is wrong with it.
+        /// The reason why the router does not take it.
         why: &'static str,
     },
     /// A path could match the paths of the host itself.

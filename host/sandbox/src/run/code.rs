@@ -1,4 +1,4 @@
-//! What all requests of a guest share: its code, and the pool that its instances come from.
+//! Shares a guest's code, and the pool that its instances come from, among all its requests.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! How a flush ends, and what the committing request is told.
+//! The ways in which a flush ends, and the answer to the committing request.
 
 use crate::{Error, Result};
 use tokio::sync::oneshot;

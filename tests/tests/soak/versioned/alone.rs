@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::history::{Hidden, History, KEPT, State};
 use super::super::outcome::{End, Outcome, wrong};
 use super::super::register::Fault;
-use super::super::site::Call;
+use super::super::site::{Call, Sent};
 use super::{Versioned, path};
 
 impl Versioned {
@@ -94,20 +94,25 @@ impl Versioned {
 
     /// Removes a key until that is done while nothing is done to the host.
     fn remove_again(&self, key: usize) -> Outcome {
+        let sent = self.send_undisturbed("DELETE", key);
+        let outcome = sent.judge("v2 remove", expect_no_content);
+        if matches!(outcome.end, End::Done) {
+            let mut history = self.keys[key].lock().unwrap();
+            history.reset(self.site.clock.tick());
+        }
+        outcome
+    }
+
+    /// Sends a request for a key's metadata until nothing is done to the host meanwhile.
+    fn send_undisturbed(&self, method: &str, key: usize) -> Sent {
         loop {
             let sent = self
                 .site
-                .send(self.site.begin(), "DELETE", &path("metadata", key), None);
-            if sent.disturbed.is_some() {
-                self.site.host.windows.wait_until_closed();
-                continue;
+                .send(self.site.begin(), method, &path("metadata", key), None);
+            if sent.disturbed.is_none() {
+                return sent;
             }
-            let outcome = sent.judge("v2 remove", expect_no_content);
-            if matches!(outcome.end, End::Done) {
-                let mut history = self.keys[key].lock().unwrap();
-                history.reset(self.site.clock.tick());
-            }
-            return outcome;
+            self.site.host.windows.wait_until_closed();
         }
     }
 
@@ -123,27 +128,18 @@ impl Versioned {
     /// Reads the metadata of a key that nobody else uses. It must fit one of `states`, or the known state if there are
     /// none.
     pub(super) fn inspect(&self, key: usize, states: &[State]) -> Outcome {
-        loop {
-            let sent = self
-                .site
-                .send(self.site.begin(), "GET", &path("metadata", key), None);
-            if sent.disturbed.is_some() {
-                self.site.host.windows.wait_until_closed();
-                continue;
-            }
-            return sent.judge("v2 metadata", |answer| {
-                let mut history = self.keys[key].lock().unwrap();
-                let known = [Some(history.hidden.clone())];
-                let states = if states.is_empty() { &known } else { states };
-                let metadata = match answer.status {
-                    200 => Some(answer.data()),
-                    404 => None,
-                    _ => return wrong(format!("{answer:?}")),
-                };
-                history.adopt(metadata, states, self.site.clock.tick())?;
-                Ok(End::Done)
-            });
-        }
+        self.send_undisturbed("GET", key).judge("v2 metadata", |answer| {
+            let mut history = self.keys[key].lock().unwrap();
+            let known = [Some(history.hidden.clone())];
+            let states = if states.is_empty() { &known } else { states };
+            let metadata = match answer.status {
+                200 => Some(answer.data()),
+                404 => None,
+                _ => return wrong(format!("{answer:?}")),
+            };
+            history.adopt(metadata, states, self.site.clock.tick())?;
+            Ok(End::Done)
+        })
     }
 }
 
