@@ -1,23 +1,11 @@
 //! Passes each request to its handler, and the answer back.
 
-use serde_json::{Map, Value};
-
 use crate::field::{FieldError, Raw};
 use crate::host::Host;
 use crate::route::pattern::{Captures, capture, capture_folder};
-use crate::route::{AnyOperation, AnyRoute, Verb};
-use crate::{Context, Engine, Error, Operation, Request, Response, Result, Routes, codec, help, secret, wal};
-
-/// Every verb of a route, except the existence check.
-pub(crate) const VERBS: [Verb; 7] = [
-    Verb::Create,
-    Verb::Read,
-    Verb::Update,
-    Verb::Patch,
-    Verb::Delete,
-    Verb::List,
-    Verb::Scan,
-];
+use crate::route::{AnyOperation, AnyRoute};
+use crate::verb::{VERBS, Verb};
+use crate::{Context, Engine, Error, Operation, Request, Response, Result, Routes, help, secret, wal};
 
 /// Answers a request.
 pub(crate) fn handle<E: Engine>(host: &Host, request: Request) -> Result<Option<Response>> {
@@ -85,16 +73,6 @@ pub(crate) fn find<'p>(
     })
 }
 
-/// Returns the request's data.
-pub(crate) fn data(request: &Request) -> Result<Map<String, Value>> {
-    match &request.data {
-        None => Ok(Map::new()),
-        Some(data) => {
-            codec::read(data.as_bytes()).map_err(|_| Error::internal("request data is not a JSON object"))
-        }
-    }
-}
-
 fn answer(routes: Routes, cx: &Context, verb: Option<Verb>) -> Result<Option<Response>> {
     let (route, captures) = find(routes, &cx.request.path, verb).ok_or(Error::UnsupportedPath)?;
     let operation = verb
@@ -152,7 +130,7 @@ fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
         periodic.clone()?;
         cx.storage.commit()?;
     }
-    let immediate = data(&cx.request)?.contains_key("immediate");
+    let immediate = cx.request.object()?.contains_key("immediate");
     let rolled_back = wal::roll_back(E::WAL, cx, immediate);
     match (periodic, rolled_back) {
         (Err(first), Err(second)) => Err(Error::Internal(format!("{first}; {second}"))),

@@ -1,7 +1,7 @@
 //! The trait of an engine, and its description.
 
-use crate::route::Verb;
 use crate::route::pattern::{Segment, segments};
+use crate::verb::Verb;
 use crate::{Context, Error, Options, Result, Routes, Secrets, System, WalKinds, wal};
 
 /// A secrets engine. [`export!`](crate::export) makes a guest of it, [`testing`](crate::testing) tests it.

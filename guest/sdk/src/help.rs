@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::codec::Object;
-use crate::dispatch::{VERBS, data};
 use crate::field::{Field, Kind};
 use crate::route::pattern::capture_folder;
-use crate::route::{AnyRoute, Routes, Verb};
+use crate::route::{AnyRoute, Routes};
+use crate::verb::VERBS;
 use crate::{Context, Engine, Error, Response, Result, codec, openapi};
 
 /// Answers a request for help: for the whole engine if the path is empty, else for the route that matches.
@@ -17,7 +17,7 @@ use crate::{Context, Engine, Error, Response, Result, codec, openapi};
 pub(crate) fn answer<E: Engine>(cx: &Context) -> Result<Response> {
     let path = cx.request.path.as_str();
     // Vault sends the name of the mount's type as a prefix for names in the document. Without it they are shorter.
-    let data = data(&cx.request).unwrap_or_default();
+    let data = cx.request.object().unwrap_or_default();
     let prefix = data
         .get("requestResponsePrefix")
         .and_then(Value::as_str)
@@ -73,7 +73,7 @@ fn of_route(path: &str, route: &dyn AnyRoute) -> String {
     let verbs: Vec<&str> = VERBS
         .iter()
         .filter(|verb| head.has(**verb))
-        .map(|verb| name(*verb))
+        .map(|verb| verb.name())
         .collect();
     let mut text = format!(
         "Request:    {path}\nRoute:      {}\nOperations: {}\n\n{}\n",
@@ -132,19 +132,6 @@ fn fields(route: &dyn AnyRoute) -> Vec<Field> {
 fn or<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
     let text = text.trim();
     if text.is_empty() { otherwise } else { text }
-}
-
-/// Returns Vault's name of an operation.
-pub(crate) fn name(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Create => "create",
-        Verb::Read | Verb::Exists => "read",
-        Verb::Update => "update",
-        Verb::Patch => "patch",
-        Verb::Delete => "delete",
-        Verb::List => "list",
-        Verb::Scan => "scan",
-    }
 }
 
 /// Returns Vault's name of a kind of field.

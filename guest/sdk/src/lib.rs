@@ -134,6 +134,7 @@ pub mod system;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod time;
+mod verb;
 mod wal;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]

@@ -4,11 +4,10 @@
 
 use crate::Engine;
 use crate::codec::{self, Object};
-use crate::dispatch::VERBS;
 use crate::field::{Field, Kind};
-use crate::help;
 use crate::route::pattern::{Segment, segments};
-use crate::route::{AnyOperation, AnyRoute, Head, Verb};
+use crate::route::{AnyOperation, AnyRoute, Head};
+use crate::verb::{VERBS, Verb};
 
 /// Returns the document of some routes, as JSON. The ids of operations begin with `prefix`.
 pub(crate) fn document<E: Engine>(routes: &[&'static dyn AnyRoute], prefix: &str) -> String {
@@ -241,7 +240,7 @@ fn operation_id(pattern: &str, verb: Verb, prefix: &str) -> String {
     let verb = if verb == Verb::Update {
         "write"
     } else {
-        help::name(verb)
+        verb.name()
     };
     let words = pattern.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     let parts: Vec<&str> = [prefix, verb]

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Timestamp;
-use crate::route::Verb;
+use serde_json::{Map, Value};
+
+use crate::verb::Verb;
+use crate::{Error, Result, Timestamp, codec};
 
 /// The operation that Vault asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -157,6 +159,21 @@ pub struct Request {
     pub replication_cluster: String,
     /// The path from which a recover takes its value.
     pub recover_source_path: String,
+}
+
+impl Request {
+    /// Returns the data as an object, which is empty if there is no data.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the data is not a JSON object.
+    pub(crate) fn object(&self) -> Result<Map<String, Value>> {
+        match &self.data {
+            None => Ok(Map::new()),
+            Some(data) => {
+                codec::read(data.as_bytes()).map_err(|_| Error::internal("request data is not a JSON object"))
+            }
+        }
+    }
 }
 
 impl fmt::Debug for Request {

@@ -56,6 +56,9 @@ use crate::{Context, Response, Result};
 
 pub(crate) mod pattern;
 
+#[doc(hidden)]
+pub use crate::verb::Verb;
+
 /// An engine's routes, in the order in which they are tried.
 pub type Routes = &'static [&'static dyn AnyRoute];
 
@@ -97,26 +100,6 @@ pub struct Head {
 impl Head {
     pub(crate) const fn has(&self, verb: Verb) -> bool {
         self.verbs & verb.bit() != 0
-    }
-}
-
-/// The operations of a route. `Exists` is the existence check.
-#[doc(hidden)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    Create,
-    Read,
-    Update,
-    Patch,
-    Delete,
-    List,
-    Scan,
-    Exists,
-}
-
-impl Verb {
-    const fn bit(self) -> u16 {
-        1 << self as u16
     }
 }
 
