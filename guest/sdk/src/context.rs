@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::host::Host;
-use crate::{Error, Request, Result, Storage, System, Timestamp, codec};
+use crate::{Error, Level, Request, Result, Storage, System, Timestamp, codec};
 
 /// The request, and everything outside the engine. There is one context for each request.
 #[non_exhaustive]
@@ -118,17 +118,6 @@ impl Events {
             .send_event(event_type, &codec::text(metadata))
             .map_err(|error| Error::Internal(format!("event: {error}")))
     }
-}
-
-/// The level of a log line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)] // Vault's own names.
-pub enum Level {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
 }
 
 /// Vault's log. Lines are written at once, even if the request fails later. Put no secrets into them.

@@ -3,7 +3,12 @@
 //! Both have the same methods. They share no trait, so that a guest imports only what its engine uses.
 
 #[cfg(target_arch = "wasm32")]
-pub(crate) use crate::wasm::Host;
+mod imports;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) mod world;
+
+#[cfg(target_arch = "wasm32")]
+pub(crate) use imports::Host;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use crate::testing::Host;
+pub(crate) type Host = std::rc::Rc<world::World>;

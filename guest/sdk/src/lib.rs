@@ -114,9 +114,14 @@
 //! - Numbers in requests and in storage keep every digit. Vault makes 64-bit floats of the numbers in answers.
 //! - Callers see the texts of errors, and operators see the lines of the log: keep secrets out of both.
 
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod bindings;
 pub mod bump;
 mod codec;
 mod context;
+#[cfg(target_arch = "wasm32")]
+mod convert;
 mod dispatch;
 mod engine;
 mod error;
@@ -125,6 +130,7 @@ mod help;
 mod host;
 mod openapi;
 mod patch;
+mod records;
 mod request;
 mod response;
 pub mod route;
@@ -140,16 +146,17 @@ mod wal;
 #[doc(hidden)]
 pub mod wasm;
 
-pub use context::{Clock, Context, Events, Level, Line, Log, Random, Scratch};
+pub use context::{Clock, Context, Events, Line, Log, Random, Scratch};
 pub use engine::{Description, Engine, Needs, SpecialPaths};
 pub use error::{Error, Result};
 pub use field::{Field, FieldType, Fields, LowercaseString, Name};
 pub use patch::{Patch, merge};
+pub use records::{Entry, Level};
 pub use request::{Connection, Header, LeasedSecret, Operation, Request, WrapRequest};
 pub use response::{Lease, Response, WrapInfo};
 pub use route::{Routes, route};
 pub use secret::{AnySecret, Held, LeaseTime, Secret, Secrets};
-pub use storage::{Entry, Storage};
+pub use storage::Storage;
 pub use system::{Options, System};
 pub use time::{NotATime, Timestamp};
 pub use wal::{AnyWal, Wal, WalEntry, WalKinds};
@@ -184,7 +191,7 @@ macro_rules! export {
         #[allow(unsafe_code, missing_docs)]
         const _: () = {
             type Guest = $crate::wasm::Component<$engine>;
-    $crate::wasm::bindings::export_component!(Guest with_types_in $crate::wasm::bindings);
+    $crate::bindings::export_component!(Guest with_types_in $crate::bindings);
         };
         // Checks the routes even if nothing uses them: wrong routes do not compile.
         const _: $crate::Routes = <$engine as $crate::Engine>::ROUTES;

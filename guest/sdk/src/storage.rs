@@ -1,32 +1,12 @@
 //! The mount's storage.
 
 use std::cell::Cell;
-use std::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::host::Host;
-use crate::{Error, Result, codec};
-
-/// An entry of storage. Its `Debug` shows neither key nor value.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Entry {
-    /// Relative to the mount's storage, without a leading slash.
-    pub key: String,
-    /// Any bytes.
-    pub value: Vec<u8>,
-    /// True to wrap it with the seal's key too, if the server has one.
-    pub seal_wrap: bool,
-}
-
-impl fmt::Debug for Entry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entry")
-            .field("seal_wrap", &self.seal_wrap)
-            .finish_non_exhaustive()
-    }
-}
+use crate::{Entry, Error, Result, codec};
 
 /// The mount's storage in Vault, which Vault encrypts. No other mount can see it.
 ///

@@ -1,12 +1,11 @@
 //! Vault's view of the mount.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::host::Host;
+pub use crate::records::{Alias, Entity, Group, IdentityToken, Replication};
 use crate::{Result, WrapInfo};
 
 /// Vault's `SystemView` of the mount. Functions that a server does not offer return an
@@ -14,65 +13,6 @@ use crate::{Result, WrapInfo};
 #[derive(Debug)]
 pub struct System {
     pub(crate) host: Host,
-}
-
-/// The entity behind a token.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // Vault's own names.
-pub struct Entity {
-    pub id: String,
-    pub name: String,
-    pub aliases: Vec<Alias>,
-    pub metadata: BTreeMap<String, String>,
-    pub disabled: bool,
-}
-
-/// An entity's name in one authentication method.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // Vault's own names.
-pub struct Alias {
-    pub id: String,
-    pub mount_type: String,
-    pub mount_accessor: String,
-    pub name: String,
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// A group of entities.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // Vault's own names.
-pub struct Group {
-    pub id: String,
-    pub name: String,
-    pub metadata: BTreeMap<String, String>,
-}
-
-/// The server's role in replication.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // Vault's own names.
-pub struct Replication {
-    pub performance_primary: bool,
-    pub performance_secondary: bool,
-    pub performance_standby: bool,
-    pub disaster_recovery_primary: bool,
-    pub disaster_recovery_secondary: bool,
-}
-
-/// A signed token for another service. Its `Debug` does not show the token.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct IdentityToken {
-    /// The token.
-    pub token: String,
-    /// The time for which the token is valid.
-    pub ttl: Duration,
-}
-
-impl fmt::Debug for IdentityToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IdentityToken")
-            .field("ttl", &self.ttl)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The options of a mount.

@@ -26,28 +26,25 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
-use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::host::Host;
+use crate::host::world::World;
 use crate::{Engine, Lease, LeasedSecret, Operation, Request, Result, SpecialPaths, Timestamp, dispatch};
 
 mod reply;
-mod world;
 
+pub use crate::host::world::{Fault, LogLine};
 pub use reply::Reply;
-pub(crate) use world::World;
-pub use world::{Fault, LogLine};
-
-pub(crate) type Host = Rc<World>;
 
 /// An engine, mounted in memory at `test/`.
 #[derive(Debug)]
 pub struct Mount<E> {
-    world: Rc<World>,
+    world: Host,
     engine: PhantomData<fn() -> E>,
 }
 
@@ -81,7 +78,7 @@ impl<E: Engine> Mount<E> {
             E::DESCRIPTION.scratch_bytes,
         );
         let mount = Mount {
-            world: Rc::new(world),
+            world: world.into(),
             engine: PhantomData,
         };
         if let Err(error) = mount.initialize() {

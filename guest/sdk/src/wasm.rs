@@ -1,27 +1,12 @@
-//! The guest's side of the contract: [`Component`] implements the exports, [`Host`] calls the imports.
+//! Implements the exports of the contract for an engine.
 
 use std::marker::PhantomData;
 
-use self::bindings::airlock::engine::types as wit;
-use self::bindings::exports::airlock::engine::backend;
+use crate::bindings::airlock::engine::{log, types as wit};
+use crate::bindings::exports::airlock::engine::backend;
 use crate::engine::storage_prefixes;
+use crate::host::Host;
 use crate::{Engine, Options, dispatch};
-
-mod convert;
-mod host;
-
-pub(crate) use host::Host;
-
-/// The bindings that `wit-bindgen` makes for the contract.
-#[allow(unsafe_code, missing_docs, clippy::all)]
-pub mod bindings {
-    wit_bindgen::generate!({
-        path: "../../wit",
-        world: "engine",
-        pub_export_macro: true,
-        export_macro_name: "export_component",
-    });
-}
 
 /// The component of an engine.
 pub struct Component<E>(PhantomData<fn() -> E>);
@@ -86,10 +71,6 @@ impl<E: Engine> backend::Guest for Component<E> {
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        bindings::airlock::engine::log::log(
-            bindings::airlock::engine::log::Level::Error,
-            "the engine panicked",
-            &[("at".into(), place)],
-        );
+        log::log(log::Level::Error, "the engine panicked", &[("at".into(), place)]);
     }));
 }

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::bindings::airlock::engine::types as wit;
+use crate::bindings::airlock::engine::types as wit;
 use crate::{
     Connection, Error, Header, Lease, LeasedSecret, Operation, Request, Response, Timestamp, WrapInfo,
     WrapRequest,
 };
 
 /// Vault sends no negative length here; a negative length would become zero.
-pub(super) fn duration(nanoseconds: i64) -> Duration {
+pub(crate) fn duration(nanoseconds: i64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }
 
-pub(super) fn nanoseconds(duration: Duration) -> i64 {
+pub(crate) fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 

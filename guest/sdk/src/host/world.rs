@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::context::Level;
-use crate::system::{Entity, Group, IdentityToken, Replication};
-use crate::{Entry, Error, Result, Timestamp, WrapInfo};
+use crate::records::{Entity, Entry, Group, IdentityToken, Level, Replication};
+use crate::{Error, Result, Timestamp, WrapInfo};
 
 /// A failure of storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +78,7 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    pub(super) fn new(
+    pub(crate) fn new(
         options: Vec<(String, String)>,
         prefixes: Vec<&'static str>,
         scratch_bytes: u32,
@@ -103,7 +102,7 @@ impl World {
     }
 
     /// Runs a request and keeps its writes and events if it succeeds. If conflicts are on, its first run meets one.
-    pub(super) fn transaction<T>(&self, request: impl Fn() -> Result<T>) -> Result<T> {
+    pub(crate) fn transaction<T>(&self, request: impl Fn() -> Result<T>) -> Result<T> {
         let commits = self.commits.get();
         self.save();
         let mut result = request();
@@ -119,7 +118,7 @@ impl World {
     }
 
     /// Runs a function that must not write, and drops anything that it writes.
-    pub(super) fn peek<T>(&self, check: impl FnOnce() -> T) -> T {
+    pub(crate) fn peek<T>(&self, check: impl FnOnce() -> T) -> T {
         self.save();
         let answer = check();
         self.restore();
@@ -138,15 +137,15 @@ impl World {
         *self.scratch.borrow_mut() = saved.1.clone();
     }
 
-    pub(super) fn conflict(&self, conflicts: bool) {
+    pub(crate) fn conflict(&self, conflicts: bool) {
         self.conflicts.set(conflicts);
     }
 
-    pub(super) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         self.scratch.borrow_mut().clear();
     }
 
-    pub(super) fn stored(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn stored(&self) -> BTreeMap<String, Vec<u8>> {
         self.stored
             .borrow()
             .iter()
@@ -154,7 +153,7 @@ impl World {
             .collect()
     }
 
-    pub(super) fn store(&self, key: &str, value: Vec<u8>) {
+    pub(crate) fn store(&self, key: &str, value: Vec<u8>) {
         self.stored.borrow_mut().insert(
             key.into(),
             Entry {
@@ -165,23 +164,23 @@ impl World {
         );
     }
 
-    pub(super) fn fail(&self, fault: Fault) {
+    pub(crate) fn fail(&self, fault: Fault) {
         self.fault.set(fault);
     }
 
-    pub(super) fn advance(&self, time: Duration) {
+    pub(crate) fn advance(&self, time: Duration) {
         self.now.set(self.now.get() + time);
     }
 
-    pub(super) fn events(&self) -> Vec<(String, Value)> {
+    pub(crate) fn events(&self) -> Vec<(String, Value)> {
         self.events.borrow().clone()
     }
 
-    pub(super) fn logs(&self) -> Vec<LogLine> {
+    pub(crate) fn logs(&self) -> Vec<LogLine> {
         self.logs.borrow().clone()
     }
 
-    pub(super) fn commits(&self) -> usize {
+    pub(crate) fn commits(&self) -> usize {
         self.commits.get()
     }
 

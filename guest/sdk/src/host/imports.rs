@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::bindings::airlock::engine::{clock, events, log, random, scratch, storage, system};
-use super::convert::{duration, nanoseconds};
-use crate::system::{Alias, Entity, Group, IdentityToken, Replication};
-use crate::{Entry, Error, Level, Result, Timestamp, WrapInfo, codec};
+use crate::bindings::airlock::engine::{clock, events, log, random, scratch, storage, system};
+use crate::convert::{duration, nanoseconds};
+use crate::records::{Alias, Entity, Entry, Group, IdentityToken, Level, Replication};
+use crate::{Error, Result, Timestamp, WrapInfo, codec};
 
 /// The host of a guest.
 #[derive(Clone, Debug)]
