@@ -7,7 +7,8 @@ use airlock_sdk::{Context, Response, Result, fields, json, route};
 use serde::{Deserialize, Serialize};
 
 use crate::fields::Int;
-use crate::{Path, events, go};
+use crate::path::Path;
+use crate::{events, go};
 
 /// The storage key of the settings.
 pub(crate) const KEY: &str = "config";

@@ -8,7 +8,8 @@ use crate::config::Config;
 use crate::fields::{Int, Text};
 use crate::key::Key;
 use crate::model::{Attribution, KeyMetadata, VersionMetadata};
-use crate::{Path, events, invalid};
+use crate::path::Path;
+use crate::{events, invalid};
 
 pub(crate) const PATH: Path = &route("data/{path...}")
     .synopsis("Write, patch, read and delete data.")

@@ -2,7 +2,7 @@
 
 use airlock_sdk::{Context, Operation, Response, Result, fields, route};
 
-use crate::Path;
+use crate::path::Path;
 
 pub(crate) const PATH: Path = &route("{path...}")
     .synopsis("Any other path is invalid.")

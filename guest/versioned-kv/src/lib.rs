@@ -22,7 +22,6 @@
 //!   that names it, and data is deleted only after the metadata no longer names it.
 //! - The existence check must not write; every other request may.
 
-use airlock_sdk::route::AnyRoute;
 use airlock_sdk::{Context, Description, Engine, Options, Result, Routes, System};
 
 use extensions::Extensions;
@@ -42,6 +41,7 @@ mod metadata;
 mod model;
 mod names;
 mod passthrough;
+mod path;
 mod purge;
 mod subkeys;
 mod transfer;
@@ -52,9 +52,6 @@ mod walk;
 airlock_sdk::export!(VersionedKv);
 
 struct VersionedKv;
-
-/// The route of a path, with any types.
-type Path = &'static dyn AnyRoute;
 
 const VERSION_2: Routes = &[
     config::PATH,

@@ -13,7 +13,8 @@ use crate::fields::Int;
 use crate::key::Key;
 use crate::model::KeyMetadata;
 use crate::names::Names;
-use crate::{Path, invalid, key, metadata, passthrough, upgrade};
+use crate::path::Path;
+use crate::{invalid, key, metadata, passthrough, upgrade};
 
 pub(crate) const RECURSIVE: Path = &route("recursive-metadata/{path...}")
     .synopsis("List everything below a folder.")

@@ -8,7 +8,8 @@ use crate::config::Config;
 use crate::fields::{Int, Object};
 use crate::key::Key;
 use crate::model::{KeyMetadata, time};
-use crate::{Path, custom_metadata, events, go, list};
+use crate::path::Path;
+use crate::{custom_metadata, events, go, list};
 
 pub(crate) const PATH: Path = &route("metadata/{path...}")
     .synopsis("Read and change what is known about a key, list keys, delete a key with all its versions.")

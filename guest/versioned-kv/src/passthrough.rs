@@ -9,7 +9,8 @@ use serde::de::IgnoredAny;
 
 use crate::fields::Text;
 use crate::names::Names;
-use crate::{Path, events, exact, list, upgrade};
+use crate::path::Path;
+use crate::{events, exact, list, upgrade};
 
 /// The storage prefix of values.
 pub(crate) const VALUES: &str = "v1/";

@@ -2,9 +2,9 @@
 
 use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 
-use crate::Path;
 use crate::data::{json_text, read_version};
 use crate::fields::Int;
+use crate::path::Path;
 
 pub(crate) const PATH: Path = &route("subkeys/{path...}")
     .synopsis("Read the structure of a secret, with the values removed.")

@@ -8,7 +8,8 @@ use airlock_sdk::{Context, Error, Response, Result, fields, json, route};
 use crate::extensions::Extensions;
 use crate::key::Key;
 use crate::model::{Attribution, KeyMetadata};
-use crate::{Path, events, invalid};
+use crate::path::Path;
+use crate::{events, invalid};
 
 pub(crate) const COPY: Path = &route("copy/{path...}")
     .synopsis("Copy a secret with all its versions.")

@@ -3,9 +3,10 @@
 use airlock_sdk::{Context, Error, Result, fields, route};
 
 use crate::config::Config;
+use crate::events;
 use crate::key::Key;
 use crate::model::Attribution;
-use crate::{Path, events};
+use crate::path::Path;
 
 pub(crate) const DELETE: Path = &route("delete/{path...}")
     .synopsis("Marks versions as deleted.")
