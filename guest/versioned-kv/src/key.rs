@@ -2,14 +2,10 @@
 
 use airlock_sdk::{Context, Error, Result};
 
-use crate::model::KeyMetadata;
+use crate::layout::{METADATA, VALUES, VERSIONS};
+use crate::model::{Attribution, KeyMetadata, VersionMetadata};
 use crate::names::Names;
-use crate::{passthrough, upgrade};
-
-/// The storage prefix of metadata.
-pub(crate) const METADATA: &str = "metadata/";
-/// The storage prefix of the data of versions.
-pub(crate) const VERSIONS: &str = "versions/";
+use crate::upgrade_note;
 
 /// A key of version 2, which may or may not exist.
 pub(crate) struct Key<'c> {
@@ -25,7 +21,7 @@ impl<'c> Key<'c> {
             Some(names) => names,
             None => {
                 // The storage is empty, so there is nothing of version 1.
-                upgrade::finish(cx)?;
+                upgrade_note::finish(cx)?;
                 Names::draw(cx)?
             }
         };
@@ -68,16 +64,45 @@ impl<'c> Key<'c> {
         if cx.storage.get(&key.metadata_key())?.is_some() {
             return Ok(true);
         }
-        Ok(upgrade::is_pending(cx)? && cx.storage.get(&key.old_key())?.is_some())
+        Ok(upgrade_note::is_pending(cx)? && cx.storage.get(&key.old_key())?.is_some())
     }
 
     /// Returns its metadata, if the key exists. If only a value of version 1 exists, upgrades the key first.
     pub(crate) fn metadata(&self) -> Result<Option<KeyMetadata>> {
         match self.cx.storage.get_json(&self.metadata_key())? {
             Some(metadata) => Ok(Some(metadata)),
-            None if upgrade::is_pending(self.cx)? => upgrade::one(self.cx, self),
+            None if upgrade_note::is_pending(self.cx)? => self.upgrade(),
             None => Ok(None),
         }
+    }
+
+    /// Upgrades the key, if it has a value of version 1.
+    fn upgrade(&self) -> Result<Option<KeyMetadata>> {
+        let value = self.cx.storage.get(&self.old_key())?;
+        value.map(|value| self.upgrade_value(value)).transpose()
+    }
+
+    /// Makes a value of version 1 the first version of the key.
+    pub(crate) fn upgrade_value(&self, value: Vec<u8>) -> Result<KeyMetadata> {
+        let by = Attribution {
+            actor: "kv_upgrade".into(),
+            operation: "upgrade".into(),
+            entity_id: String::new(),
+        };
+        let mut metadata = KeyMetadata {
+            last_updated_by: Some(by.clone()),
+            ..KeyMetadata::default()
+        };
+        let version = VersionMetadata {
+            created_time: Some(self.cx.clock.now()),
+            created_by: Some(by),
+            ..VersionMetadata::default()
+        };
+        metadata.add_version(version, 1);
+        self.put_data(metadata.current_version, value)?;
+        self.put_metadata(&metadata)?;
+        self.cx.storage.delete(&self.old_key())?;
+        Ok(metadata)
     }
 
     /// Returns true if the key has metadata, so that a value of version 1 no longer counts.
@@ -106,7 +131,7 @@ impl<'c> Key<'c> {
 
     /// Removes everything that is stored for the key, including data that a crash has left behind.
     pub(crate) fn remove(&self) -> Result<()> {
-        if upgrade::is_pending(self.cx)? {
+        if upgrade_note::is_pending(self.cx)? {
             // A crash may have left the old value, which would count again without metadata.
             self.cx.storage.delete(&self.old_key())?;
         }
@@ -131,6 +156,6 @@ impl<'c> Key<'c> {
 
     /// Returns the storage key of its value of version 1, if it has not been upgraded.
     pub(crate) fn old_key(&self) -> String {
-        format!("{}{}", passthrough::VALUES, self.name)
+        format!("{}{}", VALUES, self.name)
     }
 }

@@ -12,7 +12,7 @@
 //! | `metadata/NAME` | the metadata of a key, see [`metadata`] |
 //! | `versions/NAME/N` | the data of a version: the JSON that was written |
 //! | `v1/NAME` | a value of version 1 |
-//! | `upgrade` | a note once nothing of version 1 is left, see [`upgrade`] |
+//! | `upgrade` | a note once nothing of version 1 is left, see [`upgrade_note`] |
 //!
 //! `NAME` is a path of which each segment is encrypted. Everything but values may be kept in the host's memory. Then
 //! reading a secret costs one storage call, and writing one costs only its puts.
@@ -36,6 +36,7 @@ mod fields;
 mod go;
 mod invalid;
 mod key;
+mod layout;
 mod list;
 mod metadata;
 mod model;
@@ -46,6 +47,7 @@ mod purge;
 mod subkeys;
 mod transfer;
 mod upgrade;
+mod upgrade_note;
 mod versions;
 mod walk;
 
@@ -89,15 +91,15 @@ impl Engine for VersionedKv {
     .storage(&[
         names::KEY,
         config::KEY,
-        upgrade::KEY,
-        key::METADATA,
-        key::VERSIONS,
-        passthrough::VALUES,
+        upgrade_note::KEY,
+        layout::METADATA,
+        layout::VERSIONS,
+        layout::VALUES,
     ])
-    .cacheable(&[names::KEY, config::KEY, upgrade::KEY, key::METADATA])
+    .cacheable(&[names::KEY, config::KEY, upgrade_note::KEY, layout::METADATA])
     // For the position of the purge.
     .scratch_bytes(16 << 10)
-    .seal_wrap(&[names::KEY, key::VERSIONS, passthrough::VALUES]);
+    .seal_wrap(&[names::KEY, layout::VERSIONS, layout::VALUES]);
 
     const ROUTES: Routes = &[passthrough::PATH];
 

@@ -11,10 +11,11 @@ use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 use crate::extensions::Extensions;
 use crate::fields::Int;
 use crate::key::Key;
+use crate::layout::{METADATA, VALUES};
 use crate::model::KeyMetadata;
 use crate::names::Names;
 use crate::path::Path;
-use crate::{invalid, key, metadata, passthrough, upgrade};
+use crate::{invalid, upgrade_note};
 
 pub(crate) const RECURSIVE: Path = &route("recursive-metadata/{path...}")
     .synopsis("List everything below a folder.")
@@ -49,7 +50,7 @@ fn list_detailed(cx: &Context, at: Fields) -> Result<Response> {
     let (mut names, mut about) = (Vec::new(), Map::new());
     for entry in page(folder(cx, &at.path)?, at) {
         if let Some(metadata) = entry.metadata(cx)? {
-            about.insert(entry.name.clone(), metadata::shown(&metadata));
+            about.insert(entry.name.clone(), metadata.shown());
         }
         names.push(entry.name);
     }
@@ -141,15 +142,15 @@ struct Folders<'c> {
 
 impl<'c> Folders<'c> {
     fn of_version_1(cx: &'c Context) -> Result<Option<Folders<'c>>> {
-        Folders::below(cx, &[passthrough::VALUES])
+        Folders::below(cx, &[VALUES])
     }
 
     fn of_version_2(cx: &'c Context) -> Result<Option<Folders<'c>>> {
         // A key that is not upgraded yet is listed too.
-        if upgrade::is_pending(cx)? {
-            Folders::below(cx, &[key::METADATA, passthrough::VALUES])
+        if upgrade_note::is_pending(cx)? {
+            Folders::below(cx, &[METADATA, VALUES])
         } else {
-            Folders::below(cx, &[key::METADATA])
+            Folders::below(cx, &[METADATA])
         }
     }
 

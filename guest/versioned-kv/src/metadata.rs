@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use airlock_sdk::{Context, Error, Map, Response, Result, Value, fields, json, route};
+use airlock_sdk::{Context, Error, Response, Result, fields, route};
 
 use crate::config::Config;
 use crate::fields::{Int, Object};
 use crate::key::Key;
-use crate::model::{KeyMetadata, time};
+use crate::model::KeyMetadata;
 use crate::path::Path;
 use crate::{custom_metadata, events, go, list};
 
@@ -82,39 +82,8 @@ fn list(cx: &Context, at: Fields) -> Result<Response> {
 fn read(cx: &Context, at: Fields) -> Result<Option<Response>> {
     let found = Key::find(cx, at.key())?;
     found
-        .map(|(_, metadata)| Response::json(&shown(&metadata)))
+        .map(|(_, metadata)| Response::json(&metadata.shown()))
         .transpose()
-}
-
-/// Returns everything that an answer shows of a key.
-pub(crate) fn shown(metadata: &KeyMetadata) -> Value {
-    let versions: Map = metadata
-        .versions
-        .iter()
-        .map(|(number, version)| {
-            let version = json!({
-                "created_time": time(version.created_time),
-                "deletion_time": time(version.deletion_time),
-                "destroyed": version.destroyed,
-                "created_by": version.created_by,
-                "deleted_by": version.deleted_by,
-            });
-            (number.to_string(), version)
-        })
-        .collect();
-    let after = i64::try_from(metadata.delete_version_after.as_secs()).unwrap_or(i64::MAX);
-    json!({
-        "versions": versions,
-        "current_version": metadata.current_version,
-        "oldest_version": metadata.oldest_version,
-        "created_time": time(metadata.created_time),
-        "updated_time": time(metadata.updated_time),
-        "max_versions": metadata.max_versions,
-        "cas_required": metadata.cas_required,
-        "delete_version_after": go::seconds(after),
-        "custom_metadata": custom_metadata::shown(metadata.custom_metadata()),
-        "last_updated_by": metadata.last_updated_by,
-    })
 }
 
 fn write(cx: &Context, given: Fields) -> Result<Option<Response>> {

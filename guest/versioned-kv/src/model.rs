@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use airlock_sdk::field::seconds;
-use airlock_sdk::{Context, Timestamp};
+use airlock_sdk::{Context, Map, Timestamp, Value, json};
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::{custom_metadata, go};
 
 /// The number of versions to keep if neither the mount nor the key sets one.
 const DEFAULT_MAX_VERSIONS: u32 = 10;
@@ -130,6 +131,37 @@ impl KeyMetadata {
         }
     }
 
+    /// Returns everything that an answer shows of a key.
+    pub(crate) fn shown(&self) -> Value {
+        let versions: Map = self
+            .versions
+            .iter()
+            .map(|(number, version)| {
+                let version = json!({
+                    "created_time": time(version.created_time),
+                    "deletion_time": time(version.deletion_time),
+                    "destroyed": version.destroyed,
+                    "created_by": version.created_by,
+                    "deleted_by": version.deleted_by,
+                });
+                (number.to_string(), version)
+            })
+            .collect();
+        let after = i64::try_from(self.delete_version_after.as_secs()).unwrap_or(i64::MAX);
+        json!({
+            "versions": versions,
+            "current_version": self.current_version,
+            "oldest_version": self.oldest_version,
+            "created_time": time(self.created_time),
+            "updated_time": time(self.updated_time),
+            "max_versions": self.max_versions,
+            "cas_required": self.cas_required,
+            "delete_version_after": go::seconds(after),
+            "custom_metadata": custom_metadata::shown(self.custom_metadata()),
+            "last_updated_by": self.last_updated_by,
+        })
+    }
+
     /// Returns the caller's own metadata; `None` if it is empty.
     pub(crate) fn custom_metadata(&self) -> Option<&BTreeMap<String, String>> {
         Some(&self.custom_metadata).filter(|custom| !custom.is_empty())
@@ -180,7 +212,7 @@ impl KeyMetadata {
 }
 
 /// Writes a time for an answer; `None` is an empty text.
-pub(crate) fn time(time: Option<Timestamp>) -> String {
+fn time(time: Option<Timestamp>) -> String {
     time.map(|time| time.to_string()).unwrap_or_default()
 }
 

@@ -8,12 +8,10 @@ use airlock_sdk::{Context, Error, Response, Result, fields, route};
 use serde::de::IgnoredAny;
 
 use crate::fields::Text;
+use crate::layout::VALUES;
 use crate::names::Names;
 use crate::path::Path;
-use crate::{events, exact, list, upgrade};
-
-/// The storage prefix of values.
-pub(crate) const VALUES: &str = "v1/";
+use crate::{events, exact, list, upgrade_note};
 
 pub(crate) const PATH: Path = &route("{path...}")
     .synopsis("Read and write any data at any path.")
@@ -74,7 +72,7 @@ fn write(cx: &Context, at: At) -> Result<()> {
     if at.data.0 == "{}" && is_empty(body) {
         return Err(Error::user("missing data fields"));
     }
-    if upgrade::is_done(cx)? {
+    if upgrade_note::is_done(cx)? {
         return Err(Error::user(
             "this mount has been upgraded to version 2; tune it with version=2 to use it again",
         ));

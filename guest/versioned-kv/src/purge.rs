@@ -11,7 +11,8 @@
 use airlock_sdk::{Context, Result, Timestamp};
 
 use crate::config::Config;
-use crate::key::{self, Key};
+use crate::key::Key;
+use crate::layout::METADATA;
 use crate::model::KeyMetadata;
 use crate::{upgrade, walk};
 
@@ -33,12 +34,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
         .scratch
         .get(CURSOR)
         .and_then(|cursor| String::from_utf8(cursor).ok());
-    let names = walk::after(
-        cx,
-        key::METADATA,
-        cursor.as_deref().unwrap_or_default(),
-        BATCH_KEYS,
-    )?;
+    let names = walk::after(cx, METADATA, cursor.as_deref().unwrap_or_default(), BATCH_KEYS)?;
     let mut goes_on = names.len() == BATCH_KEYS;
     let (now, mut seen, mut versions, mut writes) = (cx.clock.now(), 0, 0, 0);
     let mut last = String::new();

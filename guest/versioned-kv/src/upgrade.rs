@@ -6,14 +6,10 @@
 //! because other requests wait for the keys of a commit.
 
 use airlock_sdk::{Context, Result};
-use serde::{Deserialize, Serialize};
 
 use crate::key::Key;
-use crate::model::{Attribution, KeyMetadata, VersionMetadata};
-use crate::{passthrough, walk};
-
-/// The storage key of the note that nothing of version 1 is left.
-pub(crate) const KEY: &str = "upgrade";
+use crate::layout::VALUES;
+use crate::{upgrade_note, walk};
 
 /// The keys, and the bytes of values, that a tick upgrades. More could exhaust its memory or its time.
 const BATCH_KEYS: usize = 500;
@@ -22,65 +18,15 @@ const BATCH_BYTES: usize = 4 << 20;
 const COMMIT_KEYS: usize = 30;
 const COMMIT_BYTES: usize = 1 << 20;
 
-#[derive(Serialize, Deserialize)]
-struct Upgrade {
-    done: bool,
-}
-
-/// Returns true if something of version 1 may be left.
-pub(crate) fn is_pending(cx: &Context) -> Result<bool> {
-    let upgrade: Option<Upgrade> = cx.storage.get_json(KEY)?;
-    Ok(!upgrade.is_some_and(|upgrade| upgrade.done))
-}
-
-/// Returns true if the mount is or was of version 2 and nothing of version 1 is left.
-pub(crate) fn is_done(cx: &Context) -> Result<bool> {
-    is_pending(cx).map(|pending| !pending)
-}
-
-/// Notes that nothing of version 1 is left, now or later.
-pub(crate) fn finish(cx: &Context) -> Result<()> {
-    cx.storage.put_json(KEY, &Upgrade { done: true })
-}
-
-/// Upgrades a key, if it has a value of version 1.
-pub(crate) fn one(cx: &Context, key: &Key<'_>) -> Result<Option<KeyMetadata>> {
-    let value = cx.storage.get(&key.old_key())?;
-    value.map(|value| store(cx, key, value)).transpose()
-}
-
-/// Makes a value of version 1 the first version of its key.
-fn store(cx: &Context, key: &Key<'_>, value: Vec<u8>) -> Result<KeyMetadata> {
-    let by = Attribution {
-        actor: "kv_upgrade".into(),
-        operation: "upgrade".into(),
-        entity_id: String::new(),
-    };
-    let mut metadata = KeyMetadata {
-        last_updated_by: Some(by.clone()),
-        ..KeyMetadata::default()
-    };
-    let version = VersionMetadata {
-        created_time: Some(cx.clock.now()),
-        created_by: Some(by),
-        ..VersionMetadata::default()
-    };
-    metadata.add_version(version, 1);
-    key.put_data(metadata.current_version, value)?;
-    key.put_metadata(&metadata)?;
-    cx.storage.delete(&key.old_key())?;
-    Ok(metadata)
-}
-
 /// Upgrades some of the remaining keys.
 pub(crate) fn some(cx: &Context) -> Result<()> {
-    if is_done(cx)? || !may_write(cx) {
+    if upgrade_note::is_done(cx)? || !may_write(cx) {
         return Ok(());
     }
-    let names = walk::after(cx, passthrough::VALUES, "", BATCH_KEYS)?;
+    let names = walk::after(cx, VALUES, "", BATCH_KEYS)?;
     if names.is_empty() {
         cx.log.info("nothing of version 1 is left");
-        return finish(cx);
+        return upgrade_note::finish(cx);
     }
     let (mut keys, mut bytes, mut committed_bytes) = (0, 0, 0);
     for name in names {
@@ -90,7 +36,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
             cx.storage.delete(&key.old_key())?;
         } else if let Some(value) = cx.storage.get(&key.old_key())? {
             bytes += value.len();
-            store(cx, &key, value)?;
+            key.upgrade_value(value)?;
         }
         keys += 1;
         if bytes > BATCH_BYTES {
