@@ -1,17 +1,12 @@
-//! `config`: the settings of a mount.
-
-use std::time::Duration;
+//! `config`: reads and changes the settings of a mount.
 
 use airlock_sdk::field::SignedSeconds;
 use airlock_sdk::{Context, Response, Result, fields, json, route};
-use serde::{Deserialize, Serialize};
 
 use crate::fields::Int;
 use crate::path::Path;
+use crate::settings::{KEY, Settings};
 use crate::{events, go};
-
-/// The storage key of the settings.
-pub(crate) const KEY: &str = "config";
 
 pub(crate) const PATH: Path = &route("config")
     .synopsis("Configures settings for the KV store.")
@@ -30,37 +25,12 @@ fields! {
     }
 }
 
-/// The settings of a mount.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Config {
-    /// 0 means not set.
-    pub max_versions: u32,
-    pub cas_required: bool,
-    /// In seconds; 0 means not set, -1 means off for all keys.
-    pub delete_version_after: i64,
-}
-
-impl Config {
-    pub(crate) fn load(cx: &Context) -> Result<Config> {
-        Ok(cx.storage.get_json(KEY)?.unwrap_or_default())
-    }
-
-    /// Returns the time after which a version is deleted, or 0 if it is not set. `None` means never, whatever the key
-    /// says.
-    pub(crate) fn delete_version_after(&self) -> Option<Duration> {
-        u64::try_from(self.delete_version_after)
-            .ok()
-            .map(Duration::from_secs)
-    }
-}
-
 fn read(cx: &Context, _: Fields) -> Result<Response> {
-    let config = Config::load(cx)?;
+    let settings = Settings::load(cx)?;
     Response::json(&json!({
-        "max_versions": config.max_versions,
-        "cas_required": config.cas_required,
-        "delete_version_after": go::seconds(config.delete_version_after),
+        "max_versions": settings.max_versions,
+        "cas_required": settings.cas_required,
+        "delete_version_after": go::seconds(settings.delete_version_after),
     }))
 }
 
@@ -68,17 +38,17 @@ fn write(cx: &Context, given: Fields) -> Result<()> {
     if given.max_versions.is_none() && given.cas_required.is_none() && given.delete_version_after.is_none() {
         return Ok(());
     }
-    let mut config = Config::load(cx)?;
+    let mut settings = Settings::load(cx)?;
     if let Some(Int(max_versions)) = given.max_versions {
-        config.max_versions = go::uint32(max_versions);
+        settings.max_versions = go::uint32(max_versions);
     }
     if let Some(cas_required) = given.cas_required {
-        config.cas_required = cas_required;
+        settings.cas_required = cas_required;
     }
     if let Some(SignedSeconds(after)) = given.delete_version_after {
-        config.delete_version_after = after.max(-1);
+        settings.delete_version_after = after.max(-1);
     }
-    cx.storage.put_json(KEY, &config)?;
+    cx.storage.put_json(KEY, &settings)?;
     events::changed(cx, 2, "config-write", KEY, Some(KEY));
     Ok(())
 }

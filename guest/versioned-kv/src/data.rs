@@ -4,11 +4,11 @@ use airlock_sdk::{
     Context, Error, FieldType as _, Map, Operation, Response, Result, Value, fields, merge, route,
 };
 
-use crate::config::Config;
 use crate::fields::{Int, Text};
 use crate::key::Key;
 use crate::model::{Attribution, KeyMetadata, VersionMetadata};
 use crate::path::Path;
+use crate::settings::Settings;
 use crate::{events, invalid};
 
 pub(crate) const PATH: Path = &route("data/{path...}")
@@ -88,10 +88,10 @@ fn write(cx: &Context, given: Fields) -> Result<Response> {
     let Some(Text(data)) = &given.data else {
         return Err(Error::user("no data provided"));
     };
-    let config = Config::load(cx)?;
+    let settings = Settings::load(cx)?;
     let key = Key::at(cx, &given.path)?;
     let metadata = key.metadata()?.unwrap_or_default();
-    check_and_set(given.options.as_ref(), &config, &metadata)?;
+    check_and_set(given.options.as_ref(), &settings, &metadata)?;
     let by = Attribution::of(
         cx,
         if cx.request.operation == Operation::Create {
@@ -100,7 +100,7 @@ fn write(cx: &Context, given: Fields) -> Result<Response> {
             "update"
         },
     );
-    let response = add(cx, &key, metadata, &config, by, data.clone());
+    let response = add(cx, &key, metadata, &settings, by, data.clone());
     response
         .inspect(|(metadata, _)| announce(cx, "data-write", &given.path, metadata))
         .map(|(_, response)| response)
@@ -116,8 +116,8 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
     let Some((key, metadata)) = Key::find(cx, &given.path)? else {
         return Ok(Response::status(404));
     };
-    let config = Config::load(cx)?;
-    check_and_set(given.options.as_ref(), &config, &metadata)?;
+    let settings = Settings::load(cx)?;
+    check_and_set(given.options.as_ref(), &settings, &metadata)?;
     let current = metadata.current_version;
     let Some(version) = metadata.versions.get(&current) else {
         return Ok(Response::status(404));
@@ -136,7 +136,7 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
         cx,
         &key,
         metadata,
-        &config,
+        &settings,
         Attribution::of(cx, "patch"),
         json_text(&data)?,
     )?;
@@ -188,9 +188,9 @@ fn delete(cx: &Context, at: Fields) -> Result<Option<Response>> {
 }
 
 /// Refuses a write for another version than the current one.
-fn check_and_set(options: Option<&Map>, config: &Config, metadata: &KeyMetadata) -> Result<()> {
+fn check_and_set(options: Option<&Map>, settings: &Settings, metadata: &KeyMetadata) -> Result<()> {
     let Some(cas) = options.and_then(|options| options.get("cas")) else {
-        if config.cas_required || metadata.cas_required {
+        if settings.cas_required || metadata.cas_required {
             return Err(Error::user("check-and-set parameter required for this call"));
         }
         return Ok(());
@@ -211,7 +211,7 @@ fn add(
     cx: &Context,
     key: &Key<'_>,
     mut metadata: KeyMetadata,
-    config: &Config,
+    settings: &Settings,
     by: Attribution,
     data: String,
 ) -> Result<(KeyMetadata, Response)> {
@@ -219,11 +219,11 @@ fn add(
     metadata.last_updated_by = Some(by.clone());
     let version = VersionMetadata {
         created_time: Some(now),
-        deletion_time: metadata.expiry(now, config),
+        deletion_time: metadata.expiry(now, settings),
         created_by: Some(by),
         ..VersionMetadata::default()
     };
-    let surplus = metadata.add_version(version.clone(), config.max_versions);
+    let surplus = metadata.add_version(version.clone(), settings.max_versions);
     key.put_data(metadata.current_version, data)?;
     key.put_metadata(&metadata)?;
     for number in surplus {

@@ -8,7 +8,7 @@
 //! | key | holds |
 //! |---|---|
 //! | `names` | the key that encrypts names, see [`names`] |
-//! | `config` | the settings of the mount, see [`config`] |
+//! | `config` | the settings of the mount, see [`settings`] |
 //! | `metadata/NAME` | the metadata of a key, see [`metadata`] |
 //! | `versions/NAME/N` | the data of a version: the JSON that was written |
 //! | `v1/NAME` | a value of version 1 |
@@ -44,6 +44,7 @@ mod names;
 mod passthrough;
 mod path;
 mod purge;
+mod settings;
 mod subkeys;
 mod transfer;
 mod upgrade;
@@ -90,13 +91,13 @@ impl Engine for VersionedKv {
     )
     .storage(&[
         names::KEY,
-        config::KEY,
+        settings::KEY,
         upgrade_note::KEY,
         layout::METADATA,
         layout::VERSIONS,
         layout::VALUES,
     ])
-    .cacheable(&[names::KEY, config::KEY, upgrade_note::KEY, layout::METADATA])
+    .cacheable(&[names::KEY, settings::KEY, upgrade_note::KEY, layout::METADATA])
     // For the position of the purge.
     .scratch_bytes(16 << 10)
     .seal_wrap(&[names::KEY, layout::VERSIONS, layout::VALUES]);

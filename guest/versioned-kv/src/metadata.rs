@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use airlock_sdk::{Context, Error, Response, Result, fields, route};
 
-use crate::config::Config;
 use crate::fields::{Int, Object};
 use crate::key::Key;
 use crate::model::KeyMetadata;
 use crate::path::Path;
+use crate::settings::Settings;
 use crate::{custom_metadata, events, go, list};
 
 pub(crate) const PATH: Path = &route("metadata/{path...}")
@@ -150,7 +150,7 @@ fn set(metadata: &mut KeyMetadata, given: &Fields) {
 
 /// Returns the warning that the mount still requires cas.
 fn ignored_cas(cx: &Context, given: &Fields) -> Result<Option<Response>> {
-    let ignored = given.cas_required == Some(false) && Config::load(cx)?.cas_required;
+    let ignored = given.cas_required == Some(false) && Settings::load(cx)?.cas_required;
     Ok(ignored.then(|| {
         Response::default().warning(
             "\"cas_required\" set to false, but is mandated by backend config. This value will be ignored.",

@@ -7,7 +7,7 @@ use airlock_sdk::field::seconds;
 use airlock_sdk::{Context, Map, Timestamp, Value, json};
 use serde::{Deserialize, Serialize};
 
-use crate::config::Config;
+use crate::settings::Settings;
 use crate::{custom_metadata, go};
 
 /// The number of versions to keep if neither the mount nor the key sets one.
@@ -176,9 +176,9 @@ impl KeyMetadata {
     }
 
     /// Returns the time at which a version that is written now expires, or `None` if it never does.
-    pub(crate) fn expiry(&self, now: Timestamp, config: &Config) -> Option<Timestamp> {
+    pub(crate) fn expiry(&self, now: Timestamp, settings: &Settings) -> Option<Timestamp> {
         let key = self.delete_version_after;
-        let mount = config.delete_version_after()?;
+        let mount = settings.delete_version_after()?;
         let after = [key, mount].into_iter().filter(|after| !after.is_zero()).min()?;
         Some(now + after)
     }
@@ -275,11 +275,11 @@ mod tests {
                 delete_version_after: Duration::from_secs(key),
                 ..KeyMetadata::default()
             };
-            let config = Config {
+            let settings = Settings {
                 delete_version_after: mount,
-                ..Config::default()
+                ..Settings::default()
             };
-            key.expiry(now, &config).map(|at| at.seconds)
+            key.expiry(now, &settings).map(|at| at.seconds)
         };
         assert_eq!(expiry(0, 0), None);
         assert_eq!(expiry(60, 0), Some(1060));

@@ -10,10 +10,10 @@
 
 use airlock_sdk::{Context, Result, Timestamp};
 
-use crate::config::Config;
 use crate::key::Key;
 use crate::layout::METADATA;
 use crate::model::KeyMetadata;
+use crate::settings::Settings;
 use crate::{upgrade, walk};
 
 /// The keys, and the versions, that a tick looks at. More could exhaust its memory or its time.
@@ -29,7 +29,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
     if !upgrade::may_write(cx) {
         return Ok(());
     }
-    let mut config = Config::load(cx)?;
+    let mut settings = Settings::load(cx)?;
     let cursor = cx
         .scratch
         .get(CURSOR)
@@ -47,7 +47,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
         let key = Key::named(cx, name);
         while let Some(mut metadata) = key.metadata()? {
             seen += metadata.versions.len();
-            let purged = purge(&mut metadata, now, config.max_versions, COMMIT_WRITES);
+            let purged = purge(&mut metadata, now, settings.max_versions, COMMIT_WRITES);
             if purged.is_empty() {
                 break;
             }
@@ -62,7 +62,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
             }
             // Another request may change the key or the limit after the commit, so both are read again.
             cx.storage.commit()?;
-            config = Config::load(cx)?;
+            settings = Settings::load(cx)?;
             writes = 0;
         }
     }

@@ -2,11 +2,11 @@
 
 use airlock_sdk::{Context, Error, Result, fields, route};
 
-use crate::config::Config;
 use crate::events;
 use crate::key::Key;
 use crate::model::Attribution;
 use crate::path::Path;
+use crate::settings::Settings;
 
 pub(crate) const DELETE: Path = &route("delete/{path...}")
     .synopsis("Marks versions as deleted.")
@@ -64,13 +64,13 @@ fn undelete(cx: &Context, given: Fields) -> Result<()> {
     if given.versions.is_empty() {
         return Err(Error::user("No version number provided"));
     }
-    let config = Config::load(cx)?;
+    let settings = Settings::load(cx)?;
     let Some((key, mut metadata)) = Key::find(cx, &given.path)? else {
         return Ok(());
     };
     for number in &given.versions {
         // The time to expire starts again.
-        let expiry = metadata.expiry(cx.clock.now(), &config);
+        let expiry = metadata.expiry(cx.clock.now(), &settings);
         if let Some(version) = metadata.version(*number).filter(|version| !version.destroyed) {
             version.deletion_time = expiry;
             version.deleted_by = None;
