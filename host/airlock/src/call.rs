@@ -5,18 +5,15 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airlock_testkit::{
-    Answer, FolderStorage, Guest, Level, MountBuilder, Operation, Request, Usage, block_on,
-};
+use airlock_testkit::{Answer, FolderStorage, Level, MountBuilder, Operation, Request, Usage};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use printable::Printable;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
-use crate::cli::LimitArgs;
+use crate::args::LimitArgs;
 use crate::guest;
-use crate::trust::read_guest;
 
 /// The arguments of `call`.
 #[derive(Debug, Args)]
@@ -67,7 +64,7 @@ pub struct CallArgs {
 /// request succeeded.
 pub fn run(args: &CallArgs) -> Result<bool> {
     let request = request(args)?;
-    let mut mount = load(&args.guest, &args.limits)?
+    let mut mount = guest::load_without_vault(&args.guest, &args.limits)?
         .mount()
         .real_time_and_randomness();
     if args.storage != Path::new("memory") {
@@ -138,19 +135,6 @@ fn in_json(character: char) -> String {
         }
         _ => character.to_string(),
     }
-}
-
-/// Loads a guest as `serve` does, to run it without Vault.
-pub fn load(path: &Path, limits: &LimitArgs) -> Result<Guest> {
-    let component = read_guest(path)?;
-    let guest = block_on(guest::load(
-        path,
-        &component,
-        guest::user_cache(),
-        guest::limits(limits),
-        guest::process_memory(limits),
-    ))??;
-    Ok(guest.into())
 }
 
 fn request(args: &CallArgs) -> Result<Request> {

@@ -9,12 +9,23 @@ use airlock_mount::special_paths;
 use airlock_sandbox::Sandbox;
 use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use printable::Printable;
 use sha2::{Digest as _, Sha256};
 
-use crate::cli::CheckArgs;
+use crate::args::{OptionArgs, ServeArgs};
 use crate::guest;
 use crate::inspect::list;
+
+/// The arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub serve: ServeArgs,
+
+    #[command(flatten)]
+    pub options: OptionArgs,
+}
 
 /// Returns the text to print: the guest, and the commands that register it with the arguments that `check` was given,
 /// mount it, and upgrade a mount to it.

@@ -1,18 +1,14 @@
-//! The command line: the text of `airlock --help`, as types.
-//!
-//! The name of a limit contains its unit. An exceeded limit reports the same name, so that an operator can go from an
-//! error in Vault's log straight to the flag.
+//! Defines the commands of the command line, and the text of `airlock --help` about each. The flags of a command are in
+//! [`args`](crate::args), or in the file of the command.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use airlock_dev_server::Clock;
-use anyhow::Context as _;
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
+use crate::args::{OptionArgs, ServeArgs};
 use crate::call::CallArgs;
+use crate::check::CheckArgs;
+use crate::dev::DevArgs;
 use crate::new::NewArgs;
 use crate::test::TestArgs;
 
@@ -176,180 +172,6 @@ Vault starts this command. If you start it by hand, it explains itself and ends.
 
 Every request runs in a fresh instance of the guest, under the limits below. A request that exceeds one fails alone, \
 with an error that names the limit and its flag.";
-
-/// The arguments of `serve`.
-#[derive(Debug, Args)]
-pub struct ServeArgs {
-    /// The guest, a WebAssembly component; an absolute path, as Vault's working directory is not yours
-    #[arg(long, value_name = "FILE")]
-    pub guest: PathBuf,
-
-    /// The SHA-256 of a guest that may run; repeat it for every build that may (a new one before it is rolled out, the
-    /// old one until it is gone)
-    #[arg(long, value_name = "HEX", required_unless_present = "unpinned")]
-    pub guest_sha256: Vec<String>,
-
-    /// Run whatever the file holds. For development only: whoever can write the file can then run code on this mount's
-    /// secrets. Says so in Vault's log at every start
-    #[arg(long, conflicts_with = "guest_sha256")]
-    pub unpinned: bool,
-
-    /// Keep compiled guests in this directory, so that a start need not compile (50 ms for a small guest). Whoever can
-    /// write there can run code in this process, whatever the pins say: it must be this user's alone, and so that nobody
-    /// else can replace it or a directory above it
-    #[arg(long, value_name = "DIR")]
-    pub cache_dir: Option<PathBuf>,
-
-    /// Keep what is stored under this prefix in memory, if the guest says that it may be (`airlock inspect`:
-    /// cacheable); repeatable. Nothing is kept if Vault forbids caching
-    #[arg(long, value_name = "PREFIX")]
-    pub cache: Vec<String>,
-
-    /// Let the guest serve the paths under this prefix without a token, if it asks for that (`airlock inspect`: without
-    /// token); repeatable. A guest that asks for more is refused
-    #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
-    pub unauthenticated: Vec<String>,
-
-    #[command(flatten)]
-    pub limits: LimitArgs,
-}
-
-/// The arguments of `check`.
-#[derive(Debug, Args)]
-pub struct CheckArgs {
-    #[command(flatten)]
-    pub serve: ServeArgs,
-
-    #[command(flatten)]
-    pub options: OptionArgs,
-}
-
-/// A mount's options, for the commands that ask a guest what it does with them.
-#[derive(Debug, Args)]
-pub struct OptionArgs {
-    /// An option of the mount, as `vault secrets enable -options=KEY=VALUE` would set it; repeatable. A guest may choose its
-    /// special paths by them
-    #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub options: Vec<(String, String)>,
-}
-
-fn key_value(text: &str) -> Result<(String, String), &'static str> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("give a key and a value, such as version=2"),
-    }
-}
-
-/// The arguments of `dev`.
-#[derive(Debug, Args)]
-pub struct DevArgs {
-    /// Mount a guest at a path; repeatable. Its type is its file's name without `.wasm`
-    #[arg(long, value_name = "PATH=GUEST")]
-    pub mount: Vec<MountArg>,
-
-    /// The address to listen on, on loopback
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8200")]
-    pub listen: SocketAddr,
-
-    /// The root token [default: a random one, which is printed]
-    #[arg(long, value_name = "TOKEN")]
-    pub token: Option<String>,
-
-    /// Keep what is stored in this directory [default: in memory]
-    #[arg(long, value_name = "DIR", conflicts_with = "memory")]
-    pub storage: Option<PathBuf>,
-
-    /// Keep what is stored in memory
-    #[arg(long)]
-    pub memory: bool,
-
-    /// The clock that leases, the periodic tick and guests follow: `running` or `held`, and how far it is ahead of now,
-    /// as in `held+90d` or `+8h`. `vault write sys/clock advance=1h` moves it later, `held=true` holds it, as does the
-    /// page at /ui
-    #[arg(long, value_name = "CLOCK", default_value = "running")]
-    pub clock: Clock,
-
-    #[command(flatten)]
-    pub limits: LimitArgs,
-}
-
-/// A guest and the path of its mount.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MountArg {
-    pub path: String,
-    pub guest: PathBuf,
-}
-
-impl MountArg {
-    /// Returns the engine's type: the file's name without its ending.
-    pub fn engine(&self) -> anyhow::Result<String> {
-        let name = self.guest.file_stem().and_then(|name| name.to_str());
-        let name =
-            name.with_context(|| format!("{} has no name that could be a type", self.guest.display()))?;
-        Ok(name.to_owned())
-    }
-}
-
-impl FromStr for MountArg {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.split_once('=') {
-            Some((path, guest)) if !path.is_empty() && !guest.is_empty() => Ok(Self {
-                path: path.to_owned(),
-                guest: guest.into(),
-            }),
-            _ => Err("give a path and a guest's file, such as demo=target/guests/kv.wasm"),
-        }
-    }
-}
-
-/// The limits of one request, and of one mount.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Limits")]
-pub struct LimitArgs {
-    /// Memory of one request, in MiB: of its instance, and of what the host holds for it (the request, writes until the
-    /// commit, the answer)
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub memory_mib: u32,
-
-    /// Memory of all requests of this process together, in MiB; a request that finds too little waits, then gets 429
-    /// [default: a quarter of the machine's, or of what its control group may use, and 128 at least]
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
-    pub process_memory_mib: Option<u32>,
-
-    /// CPU time of one request, over all its attempts, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub cpu_ms: u32,
-
-    /// Time of one request from start to end, in milliseconds; a commit that has begun is finished
-    #[arg(long, value_name = "MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub wall_ms: u32,
-
-    /// Calls of storage, scratch and the system view that one request may make
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub storage_ops: u32,
-
-    /// Bytes that one request may move to and from the host, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub transfer_mib: u32,
-
-    /// Log lines of one request; more are dropped
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
-    pub log_lines: u32,
-
-    /// Requests that may run at once on one mount
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub instances: u32,
-
-    /// Requests that may wait on one mount until they can run; more get 429
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    pub queue: u32,
-
-    /// Time to set up, describe or initialize a guest, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub start_ms: u32,
-}
 
 #[cfg(test)]
 mod tests;

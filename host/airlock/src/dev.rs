@@ -18,14 +18,17 @@ use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
 use vault_plugin::{Backend, Error, async_trait};
 
-use crate::cli::{DevArgs, LimitArgs};
+use crate::args::LimitArgs;
 use crate::dev::bridge::{Dev, DevJournal, report_usage};
 use crate::dev::terminal::Terminal;
 use crate::guest;
 use crate::trust::{FileState, read_guest};
 
+mod args;
 mod bridge;
 mod terminal;
+
+pub use args::DevArgs;
 
 /// Interval at which the guests' files are checked.
 const LOOK: Duration = Duration::from_millis(300);

@@ -1,4 +1,4 @@
-//! Loads the guest of this process: the part that `serve`, `check` and `inspect` have in common.
+//! Loads guests, in the same way for every command.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 use airlock_mount::GrantedGuest;
 use airlock_sandbox::{Compiler, Guest, Limits, Sandbox, SandboxSettings};
 use airlock_storage::Prefixes;
+use airlock_testkit::block_on;
 use anyhow::{Context as _, Result};
 
-use crate::cli::{LimitArgs, ServeArgs};
-use crate::trust::Trust;
+use crate::args::{LimitArgs, ServeArgs};
+use crate::trust::{Trust, read_guest};
 
 /// Reads, checks and loads the guest that the arguments name.
 pub async fn load_granted(args: &ServeArgs) -> Result<GrantedGuest> {
@@ -69,6 +70,19 @@ pub async fn load(
         .load(component, limits)
         .await
         .with_context(|| format!("guest {}", path.display()))
+}
+
+/// Loads a guest as `serve` does, to run it without Vault.
+pub fn load_without_vault(path: &Path, limits: &LimitArgs) -> Result<airlock_testkit::Guest> {
+    let component = read_guest(path)?;
+    let guest = block_on(load(
+        path,
+        &component,
+        user_cache(),
+        self::limits(limits),
+        process_memory(limits),
+    ))??;
+    Ok(guest.into())
 }
 
 /// Returns the limits that the command line sets.

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use crate::cli::ServeArgs;
+use crate::args::ServeArgs;
 use crate::guest;
 use crate::trust::FileState;
 

@@ -3,6 +3,7 @@
 //! The program is a library, so that its decoders of foreign bytes can be fuzzed. It only joins the other crates:
 //! `serve` describes the path of a request.
 
+mod args;
 mod call;
 mod check;
 mod cli;

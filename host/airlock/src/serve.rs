@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use tracing_subscriber::layer::SubscriberExt as _;
 use vault_plugin::{Backend, Error, Factory, Setup, async_trait};
 
-use crate::cli::ServeArgs;
+use crate::args::ServeArgs;
 use crate::guest_file::GuestFile;
 use crate::hardening;
 

@@ -6,8 +6,8 @@ use airlock_testkit::{Scenario, scenario};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use crate::call;
-use crate::cli::LimitArgs;
+use crate::args::LimitArgs;
+use crate::guest;
 
 /// The arguments of `test`.
 #[derive(Debug, Args)]
@@ -35,7 +35,7 @@ pub fn run(args: &TestArgs) -> Result<bool> {
         .iter()
         .map(Scenario::read)
         .collect::<Result<Vec<_>, _>>()?;
-    let guest = call::load(&args.guest, &args.limits)?;
+    let guest = guest::load_without_vault(&args.guest, &args.limits)?;
     let mut reports = Vec::new();
     for scenario in &scenarios {
         let report = scenario.run(&guest)?;

@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use clap::CommandFactory as _;
 
 use super::*;
+use crate::args::LimitArgs;
 use crate::guest;
 
 const README: &str = include_str!("../../../../README.md");
