@@ -16,6 +16,7 @@ mod guest_file;
 mod hardening;
 mod inspect;
 mod new;
+mod output;
 mod serve;
 mod test;
 mod trust;
@@ -28,6 +29,7 @@ use clap::Parser as _;
 use clap::error::ErrorKind;
 
 use crate::cli::{Cli, Command};
+use crate::output::print;
 // It changes the whole process, so its test is a program of its own.
 #[doc(hidden)]
 pub use crate::serve::log_to_vault;
@@ -124,13 +126,6 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .context("cannot start the runtime")
-}
-
-fn print(text: String) -> Result<()> {
-    use std::io::Write as _;
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .context("cannot write to standard output")
 }
 
 /// Returns what is wrong with the arguments: the part of clap's text that says so, without usage and hints, which are
