@@ -1,4 +1,4 @@
-//! The bindings that `wit-bindgen` makes for the contract.
+//! Contains the bindings that `wit-bindgen` makes for the contract.
 #![allow(unsafe_code, missing_docs, clippy::all)]
 
 wit_bindgen::generate!({

@@ -1,4 +1,4 @@
-//! An allocator that never frees.
+//! Allocates memory and never frees it.
 //!
 //! A guest lives for one request, and then its whole memory is discarded, so tracking free blocks would be wasted work.
 //! Memory is handed out upwards from the heap's start as the linker sets it. Only the newest block can grow, shrink or

@@ -1,4 +1,4 @@
-//! The context of a handler: the request, and everything outside the engine.
+//! Gives a handler the request and everything outside the engine.
 
 use std::fmt::Display;
 

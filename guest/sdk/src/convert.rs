@@ -8,7 +8,7 @@ use crate::{
     WrapRequest,
 };
 
-/// Vault sends no negative length here; a negative length would become zero.
+/// Converts a length of time. Vault sends no negative length here; a negative length would become zero.
 pub(crate) fn duration(nanoseconds: i64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }

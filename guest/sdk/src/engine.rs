@@ -1,4 +1,4 @@
-//! The trait of an engine, and its description.
+//! Defines what an engine implements, and how it describes itself.
 
 use crate::route::pattern::{Segment, segments};
 use crate::verb::Verb;

@@ -1,4 +1,4 @@
-//! The errors of requests.
+//! Defines the errors of requests and their HTTP statuses.
 
 /// The result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

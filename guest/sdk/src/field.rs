@@ -1,4 +1,4 @@
-//! Typed fields of requests.
+//! Declares and decodes the typed fields of requests.
 //!
 //! ```
 //! # use airlock_sdk::{choices, fields, Name};

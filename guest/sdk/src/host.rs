@@ -1,4 +1,4 @@
-//! The host: the imports of the contract, or their substitute in a native build.
+//! Selects the host: the imports of the contract, or their substitute in a native build.
 //!
 //! Both have the same methods. They share no trait, so that a guest imports only what its engine uses.
 

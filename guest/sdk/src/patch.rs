@@ -1,4 +1,4 @@
-//! JSON merge patch, RFC 7396, which `vault patch` and `PATCH` send.
+//! Applies JSON merge patches, RFC 7396, which `vault patch` and `PATCH` send.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! The records that an engine exchanges with its host.
+//! Defines the records that an engine exchanges with its host.
 
 use std::collections::BTreeMap;
 use std::fmt;

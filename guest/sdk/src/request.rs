@@ -1,4 +1,4 @@
-//! A request as Vault sends it.
+//! Describes a request as Vault sends it.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The answer of a handler.
+//! Builds the answers of handlers.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Routes: the paths of an engine, and the functions for their operations.
+//! Declares routes: the paths of an engine, and the functions for their operations.
 //!
 //! ```
 //! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};

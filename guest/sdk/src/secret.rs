@@ -1,4 +1,4 @@
-//! Leased secrets, which Vault revokes when their leases end.
+//! Leases secrets, which Vault revokes when their leases end.
 //!
 //! ```
 //! # use airlock_sdk::{Context, Held, Lease, Response, Result, Secret, Secrets};

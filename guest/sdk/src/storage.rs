@@ -1,4 +1,4 @@
-//! The mount's storage.
+//! Gives an engine the mount's storage.
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! Vault's view of the mount.
+//! Asks Vault about the mount, its server and the callers.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tests of an engine, natively and in milliseconds.
+//! Tests an engine natively and in milliseconds.
 //!
 //! A [`Mount`] is an engine with a storage in memory, a frozen clock and repeatable randomness. It handles a request as
 //! Vault and the host do: the existence check decides between create and update, the writes of a failed request are

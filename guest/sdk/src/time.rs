@@ -1,4 +1,4 @@
-//! Points in time.
+//! Reads, writes and compares points in time.
 
 use std::fmt;
 use std::ops::Add;

@@ -1,4 +1,4 @@
-//! Write-ahead entries: records of what to undo if a request does not finish.
+//! Keeps write-ahead entries, which record what to undo if a request does not finish.
 //!
 //! A request that is about to change something outside Vault first stores an entry about it, and removes the entry when
 //! it succeeds. If it never gets that far, Vault's tick finds the entry, once it is old enough, and rolls it back.

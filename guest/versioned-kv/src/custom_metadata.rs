@@ -1,4 +1,4 @@
-//! The caller's own metadata of a key, and its limits.
+//! Checks and changes the caller's own metadata of a key.
 
 use std::collections::BTreeMap;
 

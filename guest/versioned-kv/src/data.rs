@@ -1,4 +1,4 @@
-//! `data/PATH`: the secrets themselves.
+//! `data/PATH`: reads and changes the secrets themselves.
 
 use airlock_sdk::{
     Context, Error, FieldType as _, Map, Operation, Response, Result, Value, fields, merge, route,

@@ -1,4 +1,4 @@
-//! Features that Vault's engine does not have.
+//! Says which features a mount has that Vault's engine does not have.
 //!
 //! Each is off until the mount's option of its name is `true`, because each lets a policy that was written for Vault's
 //! engine allow more than its author meant. Set the option with `vault secrets enable -options` or `vault secrets tune

@@ -1,4 +1,4 @@
-//! Types of fields that Vault's engine has and the SDK does not.
+//! Decodes types of fields that Vault's engine has and the SDK does not.
 
 use airlock_sdk::field::Kind;
 use airlock_sdk::{FieldType, Map, Value};

@@ -1,4 +1,4 @@
-//! Answers for every path that version 2 does not have. Callers mostly mean version 1.
+//! Answers requests to every path that version 2 does not have. Callers mostly mean version 1.
 
 use airlock_sdk::{Context, Operation, Response, Result, fields, route};
 

@@ -1,4 +1,4 @@
-//! A key and its storage.
+//! Reads and writes what a mount stores for one key.
 
 use airlock_sdk::{Context, Error, Result};
 

@@ -1,4 +1,4 @@
-//! Lists of names: `LIST metadata/PATH`, with pages, which Vault's engine does not have, and its extensions `LIST
+//! Lists names: `LIST metadata/PATH`, with pages, which Vault's engine does not have, and its extensions `LIST
 //! recursive-metadata/PATH` and `LIST detailed-metadata/PATH`.
 //!
 //! The extensions have paths of their own, so that a policy can allow or deny them. The first names keys below folders

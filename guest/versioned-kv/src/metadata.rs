@@ -1,4 +1,4 @@
-//! `metadata/PATH`: the metadata of a key, and its settings.
+//! `metadata/PATH`: shows and changes the metadata of a key, and lists keys.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The metadata of a key and its versions, and the rules by which versions are added and removed.
+//! Defines the metadata of a key and its versions, and the rules by which versions are added and removed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

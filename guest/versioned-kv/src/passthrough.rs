@@ -1,4 +1,4 @@
-//! Version 1: one value at each path, any JSON object.
+//! Serves version 1: one value at each path, any JSON object.
 //!
 //! An answer has no lease, because for a plugin Vault would keep a lease for every read.
 

@@ -1,4 +1,4 @@
-//! Keeps the settings of a mount.
+//! Loads the settings of a mount.
 
 use std::time::Duration;
 

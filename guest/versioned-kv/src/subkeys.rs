@@ -1,4 +1,4 @@
-//! `subkeys/PATH`: the structure of a secret, without its values.
+//! `subkeys/PATH`: shows the structure of a secret, without its values.
 
 use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 

@@ -1,4 +1,4 @@
-//! `copy/PATH` and `move/PATH`: copies or moves a key with its history to another path of the mount.
+//! `copy/PATH` and `move/PATH`: copy or move a key with its history to another path of the mount.
 //!
 //! Vault's policies check the path of the request, which is the source. A policy restricts `destination` with
 //! `allowed_parameters`. Therefore these paths exist only if the mount's option `transfer` is `true`.

@@ -1,4 +1,4 @@
-//! `delete/PATH`, `undelete/PATH` and `destroy/PATH`: versions by their numbers.
+//! `delete/PATH`, `undelete/PATH` and `destroy/PATH`: delete, bring back and destroy versions by their numbers.
 
 use airlock_sdk::{Context, Error, Result, fields, route};
 

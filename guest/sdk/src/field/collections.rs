@@ -1,4 +1,4 @@
-//! Fields that hold several values.
+//! Decodes fields that hold several values.
 
 use std::collections::BTreeMap;
 

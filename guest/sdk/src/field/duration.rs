@@ -1,4 +1,4 @@
-//! Fields that are lengths of time.
+//! Decodes fields that are lengths of time.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The macros that declare fields and their allowed values.
+//! Provides the macros that declare fields and their allowed values.
 
 /// Declares the fields of a handler. See the [module](crate::field).
 ///

@@ -1,4 +1,4 @@
-//! Fields that are numbers or booleans.
+//! Decodes fields that are numbers or booleans.
 
 use std::borrow::Cow;
 

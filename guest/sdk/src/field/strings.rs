@@ -1,4 +1,4 @@
-//! Fields that are text.
+//! Decodes fields that are text.
 
 use std::fmt;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! The imports of the contract. Only those that an engine uses end up in its guest.
+//! Calls the imports of the contract. Only those that an engine uses end up in its guest.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The substitute for the host in tests.
+//! Stands in for the host in tests.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

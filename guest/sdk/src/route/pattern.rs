@@ -1,4 +1,4 @@
-//! The patterns of routes: `users/{username}`, `data/{path...}`.
+//! Checks and matches the patterns of routes: `users/{username}`, `data/{path...}`.
 //!
 //! Patterns are checked when the engine is compiled, and matched without regular expressions.
 

@@ -1,4 +1,4 @@
-//! The answer to a request in a test.
+//! Shows a test the answer to a request.
 
 use serde_json::Value;
 
