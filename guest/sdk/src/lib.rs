@@ -155,7 +155,7 @@ pub use records::{Entry, Level};
 pub use request::{Connection, Header, LeasedSecret, Operation, Request, WrapRequest};
 pub use response::{Lease, Response, WrapInfo};
 pub use route::{Routes, route};
-pub use secret::{AnySecret, Held, LeaseTime, Secret, Secrets};
+pub use secret::{AnySecret, LeaseTime, Leased, Secret, Secrets};
 pub use storage::Storage;
 pub use system::{Options, System};
 pub use time::{NotATime, Timestamp};

@@ -1,7 +1,7 @@
 //! Leases secrets, which Vault revokes when their leases end.
 //!
 //! ```
-//! # use airlock_sdk::{Context, Held, Lease, Response, Result, Secret, Secrets};
+//! # use airlock_sdk::{Context, Lease, Leased, Response, Result, Secret, Secrets};
 //! # use serde_json::json;
 //! # use std::time::Duration;
 //! /// What is needed to take a token back.
@@ -20,12 +20,12 @@
 //!     Ok(Response::json(&json!({ "token": id }))?.lease(lease))
 //! }
 //!
-//! fn renew_token(_: &Context, held: Held<Token>) -> Result<Lease> {
-//!     Ok(TOKEN.lease(&held.data)?.lasting(Duration::from_secs(600), Duration::from_secs(3600)))
+//! fn renew_token(_: &Context, leased: Leased<Token>) -> Result<Lease> {
+//!     Ok(TOKEN.lease(&leased.data)?.lasting(Duration::from_secs(600), Duration::from_secs(3600)))
 //! }
 //!
-//! fn revoke_token(cx: &Context, held: Held<Token>) -> Result<()> {
-//!     cx.storage.delete(&format!("token/{}", held.data.id))
+//! fn revoke_token(cx: &Context, leased: Leased<Token>) -> Result<()> {
+//!     cx.storage.delete(&format!("token/{}", leased.data.id))
 //! }
 //! ```
 //!
@@ -46,8 +46,8 @@ pub type Secrets = &'static [&'static dyn AnySecret];
 /// The member of a lease's internal data that names the type of the secret, as in Vault's own framework.
 const TYPE: &str = "secret_type";
 
-type Revoke<T> = fn(&Context, Held<T>) -> Result<()>;
-type Renew<T> = fn(&Context, Held<T>) -> Result<Lease>;
+type Revoke<T> = fn(&Context, Leased<T>) -> Result<()>;
+type Renew<T> = fn(&Context, Leased<T>) -> Result<Lease>;
 
 /// A type of leased secret. `T` is the data that the engine needs to renew and revoke one: a struct, which Vault keeps
 /// with the lease and never shows to the caller.
@@ -62,7 +62,7 @@ pub struct Secret<T> {
 impl<T> Secret<T> {
     /// Declares a type of secret, and the function that revokes one. Never change the name: leases outlive versions of
     /// an engine.
-    pub const fn new(name: &'static str, revoke: fn(&Context, Held<T>) -> Result<()>) -> Secret<T> {
+    pub const fn new(name: &'static str, revoke: fn(&Context, Leased<T>) -> Result<()>) -> Secret<T> {
         Secret {
             kind: name,
             revoke,
@@ -72,7 +72,7 @@ impl<T> Secret<T> {
     }
 
     /// Makes it renewable: the function returns the lease with its new times.
-    pub const fn renew(mut self, renew: fn(&Context, Held<T>) -> Result<Lease>) -> Secret<T> {
+    pub const fn renew(mut self, renew: fn(&Context, Leased<T>) -> Result<Lease>) -> Secret<T> {
         self.renew = Some(renew);
         self
     }
@@ -108,16 +108,16 @@ impl<T: Serialize> Secret<T> {
 /// A lease to renew or revoke. Its `Debug` does not show the data.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Held<T> {
+pub struct Leased<T> {
     /// The data that the engine gave with the lease.
     pub data: T,
     /// The times of the lease; see [`LeaseTime`] for its remaining time.
     pub lease: LeasedSecret,
 }
 
-impl<T> fmt::Debug for Held<T> {
+impl<T> fmt::Debug for Leased<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held")
+        f.debug_struct("Leased")
             .field("lease", &self.lease)
             .finish_non_exhaustive()
     }
@@ -144,23 +144,23 @@ impl<T: DeserializeOwned> AnySecret for Secret<T> {
     }
 
     fn revoke(&self, cx: &Context, internal: Map<String, Value>, lease: LeasedSecret) -> Result<()> {
-        (self.revoke)(cx, held(internal, lease)?)
+        (self.revoke)(cx, leased(internal, lease)?)
     }
 
     fn renew(&self, cx: &Context, internal: Map<String, Value>, lease: LeasedSecret) -> Result<Lease> {
         let renew = self.renew.ok_or(Error::UnsupportedOperation)?;
-        renew(cx, held(internal, lease)?)
+        renew(cx, leased(internal, lease)?)
     }
 }
 
-fn held<T: DeserializeOwned>(internal: Map<String, Value>, lease: LeasedSecret) -> Result<Held<T>> {
+fn leased<T: DeserializeOwned>(internal: Map<String, Value>, lease: LeasedSecret) -> Result<Leased<T>> {
     let internal = if internal.is_empty() {
         Value::Null
     } else {
         Value::Object(internal)
     };
     let data = codec::read_own(codec::text(&internal).as_bytes(), "a lease's data")?;
-    Ok(Held { data, lease })
+    Ok(Leased { data, lease })
 }
 
 /// Renews or revokes a lease. The lease's data names the type of its secret.
@@ -209,7 +209,7 @@ pub(crate) fn check(secrets: Secrets, response: &Response) -> Result<()> {
 /// # use airlock_sdk::{Context, LeaseTime, Result};
 /// # use std::time::Duration;
 /// # fn handler(cx: &Context, increment: Duration, role_ttl: Duration, role_max_ttl: Duration) -> Result<()> {
-/// let (ttl, warning) = LeaseTime { increment, ttl: role_ttl, max_ttl: role_max_ttl, issue_time: None }.reckon(cx)?;
+/// let (ttl, warning) = LeaseTime { increment, ttl: role_ttl, max_ttl: role_max_ttl, issue_time: None }.calculate(cx)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -231,7 +231,7 @@ impl LeaseTime {
     ///
     /// # Errors
     /// [`Error::Internal`] if the lease has reached its maximum, or the server does not report the mount's limits.
-    pub fn reckon(self, cx: &Context) -> Result<(Duration, Option<String>)> {
+    pub fn calculate(self, cx: &Context) -> Result<(Duration, Option<String>)> {
         let given = |length: &Duration| !length.is_zero();
         let mount_max = cx.system.max_lease_ttl()?;
         let max = Some(self.max_ttl)

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn zones_are_reckoned_and_dates_that_do_not_exist_are_refused() {
+    fn applies_zones_and_refuses_dates_that_do_not_exist() {
         let at = |text: &str| text.parse::<Timestamp>();
         assert_eq!(at("2026-01-02T03:04:05+02:00"), at("2026-01-02T01:04:05Z"));
         for wrong in [

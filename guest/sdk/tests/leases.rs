@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use airlock_sdk::testing::{Fault, Mount, request};
 use airlock_sdk::{
-    Context, Description, Engine, Error, Held, Lease, LeaseTime, Operation, Response, Result, Routes, Secret,
-    Secrets, Wal, WalKinds, fields, json, route,
+    Context, Description, Engine, Error, Lease, LeaseTime, Leased, Operation, Response, Result, Routes,
+    Secret, Secrets, Wal, WalKinds, fields, json, route,
 };
 use serde::{Deserialize, Serialize};
 
@@ -57,19 +57,19 @@ fn create_token(cx: &Context, _: ()) -> Result<Response> {
     Ok(Response::json(&json!({ "id": id }))?.lease(lease))
 }
 
-fn renew(cx: &Context, held: Held<Token>) -> Result<Lease> {
+fn renew(cx: &Context, leased: Leased<Token>) -> Result<Lease> {
     let time = LeaseTime {
-        increment: held.lease.increment,
+        increment: leased.lease.increment,
         max_ttl: Duration::from_secs(3600),
-        issue_time: held.lease.issue_time,
+        issue_time: leased.lease.issue_time,
         ..LeaseTime::default()
     };
-    let (ttl, _) = time.reckon(cx)?;
-    Ok(TOKEN.lease(&held.data)?.lasting(ttl, Duration::from_secs(3600)))
+    let (ttl, _) = time.calculate(cx)?;
+    Ok(TOKEN.lease(&leased.data)?.lasting(ttl, Duration::from_secs(3600)))
 }
 
-fn revoke(cx: &Context, held: Held<Token>) -> Result<()> {
-    cx.storage.delete(&format!("token/{}", held.data.id))
+fn revoke(cx: &Context, leased: Leased<Token>) -> Result<()> {
+    cx.storage.delete(&format!("token/{}", leased.data.id))
 }
 
 fn create_nonce(_: &Context, _: ()) -> Result<Response> {
@@ -80,7 +80,7 @@ fn create_unlisted(_: &Context, _: ()) -> Result<Response> {
     Ok(Response::default().lease(UNLISTED.lease(&())?))
 }
 
-fn revoke_nonce(_: &Context, _: Held<()>) -> Result<()> {
+fn revoke_nonce(_: &Context, _: Leased<()>) -> Result<()> {
     Ok(())
 }
 

@@ -118,7 +118,7 @@ fn events_leave_only_with_success() {
 }
 
 #[test]
-fn storage_is_held_to_the_prefixes_of_the_description() {
+fn refuses_storage_outside_the_declared_prefixes() {
     let mount = Mount::<World>::new();
     assert_eq!(mount.read("outside").status(), 500);
     assert_eq!(mount.read("inside").status(), 200);

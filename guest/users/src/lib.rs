@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use airlock_sdk::field::seconds;
 use airlock_sdk::{
-    Context, Description, Engine, Error, Held, Lease, Name, Operation, Patch, Response, Result, Routes,
+    Context, Description, Engine, Error, Lease, Leased, Name, Operation, Patch, Response, Result, Routes,
     Secret, Secrets, choices, fields, json, route,
 };
 use serde::{Deserialize, Serialize};
@@ -178,13 +178,13 @@ fn begin_session(cx: &Context, at: At) -> Result<Option<Response>> {
     Ok(Some(Response::json(&token)?.lease(lease)))
 }
 
-fn renew_session(cx: &Context, held: Held<Session>) -> Result<Lease> {
-    let user = load(cx, &held.data.username)?.ok_or_else(|| Error::user("the user is gone"))?;
-    lease(&held.data, &user)
+fn renew_session(cx: &Context, leased: Leased<Session>) -> Result<Lease> {
+    let user = load(cx, &leased.data.username)?.ok_or_else(|| Error::user("the user is gone"))?;
+    lease(&leased.data, &user)
 }
 
-fn end_session(cx: &Context, held: Held<Session>) -> Result<()> {
-    cx.storage.delete(&format!("{SESSIONS}{}", held.data.id))
+fn end_session(cx: &Context, leased: Leased<Session>) -> Result<()> {
+    cx.storage.delete(&format!("{SESSIONS}{}", leased.data.id))
 }
 
 fn lease(session: &Session, user: &User) -> Result<Lease> {
