@@ -4,20 +4,20 @@
 //! # use airlock_sdk::{choices, fields, Name};
 //! # use std::time::Duration;
 //! choices! {
-//!     /// What kind of key.
+//!     /// The kind of a key.
 //!     pub enum KeyType { Ed25519 = "ed25519", EcdsaP256 = "ecdsa-p256" }
 //! }
 //!
 //! fields! {
-//!     /// What a caller says of a role.
+//!     /// The properties of a role that a caller writes.
 //!     struct WriteRole {
 //!         /// Name of the role.
 //!         name: Name,
-//!         /// What kind of key it hands out.
+//!         /// Kind of the keys that it hands out.
 //!         key_type: KeyType = KeyType::Ed25519,
-//!         /// How long its keys live.
+//!         /// Lifetime of its keys.
 //!         ttl: Duration = Duration::from_secs(3600),
-//!         /// Who may use it, comma-separated or a list.
+//!         /// Groups that may use it: a list, or text with commas.
 //!         groups: Option<Vec<String>>,
 //!         /// Password of the directory.
 //!         bind_password: String as sensitive,

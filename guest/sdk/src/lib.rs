@@ -10,19 +10,19 @@
 //! use std::time::Duration;
 //!
 //! fields! {
-//!     /// Where a role is.
+//!     /// The path of a role.
 //!     struct At {
 //!         /// Name of the role.
 //!         name: Name,
 //!     }
 //!
-//!     /// What a caller says of a role.
+//!     /// The properties of a role that a caller writes.
 //!     struct WriteRole {
 //!         /// Name of the role.
 //!         name: Name,
-//!         /// How long its tokens live: `1h30m`, or seconds.
+//!         /// Lifetime of its tokens: `1h30m`, or seconds.
 //!         ttl: Duration = Duration::from_secs(3600),
-//!         /// Who may use it: a list, or text with commas.
+//!         /// Groups that may use it: a list, or text with commas.
 //!         groups: Option<Vec<String>>,
 //!     }
 //! }

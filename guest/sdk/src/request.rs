@@ -162,7 +162,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// Returns the data as an object, which is empty if there is no data.
+    /// Returns the data as an object. A request without data has an empty object.
     ///
     /// # Errors
     /// [`Error::Internal`] if the data is not a JSON object.

@@ -4,7 +4,7 @@
 //! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
 //! fields! {
 //!     struct At {
-//!         /// Whose key it is.
+//!         /// Name of the key's owner.
 //!         name: String,
 //!     }
 //! }

@@ -4,7 +4,7 @@
 //! # use airlock_sdk::{Context, Lease, Leased, Response, Result, Secret, Secrets};
 //! # use serde_json::json;
 //! # use std::time::Duration;
-//! /// What is needed to take a token back.
+//! /// The data that revoking a token needs.
 //! #[derive(serde::Serialize, serde::Deserialize)]
 //! struct Token {
 //!     id: String,

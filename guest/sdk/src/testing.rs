@@ -22,7 +22,7 @@
 //! assert_eq!(mount.read("nowhere").status(), 404);
 //! ```
 //!
-//! It does not test limits, concurrent requests, or the guest as it ships.
+//! It does not test limits, concurrent requests, or the compiled guest.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! Requests find their handlers, and get the right answers if there is none.
+//! Requests find their handlers; a request without a handler gets the right error.
 
 use airlock_sdk::testing::{Mount, request};
 use airlock_sdk::{

@@ -11,7 +11,7 @@
 /// fields! {
 ///     #[derive(serde::Serialize, serde::Deserialize)]
 ///     struct Config {
-///         /// How long tokens live.
+///         /// Lifetime of tokens.
 ///         #[serde(with = "seconds")]
 ///         ttl: Duration = Duration::from_secs(60),
 ///     }
@@ -105,7 +105,7 @@ macro_rules! __default {
 /// ```
 /// # use airlock_sdk::choices;
 /// choices! {
-///     /// What kind of key.
+///     /// The kind of a key.
 ///     pub enum KeyType { Ed25519 = "ed25519", EcdsaP256 = "ecdsa-p256" }
 /// }
 /// assert_eq!(KeyType::EcdsaP256.as_str(), "ecdsa-p256");
