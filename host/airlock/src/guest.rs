@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use airlock_mount::GrantedGuest;
-use airlock_sandbox::{Compiler, Guest, Limits, Sandbox, SandboxSettings};
+use airlock_sandbox::{Compiler, Guest, Limits, LoadError, Sandbox, SandboxSettings};
 use airlock_storage::Prefixes;
 use airlock_testkit::block_on;
 use anyhow::{Context as _, Result};
@@ -57,9 +57,9 @@ pub async fn load(
         })
     };
     let sandbox = match sandbox(cache) {
-        Err(airlock_sandbox::Error::Cache(reason)) => {
+        Err(error @ LoadError::Cache { .. }) => {
             tracing::warn!(
-                reason,
+                reason = format!("{:#}", anyhow::Error::from(error)),
                 "compiled guests are not kept; the guest is compiled at every start"
             );
             sandbox(None)?

@@ -54,7 +54,7 @@ impl Checks {
         match checked {
             Ok(exists) => Ok(exists),
             // No request follows.
-            Err(error @ airlock_sandbox::Error::HungUp) => Err(bridge::refusal(error)),
+            Err(error @ airlock_sandbox::CallError::HungUp) => Err(bridge::refusal(error)),
             Err(error) => self.not_made(id, bridge::refusal(error.of_existence_check())),
         }
     }
@@ -121,7 +121,7 @@ impl Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use airlock_sandbox::Error as Cause;
+    use airlock_sandbox::CallError as Cause;
     use airlock_sandbox::types;
 
     fn full() -> airlock_sandbox::Result<Option<bool>> {

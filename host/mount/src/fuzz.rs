@@ -17,7 +17,7 @@ pub fn answer(answer: types::Response) -> vault_plugin::Response {
 }
 
 /// Converts the reason why a guest did not do a request to the error that Vault gets.
-pub fn refusal(error: airlock_sandbox::Error) -> vault_plugin::Error {
+pub fn refusal(error: airlock_sandbox::CallError) -> vault_plugin::Error {
     bridge::refusal(error)
 }
 

@@ -125,7 +125,7 @@ impl GuestMount {
         let Outcome { result, usage } = tokio::select! {
             biased;
             outcome = self.guest.permit(&self.context) => outcome,
-            () = caller.gone() => return Err(airlock_sandbox::Error::HungUp),
+            () = caller.gone() => return Err(airlock_sandbox::CallError::HungUp),
         };
         match result {
             Ok(permit) => Ok(permit),
@@ -255,11 +255,11 @@ fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox:
     }
     use airlock_storage::Error as Storage;
     match &outcome.result {
-        Err(airlock_sandbox::Error::Guest(_)) | Ok(_) => {}
+        Err(airlock_sandbox::CallError::Guest(_)) | Ok(_) => {}
         // This is the caller's mistake, and the server's words about it may name a key.
-        Err(airlock_sandbox::Error::Storage(Storage::Rejected { .. })) => {}
+        Err(airlock_sandbox::CallError::Storage(Storage::Rejected { .. })) => {}
         // The server's words about its storage may name a key. Only the caller gets them.
-        Err(airlock_sandbox::Error::Storage(
+        Err(airlock_sandbox::CallError::Storage(
             Storage::Backend(_) | Storage::UnknownOutcome(_) | Storage::Incomplete { .. },
         )) => {
             tracing::warn!(call = what, "a call of the guest was not done: storage failed");

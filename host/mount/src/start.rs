@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use airlock_sandbox::{Error, types};
+use airlock_sandbox::{CallError, types};
 use parking_lot::Mutex;
 
 /// The pause after the first failure. It doubles with each further failure, up to the longest.
@@ -40,7 +40,10 @@ enum State {
 
 impl Start {
     /// Runs the guest's initialization because Vault asks for it.
-    pub async fn run(&self, initialize: impl AsyncFnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    pub async fn run(
+        &self,
+        initialize: impl AsyncFnOnce() -> Result<(), CallError>,
+    ) -> Result<(), CallError> {
         let _alone = self.running.lock().await;
         let result = initialize().await;
         self.note(&result, Instant::now());
@@ -51,14 +54,14 @@ impl Start {
     ///
     /// # Errors
     /// The reason why the mount cannot serve, for the caller of a request.
-    pub async fn ready(&self, initialize: impl AsyncFnOnce() -> Result<(), Error>) -> Result<(), String> {
+    pub async fn ready(&self, initialize: impl AsyncFnOnce() -> Result<(), CallError>) -> Result<(), String> {
         self.ready_at(Instant::now, initialize).await
     }
 
     async fn ready_at(
         &self,
         now: impl Fn() -> Instant,
-        initialize: impl AsyncFnOnce() -> Result<(), Error>,
+        initialize: impl AsyncFnOnce() -> Result<(), CallError>,
     ) -> Result<(), String> {
         if let Some(known) = self.known(now()) {
             return known;
@@ -114,7 +117,7 @@ impl Start {
         }
     }
 
-    fn note(&self, result: &Result<(), Error>, now: Instant) {
+    fn note(&self, result: &Result<(), CallError>, now: Instant) {
         let mut state = self.state.lock();
         *state = match result {
             Ok(()) => State::Done,
@@ -140,24 +143,24 @@ impl Start {
 
 /// Returns true if the error is the guest's own refusal. What a guest calls an internal error, or answers with a status
 /// of 500 and above, is not a refusal: storage that fails beneath the guest looks like that.
-fn is_final(error: &Error) -> bool {
+fn is_final(error: &CallError) -> bool {
     match error {
-        Error::Guest(types::Error::Internal(_) | types::Error::ReadOnly) => false,
-        Error::Guest(types::Error::Coded(error)) => error.status < 500,
-        Error::Guest(_) | Error::Trap { .. } | Error::Contract { .. } => true,
+        CallError::Guest(types::Error::Internal(_) | types::Error::ReadOnly) => false,
+        CallError::Guest(types::Error::Coded(error)) => error.status < 500,
+        CallError::Guest(_) | CallError::Trap { .. } | CallError::Contract { .. } => true,
         _ => false,
     }
 }
 
 /// Names the kind of an error for the log, which must not have the error's text: the guest may have worded it.
-fn kind(error: &Error) -> &'static str {
+fn kind(error: &CallError) -> &'static str {
     match error {
-        Error::Guest(_) => "refused",
-        Error::Trap { .. } => "trapped",
-        Error::Contract { .. } => "contract",
-        Error::Limit { .. } => "limit",
-        Error::Busy { .. } | Error::Full { .. } => "busy",
-        Error::Storage(_) => "storage",
+        CallError::Guest(_) => "refused",
+        CallError::Trap { .. } => "trapped",
+        CallError::Contract { .. } => "contract",
+        CallError::Limit { .. } => "limit",
+        CallError::Busy { .. } | CallError::Full { .. } => "busy",
+        CallError::Storage(_) => "storage",
         _ => "host",
     }
 }
@@ -168,19 +171,21 @@ mod tests {
 
     use super::*;
 
-    fn transient() -> Result<(), Error> {
-        Err(Error::Storage(airlock_storage::Error::Backend("broken".into())))
+    fn transient() -> Result<(), CallError> {
+        Err(CallError::Storage(airlock_storage::Error::Backend(
+            "broken".into(),
+        )))
     }
 
-    fn refused() -> Result<(), Error> {
-        Err(Error::Guest(types::Error::User("no".into())))
+    fn refused() -> Result<(), CallError> {
+        Err(CallError::Guest(types::Error::User("no".into())))
     }
 
     /// Calls `ready` as a request would that comes this long after now.
     async fn ready_after(
         start: &Start,
         time: Duration,
-        initialize: impl AsyncFnOnce() -> Result<(), Error>,
+        initialize: impl AsyncFnOnce() -> Result<(), CallError>,
     ) -> Result<(), String> {
         let then = Instant::now() + time;
         start.ready_at(|| then, initialize).await
@@ -262,15 +267,17 @@ mod tests {
     #[test]
     fn what_storage_or_a_limit_did_is_not_the_guests_refusal() {
         let coded = |status| {
-            Error::Guest(types::Error::Coded(types::CodedError {
+            CallError::Guest(types::Error::Coded(types::CodedError {
                 status,
                 message: String::new(),
             }))
         };
         assert!(is_final(&coded(400)));
         assert!(!is_final(&coded(503)));
-        assert!(!is_final(&Error::Guest(types::Error::Internal(String::new()))));
-        assert!(!is_final(&Error::GivenUp));
-        assert!(!is_final(&Error::Storage(airlock_storage::Error::ReadOnly)));
+        assert!(!is_final(&CallError::Guest(
+            types::Error::Internal(String::new())
+        )));
+        assert!(!is_final(&CallError::GivenUp));
+        assert!(!is_final(&CallError::Storage(airlock_storage::Error::ReadOnly)));
     }
 }

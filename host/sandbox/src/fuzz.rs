@@ -7,7 +7,7 @@ use crate::run::account::Account;
 use crate::run::answer;
 use crate::run::memory::ProcessMemory;
 use crate::types::{self, Operation, Response};
-use crate::{Description, Error, Paths, Result};
+use crate::{CallError, Description, LoadError, Paths, Result};
 
 /// Checks an answer before its request commits.
 pub async fn check_answer(response: &Response, operation: &Operation) -> Result<()> {
@@ -15,12 +15,12 @@ pub async fn check_answer(response: &Response, operation: &Operation) -> Result<
 }
 
 /// Returns the error that a guest's refusal becomes.
-pub fn refused(refusal: types::Error) -> Error {
+pub fn refused(refusal: types::Error) -> CallError {
     answer::refused(refusal, &account())
 }
 
 /// Checks a guest's description, under the default limits.
-pub fn check_description(description: &Description) -> Result<()> {
+pub fn check_description(description: &Description) -> Result<(), LoadError> {
     description::check(description, &Limits::default())
 }
 
@@ -30,7 +30,7 @@ pub fn check_paths(paths: &Paths) -> Result<(), String> {
 }
 
 /// Checks by its first bytes that a file is a component.
-pub fn check_is_component(bytes: &[u8]) -> Result<()> {
+pub fn check_is_component(bytes: &[u8]) -> Result<(), LoadError> {
     contract::check_is_component(bytes)
 }
 

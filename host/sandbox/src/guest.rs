@@ -95,14 +95,15 @@ impl Guest {
     /// Waits for the permits of a request. Dropping the future while it waits leaves no trace.
     ///
     /// # Errors
-    /// [`Error::Busy`] and [`Error::Full`].
+    /// [`CallError::Busy`] and [`CallError::Full`].
     pub async fn permit(&self, mount: &Arc<MountContext>) -> Outcome<Permit> {
         Permit::take(&self.inner.code, mount, Limit::Wall).await
     }
 
     /// Answers a request.
     ///
-    /// Dropping the future does not stop a request that has begun, only one that still waits for its permits.
+    /// Drive the future to its end, in a task that outlives a caller who hangs up. If it is dropped, a commit that has begun
+    /// is finished all the same, but the events of the request may not be sent.
     pub async fn handle_request(
         &self,
         mount: &Arc<MountContext>,

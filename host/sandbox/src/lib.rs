@@ -13,12 +13,13 @@
 //!    what it used ([`Outcome::usage`]).
 //!
 //! # What happens to a request
-//! It gets an account with one budget for all its attempts, waits for an instance permit of its mount, and runs in a task of
-//! its own, in a fresh instance from a pool. It is interrupted at every tick of an epoch. If it succeeds, its transaction is
+//! It gets an account with one budget for all its attempts, waits for an instance permit of its mount, and runs in a fresh
+//! instance from a pool, as part of the caller's task. It is interrupted at every tick of an epoch. If it succeeds, its transaction is
 //! committed and its events are sent. If it conflicted with another request, it runs again. All memory that is held for it
 //! is reserved first. The private module `run` tells this step by step; `load` does the same for the loading of a guest.
 //!
 //! # What to watch
+//! - Drive each call to its end, also if whoever waits for the answer goes away.
 //! - Only the imports that the contract names are linked.
 //! - An error, a trap or an exceeded limit ends one request. Nothing that the request wrote since its last commit is
 //!   stored.
@@ -39,7 +40,7 @@ mod run;
 mod sandbox;
 pub mod types;
 
-pub use error::{Error, Result};
+pub use error::{CallError, Error, LoadError, Result};
 pub use guest::Guest;
 pub use limits::{Exceeded, Limit, Limits};
 pub use load::compiler::{Compiler, compile_child};

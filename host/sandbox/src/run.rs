@@ -2,7 +2,7 @@
 //!
 //! 1. [`permit`]: the request opens its [`account`] with all limits, and waits for an instance permit of its mount
 //!    ([`gate`]) and a slot of the process's pool ([`code`]).
-//! 2. [`lanes`]: a task runs it in the fast lane, or in the slow one if it takes long.
+//! 2. [`lanes`]: it runs in the fast lane, as part of its caller's task, or in the slow one if it takes long.
 //! 3. [`attempts`], below: it begins a transaction, and confirms Vault's decision between create and update.
 //! 4. [`instance`]: a fresh instance is called. The guest's own calls arrive in [`imports`](crate::imports), and work on the
 //!    attempt's [`session`].
@@ -28,7 +28,7 @@ use airlock_storage::Attempt;
 
 use crate::mount::MountContext;
 use crate::types;
-use crate::{Error, Result};
+use crate::{CallError, Result};
 use account::Account;
 use calls::Transact;
 use code::Code;
@@ -51,7 +51,7 @@ async fn attempts<C: Transact>(
             session.transaction.begin_check();
         }
         match self::attempt(code, session, account, call).await {
-            Err(Error::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
+            Err(CallError::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
                 if account.should_move() {
                     // It starts over in the slow lane. This does not count as a conflict.
                     tokio::task::yield_now().await;
@@ -107,7 +107,7 @@ async fn confirm<C: Transact>(
     let (answer, mut session) = instance::call(&code.component, account, session, &check).await?;
     session.transaction.end_check();
     let error = match answer {
-        Ok(Some(exists)) if exists != existed => Error::ExistenceChanged { exists },
+        Ok(Some(exists)) if exists != existed => CallError::ExistenceChanged { exists },
         // The path has no such check, so Vault's decision did not rely on one.
         Ok(_) | Err(types::Error::UnsupportedPath) => return Ok(session),
         // Nobody knows whether the caller may do this, so the request is not run.
@@ -117,7 +117,7 @@ async fn confirm<C: Transact>(
     Err(session.verdict(error, account))
 }
 
-/// Checks the guest's answer. An error from the guest becomes [`Error::Guest`].
+/// Checks the guest's answer. An error from the guest becomes [`CallError::Guest`].
 async fn checked<C: Transact>(answer: C::Answer, account: &Account, call: &C) -> Result<C::Output> {
     match answer {
         Ok(output) => call.check(&output, account).await.map(|()| output),

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
+use crate::LoadError;
 use crate::bindings::EnginePre;
 use crate::guest::Guest;
 use crate::limits::Limits;
@@ -19,7 +20,6 @@ use crate::run::instance::{self, State};
 use crate::run::machine;
 use crate::run::memory::ProcessMemory;
 use crate::run::ticker::Ticker;
-use crate::{Error, Result};
 
 /// Settings for compiling and keeping guests, and for the memory of requests.
 #[derive(Debug, Clone)]
@@ -57,22 +57,19 @@ impl Sandbox {
     /// Sets up the runtime. Reserves address space for the pool, which does not take memory.
     ///
     /// # Errors
-    /// [`Error::Runtime`] if the machine does not allow this, [`Error::Cache`] if the directory cannot be trusted.
-    pub fn new(settings: SandboxSettings) -> Result<Self> {
+    /// [`LoadError::Runtime`] if the machine does not allow this, [`LoadError::Cache`] if the directory cannot be trusted.
+    pub fn new(settings: SandboxSettings) -> Result<Self, LoadError> {
         let engine = engine::serving()?;
         let cache = settings
             .cache
             .map(|directory| Cache::open(&directory, &engine))
-            .transpose()
-            .map_err(Error::Cache)?;
+            .transpose()?;
         let memory = settings
             .memory_bytes
             .unwrap_or_else(|| memory_by_default(machine::memory_bytes()));
         let (memory, returns) = ProcessMemory::with_returns(memory);
-        machine::give_memory_back(returns)
-            .map_err(|error| Error::Runtime(format!("no thread that gives memory back: {error}")))?;
-        let ticker = Ticker::start(&engine)
-            .map_err(|error| Error::Runtime(format!("no thread for the epoch: {error}")))?;
+        machine::give_memory_back(returns).map_err(|error| LoadError::Runtime(error.into()))?;
+        let ticker = Ticker::start(&engine).map_err(|error| LoadError::Runtime(error.into()))?;
         Ok(Self {
             linker: instance::linker(&engine)?,
             shared: Arc::new(Shared::new(ticker, memory)),
@@ -84,21 +81,17 @@ impl Sandbox {
     /// Checks that a loaded guest is kept, or can be kept, in a directory for compiled guests.
     ///
     /// # Errors
-    /// [`Error::Cache`] if the directory cannot be trusted or written to.
-    pub fn check_cache(directory: &Path, guest: &Guest) -> Result<()> {
+    /// [`LoadError::Cache`] if the directory cannot be trusted or written to.
+    pub fn check_cache(directory: &Path, guest: &Guest) -> Result<(), LoadError> {
         let component = guest.component();
-        let cache = Cache::open(directory, component.engine()).map_err(Error::Cache)?;
+        let cache = Cache::open(directory, component.engine())?;
         if cache.get(guest.digest()).is_some() {
             return Ok(());
         }
-        let failed = |error: &dyn std::fmt::Display| {
-            Error::Cache(format!(
-                "cache directory {}: the compiled guest cannot be kept: {error}",
-                directory.display()
-            ))
-        };
-        let code = component.serialize().map_err(|error| failed(&error))?;
-        cache.keep(guest.digest(), &code).map_err(|error| failed(&error))
+        let code = component
+            .serialize()
+            .map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        cache.keep(guest.digest(), &code)
     }
 
     /// Compiles a component or finds it compiled, checks that it is a guest for this host, and asks it to describe
@@ -107,10 +100,10 @@ impl Sandbox {
     /// `limits` apply to every request of this guest.
     ///
     /// # Errors
-    /// Each reason for which a file is not a guest that can run here: the first half of [`Error`].
-    pub async fn load(&self, component: &[u8], limits: Limits) -> Result<Guest> {
+    /// Each reason for which a file is not a guest that can run here: the variants of [`LoadError`].
+    pub async fn load(&self, component: &[u8], limits: Limits) -> Result<Guest, LoadError> {
         if !self.shared.memory.fits(limits.memory_bytes) {
-            return Err(Error::Needs {
+            return Err(LoadError::Needs {
                 needs: format!(
                     "{} MiB of memory for a request (--memory-mib)",
                     limits.memory_bytes >> 20
@@ -123,7 +116,7 @@ impl Sandbox {
         let engine = self.linker.engine();
         let compiled = self.compiled(component, &digest).await?;
         contract::check(&compiled, engine)?;
-        let link = |error: wasmtime::Error| Error::Link(format!("{error:#}"));
+        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&compiled).map_err(link)?;
         let code = Code {
             // The guest's name is not known yet.
@@ -138,7 +131,7 @@ impl Sandbox {
         Ok(Guest::new(code, digest, imports, description))
     }
 
-    async fn compiled(&self, component: &[u8], digest: &str) -> Result<Component> {
+    async fn compiled(&self, component: &[u8], digest: &str) -> Result<Component, LoadError> {
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest)) {
             match self.deserialize(&code) {
                 Ok(component) => return Ok(component),
@@ -155,7 +148,7 @@ impl Sandbox {
         Ok(component)
     }
 
-    fn deserialize(&self, code: &[u8]) -> Result<Component> {
+    fn deserialize(&self, code: &[u8]) -> Result<Component, LoadError> {
         let engine: &Engine = self.linker.engine();
         // SAFETY: these bytes are native code, and are trusted as this program is. They come from its own compiler, in
         // this process or a child of it, or from a directory that only this user can enter. Its own compiler put them
@@ -163,8 +156,8 @@ impl Sandbox {
         #[allow(unsafe_code)]
         let component = unsafe { Component::deserialize(engine, code) };
         component.map_err(|error| match Engine::detect_precompiled(code) {
-            Some(_) => Error::Link(format!("{error:#}")),
-            None => Error::Compiler {
+            Some(_) => LoadError::Link(format!("{error:#}")),
+            None => LoadError::Compiler {
                 what: "made something that is not a compiled component".into(),
                 source: None,
             },

@@ -4,7 +4,7 @@ use std::fmt;
 
 use airlock_logical::json::without_lone_surrogates;
 use airlock_sandbox::types::{self, Operation, Response};
-use airlock_sandbox::{Error, Usage};
+use airlock_sandbox::{CallError, Usage};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -95,10 +95,10 @@ impl Answer {
 
     /// Wraps an error as Vault's core does: it collects errors and says how many there are. Only the caller's own
     /// mistakes are passed on unchanged.
-    fn refused(error: &Error) -> Self {
+    fn refused(error: &CallError) -> Self {
         let text = error.to_string();
         let shown = match error {
-            Error::Guest(types::Error::User(_)) => text.clone(),
+            CallError::Guest(types::Error::User(_)) => text.clone(),
             _ => format!("1 error occurred:\n\t* {text}\n\n"),
         };
         let body = Body::Json(json!({ "errors": [shown] }));
@@ -309,14 +309,17 @@ mod tests {
     fn errors_are_framed_as_vault_frames_them() {
         let user = answer(
             Operation::Read,
-            Err(Error::Guest(types::Error::User("no".into()))),
+            Err(CallError::Guest(types::Error::User("no".into()))),
         );
         assert_eq!((user.status(), user.error()), (400, Some("no")));
         assert_eq!(
             serde_json::from_str::<Value>(&user.body()).unwrap(),
             json!({ "errors": ["no"] })
         );
-        let denied = answer(Operation::Read, Err(Error::Guest(types::Error::PermissionDenied)));
+        let denied = answer(
+            Operation::Read,
+            Err(CallError::Guest(types::Error::PermissionDenied)),
+        );
         assert_eq!(
             (denied.status(), denied.error()),
             (403, Some("permission denied"))

@@ -25,7 +25,7 @@ pub enum Error {
         path: PathBuf,
         /// The cause.
         #[source]
-        source: airlock_sandbox::Error,
+        source: airlock_sandbox::LoadError,
     },
 
     /// This machine cannot run guests.
@@ -34,7 +34,7 @@ pub enum Error {
 
     /// The guest's `initialize` failed.
     #[error("the guest could not be initialized: {0}")]
-    Initialize(#[source] airlock_sandbox::Error),
+    Initialize(#[source] airlock_sandbox::CallError),
 
     /// A storage directory cannot be used. Nothing in it was changed.
     #[error("storage directory {}: {what}", directory.display())]

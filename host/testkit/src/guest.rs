@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use airlock_sandbox::{Compiler, Limits, Sandbox, SandboxSettings};
+use airlock_sandbox::{Compiler, Limits, LoadError, Sandbox, SandboxSettings};
 use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -88,7 +88,7 @@ static SANDBOX: LazyLock<Result<Sandbox, String>> = LazyLock::new(|| {
     let made = block_on(async {
         match sandbox(Some(cache())) {
             // The directory is only a cache: without it, more has to be compiled.
-            Err(airlock_sandbox::Error::Cache(_)) => sandbox(None),
+            Err(LoadError::Cache { .. }) => sandbox(None),
             made => made,
         }
     });

@@ -270,7 +270,7 @@ impl Mount {
         let mut usage = Usage::default();
         if is_control(&request.path) {
             // The host answers these requests itself, too.
-            let unsupported = airlock_sandbox::Error::Guest(types::Error::UnsupportedPath);
+            let unsupported = airlock_sandbox::CallError::Guest(types::Error::UnsupportedPath);
             return Answer::new(&asked(&request), Err(unsupported), usage);
         }
         if undecided {
@@ -278,7 +278,7 @@ impl Mount {
             add(&mut usage, &outcome.usage);
             request.operation = match outcome.result {
                 Ok(Some(false)) => Operation::Create,
-                Ok(_) | Err(airlock_sandbox::Error::Guest(types::Error::UnsupportedPath)) => {
+                Ok(_) | Err(airlock_sandbox::CallError::Guest(types::Error::UnsupportedPath)) => {
                     Operation::Update
                 }
                 // The host does not run a request either if its existence check failed.

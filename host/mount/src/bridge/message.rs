@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use airlock_sandbox::types;
-use airlock_sandbox::{Error, Paths};
+use airlock_sandbox::{CallError, Paths};
 use vault_plugin::{Json, SpecialPaths};
 
 /// Converts a request to the contract's form.
@@ -88,18 +88,18 @@ pub fn answer(answer: types::Response) -> vault_plugin::Response {
 }
 
 /// Converts the reason why a request was not done to the error that makes Vault answer with the right status.
-pub fn refusal(error: Error) -> vault_plugin::Error {
+pub fn refusal(error: CallError) -> vault_plugin::Error {
     use vault_plugin::Error as Vault;
     if error.is_read_only() {
         return Vault::ReadOnly;
     }
     match error {
-        Error::Guest(types::Error::User(text)) => Vault::User(text),
-        Error::Guest(types::Error::Internal(text)) => Vault::Internal(text),
-        Error::Guest(types::Error::UnsupportedOperation) => Vault::UnsupportedOperation,
-        Error::Guest(types::Error::UnsupportedPath) => Vault::UnsupportedPath,
-        Error::Guest(types::Error::PermissionDenied) => Vault::PermissionDenied,
-        Error::Guest(types::Error::Coded(error)) => Vault::Coded {
+        CallError::Guest(types::Error::User(text)) => Vault::User(text),
+        CallError::Guest(types::Error::Internal(text)) => Vault::Internal(text),
+        CallError::Guest(types::Error::UnsupportedOperation) => Vault::UnsupportedOperation,
+        CallError::Guest(types::Error::UnsupportedPath) => Vault::UnsupportedPath,
+        CallError::Guest(types::Error::PermissionDenied) => Vault::PermissionDenied,
+        CallError::Guest(types::Error::Coded(error)) => Vault::Coded {
             status: error.status,
             message: error.message,
         },
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_the_guest_refuses_keeps_its_meaning() {
-        let refused = |error| refusal(Error::Guest(error));
+        let refused = |error| refusal(CallError::Guest(error));
         assert!(
             matches!(refused(types::Error::User("no".into())), vault_plugin::Error::User(text) if text == "no")
         );

@@ -16,10 +16,13 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 
+use crate::LoadError;
+
 /// Number of files that are kept. The oldest are removed first.
 const KEPT: usize = 32;
 const SUFFIX: &str = ".airlock";
 
+/// A directory that this user alone can enter.
 #[derive(Debug, Clone)]
 pub(crate) struct Cache {
     directory: PathBuf,
@@ -30,29 +33,40 @@ impl Cache {
     /// Opens the directory. Creates it if it is missing.
     ///
     /// # Errors
-    /// A text for people that says what is wrong with the directory.
-    pub fn open(directory: &Path, engine: &Engine) -> Result<Self, String> {
-        let at = |what: &dyn std::fmt::Display| format!("cache directory {}: {what}", directory.display());
+    /// [`LoadError::Cache`], which says what is wrong with the directory.
+    pub fn open(directory: &Path, engine: &Engine) -> Result<Self, LoadError> {
+        let wrong = |what: String| LoadError::Cache {
+            directory: directory.to_owned(),
+            what,
+            source: None,
+        };
+        let failed = |source| LoadError::Cache {
+            directory: directory.to_owned(),
+            what: "cannot be used".into(),
+            source: Some(source),
+        };
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(directory)
-            .map_err(|error| at(&error))?;
-        let metadata = fs::symlink_metadata(directory).map_err(|error| at(&error))?;
+            .map_err(failed)?;
+        let metadata = fs::symlink_metadata(directory).map_err(failed)?;
         if !metadata.is_dir() {
-            return Err(at(&"is a symbolic link or a file; name the directory itself"));
+            return Err(wrong(
+                "is a symbolic link or a file; name the directory itself".into(),
+            ));
         }
         let user = rustix::process::geteuid().as_raw();
         if metadata.uid() != user {
-            return Err(at(&"belongs to another user, who could put code there"));
+            return Err(wrong("belongs to another user, who could put code there".into()));
         }
         if metadata.mode() & 0o077 != 0 {
-            return Err(at(&format!(
+            return Err(wrong(format!(
                 "others may enter it (mode {:03o}); set it to 700",
                 metadata.mode() & 0o777
             )));
         }
-        ancestors::check(directory, user).map_err(|error| at(&error))?;
+        ancestors::check(directory, user).map_err(wrong)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         Ok(Self {
@@ -85,7 +99,7 @@ impl Cache {
 
     /// Stores compiled code. Only logs a failure, because the guest runs without the cache.
     pub fn put(&self, digest: &str, code: &[u8]) {
-        if let Err(error) = self.keep(digest, code) {
+        if let Err(error) = self.store(digest, code) {
             tracing::warn!(%error, directory = %self.directory.display(), "a compiled guest cannot be kept on disk");
         }
     }
@@ -93,8 +107,17 @@ impl Cache {
     /// Stores compiled code.
     ///
     /// # Errors
-    /// The system's error, such as that the disk is full. Code that was stored before is still there.
-    pub fn keep(&self, digest: &str, code: &[u8]) -> io::Result<()> {
+    /// [`LoadError::Cache`] with the system's error, such as that the disk is full. Code that was stored before is still
+    /// there.
+    pub fn keep(&self, digest: &str, code: &[u8]) -> Result<(), LoadError> {
+        self.store(digest, code).map_err(|source| LoadError::Cache {
+            directory: self.directory.clone(),
+            what: "the compiled guest cannot be kept".into(),
+            source: Some(source),
+        })
+    }
+
+    fn store(&self, digest: &str, code: &[u8]) -> io::Result<()> {
         self.write(digest, code)?;
         self.prune()
     }
@@ -129,7 +152,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     fn open(directory: &Path) -> Result<Cache, String> {
-        Cache::open(directory, &Engine::default())
+        Cache::open(directory, &Engine::default()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -20,8 +20,8 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
+use crate::LoadError;
 use crate::load::engine::COMPILE_DEADLINE;
-use crate::{Error, Result};
 
 pub use child::compile_child;
 
@@ -55,13 +55,16 @@ pub enum Compiler {
 
 impl Compiler {
     /// Returns the compiled form of a component.
-    pub(crate) async fn run(&self, component: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) async fn run(&self, component: &[u8]) -> Result<Vec<u8>, LoadError> {
         match self {
             Self::InProcess => {
                 let component = component.to_vec();
                 tokio::task::spawn_blocking(move || crate::compile(&component))
                     .await
-                    .map_err(|_| Error::GivenUp)?
+                    .map_err(|_| LoadError::Compiler {
+                        what: "panicked".into(),
+                        source: None,
+                    })?
             }
             Self::Child { program, arguments } => {
                 let child = Command::new(program)
@@ -79,7 +82,7 @@ impl Compiler {
                     .await
                     .unwrap_or_else(|_| {
                         let what = format!("took longer than {} s", COMPILE_DEADLINE.as_secs());
-                        Err(Error::Compiler { what, source: None })
+                        Err(LoadError::Compiler { what, source: None })
                     })
             }
         }
@@ -92,13 +95,13 @@ fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |count| count.get().min(8))
 }
 
-async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
+async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>, LoadError> {
     // Sets the limits first: the child has nothing to do until it has read its input.
     limit(&child).map_err(|error| failed("cannot be limited", error))?;
     let (Some(mut stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
-        return Err(Error::Compiler {
+        return Err(LoadError::Compiler {
             what: "has no pipes".into(),
             source: None,
         });
@@ -129,11 +132,11 @@ async fn talk(mut child: Child, component: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Returns the reason why a child that did not succeed has ended.
-fn ended(status: ExitStatus, complaint: &str) -> Error {
+fn ended(status: ExitStatus, complaint: &str) -> LoadError {
     let line = complaint.lines().rfind(|line| !line.trim().is_empty());
     let line = line.map(|line| line.trim().to_owned());
     let what = match (status.code(), status.signal(), line) {
-        (Some(code), _, Some(line)) if code == i32::from(REFUSED) => return Error::Compile(line),
+        (Some(code), _, Some(line)) if code == i32::from(REFUSED) => return LoadError::Compile(line),
         (Some(_), _, Some(line)) => format!(
             "failed with an error of its own: {line}; the guest may need something of WebAssembly that this host does not \
              run, as a component that is composed of several components does"
@@ -153,7 +156,7 @@ fn ended(status: ExitStatus, complaint: &str) -> Error {
         }
         (None, _, _) => format!("crashed ({status})"),
     };
-    Error::Compiler { what, source: None }
+    LoadError::Compiler { what, source: None }
 }
 
 fn limit(child: &Child) -> io::Result<()> {
@@ -173,8 +176,8 @@ fn limit(child: &Child) -> io::Result<()> {
     Ok(())
 }
 
-fn failed(what: &str, source: io::Error) -> Error {
-    Error::Compiler {
+fn failed(what: &str, source: io::Error) -> LoadError {
+    LoadError::Compiler {
         what: what.into(),
         source: Some(source),
     }

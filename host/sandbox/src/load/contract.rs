@@ -3,7 +3,7 @@
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::{Error, Result};
+use crate::LoadError;
 
 /// The contract's package.
 const PACKAGE: &str = "airlock:engine/";
@@ -27,18 +27,20 @@ const GRANTED: [&str; 8] = [
 ];
 
 /// Checks by its first eight bytes that a file is a component.
-pub(crate) fn check_is_component(bytes: &[u8]) -> Result<()> {
+pub(crate) fn check_is_component(bytes: &[u8]) -> Result<(), LoadError> {
     match bytes {
         [b'\0', b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
-        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(Error::NotAComponent(
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(LoadError::NotAComponent(
             "it is a core module; `airlock componentize` makes it one",
         )),
-        [b'\0', b'a', b's', b'm', ..] => Err(Error::NotAComponent("its version of WebAssembly is unknown")),
-        [0x7f, b'E', b'L', b'F', ..] => Err(Error::NotAComponent(
+        [b'\0', b'a', b's', b'm', ..] => {
+            Err(LoadError::NotAComponent("its version of WebAssembly is unknown"))
+        }
+        [0x7f, b'E', b'L', b'F', ..] => Err(LoadError::NotAComponent(
             "it is native code; give the .wasm file itself",
         )),
-        [] => Err(Error::NotAComponent("the file is empty")),
-        _ => Err(Error::NotAComponent("it is not WebAssembly")),
+        [] => Err(LoadError::NotAComponent("the file is empty")),
+        _ => Err(LoadError::NotAComponent("it is not WebAssembly")),
     }
 }
 
@@ -52,7 +54,7 @@ pub(crate) fn imports(component: &Component, engine: &Engine) -> Vec<String> {
 }
 
 /// Checks names. Linking checks that the types fit.
-pub(crate) fn check(component: &Component, engine: &Engine) -> Result<()> {
+pub(crate) fn check(component: &Component, engine: &Engine) -> Result<(), LoadError> {
     let imports = imports(component, engine);
     let exports: Vec<String> = component
         .component_type()
@@ -76,7 +78,7 @@ pub(crate) fn check(component: &Component, engine: &Engine) -> Result<()> {
             .strip_prefix(PACKAGE)
             .is_some_and(|name| GRANTED.contains(&name.split('@').next().unwrap_or(name)));
         if !granted {
-            return Err(Error::Ungranted {
+            return Err(LoadError::Ungranted {
                 import: import.clone(),
             });
         }
@@ -88,13 +90,13 @@ pub(crate) fn check(component: &Component, engine: &Engine) -> Result<()> {
     if is_engine {
         Ok(())
     } else {
-        Err(Error::NotAnEngine)
+        Err(LoadError::NotAnEngine)
     }
 }
 
 /// Checks that the guest's version agrees with the host's as semver defines it: before 1.0 in the second number, after
 /// it in the first. The host's version must not be the older one.
-fn check_version(guest: &str) -> Result<()> {
+fn check_version(guest: &str) -> Result<(), LoadError> {
     let host = numbers(CONTRACT_VERSION);
     let theirs = numbers(guest);
     let compatible = match (theirs, host) {
@@ -107,7 +109,7 @@ fn check_version(guest: &str) -> Result<()> {
     if compatible {
         return Ok(());
     }
-    Err(Error::ContractVersion {
+    Err(LoadError::ContractVersion {
         guest: guest.to_owned(),
         host: CONTRACT_VERSION,
         newer: theirs > host,
@@ -141,7 +143,7 @@ mod tests {
             ("0.0.9", false),
         ] {
             match check_version(version) {
-                Err(Error::ContractVersion {
+                Err(LoadError::ContractVersion {
                     guest,
                     host,
                     newer: n,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use airlock_storage::{Prefixes, Settings};
 
+use crate::LoadError;
 use crate::limits::{Exceeded, Limit, Limits};
-use crate::{Error, Result};
 
 pub use crate::bindings::exports::airlock::engine::backend::{Description, Needs, Paths};
 
@@ -20,8 +20,8 @@ const MOST_ENTRIES: usize = 1000;
 const LONGEST_ENTRY: usize = 1024;
 
 /// Checks a description, and checks that the limits are enough for it.
-pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
-    let wrong = |what: String| Err(Error::Description(what));
+pub(crate) fn check(description: &Description, limits: &Limits) -> Result<(), LoadError> {
+    let wrong = |what: String| Err(LoadError::Description(what));
     let name = &description.name;
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
@@ -33,8 +33,8 @@ pub(crate) fn check(description: &Description, limits: &Limits) -> Result<()> {
     if description.about.len() > 200 || description.about.contains(char::is_control) {
         return wrong("`about` must be one line of at most 200 bytes".into());
     }
-    check_list("storage", &description.storage).map_err(Error::Description)?;
-    check_list("cacheable", &description.cacheable).map_err(Error::Description)?;
+    check_list("storage", &description.storage).map_err(LoadError::Description)?;
+    check_list("cacheable", &description.cacheable).map_err(LoadError::Description)?;
     for prefix in description.storage.iter().chain(&description.cacheable) {
         if prefix.starts_with('/') || prefix.contains("//") || prefix.contains("..") {
             return wrong("a storage prefix has a leading or doubled `/` or a `..`, so no key has it".into());
@@ -96,7 +96,7 @@ fn check_list(name: &str, list: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_needs(needs: &Needs, limits: &Limits) -> Result<()> {
+fn check_needs(needs: &Needs, limits: &Limits) -> Result<(), LoadError> {
     let milliseconds = |number: u32| Duration::from_millis(number.into());
     let missing = [
         (
@@ -130,7 +130,7 @@ fn check_needs(needs: &Needs, limits: &Limits) -> Result<()> {
     ];
     for (limit, needs) in missing {
         if let Some(needs) = needs {
-            return Err(Error::Needs {
+            return Err(LoadError::Needs {
                 needs,
                 exceeded: Exceeded::new(limit, limits),
             });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::{Error, Result};
+use crate::LoadError;
 
 /// Most instances that can exist at once in the process. A slot without an instance only reserves address space: 4 GiB,
 /// so that compiled code needs no bounds checks.
@@ -55,7 +55,7 @@ fn config() -> Config {
 }
 
 /// Returns the wasmtime engine that serves requests. A process has one.
-pub(crate) fn serving() -> Result<Engine> {
+pub(crate) fn serving() -> Result<Engine, LoadError> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(POOL)
         .total_core_instances(POOL * CORE_INSTANCES)
@@ -75,7 +75,7 @@ pub(crate) fn serving() -> Result<Engine> {
         .max_unused_warm_slots(0);
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Engine::new(&config).map_err(|error| Error::Runtime(format!("{error:#}")))
+    Engine::new(&config).map_err(|error| LoadError::Runtime(error.into()))
 }
 
 /// Compiles a component to the code that [`Sandbox::load`](crate::Sandbox::load) runs.
@@ -84,12 +84,12 @@ pub(crate) fn serving() -> Result<Engine> {
 /// MiB for each 100 KiB), so it has a process of its own.
 ///
 /// # Errors
-/// [`Error::NotAComponent`], [`Error::Compile`] with the compiler's message, and [`Error::Runtime`] if wasmtime cannot be
-/// set up here.
-pub fn compile(component: &[u8]) -> Result<Vec<u8>> {
+/// [`LoadError::NotAComponent`], [`LoadError::Compile`] with the compiler's message, and [`LoadError::Runtime`] if wasmtime
+/// cannot be set up here.
+pub fn compile(component: &[u8]) -> Result<Vec<u8>, LoadError> {
     crate::load::contract::check_is_component(component)?;
-    let engine = Engine::new(&config()).map_err(|error| Error::Runtime(format!("{error:#}")))?;
+    let engine = Engine::new(&config()).map_err(|error| LoadError::Runtime(error.into()))?;
     engine
         .precompile_component(component)
-        .map_err(|error| Error::Compile(format!("{error:#}")))
+        .map_err(|error| LoadError::Compile(format!("{error:#}")))
 }

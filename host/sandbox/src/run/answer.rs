@@ -11,7 +11,7 @@ use airlock_logical::moment;
 
 use crate::run::account::Account;
 use crate::types::{Error as Refusal, Nanoseconds, Operation, Response, Secret, Timestamp, WrapInfo};
-use crate::{Error, Result};
+use crate::{CallError, Result};
 
 /// Bytes of JSON that are checked in one step, which takes well below a millisecond.
 const STEP: usize = 128 << 10;
@@ -29,7 +29,7 @@ const FIELDS: [&str; 4] = ["http_status_code", "http_content_type", "http_raw_bo
 /// Checks the answer to a request.
 ///
 /// # Errors
-/// [`Error::Contract`] for an answer that Vault would refuse, and [`Error::Limit`] if the check takes too long.
+/// [`CallError::Contract`] for an answer that Vault would refuse, and [`CallError::Limit`] if the check takes too long.
 pub(crate) async fn check(answer: &Response, operation: &Operation, account: &Account) -> Result<()> {
     let headers = answer.headers.iter().map(|header| 1 + header.values.len());
     if headers.sum::<usize>() > MOST_PARTS || answer.warnings.len() > MOST_PARTS {
@@ -51,11 +51,11 @@ pub(crate) async fn check(answer: &Response, operation: &Operation, account: &Ac
     Ok(())
 }
 
-/// Returns the error of a request that the guest refused: [`Error::Guest`], or [`Error::Contract`] if its status is not
+/// Returns the error of a request that the guest refused: [`CallError::Guest`], or [`CallError::Contract`] if its status is not
 /// the status of an error.
 ///
 /// A text over [`LONGEST_TEXT`] is cut there.
-pub(crate) fn refused(mut refusal: Refusal, account: &Account) -> Error {
+pub(crate) fn refused(mut refusal: Refusal, account: &Account) -> CallError {
     match &mut refusal {
         Refusal::Coded(coded) if !(400..=599).contains(&coded.status) => {
             let status = coded.status;
@@ -69,7 +69,7 @@ pub(crate) fn refused(mut refusal: Refusal, account: &Account) -> Error {
         | Refusal::PermissionDenied
         | Refusal::ReadOnly => {}
     }
-    Error::Guest(refusal)
+    CallError::Guest(refusal)
 }
 
 fn cut(text: &mut String) {
@@ -87,7 +87,7 @@ async fn check_object<'a>(text: &'a str, whose: &str, account: &Account) -> Resu
         match check.step(STEP) {
             Ok(true) => return Ok(check),
             Ok(false) => {
-                account.tick().map_err(|exceeded| Error::Limit {
+                account.tick().map_err(|exceeded| CallError::Limit {
                     guest: account.guest.clone(),
                     exceeded,
                 })?;
@@ -168,8 +168,8 @@ fn check_list(data: &ObjectCheck<'_>, operation: &Operation) -> Result<(), &'sta
     }
 }
 
-fn breach(account: &Account, what: String) -> Error {
-    Error::Contract {
+fn breach(account: &Account, what: String) -> CallError {
+    CallError::Contract {
         guest: account.guest.clone(),
         what,
     }

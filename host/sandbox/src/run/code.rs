@@ -12,7 +12,7 @@ use crate::run::instance::{self, Call, State};
 use crate::run::lanes::{Lanes, SLOW_PERMITS, Work};
 use crate::run::memory::ProcessMemory;
 use crate::run::ticker::Ticker;
-use crate::{Error, Result};
+use crate::{CallError, Result};
 
 /// A component that can be instantiated, and what it needs for that.
 #[derive(Clone)]
@@ -27,7 +27,7 @@ pub(crate) struct Code {
 /// The parts that all guests share.
 pub(crate) struct Shared {
     pub ticker: Arc<Ticker>,
-    pub lanes: Arc<Lanes>,
+    pub lanes: Lanes,
     pub memory: ProcessMemory,
     slots: Arc<Semaphore>,
 }
@@ -37,7 +37,7 @@ impl Shared {
     pub fn new(ticker: Ticker, memory: ProcessMemory) -> Self {
         Self {
             ticker: Arc::new(ticker),
-            lanes: Arc::default(),
+            lanes: Lanes::default(),
             slots: Arc::new(Semaphore::new(memory.slots() as usize)),
             memory,
         }
@@ -46,7 +46,7 @@ impl Shared {
     /// Waits for a slot of the pool of instances.
     ///
     /// # Errors
-    /// [`Error::Full`] if no slot is free in time.
+    /// [`CallError::Full`] if no slot is free in time.
     pub async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
             return Ok(slot);
@@ -54,7 +54,7 @@ impl Shared {
         match tokio::time::timeout_at(deadline.into(), self.slots.clone().acquire_owned()).await {
             Ok(Ok(slot)) => Ok(slot),
             // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => Err(Error::Full {
+            Ok(Err(_)) | Err(_) => Err(CallError::Full {
                 instances: self.memory.slots(),
             }),
         }

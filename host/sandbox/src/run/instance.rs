@@ -18,7 +18,7 @@ use crate::limits::{Exceeded, Limit};
 use crate::run::account::Account;
 use crate::run::memory::Reservation;
 use crate::run::session::Session;
-use crate::{Error, Result};
+use crate::{CallError, LoadError, Result};
 
 /// Most functions that are shown of a trap.
 const SHOWN_FUNCTIONS: usize = 6;
@@ -114,10 +114,10 @@ pub(crate) enum Stop {
 }
 
 /// Links the contract's imports, and nothing else.
-pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>> {
+pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>, LoadError> {
     let mut linker = Linker::new(engine);
     Guest::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state)
-        .map_err(|error| Error::Runtime(format!("{error:#}")))?;
+        .map_err(|error| LoadError::Runtime(error.into()))?;
     Ok(linker)
 }
 
@@ -155,15 +155,21 @@ pub(crate) async fn call<C: Call>(
     session: Session,
     call: &C,
 ) -> Result<(C::Answer, Session)> {
-    let (result, session) = run(guest, account, Some(session), call).await;
-    match (result, session) {
-        (Ok(answer), Some(session)) => Ok((answer, session)),
-        (Err(error), Some(session)) => {
+    let mut store = store(guest, account, Some(session));
+    let result = run(guest, &mut store, call).await;
+    // This drops the instance.
+    let Some(session) = store.into_data().session else {
+        unreachable!("the store was made with a session, and nothing takes it out");
+    };
+    match result {
+        Ok(answer) => {
+            make_room(C::answered_bytes(&answer), account).await;
+            Ok((answer, session))
+        }
+        Err(error) => {
             account.transaction_ended(session.transaction.usage());
             Err(session.verdict(error, account))
         }
-        // An instance gives back the session that it was given.
-        (result, None) => Err(result.err().unwrap_or(Error::GivenUp)),
     }
 }
 
@@ -173,15 +179,10 @@ pub(crate) async fn call_static<C: Call>(
     account: &Arc<Account>,
     call: &C,
 ) -> Result<C::Answer> {
-    run(guest, account, None, call).await.0
+    run(guest, &mut store(guest, account, None), call).await
 }
 
-async fn run<C: Call>(
-    guest: &EnginePre<State>,
-    account: &Arc<Account>,
-    session: Option<Session>,
-    call: &C,
-) -> (Result<C::Answer>, Option<Session>) {
+fn store(guest: &EnginePre<State>, account: &Arc<Account>, session: Option<Session>) -> Store<State> {
     let mut store = Store::new(
         guest.engine(),
         State {
@@ -195,30 +196,34 @@ async fn run<C: Call>(
     store.call_hook(on_call);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(on_tick);
+    store
+}
+
+async fn run<C: Call>(guest: &EnginePre<State>, store: &mut Store<State>, call: &C) -> Result<C::Answer> {
+    let account = store.data().account.clone();
     let called = async {
         account
             .hold_request(call.asked_bytes() as u64)
             .await
             .map_err(Stop::from)?;
-        let instance = guest.instantiate_async(&mut store).await?;
-        let answer = call.invoke(&instance, &mut store).await?;
+        let instance = guest.instantiate_async(&mut *store).await?;
+        let answer = call.invoke(&instance, &mut *store).await?;
         account
             .hold_answer(C::answered_bytes(&answer))
             .await
             .map_err(Stop::from)?;
         Ok(answer)
     };
-    let result = called.await.map_err(|error| explain(&error, store.data()));
-    // This drops the instance.
-    let session = store.into_data().session;
-    if let Ok(answer) = &result
-        && C::answered_bytes(answer) > LONG_ANSWER
-    {
+    called.await.map_err(|error| explain(&error, store.data()))
+}
+
+/// Moves a request with a large answer to the slow lane, because the answer takes long to check.
+async fn make_room(answered_bytes: usize, account: &Account) {
+    if answered_bytes > LONG_ANSWER {
         account.becomes_long();
         tokio::task::yield_now().await;
         account.time_exactly();
     }
-    (result, session)
 }
 
 /// Checks the request whenever the guest calls the host or returns to it, before wasmtime copies what the guest hands
@@ -268,14 +273,14 @@ fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDead
 }
 
 /// Converts the error of a call to this crate's error.
-fn explain(error: &wasmtime::Error, state: &State) -> Error {
+fn explain(error: &wasmtime::Error, state: &State) -> CallError {
     let guest = state.account.guest.clone();
     let limit = |exceeded: Exceeded| match exceeded.limit {
-        Limit::ProcessMemory => Error::Busy {
+        Limit::ProcessMemory => CallError::Busy {
             guest: guest.clone(),
             exceeded,
         },
-        _ => Error::Limit {
+        _ => CallError::Limit {
             guest: guest.clone(),
             exceeded,
         },
@@ -283,8 +288,8 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
             Stop::Limit(exceeded) => limit(exceeded.clone()),
-            Stop::Storage(error) => Error::Storage(error.clone()),
-            stop @ (Stop::Import(_) | Stop::Contract(_)) => Error::Contract {
+            Stop::Storage(error) => CallError::Storage(error.clone()),
+            stop @ (Stop::Import(_) | Stop::Contract(_)) => CallError::Contract {
                 guest,
                 what: stop.to_string(),
             },
@@ -303,7 +308,7 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
         if may_restart(&state.account) && bytes > SHORT_COPY {
             // The request is run again in the slow lane.
             state.account.becomes_long();
-            return Error::Storage(airlock_storage::Error::Conflict);
+            return CallError::Storage(airlock_storage::Error::Conflict);
         }
         return limit(state.account.exceeded(exceeded));
     }
@@ -317,7 +322,7 @@ fn explain(error: &wasmtime::Error, state: &State) -> Error {
         Some(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
         None => root,
     };
-    Error::Trap {
+    CallError::Trap {
         guest,
         reason,
         functions,

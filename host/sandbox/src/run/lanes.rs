@@ -1,10 +1,9 @@
 //! Runs requests in two lanes: a fast one and a slow one.
 //!
 //! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
-//! input and output. A guest that computes for longer would keep that thread from everyone else. So each request is a
-//! task of its own, which yields at every tick of the epoch and in calls to the host. A request moves to a thread for
-//! long requests if it has used more CPU time than most ever do, has much memory to fill, or has a large answer to
-//! check. A request whose guest hands over much data at once, which nothing can interrupt, is run again there from its
+//! input and output. A guest that computes for longer would keep that thread from everyone else. So each request yields
+//! at every tick of the epoch and in calls to the host. A request moves to a thread for long requests if it has used more
+//! CPU time than most ever do, has much memory to fill, or has a large answer to check. A request whose guest hands over much data at once, which nothing can interrupt, is run again there from its
 //! start. If that would repeat an effect, because the request commits or wraps data, the request moves before it can
 //! hand over anything more. A large request, `describe`, `initialize` and `special-paths` start in the slow lane.
 //!
@@ -12,8 +11,8 @@
 //! for more than two. A request holds a slow-lane permit only while its guest computes: while it waits for storage or
 //! for the commit lock, another takes it.
 //!
-//! The task does not belong to the caller. If the caller goes away, the task runs to its end, so that a commit does not
-//! stop halfway.
+//! In the fast lane a request is part of its caller's task, which has to run to its end whoever hangs up: the server's side
+//! of the protocol sees to that. Only the move to the other thread makes a second task.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -29,7 +28,7 @@ use tokio_util::sync::PollSemaphore;
 
 use crate::run::account::Account;
 use crate::run::ticker::Running;
-use crate::{Error, Result};
+use crate::{CallError, Result};
 
 /// CPU time that a request may use in the fast lane.
 pub(crate) const FAST: Duration = Duration::from_millis(5);
@@ -50,49 +49,32 @@ struct SlowLane {
 }
 
 impl Lanes {
-    /// Runs a request's work to its end, in a task of its own. `permits` holds the mount's slow-lane permits.
-    pub async fn run<T: Send + 'static>(
-        self: &Arc<Self>,
-        mut work: Work<T>,
-        permits: Arc<Semaphore>,
-    ) -> Result<T> {
-        let (answer, wait) = oneshot::channel();
-        let lanes = self.clone();
+    /// Runs a request's work to its end: as part of the caller's task while it is short, then in the slow lane. `permits`
+    /// holds the mount's slow-lane permits.
+    pub async fn run<T: Send + 'static>(&self, work: Work<T>, permits: Arc<Semaphore>) -> Result<T> {
         if work.account.is_long() {
-            self.move_over(work, permits, answer);
-            return wait.await.unwrap_or(Err(Error::GivenUp));
+            return self.run_slowly(work, permits).await;
         }
-        tokio::spawn(async move {
-            match work.drive(true).await {
-                Some(result) => {
-                    drop(work);
-                    let _ = answer.send(result);
-                }
-                None => lanes.move_over(work, permits, answer),
-            }
-        });
-        wait.await.unwrap_or(Err(Error::GivenUp))
+        match work.drive().await {
+            Driven::Done(result) => result,
+            Driven::Moves(work) => self.run_slowly(work, permits).await,
+        }
     }
 
-    fn move_over<T: Send + 'static>(
-        &self,
-        mut work: Work<T>,
-        permits: Arc<Semaphore>,
-        answer: oneshot::Sender<Result<T>>,
-    ) {
+    async fn run_slowly<T: Send + 'static>(&self, work: Work<T>, permits: Arc<Semaphore>) -> Result<T> {
         work.account.becomes_slow();
-        let rest = async move {
-            let result = work.drive_with_permits(permits).await;
-            drop(work);
-            let _ = answer.send(result);
-        };
-        match self.slow() {
-            Ok(slow) => drop(slow.spawn(rest)),
+        let work = work.drive_with_permits(permits);
+        let task = match self.slow() {
+            Ok(slow) => slow.spawn(work),
             Err(error) => {
                 tracing::warn!(%error, "no thread for long requests; they stay with the short ones");
-                tokio::spawn(rest);
+                tokio::spawn(work)
             }
-        }
+        };
+        task.await.unwrap_or_else(|gone| match gone.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(CallError::GivenUp),
+        })
     }
 
     fn slow(&self) -> std::io::Result<Handle> {
@@ -123,12 +105,20 @@ impl Lanes {
 }
 
 /// A request's future with its account. Every poll is charged, and the request's time limit is enforced.
+///
+/// To drive it consumes it, so that the request's instance and transaction are gone before the caller has the result.
 pub(crate) struct Work<T> {
-    /// `None` once the work is over: its instance and its transaction are gone before the answer is sent.
-    future: Option<Pin<Box<dyn Future<Output = Result<T>> + Send>>>,
+    future: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
     account: Arc<Account>,
     timer: Option<Pin<Box<Sleep>>>,
     _running: Running,
+}
+
+/// The end of work in the fast lane.
+enum Driven<T> {
+    Done(Result<T>),
+    /// The work should go on in the slow lane.
+    Moves(Work<T>),
 }
 
 impl<T> Work<T> {
@@ -138,61 +128,60 @@ impl<T> Work<T> {
         future: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Self {
         Self {
-            future: Some(Box::pin(future)),
+            future: Box::pin(future),
             account,
             timer: None,
             _running: running,
         }
     }
 
+    /// Polls until the work is done or should move to the slow lane.
+    async fn drive(mut self) -> Driven<T> {
+        let done = poll_fn(|context| match self.poll(context) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if self.account.is_long() || self.account.cpu_of_polls() >= FAST => {
+                Poll::Ready(None)
+            }
+            Poll::Pending => Poll::Pending,
+        });
+        match done.await {
+            Some(result) => Driven::Done(result),
+            None => Driven::Moves(self),
+        }
+    }
+
     /// Polls to the end, with a slow-lane permit while the guest computes and without one while it waits: a request
     /// without a permit may hold what this one waits for.
-    async fn drive_with_permits(&mut self, permits: Arc<Semaphore>) -> Result<T> {
+    async fn drive_with_permits(mut self, permits: Arc<Semaphore>) -> Result<T> {
         let mut permits = PollSemaphore::new(permits);
         let mut permit = None;
         poll_fn(|context| {
             if permit.is_none() {
                 permit = match permits.poll_acquire(context) {
                     Poll::Ready(permit) => permit,
-                    Poll::Pending if self.is_late(context) => return Poll::Ready(Err(self.give_up())),
+                    Poll::Pending if self.is_late(context) => return Poll::Ready(Err(self.too_late())),
                     Poll::Pending => return Poll::Pending,
                 };
             }
             let yields = self.account.yields();
-            let polled = self.poll(false, context);
+            let polled = self.poll(context);
             let yielded = self.account.yields() > yields;
             if polled.is_pending() && !yielded {
                 permit = None;
             }
-            polled.map(|result| result.unwrap_or_else(|| Err(self.too_late())))
+            polled
         })
         .await
     }
 
-    /// Polls to the end. Returns `None` if the request should move to the slow lane, which happens only if it
-    /// `may_move`.
-    async fn drive(&mut self, may_move: bool) -> Option<Result<T>> {
-        poll_fn(|context| self.poll(may_move, context)).await
-    }
-
-    fn poll(&mut self, may_move: bool, context: &mut Context<'_>) -> Poll<Option<Result<T>>> {
-        let Some(future) = &mut self.future else {
-            return Poll::Ready(Some(Err(Error::GivenUp)));
-        };
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<T>> {
         self.account.poll_begins();
-        let polled = future.as_mut().poll(context);
+        let polled = self.future.as_mut().poll(context);
         self.account.poll_ends();
-        if let Poll::Ready(result) = polled {
-            self.future = None;
-            return Poll::Ready(Some(result));
+        match polled {
+            Poll::Pending if self.is_late(context) => Poll::Ready(Err(self.too_late())),
+            polled => polled,
         }
-        if self.is_late(context) {
-            return Poll::Ready(Some(Err(self.give_up())));
-        }
-        if may_move && (self.account.is_long() || self.account.cpu_of_polls() >= FAST) {
-            return Poll::Ready(None);
-        }
-        Poll::Pending
     }
 
     /// Returns true if the request's time is over, but never during a commit: a commit ends within bounds of its own,
@@ -200,11 +189,6 @@ impl<T> Work<T> {
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
         let timer = self.poll_timer(context);
         !self.account.is_committing() && (timer.is_ready() || Instant::now() >= self.account.deadline)
-    }
-
-    fn give_up(&mut self) -> Error {
-        self.future = None;
-        self.too_late()
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -215,8 +199,8 @@ impl<T> Work<T> {
             .poll(context)
     }
 
-    fn too_late(&self) -> Error {
-        Error::Limit {
+    fn too_late(&self) -> CallError {
+        CallError::Limit {
             guest: self.account.guest.clone(),
             exceeded: self.account.too_late(),
         }
@@ -242,7 +226,7 @@ mod tests {
             tokio::task::yield_now().await;
             Ok(std::thread::current().name().unwrap_or_default().to_owned())
         });
-        let lanes = Arc::new(Lanes::default());
+        let lanes = Lanes::default();
         lanes.run(work, Arc::new(Semaphore::new(1))).await.unwrap()
     }
 
@@ -269,20 +253,18 @@ mod tests {
         let lanes = Lanes::default();
         let (unlock, locked) = oneshot::channel();
 
-        let (answer, waiting) = oneshot::channel();
         let waits = work(&ticker, async move {
             locked.await.unwrap();
             Ok(())
         });
-        lanes.move_over(waits, permits.clone(), answer);
-        let (answer, unlocking) = oneshot::channel();
         let unlocks = work(&ticker, async move {
             unlock.send(()).unwrap();
             Ok(())
         });
-        lanes.move_over(unlocks, permits, answer);
-
-        unlocking.await.unwrap().unwrap();
-        waiting.await.unwrap().unwrap();
+        let waiting = lanes.run_slowly(waits, permits.clone());
+        let unlocking = lanes.run_slowly(unlocks, permits);
+        let (waited, unlocked) = tokio::join!(waiting, unlocking);
+        waited.unwrap();
+        unlocked.unwrap();
     }
 }

@@ -1,8 +1,8 @@
 //! The permits of one request: its place among the requests of its mount, and of the process, that run at once.
 //!
 //! [`Guest`](crate::Guest)'s own methods wait for the permits and use them. If the caller may hang up, take the permits with
-//! [`Guest::permit`](crate::Guest::permit) before the call: dropping a request that still waits costs nothing, and a request
-//! that has its permits runs to its end.
+//! [`Guest::permit`](crate::Guest::permit) before the call: dropping a request that still waits costs nothing. A request
+//! that has its permits should run to its end.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::run::calls::{CheckExistence, HandleRequest, Transact};
 use crate::run::code::Code;
 use crate::run::lanes::Work;
 use crate::types::{Request, Response};
-use crate::{Error, Result};
+use crate::{CallError, Result};
 
 /// The result of a request, and what it used.
 #[derive(Debug)]
 pub struct Outcome<T> {
-    /// The guest's answer, or the reason for the failure. A refusal of the guest itself is [`Error::Guest`].
+    /// The guest's answer, or the reason for the failure. A refusal of the guest itself is [`CallError::Guest`].
     pub result: Result<T>,
     /// The resources that the request used, over all its attempts.
     pub usage: Usage,
@@ -75,7 +75,7 @@ impl Permit {
         let account = code.open_account(time);
         let held = async {
             let instance = mount.gate.enter(account.deadline).await;
-            let instance = instance.map_err(|limit| Error::Busy {
+            let instance = instance.map_err(|limit| CallError::Busy {
                 guest: account.guest.clone(),
                 exceeded: account.exceeded(limit),
             })?;
@@ -93,12 +93,12 @@ impl Permit {
         }
     }
 
-    /// Does the same as [`Guest::handle_request`](crate::Guest::handle_request). Dropping the future does not stop the request.
+    /// Does the same as [`Guest::handle_request`](crate::Guest::handle_request).
     pub async fn handle_request(self, request: Request) -> Outcome<Option<Response>> {
         self.run(HandleRequest(Arc::new(request))).await
     }
 
-    /// Does the same as [`Guest::check_existence`](crate::Guest::check_existence). Dropping the future does not stop the check.
+    /// Does the same as [`Guest::check_existence`](crate::Guest::check_existence).
     pub async fn check_existence(self, request: Request) -> Outcome<Option<bool>> {
         self.run(CheckExistence(Arc::new(request))).await
     }

@@ -7,7 +7,7 @@ use airlock_logical::json::check_object;
 use airlock_storage::Transaction;
 use tokio::time::{Instant, timeout_at};
 
-use crate::Error;
+use crate::CallError;
 use crate::limits::Exceeded;
 use crate::mount::MountContext;
 use crate::run::account::Account;
@@ -65,10 +65,10 @@ impl Session {
     /// about something that may never have been so. The attempt then ends with a conflict instead, and runs again.
     /// `error` stays after a commit or another effect, because the attempt cannot run again then. Storage's own errors
     /// stay too, because they say nothing about what was read.
-    pub fn verdict(&self, error: Error, account: &Account) -> Error {
+    pub fn verdict(&self, error: CallError, account: &Account) -> CallError {
         let is_overtaken = || account.may_run_again() && self.transaction.check().is_err();
         match error {
-            Error::Storage(_) => error,
+            CallError::Storage(_) => error,
             _ if is_overtaken() => airlock_storage::Error::Conflict.into(),
             error => error,
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use airlock_sandbox::types::{Error as Answer, Operation};
-use airlock_sandbox::{Error, Limit, Limits, Usage};
+use airlock_sandbox::{CallError, Limit, Limits, Usage};
 
 use crate::support::{Bench, sandbox};
 use crate::synthetic::Synthetic;
@@ -22,7 +22,7 @@ async fn quick() -> Bench {
 
 impl Bench {
     /// Misbehaves, then checks that the mount still answers.
-    async fn misbehave(&self, how: &str) -> (Result<String, Error>, Usage) {
+    async fn misbehave(&self, how: &str) -> (Result<String, CallError>, Usage) {
         let outcome = self
             .run(airlock_sandbox::types::Request::new(Operation::Read, how))
             .await;
@@ -40,8 +40,8 @@ impl Bench {
     /// Returns the limit that a request exceeds.
     async fn limit_of(&self, how: &str) -> Limit {
         match self.misbehave(how).await.0 {
-            Err(error @ Error::Limit { .. }) => {
-                let Error::Limit { exceeded, .. } = &error else {
+            Err(error @ CallError::Limit { .. }) => {
+                let CallError::Limit { exceeded, .. } = &error else {
                     unreachable!()
                 };
                 let text = error.to_string();
@@ -58,7 +58,7 @@ impl Bench {
     /// Returns what the guest says of the error that it got.
     async fn told(&self, how: &str) -> String {
         match self.misbehave(how).await.0 {
-            Err(Error::Guest(Answer::User(text))) => text,
+            Err(CallError::Guest(Answer::User(text))) => text,
             other => panic!("{how}: {other:?}"),
         }
     }
@@ -90,7 +90,7 @@ async fn a_trap_names_functions_and_no_addresses() {
     let bench = quick().await;
     for how in ["trap", "panic"] {
         match bench.misbehave(how).await.0 {
-            Err(Error::Trap {
+            Err(CallError::Trap {
                 guest,
                 reason,
                 functions,
@@ -109,7 +109,7 @@ async fn a_trap_names_functions_and_no_addresses() {
 async fn endless_recursion_exhausts_its_own_stack() {
     let (result, _) = quick().await.misbehave("overflow").await;
     match result {
-        Err(Error::Trap { reason, .. }) => {
+        Err(CallError::Trap { reason, .. }) => {
             assert!(
                 reason.contains("stack is exhausted") || reason.contains("out of bounds"),
                 "{reason}"
@@ -148,7 +148,7 @@ async fn a_growing_table_counts_as_memory() {
     };
     let bench = Bench::of(sandbox().load(&guest.component(), limits).await.unwrap());
     match bench.ask(Operation::Read, "any").await {
-        Err(Error::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Memory),
+        Err(CallError::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Memory),
         other => panic!("{other:?}"),
     }
 }
@@ -251,7 +251,7 @@ async fn a_breach_of_the_contract_is_called_so() {
         ("status-200", "status 200"),
     ] {
         match bench.misbehave(how).await.0 {
-            Err(error @ Error::Contract { .. }) => {
+            Err(error @ CallError::Contract { .. }) => {
                 assert!(error.to_string().contains(what), "{how}: {error}")
             }
             other => panic!("{how}: {other:?}"),
@@ -277,7 +277,7 @@ async fn initialize_has_a_time_limit_of_its_own() {
     .await;
     bench.store("adversary/initialize", "loop");
     match bench.guest.initialize(&bench.mount).await.result {
-        Err(Error::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Start),
+        Err(CallError::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Start),
         other => panic!("{other:?}"),
     }
     bench.store("adversary/initialize", "ok");
@@ -290,7 +290,7 @@ async fn an_existence_check_is_limited_too_and_stores_nothing() {
     let request = || airlock_sandbox::types::Request::new(Operation::Update, "path");
     bench.store("adversary/check-existence", "loop");
     match bench.guest.check_existence(&bench.mount, request()).await.result {
-        Err(Error::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Cpu),
+        Err(CallError::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Cpu),
         other => panic!("{other:?}"),
     }
     bench.store("adversary/check-existence", "write-with-event");
@@ -311,7 +311,7 @@ async fn invalidate_may_trap() {
     let bench = quick().await;
     assert!(matches!(
         bench.guest.invalidate(&bench.mount, "trap").await.result,
-        Err(Error::Trap { .. })
+        Err(CallError::Trap { .. })
     ));
     assert_eq!(bench.ask(Operation::Read, "ok").await.unwrap(), "{}");
 }

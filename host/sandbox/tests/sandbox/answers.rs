@@ -1,7 +1,7 @@
 //! An answer that Vault could not decode is refused before anything of its request is stored.
 
 use airlock_sandbox::types::{Operation, Request};
-use airlock_sandbox::{Error, Limits};
+use airlock_sandbox::{CallError, Limits};
 
 use crate::support::Bench;
 
@@ -18,7 +18,7 @@ async fn nothing_is_stored_for_an_answer_that_vault_cannot_decode() {
     ] {
         let path = format!("write-then-answer {answer}");
         match bench.ask(Operation::Patch, &path).await {
-            Err(error @ Error::Contract { .. }) => {
+            Err(error @ CallError::Contract { .. }) => {
                 assert_eq!(error.status(), 500);
                 assert!(error.to_string().contains(what), "{error}");
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
-use airlock_sandbox::{Error, Limits, MountContext, Services};
+use airlock_sandbox::{CallError, Limits, MountContext, Services};
 use airlock_storage::{Attempt, MemoryStorage, Mount, Prefixes, Settings, Storage as _, StorageEntry};
 
 use crate::support::{Bench, load};
@@ -84,7 +84,7 @@ async fn a_panic_is_logged_with_its_place_and_not_with_its_words() {
     // Bypasses the host, so that the account is gone for good and the panic comes once.
     bank.storage.delete("account/a").await.unwrap();
     listed.open();
-    assert!(matches!(total.await.unwrap().result, Err(Error::Trap { .. })));
+    assert!(matches!(total.await.unwrap().result, Err(CallError::Trap { .. })));
     let lines = bank.log.lines.lock().unwrap();
     let panics: Vec<_> = lines.iter().filter(|line| line.contains("panicked")).collect();
     assert_eq!(panics.len(), 1, "{lines:?}");
@@ -98,7 +98,7 @@ async fn an_error_over_what_is_true_is_told_at_once() {
     let transfer = request("", Operation::Update, "transfer", r#"{"from":"b","to":"a"}"#);
     let outcome = bank.run(transfer).await;
     assert_eq!(outcome.usage.attempts, 1);
-    assert!(matches!(outcome.result, Err(Error::Guest(Answer::User(_)))));
+    assert!(matches!(outcome.result, Err(CallError::Guest(Answer::User(_)))));
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_create_that_is_run_again_and_finds_the_key_there_overwrites_nothing()
     limit.open();
     let outcome = create.await.unwrap();
     assert!(
-        matches!(outcome.result, Err(Error::ExistenceChanged { exists: true })),
+        matches!(outcome.result, Err(CallError::ExistenceChanged { exists: true })),
         "{:?}",
         outcome.result
     );
@@ -142,7 +142,7 @@ async fn a_create_whose_check_was_overtaken_before_it_came_overwrites_nothing() 
     let outcome = bank.run(opening("id", Operation::Create)).await;
     assert!(matches!(
         outcome.result,
-        Err(Error::ExistenceChanged { exists: true })
+        Err(CallError::ExistenceChanged { exists: true })
     ));
     assert_eq!(bank.stored("account/a").unwrap(), "9");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use airlock_sandbox::types::{Operation, Request};
 use airlock_sandbox::{
-    Compiler, Error, Guest, Limit, Limits, MountContext, Sandbox, SandboxSettings, Services, System,
+    CallError, Compiler, Guest, Limit, Limits, MountContext, Sandbox, SandboxSettings, Services, System,
     SystemError,
 };
 use airlock_storage::{MemoryStorage, Mount, Result as Stored, Storage, StorageEntry};
@@ -57,9 +57,9 @@ fn read() -> Request {
     Request::new(Operation::Read, "any")
 }
 
-fn limit<T: std::fmt::Debug>(result: Result<T, Error>) -> Limit {
+fn limit<T: std::fmt::Debug>(result: Result<T, CallError>) -> Limit {
     match result {
-        Err(Error::Limit { exceeded, .. } | Error::Busy { exceeded, .. }) => exceeded.limit,
+        Err(CallError::Limit { exceeded, .. } | CallError::Busy { exceeded, .. }) => exceeded.limit,
         other => panic!("{other:?}"),
     }
 }

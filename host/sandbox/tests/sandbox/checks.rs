@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use airlock_faults::{Call, FaultyStorage};
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
-use airlock_sandbox::{Error, Limits, MountContext, Services};
+use airlock_sandbox::{CallError, Limits, MountContext, Services};
 use airlock_storage::{Attempt, MemoryStorage, Mount, Settings, StorageEntry};
 
 use crate::support::{Bench, load};
@@ -53,7 +53,7 @@ async fn a_check_that_commits_or_wraps_is_refused_and_stores_nothing() {
             bench.send(update("ok")).await.map(|_| ()),
         ] {
             match result {
-                Err(Error::Guest(Answer::User(text))) => assert!(text.starts_with(told), "{text}"),
+                Err(CallError::Guest(Answer::User(text))) => assert!(text.starts_with(told), "{text}"),
                 other => panic!("{command}: {other:?}"),
             }
         }
@@ -66,7 +66,7 @@ async fn a_request_is_not_run_if_its_repeated_check_fails() {
     let bench = checking_by("write-then-fail").await;
     bench.store("adversary/write-with-event", "1");
     match bench.send(update("write-with-event")).await {
-        Err(Error::Guest(Answer::User(text))) => assert_eq!(text, "changed my mind"),
+        Err(CallError::Guest(Answer::User(text))) => assert_eq!(text, "changed my mind"),
         other => panic!("{other:?}"),
     }
     assert_eq!(bench.stored("adversary/written"), None);

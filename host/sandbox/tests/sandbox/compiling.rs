@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use airlock_sandbox::types::Operation;
-use airlock_sandbox::{Compiler, Error, Guest, Limits, Sandbox, SandboxSettings};
+use airlock_sandbox::{Compiler, Guest, Limits, LoadError, Sandbox, SandboxSettings};
 
 use crate::support::{Bench, component};
 
@@ -24,7 +24,7 @@ fn shell(script: &str) -> Compiler {
     child("/bin/sh", &["-c", script])
 }
 
-async fn load(compiler: Compiler, cache: Option<&Path>, component: &[u8]) -> Result<Guest, Error> {
+async fn load(compiler: Compiler, cache: Option<&Path>, component: &[u8]) -> Result<Guest, LoadError> {
     let sandbox = Sandbox::new(SandboxSettings {
         compiler,
         cache: cache.map(Into::into),
@@ -55,7 +55,7 @@ async fn what_the_compiler_refuses_it_says_why() {
     let mut damaged = component("kv");
     damaged.truncate(damaged.len() / 2);
     match load(child(compiler(), &[]), None, &damaged).await {
-        Err(error @ Error::Compile(_)) => {
+        Err(error @ LoadError::Compile(_)) => {
             let told = error.to_string();
             assert!(told.starts_with("cannot be compiled: "), "{told}");
             assert_eq!(told.matches("cannot be compiled").count(), 1, "{told}");
@@ -214,7 +214,7 @@ async fn a_directory_that_others_may_enter_is_not_used() {
         memory_bytes: None,
     };
     match Sandbox::new(settings).map(|_| ()) {
-        Err(Error::Cache(reason)) => assert!(reason.contains("mode 777"), "{reason}"),
+        Err(LoadError::Cache { what, .. }) => assert!(what.contains("mode 777"), "{what}"),
         other => panic!("{other:?}"),
     }
 }

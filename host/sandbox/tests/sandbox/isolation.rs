@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use airlock_sandbox::types::Operation;
-use airlock_sandbox::{Error, Limits};
+use airlock_sandbox::{CallError, Limits};
 
 use crate::support::{Bench, load};
 
@@ -82,7 +82,7 @@ async fn the_runtime_s_thread_is_free_while_a_guest_computes() {
         tokio::task::yield_now().await;
         turns += 1;
     }
-    assert!(matches!(work.await.unwrap(), Err(Error::Limit { .. })));
+    assert!(matches!(work.await.unwrap(), Err(CallError::Limit { .. })));
     // On the same thread, the loop would run once for each tick, some hundreds of times.
     assert!(turns > 10_000, "{turns}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
-use airlock_sandbox::{Error, Limits};
+use airlock_sandbox::{CallError, Limits};
 use airlock_storage::{MemoryStorage, Result as Stored, Storage, StorageEntry};
 use async_trait::async_trait;
 
@@ -20,9 +20,9 @@ fn write(operation: Operation, path: &str, data: &str) -> Request {
     request
 }
 
-fn refusal(result: Result<String, Error>) -> Answer {
+fn refusal(result: Result<String, CallError>) -> Answer {
     match result {
-        Err(Error::Guest(error)) => error,
+        Err(CallError::Guest(error)) => error,
         other => panic!("{other:?}"),
     }
 }

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use airlock_sandbox::{Error, Guest, Limit, Limits};
+use airlock_sandbox::{CallError, Guest, Limit, Limits, LoadError};
 
 use crate::support::{component, load, sandbox};
 use crate::synthetic::Synthetic;
 
-async fn try_load(component: &[u8], limits: Limits) -> Result<Guest, Error> {
+async fn try_load(component: &[u8], limits: Limits) -> Result<Guest, LoadError> {
     sandbox().load(component, limits).await
 }
 
-async fn refused(component: &[u8]) -> Error {
+async fn refused(component: &[u8]) -> LoadError {
     match try_load(
         component,
         Limits {
@@ -64,7 +64,7 @@ async fn a_synthetic_guest_loads() {
 
 #[tokio::test]
 async fn what_is_no_component_is_refused() {
-    assert!(matches!(refused(b"not wasm").await, Error::NotAComponent(_)));
+    assert!(matches!(refused(b"not wasm").await, LoadError::NotAComponent(_)));
     let module = wat::parse_str("(module)").unwrap();
     let error = refused(&module).await.to_string();
     assert!(
@@ -77,7 +77,7 @@ async fn what_is_no_component_is_refused() {
 async fn a_damaged_component_is_refused() {
     let mut bytes = component("kv");
     bytes.truncate(bytes.len() / 2);
-    assert!(matches!(refused(&bytes).await, Error::Compile(_)));
+    assert!(matches!(refused(&bytes).await, LoadError::Compile(_)));
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn an_import_that_is_not_granted_is_named() {
         )
     };
     match refused(&guest.component()).await {
-        Error::Ungranted { import } => assert_eq!(import, "other:net/sockets@1.0.0"),
+        LoadError::Ungranted { import } => assert_eq!(import, "other:net/sockets@1.0.0"),
         other => panic!("{other:?}"),
     }
 }
@@ -114,7 +114,7 @@ async fn an_import_that_is_not_granted_is_named() {
 #[tokio::test]
 async fn a_component_that_is_no_engine_is_refused() {
     let empty = b"\0asm\x0d\0\x01\0";
-    assert!(matches!(refused(empty).await, Error::NotAnEngine));
+    assert!(matches!(refused(empty).await, LoadError::NotAnEngine));
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_describe_that_never_ends_meets_its_deadline() {
         ..Synthetic::default()
     };
     match refused(&guest.component()).await {
-        Error::Limit { exceeded, .. } => {
+        LoadError::Describe(CallError::Limit { exceeded, .. }) => {
             assert_eq!(exceeded.limit, Limit::Start);
             assert_eq!(
                 exceeded.to_string(),
@@ -143,7 +143,10 @@ async fn a_describe_that_calls_an_import_is_refused() {
         ..Synthetic::default()
     };
     let error = refused(&guest.component()).await;
-    assert!(matches!(error, Error::Contract { .. }), "{error:?}");
+    assert!(
+        matches!(error, LoadError::Describe(CallError::Contract { .. })),
+        "{error:?}"
+    );
     assert!(error.to_string().contains("clock.now"), "{error}");
 }
 
@@ -153,7 +156,10 @@ async fn a_describe_that_points_outside_its_memory_is_a_trap() {
         describe: "(i32.const -16)",
         ..Synthetic::default()
     };
-    assert!(matches!(refused(&guest.component()).await, Error::Trap { .. }));
+    assert!(matches!(
+        refused(&guest.component()).await,
+        LoadError::Describe(CallError::Trap { .. })
+    ));
 }
 
 #[tokio::test]
@@ -177,7 +183,9 @@ async fn a_memory_that_starts_over_the_limit_is_refused() {
         ..Limits::default()
     };
     match try_load(&component("kv"), limits).await.map(|_| ()) {
-        Err(Error::Limit { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Memory),
+        Err(LoadError::Describe(CallError::Limit { exceeded, .. })) => {
+            assert_eq!(exceeded.limit, Limit::Memory);
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -189,11 +197,11 @@ async fn more_memories_or_tables_than_the_pool_has_are_refused() {
         ..Synthetic::default()
     };
     let error = refused(&guest.component()).await;
-    assert!(matches!(error, Error::Link(_)), "{error:?}");
+    assert!(matches!(error, LoadError::Link(_)), "{error:?}");
     let guest = Synthetic {
         module: "(table 2000000 funcref)",
         ..Synthetic::default()
     };
     let error = refused(&guest.component()).await;
-    assert!(matches!(error, Error::Link(_)), "{error:?}");
+    assert!(matches!(error, LoadError::Link(_)), "{error:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
 use airlock_faults::{Call, FaultyStorage};
 use airlock_sandbox::types::{Json, Nanoseconds, Operation, Request, WrapInfo};
-use airlock_sandbox::{Error, Limits, MountContext, Services, System, SystemError};
+use airlock_sandbox::{CallError, Limits, MountContext, Services, System, SystemError};
 use airlock_storage::{Attempt, MemoryStorage, StorageEntry};
 use async_trait::async_trait;
 
@@ -69,7 +69,11 @@ async fn every_error_over_a_snapshot_that_never_was_is_run_again() {
             .await;
         assert_eq!(outcome.usage.attempts, 1, "{how}");
         let error = outcome.result.unwrap_err();
-        assert_eq!(matches!(error, Error::Limit { .. }), is_limit, "{how}: {error}");
+        assert_eq!(
+            matches!(error, CallError::Limit { .. }),
+            is_limit,
+            "{how}: {error}"
+        );
     }
 }
 

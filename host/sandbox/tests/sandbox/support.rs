@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use airlock_sandbox::types::{Operation, Request, Response};
 use airlock_sandbox::{
-    Compiler, Error, Events, Guest, Limits, LogLine, LogSink, MountContext, Outcome, Sandbox,
+    CallError, Compiler, Events, Guest, Limits, LogLine, LogSink, MountContext, Outcome, Sandbox,
     SandboxSettings, Services,
 };
 use airlock_storage::{MemoryStorage, Mount, Storage, StorageEntry};
@@ -118,11 +118,11 @@ impl Bench {
     }
 
     /// Sends a request without data, and returns the data of its answer.
-    pub async fn ask(&self, operation: Operation, path: &str) -> Result<String, Error> {
+    pub async fn ask(&self, operation: Operation, path: &str) -> Result<String, CallError> {
         self.send(Request::new(operation, path)).await
     }
 
-    pub async fn send(&self, request: Request) -> Result<String, Error> {
+    pub async fn send(&self, request: Request) -> Result<String, CallError> {
         self.run(request)
             .await
             .result

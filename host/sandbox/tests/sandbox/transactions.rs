@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_sandbox::types::{Error as Answer, Operation, Request};
-use airlock_sandbox::{Error, Events, Limit, Limits, MountContext, Services};
+use airlock_sandbox::{CallError, Events, Limit, Limits, MountContext, Services};
 use airlock_storage::{MemoryStorage, Result as Stored, Storage, StorageEntry};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
@@ -69,7 +69,7 @@ fn read(path: &str) -> Request {
     Request::new(Operation::Read, path)
 }
 
-fn start(bench: &Arc<Bench>, path: &'static str) -> tokio::task::JoinHandle<Result<String, Error>> {
+fn start(bench: &Arc<Bench>, path: &'static str) -> tokio::task::JoinHandle<Result<String, CallError>> {
     let bench = bench.clone();
     tokio::spawn(async move { bench.ask(Operation::Read, path).await })
 }
@@ -113,7 +113,7 @@ async fn events_leave_after_the_commit_or_never() {
     let bench = Bench::new("adversary", Limits::default()).await;
     assert!(matches!(
         bench.ask(Operation::Read, "event-then-fail").await,
-        Err(Error::Guest(Answer::User(_)))
+        Err(CallError::Guest(Answer::User(_)))
     ));
     assert!(bench.log.events.lock().unwrap().is_empty());
     bench.ask(Operation::Read, "write-with-event").await.unwrap();
@@ -177,7 +177,7 @@ async fn a_request_that_waits_for_storage_ends_with_its_time() {
     .await;
     let outcome = bench.run(read("increment")).await;
     match outcome.result {
-        Err(error @ Error::Limit { .. }) => {
+        Err(error @ CallError::Limit { .. }) => {
             assert_eq!(error.status(), 500);
             assert!(error.to_string().contains("--wall-ms"), "{error}");
         }
@@ -218,7 +218,7 @@ async fn a_full_mount_refuses_and_says_why() {
     let waiting = start(&bench, "ok");
     tokio::task::yield_now().await;
     match bench.ask(Operation::Read, "ok").await {
-        Err(error @ Error::Busy { .. }) => {
+        Err(error @ CallError::Busy { .. }) => {
             assert_eq!(error.status(), 429);
             assert!(
                 error.to_string().contains("1 requests waiting (--queue)"),
@@ -243,7 +243,7 @@ async fn a_commit_lock_that_does_not_come_in_time_is_refused() {
     let running = start(&bench, "write-with-event");
     gate.arrival().await;
     match bench.ask(Operation::Read, "ok").await {
-        Err(Error::Busy { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Instances),
+        Err(CallError::Busy { exceeded, .. }) => assert_eq!(exceeded.limit, Limit::Instances),
         other => panic!("{other:?}"),
     }
     gate.open.add_permits(10);
@@ -278,12 +278,12 @@ async fn a_create_of_what_exists_and_an_update_of_what_does_not_are_refused() {
         request
     };
     match kv.send(write(Operation::Update)).await {
-        Err(error @ Error::ExistenceChanged { exists: false }) => assert_eq!(error.status(), 412),
+        Err(error @ CallError::ExistenceChanged { exists: false }) => assert_eq!(error.status(), 412),
         other => panic!("{other:?}"),
     }
     kv.store("kv/a", "old");
     match kv.send(write(Operation::Create)).await {
-        Err(error @ Error::ExistenceChanged { exists: true }) => assert_eq!(error.status(), 412),
+        Err(error @ CallError::ExistenceChanged { exists: true }) => assert_eq!(error.status(), 412),
         other => panic!("{other:?}"),
     }
     assert_eq!(kv.stored("kv/a").unwrap(), "old");
@@ -339,6 +339,6 @@ async fn wrapping_is_refused_where_vault_does_not_offer_it() {
     let bench = Bench::new("adversary", Limits::default()).await;
     assert!(matches!(
         bench.ask(Operation::Read, "wrap").await,
-        Err(Error::Guest(Answer::User(_)))
+        Err(CallError::Guest(Answer::User(_)))
     ));
 }

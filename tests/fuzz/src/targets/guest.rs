@@ -6,7 +6,7 @@ use airlock_sandbox::fuzz::{check_answer, check_description, refused};
 use airlock_sandbox::types::{
     self, CodedError, Header, Lease, Operation, Response, Secret, Timestamp, WrapInfo,
 };
-use airlock_sandbox::{Description, Error, Needs};
+use airlock_sandbox::{CallError, Description, Needs};
 use airlock_storage::Prefixes;
 use serde_json::{Map, Value};
 use vault_plugin::fuzz::{Reply, read_reply, write_reply};
@@ -32,7 +32,7 @@ fn answers(input: &[u8]) -> bool {
     let wrong = what_is_wrong(&response, &operation);
     match (&checked, wrong) {
         (Ok(()), None | Some(UNKNOWN)) => {}
-        (Err(Error::Contract { .. }), Some(_)) => {
+        (Err(CallError::Contract { .. }), Some(_)) => {
             let text = checked.unwrap_err().to_string();
             assert!(
                 !text.contains(printable::is_unsafe),
@@ -212,7 +212,7 @@ fn refusals(input: &[u8]) -> bool {
     };
     let error = refused(refusal);
     let is_breach = kind == 5 && !(400..600).contains(&status);
-    assert_eq!(matches!(error, Error::Contract { .. }), is_breach);
+    assert_eq!(matches!(error, CallError::Contract { .. }), is_breach);
     assert!((400..600).contains(&error.status()));
     let tool = airlock_testkit::fuzz::answer(Operation::Read, Err(refused_again(kind, status, &text)));
     assert!(!tool.is_success() && tool.error().is_some());
@@ -232,7 +232,7 @@ fn refusals(input: &[u8]) -> bool {
     !is_breach
 }
 
-fn refused_again(kind: usize, status: u16, text: &str) -> Error {
+fn refused_again(kind: usize, status: u16, text: &str) -> CallError {
     refused(match kind {
         0 => types::Error::User(text.to_owned()),
         5 => types::Error::Coded(CodedError {

@@ -1,12 +1,13 @@
 //! The child's side of a compilation.
 
+use std::error::Error as _;
 use std::io::{self, Read as _, Write as _};
 use std::panic::PanicHookInfo;
 
 use printable::Printable;
 
 use super::{FAILED, REFUSED, confinement};
-use crate::Error;
+use crate::LoadError;
 
 /// Compiles a component from standard input to native code on standard output, and ends the process. This is all that
 /// the program of [`Compiler::Child`](super::Compiler::Child) has to do. The process must have one thread and no open
@@ -20,12 +21,15 @@ pub fn compile_child() -> ! {
     match run() {
         Ok(()) => std::process::exit(0),
         // Only the reason: the parent adds that the component cannot be compiled.
-        Err(Error::Compile(reason)) => end(REFUSED, &reason),
-        Err(error) => end(REFUSED, &error.to_string()),
+        Err(LoadError::Compile(reason)) => end(REFUSED, &reason),
+        Err(error) => match error.source() {
+            Some(cause) => end(REFUSED, &format!("{error}: {cause}")),
+            None => end(REFUSED, &error.to_string()),
+        },
     }
 }
 
-fn run() -> Result<(), Error> {
+fn run() -> Result<(), LoadError> {
     let mut component = Vec::new();
     io::stdin()
         .read_to_end(&mut component)

@@ -15,15 +15,15 @@ fn account() -> Account {
 fn told(result: Result<()>) -> Option<String> {
     match result {
         Ok(()) => None,
-        Err(Error::Contract { what, .. }) => Some(what),
+        Err(CallError::Contract { what, .. }) => Some(what),
         Err(other) => panic!("{other}"),
     }
 }
 
 /// Returns what is wrong with a refusal, or `None` if it is one of the guest's own.
-fn told_of(error: Error) -> Option<String> {
+fn told_of(error: CallError) -> Option<String> {
     match error {
-        Error::Guest(_) => None,
+        CallError::Guest(_) => None,
         other => told(Err(other)),
     }
 }
@@ -283,7 +283,8 @@ fn an_errors_status_has_to_be_one_of_an_error() {
 fn a_long_text_of_an_error_is_cut_at_a_character() {
     let long = "é".repeat(LONGEST_TEXT);
     for refusal in [Refusal::User(long.clone()), Refusal::Internal(long)] {
-        let Error::Guest(Refusal::User(text) | Refusal::Internal(text)) = refused(refusal, &account()) else {
+        let CallError::Guest(Refusal::User(text) | Refusal::Internal(text)) = refused(refusal, &account())
+        else {
             panic!("another error");
         };
         assert!(text.len() < LONGEST_TEXT + 64, "{}", text.len());

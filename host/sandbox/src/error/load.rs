@@ -1,0 +1,128 @@
+//! The reasons why a guest cannot be loaded.
+
+use std::path::PathBuf;
+
+use printable::Printable;
+
+use crate::error::CallError;
+use crate::limits::Exceeded;
+
+/// The reason why a guest could not be loaded.
+///
+/// Each variant is displayed on one line: what it quotes of a guest's file, such as the name of an import, is escaped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The runtime could not be set up on this machine.
+    #[error("the WebAssembly runtime cannot start")]
+    Runtime(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// The directory for compiled guests cannot be used.
+    #[error("cache directory {}: {what}", directory.display())]
+    Cache {
+        /// The directory.
+        directory: PathBuf,
+        /// A text that says what is wrong, and what to do if anything can be done.
+        what: String,
+        /// The cause, if the system gave one.
+        #[source]
+        source: Option<std::io::Error>,
+    },
+
+    /// The file is not a component. The text says what it is instead, and what to do.
+    #[error("not a WebAssembly component: {0}")]
+    NotAComponent(&'static str),
+
+    /// The guest was built for a contract that this host does not serve.
+    #[error(
+        "built for version {} of the airlock:engine contract, and this host serves {host}: {}",
+        Printable(guest),
+        if *newer { "use a newer airlock" } else { "rebuild the guest with this version's wit/" }
+    )]
+    ContractVersion {
+        /// The version for which the guest was built.
+        guest: String,
+        /// The version that this host serves.
+        host: &'static str,
+        /// True if the guest's version is the newer one.
+        newer: bool,
+    },
+
+    /// The file is a component, but not a secrets engine.
+    #[error("does not export airlock:engine/backend, so this is not a secrets engine")]
+    NotAnEngine,
+
+    /// The guest imports something that no guest gets.
+    #[error(
+        "imports {}, which is not granted: a guest gets the imports of the airlock:engine contract and no others",
+        Printable(import)
+    )]
+    Ungranted {
+        /// The name of the import.
+        import: String,
+    },
+
+    /// The compiler refused the guest.
+    #[error("cannot be compiled: {}", Printable(.0))]
+    Compile(String),
+
+    /// The compiler itself failed, or ran out of its own limits.
+    #[error("the compiler {}", Printable(what))]
+    Compiler {
+        /// A text that continues "the compiler" and says what happened.
+        what: String,
+        /// The cause, if the system gave one.
+        #[source]
+        source: Option<std::io::Error>,
+    },
+
+    /// The guest's imports or exports have the right names but the wrong types, or the guest is too large for an
+    /// instance.
+    #[error("does not fit the contract or the pool of instances: {}", Printable(.0))]
+    Link(String),
+
+    /// `describe` returned an invalid description.
+    #[error("its description is wrong: {}", Printable(.0))]
+    Description(String),
+
+    /// The guest needs more than the limits allow.
+    #[error("it needs {needs}; {exceeded}")]
+    Needs {
+        /// The amount that the guest asks for.
+        needs: String,
+        /// The limit that is too low.
+        exceeded: Exceeded,
+    },
+
+    /// The guest could not be asked for its description.
+    #[error(transparent)]
+    Describe(#[from] CallError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_of_a_file_cannot_leave_their_line() {
+        let hostile = "x\n[INFO]  core: sealed\u{1b}[2J";
+        let errors = [
+            LoadError::ContractVersion {
+                guest: hostile.into(),
+                host: "0.1.0",
+                newer: false,
+            },
+            LoadError::Ungranted {
+                import: hostile.into(),
+            },
+            LoadError::Compile(hostile.into()),
+            LoadError::Link(hostile.into()),
+            LoadError::Description(hostile.into()),
+        ];
+        for error in errors {
+            let told = error.to_string();
+            assert!(told.contains("x\\n[INFO]  core: sealed\\u{1b}[2J"), "{told}");
+            assert!(!told.contains(char::is_control), "{told:?}");
+        }
+    }
+}
