@@ -2,12 +2,15 @@
 //!
 //! Vault decodes with Go's `encoding/json`: into a map, numbers into 64-bit floats, at most 10,000 levels deep.
 //! [`check_object`] checks all of a text at once. [`ObjectCheck`] does it in steps of bounded length, for texts that
-//! may be large, and notes what some fields of the object hold. Neither recurses, copies or builds anything.
+//! may be large, and notes what some fields of the object hold. Neither recurses, copies or builds anything. [`Json`] is a
+//! text that is passed on unchanged.
 
 mod number;
 mod surrogates;
+mod text;
 
 pub use surrogates::without_lone_surrogates;
+pub use text::{Json, JsonError};
 
 /// The levels of nested objects and arrays that Go's decoder follows.
 pub const MAX_DEPTH: usize = 10_000;

@@ -13,23 +13,9 @@ use std::fmt;
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-pub use airlock_logical::Operation;
-
-/// JSON text, passed on unchanged.
-pub type Json = String;
-
-/// A length of time in nanoseconds, as on Vault's wire.
-pub type Nanoseconds = i64;
-
-/// A point in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ComponentType, Lift, Lower)]
-#[component(record)]
-pub struct Timestamp {
-    /// Seconds since 1970-01-01T00:00:00Z.
-    pub seconds: i64,
-    /// Nanoseconds after these seconds, 0 to 999,999,999.
-    pub nanoseconds: u32,
-}
+pub use airlock_logical::{
+    Json, Lease, Nanoseconds, Operation, Secret, Timestamp, WrapInfo, WrapRequest,
+};
 
 /// An HTTP header.
 #[derive(Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
@@ -51,51 +37,6 @@ pub struct Connection {
     /// The caller's port. Vault never sends it.
     #[component(name = "remote-port")]
     pub remote_port: u32,
-}
-
-/// The response wrapping that the caller asks for.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
-#[component(record)]
-pub struct WrapRequest {
-    /// Lifetime of the wrapping token.
-    pub ttl: Nanoseconds,
-    /// Empty or `jwt`.
-    pub format: String,
-    /// True if the stored data is to be wrapped with the seal.
-    #[component(name = "seal-wrap")]
-    pub seal_wrap: bool,
-}
-
-/// The times of a leased secret, as Vault knows them.
-#[derive(Debug, Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
-#[component(record)]
-pub struct Lease {
-    /// Time for which the lease is valid.
-    pub ttl: Nanoseconds,
-    /// The longest time to which renewals can extend the lease.
-    #[component(name = "max-ttl")]
-    pub max_ttl: Nanoseconds,
-    /// True if the lease can be renewed.
-    pub renewable: bool,
-    /// The extension that the caller of renew asks for.
-    pub increment: Nanoseconds,
-    /// The time at which Vault issued the lease. `None` in an answer.
-    #[component(name = "issue-time")]
-    pub issue_time: Option<Timestamp>,
-}
-
-/// A leased secret.
-#[derive(Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
-#[component(record)]
-pub struct Secret {
-    /// Its lease.
-    pub lease: Lease,
-    /// The internal data that renew and revoke get back: a JSON object, or `None`.
-    #[component(name = "internal-data")]
-    pub internal_data: Option<Json>,
-    /// Vault's name for the lease.
-    #[component(name = "lease-id")]
-    pub lease_id: String,
 }
 
 /// A request of Vault. The contract documents each field.
@@ -159,27 +100,6 @@ impl Request {
             recover_source_path: String::new(),
         }
     }
-}
-
-/// A wrapped answer.
-#[derive(Clone, PartialEq, Eq, ComponentType, Lift, Lower)]
-#[component(record)]
-#[allow(missing_docs)] // the contract documents them
-pub struct WrapInfo {
-    pub ttl: Nanoseconds,
-    pub token: String,
-    pub accessor: String,
-    #[component(name = "creation-time")]
-    pub creation_time: Option<Timestamp>,
-    #[component(name = "wrapped-accessor")]
-    pub wrapped_accessor: String,
-    #[component(name = "wrapped-entity-id")]
-    pub wrapped_entity_id: String,
-    pub format: String,
-    #[component(name = "creation-path")]
-    pub creation_path: String,
-    #[component(name = "seal-wrap")]
-    pub seal_wrap: bool,
 }
 
 /// A guest's answer.

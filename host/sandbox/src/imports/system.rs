@@ -116,7 +116,7 @@ impl Host for State {
         session.transaction.lock_commits().await?;
         self.account.effect_begins();
         let info = system.wrap_data(data, ttl).await;
-        self.answer(info, WrapInfo::bytes).await
+        self.answer(info, wrap_info_bytes).await
     }
 
     fn convert_error(&mut self, failure: SystemFailure) -> wasmtime::Result<Error> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{CodedError, Error, Header, Request, Response, Secret, WrapInfo};
+use super::{CodedError, Error, Header, Request, Response};
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,28 +34,12 @@ impl fmt::Debug for Header {
     }
 }
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Secret")
-            .field("lease", &self.lease)
-            .finish_non_exhaustive()
-    }
-}
-
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("id", &self.id)
             .field("operation", &self.operation)
             .field("has_data", &self.data.is_some())
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for WrapInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrapInfo")
-            .field("ttl", &self.ttl)
             .finish_non_exhaustive()
     }
 }
@@ -78,13 +62,7 @@ mod tests {
     fn debug_shows_no_secret() {
         const MARK: &str = "5ecret";
         let secret = Secret {
-            lease: Lease {
-                ttl: 0,
-                max_ttl: 0,
-                renewable: false,
-                increment: 0,
-                issue_time: None,
-            },
+            lease: Lease::default(),
             internal_data: Some(MARK.into()),
             lease_id: MARK.into(),
         };

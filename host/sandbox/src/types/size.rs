@@ -21,7 +21,7 @@ impl Request {
         texts.iter().map(|text| text.len()).sum::<usize>()
             + length(self.data.as_deref())
             + self.headers.iter().map(Header::bytes).sum::<usize>()
-            + self.secret.as_ref().map_or(0, Secret::bytes)
+            + self.secret.as_ref().map_or(0, secret_bytes)
     }
 }
 
@@ -29,11 +29,11 @@ impl Response {
     /// Returns the bytes of what the guest answered.
     pub(crate) fn bytes(&self) -> usize {
         length(self.data.as_deref())
-            + self.secret.as_ref().map_or(0, Secret::bytes)
+            + self.secret.as_ref().map_or(0, secret_bytes)
             + length(self.redirect.as_deref())
             + list(&self.warnings)
             + self.headers.iter().map(Header::bytes).sum::<usize>()
-            + self.wrap_info.as_ref().map_or(0, WrapInfo::bytes)
+            + self.wrap_info.as_ref().map_or(0, wrap_info_bytes)
     }
 }
 
@@ -48,31 +48,27 @@ impl Error {
     }
 }
 
-impl WrapInfo {
-    /// Returns the bytes of its texts.
-    pub(crate) fn bytes(&self) -> usize {
-        let texts = [
-            &self.token,
-            &self.accessor,
-            &self.wrapped_accessor,
-            &self.wrapped_entity_id,
-            &self.format,
-            &self.creation_path,
-        ];
-        texts.iter().map(|text| text.len()).sum()
-    }
-}
-
 impl Header {
     fn bytes(&self) -> usize {
         size_of::<Self>() + self.name.len() + list(&self.values)
     }
 }
 
-impl Secret {
-    fn bytes(&self) -> usize {
-        self.lease_id.len() + length(self.internal_data.as_deref())
-    }
+/// Returns the bytes of the texts of wrapped data.
+pub(crate) fn wrap_info_bytes(info: &WrapInfo) -> usize {
+    let texts = [
+        &info.token,
+        &info.accessor,
+        &info.wrapped_accessor,
+        &info.wrapped_entity_id,
+        &info.format,
+        &info.creation_path,
+    ];
+    texts.iter().map(|text| text.len()).sum()
+}
+
+fn secret_bytes(secret: &Secret) -> usize {
+    secret.lease_id.len() + length(secret.internal_data.as_deref())
 }
 
 fn length(text: Option<&str>) -> usize {
