@@ -16,7 +16,7 @@ use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result, bail};
 use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
-use vault_plugin::{Backend, Error, async_trait};
+use vault_plugin::{Backend, Error, Report, async_trait};
 
 use crate::args::LimitArgs;
 use crate::dev::bridge::{Dev, DevJournal, report_usage};
@@ -89,6 +89,7 @@ async fn watch(server: &DevServer, guests: &Guests) {
                         match mount.result {
                             Ok(()) => terminal::note(&format!("{} now runs {name} {version}", mount.mount)),
                             Err(error) => {
+                                let error = Report::new(&error);
                                 terminal::trouble(&format!("{} keeps its old guest: {error}", mount.mount))
                             }
                         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use airlock_storage::{Result, Storage};
-use vault_plugin::{Backend, Error, Factory, Setup, StorageEntry, async_trait};
+use vault_plugin::{Backend, Error, Factory, Report, ServerError, Setup, StorageEntry, async_trait};
 
 #[path = "../tests/common/probe.rs"]
 mod probe;
@@ -24,8 +24,8 @@ impl Factory for Plugin {
 /// Vault's storage behind the trait that the engine uses.
 struct Broker(vault_plugin::Storage);
 
-fn failed(error: Error) -> airlock_storage::Error {
-    airlock_storage::Error::Backend(error.to_string())
+fn failed(error: ServerError) -> airlock_storage::Error {
+    airlock_storage::Error::Backend(Report::new(&error).to_string())
 }
 
 #[async_trait]
@@ -47,7 +47,7 @@ impl Storage for Broker {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     if let Err(error) = vault_plugin::serve(Plugin).await {
-        eprintln!("{error}");
+        eprintln!("{}", Report::new(&error));
         std::process::exit(1);
     }
 }

@@ -14,7 +14,7 @@ use crate::wrapping::Wraps;
 /// The Vault version whose API the server implements.
 pub(crate) const VAULT_VERSION: &str = "1.21.0";
 
-/// A mount's system view of the server. The functions that it does not offer answer [`Error::Unsupported`].
+/// A mount's system view of the server. It has those functions of [`vault_plugin::SystemView`] that the server offers.
 #[derive(Clone)]
 pub struct DevSystem {
     pub(crate) mount: Arc<Mount>,

@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use go_plugin::{Broker, Cookie, MAX_MESSAGE_SIZE, Server, hclog};
+use go_plugin::{Broker, Cookie, MAX_MESSAGE_SIZE, Report, Server, hclog};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tracing_subscriber::layer::SubscriberExt;
@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", Report::new(&error));
             ExitCode::FAILURE
         }
     }
@@ -55,7 +55,7 @@ struct Plugin {
 impl Greeter for Plugin {
     async fn greet(&self, request: Request<HostService>) -> Result<Response<Text>, Status> {
         let channel = self.broker.dial(request.into_inner().id).await;
-        let channel = channel.map_err(|error| Status::unavailable(error.to_string()))?;
+        let channel = channel.map_err(|error| Status::unavailable(Report::new(&error).to_string()))?;
         let mut host = HostClient::new(channel).max_decoding_message_size(MAX_MESSAGE_SIZE);
         let name = host.name(Nothing {}).await?.into_inner().text;
         tracing::info!(letters = name.len(), "greeting");

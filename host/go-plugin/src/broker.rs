@@ -24,7 +24,7 @@ use tower::service_fn;
 
 use crate::connection::Io;
 use crate::mux::Opener;
-use crate::{Error, MAX_RESETS, WINDOW, tls};
+use crate::{DialError, MAX_RESETS, TransportError, WINDOW, tls};
 
 pub(crate) use address::Address;
 use door::{Door, Turn};
@@ -67,10 +67,10 @@ impl Broker {
     /// does. Drop the channel and its clones when the host ends the service, because hosts wait for that.
     ///
     /// # Errors
-    /// [`Error::NotOffered`] if the host does not offer the service within 5 s, [`Error::UnknownNetwork`] if it offers
-    /// the service on a network that this crate does not know, [`Error::Dial`] if nobody answers there, or somebody
-    /// other than the host.
-    pub async fn dial(&self, service_id: u32) -> Result<Channel, Error> {
+    /// [`DialError::NotOffered`] if the host does not offer the service within 5 s, [`DialError::UnknownNetwork`] if it
+    /// offers the service on a network that this crate does not know, [`DialError::Connect`] if nobody answers there,
+    /// or somebody other than the host.
+    pub async fn dial(&self, service_id: u32) -> Result<Channel, DialError> {
         let way = match &self.turn {
             None => Way::Address(Address::of(self.post.offer(service_id, OFFER_TIME).await?)?),
             Some(turn) => Way::Door(Door::new(service_id, self.post.clone(), turn.clone())),
@@ -83,7 +83,10 @@ impl Broker {
         endpoint()
             .connect_with_connector(connector)
             .await
-            .map_err(|source| Error::Dial { service_id, source })
+            .map_err(|source| DialError::Connect {
+                service_id,
+                source: TransportError::new(source),
+            })
     }
 
     /// Returns a token that is cancelled once the host has asked for the plugin's end or is gone. The host closes its
@@ -139,4 +142,28 @@ async fn secure(io: impl Io + 'static, tls: Option<TlsConnector>) -> std::io::Re
         None => Box::new(io),
         Some(tls) => Box::new(tls.connect(tls::server_name(), io).await?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Report;
+    use crate::proto::ConnInfo;
+
+    #[tokio::test]
+    async fn a_service_that_nobody_serves_is_reported_with_the_cause() {
+        let post = Post::default();
+        post.deliver(ConnInfo {
+            service_id: 7,
+            network: "unix".into(),
+            address: "/nonexistent/plugin1".into(),
+            knock: None,
+        });
+        let error = Broker::new(post, None, None).dial(7).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot connect to the host's service 7");
+        assert_eq!(
+            Report::new(&error).to_string(),
+            "cannot connect to the host's service 7: No such file or directory (os error 2)"
+        );
+    }
 }

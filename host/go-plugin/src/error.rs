@@ -1,15 +1,16 @@
-//! The crate's error type.
+//! The crate's errors: one type for serving the plugin, and one for reaching the host's services.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// The reasons why a plugin cannot start, serve, or reach its host's services.
+/// The reasons why a plugin cannot start or serve.
 ///
-/// Each message is one line for a person, fit for standard error. None contains a message of the application; some quote what
-/// the host set in the environment or wrote to the broker.
+/// Print it with [`Report`], which adds the cause: that is one line for a person, fit for standard error. It contains
+/// no message of the application, but may quote what the host set in the environment.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ServeError {
     /// The magic cookie is missing or wrong: a person started the program by hand, or a host started it that wants
     /// another kind of plugin.
     #[error(
@@ -55,7 +56,7 @@ pub enum Error {
     NoTls,
 
     /// The socket, or its directory, could not be made.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}", path.display())]
     Socket {
         /// The action that failed, as a verb phrase.
         action: &'static str,
@@ -82,19 +83,19 @@ pub enum Error {
     },
 
     /// The plugin's own certificate could not be made.
-    #[error("cannot make the plugin's TLS certificate: {0}")]
+    #[error("cannot make the plugin's TLS certificate")]
     Certificate(#[source] rcgen::Error),
 
     /// TLS could not be set up.
-    #[error("cannot set up TLS: {0}")]
+    #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
 
     /// The handshake line could not be written: the host is gone, or standard output is closed.
-    #[error("cannot write the handshake to standard output: {0}")]
+    #[error("cannot write the handshake to standard output")]
     Handshake(#[source] io::Error),
 
     /// The process could not prepare for signals, or for its parent's end.
-    #[error("cannot {action}: {source}")]
+    #[error("cannot {action}")]
     Process {
         /// The action that failed, as a verb phrase.
         action: &'static str,
@@ -103,9 +104,20 @@ pub enum Error {
     },
 
     /// The server ended by itself.
-    #[error("the plugin's server failed: {0}")]
-    Serve(#[source] tonic::transport::Error),
+    #[error("the plugin's server failed")]
+    Server(#[source] TransportError),
 
+    /// The server ended because the host is gone.
+    #[error("the host's connection is closed")]
+    HostGone,
+}
+
+/// The reasons why a plugin cannot reach one of its host's services.
+///
+/// Print it with [`Report`], which adds the cause in the same line. It may quote what the host wrote to the broker.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DialError {
     /// The host did not say within five seconds where its service is.
     #[error("the host did not offer its service {service_id} within {seconds} s")]
     NotOffered {
@@ -138,20 +150,66 @@ pub enum Error {
     HostGone,
 
     /// The host's service was offered but could not be reached.
-    #[error("cannot connect to the host's service {service_id}: {}", root(source))]
-    Dial {
+    #[error("cannot connect to the host's service {service_id}")]
+    Connect {
         /// The service's id in the broker.
         service_id: u32,
         /// The cause of the failure.
-        source: tonic::transport::Error,
+        source: TransportError,
     },
 }
 
-/// Returns the last source of an error, because tonic's own text is only "transport error".
+/// A failure of the gRPC transport. `Display` shows the innermost cause, because the others only say "transport error";
+/// `Debug` shows them all.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", root(.0))]
+pub struct TransportError(tonic::transport::Error);
+
+impl TransportError {
+    pub(crate) fn new(error: tonic::transport::Error) -> Self {
+        Self(error)
+    }
+}
+
 fn root(error: &dyn std::error::Error) -> &dyn std::error::Error {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;
     }
     error
+}
+
+/// Shows an error and its causes in one line, because the `Display` of an error names no cause.
+///
+/// ```
+/// use go_plugin::{Report, ServeError};
+///
+/// let closed = std::io::Error::other("standard output is closed");
+/// let error = ServeError::Handshake(closed);
+/// assert_eq!(error.to_string(), "cannot write the handshake to standard output");
+/// assert_eq!(
+///     Report::new(&error).to_string(),
+///     "cannot write the handshake to standard output: standard output is closed"
+/// );
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a>(&'a (dyn std::error::Error + 'static));
+
+impl<'a> Report<'a> {
+    /// Reports this error.
+    pub fn new(error: &'a (dyn std::error::Error + 'static)) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
 }

@@ -12,7 +12,7 @@ use crate::broker::{Address, Post};
 use crate::launch::Launch;
 use crate::proto::ConnInfo;
 use crate::tls::Tls;
-use crate::{Cookie, Error};
+use crate::{Cookie, DialError, ServeError};
 
 /// Returns the handshake line that answers an environment, for a plugin that speaks the versions `offered`.
 ///
@@ -23,17 +23,14 @@ pub fn handshake(
     offered: &BTreeSet<u32>,
     variable: impl Fn(&str) -> Option<OsString>,
     socket: &Path,
-) -> Result<String, Error> {
+) -> Result<String, ServeError> {
     let launch = Launch::read(cookie, variable)?;
     let version = launch.negotiate(offered)?;
     let tls = launch.host_cert.clone().map(Tls::pinned_to).transpose()?;
     let mut line = Vec::new();
     launch
         .answer(&mut line, version, socket, tls.as_ref().map(|tls| &tls.cert))
-        .map_err(|source| Error::Environment {
-            name: "PLUGIN_UNIX_SOCKET_DIR",
-            reason: source.to_string(),
-        })?;
+        .map_err(ServeError::Handshake)?;
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
@@ -48,7 +45,10 @@ pub fn read_message(bytes: &[u8]) -> Option<(u32, bool)> {
 ///
 /// # Errors
 /// Those of [`Broker::dial`](crate::Broker::dial).
-pub async fn offered<'a>(messages: impl Iterator<Item = &'a [u8]>, service_id: u32) -> Result<String, Error> {
+pub async fn offered<'a>(
+    messages: impl Iterator<Item = &'a [u8]>,
+    service_id: u32,
+) -> Result<String, DialError> {
     let post = Post::default();
     for message in messages.filter_map(|bytes| ConnInfo::decode(bytes).ok()) {
         post.deliver(message);

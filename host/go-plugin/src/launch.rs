@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::Error;
+use crate::ServeError;
 use crate::socket::Place;
 
 const VERSIONS: &str = "PLUGIN_PROTOCOL_VERSIONS";
@@ -34,14 +34,14 @@ pub struct Cookie {
 }
 
 impl Cookie {
-    fn check(self, found: Option<OsString>) -> Result<(), Error> {
+    fn check(self, found: Option<OsString>) -> Result<(), ServeError> {
         match found {
             Some(value) if value == self.value => Ok(()),
-            Some(_) => Err(Error::NotStartedByHost {
+            Some(_) => Err(ServeError::NotStartedByHost {
                 key: self.key,
                 state: "set to something else",
             }),
-            None => Err(Error::NotStartedByHost {
+            None => Err(ServeError::NotStartedByHost {
                 key: self.key,
                 state: "not set",
             }),
@@ -66,7 +66,7 @@ pub(crate) struct Launch {
 
 impl Launch {
     /// Reads the environment through `var`.
-    pub fn read(cookie: Cookie, var: impl Fn(&str) -> Option<OsString>) -> Result<Launch, Error> {
+    pub fn read(cookie: Cookie, var: impl Fn(&str) -> Option<OsString>) -> Result<Launch, ServeError> {
         cookie.check(var(cookie.key))?;
         // go-plugin treats an empty variable like a missing one.
         let text = |name| {
@@ -92,13 +92,13 @@ impl Launch {
 
     /// Returns the highest version that both sides speak. A host that names no version gets the plugin's lowest, as it
     /// does from Go.
-    pub fn negotiate(&self, offered: &BTreeSet<u32>) -> Result<u32, Error> {
-        let lowest = *offered.first().ok_or(Error::NoVersion)?;
+    pub fn negotiate(&self, offered: &BTreeSet<u32>) -> Result<u32, ServeError> {
+        let lowest = *offered.first().ok_or(ServeError::NoVersion)?;
         if self.versions.is_empty() {
             return Ok(lowest);
         }
         let common = offered.intersection(&self.versions).max().copied();
-        common.ok_or_else(|| Error::NoCommonVersion {
+        common.ok_or_else(|| ServeError::NoCommonVersion {
             lowest,
             offered: list(offered),
             wanted: list(&self.versions),
@@ -129,9 +129,9 @@ fn list(versions: &BTreeSet<u32>) -> String {
     versions.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn versions(list: &str) -> Result<BTreeSet<u32>, Error> {
+fn versions(list: &str) -> Result<BTreeSet<u32>, ServeError> {
     let parse = |item: &str| {
-        item.parse().map_err(|_| Error::Environment {
+        item.parse().map_err(|_| ServeError::Environment {
             name: VERSIONS,
             reason: format!("{item:?} is not a version number"),
         })
@@ -143,17 +143,17 @@ fn versions(list: &str) -> Result<BTreeSet<u32>, Error> {
         .collect()
 }
 
-fn directory(path: OsString) -> Result<PathBuf, Error> {
+fn directory(path: OsString) -> Result<PathBuf, ServeError> {
     check_directory(Path::new(&path), SOCKET_DIR)?;
     Ok(path.into())
 }
 
 /// Checks that a socket's path in this directory can be a field of the handshake line. `setting` is the variable that
 /// names the directory.
-pub(crate) fn check_directory(path: &Path, setting: &'static str) -> Result<(), Error> {
+pub(crate) fn check_directory(path: &Path, setting: &'static str) -> Result<(), ServeError> {
     match path.to_str() {
         Some(text) if !text.contains(['|', '\n', '\r']) => Ok(()),
-        _ => Err(Error::Environment {
+        _ => Err(ServeError::Environment {
             name: setting,
             reason: "its path cannot stand in the handshake line: use one in UTF-8 without `|` and line ends"
                 .into(),
@@ -161,8 +161,8 @@ pub(crate) fn check_directory(path: &Path, setting: &'static str) -> Result<(), 
     }
 }
 
-fn certificate(pem: &str) -> Result<CertificateDer<'static>, Error> {
-    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| Error::Environment {
+fn certificate(pem: &str) -> Result<CertificateDer<'static>, ServeError> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| ServeError::Environment {
         name: CLIENT_CERT,
         reason: format!("it is not a PEM certificate ({error})"),
     })
@@ -183,7 +183,7 @@ mod tests {
     };
 
     /// Reads an environment in which the cookie and these variables are set.
-    fn launch(variables: &[(&str, &str)]) -> Result<Launch, Error> {
+    fn launch(variables: &[(&str, &str)]) -> Result<Launch, ServeError> {
         let all = [&[("COOKIE", "yes")], variables].concat();
         Launch::read(COOKIE, |name| {
             all.iter()
@@ -235,7 +235,7 @@ mod tests {
             .unwrap()
             .negotiate(&[5, 6].into())
             .unwrap_err();
-        assert!(matches!(error, Error::NoCommonVersion { lowest: 5, .. }));
+        assert!(matches!(error, ServeError::NoCommonVersion { lowest: 5, .. }));
         assert_eq!(
             error.to_string(),
             "the host speaks protocol version 3, 4 and this plugin 5, 6: one of them is too old"
@@ -271,7 +271,7 @@ mod tests {
         for path in ["/tmp/a|b", "/tmp/a\nb"] {
             let error = launch(&[(SOCKET_DIR, path)]).unwrap_err();
             assert!(
-                matches!(error, Error::Environment { name: SOCKET_DIR, .. }),
+                matches!(error, ServeError::Environment { name: SOCKET_DIR, .. }),
                 "{error}"
             );
         }

@@ -7,7 +7,7 @@
 //!
 //! ```no_run
 //! # async fn services() -> tonic::service::Routes { tonic::service::Routes::default() }
-//! use go_plugin::{Cookie, Server};
+//! use go_plugin::{Cookie, Report, Server};
 //! use tonic::service::Routes;
 //!
 //! #[tokio::main(flavor = "current_thread")]
@@ -15,7 +15,7 @@
 //!     let server = Server::new(Cookie { key: "GREETER_PLUGIN", value: "hello" })
 //!         .version(1, |_broker| Routes::default() /* .add_service(…) */);
 //!     if let Err(error) = server.serve().await {
-//!         eprintln!("{error}");
+//!         eprintln!("{}", Report::new(&error));
 //!         std::process::exit(1);
 //!     }
 //! }
@@ -66,7 +66,7 @@ mod socket;
 mod tls;
 
 pub use broker::Broker;
-pub use error::Error;
+pub use error::{DialError, Report, ServeError, TransportError};
 pub use launch::Cookie;
 pub use server::{Exit, Server};
 

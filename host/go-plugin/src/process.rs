@@ -10,7 +10,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::Error;
+use crate::ServeError;
 
 /// The interval of looking for the parent if the kernel cannot report its end.
 const LOOK: Duration = Duration::from_secs(1);
@@ -24,9 +24,9 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Replaces the default handling of the signals, for the rest of the process's life.
-    pub fn handle() -> Result<Signals, Error> {
+    pub fn handle() -> Result<Signals, ServeError> {
         let take = |kind| {
-            signal(kind).map_err(|source| Error::Process {
+            signal(kind).map_err(|source| ServeError::Process {
                 action: "handle signals",
                 source,
             })

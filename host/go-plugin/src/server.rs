@@ -22,7 +22,7 @@ use crate::linger::keep_open;
 use crate::process::{Parent, Signals, last_words};
 use crate::socket::Socket;
 use crate::tls::Tls;
-use crate::{Error, MAX_RESETS, WINDOW, services};
+use crate::{MAX_RESETS, ServeError, TransportError, WINDOW, services};
 
 /// The time for [`Server::on_exit`]. The host waits as long: it kills the process 2 s after its request for the end is
 /// answered, and the end of the process is the answer.
@@ -120,9 +120,10 @@ impl Server {
     /// [`std::process::exit`] if other threads may still be busy.
     ///
     /// # Errors
-    /// [`Error::NotStartedByHost`] if the cookie is missing, [`Error::NoCommonVersion`], [`Error::NoTls`], and others
-    /// that keep the plugin from starting. Print the error to standard error and exit with status 1.
-    pub async fn serve(self) -> Result<Exit, Error> {
+    /// [`ServeError::NotStartedByHost`] if the cookie is missing, [`ServeError::NoCommonVersion`],
+    /// [`ServeError::NoTls`], and others that keep the plugin from starting. Print the error's
+    /// [`Report`](crate::Report) to standard error and exit with status 1.
+    pub async fn serve(self) -> Result<Exit, ServeError> {
         // This comes first, so that the end of the parent is noticed from here on.
         let parent = Parent::current();
         let launch = Launch::read(self.cookie, |name| std::env::var_os(name))?;
@@ -159,12 +160,12 @@ impl Running {
         launch: &Launch,
         mut versions: BTreeMap<u32, Services>,
         plaintext: bool,
-    ) -> Result<Running, Error> {
+    ) -> Result<Running, ServeError> {
         let version = agree(launch, &versions)?;
         if launch.host_cert.is_none() && !plaintext {
-            return Err(Error::NoTls);
+            return Err(ServeError::NoTls);
         }
-        let services = versions.remove(&version).ok_or(Error::NoVersion)?;
+        let services = versions.remove(&version).ok_or(ServeError::NoVersion)?;
         let tls = launch.host_cert.clone().map(Tls::pinned_to).transpose()?;
         let (socket, listener) = Socket::listen(&launch.place)?;
 
@@ -189,7 +190,7 @@ impl Running {
         let accepting = AbortOnDropHandle::new(tokio::spawn(gate.accept(listener)));
         let serving = AbortOnDropHandle::new(tokio::spawn(server));
         let cert = tls.as_ref().map(|tls| &tls.cert);
-        last_words(|out| launch.answer(out, version, socket.path(), cert)).map_err(Error::Handshake)?;
+        last_words(|out| launch.answer(out, version, socket.path(), cert)).map_err(ServeError::Handshake)?;
         Ok(Running {
             socket,
             accepting,
@@ -206,7 +207,7 @@ impl Running {
         parent: Parent,
         mut signals: Signals,
         on_exit: Option<OnExit>,
-    ) -> Result<Exit, Error> {
+    ) -> Result<Exit, ServeError> {
         let exit = tokio::select! {
             () = self.requested.cancelled() => Exit::Requested,
             () = self.connections.all_closed() => Exit::Disconnected,
@@ -250,10 +251,10 @@ impl Running {
 
 /// Returns the version to serve. Without a common version, tells the host in its own way, by an answer that it
 /// will refuse, and serves nothing: the host kills what it refuses, and nobody could clean up.
-fn agree(launch: &Launch, versions: &BTreeMap<u32, Services>) -> Result<u32, Error> {
+fn agree(launch: &Launch, versions: &BTreeMap<u32, Services>) -> Result<u32, ServeError> {
     let version = launch.negotiate(&versions.keys().copied().collect());
-    if let Err(Error::NoCommonVersion { lowest, .. }) = version {
-        last_words(|out| launch.answer(out, lowest, Path::new(""), None)).map_err(Error::Handshake)?;
+    if let Err(ServeError::NoCommonVersion { lowest, .. }) = version {
+        last_words(|out| launch.answer(out, lowest, Path::new(""), None)).map_err(ServeError::Handshake)?;
     }
     version
 }
@@ -268,11 +269,11 @@ fn router(routes: Routes) -> tonic::transport::server::Router {
 }
 
 /// Returns the reason why the server ended although nobody had told it to.
-fn failure(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> Error {
+fn failure(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> ServeError {
     match ended {
-        Ok(Err(error)) => Error::Serve(error),
+        Ok(Err(error)) => ServeError::Server(TransportError::new(error)),
         // It ends by itself only when its source of connections ends, which ends with the accepting task.
-        Ok(Ok(())) | Err(_) => Error::HostGone,
+        Ok(Ok(())) | Err(_) => ServeError::HostGone,
     }
 }
 
@@ -289,6 +290,6 @@ mod tests {
         let launch = Launch::read(cookie, |name| (name == "COOKIE").then(|| "yes".into())).unwrap();
         let versions = BTreeMap::from([(1, Box::new(|_| Routes::default()) as Services)]);
         let started = Running::start(&launch, versions, false).await;
-        assert!(matches!(started.err(), Some(Error::NoTls)));
+        assert!(matches!(started.err(), Some(ServeError::NoTls)));
     }
 }

@@ -12,7 +12,7 @@ use rustix::fs::{Gid, Mode};
 use tempfile::{TempDir, TempPath};
 use tokio::net::UnixListener;
 
-use crate::Error;
+use crate::ServeError;
 use crate::launch::{SOCKET_DIR, SOCKET_GROUP, check_directory};
 
 /// `sun_path` has 108 bytes, of which one is the terminating zero (unix(7)).
@@ -39,7 +39,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Makes the socket and listens on it.
-    pub fn listen(place: &Place) -> Result<(Socket, UnixListener), Error> {
+    pub fn listen(place: &Place) -> Result<(Socket, UnixListener), ServeError> {
         let group = place.group.as_deref().map(group_id).transpose()?;
         let (directory, private) = match &place.directory {
             Some(directory) => (directory.clone(), None),
@@ -54,7 +54,7 @@ impl Socket {
 
         let (listener, path) = name()
             .make_in(&directory, |path| UnixListener::bind(path))
-            .map_err(|source| Error::Socket {
+            .map_err(|source| ServeError::Socket {
                 action: "listen on a socket in",
                 path: directory,
                 source,
@@ -85,12 +85,12 @@ fn name() -> tempfile::Builder<'static, 'static> {
 }
 
 /// Makes a directory that nobody else can enter; with a group, its members can pass through to the socket.
-fn private_directory(group: Option<Gid>) -> Result<TempDir, Error> {
+fn private_directory(group: Option<Gid>) -> Result<TempDir, ServeError> {
     let parent = std::env::temp_dir();
     let directory = name()
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
         .tempdir_in(&parent)
-        .map_err(|source| Error::Socket {
+        .map_err(|source| ServeError::Socket {
             action: "make a directory in",
             path: parent,
             source,
@@ -102,11 +102,11 @@ fn private_directory(group: Option<Gid>) -> Result<TempDir, Error> {
 }
 
 /// Checks the length of the path, because the kernel's own error would name neither the limit nor the remedy.
-fn check_length(directory: &Path, setting: &'static str) -> Result<(), Error> {
+fn check_length(directory: &Path, setting: &'static str) -> Result<(), ServeError> {
     let path = directory.join(format!("{PREFIX}{}", "X".repeat(RANDOM_BYTES)));
     let length = path.as_os_str().as_bytes().len();
     if length > PATH_LIMIT {
-        return Err(Error::SocketPathTooLong {
+        return Err(ServeError::SocketPathTooLong {
             path,
             length,
             limit: PATH_LIMIT,
@@ -117,10 +117,10 @@ fn check_length(directory: &Path, setting: &'static str) -> Result<(), Error> {
 }
 
 /// Gives a path to a group, with this mode.
-fn share(path: &Path, group: Gid, mode: Mode) -> Result<(), Error> {
+fn share(path: &Path, group: Gid, mode: Mode) -> Result<(), ServeError> {
     rustix::fs::chown(path, None, Some(group))
         .and_then(|()| rustix::fs::chmod(path, mode))
-        .map_err(|errno| Error::Socket {
+        .map_err(|errno| ServeError::Socket {
             action: "give to the group that the host names",
             path: path.to_owned(),
             source: errno.into(),
@@ -128,20 +128,20 @@ fn share(path: &Path, group: Gid, mode: Mode) -> Result<(), Error> {
 }
 
 /// Returns a group's number. Looks names up in `/etc/group` only, as a statically linked Go plugin does.
-fn group_id(group: &str) -> Result<Gid, Error> {
+fn group_id(group: &str) -> Result<Gid, ServeError> {
     let id = match group.parse() {
         Ok(id) => Some(id),
         Err(_) => find_group(&read_groups()?, group),
     };
-    id.map(Gid::from_raw).ok_or_else(|| Error::Environment {
+    id.map(Gid::from_raw).ok_or_else(|| ServeError::Environment {
         name: SOCKET_GROUP,
         reason: format!("/etc/group has no group {group:?}; a number works without it"),
     })
 }
 
-fn read_groups() -> Result<String, Error> {
+fn read_groups() -> Result<String, ServeError> {
     const GROUPS: &str = "/etc/group";
-    let read = |error: io::Error| Error::Socket {
+    let read = |error: io::Error| ServeError::Socket {
         action: "read",
         path: GROUPS.into(),
         source: error,
@@ -163,6 +163,7 @@ fn find_group(groups: &str, name: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Report;
     use std::ffi::OsStr;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -231,7 +232,7 @@ mod tests {
             };
             let error = Socket::listen(&place).unwrap_err();
             assert!(
-                matches!(error, Error::Environment { name: SOCKET_DIR, .. }),
+                matches!(error, ServeError::Environment { name: SOCKET_DIR, .. }),
                 "{error}"
             );
         }
@@ -253,7 +254,7 @@ mod tests {
             directory: Some("/nonexistent".into()),
             group: None,
         };
-        let text = Socket::listen(&place).unwrap_err().to_string();
+        let text = Report::new(&Socket::listen(&place).unwrap_err()).to_string();
         assert!(
             text.starts_with("cannot listen on a socket in /nonexistent: "),
             "{text}"

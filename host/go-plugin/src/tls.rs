@@ -23,7 +23,7 @@ use rustls::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use crate::Error;
+use crate::ServeError;
 
 /// The name in both certificates, for which both sides ask.
 const NAME: &str = "localhost";
@@ -44,16 +44,16 @@ pub(crate) struct Tls {
 
 impl Tls {
     /// Makes a certificate and pins both roles to the host's certificate.
-    pub fn pinned_to(host: CertificateDer<'static>) -> Result<Tls, Error> {
-        let (cert, key) = own_certificate().map_err(Error::Certificate)?;
+    pub fn pinned_to(host: CertificateDer<'static>) -> Result<Tls, ServeError> {
+        let (cert, key) = own_certificate().map_err(ServeError::Certificate)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let pin = Arc::new(Pin {
             peer: host,
             algorithms: provider.signature_verification_algorithms,
         });
 
-        let server = server_config(&provider, &pin, &cert, key.clone_key()).map_err(Error::Tls)?;
-        let client = client_config(&provider, &pin, &cert, key).map_err(Error::Tls)?;
+        let server = server_config(&provider, &pin, &cert, key.clone_key()).map_err(ServeError::Tls)?;
+        let client = client_config(&provider, &pin, &cert, key).map_err(ServeError::Tls)?;
         Ok(Tls {
             cert,
             acceptor: TlsAcceptor::from(Arc::new(server)),

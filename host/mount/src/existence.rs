@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use vault_plugin::Error;
+use vault_plugin::{Error, ServerError};
 
 use crate::bridge;
 
@@ -65,7 +65,7 @@ impl Checks {
     /// The same as for [`answer`](Self::answer).
     pub fn not_made(&self, id: &str, cause: Error) -> Result<Option<bool>, Error> {
         match cause {
-            Error::User(_) | Error::UnsupportedPath | Error::ReadOnly => Err(cause),
+            Error::User(_) | Error::UnsupportedPath | Error::Server(ServerError::ReadOnly) => Err(cause),
             cause => self
                 .failed
                 .lock()

@@ -12,7 +12,9 @@ use std::time::Instant;
 
 use airlock_sandbox::{Services, is_control};
 use parking_lot::{Mutex, RwLock};
-use vault_plugin::{Backend, Error, Operation, Request, Response, Setup, SpecialPaths, async_trait};
+use vault_plugin::{
+    Backend, Error, Operation, Report, Request, Response, ServerError, Setup, SpecialPaths, async_trait,
+};
 
 use crate::bridge::{HostLog, VaultEvents, VaultStorage, VaultSystem};
 use crate::existence::Checks;
@@ -52,7 +54,7 @@ impl Candidate {
         let mount = match &granted {
             Ok(granted) => match GuestMount::set_up(granted, parts.clone()).await {
                 Ok(mount) => Ok(Arc::new(mount)),
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(Report::new(&error).to_string()),
             },
             Err(reason) => Err(reason.clone()),
         };
@@ -120,7 +122,7 @@ impl VaultMount {
     /// Returns the guest, if it may serve now.
     ///
     /// # Errors
-    /// 503 with the cause. [`Error::ReadOnly`] if another server has to answer.
+    /// 503 with the cause. [`ServerError::ReadOnly`] if another server has to answer.
     async fn guest(&self) -> Result<Arc<GuestMount>, Error> {
         let serving = self.serving.read().clone();
         let guest = match serving {
@@ -136,7 +138,7 @@ impl VaultMount {
         let _alone = self.looking.lock().await;
         match self.told.record().await {
             Ok(()) => {}
-            Err(airlock_storage::Error::ReadOnly) => return Err(Error::ReadOnly),
+            Err(airlock_storage::Error::ReadOnly) => return Err(ServerError::ReadOnly.into()),
             Err(error) => {
                 let reason = format!("its special paths cannot be recorded: {error}");
                 return Err(cannot_serve(&reason));
@@ -217,7 +219,7 @@ impl Backend for VaultMount {
             Ok(mount) => match mount.initialize().await {
                 Ok(()) => return Ok(()),
                 Err(error) => {
-                    let error = format!("its guest could not be initialized: {error}");
+                    let error = format!("its guest could not be initialized: {}", Report::new(&error));
                     (error, mount.may_yet_start())
                 }
             },

@@ -20,8 +20,8 @@ use tokio::sync::Mutex;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use vault_plugin::{
-    Backend, Error, Factory, Json, Lease, Operation, Request, Response, Secret, Setup, Storage, StorageEntry,
-    async_trait,
+    Backend, Error, Factory, Json, Lease, Operation, Report, Request, Response, Secret, Setup, Storage,
+    StorageEntry, async_trait,
 };
 
 const HELP: &str = "counters/<name> counts up by `by` (default 1); seat lends a seat for `ttl` seconds.";
@@ -184,7 +184,7 @@ async fn main() {
         .with(go_plugin::hclog::layer(["counter", "vault_plugin", "go_plugin"]))
         .init();
     if let Err(error) = vault_plugin::serve(Plugin).await {
-        eprintln!("{error}");
+        eprintln!("{}", Report::new(&error));
         std::process::exit(1);
     }
 }

@@ -20,8 +20,8 @@ use serde_json::json;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use vault_plugin::{
-    Backend, Error, Event, Factory, Json, Operation, RawHttp, Request, Response, RotationJob, Setup,
-    SpecialPaths, StorageEntry, async_trait,
+    Backend, Error, Event, Factory, Json, Operation, RawHttp, Report, Request, Response, RotationJob,
+    ServerError, Setup, SpecialPaths, StorageEntry, async_trait,
 };
 
 struct Plugin;
@@ -55,7 +55,11 @@ impl Backend for Probe {
     }
 
     async fn initialize(&self) -> Result<(), Error> {
-        self.mount.storage.put(StorageEntry::new("initialized", "")).await
+        Ok(self
+            .mount
+            .storage
+            .put(StorageEntry::new("initialized", ""))
+            .await?)
     }
 
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
@@ -136,8 +140,8 @@ impl Probe {
 
     /// Reports what the server says to the calls that only Vault Enterprise offers.
     async fn enterprise(&self, request: &Request) -> serde_json::Value {
-        fn said<T>(result: Result<T, Error>) -> String {
-            result.map_or_else(|error| error.to_string(), |_| "granted".to_owned())
+        fn said<T>(result: Result<T, ServerError>) -> String {
+            result.map_or_else(|error| Report::new(&error).to_string(), |_| "granted".to_owned())
         }
         let system = &self.mount.system;
         let job = || RotationJob {
@@ -238,9 +242,9 @@ fn error(name: &str) -> Error {
             message: "fine".to_owned(),
         },
         "internal" => Error::Internal("lost the key".to_owned()),
-        "read-only" => Error::ReadOnly,
-        "relative-path" => Error::RelativePath,
-        "too-large" => Error::TooLarge("a value of 2 MiB".to_owned()),
+        "read-only" => ServerError::ReadOnly.into(),
+        "relative-path" => ServerError::RelativePath.into(),
+        "too-large" => ServerError::TooLarge("a value of 2 MiB".to_owned()).into(),
         _ => Error::UnsupportedPath,
     }
 }
@@ -251,7 +255,7 @@ async fn main() {
         .with(go_plugin::hclog::layer(["probe", "vault_plugin", "go_plugin"]))
         .init();
     if let Err(error) = vault_plugin::serve(Plugin).await {
-        eprintln!("{error}");
+        eprintln!("{}", Report::new(&error));
         std::process::exit(1);
     }
 }

@@ -5,11 +5,12 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::Lease;
+use crate::error::Unreadable;
 use crate::identity::Alias;
 use crate::json::{self, Json};
 use crate::proto::pb;
 use crate::redact::hidden;
-use crate::time::{from_nanoseconds, to_nanoseconds};
+use crate::time::{OutOfRange, from_nanoseconds, to_nanoseconds};
 
 /// The result of a login, with the token that Vault is to make.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -137,18 +138,15 @@ impl From<pb::Auth> for Auth {
 
 /// The error says what Vault would refuse.
 impl TryFrom<Auth> for pb::Auth {
-    type Error = String;
+    type Error = Unreadable;
 
-    fn try_from(auth: Auth) -> Result<pb::Auth, String> {
+    fn try_from(auth: Auth) -> Result<pb::Auth, Unreadable> {
+        let owner = "an auth";
+        let lease = auth.lease.try_into();
         let internal_data = json::to_wire(auth.internal_data);
         Ok(pb::Auth {
-            lease_options: Some(
-                auth.lease
-                    .try_into()
-                    .map_err(|complaint| format!("an auth with {complaint}"))?,
-            ),
-            internal_data: internal_data
-                .map_err(|complaint| format!("internal data of an auth: {complaint}"))?,
+            lease_options: Some(lease.map_err(|OutOfRange| Unreadable::IssueTime { owner })?),
+            internal_data: internal_data.map_err(|source| Unreadable::InternalData { owner, source })?,
             display_name: auth.display_name,
             policies: auth.policies,
             metadata: auth.metadata,

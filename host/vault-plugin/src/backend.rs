@@ -114,7 +114,7 @@ pub trait Backend: Send + Sync + 'static {
     /// If the mount ends, work that still runs 10 s after this returns loses storage, system view and events. If the
     /// process ends, all mounts together have 5 s, and calls that have not succeeded by then are not answered: the
     /// server sends their requests again, to the next process. At that time storage may be closed already
-    /// ([`Error::Closed`](crate::Error::Closed)).
+    /// ([`ServerError::Closed`](crate::ServerError::Closed)).
     async fn cleanup(&self) {}
 }
 

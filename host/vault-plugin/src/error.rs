@@ -1,11 +1,39 @@
-//! The reasons why something was not done: the errors that an engine answers, and those of storage and the server.
+//! The errors, by purpose: the answers of an engine to a request, and the outcomes of calls to the server.
 //!
-//! An engine passes on storage errors with `?`; each variant reaches Vault as an error that it understands.
+//! An engine passes on both the server's errors and those of JSON with `?`; each variant reaches Vault as an error that
+//! it understands.
 
+mod answer;
+mod server;
 mod wire;
 
-/// The reason why a request, or a call to the server, was not done. Its text may reach the caller and Vault's log: do
-/// not put a secret into it. The texts of the server's own errors may name a storage key.
+use crate::json::JsonError;
+
+pub(crate) use answer::Unreadable;
+pub use server::{NoAnswer, ServerError};
+
+/// The reason why an engine did not do a request: its own answer, or an error of the server that it passes on.
+///
+/// The text, with that of its sources, may reach the caller and Vault's log: do not put a secret into it. The texts of
+/// the server's own errors may name a storage key.
+///
+/// ```
+/// use vault_plugin::{Error, Request, ServerError, Storage};
+///
+/// async fn limit(storage: &Storage, request: &Request) -> Result<u32, Error> {
+///     if request.path != "limit" {
+///         return Err(Error::UnsupportedPath);
+///     }
+///     // `?` answers with the server's error.
+///     let entry = storage.get("limit").await?;
+///     let entry = entry.ok_or_else(|| Error::User("the limit is not configured".to_owned()))?;
+///     serde_json::from_slice(&entry.value).map_err(|_| Error::Internal("the stored limit is damaged".to_owned()))
+/// }
+///
+/// // An engine can answer what the server would: this makes an OpenBao standby forward the request.
+/// let error = Error::from(ServerError::ReadOnly);
+/// assert_eq!(error.to_string(), "cannot write to readonly storage");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -59,59 +87,12 @@ pub enum Error {
     /// The engine's own fault: HTTP status 500 with this text.
     #[error("{0}")]
     Internal(String),
-    /// JSON that is not as expected. The text says where, but quotes no value. 500 unless it is made an
-    /// [`Error::User`].
-    #[error("{0}")]
-    Json(String),
-
-    /// Storage cannot be written here. An OpenBao standby that gets this as an answer forwards the request.
-    #[error("cannot write to readonly storage")]
-    ReadOnly,
-    /// Storage cannot be written before [`crate::Backend::initialize`].
-    #[error("cannot write to storage during setup")]
-    SetupReadOnly,
-    /// The server wants the request to go to its active node, and forwards it when it gets this as an answer.
-    #[error("please forward to the active node")]
-    PleaseForward,
-    /// Storage keys cannot contain `..`. HTTP status 400.
-    #[error("relative paths not supported")]
-    RelativePath,
-    /// Key and value together are larger than storage takes: it did not store them and never will. HTTP status 413.
-    #[error("too large for the server's storage: {0}")]
-    TooLarge(String),
-    /// Storage cannot hold an entry under such a key, and did not store it. HTTP status 400.
-    #[error("not a key for the server's storage: {0}")]
-    UnstorableKey(String),
-    /// Another request changed what an OpenBao transaction read: nothing was written, try again.
-    #[error("the storage transaction conflicts with another one")]
-    Conflict,
-    /// The server has no storage transactions; Vault never has.
-    #[error("the server offers no storage transactions")]
-    NotTransactional,
-    /// The server does not offer this call.
-    #[error("the server does not offer {0}")]
-    Unsupported(&'static str),
-    /// The mount was taken down or the process is ending: the server no longer listens, and trying again is useless.
-    #[error("the server no longer serves this mount to this process")]
-    Closed,
-    /// The server's own words about a call that failed.
-    #[error("{call} failed: {message}")]
-    Server {
-        /// The call, such as `storage get`.
-        call: &'static str,
-        /// The text that the server sent.
-        message: String,
-    },
-    /// The server sent no answer.
-    #[error("{call} was not answered: {}", status.message())]
-    Unanswered {
-        /// The call, such as `storage get`.
-        call: &'static str,
-        /// The status that gRPC reports.
-        #[source]
-        status: Box<tonic::Status>,
-    },
-    /// The plugin could not be served.
+    /// A JSON text or value is not as the engine expects: HTTP status 500. If the text is the caller's, answer
+    /// [`Error::User`] instead.
     #[error(transparent)]
-    Serve(#[from] go_plugin::Error),
+    Json(#[from] JsonError),
+    /// A call to the server failed, and the engine passes its error on: HTTP status 500, unless the variant documents
+    /// another.
+    #[error(transparent)]
+    Server(#[from] ServerError),
 }

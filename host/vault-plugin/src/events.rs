@@ -1,7 +1,8 @@
 //! Vault's event bus, and the observations that Vault Enterprise records. OpenBao has neither: calls fail there with
-//! [`crate::Error::Unsupported`].
+//! [`crate::ServerError::Unsupported`].
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use prost_types::value::Kind;
@@ -11,7 +12,7 @@ use crate::link::Link;
 use crate::proto::pb::events_client::EventsClient;
 use crate::proto::pb::observations_client::ObservationsClient;
 use crate::proto::{logical, pb};
-use crate::{Error, Json};
+use crate::{Json, ServerError};
 
 /// Sends events to all subscribers. Events are not kept: an event without a subscriber is lost.
 #[derive(Clone)]
@@ -41,9 +42,9 @@ impl Events {
     /// Sends an event of a type such as `kv-v2/data-write`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on OpenBao; [`Error::Internal`] if the metadata is not a JSON object; [`Error::Server`],
-    /// [`Error::Unanswered`] and [`Error::Closed`] if the server did not take it.
-    pub async fn send(&self, event_type: &str, event: Event) -> Result<(), Error> {
+    /// [`ServerError::Unsupported`] on OpenBao; [`ServerError::EventData`] if the metadata is not a JSON object;
+    /// [`ServerError::Failed`], [`ServerError::Unanswered`] and [`ServerError::Closed`] if the server did not take it.
+    pub async fn send(&self, event_type: &str, event: Event) -> Result<(), ServerError> {
         let event = logical::EventData {
             id: if event.id.is_empty() {
                 random_id()?
@@ -79,7 +80,7 @@ impl Observations {
     ///
     /// # Errors
     /// Those of [`Events::send`].
-    pub async fn record(&self, observation_type: &str, data: &Json) -> Result<(), Error> {
+    pub async fn record(&self, observation_type: &str, data: &Json) -> Result<(), ServerError> {
         let data = Some(to_struct(data)?);
         let args = pb::RecordObservationRequest {
             observation_type: observation_type.to_owned(),
@@ -92,9 +93,9 @@ impl Observations {
 }
 
 /// Makes a random UUID, version 4.
-fn random_id() -> Result<String, Error> {
+fn random_id() -> Result<String, ServerError> {
     let mut bytes = [0_u8; 16];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Internal(format!("no random bytes: {error}")))?;
+    getrandom::fill(&mut bytes).map_err(|error| ServerError::NoRandomBytes(io::Error::other(error)))?;
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = |part: &[u8]| part.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
@@ -108,10 +109,8 @@ fn random_id() -> Result<String, Error> {
     Ok(parts.map(hex).join("-"))
 }
 
-fn to_struct(json: &Json) -> Result<Struct, Error> {
-    let map: serde_json::Map<String, serde_json::Value> = json
-        .decode()
-        .map_err(|error| Error::Internal(format!("an event's data: {error}")))?;
+fn to_struct(json: &Json) -> Result<Struct, ServerError> {
+    let map: serde_json::Map<String, serde_json::Value> = json.decode().map_err(ServerError::EventData)?;
     Ok(Struct {
         fields: map
             .into_iter()
@@ -177,7 +176,7 @@ mod tests {
     #[test]
     fn metadata_that_is_no_object_is_the_engines_fault() {
         let error = to_struct(&Json::from_text("[1]").unwrap()).unwrap_err();
-        assert!(matches!(error, Error::Internal(_)), "{error:?}");
+        assert!(matches!(error, ServerError::EventData(_)), "{error:?}");
     }
 
     #[test]

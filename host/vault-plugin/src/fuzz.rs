@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use go_plugin::DialError;
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -24,7 +25,7 @@ struct Server(Channel);
 
 #[async_trait]
 impl Dial for Server {
-    async fn dial(&self, _: u32) -> Result<Channel, Error> {
+    async fn dial(&self, _: u32) -> Result<Channel, DialError> {
         Ok(self.0.clone())
     }
 

@@ -9,7 +9,6 @@ use airlock_logical::json::{Flaw, check_object};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::Error;
 use crate::redact::hidden;
 
 /// A JSON text. `Debug` shows its length only.
@@ -47,23 +46,20 @@ impl Json {
     /// Writes a Rust value as JSON. If the text goes to Vault, the value must be a struct or a map with text keys.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the value cannot be written as JSON, such as a map whose keys are not text.
-    pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Json, Error> {
-        match serde_json::to_string(value) {
-            Ok(text) => Ok(Json {
-                text,
-                is_checked: false,
-            }),
-            Err(error) => Err(Error::Internal(describe(&error))),
-        }
+    /// The value cannot be written as JSON, such as a map whose keys are not text.
+    pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Json, JsonError> {
+        Ok(Json {
+            text: serde_json::to_string(value).map_err(|error| JsonError::of(&error))?,
+            is_checked: false,
+        })
     }
 
     /// Reads the text as a Rust type.
     ///
     /// # Errors
-    /// [`Error::Json`] with the place, and with the name of a missing field, but never with a value from the text.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_str(&self.text).map_err(|error| Error::Json(describe(&error)))
+    /// The text is not a JSON text of that type.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        serde_json::from_str(&self.text).map_err(|error| JsonError::of(&error))
     }
 
     /// Returns the unchanged text.
@@ -106,22 +102,51 @@ pub(crate) fn to_wire(json: Option<Json>) -> Result<String, Flaw> {
     }
 }
 
-/// Says what is wrong and where. serde_json's own text may quote the unexpected value, so this passes on only its
-/// messages about the Rust type's own field names.
-fn describe(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    if message.starts_with("missing field `") {
-        return message;
-    }
-    let what = match error.classify() {
-        serde_json::error::Category::Io => "not written",
-        serde_json::error::Category::Syntax => "not valid JSON",
-        serde_json::error::Category::Data => "a value of another type or out of range",
-        serde_json::error::Category::Eof => "JSON that ends too soon",
-    };
-    match error.line() {
-        0 => what.to_owned(),
-        line => format!("{what} at line {line} column {}", error.column()),
+/// The reason why a JSON text could not be read as a type, or a value could not be written as JSON.
+///
+/// It says where, and names a missing field, but never quotes a value from the text, because that may be secret. For
+/// the same reason it has no source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct JsonError(Fault);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Fault {
+    /// serde_json's message, which names the field and the place.
+    #[error("{0}")]
+    MissingField(String),
+    #[error("{what}")]
+    Whole { what: &'static str },
+    #[error("{what} at line {line} column {column}")]
+    At {
+        what: &'static str,
+        line: usize,
+        column: usize,
+    },
+}
+
+impl JsonError {
+    /// serde_json's own text may quote the unexpected value, so this takes over only its messages about the Rust type's
+    /// own field names.
+    fn of(error: &serde_json::Error) -> Self {
+        let message = error.to_string();
+        if message.starts_with("missing field `") {
+            return Self(Fault::MissingField(message));
+        }
+        let what = match error.classify() {
+            serde_json::error::Category::Io => "not written",
+            serde_json::error::Category::Syntax => "not valid JSON",
+            serde_json::error::Category::Data => "a value of another type or out of range",
+            serde_json::error::Category::Eof => "JSON that ends too soon",
+        };
+        Self(match error.line() {
+            0 => Fault::Whole { what },
+            line => Fault::At {
+                what,
+                line,
+                column: error.column(),
+            },
+        })
     }
 }
 

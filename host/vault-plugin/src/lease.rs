@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use crate::error::Unreadable;
 use crate::json::{self, Json};
 use crate::proto::pb;
 use crate::redact::hidden;
-use crate::time::{from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
+use crate::time::{OutOfRange, from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
 
 /// The lifetime of something. Vault caps both durations by the limits of the mount and the server; zero asks for their
 /// default.
@@ -73,13 +74,12 @@ impl From<pb::LeaseOptions> for Lease {
     }
 }
 
-/// The error says what Vault would refuse.
+/// Fails for an issue time that Vault would refuse.
 impl TryFrom<Lease> for pb::LeaseOptions {
-    type Error = String;
+    type Error = OutOfRange;
 
-    fn try_from(lease: Lease) -> Result<pb::LeaseOptions, String> {
-        let issue_time =
-            to_timestamp(lease.issue_time).map_err(|_| "an issue time outside the years 1 to 9999")?;
+    fn try_from(lease: Lease) -> Result<pb::LeaseOptions, OutOfRange> {
+        let issue_time = to_timestamp(lease.issue_time)?;
         Ok(pb::LeaseOptions {
             ttl: to_nanoseconds(lease.ttl),
             renewable: lease.renewable,
@@ -102,19 +102,15 @@ impl From<pb::Secret> for Secret {
 
 /// The error says what Vault would refuse.
 impl TryFrom<Secret> for pb::Secret {
-    type Error = String;
+    type Error = Unreadable;
 
-    fn try_from(secret: Secret) -> Result<pb::Secret, String> {
+    fn try_from(secret: Secret) -> Result<pb::Secret, Unreadable> {
+        let owner = "a secret";
+        let lease = secret.lease.try_into();
         let internal_data = json::to_wire(secret.internal_data);
         Ok(pb::Secret {
-            lease_options: Some(
-                secret
-                    .lease
-                    .try_into()
-                    .map_err(|complaint| format!("a secret with {complaint}"))?,
-            ),
-            internal_data: internal_data
-                .map_err(|complaint| format!("internal data of a secret: {complaint}"))?,
+            lease_options: Some(lease.map_err(|OutOfRange| Unreadable::IssueTime { owner })?),
+            internal_data: internal_data.map_err(|source| Unreadable::InternalData { owner, source })?,
             lease_id: secret.lease_id,
         })
     }

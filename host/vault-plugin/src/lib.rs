@@ -4,8 +4,10 @@
 //! An engine implements [`Factory`] for the process and [`Backend`] for one mount, and calls [`serve`] in `main`:
 //!
 //! ```no_run
+//! use std::process::ExitCode;
 //! use std::sync::Arc;
-//! use vault_plugin::{Backend, Error, Factory, Operation, Request, Response, Setup, async_trait};
+//!
+//! use vault_plugin::{Backend, Error, Factory, Operation, Report, Request, Response, Setup, async_trait};
 //!
 //! struct Plugin;
 //!
@@ -34,14 +36,26 @@
 //! }
 //!
 //! #[tokio::main(flavor = "current_thread")]
-//! async fn main() -> Result<(), Error> {
-//!     vault_plugin::serve(Plugin).await
+//! async fn main() -> ExitCode {
+//!     match vault_plugin::serve(Plugin).await {
+//!         Ok(()) => ExitCode::SUCCESS,
+//!         Err(error) => {
+//!             eprintln!("{}", Report::new(&error));
+//!             ExitCode::FAILURE
+//!         }
+//!     }
 //! }
 //! ```
 //!
 //! `examples/counter.rs` is a whole engine with leases; `examples/probe.rs` shows what a server tells its plugins. Log
 //! through `tracing` with [`go_plugin::hclog::layer`] for the engine's own modules, `vault_plugin` and `go_plugin`:
 //! Vault writes the lines to its log at their levels.
+//!
+//! # Errors
+//!
+//! A [`Backend`] and a [`Factory`] answer an [`Error`]. Calls to the server fail with a [`ServerError`], JSON with a
+//! [`JsonError`]; `?` makes both an [`Error`], and each variant reaches Vault as an error that it understands.
+//! [`serve`] fails with a [`ServeError`].
 //!
 //! # What to watch
 //!
@@ -80,15 +94,16 @@ mod protocol_tests;
 
 pub use airlock_logical::{Operation, StorageEntry};
 pub use async_trait::async_trait;
+pub use go_plugin::{Report, ServeError};
 
 pub use auth::{Auth, TokenType};
 pub use backend::{Backend, BackendType, Factory, Setup, SpecialPaths};
 pub use caller::Caller;
-pub use error::Error;
+pub use error::{Error, NoAnswer, ServerError};
 pub use events::{Event, Events, Observations};
 pub use held::Held;
 pub use identity::{Alias, Entity, Group};
-pub use json::Json;
+pub use json::{Json, JsonError};
 pub use lease::{Lease, Secret};
 pub use request::{Connection, Request, TlsState, WrapRequest};
 pub use response::{RawHttp, Response, WrapInfo};

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use crate::Error;
+use crate::ServerError;
 
 /// The channel that all clients of a mount share, so that Cleanup can close it for all of them: the server waits for
 /// open calls when it takes a mount down.
@@ -37,7 +37,7 @@ impl Link {
         &self,
         name: &'static str,
         call: impl FnOnce(Channel) -> F,
-    ) -> Result<T, Error>
+    ) -> Result<T, ServerError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
@@ -50,17 +50,17 @@ impl Link {
         name: &'static str,
         key: &str,
         call: impl FnOnce(Channel) -> F,
-    ) -> Result<T, Error>
+    ) -> Result<T, ServerError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
         if self.server_left.is_cancelled() {
-            return Err(Error::Closed);
+            return Err(ServerError::Closed);
         }
-        let channel = self.channel.read().clone().ok_or(Error::Closed)?;
+        let channel = self.channel.read().clone().ok_or(ServerError::Closed)?;
         tokio::select! {
             biased;
-            () = self.closed.cancelled() => Err(Error::Closed),
+            () = self.closed.cancelled() => Err(ServerError::Closed),
             answer = call(channel) => match answer {
                 Ok(answer) => Ok(answer.into_inner()),
                 Err(status) => {
@@ -68,7 +68,7 @@ impl Link {
                     if status.source().is_some() {
                         *self.faltered.lock() = Some(Instant::now());
                     }
-                    Err(Error::from_status(name, status, key))
+                    Err(ServerError::from_status(name, status, key))
                 }
             },
         }
@@ -88,19 +88,19 @@ impl Link {
 }
 
 /// Turns the `err` field of an answer into a result.
-pub(crate) fn check(name: &'static str, err: String) -> Result<(), Error> {
+pub(crate) fn check(name: &'static str, err: String) -> Result<(), ServerError> {
     if err.is_empty() {
         Ok(())
     } else {
-        Err(Error::from_server(name, err))
+        Err(ServerError::from_server(name, err))
     }
 }
 
 /// Works like [`check`], for a call about a key.
-pub(crate) fn check_about(name: &'static str, key: &str, err: String) -> Result<(), Error> {
+pub(crate) fn check_about(name: &'static str, key: &str, err: String) -> Result<(), ServerError> {
     if err.is_empty() {
         Ok(())
     } else {
-        Err(Error::about_key(name, err, key))
+        Err(ServerError::about_key(name, err, key))
     }
 }

@@ -11,12 +11,13 @@ use serde_json::json;
 
 use crate::Error;
 use crate::auth::Auth;
+use crate::error::Unreadable;
 use crate::held::Held;
 use crate::json::{self, Json};
 use crate::lease::Secret;
 use crate::proto::pb;
 use crate::redact::hidden;
-use crate::time::{from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
+use crate::time::{OutOfRange, from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
 
 /// An answer. `Ok(None)` in its place is 404 for read and list, and 204 for anything else.
 ///
@@ -59,7 +60,7 @@ impl Response {
     /// Creates an answer with this data, which must be a struct or a map with text keys.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the value cannot be written as JSON.
+    /// [`Error::Json`] if the value cannot be written as JSON.
     pub fn json<T: Serialize + ?Sized>(data: &T) -> Result<Response, Error> {
         Ok(Response {
             data: Some(Json::encode(data)?),
@@ -221,14 +222,14 @@ impl fmt::Debug for WrapInfo {
 
 /// The error says what Vault would refuse.
 impl TryFrom<Response> for pb::Response {
-    type Error = String;
+    type Error = Unreadable;
 
-    fn try_from(response: Response) -> Result<pb::Response, String> {
+    fn try_from(response: Response) -> Result<pb::Response, Unreadable> {
         let header = |(name, header)| (name, pb::Header { header });
         Ok(pb::Response {
             secret: response.secret.map(pb::Secret::try_from).transpose()?,
             auth: response.auth.map(pb::Auth::try_from).transpose()?,
-            data: json::to_wire(response.data).map_err(|complaint| format!("data: {complaint}"))?,
+            data: json::to_wire(response.data).map_err(Unreadable::Data)?,
             redirect: response.redirect,
             warnings: response.warnings,
             wrap_info: response
@@ -259,17 +260,15 @@ impl From<pb::ResponseWrapInfo> for WrapInfo {
 
 /// The error says what Vault would refuse.
 impl TryFrom<WrapInfo> for pb::ResponseWrapInfo {
-    type Error = String;
+    type Error = Unreadable;
 
-    fn try_from(info: WrapInfo) -> Result<pb::ResponseWrapInfo, String> {
+    fn try_from(info: WrapInfo) -> Result<pb::ResponseWrapInfo, Unreadable> {
         let creation_time = to_timestamp(info.creation_time);
         Ok(pb::ResponseWrapInfo {
             ttl: to_nanoseconds(info.ttl),
             token: info.token,
             accessor: info.accessor,
-            creation_time: Some(
-                creation_time.map_err(|_| "wrapping with a time outside the years 1 to 9999")?,
-            ),
+            creation_time: Some(creation_time.map_err(|OutOfRange| Unreadable::WrappingTime)?),
             wrapped_accessor: info.wrapped_accessor,
             wrapped_entity_id: info.wrapped_entity_id,
             format: info.format,

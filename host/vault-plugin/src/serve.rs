@@ -2,10 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use go_plugin::{Cookie, MAX_MESSAGE_SIZE, Server};
+use go_plugin::{Cookie, MAX_MESSAGE_SIZE, ServeError, Server};
 use tonic::service::Routes;
 
-use crate::Error;
 use crate::backend::Factory;
 use crate::held::UntilSent;
 use crate::proto::logical::plugin_version_server::PluginVersionServer;
@@ -30,9 +29,9 @@ const PROTOCOL: u32 = 5;
 /// A server that offers no certificate is refused: with protocol 5, Vault and OpenBao always offer one.
 ///
 /// # Errors
-/// [`Error::Serve`] if the process was not started by a server, or if the connection to it cannot be set up. Print the
-/// error to standard error and exit with status 1.
-pub async fn serve(factory: impl Factory) -> Result<(), Error> {
+/// The process was not started by a server, or the connection to it cannot be set up. Print the error's
+/// [`Report`](crate::Report) to standard error and exit with status 1.
+pub async fn serve(factory: impl Factory) -> Result<(), ServeError> {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");

@@ -7,6 +7,7 @@ mod reply;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use go_plugin::DialError;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
@@ -20,7 +21,7 @@ use crate::proto::pb;
 use crate::proto::pb::backend_server::Backend;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexing;
 use crate::proto::pluginutil::multiplexing::{MultiplexingSupportRequest, MultiplexingSupportResponse};
-use crate::{Error, Events, Observations, Storage, SystemView};
+use crate::{Error, Events, Observations, Report, Storage, SystemView};
 
 pub(crate) use ending::Ending;
 pub(crate) use mounts::Mounts;
@@ -30,7 +31,7 @@ pub(crate) use reply::{Reader, reply};
 /// The way in which a mount reaches the server.
 #[async_trait]
 pub(crate) trait Dial: Send + Sync + 'static {
-    async fn dial(&self, broker_id: u32) -> Result<Channel, Error>;
+    async fn dial(&self, broker_id: u32) -> Result<Channel, DialError>;
 
     /// Returns a token that is cancelled once the server has closed all dialled connections and will not open them
     /// again.
@@ -39,8 +40,8 @@ pub(crate) trait Dial: Send + Sync + 'static {
 
 #[async_trait]
 impl Dial for go_plugin::Broker {
-    async fn dial(&self, broker_id: u32) -> Result<Channel, Error> {
-        Ok(go_plugin::Broker::dial(self, broker_id).await?)
+    async fn dial(&self, broker_id: u32) -> Result<Channel, DialError> {
+        go_plugin::Broker::dial(self, broker_id).await
     }
 
     fn closed(&self) -> CancellationToken {
@@ -93,8 +94,9 @@ impl Backend for BackendService {
         let err = match result {
             Ok(()) => String::new(),
             Err(error) => {
-                tracing::error!(%error, "the mount was not set up");
-                match error.to_string() {
+                let error = Report::new(&error).to_string();
+                tracing::error!(error, "the mount was not set up");
+                match error {
                     // Vault would take an empty text as success.
                     text if text.is_empty() => "setup failed".to_owned(),
                     text => text,
@@ -215,13 +217,15 @@ impl Backend for BackendService {
 }
 
 fn status(error: Error) -> Status {
-    Status::internal(error.to_string())
+    Status::internal(Report::new(&error).to_string())
 }
 
 async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -> Result<Mount, Error> {
     // The mount dials now and not at the first call, so that the operator sees why the server cannot be reached. Vault
     // tells the broker where to dial while it waits for the answer to Setup.
-    let link = Arc::new(Link::new(server.dial(args.broker_id).await?, server.closed()));
+    let channel = server.dial(args.broker_id).await;
+    let channel = channel.map_err(|error| Error::Internal(Report::new(&error).to_string()))?;
+    let link = Arc::new(Link::new(channel, server.closed()));
     let backend = factory.setup(Setup {
         config: args.config,
         backend_uuid: args.backend_uuid,

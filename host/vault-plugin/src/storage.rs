@@ -4,7 +4,7 @@
 //! relative to the mount, without a leading slash.
 //!
 //! OpenBao adds transactions and pages of a list. On Vault, [`Storage::begin_tx`] fails with
-//! [`Error::NotTransactional`], and [`Storage::list_page`] reads the whole list and cuts the page out of it.
+//! [`ServerError::NotTransactional`], and [`Storage::list_page`] reads the whole list and cuts the page out of it.
 
 mod transaction;
 mod view;
@@ -16,7 +16,7 @@ use std::sync::atomic::AtomicBool;
 use airlock_logical::StorageEntry;
 use tokio::sync::OnceCell;
 
-use crate::Error;
+use crate::ServerError;
 use crate::link::{Link, check};
 use crate::proto::pb;
 
@@ -46,20 +46,21 @@ impl Storage {
     /// Returns the entry under a key, or `None` if the key is missing.
     ///
     /// # Errors
-    /// [`Error::RelativePath`] for a key with `..`; [`Error::UnstorableKey`] for another key that storage cannot hold;
-    /// [`Error::PleaseForward`] on a standby that cannot read; [`Error::Closed`] once the mount is taken down;
-    /// [`Error::Server`] and [`Error::Unanswered`] if storage fails.
-    pub async fn get(&self, key: &str) -> Result<Option<StorageEntry>, Error> {
+    /// [`ServerError::RelativePath`] for a key with `..`; [`ServerError::UnstorableKey`] for another key that storage
+    /// cannot hold; [`ServerError::PleaseForward`] on a standby that cannot read; [`ServerError::Closed`] once the
+    /// mount is taken down; [`ServerError::Failed`] and [`ServerError::Unanswered`] if storage fails.
+    pub async fn get(&self, key: &str) -> Result<Option<StorageEntry>, ServerError> {
         self.view.get(key).await
     }
 
     /// Stores an entry in place of any other under its key.
     ///
     /// # Errors
-    /// Those of [`Storage::get`]; [`Error::ReadOnly`] on a standby; [`Error::SetupReadOnly`] before
-    /// [`crate::Backend::initialize`]; [`Error::TooLarge`]. After [`Error::Server`], [`Error::Unanswered`] and
-    /// [`Error::Closed`] the entry may be stored; after any other error it certainly is not.
-    pub async fn put(&self, entry: StorageEntry) -> Result<(), Error> {
+    /// Those of [`Storage::get`]; [`ServerError::ReadOnly`] on a standby; [`ServerError::SetupReadOnly`] before
+    /// [`crate::Backend::initialize`]; [`ServerError::TooLarge`]. After [`ServerError::Failed`],
+    /// [`ServerError::Unanswered`] and [`ServerError::Closed`] the entry may be stored; after any other error it
+    /// certainly is not.
+    pub async fn put(&self, entry: StorageEntry) -> Result<(), ServerError> {
         self.view.put(entry).await
     }
 
@@ -67,7 +68,7 @@ impl Storage {
     ///
     /// # Errors
     /// Those of [`Storage::put`].
-    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+    pub async fn delete(&self, key: &str) -> Result<(), ServerError> {
         self.view.delete(key).await
     }
 
@@ -75,7 +76,7 @@ impl Storage {
     ///
     /// # Errors
     /// Those of [`Storage::get`].
-    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, ServerError> {
         self.view.list(prefix).await
     }
 
@@ -84,7 +85,7 @@ impl Storage {
     ///
     /// # Errors
     /// Those of [`Storage::get`].
-    pub async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, Error> {
+    pub async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, ServerError> {
         self.view.list_page(prefix, after, limit).await
     }
 
@@ -92,14 +93,14 @@ impl Storage {
     ///
     /// # Errors
     /// Those of [`Storage::get`].
-    pub async fn is_transactional(&self) -> Result<bool, Error> {
+    pub async fn is_transactional(&self) -> Result<bool, ServerError> {
         let ask = || async {
             let call = self.view.link.call("storage is transactional", |channel| async {
                 client(channel).is_transactional(pb::Empty {}).await
             });
             match call.await {
                 Ok(reply) => Ok(reply.transactional),
-                Err(Error::Unsupported(_)) => Ok(false),
+                Err(ServerError::Unsupported(_)) => Ok(false),
                 Err(error) => Err(error),
             }
         };
@@ -109,8 +110,8 @@ impl Storage {
     /// Begins a transaction that reads and writes.
     ///
     /// # Errors
-    /// [`Error::NotTransactional`] if the server has no transactions; otherwise those of [`Storage::get`].
-    pub async fn begin_tx(&self) -> Result<StorageTransaction, Error> {
+    /// [`ServerError::NotTransactional`] if the server has no transactions; otherwise those of [`Storage::get`].
+    pub async fn begin_tx(&self) -> Result<StorageTransaction, ServerError> {
         const NAME: &str = "storage begin transaction";
         self.require_transactions().await?;
         let begin = |channel| async { client(channel).begin_tx(pb::Empty {}).await };
@@ -121,26 +122,30 @@ impl Storage {
     ///
     /// # Errors
     /// Those of [`Storage::begin_tx`].
-    pub async fn begin_read_only_tx(&self) -> Result<StorageTransaction, Error> {
+    pub async fn begin_read_only_tx(&self) -> Result<StorageTransaction, ServerError> {
         const NAME: &str = "storage begin read-only transaction";
         self.require_transactions().await?;
         let begin = |channel| async { client(channel).begin_read_only_tx(pb::Empty {}).await };
         self.begun(NAME, self.view.link.call(NAME, begin).await?)
     }
 
-    async fn require_transactions(&self) -> Result<(), Error> {
+    async fn require_transactions(&self) -> Result<(), ServerError> {
         if self.is_transactional().await? {
             Ok(())
         } else {
-            Err(Error::NotTransactional)
+            Err(ServerError::NotTransactional)
         }
     }
 
-    fn begun(&self, name: &'static str, reply: pb::StorageBeginTxReply) -> Result<StorageTransaction, Error> {
+    fn begun(
+        &self,
+        name: &'static str,
+        reply: pb::StorageBeginTxReply,
+    ) -> Result<StorageTransaction, ServerError> {
         check(name, reply.err)?;
         if reply.txn.is_empty() {
             // Without a name the calls would go to plain storage.
-            return Err(Error::Server {
+            return Err(ServerError::Failed {
                 call: name,
                 message: "the server named no transaction".to_owned(),
             });

@@ -53,8 +53,9 @@ pub(crate) fn to_timestamp(moment: Option<SystemTime>) -> Result<Timestamp, OutO
 }
 
 /// The error for a time that Vault would refuse.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct OutOfRange;
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time outside the years 1 to 9999")]
+pub struct OutOfRange;
 
 /// Reads a time in whole seconds. Zero, which Vault sends for "never", becomes `None`.
 pub(crate) fn from_unix_seconds(seconds: i64) -> Option<SystemTime> {

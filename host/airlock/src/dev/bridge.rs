@@ -7,7 +7,7 @@ use airlock_mount::bridge::{duration, nanoseconds, wrap_info};
 use airlock_sandbox::types::{Json, Nanoseconds, WrapInfo};
 use airlock_sandbox::{Clock, Events, Replication, System, SystemError, Usage};
 use async_trait::async_trait;
-use vault_plugin::Event;
+use vault_plugin::{Event, Report};
 
 /// The development server, as a guest's system view and clock.
 pub struct Dev(pub DevSystem);
@@ -50,7 +50,7 @@ impl System for Dev {
     }
 
     async fn wrap_data(&self, data: Json, ttl: Nanoseconds) -> Result<WrapInfo> {
-        let failed = |error: vault_plugin::Error| SystemError::Failed(error.to_string());
+        let failed = |error: vault_plugin::Error| SystemError::Failed(Report::new(&error).to_string());
         let Some(data) = vault_plugin::Json::from_text(data) else {
             return Err(SystemError::Failed("there is no data to wrap".into()));
         };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vault_plugin::{Json, Operation, Request};
+use vault_plugin::{Json, Operation, Report, Request};
 
 use super::Core;
 use crate::answer::{LeaseShown, Refusal, Reply};
@@ -31,7 +31,7 @@ impl Core {
         let engine = mount.engine().map_err(Refusal::user)?;
         let answer = engine.backend.handle_request(request).await;
         let failed = |why: &dyn std::fmt::Display| Refusal::user(format!("failed to renew entry: {why}"));
-        let answer = answer.map_err(|error| failed(&error))?;
+        let answer = answer.map_err(|error| failed(&Report::new(&error)))?;
         let Some(secret) = answer.as_ref().and_then(|answer| answer.secret.clone()) else {
             return Ok(Reply::default());
         };
@@ -118,7 +118,9 @@ async fn revoke_by_engine(mount: &Arc<Mount>, path: &str, lease: &Lease) -> Resu
     let request = lease_request(Operation::Revoke, mount, path, lease, Duration::ZERO);
     let _turn = mount.turn.read().await;
     let answer = mount.engine()?.backend.handle_request(request).await;
-    answer.map_err(|error| error.to_string()).and_then(engine_error)
+    answer
+        .map_err(|error| Report::new(&error).to_string())
+        .and_then(engine_error)
 }
 
 fn lease_request(

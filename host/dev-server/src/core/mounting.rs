@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use airlock_storage::Storage;
 use serde_json::{Map, Value};
-use vault_plugin::{Operation, Request};
+use vault_plugin::{Operation, Report, Request};
 
 use super::tuning::{flag, options, set_lists, set_visibility, text};
 use super::{Core, MOUNTS};
@@ -97,13 +97,13 @@ impl Core {
         let engine = self
             .load(&mount)
             .await
-            .map_err(|error| Refusal::user(error.to_string()))?;
+            .map_err(|error| Refusal::user(Report::new(&error).to_string()))?;
         self.store.put_document(&format!("{MOUNTS}{path}"), &entry)?;
         let initialized = engine.backend.initialize().await;
         mount.set_engine(Ok(Arc::new(engine))).ok();
         self.mounts.write().insert(path, mount);
         // The mount stays, as in Vault, and the caller who enabled it gets the error.
-        initialized.map_err(|error| Refusal::user(error.to_string()))
+        initialized.map_err(|error| Refusal::user(Report::new(&error).to_string()))
     }
 
     /// Makes an engine for a mount, without initializing it.
@@ -149,7 +149,8 @@ impl Core {
     /// request with the reason.
     pub(crate) async fn load_all(&self) {
         for mount in self.mounts() {
-            if let Err(why) = self.reload(&mount).await {
+            if let Err(error) = self.reload(&mount).await {
+                let why = Report::new(&error);
                 mount.set_engine(Err(why.to_string())).ok();
                 self.journal
                     .trouble(&format!("{} is not served: {why}", mount.path()));
@@ -204,9 +205,11 @@ impl Core {
         let answer = engine.backend.handle_request(request).await;
         match answer {
             Ok(_) | Err(vault_plugin::Error::UnsupportedOperation) => {}
-            Err(error) => self
-                .journal
-                .trouble(&format!("the periodic tick of {} failed: {error}", mount.path())),
+            Err(error) => {
+                let error = Report::new(&error);
+                self.journal
+                    .trouble(&format!("the periodic tick of {} failed: {error}", mount.path()));
+            }
         }
     }
 

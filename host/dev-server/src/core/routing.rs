@@ -6,7 +6,7 @@ use airlock_logical::json::without_lone_surrogates;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use vault_plugin::{Connection, Error, Json, Operation, Request, Response, WrapRequest};
+use vault_plugin::{Connection, Error, Json, Operation, Report, Request, Response, ServerError, WrapRequest};
 
 use super::Core;
 use crate::answer::{Answer, LeaseShown, Outcome, Refusal, Reply};
@@ -55,6 +55,7 @@ impl Core {
                 Err(Error::UnsupportedPath) => None,
                 Err(Error::User(text)) => return Err(Refusal::user(text)),
                 Err(error) => {
+                    let error = Report::new(&error);
                     self.journal
                         .trouble(&format!("an existence check of {} failed: {error}", mount.path()));
                     return Err(Refusal::collected(500, &["internal error"]));
@@ -206,20 +207,20 @@ fn engine_error(data: &Value) -> Option<Refusal> {
 pub(crate) fn refusal(error: &Error) -> Refusal {
     let status = match error {
         Error::User(text) => return Refusal::user(text),
-        Error::InvalidRequest | Error::InvalidCredentials | Error::RelativePath | Error::UnstorableKey(_) => {
-            400
-        }
+        Error::InvalidRequest
+        | Error::InvalidCredentials
+        | Error::Server(ServerError::RelativePath | ServerError::UnstorableKey(_)) => 400,
         Error::PermissionDenied => 403,
         Error::UnsupportedPath | Error::PathRemoved => 404,
         Error::UnsupportedOperation => 405,
         Error::MissingState => 412,
-        Error::TooLarge(_) => 413,
+        Error::Server(ServerError::TooLarge(_)) => 413,
         Error::RateLimited | Error::TooManyLeases => 429,
         Error::UpstreamRateLimited => 502,
         Error::Coded { status, .. } if (400..600).contains(status) => *status,
         _ => 500,
     };
-    Refusal::collected(status, &[&error.to_string()])
+    Refusal::collected(status, &[&Report::new(error).to_string()])
 }
 
 /// Returns the headers that the mount passes to its engine, with their canonical names.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use airlock_storage::{Storage, StorageEntry};
 use serde_json::{Map, Value, json};
 use vault_plugin::{
-    Backend, Error, Json, Lease, Operation, Request, Response, Secret, SpecialPaths, WrapInfo, async_trait,
+    Backend, Error, Json, Lease, Operation, Request, Response, Secret, ServerError, SpecialPaths, WrapInfo,
+    async_trait,
 };
 
 pub struct Probe {
@@ -120,7 +121,7 @@ impl Probe {
 
 fn storage_error(error: airlock_storage::Error) -> Error {
     match error.to_string() {
-        text if text.contains("relative paths") => Error::RelativePath,
+        text if text.contains("relative paths") => ServerError::RelativePath.into(),
         text => Error::Internal(text),
     }
 }
@@ -199,8 +200,8 @@ fn error(kind: &str) -> Error {
         "too-many-leases" => Error::TooManyLeases,
         "upstream" => Error::UpstreamRateLimited,
         "unrecoverable" => Error::Unrecoverable,
-        "read-only" => Error::ReadOnly,
-        "relative-path" => Error::RelativePath,
+        "read-only" => ServerError::ReadOnly.into(),
+        "relative-path" => ServerError::RelativePath.into(),
         "coded-418" => Error::Coded {
             status: 418,
             message: "a teapot".to_owned(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::Error;
+use crate::DialError;
 use crate::connection::Io;
 use crate::proto::ConnInfo;
 
@@ -18,11 +18,11 @@ pub(crate) enum Address {
 
 impl Address {
     /// Reads the address in the host's offer.
-    pub fn of(offer: ConnInfo) -> Result<Address, Error> {
+    pub fn of(offer: ConnInfo) -> Result<Address, DialError> {
         match offer.network.as_str() {
             "unix" => Ok(Address::Unix(offer.address.into())),
             "tcp" => Ok(Address::Tcp(offer.address)),
-            _ => Err(Error::UnknownNetwork {
+            _ => Err(DialError::UnknownNetwork {
                 service_id: offer.service_id,
                 network: offer.network,
             }),

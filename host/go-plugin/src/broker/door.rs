@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tonic::codegen::StdError;
 
 use super::{OFFER_TIME, Post};
-use crate::Error;
+use crate::DialError;
 use crate::mux::{Opener, Stream};
 
 /// The pause before knocking again when the host refused a knock.
@@ -63,10 +63,10 @@ impl Door {
                 Ok(()) => {
                     let connected = timeout(OFFER_TIME, host.wait_for(Option::is_some)).await;
                     let opener = connected.ok().and_then(Result::ok).and_then(|host| host.clone());
-                    let stream = opener.ok_or(Error::HostGone)?.open().await?;
+                    let stream = opener.ok_or(DialError::HostGone)?.open().await?;
                     return Ok(greet(stream).await?);
                 }
-                Err(Error::KnockRefused { .. }) if Instant::now() < deadline => {
+                Err(DialError::KnockRefused { .. }) if Instant::now() < deadline => {
                     drop(host);
                     sleep(PAUSE).await;
                 }

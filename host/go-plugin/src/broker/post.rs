@@ -11,7 +11,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::Error;
+use crate::DialError;
 use crate::proto::ConnInfo;
 use crate::proto::conn_info::Knock;
 use crate::proto::grpc_broker_server::GrpcBroker;
@@ -36,7 +36,7 @@ struct Shared {
 
 impl Post {
     /// Returns the host's offer of a service; waits for it if it has not arrived yet.
-    pub async fn offer(&self, service_id: u32, wait: Duration) -> Result<ConnInfo, Error> {
+    pub async fn offer(&self, service_id: u32, wait: Duration) -> Result<ConnInfo, DialError> {
         let deadline = Instant::now() + wait;
         let awaited = match self.0.inbox.lock().take(service_id) {
             Ok(offer) => return Ok(offer),
@@ -46,7 +46,7 @@ impl Post {
     }
 
     /// Knocks for a service and waits until the host opens.
-    pub async fn knock(&self, service_id: u32, wait: Duration) -> Result<(), Error> {
+    pub async fn knock(&self, service_id: u32, wait: Duration) -> Result<(), DialError> {
         let deadline = Instant::now() + wait;
         let awaited = self.0.inbox.lock().expect_next(service_id);
         let knock = Knock {
@@ -62,11 +62,11 @@ impl Post {
         let answer = self.receive(service_id, awaited, deadline, wait).await?;
         match answer.knock {
             Some(knock) if knock.error.is_empty() => Ok(()),
-            Some(knock) => Err(Error::KnockRefused {
+            Some(knock) => Err(DialError::KnockRefused {
                 service_id,
                 reason: knock.error,
             }),
-            None => Err(Error::KnockRefused {
+            None => Err(DialError::KnockRefused {
                 service_id,
                 reason: "it answered with an address".into(),
             }),
@@ -95,18 +95,18 @@ impl Post {
         awaited: oneshot::Receiver<ConnInfo>,
         deadline: Instant,
         wait: Duration,
-    ) -> Result<ConnInfo, Error> {
+    ) -> Result<ConnInfo, DialError> {
         match timeout_at(deadline, awaited).await {
             Ok(Ok(message)) => Ok(message),
             // The time is over, or somebody else has begun to wait for the same service.
-            _ => Err(Error::NotOffered {
+            _ => Err(DialError::NotOffered {
                 service_id,
                 seconds: wait.as_secs(),
             }),
         }
     }
 
-    async fn send(&self, message: ConnInfo, deadline: Instant) -> Result<(), Error> {
+    async fn send(&self, message: ConnInfo, deadline: Instant) -> Result<(), DialError> {
         let mut outgoing = self.0.outgoing.subscribe();
         // The host opens the stream when it connects, but the message that makes the application knock may arrive
         // before that.
@@ -117,7 +117,7 @@ impl Post {
             .and_then(|outgoing| outgoing.clone());
         outgoing
             .and_then(|outgoing| outgoing.send(Ok(message)).ok())
-            .ok_or(Error::HostGone)
+            .ok_or(DialError::HostGone)
     }
 
     pub(crate) fn deliver(&self, message: ConnInfo) {
@@ -282,7 +282,7 @@ mod tests {
         let post = Post::default();
         let error = post.offer(4, BRIEFLY).await.unwrap_err();
         assert!(
-            matches!(error, Error::NotOffered { service_id: 4, .. }),
+            matches!(error, DialError::NotOffered { service_id: 4, .. }),
             "{error}"
         );
         post.deliver(offer(5, "/five"));
@@ -331,7 +331,7 @@ mod tests {
         post.deliver(answer(8, ""));
         assert!(matches!(
             post.knock(8, BRIEFLY).await,
-            Err(Error::NotOffered { .. })
+            Err(DialError::NotOffered { .. })
         ));
     }
 

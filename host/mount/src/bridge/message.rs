@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use airlock_sandbox::types;
 use airlock_sandbox::{CallError, Paths};
-use vault_plugin::{Json, SpecialPaths};
+use vault_plugin::{Json, ServerError, SpecialPaths};
 
 /// Converts a request to the contract's form.
 pub fn request(request: vault_plugin::Request) -> types::Request {
@@ -91,7 +91,7 @@ pub fn answer(answer: types::Response) -> vault_plugin::Response {
 pub fn refusal(error: CallError) -> vault_plugin::Error {
     use vault_plugin::Error as Vault;
     if error.is_read_only() {
-        return Vault::ReadOnly;
+        return Vault::Server(ServerError::ReadOnly);
     }
     match error {
         CallError::Guest(types::Error::User(text)) => Vault::User(text),
@@ -226,7 +226,7 @@ mod tests {
         );
         assert!(matches!(
             refused(types::Error::ReadOnly),
-            vault_plugin::Error::ReadOnly
+            vault_plugin::Error::Server(ServerError::ReadOnly)
         ));
         let coded = types::CodedError {
             status: 418,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use airlock_storage::{Error, Rejection, Result, Storage, StorageEntry, StorageTransaction};
 use async_trait::async_trait;
+use vault_plugin::{Report, ServerError};
 
 use super::snapshot::Snapshot;
 
@@ -69,7 +70,7 @@ impl Storage for VaultStorage {
     async fn begin(&self) -> Result<Option<Box<dyn StorageTransaction>>> {
         match self.storage.begin_tx().await {
             Ok(transaction) => Ok(Some(Box::new(Transaction(Some(transaction))))),
-            Err(vault_plugin::Error::NotTransactional) => Ok(None),
+            Err(ServerError::NotTransactional) => Ok(None),
             Err(other) => Err(error(other)),
         }
     }
@@ -116,17 +117,16 @@ pub(super) fn page_limit(limit: usize) -> u32 {
     u32::try_from(limit).unwrap_or(i32::MAX as u32)
 }
 
-pub(super) fn error(error: vault_plugin::Error) -> Error {
-    use vault_plugin::Error as Vault;
+pub(super) fn error(error: ServerError) -> Error {
     match error {
         // All of these mean to a writer: not here, not now. The server forwards the request if it can.
-        Vault::ReadOnly | Vault::SetupReadOnly | Vault::PleaseForward => Error::ReadOnly,
-        Vault::Conflict => Error::Conflict,
-        Vault::Closed => Error::Unreachable,
-        Vault::TooLarge(reason) => Error::rejected(Rejection::TooLarge, reason),
-        Vault::UnstorableKey(reason) => Error::rejected(Rejection::Key, reason),
-        Vault::RelativePath => Error::rejected(Rejection::Key, Vault::RelativePath.to_string()),
-        other => Error::Backend(other.to_string()),
+        ServerError::ReadOnly | ServerError::SetupReadOnly | ServerError::PleaseForward => Error::ReadOnly,
+        ServerError::Conflict => Error::Conflict,
+        ServerError::Closed => Error::Unreachable,
+        ServerError::TooLarge(reason) => Error::rejected(Rejection::TooLarge, reason),
+        ServerError::UnstorableKey(reason) => Error::rejected(Rejection::Key, reason),
+        ServerError::RelativePath => Error::rejected(Rejection::Key, ServerError::RelativePath.to_string()),
+        other => Error::Backend(Report::new(&other).to_string()),
     }
 }
 
@@ -136,16 +136,15 @@ mod tests {
 
     #[test]
     fn what_the_server_rejects_is_rejected_with_its_words() {
-        use vault_plugin::Error as Vault;
         assert_eq!(
-            error(Vault::TooLarge("max: 1048576 bytes".into())),
+            error(ServerError::TooLarge("max: 1048576 bytes".into())),
             Error::rejected(Rejection::TooLarge, "max: 1048576 bytes")
         );
         assert_eq!(
-            error(Vault::UnstorableKey("file name too long".into())),
+            error(ServerError::UnstorableKey("file name too long".into())),
             Error::rejected(Rejection::Key, "file name too long")
         );
-        assert_eq!(error(Vault::RelativePath).rejection(), Some(Rejection::Key));
-        assert_eq!(error(Vault::Closed).rejection(), None);
+        assert_eq!(error(ServerError::RelativePath).rejection(), Some(Rejection::Key));
+        assert_eq!(error(ServerError::Closed).rejection(), None);
     }
 }

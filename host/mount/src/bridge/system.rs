@@ -5,7 +5,7 @@ use std::time::Duration;
 use airlock_sandbox::types::{Json, Nanoseconds, WrapInfo};
 use airlock_sandbox::{Alias, Entity, Events, Group, Replication, System, SystemError};
 use async_trait::async_trait;
-use vault_plugin::{Event, ReplicationState, SystemView};
+use vault_plugin::{Event, ReplicationState, Report, ServerError, SystemView};
 
 use super::message::{duration, nanoseconds, wrap_info};
 
@@ -147,10 +147,10 @@ fn alias(alias: vault_plugin::Alias) -> Alias {
     }
 }
 
-fn error(error: vault_plugin::Error) -> SystemError {
+fn error(error: ServerError) -> SystemError {
     match error {
-        vault_plugin::Error::Unsupported(_) => SystemError::Unsupported,
-        other => SystemError::Failed(other.to_string()),
+        ServerError::Unsupported(_) => SystemError::Unsupported,
+        other => SystemError::Failed(Report::new(&other).to_string()),
     }
 }
 
@@ -166,8 +166,8 @@ impl Events for VaultEvents {
         };
         match self.0.send(event_type, event).await {
             // OpenBao has no event bus, so nobody can be waiting for the event.
-            Ok(()) | Err(vault_plugin::Error::Unsupported(_)) => Ok(()),
-            Err(error) => Err(error.to_string()),
+            Ok(()) | Err(ServerError::Unsupported(_)) => Ok(()),
+            Err(error) => Err(Report::new(&error).to_string()),
         }
     }
 }

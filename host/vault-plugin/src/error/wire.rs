@@ -4,8 +4,8 @@ use std::error::Error as _;
 
 use tonic::{Code, Status};
 
-use crate::Error;
 use crate::proto::pb::ProtoError;
+use crate::{Error, NoAnswer, Report, ServerError};
 
 /// The values of `ProtoError.err_type`. Vault replaces types 5 to 10 by errors of its own, without the text.
 mod kind {
@@ -21,71 +21,81 @@ mod kind {
     pub(super) const UNRECOVERABLE: u32 = 10;
 }
 
-type Meaning = fn(&str) -> Error;
+type Meaning = fn(&str) -> ServerError;
 
 /// The meaning of storage errors, recognized by a part of their text.
 const STORAGE_TEXTS: [(&str, Meaning); 13] = [
-    ("cannot write to readonly storage", |_| Error::ReadOnly),
-    ("cannot write to storage during setup", |_| Error::SetupReadOnly),
-    ("please forward to the active node", |_| Error::PleaseForward),
-    ("relative paths not supported", |_| Error::RelativePath),
+    ("cannot write to readonly storage", |_| ServerError::ReadOnly),
+    ("cannot write to storage during setup", |_| {
+        ServerError::SetupReadOnly
+    }),
+    ("please forward to the active node", |_| {
+        ServerError::PleaseForward
+    }),
+    ("relative paths not supported", |_| ServerError::RelativePath),
     // File storage says this for the same mistake.
-    ("path cannot contain parent references", |_| Error::RelativePath),
+    ("path cannot contain parent references", |_| {
+        ServerError::RelativePath
+    }),
     // Every kind of storage for which Vault itself knows a limit says this: raft, Consul, memory.
     ("due to value being too large", |text| {
-        Error::TooLarge(text.to_owned())
+        ServerError::TooLarge(text.to_owned())
     }),
     ("due to key being too large", |text| {
-        Error::UnstorableKey(text.to_owned())
+        ServerError::UnstorableKey(text.to_owned())
     }),
     // File storage says this in the system's words, if a segment is longer than a file name may be.
-    ("file name too long", |text| Error::UnstorableKey(text.to_owned())),
+    ("file name too long", |text| {
+        ServerError::UnstorableKey(text.to_owned())
+    }),
     // etcd and DynamoDB say this in their own words.
     ("etcdserver: request is too large", |text| {
-        Error::TooLarge(text.to_owned())
+        ServerError::TooLarge(text.to_owned())
     }),
     ("Item size has exceeded the maximum allowed size", |text| {
-        Error::TooLarge(text.to_owned())
+        ServerError::TooLarge(text.to_owned())
     }),
     // S3 says this.
-    ("KeyTooLongError", |text| Error::UnstorableKey(text.to_owned())),
+    ("KeyTooLongError", |text| {
+        ServerError::UnstorableKey(text.to_owned())
+    }),
     // OpenBao used to write "failure" and now writes "failed".
-    ("transaction commit fail", |_| Error::Conflict),
-    ("does not support transactions", |_| Error::NotTransactional),
+    ("transaction commit fail", |_| ServerError::Conflict),
+    ("does not support transactions", |_| ServerError::NotTransactional),
 ];
 
-impl Error {
+impl ServerError {
     /// Turns the server's text about a failed call into a typed error.
-    pub(crate) fn from_server(call: &'static str, text: String) -> Error {
-        Error::about_key(call, text, "")
+    pub(crate) fn from_server(call: &'static str, text: String) -> ServerError {
+        ServerError::about_key(call, text, "")
     }
 
-    /// Works like [`Error::from_server`], for a call about a key. The text may quote the key, or a part of it in its
-    /// own form. So a phrase that the key contains too means nothing: a caller may have chosen the key.
-    pub(crate) fn about_key(call: &'static str, text: String, key: &str) -> Error {
+    /// Works like [`ServerError::from_server`], for a call about a key. The text may quote the key, or a part of it in
+    /// its own form. So a phrase that the key contains too means nothing: a caller may have chosen the key.
+    pub(crate) fn about_key(call: &'static str, text: String, key: &str) -> ServerError {
         let says = |part: &str| !key.contains(part) && text.contains(part);
         let known = STORAGE_TEXTS.iter().find(|(part, _)| says(part));
         match known {
             Some((_, error)) => error(&text),
-            None => Error::Server { call, message: text },
+            None => ServerError::Failed { call, message: text },
         }
     }
 
     /// Turns a gRPC status that came in place of an answer into a typed error. The call was about `key`, if that is not
     /// empty.
-    pub(crate) fn from_status(call: &'static str, status: Status, key: &str) -> Error {
+    pub(crate) fn from_status(call: &'static str, status: Status, key: &str) -> ServerError {
         match status.code() {
             // This side made the status: the connection broke.
-            _ if status.source().is_some() => Error::Unanswered {
+            _ if status.source().is_some() => ServerError::Unanswered {
                 call,
-                status: Box::new(status),
+                source: NoAnswer::new(status),
             },
-            Code::Unimplemented => Error::Unsupported(call),
+            Code::Unimplemented => ServerError::Unsupported(call),
             // Go's servers send an error of their own like this.
-            Code::Unknown | Code::Internal => Error::about_key(call, status.message().to_owned(), key),
-            _ => Error::Unanswered {
+            Code::Unknown | Code::Internal => ServerError::about_key(call, status.message().to_owned(), key),
+            _ => ServerError::Unanswered {
                 call,
-                status: Box::new(status),
+                source: NoAnswer::new(status),
             },
         }
     }
@@ -110,38 +120,47 @@ impl From<Error> for ProtoError {
             Error::UnsupportedOperation => kind::UNSUPPORTED_OPERATION,
             Error::Unrecoverable => kind::UNRECOVERABLE,
             Error::ApprovalPending => kind::MULTI_AUTHZ_PENDING,
-            Error::Coded { .. } | Error::TooLarge(_) | Error::UnstorableKey(_) => kind::CODED,
+            Error::Coded { .. } => kind::CODED,
             Error::InvalidCredentials
             | Error::PathRemoved
             | Error::MissingState
             | Error::RateLimited
             | Error::TooManyLeases
-            | Error::UpstreamRateLimited
-            | Error::ReadOnly
-            | Error::SetupReadOnly
-            | Error::PleaseForward
-            | Error::RelativePath => kind::UNKNOWN,
-            Error::Internal(_)
-            | Error::Json(_)
-            | Error::Conflict
-            | Error::NotTransactional
-            | Error::Unsupported(_)
-            | Error::Closed
-            | Error::Server { .. }
-            | Error::Unanswered { .. }
-            | Error::Serve(_) => kind::INTERNAL,
+            | Error::UpstreamRateLimited => kind::UNKNOWN,
+            Error::Internal(_) | Error::Json(_) => kind::INTERNAL,
+            Error::Server(error) => server_error_type(error),
         };
         let err_code = match &error {
             Error::Coded { status, .. } => i64::from(*status),
-            Error::TooLarge(_) => 413,
-            Error::UnstorableKey(_) => 400,
+            Error::Server(ServerError::TooLarge(_)) => 413,
+            Error::Server(ServerError::UnstorableKey(_)) => 400,
             _ => 0,
         };
         ProtoError {
             err_type,
-            err_msg: error.to_string(),
+            err_msg: Report::new(&error).to_string(),
             err_code,
         }
+    }
+}
+
+fn server_error_type(error: &ServerError) -> u32 {
+    match error {
+        ServerError::TooLarge(_) | ServerError::UnstorableKey(_) => kind::CODED,
+        // The server recognizes its own texts.
+        ServerError::ReadOnly
+        | ServerError::SetupReadOnly
+        | ServerError::PleaseForward
+        | ServerError::RelativePath => kind::UNKNOWN,
+        ServerError::Conflict
+        | ServerError::NotTransactional
+        | ServerError::Unsupported(_)
+        | ServerError::Closed
+        | ServerError::Failed { .. }
+        | ServerError::Unanswered { .. }
+        | ServerError::EventData(_)
+        | ServerError::WrappedData(_)
+        | ServerError::NoRandomBytes(_) => kind::INTERNAL,
     }
 }
 
@@ -149,33 +168,33 @@ impl From<Error> for ProtoError {
 mod tests {
     use super::*;
 
-    fn sent(error: Error) -> (u32, i64, String) {
-        let wire = ProtoError::from(error);
+    fn sent(error: impl Into<Error>) -> (u32, i64, String) {
+        let wire = ProtoError::from(error.into());
         (wire.err_type, wire.err_code, wire.err_msg)
     }
 
     #[test]
     fn what_storage_says_comes_out_typed_also_within_a_longer_text() {
-        let read = |text: &str| Error::from_server("storage put", text.to_owned());
+        let read = |text: &str| ServerError::from_server("storage put", text.to_owned());
         assert!(matches!(
             read("cannot write to readonly storage"),
-            Error::ReadOnly
+            ServerError::ReadOnly
         ));
         assert!(matches!(
             read("failed to persist: cannot write to readonly storage"),
-            Error::ReadOnly
+            ServerError::ReadOnly
         ));
         assert!(matches!(
             read("cannot write to storage during setup"),
-            Error::SetupReadOnly
+            ServerError::SetupReadOnly
         ));
         assert!(matches!(
             read("please forward to the active node"),
-            Error::PleaseForward
+            ServerError::PleaseForward
         ));
         assert!(matches!(
             read("relative paths not supported"),
-            Error::RelativePath
+            ServerError::RelativePath
         ));
         for too_large in [
             "put failed due to value being too large; got 1048650 bytes, max: 1048576 bytes",
@@ -184,48 +203,51 @@ mod tests {
              large (524289 > 524288 bytes))",
             "etcdserver: request is too large",
         ] {
-            assert!(matches!(read(too_large), Error::TooLarge(text) if text == too_large));
+            assert!(matches!(read(too_large), ServerError::TooLarge(text) if text == too_large));
         }
         for key in [
             "put failed due to key being too large, max key size for integrated storage is 32768",
             "open /data/logical/1/_aaa: file name too long",
         ] {
-            assert!(matches!(read(key), Error::UnstorableKey(text) if text == key));
+            assert!(matches!(read(key), ServerError::UnstorableKey(text) if text == key));
         }
         assert!(matches!(
             read("path cannot contain parent references"),
-            Error::RelativePath
+            ServerError::RelativePath
         ));
-        assert!(matches!(read("transaction commit failure"), Error::Conflict));
+        assert!(matches!(
+            read("transaction commit failure"),
+            ServerError::Conflict
+        ));
         assert!(matches!(
             read("verify: transaction commit failed"),
-            Error::Conflict
+            ServerError::Conflict
         ));
-        assert!(matches!(read("disk full"), Error::Server { .. }));
+        assert!(matches!(read("disk full"), ServerError::Failed { .. }));
     }
 
     #[test]
     fn what_the_key_says_means_nothing() {
         let key = "a/file name too long";
-        let about = |text: &str| Error::about_key("storage put", text.to_owned(), key);
+        let about = |text: &str| ServerError::about_key("storage put", text.to_owned(), key);
         for text in [
             "open /data/a/file name too long: input/output error",
             "open /data/a/_file name too long: input/output error",
             "failed to delete \"a/file name too long\": input/output error",
             "open /data/a/_file name too long: file name too long",
         ] {
-            assert!(matches!(about(text), Error::Server { .. }), "{text}");
+            assert!(matches!(about(text), ServerError::Failed { .. }), "{text}");
         }
         let folder = "file name too long/";
         let listed = "open /data/file name too long: permission denied".to_owned();
-        let error = Error::about_key("storage list", listed, folder);
-        assert!(matches!(error, Error::Server { .. }), "{error}");
+        let error = ServerError::about_key("storage list", listed, folder);
+        assert!(matches!(error, ServerError::Failed { .. }), "{error}");
         let quoted = Status::unknown("open /data/a/file name too long: input/output error");
-        let error = Error::from_status("storage get", quoted, key);
-        assert!(matches!(error, Error::Server { .. }), "{error}");
+        let error = ServerError::from_status("storage get", quoted, key);
+        assert!(matches!(error, ServerError::Failed { .. }), "{error}");
         assert!(matches!(
             about("put failed due to key being too large"),
-            Error::UnstorableKey(_)
+            ServerError::UnstorableKey(_)
         ));
     }
 
@@ -233,7 +255,7 @@ mod tests {
     fn errors_that_make_the_server_forward_go_back_as_their_text() {
         let read_only = (kind::UNKNOWN, 0, "cannot write to readonly storage".to_owned());
         assert_eq!(
-            sent(Error::from_server(
+            sent(ServerError::from_server(
                 "storage put",
                 "x: cannot write to readonly storage".into()
             )),
@@ -241,7 +263,7 @@ mod tests {
         );
         let forward = (kind::UNKNOWN, 0, "please forward to the active node".to_owned());
         assert_eq!(
-            sent(Error::from_server(
+            sent(ServerError::from_server(
                 "storage get",
                 "please forward to the active node".into()
             )),
@@ -277,8 +299,8 @@ mod tests {
             }),
             (3, 409, "taken".into())
         );
-        assert_eq!(sent(Error::TooLarge("value".into())).1, 413);
-        assert_eq!(sent(Error::UnstorableKey("long".into())).1, 400);
+        assert_eq!(sent(ServerError::TooLarge("value".into())).1, 413);
+        assert_eq!(sent(ServerError::UnstorableKey("long".into())).1, 400);
         for status in [0, 200, 399, 600] {
             assert_eq!(
                 sent(Error::Coded {
@@ -292,18 +314,33 @@ mod tests {
     }
 
     #[test]
+    fn an_error_goes_out_with_its_cause() {
+        use airlock_logical::json::Flaw;
+        let wrapped = ServerError::WrappedData(Flaw::NotAnObject);
+        assert_eq!(wrapped.to_string(), "data to be wrapped");
+        assert_eq!(
+            sent(wrapped),
+            (kind::INTERNAL, 0, "data to be wrapped: not a JSON object".into())
+        );
+    }
+
+    #[test]
     fn a_call_that_the_server_does_not_know_is_unsupported() {
-        let error = Error::from_status(
+        let error = ServerError::from_status(
             "send event",
             Status::unimplemented("unknown service pb.Events"),
             "",
         );
-        assert!(matches!(error, Error::Unsupported("send event")));
-        let error = Error::from_status("storage get", Status::unavailable("connection closed"), "");
-        assert!(matches!(error, Error::Unanswered { .. }));
+        assert!(matches!(error, ServerError::Unsupported("send event")));
+        let error = ServerError::from_status("storage get", Status::unavailable("connection closed"), "");
+        assert!(matches!(error, ServerError::Unanswered { .. }));
         assert_eq!(
-            error.to_string(),
-            "storage get was not answered: connection closed"
+            sent(error),
+            (
+                kind::INTERNAL,
+                0,
+                "storage get was not answered: connection closed".into()
+            )
         );
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::backend::{BackendType, Factory, Setup, SpecialPaths};
-use crate::{Backend, Error, Json, Operation, Request, Response, StorageEntry};
+use crate::{Backend, Error, Json, Operation, Request, Response, ServerError, StorageEntry};
 
 /// The signals between the tests and the engine.
 #[derive(Default)]
@@ -120,7 +120,7 @@ impl Backend for Engine {
                 let signals = self.signals.clone();
                 tokio::spawn(async move {
                     signals.go_on.notified().await;
-                    let refused = matches!(storage.get("key").await, Err(Error::Closed));
+                    let refused = matches!(storage.get("key").await, Err(ServerError::Closed));
                     if refused {
                         signals.done.notify_one();
                     }

@@ -58,7 +58,7 @@ async fn a_setup_that_fails_says_why_and_leaves_no_mount() {
     );
     assert_eq!(
         mount.setup(NOBODY, &[]).await.unwrap(),
-        "the host did not offer its service"
+        "the host did not offer its service 0 within 5 s"
     );
     mount.cleanup().await.unwrap();
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use go_plugin::DialError;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::engine::{Signals, TestFactory};
 use super::server::{StorageDouble, connect};
-use crate::Error;
 use crate::proto::logical;
 use crate::proto::logical::plugin_version_client::PluginVersionClient;
 use crate::proto::pb;
@@ -25,9 +25,12 @@ struct Broker(StorageDouble, CancellationToken);
 
 #[async_trait]
 impl Dial for Broker {
-    async fn dial(&self, broker_id: u32) -> Result<Channel, Error> {
+    async fn dial(&self, broker_id: u32) -> Result<Channel, DialError> {
         match broker_id {
-            NOBODY => Err(Error::Internal("the host did not offer its service".to_owned())),
+            NOBODY => Err(DialError::NotOffered {
+                service_id: NOBODY,
+                seconds: 5,
+            }),
             _ => Ok(self.0.connect().await),
         }
     }

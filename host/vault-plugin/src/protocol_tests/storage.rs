@@ -7,7 +7,7 @@ use super::soon;
 use tokio_util::sync::CancellationToken;
 
 use crate::link::Link;
-use crate::{Error, Storage, StorageEntry};
+use crate::{ServerError, Storage, StorageEntry};
 
 async fn client(server: &StorageDouble) -> Storage {
     Storage::new(Arc::new(Link::new(
@@ -55,10 +55,13 @@ async fn pages_are_the_same_with_and_without_the_servers_help() {
 async fn vault_has_no_transactions_and_is_asked_once() {
     let server = StorageDouble::vault();
     let storage = client(&server).await;
-    assert!(matches!(storage.begin_tx().await, Err(Error::NotTransactional)));
+    assert!(matches!(
+        storage.begin_tx().await,
+        Err(ServerError::NotTransactional)
+    ));
     assert!(matches!(
         storage.clone().begin_read_only_tx().await,
-        Err(Error::NotTransactional)
+        Err(ServerError::NotTransactional)
     ));
     assert!(!storage.is_transactional().await.unwrap());
     assert_eq!(server.asked_for_transactions(), 1);
@@ -86,7 +89,7 @@ async fn a_transaction_whose_reads_were_overtaken_conflicts() {
     let transaction = storage.begin_tx().await.unwrap();
     transaction.put(StorageEntry::new("a", "mine")).await.unwrap();
     storage.put(StorageEntry::new("a", "theirs")).await.unwrap();
-    assert!(matches!(transaction.commit().await, Err(Error::Conflict)));
+    assert!(matches!(transaction.commit().await, Err(ServerError::Conflict)));
     assert_eq!(&storage.get("a").await.unwrap().unwrap().value[..], b"theirs");
 }
 
@@ -117,10 +120,13 @@ async fn refusals_come_out_typed() {
     server.refuse_writes("cannot write to storage during setup");
     assert!(matches!(
         storage.put(StorageEntry::new("a", "1")).await,
-        Err(Error::SetupReadOnly)
+        Err(ServerError::SetupReadOnly)
     ));
     server.refuse_writes("relative paths not supported");
-    assert!(matches!(storage.delete("../a").await, Err(Error::RelativePath)));
+    assert!(matches!(
+        storage.delete("../a").await,
+        Err(ServerError::RelativePath)
+    ));
     server.refuse_writes("disk full");
     let error = storage.delete("a").await.unwrap_err();
     assert_eq!(error.to_string(), "storage delete failed: disk full");
@@ -137,18 +143,18 @@ async fn a_folder_or_a_name_in_a_lists_error_means_nothing() {
             storage.list(FOLDER).await.unwrap_err(),
             storage.list_page(FOLDER, "", 9).await.unwrap_err(),
         ] {
-            assert!(matches!(error, Error::Server { .. }), "{error}");
+            assert!(matches!(error, ServerError::Failed { .. }), "{error}");
         }
         let told = storage.list("other/").await.unwrap_err();
-        assert!(matches!(told, Error::UnstorableKey(_)), "{told}");
+        assert!(matches!(told, ServerError::UnstorableKey(_)), "{told}");
     }
     let server = StorageDouble::openbao();
     let storage = client(&server).await;
     server.refuse_lists("cannot list after \"cannot write to readonly storage\": input/output error");
     let error = storage.list_page("a/", NAME, 9).await.unwrap_err();
-    assert!(matches!(error, Error::Server { .. }), "{error}");
+    assert!(matches!(error, ServerError::Failed { .. }), "{error}");
     let told = storage.list_page("a/", "", 9).await.unwrap_err();
-    assert!(matches!(told, Error::ReadOnly), "{told}");
+    assert!(matches!(told, ServerError::ReadOnly), "{told}");
 }
 
 #[tokio::test]
@@ -163,6 +169,9 @@ async fn a_closed_link_refuses_calls_and_ends_open_ones() {
     };
     tokio::task::yield_now().await;
     link.close();
-    assert!(matches!(soon(open).await.unwrap(), Err(Error::Closed)));
-    assert!(matches!(Storage::new(link).get("a").await, Err(Error::Closed)));
+    assert!(matches!(soon(open).await.unwrap(), Err(ServerError::Closed)));
+    assert!(matches!(
+        Storage::new(link).get("a").await,
+        Err(ServerError::Closed)
+    ));
 }

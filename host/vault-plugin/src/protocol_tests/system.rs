@@ -17,7 +17,9 @@ use crate::proto::pb::events_server::EventsServer;
 use crate::proto::pb::observations_server::ObservationsServer;
 use crate::proto::pb::system_view_server::SystemViewServer;
 use crate::proto::{logical, pb};
-use crate::{Error, Event, Events, Json, Observations, RotationJob, RotationSchedule, SystemView};
+use crate::{
+    Event, Events, Json, Observations, Report, RotationJob, RotationSchedule, ServerError, SystemView,
+};
 
 /// Keeps the last request of each kind.
 #[derive(Clone, Default)]
@@ -179,7 +181,7 @@ async fn data_that_is_no_object_is_not_sent_to_be_wrapped() {
         .response_wrap_data(Json::from_text("1").unwrap(), Duration::ZERO)
         .await;
     assert_eq!(
-        wrapped.unwrap_err().to_string(),
+        Report::new(&wrapped.unwrap_err()).to_string(),
         "data to be wrapped: not a JSON object"
     );
     assert!(double.0.wrap.lock().is_none());
@@ -261,7 +263,7 @@ async fn answers_and_their_errors_are_told_apart() {
     assert_eq!(error.to_string(), "entity info failed: no identity store");
     assert!(matches!(
         system.tainted().await,
-        Err(Error::Unsupported("tainted"))
+        Err(ServerError::Unsupported("tainted"))
     ));
 }
 

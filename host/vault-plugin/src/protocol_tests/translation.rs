@@ -333,7 +333,10 @@ fn a_lease_that_was_never_issued_leaves_with_a_timestamp_that_vault_accepts() {
 
 #[test]
 fn what_vault_would_choke_on_is_named() {
-    let complaint = |response: Response| pb::Response::try_from(response).unwrap_err();
+    let complaint = |response: Response| {
+        let error = pb::Response::try_from(response).unwrap_err();
+        Report::new(&error).to_string()
+    };
     let never = UNIX_EPOCH + Duration::from_secs(1 << 40);
     let late = Secret {
         lease: Lease {

@@ -1,7 +1,7 @@
 //! Encodes an engine's answers so that Vault can read them.
 
 use crate::proto::pb;
-use crate::{Error, Operation, Request, Response};
+use crate::{Error, Operation, Report, Request, Response};
 
 /// The reader of an answer.
 #[derive(Clone, Copy, PartialEq)]
@@ -39,6 +39,7 @@ pub(crate) fn reply(reader: Reader, result: Result<Option<Response>, Error>) -> 
             .map(pb::Response::try_from)
             .transpose()
             .map_err(|complaint| {
+                let complaint = Report::new(&complaint);
                 let message = format!("the engine answered what Vault cannot read: {complaint}");
                 tracing::error!("{message}");
                 Error::Internal(message)

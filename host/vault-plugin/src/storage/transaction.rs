@@ -3,10 +3,10 @@
 use airlock_logical::StorageEntry;
 use std::fmt;
 
-use crate::Error;
 use crate::link::check;
 use crate::proto::pb;
 use crate::storage::view::{View, client};
+use crate::{Report, ServerError};
 
 /// A transaction on a mount's storage: [`StorageTransaction::commit`] stores its writes together, or not at all.
 ///
@@ -26,7 +26,7 @@ impl StorageTransaction {
     ///
     /// # Errors
     /// Those of [`crate::Storage::get`].
-    pub async fn get(&self, key: &str) -> Result<Option<StorageEntry>, Error> {
+    pub async fn get(&self, key: &str) -> Result<Option<StorageEntry>, ServerError> {
         self.view.get(key).await
     }
 
@@ -34,7 +34,7 @@ impl StorageTransaction {
     ///
     /// # Errors
     /// Those of [`crate::Storage::put`].
-    pub async fn put(&self, entry: StorageEntry) -> Result<(), Error> {
+    pub async fn put(&self, entry: StorageEntry) -> Result<(), ServerError> {
         self.view.put(entry).await
     }
 
@@ -42,7 +42,7 @@ impl StorageTransaction {
     ///
     /// # Errors
     /// Those of [`crate::Storage::put`].
-    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+    pub async fn delete(&self, key: &str) -> Result<(), ServerError> {
         self.view.delete(key).await
     }
 
@@ -50,7 +50,7 @@ impl StorageTransaction {
     ///
     /// # Errors
     /// Those of [`crate::Storage::get`].
-    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, ServerError> {
         self.view.list(prefix).await
     }
 
@@ -58,16 +58,16 @@ impl StorageTransaction {
     ///
     /// # Errors
     /// Those of [`crate::Storage::get`].
-    pub async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, Error> {
+    pub async fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, ServerError> {
         self.view.list_page(prefix, after, limit).await
     }
 
     /// Stores what the transaction wrote.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if another request changed what this one read: nothing is stored. After
-    /// [`Error::Unanswered`] the writes may be stored or not.
-    pub async fn commit(mut self) -> Result<(), Error> {
+    /// [`ServerError::Conflict`] if another request changed what this one read: nothing is stored. After
+    /// [`ServerError::Unanswered`] the writes may be stored or not.
+    pub async fn commit(mut self) -> Result<(), ServerError> {
         const NAME: &str = "storage commit";
         let args = pb::StorageCommitTxArgs { txn: self.view.txn() };
         let reply = self
@@ -84,13 +84,13 @@ impl StorageTransaction {
     ///
     /// # Errors
     /// Those of [`crate::Storage::get`].
-    pub async fn rollback(mut self) -> Result<(), Error> {
+    pub async fn rollback(mut self) -> Result<(), ServerError> {
         self.ended = true;
         rollback(self.view.clone()).await
     }
 }
 
-async fn rollback(view: View) -> Result<(), Error> {
+async fn rollback(view: View) -> Result<(), ServerError> {
     const NAME: &str = "storage rollback";
     let args = pb::StorageRollbackTxArgs { txn: view.txn() };
     let reply = view
@@ -109,7 +109,7 @@ impl Drop for StorageTransaction {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 if let Err(error) = rollback(view).await {
-                    tracing::warn!(%error, "a dropped storage transaction was not rolled back");
+                    tracing::warn!(error = %Report::new(&error), "a dropped storage transaction was not rolled back");
                 }
             });
         }

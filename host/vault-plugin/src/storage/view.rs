@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use go_plugin::MAX_MESSAGE_SIZE;
 use tonic::transport::Channel;
 
-use crate::Error;
+use crate::ServerError;
 use crate::link::{Link, check_about};
 use crate::proto::pb;
 use crate::proto::pb::storage_client::StorageClient;
@@ -22,7 +22,7 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) async fn get(&self, key: &str) -> Result<Option<StorageEntry>, Error> {
+    pub(super) async fn get(&self, key: &str) -> Result<Option<StorageEntry>, ServerError> {
         const NAME: &str = "storage get";
         let args = pb::StorageGetArgs {
             key: key.to_owned(),
@@ -36,7 +36,7 @@ impl View {
         Ok(reply.entry.map(StorageEntry::from))
     }
 
-    pub(super) async fn put(&self, entry: StorageEntry) -> Result<(), Error> {
+    pub(super) async fn put(&self, entry: StorageEntry) -> Result<(), ServerError> {
         const NAME: &str = "storage put";
         let key = entry.key.clone();
         let args = pb::StoragePutArgs {
@@ -50,7 +50,7 @@ impl View {
         check_about(NAME, &key, reply.err)
     }
 
-    pub(super) async fn delete(&self, key: &str) -> Result<(), Error> {
+    pub(super) async fn delete(&self, key: &str) -> Result<(), ServerError> {
         const NAME: &str = "storage delete";
         let args = pb::StorageDeleteArgs {
             key: key.to_owned(),
@@ -63,7 +63,7 @@ impl View {
         check_about(NAME, key, reply.err)
     }
 
-    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+    pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>, ServerError> {
         const NAME: &str = "storage list";
         let args = pb::StorageListArgs {
             prefix: prefix.to_owned(),
@@ -82,21 +82,21 @@ impl View {
         prefix: &str,
         after: &str,
         limit: u32,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<String>, ServerError> {
         // The server would take a limit of zero as no limit.
         if limit == 0 {
             return Ok(Vec::new());
         }
         if !self.pages_unknown.load(Ordering::Relaxed) {
             match self.server_page(prefix, after, limit).await {
-                Err(Error::Unsupported(_)) => self.pages_unknown.store(true, Ordering::Relaxed),
+                Err(ServerError::Unsupported(_)) => self.pages_unknown.store(true, Ordering::Relaxed),
                 answer => return answer,
             }
         }
         Ok(cut_page(self.list(prefix).await?, after, limit))
     }
 
-    async fn server_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, Error> {
+    async fn server_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, ServerError> {
         const NAME: &str = "storage list page";
         // Both are a caller's words. The line end prevents the end of one and the start of the other from forming a
         // phrase.

@@ -17,12 +17,13 @@ use crate::system::types::{
     ClusterInfo, IdentityToken, PluginEnvironment, ReplicationState, RotationInfo, RotationJob,
 };
 use crate::time::{from_nanoseconds, from_seconds, from_unix_seconds, to_nanoseconds, to_seconds};
-use crate::{Error, Json, WrapInfo, json};
+use crate::{Json, ServerError, WrapInfo, json};
 
 /// The server, as one mount may see it.
 ///
-/// Every call fails with [`Error::Unsupported`] if the server does not offer it, [`Error::Server`] if the server
-/// answers an error, [`Error::Unanswered`] if it does not answer, and [`Error::Closed`] once the mount is taken down.
+/// Every call fails with [`ServerError::Unsupported`] if the server does not offer it, [`ServerError::Failed`] if the
+/// server answers an error, [`ServerError::Unanswered`] if it does not answer, and [`ServerError::Closed`] once the
+/// mount is taken down.
 #[derive(Clone)]
 pub struct SystemView {
     link: Arc<Link>,
@@ -35,7 +36,7 @@ impl SystemView {
         SystemView { link }
     }
 
-    async fn call<T, F>(&self, name: &'static str, call: impl FnOnce(Client) -> F) -> Result<T, Error>
+    async fn call<T, F>(&self, name: &'static str, call: impl FnOnce(Client) -> F) -> Result<T, ServerError>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
@@ -54,7 +55,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn default_lease_ttl(&self) -> Result<Duration, Error> {
+    pub async fn default_lease_ttl(&self) -> Result<Duration, ServerError> {
         let call = |mut client: Client| async move { client.default_lease_ttl(pb::Empty {}).await };
         Ok(from_nanoseconds(self.call("default lease TTL", call).await?.ttl))
     }
@@ -63,7 +64,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn max_lease_ttl(&self) -> Result<Duration, Error> {
+    pub async fn max_lease_ttl(&self) -> Result<Duration, ServerError> {
         let call = |mut client: Client| async move { client.max_lease_ttl(pb::Empty {}).await };
         Ok(from_nanoseconds(self.call("max lease TTL", call).await?.ttl))
     }
@@ -72,7 +73,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn tainted(&self) -> Result<bool, Error> {
+    pub async fn tainted(&self) -> Result<bool, ServerError> {
         let call = |mut client: Client| async move { client.tainted(pb::Empty {}).await };
         Ok(self.call("tainted", call).await?.tainted)
     }
@@ -81,7 +82,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn caching_disabled(&self) -> Result<bool, Error> {
+    pub async fn caching_disabled(&self) -> Result<bool, ServerError> {
         let call = |mut client: Client| async move { client.caching_disabled(pb::Empty {}).await };
         Ok(self.call("caching disabled", call).await?.disabled)
     }
@@ -90,7 +91,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn replication_state(&self) -> Result<ReplicationState, Error> {
+    pub async fn replication_state(&self) -> Result<ReplicationState, ServerError> {
         let call = |mut client: Client| async move { client.replication_state(pb::Empty {}).await };
         Ok(ReplicationState(
             self.call("replication state", call).await?.state,
@@ -100,11 +101,10 @@ impl SystemView {
     /// Wraps a JSON object for whoever brings the token in the answer.
     ///
     /// # Errors
-    /// See [`SystemView`]; [`Error::Internal`] if the data is not a JSON object.
-    pub async fn response_wrap_data(&self, data: Json, ttl: Duration) -> Result<WrapInfo, Error> {
+    /// See [`SystemView`]; [`ServerError::WrappedData`] if the data is not a JSON object.
+    pub async fn response_wrap_data(&self, data: Json, ttl: Duration) -> Result<WrapInfo, ServerError> {
         const NAME: &str = "response wrapping";
-        let data =
-            json::to_wire(Some(data)).map_err(|why| Error::Internal(format!("data to be wrapped: {why}")))?;
+        let data = json::to_wire(Some(data)).map_err(ServerError::WrappedData)?;
         // Servers wrap into a token of their own, whatever `jwt` says.
         let args = pb::ResponseWrapDataArgs {
             data,
@@ -114,7 +114,7 @@ impl SystemView {
         let call = |mut client: Client| async move { client.response_wrap_data(args).await };
         let reply = self.call(NAME, call).await?;
         check(NAME, reply.err)?;
-        let nothing = || Error::Server {
+        let nothing = || ServerError::Failed {
             call: NAME,
             message: "the server answered no token".to_owned(),
         };
@@ -125,7 +125,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn mlock_enabled(&self) -> Result<bool, Error> {
+    pub async fn mlock_enabled(&self) -> Result<bool, ServerError> {
         let call = |mut client: Client| async move { client.mlock_enabled(pb::Empty {}).await };
         Ok(self.call("mlock enabled", call).await?.enabled)
     }
@@ -135,7 +135,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn local_mount(&self) -> Result<bool, Error> {
+    pub async fn local_mount(&self) -> Result<bool, ServerError> {
         let call = |mut client: Client| async move { client.local_mount(pb::Empty {}).await };
         Ok(self.call("local mount", call).await?.local)
     }
@@ -144,7 +144,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>, Error> {
+    pub async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>, ServerError> {
         const NAME: &str = "entity info";
         let args = pb::EntityInfoArgs {
             entity_id: entity_id.to_owned(),
@@ -159,7 +159,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>, Error> {
+    pub async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>, ServerError> {
         const NAME: &str = "groups for entity";
         let args = pb::EntityInfoArgs {
             entity_id: entity_id.to_owned(),
@@ -174,7 +174,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn plugin_env(&self) -> Result<PluginEnvironment, Error> {
+    pub async fn plugin_env(&self) -> Result<PluginEnvironment, ServerError> {
         const NAME: &str = "plugin environment";
         let call = |mut client: Client| async move { client.plugin_env(pb::Empty {}).await };
         let reply = self.call(NAME, call).await?;
@@ -189,7 +189,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn generate_password_from_policy(&self, policy: &str) -> Result<String, Error> {
+    pub async fn generate_password_from_policy(&self, policy: &str) -> Result<String, ServerError> {
         let args = pb::GeneratePasswordFromPolicyRequest {
             policy_name: policy.to_owned(),
         };
@@ -201,7 +201,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn cluster_info(&self) -> Result<ClusterInfo, Error> {
+    pub async fn cluster_info(&self) -> Result<ClusterInfo, ServerError> {
         const NAME: &str = "cluster info";
         let call = |mut client: Client| async move { client.cluster_info(pb::Empty {}).await };
         let reply = self.call(NAME, call).await?;
@@ -221,7 +221,7 @@ impl SystemView {
         &self,
         audience: &str,
         ttl: Duration,
-    ) -> Result<IdentityToken, Error> {
+    ) -> Result<IdentityToken, ServerError> {
         let args = pb::GenerateIdentityTokenRequest {
             audience: audience.to_owned(),
             ttl: to_seconds(ttl),
@@ -238,7 +238,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn rotation_information(&self, path: &str) -> Result<RotationInfo, Error> {
+    pub async fn rotation_information(&self, path: &str) -> Result<RotationInfo, ServerError> {
         let args = pb::RotationInfoRequest {
             mount_path: path.to_owned(),
         };
@@ -259,7 +259,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn register_rotation_job(&self, job: RotationJob) -> Result<String, Error> {
+    pub async fn register_rotation_job(&self, job: RotationJob) -> Result<String, ServerError> {
         const NAME: &str = "rotation job registration";
         let args = pb::RegisterRotationJobRequest {
             job: Some(job.into()),
@@ -275,7 +275,10 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn register_rotation_job_with_response(&self, job: RotationJob) -> Result<RotationInfo, Error> {
+    pub async fn register_rotation_job_with_response(
+        &self,
+        job: RotationJob,
+    ) -> Result<RotationInfo, ServerError> {
         const NAME: &str = "rotation job registration with response";
         let args = pb::RegisterRotationJobRequest {
             job: Some(job.into()),
@@ -290,7 +293,7 @@ impl SystemView {
     ///
     /// # Errors
     /// See [`SystemView`].
-    pub async fn deregister_rotation_job(&self, mount_point: &str, path: &str) -> Result<(), Error> {
+    pub async fn deregister_rotation_job(&self, mount_point: &str, path: &str) -> Result<(), ServerError> {
         let req = pb::DeregisterRotationRequestInput {
             mount_point: mount_point.to_owned(),
             req_path: path.to_owned(),

@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
-use go_plugin::Cookie;
 use go_plugin::fuzz::{handshake, offered, read_message};
+use go_plugin::{Cookie, Report};
 
 use crate::{Input, Target, block_on};
 
@@ -127,7 +127,7 @@ fn handshakes(input: &[u8]) -> bool {
     let line = match handshake(COOKIE, &versions, variable, &socket) {
         Ok(line) => line,
         Err(error) => {
-            let text = error.to_string();
+            let text = Report::new(&error).to_string();
             assert!(!text.contains(['\n', '\r']), "{text:?} has more than one line");
             return false;
         }
@@ -203,10 +203,10 @@ fn broker_messages(input: &[u8]) -> bool {
     let address = block_on(offered(messages.into_iter(), service));
     match &address {
         Ok(address) => assert!(is_offered && address.len() <= bytes),
-        Err(go_plugin::Error::UnknownNetwork { service_id, .. }) => {
+        Err(go_plugin::DialError::UnknownNetwork { service_id, .. }) => {
             assert!(is_offered && *service_id == service);
         }
-        Err(go_plugin::Error::NotOffered { service_id, .. }) => assert_eq!(*service_id, service),
+        Err(go_plugin::DialError::NotOffered { service_id, .. }) => assert_eq!(*service_id, service),
         Err(error) => panic!("another error: {error}"),
     }
     address.is_ok()
