@@ -217,6 +217,7 @@ impl EngineFactory for Factory {
         let parts = Parts {
             config: mount.config.into_iter().collect(),
             storage: mount.storage,
+            storage_settings: airlock_storage::Settings::default(),
             services: Services {
                 clock: Arc::new(Dev(mount.system.clone())),
                 system: Arc::new(Dev(mount.system)),

@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 
-use airlock_sandbox::{Guest, Limits, Paths};
+use airlock_sandbox::{Guest, Limits, SpecialPaths};
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
@@ -21,6 +21,6 @@ pub fn command_line(arguments: &[OsString]) -> Result<Option<Limits>, String> {
 }
 
 /// Returns what `airlock inspect` prints of a guest.
-pub fn inspect(guest: &Guest, paths: &Paths) -> String {
+pub fn inspect(guest: &Guest, paths: &SpecialPaths) -> String {
     inspect::describe(guest, paths, 0)
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use airlock_mount::special_paths;
-use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, Paths};
+use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, SpecialPaths};
 use airlock_storage::Prefixes;
 use anyhow::Result;
 use printable::Printable;
@@ -31,7 +31,7 @@ pub async fn run(path: &Path, options: &[(String, String)]) -> Result<String> {
 
 const ENOUGH: std::time::Duration = std::time::Duration::from_secs(u32::MAX as u64);
 
-pub(crate) fn describe(guest: &Guest, paths: &Paths, size: usize) -> String {
+pub(crate) fn describe(guest: &Guest, paths: &SpecialPaths, size: usize) -> String {
     let description = guest.description();
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {

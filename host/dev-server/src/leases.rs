@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use airlock_logical::time::nanoseconds;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -77,11 +78,11 @@ impl Lease {
     pub(crate) fn secret(&self, increment: Duration) -> vault_plugin::Secret {
         vault_plugin::Secret {
             lease: vault_plugin::Lease {
-                ttl: self.ttl,
-                max_ttl: self.max_ttl,
+                ttl: nanoseconds(self.ttl),
+                max_ttl: nanoseconds(self.max_ttl),
                 renewable: self.renewable,
-                increment,
-                issue_time: Some(self.issued),
+                increment: nanoseconds(increment),
+                issue_time: Some(self.issued.into()),
             },
             internal_data: self.internal_data.clone().and_then(Json::from_text),
             lease_id: String::new(),
@@ -140,7 +141,7 @@ impl Leases {
             expires: now + ttl,
             renewed: None,
             ttl,
-            max_ttl: secret.lease.max_ttl,
+            max_ttl: secret.lease.max_ttl(),
             renewable: secret.lease.renewable,
             internal_data: secret.internal_data.clone().map(Json::into_string),
             data: data.cloned().map(Json::into_string),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use airlock_logical::time::nanoseconds;
 use vault_plugin::{Error, Json, PluginEnvironment, WrapInfo};
 
 use crate::Clock;
@@ -79,10 +80,10 @@ impl DevSystem {
             .wrap(&Reply::data(data.into()), "", path, ttl)
             .map_err(|error| Error::Internal(error.to_string()))?;
         Ok(WrapInfo {
-            ttl,
+            ttl: nanoseconds(ttl),
             token: wrapped.token,
             accessor: wrapped.accessor,
-            creation_time: Some(wrapped.creation_time),
+            creation_time: Some(wrapped.creation_time.into()),
             creation_path: path.to_owned(),
             ..WrapInfo::default()
         })

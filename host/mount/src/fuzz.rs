@@ -1,6 +1,6 @@
 //! The mount's decoders of foreign bytes, for the targets in `tests/fuzz`. Not a public interface: it changes without notice.
 
-use airlock_sandbox::{Paths, types};
+use airlock_sandbox::types;
 use airlock_storage::Prefixes;
 use vault_plugin::SpecialPaths;
 
@@ -32,7 +32,7 @@ pub fn write_told(record: &[SpecialPaths]) -> String {
 }
 
 /// Returns the special paths that Vault is told, or the reason why the guest may not have its own.
-pub fn special_paths(paths: Paths, granted: &Prefixes) -> Result<SpecialPaths, String> {
+pub fn special_paths(paths: SpecialPaths, granted: &Prefixes) -> Result<SpecialPaths, String> {
     special_paths::check(paths, granted).map_err(|refused| refused.to_string())
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_sandbox::{Guest, MountContext, Outcome, Permit, Services, Usage, is_control};
-use airlock_storage::{Prefixes, Storage};
+use airlock_storage::{Prefixes, Settings, Storage};
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
 use crate::bridge;
@@ -36,6 +36,9 @@ pub struct Parts {
     pub config: Vec<(String, String)>,
     /// The mount's storage.
     pub storage: Arc<dyn Storage>,
+    /// The timeouts and sizes of the storage's transactions. The guest's description and what its operator grants set the
+    /// rest.
+    pub storage_settings: Settings,
     /// The services that the guest can reach besides storage.
     pub services: Services,
     /// Called with what each call of the guest used. If a request waits for the call, that is in the request's task.
@@ -56,7 +59,7 @@ impl GuestMount {
         let mut paths = special_paths::check(paths, &granted.unauthenticated)
             .map_err(|refused| Error::Internal(format!("guest {}: {refused}", guest.description().name)))?;
         bridge::add_local_records(&mut paths, guest.description().redo_record);
-        let mut settings = guest.description().storage_settings();
+        let mut settings = guest.description().storage_settings(parts.storage_settings);
         settings.seal_wrapped = bridge::storage_prefixes(&paths.seal_wrap_storage);
         settings.local = bridge::storage_prefixes(&paths.local_storage);
         settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&granted.cacheable);
@@ -84,6 +87,11 @@ impl GuestMount {
     /// Returns the guest's special paths, with the host's own.
     pub fn paths(&self) -> &SpecialPaths {
         &self.paths
+    }
+
+    /// Returns the mount's storage, as transactions see it.
+    pub fn storage(&self) -> &Arc<airlock_storage::Mount> {
+        self.context.storage()
     }
 
     /// Returns once the guest is initialized. Tries again if the initialization failed before for a reason that may

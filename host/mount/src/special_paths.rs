@@ -10,12 +10,10 @@
 
 use std::collections::BTreeSet;
 
-use airlock_sandbox::{CONTROL, Paths, is_control};
+use airlock_sandbox::{CONTROL, is_control};
 use airlock_storage::Prefixes;
 use thiserror::Error;
 use vault_plugin::SpecialPaths;
-
-use crate::bridge;
 
 /// Most bytes of all special paths together. Vault keeps them in memory, and the mount's record must fit into one
 /// entry.
@@ -69,8 +67,7 @@ pub fn control_only() -> SpecialPaths {
 }
 
 /// Checks a guest's special paths and adds the host's own. `granted` are the prefixes that may be served without a token.
-pub fn check(paths: Paths, granted: &Prefixes) -> Result<SpecialPaths, Refused> {
-    let paths = bridge::paths(paths);
+pub fn check(paths: SpecialPaths, granted: &Prefixes) -> Result<SpecialPaths, Refused> {
     let lists = [
         ("root", &paths.root),
         ("unauthenticated", &paths.unauthenticated),
@@ -79,6 +76,7 @@ pub fn check(paths: Paths, granted: &Prefixes) -> Result<SpecialPaths, Refused> 
         ("local-storage", &paths.local_storage),
         ("seal-wrap-storage", &paths.seal_wrap_storage),
         ("write-forwarded-storage", &paths.write_forwarded_storage),
+        ("binary", &paths.binary),
     ];
     let bytes = lists
         .iter()
@@ -231,20 +229,12 @@ fn is_covered(path: &str, prefixes: &BTreeSet<&str>) -> bool {
 mod tests {
     use super::*;
 
-    fn none() -> Paths {
-        Paths {
-            root: vec![],
-            unauthenticated: vec![],
-            local_storage: vec![],
-            seal_wrap_storage: vec![],
-            write_forwarded_storage: vec![],
-            limited: vec![],
-            allow_snapshot_read: vec![],
-        }
+    fn none() -> SpecialPaths {
+        SpecialPaths::default()
     }
 
-    fn unauthenticated(path: &str) -> Paths {
-        Paths {
+    fn unauthenticated(path: &str) -> SpecialPaths {
+        SpecialPaths {
             unauthenticated: vec![path.to_owned()],
             ..none()
         }
@@ -252,7 +242,9 @@ mod tests {
 
     fn told_root<const N: usize>(paths: [&str; N]) -> Vec<String> {
         let root = paths.map(str::to_owned).into();
-        check(Paths { root, ..none() }, &Prefixes::none()).unwrap().root
+        check(SpecialPaths { root, ..none() }, &Prefixes::none())
+            .unwrap()
+            .root
     }
 
     #[test]
@@ -269,13 +261,13 @@ mod tests {
             ("a/*/*", "more than one"),
             ("a\nb", "control character"),
         ] {
-            let paths: [fn(&str) -> Paths; 3] = [
+            let paths: [fn(&str) -> SpecialPaths; 3] = [
                 unauthenticated,
-                |path| Paths {
+                |path| SpecialPaths {
                     limited: vec![path.to_owned()],
                     ..none()
                 },
-                |path| Paths {
+                |path| SpecialPaths {
                     allow_snapshot_read: vec![path.to_owned()],
                     ..none()
                 },
@@ -304,7 +296,7 @@ mod tests {
     fn a_wildcard_within_a_root_path_is_refused() {
         for path in ["a/+", "a/*/b", "*/b"] {
             let root = vec![path.to_owned()];
-            let error = check(Paths { root, ..none() }, &Prefixes::none()).unwrap_err();
+            let error = check(SpecialPaths { root, ..none() }, &Prefixes::none()).unwrap_err();
             assert!(
                 matches!(error, Refused::Router { list: "root", .. }),
                 "{path}: {error}"
@@ -338,19 +330,19 @@ mod tests {
     fn no_other_list_names_the_hosts_own() {
         let hosts = || vec![".airlock/x*".to_owned()];
         for paths in [
-            Paths {
+            SpecialPaths {
                 root: hosts(),
                 ..none()
             },
-            Paths {
+            SpecialPaths {
                 limited: hosts(),
                 ..none()
             },
-            Paths {
+            SpecialPaths {
                 local_storage: vec![".airlock/".into()],
                 ..none()
             },
-            Paths {
+            SpecialPaths {
                 seal_wrap_storage: vec![".airlock/redo/".into()],
                 ..none()
             },
@@ -400,7 +392,7 @@ mod tests {
     fn the_order_of_paths_makes_no_difference() {
         let told = |limited: [&str; 3]| {
             let limited = limited.map(str::to_owned).into();
-            check(Paths { limited, ..none() }, &Prefixes::none()).unwrap()
+            check(SpecialPaths { limited, ..none() }, &Prefixes::none()).unwrap()
         };
         assert_eq!(told(["a", "b", "a"]), told(["b", "a", "b"]));
     }
@@ -408,7 +400,7 @@ mod tests {
     #[test]
     fn special_paths_are_bounded_together() {
         let root = (0..10_000).map(|number| format!("root/{number}")).collect();
-        let error = check(Paths { root, ..none() }, &Prefixes::none()).unwrap_err();
+        let error = check(SpecialPaths { root, ..none() }, &Prefixes::none()).unwrap_err();
         assert_eq!(error, Refused::TooMany);
     }
 }

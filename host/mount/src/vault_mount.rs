@@ -80,6 +80,7 @@ impl VaultMount {
         let parts = Parts {
             config: setup.config.into_iter().collect(),
             storage: Arc::new(storage),
+            storage_settings: airlock_storage::Settings::default(),
             services: Services {
                 system: Arc::new(system),
                 events: Arc::new(VaultEvents(setup.events)),

@@ -40,7 +40,12 @@ async fn main() {
     let storage = Arc::new(MemoryStorage::new());
     storage.insert(StorageEntry::new("kv/small", vec![b'x'; 32]));
     storage.insert(StorageEntry::new("kv/large", vec![b'x'; 64 << 10]));
-    let mount = Mount::new(storage, guest.description().storage_settings());
+    let mount = Mount::new(
+        storage,
+        guest
+            .description()
+            .storage_settings(airlock_storage::Settings::default()),
+    );
     let mount = MountContext::new(mount, Services::default(), vec![], &Limits::default());
 
     measure(

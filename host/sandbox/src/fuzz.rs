@@ -7,7 +7,7 @@ use crate::run::account::Account;
 use crate::run::answer;
 use crate::run::memory::ProcessMemory;
 use crate::types::{self, Operation, Response};
-use crate::{CallError, Description, LoadError, Paths, Result};
+use crate::{CallError, Description, LoadError, Result, SpecialPaths};
 
 /// Checks an answer before its request commits.
 pub async fn check_answer(response: &Response, operation: &Operation) -> Result<()> {
@@ -25,7 +25,7 @@ pub fn check_description(description: &Description) -> Result<(), LoadError> {
 }
 
 /// Checks the size of a guest's special paths.
-pub fn check_paths(paths: &Paths) -> Result<(), String> {
+pub fn check_paths(paths: &SpecialPaths) -> Result<(), String> {
     description::check_paths(paths)
 }
 

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use airlock_logical::SpecialPaths;
 use wasmtime::component::Component;
 
 use crate::Result;
 use crate::limits::{Limit, Limits};
-use crate::load::description::{Description, Paths};
+use crate::load::description::Description;
 use crate::mount::MountContext;
-use crate::run::calls::{CheckExistence, HandleRequest, Initialize, Invalidate, SpecialPaths, Transact};
+use crate::run::calls::{AskSpecialPaths, CheckExistence, HandleRequest, Initialize, Invalidate, Transact};
 use crate::run::code::Code;
 use crate::run::permit::{Outcome, Permit};
 use crate::types::{Request, Response};
@@ -82,8 +83,8 @@ impl Guest {
     ///
     /// # Errors
     /// The same as for a request. The time limit is [`Limits::start`].
-    pub async fn special_paths(&self, config: &[(String, String)]) -> Result<Paths> {
-        let call = SpecialPaths(config.to_vec());
+    pub async fn special_paths(&self, config: &[(String, String)]) -> Result<SpecialPaths> {
+        let call = AskSpecialPaths(config.to_vec());
         self.inner.code.call_static(call).await
     }
 

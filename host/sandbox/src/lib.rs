@@ -40,12 +40,13 @@ mod run;
 mod sandbox;
 pub mod types;
 
+pub use airlock_logical::SpecialPaths;
 pub use error::{CallError, Error, LoadError, Result};
 pub use guest::Guest;
 pub use limits::{Exceeded, Limit, Limits};
 pub use load::compiler::{Compiler, compile_child};
 pub use load::contract::{CONTRACT_VERSION, CONTROL, is_control};
-pub use load::description::{Description, Needs, Paths};
+pub use load::description::{Description, Needs};
 pub use load::engine::compile;
 pub use mount::{
     Alias, Clock, Entity, Events, Group, Level, LogLine, LogSink, MountContext, Random, Real, Replication,

@@ -12,8 +12,9 @@ use crate::run::gate::Gate;
 use crate::run::lanes::SLOW_PERMITS;
 use crate::types::{Json, Nanoseconds, WrapInfo};
 
+pub use airlock_logical::{Alias, Entity, Group};
 pub use log::Level;
-pub use system::{Alias, Entity, Error as SystemError, Group, Replication};
+pub use system::{Error as SystemError, Replication};
 
 /// One mount, as the sandbox sees it. It exists as long as the mount does, and outlives a change of guest.
 pub struct MountContext {

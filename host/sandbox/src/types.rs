@@ -9,13 +9,13 @@
 mod debug;
 mod size;
 
+pub(crate) use size::wrap_info_bytes;
+
 use std::fmt;
 
 use wasmtime::component::{ComponentType, Lift, Lower};
 
-pub use airlock_logical::{
-    Json, Lease, Nanoseconds, Operation, Secret, Timestamp, WrapInfo, WrapRequest,
-};
+pub use airlock_logical::{Json, Lease, Nanoseconds, Operation, Secret, Timestamp, WrapInfo, WrapRequest};
 
 /// An HTTP header.
 #[derive(Clone, PartialEq, Eq, ComponentType, Lift, Lower)]

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use airlock_logical::json::without_lone_surrogates;
-use airlock_sandbox::types::{self, Operation, Response};
-use airlock_sandbox::{CallError, Usage};
+use airlock_logical::{Json, Operation, Secret};
+use airlock_sandbox::Usage;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
+use vault_plugin::{Error, Report, Response};
 
 /// The answer that a caller of Vault's API gets, and the resources that the request used.
 pub struct Answer {
@@ -30,13 +31,13 @@ enum Body {
 #[derive(Clone)]
 pub struct Lease {
     pub(crate) path: String,
-    pub(crate) secret: types::Secret,
-    pub(crate) data: Option<types::Json>,
+    pub(crate) secret: Secret,
+    pub(crate) data: Option<Json>,
 }
 
 impl Lease {
     /// Returns the lease's times, its id and its internal data.
-    pub fn secret(&self) -> &types::Secret {
+    pub fn secret(&self) -> &Secret {
         &self.secret
     }
 }
@@ -57,11 +58,7 @@ pub(crate) struct Asked {
 }
 
 impl Answer {
-    pub(crate) fn new(
-        asked: &Asked,
-        result: airlock_sandbox::Result<Option<Response>>,
-        usage: Usage,
-    ) -> Self {
+    pub(crate) fn new(asked: &Asked, result: Result<Option<Response>, Error>, usage: Usage) -> Self {
         let answer = match result {
             Err(error) => Self::refused(&error),
             Ok(None) => Self::nothing(asked),
@@ -95,10 +92,10 @@ impl Answer {
 
     /// Wraps an error as Vault's core does: it collects errors and says how many there are. Only the caller's own
     /// mistakes are passed on unchanged.
-    fn refused(error: &CallError) -> Self {
-        let text = error.to_string();
+    fn refused(error: &Error) -> Self {
+        let text = Report::new(error).to_string();
         let shown = match error {
-            CallError::Guest(types::Error::User(_)) => text.clone(),
+            Error::User(_) => text.clone(),
             _ => format!("1 error occurred:\n\t* {text}\n\n"),
         };
         let body = Body::Json(json!({ "errors": [shown] }));
@@ -281,7 +278,7 @@ fn sorted(value: Value) -> Value {
 mod tests {
     use super::*;
 
-    fn answer(operation: Operation, result: airlock_sandbox::Result<Option<Response>>) -> Answer {
+    fn answer(operation: Operation, result: Result<Option<Response>, Error>) -> Answer {
         let asked = Asked {
             operation,
             id: "id".into(),
@@ -290,11 +287,8 @@ mod tests {
         Answer::new(&asked, result, Usage::default())
     }
 
-    fn data(text: &str) -> airlock_sandbox::Result<Option<Response>> {
-        Ok(Some(Response {
-            data: Some(text.into()),
-            ..Response::default()
-        }))
+    fn data(text: &str) -> Result<Option<Response>, Error> {
+        Ok(Some(Response::new().with_data(text.into())))
     }
 
     #[test]
@@ -307,19 +301,13 @@ mod tests {
 
     #[test]
     fn errors_are_framed_as_vault_frames_them() {
-        let user = answer(
-            Operation::Read,
-            Err(CallError::Guest(types::Error::User("no".into()))),
-        );
+        let user = answer(Operation::Read, Err(Error::User("no".into())));
         assert_eq!((user.status(), user.error()), (400, Some("no")));
         assert_eq!(
             serde_json::from_str::<Value>(&user.body()).unwrap(),
             json!({ "errors": ["no"] })
         );
-        let denied = answer(
-            Operation::Read,
-            Err(CallError::Guest(types::Error::PermissionDenied)),
-        );
+        let denied = answer(Operation::Read, Err(Error::PermissionDenied));
         assert_eq!(
             (denied.status(), denied.error()),
             (403, Some("permission denied"))

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum Error {
     /// The guest's file cannot be read.
-    #[error("guest {}: cannot be read: {source}", path.display())]
+    #[error("guest {}: cannot be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -19,7 +19,7 @@ pub enum Error {
     },
 
     /// The file is not a guest that can run here.
-    #[error("guest {}: {source}", path.display())]
+    #[error("guest {}", path.display())]
     Load {
         /// The file.
         path: PathBuf,
@@ -32,9 +32,13 @@ pub enum Error {
     #[error("guests cannot run here: {0}")]
     Runtime(String),
 
+    /// The guest could not be set up on its mount, for example because of its special paths.
+    #[error("the guest could not be mounted")]
+    SetUp(#[source] vault_plugin::Error),
+
     /// The guest's `initialize` failed.
-    #[error("the guest could not be initialized: {0}")]
-    Initialize(#[source] airlock_sandbox::CallError),
+    #[error("the guest could not be initialized")]
+    Initialize(#[source] vault_plugin::Error),
 
     /// A storage directory cannot be used. Nothing in it was changed.
     #[error("storage directory {}: {what}", directory.display())]
@@ -46,7 +50,7 @@ pub enum Error {
     },
 
     /// A scenario cannot be read.
-    #[error("{}: cannot be read: {source}", file.display())]
+    #[error("{}: cannot be read", file.display())]
     ReadScenario {
         /// The file.
         file: PathBuf,

@@ -1,6 +1,7 @@
 //! The decoders of foreign bytes, for the targets in `tests/fuzz`. Not an interface: it changes without notice.
 
-use airlock_sandbox::types::{Operation, Response};
+use airlock_logical::Operation;
+use airlock_sandbox::types::Response;
 use airlock_sandbox::{Result, Usage};
 use airlock_storage::StorageEntry;
 
@@ -13,6 +14,10 @@ pub fn answer(operation: Operation, result: Result<Option<Response>>) -> Answer 
         operation,
         id: "id".into(),
         mount_type: "kv".into(),
+    };
+    let result = match result {
+        Ok(response) => Ok(response.map(airlock_mount::fuzz::answer)),
+        Err(error) => Err(airlock_mount::fuzz::refusal(error)),
     };
     Answer::new(&asked, result, Usage::default())
 }

@@ -44,8 +44,8 @@ pub mod scenario;
 mod services;
 
 pub use airlock_faults::{Call, Fault, FaultyStorage};
-pub use airlock_sandbox::types::{Operation, Secret};
-pub use airlock_sandbox::{Alias, Entity, Events, Group, Level, Limits, System, SystemError, Usage};
+pub use airlock_logical::{Alias, Entity, Group, Operation, Secret};
+pub use airlock_sandbox::{Events, Level, Limits, System, SystemError, Usage};
 pub use airlock_storage::{MemoryStorage, StorageEntry};
 pub use serde_json::{Value, json};
 

@@ -1,208 +1,25 @@
 //! A mount: a guest over a storage, and the work that Vault does for each request.
+//!
+//! The guest runs on an [`airlock_mount::GuestMount`], as it does in production.
 
-use std::sync::Arc;
+mod builder;
+mod usage;
+
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
 
 use airlock_faults::FaultyStorage;
-use airlock_sandbox::types::{self, Operation, Response, Timestamp};
-use airlock_sandbox::{MountContext, Services, System, Usage, is_control};
-use airlock_storage::{Attempt, MemoryStorage, Settings, Storage, StorageEntry};
+use airlock_logical::Operation;
+use airlock_logical::time::nanoseconds;
+use airlock_mount::GuestMount;
+use airlock_sandbox::Services;
+use airlock_storage::{Attempt, StorageEntry};
 use serde_json::Value;
+use vault_plugin::{Backend as _, Response};
 
 use crate::answer::Asked;
-use crate::services::nanoseconds;
-use crate::{
-    Answer, Clock, Error, FakeSystem, FolderStorage, Guest, Lease, Recorder, Request, Result, Seeded,
-    block_on,
-};
+use crate::{Answer, Clock, FakeSystem, Lease, Recorder, Request, Result, block_on};
 
-/// The settings of a mount. [`start`](Self::start) mounts the guest.
-#[must_use = "a mount begins with `start`"]
-pub struct MountBuilder {
-    guest: Guest,
-    entries: Entries,
-    options: Vec<(String, String)>,
-    path: String,
-    identity: Identity,
-    system: Arc<dyn System>,
-    seed: u64,
-    is_real: bool,
-    retry: Duration,
-    busy_after: Option<Duration>,
-}
-
-#[derive(Default)]
-struct Identity {
-    entity: String,
-    display_name: String,
-}
-
-#[derive(Clone)]
-enum Entries {
-    Memory(Arc<MemoryStorage>),
-    Folder(Arc<FolderStorage>),
-}
-
-impl Entries {
-    fn storage(&self) -> Arc<dyn Storage> {
-        match self {
-            Self::Memory(storage) => storage.clone(),
-            Self::Folder(storage) => storage.clone(),
-        }
-    }
-
-    fn all(&self) -> Vec<StorageEntry> {
-        match self {
-            Self::Memory(storage) => storage.entries(),
-            Self::Folder(storage) => storage.entries(),
-        }
-    }
-}
-
-impl MountBuilder {
-    pub(crate) fn new(guest: Guest) -> Self {
-        Self {
-            entries: Entries::Memory(Arc::default()),
-            options: Vec::new(),
-            path: format!("{}/", guest.description().name),
-            identity: Identity::default(),
-            system: Arc::new(FakeSystem::default()),
-            seed: 0,
-            is_real: false,
-            retry: Duration::ZERO,
-            busy_after: None,
-            guest,
-        }
-    }
-
-    /// Uses a storage in memory, which may already hold entries. Default: an empty one.
-    pub fn memory(mut self, storage: Arc<MemoryStorage>) -> Self {
-        self.entries = Entries::Memory(storage);
-        self
-    }
-
-    /// Uses a storage in a directory.
-    pub fn folder(mut self, storage: Arc<FolderStorage>) -> Self {
-        self.entries = Entries::Folder(storage);
-        self
-    }
-
-    /// Adds an option, as `vault secrets enable -options` does.
-    pub fn option(mut self, name: &str, value: &str) -> Self {
-        self.options.push((name.into(), value.into()));
-        self
-    }
-
-    /// Sets the path of the mount. Default: the engine's name.
-    pub fn path(mut self, path: &str) -> Self {
-        self.path = format!("{}/", path.trim_matches('/'));
-        self
-    }
-
-    /// Sets the entity that makes requests, for requests that do not name one. Default: none, as with the root token.
-    pub fn entity(mut self, id: &str) -> Self {
-        id.clone_into(&mut self.identity.entity);
-        self
-    }
-
-    /// Sets the display name of the caller. Default: empty.
-    pub fn display_name(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.identity.display_name);
-        self
-    }
-
-    /// Sets the system view. Default: [`FakeSystem::default`].
-    pub fn system(mut self, system: impl System) -> Self {
-        self.system = Arc::new(system);
-        self
-    }
-
-    /// Sets the seed of the guest's randomness, which repeats in every run. Default: 0.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
-
-    /// Uses the machine's clock and the kernel's randomness.
-    pub fn real_time_and_randomness(mut self) -> Self {
-        self.is_real = true;
-        self
-    }
-
-    /// Sets how long the host retries a write that storage did not accept. Default: not at all, so that a call that is
-    /// made to fail stays failed; `airlock serve` retries for 10 s. Set it also if you make a write slow, because the
-    /// host gives up on a write after this time.
-    pub fn retry_storage(mut self, time: Duration) -> Self {
-        self.retry = time;
-        self
-    }
-
-    /// Sets how long a request that writes waits for the commit lock before it fails because storage is busy. Default:
-    /// 10 s, as in `airlock serve`. After this call, [`Mount::occupy`] may hold the lock for an hour.
-    pub fn busy_after(mut self, time: Duration) -> Self {
-        self.busy_after = Some(time);
-        self
-    }
-
-    /// Mounts the guest and initializes it.
-    ///
-    /// # Errors
-    /// Returns [`Error::Initialize`] or [`Error::Runtime`].
-    pub fn start(self) -> Result<Mount> {
-        let faults = FaultyStorage::over(self.entries.storage());
-        let (clock, recorder) = (Clock::default(), Recorder::default());
-        let log = Arc::new(recorder.clone());
-        let mut services = Services {
-            system: self.system.clone(),
-            events: log.clone(),
-            log,
-            ..Services::default()
-        };
-        if !self.is_real {
-            services.clock = Arc::new(clock.clone());
-            services.random = Arc::new(Seeded::new(self.seed));
-        }
-        let context = self.context(&faults, services.clone())?;
-        Ok(Mount {
-            context,
-            faults,
-            clock,
-            recorder,
-            services,
-            requests: AtomicU64::new(0),
-            built: self,
-        })
-    }
-
-    /// Creates the sandbox's context of the mount and initializes the guest.
-    fn context(&self, faults: &FaultyStorage, services: Services) -> Result<Arc<MountContext>> {
-        let guest = &self.guest.inner;
-        let mut settings = Settings {
-            flush: self.retry,
-            late: Duration::ZERO,
-            // All that an operator could grant with `--cache`.
-            cacheable: guest.description().cacheable.iter().collect(),
-            ..guest.description().storage_settings()
-        };
-        if let Some(time) = self.busy_after {
-            (settings.wait, settings.lock_time) = (time, Duration::from_secs(3600));
-        }
-        let started = block_on(async {
-            // The mount is made in here because its flushes run on the runtime where it was made, and the test's own
-            // runtime is blocked meanwhile.
-            let storage = airlock_storage::Mount::new(Arc::new(faults.clone()), settings);
-            let context = MountContext::new(storage, services, self.options.clone(), guest.limits());
-            (guest.initialize(&context).await.result, context)
-        });
-        let (initialized, context) = started?;
-        match initialized {
-            // A standby cannot write, but Vault serves the mount nonetheless.
-            Err(error) if !error.is_read_only() => Err(Error::Initialize(error)),
-            _ => Ok(context),
-        }
-    }
-}
+pub use builder::MountBuilder;
 
 /// A mounted guest. Several threads may send requests at once.
 pub struct Mount {
@@ -212,16 +29,16 @@ pub struct Mount {
     clock: Clock,
     recorder: Recorder,
     requests: AtomicU64,
-    context: Arc<MountContext>,
+    guest: GuestMount,
 }
 
 impl Mount {
     /// Restarts the host: storage stays, scratch and cache are lost, and the guest is initialized again.
     ///
     /// # Errors
-    /// Returns [`Error::Initialize`] or [`Error::Runtime`].
+    /// Returns [`Error::SetUp`], [`Error::Initialize`] or [`Error::Runtime`].
     pub fn restart(&mut self) -> Result<()> {
-        self.context = self.built.context(&self.faults, self.services.clone())?;
+        self.guest = self.built.set_up(&self.faults, self.services.clone())?;
         Ok(())
     }
 
@@ -261,44 +78,41 @@ impl Mount {
     }
 
     async fn deliver(&self, request: Request) -> Answer {
-        let (guest, context) = (&self.built.guest.inner, &self.context);
         let Request {
             inner: mut request,
             undecided,
         } = request;
         self.sign(&mut request);
-        let mut usage = Usage::default();
-        if is_control(&request.path) {
-            // The host answers these requests itself, too.
-            let unsupported = airlock_sandbox::CallError::Guest(types::Error::UnsupportedPath);
-            return Answer::new(&asked(&request), Err(unsupported), usage);
-        }
-        if undecided {
-            let outcome = guest.check_existence(context, request.clone()).await;
-            add(&mut usage, &outcome.usage);
-            request.operation = match outcome.result {
-                Ok(Some(false)) => Operation::Create,
-                Ok(_) | Err(airlock_sandbox::CallError::Guest(types::Error::UnsupportedPath)) => {
-                    Operation::Update
+        let ((asked, result, lease), usage) = usage::of(async {
+            if undecided {
+                match self.check(&request).await {
+                    Ok(operation) => request.operation = operation,
+                    Err(error) => return (asked(&request), Err(error), None),
                 }
-                // The host does not run a request either if its existence check failed.
-                Err(error) => return Answer::new(&asked(&request), Err(error.of_existence_check()), usage),
+            }
+            let (asked, path) = (asked(&request), request.path.clone());
+            let mut result = self.guest.handle_request(request).await;
+            let lease = match &mut result {
+                Ok(Some(response)) => self.lease(&path, &asked.id, response).await,
+                _ => None,
             };
-        }
-        let asked = asked(&request);
-        let path = request.path.clone();
-        let outcome = guest.handle_request(context, request).await;
-        add(&mut usage, &outcome.usage);
-        let mut result = outcome.result;
-        let lease = match &mut result {
-            Ok(Some(response)) => self.lease(&path, &asked.id, response).await,
-            _ => None,
-        };
+            (asked, result, lease)
+        })
+        .await;
         Answer::new(&asked, result, usage).with_lease(lease)
     }
 
+    /// Decides between create and update, as Vault does.
+    async fn check(&self, request: &vault_plugin::Request) -> Result<Operation, vault_plugin::Error> {
+        match self.guest.check_existence(request.clone()).await {
+            Ok(Some(false)) => Ok(Operation::Create),
+            Ok(_) | Err(vault_plugin::Error::UnsupportedPath) => Ok(Operation::Update),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Adds the fields that Vault adds to a request.
-    fn sign(&self, request: &mut types::Request) {
+    fn sign(&self, request: &mut vault_plugin::Request) {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
         let MountBuilder {
             guest,
@@ -326,11 +140,7 @@ impl Mount {
         let longest = self.built.system.max_lease_ttl().await.unwrap_or(month);
         secret.lease.ttl = secret.lease.ttl.min(longest);
         secret.lease_id = format!("{}{path}/{}", self.built.path, id.replace('-', ""));
-        let now = self.clock.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        secret.lease.issue_time = Some(Timestamp {
-            seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-            nanoseconds: now.subsec_nanos(),
-        });
+        secret.lease.issue_time = Some(self.clock.now().into());
         Some(Lease {
             path: path.to_owned(),
             secret: secret.clone(),
@@ -357,8 +167,11 @@ impl Mount {
     /// Returns the error of the storage.
     pub fn store(&self, entry: StorageEntry) -> airlock_storage::Result<()> {
         let key = entry.key.clone();
-        let stored = block_on(self.built.entries.storage().put(entry));
-        self.context.storage().invalidate(&key);
+        let stored = block_on(async {
+            self.built.entries.storage().put(entry).await?;
+            self.guest.invalidate_key(&key).await;
+            Ok(())
+        });
         stored.unwrap_or_else(|error| Err(airlock_storage::Error::Backend(error.to_string())))
     }
 
@@ -368,7 +181,7 @@ impl Mount {
     /// # Errors
     /// Returns the error of the storage.
     pub fn occupy(&self) -> airlock_storage::Result<impl Sized + use<>> {
-        let storage = self.context.storage().clone();
+        let storage = self.guest.storage().clone();
         let taken = block_on(async move {
             let mut transaction = storage.begin(Attempt::FIRST).await?;
             transaction.lock_commits().await?;
@@ -394,21 +207,10 @@ impl Mount {
     }
 }
 
-fn asked(request: &types::Request) -> Asked {
+fn asked(request: &vault_plugin::Request) -> Asked {
     Asked {
         operation: request.operation.clone(),
         id: request.id.clone(),
         mount_type: request.mount_type.clone(),
     }
-}
-
-fn add(usage: &mut Usage, more: &Usage) {
-    usage.cpu += more.cpu;
-    usage.wall += more.wall;
-    usage.memory_bytes = usage.memory_bytes.max(more.memory_bytes);
-    usage.storage_operations += more.storage_operations;
-    usage.storage += more.storage;
-    usage.transfer_bytes += more.transfer_bytes;
-    usage.log_lines += more.log_lines;
-    usage.attempts += more.attempts;
 }

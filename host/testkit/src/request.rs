@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use airlock_sandbox::types::{self, Header, Operation};
+use airlock_logical::time::nanoseconds;
+use airlock_logical::{Json, Operation};
 use serde_json::Value;
 
 use crate::Lease;
-use crate::services::nanoseconds;
 
 /// A request as the caller writes it, before Vault adds to it.
 #[derive(Debug, Clone)]
 pub struct Request {
-    pub(crate) inner: types::Request,
+    pub(crate) inner: vault_plugin::Request,
     /// True if the existence check decides between create and update.
     pub(crate) undecided: bool,
 }
@@ -21,7 +21,7 @@ impl Request {
     /// below.
     pub fn new(operation: Operation, path: &str) -> Self {
         Self {
-            inner: types::Request::new(operation, path),
+            inner: vault_plugin::Request::new(operation, path),
             undecided: false,
         }
     }
@@ -99,7 +99,7 @@ impl Request {
     /// Sets the data as JSON text. It reaches the guest unchanged, including every digit of its numbers.
     #[must_use]
     pub fn json(mut self, text: impl Into<String>) -> Self {
-        self.inner.data = Some(text.into());
+        self.inner.data = Json::from_text(text);
         self
     }
 
@@ -114,10 +114,8 @@ impl Request {
     /// Adds an HTTP header, one that the mount lets through.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        self.inner.headers.push(Header {
-            name: name.into(),
-            values: vec![value.into()],
-        });
+        let values = self.inner.headers.entry(name.to_owned()).or_default();
+        values.push(value.to_owned());
         self
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_sandbox::types::Nanoseconds;
+use airlock_logical::Nanoseconds;
+use airlock_logical::time::nanoseconds;
 use airlock_sandbox::{
     Entity, Events, Group, Level, LogLine, LogSink, Random, Replication, System, SystemError,
 };
@@ -41,11 +42,6 @@ impl Default for FakeSystem {
             groups: Vec::new(),
         }
     }
-}
-
-/// Converts a duration to nanoseconds, the unit of the contract. Too long a duration becomes the maximum.
-pub(crate) fn nanoseconds(time: Duration) -> Nanoseconds {
-    i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[async_trait]

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::Lease;
 use crate::error::Unreadable;
-use crate::identity::Alias;
-use crate::json::{self, Json};
+use crate::json;
 use crate::proto::pb;
-use crate::redact::hidden;
-use crate::time::{OutOfRange, from_nanoseconds, to_nanoseconds};
+use crate::time::OutOfRange;
+use airlock_logical::Alias;
+use airlock_logical::Json;
+use airlock_logical::Lease;
+use airlock_logical::redact::hidden;
+use airlock_logical::time::{duration, nanoseconds};
 
 /// The result of a login, with the token that Vault is to make.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl From<pb::Auth> for Auth {
             metadata: wire.metadata,
             client_token: wire.client_token,
             accessor: wire.accessor,
-            period: from_nanoseconds(wire.period),
+            period: duration(wire.period),
             num_uses: wire.num_uses,
             entity_id: wire.entity_id,
             alias: wire.alias.map(Alias::from),
@@ -129,7 +131,7 @@ impl From<pb::Auth> for Auth {
             bound_cidrs: wire.bound_cidrs,
             token_policies: wire.token_policies,
             identity_policies: wire.identity_policies,
-            explicit_max_ttl: from_nanoseconds(wire.explicit_max_ttl),
+            explicit_max_ttl: duration(wire.explicit_max_ttl),
             token_type: wire.token_type.into(),
             no_default_policy: wire.no_default_policy,
         }
@@ -152,7 +154,7 @@ impl TryFrom<Auth> for pb::Auth {
             metadata: auth.metadata,
             client_token: auth.client_token,
             accessor: auth.accessor,
-            period: to_nanoseconds(auth.period),
+            period: nanoseconds(auth.period),
             num_uses: auth.num_uses,
             entity_id: auth.entity_id,
             alias: auth.alias.map(Into::into),
@@ -160,7 +162,7 @@ impl TryFrom<Auth> for pb::Auth {
             bound_cidrs: auth.bound_cidrs,
             token_policies: auth.token_policies,
             identity_policies: auth.identity_policies,
-            explicit_max_ttl: to_nanoseconds(auth.explicit_max_ttl),
+            explicit_max_ttl: nanoseconds(auth.explicit_max_ttl),
             token_type: auth.token_type.into(),
             no_default_policy: auth.no_default_policy,
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use airlock_logical::SpecialPaths;
 use async_trait::async_trait;
 
 use crate::{Error, Events, Observations, Request, Response, Storage, SystemView};
@@ -126,26 +127,4 @@ pub enum BackendType {
     Logical,
     /// An auth engine.
     Credential,
-}
-
-/// Paths that Vault treats specially. A path is exact, or a prefix with a trailing `*`; `+` stands for one segment,
-/// except in `root`. A storage prefix is exact, or a prefix with a trailing `/`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SpecialPaths {
-    /// Paths that need a token with `sudo`.
-    pub root: Vec<String>,
-    /// Paths that are served without a token.
-    pub unauthenticated: Vec<String>,
-    /// Storage that is not replicated.
-    pub local_storage: Vec<String>,
-    /// Storage to wrap with the seal's key too.
-    pub seal_wrap_storage: Vec<String>,
-    /// Storage whose writes go to the primary cluster.
-    pub write_forwarded_storage: Vec<String>,
-    /// Paths that take bytes in place of JSON. Vault does not offer them to plugins.
-    pub binary: Vec<String>,
-    /// Paths under Vault's request limiter. Vault only.
-    pub limited: Vec<String>,
-    /// Paths that can be read from a snapshot. Vault only.
-    pub allow_snapshot_read: Vec<String>,
 }

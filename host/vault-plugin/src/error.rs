@@ -7,7 +7,7 @@ mod answer;
 mod server;
 mod wire;
 
-use crate::json::JsonError;
+use airlock_logical::JsonError;
 
 pub(crate) use answer::Unreadable;
 pub use server::{NoAnswer, ServerError};
@@ -95,4 +95,26 @@ pub enum Error {
     /// another.
     #[error(transparent)]
     Server(#[from] ServerError),
+}
+
+impl Error {
+    /// Returns the HTTP status with which Vault answers its caller.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::User(_)
+            | Self::InvalidRequest
+            | Self::InvalidCredentials
+            | Self::Server(ServerError::RelativePath | ServerError::UnstorableKey(_)) => 400,
+            Self::PermissionDenied => 403,
+            Self::UnsupportedPath | Self::PathRemoved => 404,
+            Self::UnsupportedOperation => 405,
+            Self::MissingState => 412,
+            Self::Server(ServerError::TooLarge(_)) => 413,
+            Self::RateLimited | Self::TooManyLeases => 429,
+            Self::UpstreamRateLimited => 502,
+            // Vault gets any other number as a 500.
+            Self::Coded { status, .. } if (400..600).contains(status) => *status,
+            _ => 500,
+        }
+    }
 }

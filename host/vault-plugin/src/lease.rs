@@ -1,74 +1,19 @@
-//! Leases: the time for which Vault keeps a secret, and the data that an engine gets back on renewal and revocation.
+//! Leases on the wire.
 
-use std::fmt;
-use std::time::{Duration, SystemTime};
+use airlock_logical::{Json, Lease, Secret};
 
 use crate::error::Unreadable;
-use crate::json::{self, Json};
+use crate::json;
 use crate::proto::pb;
-use crate::redact::hidden;
-use crate::time::{OutOfRange, from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
-
-/// The lifetime of something. Vault caps both durations by the limits of the mount and the server; zero asks for their
-/// default.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lease {
-    /// The time from now until Vault revokes it.
-    pub ttl: Duration,
-    /// The time from its issue after which it can no longer be renewed.
-    pub max_ttl: Duration,
-    /// True if Vault may ask the engine to renew it.
-    pub renewable: bool,
-    /// The extension that the caller of renew asks for. Only in requests.
-    pub increment: Duration,
-    /// The time when Vault issued it. Only in requests; a time in an answer must lie in the years 1 to 9999.
-    pub issue_time: Option<SystemTime>,
-}
-
-/// A secret with a lease. Vault asks the engine that made it to renew and revoke it in time.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret {
-    /// The lifetime of the secret.
-    pub lease: Lease,
-    /// A JSON object that comes back with renew and revoke; the caller never sees it.
-    pub internal_data: Option<Json>,
-    /// The lease's id, made by Vault. Empty in answers, and in requests too.
-    pub lease_id: String,
-}
-
-impl Secret {
-    /// Creates a renewable secret with this lifetime. Renew and revoke get `internal_data` back.
-    pub fn new(ttl: Duration, internal_data: Json) -> Secret {
-        Secret {
-            lease: Lease {
-                ttl,
-                renewable: true,
-                ..Lease::default()
-            },
-            internal_data: Some(internal_data),
-            lease_id: String::new(),
-        }
-    }
-}
-
-/// Omits `internal_data` and the lease id, which contains the request's path.
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Secret")
-            .field("lease", &self.lease)
-            .field("internal_data", &self.internal_data)
-            .field("lease_id", &hidden(&self.lease_id))
-            .finish()
-    }
-}
+use crate::time::{OutOfRange, from_timestamp, non_negative, to_timestamp};
 
 impl From<pb::LeaseOptions> for Lease {
     fn from(wire: pb::LeaseOptions) -> Lease {
         Lease {
-            ttl: from_nanoseconds(wire.ttl),
-            max_ttl: from_nanoseconds(wire.max_ttl),
+            ttl: non_negative(wire.ttl),
+            max_ttl: non_negative(wire.max_ttl),
             renewable: wire.renewable,
-            increment: from_nanoseconds(wire.increment),
+            increment: non_negative(wire.increment),
             issue_time: from_timestamp(wire.issue_time),
         }
     }
@@ -81,11 +26,11 @@ impl TryFrom<Lease> for pb::LeaseOptions {
     fn try_from(lease: Lease) -> Result<pb::LeaseOptions, OutOfRange> {
         let issue_time = to_timestamp(lease.issue_time)?;
         Ok(pb::LeaseOptions {
-            ttl: to_nanoseconds(lease.ttl),
+            ttl: non_negative(lease.ttl),
             renewable: lease.renewable,
-            increment: to_nanoseconds(lease.increment),
+            increment: non_negative(lease.increment),
             issue_time: Some(issue_time),
-            max_ttl: to_nanoseconds(lease.max_ttl),
+            max_ttl: non_negative(lease.max_ttl),
         })
     }
 }

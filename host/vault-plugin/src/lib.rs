@@ -80,7 +80,6 @@ mod json;
 mod lease;
 mod link;
 mod proto;
-mod redact;
 mod request;
 mod response;
 mod serve;
@@ -88,25 +87,26 @@ mod service;
 mod storage;
 mod system;
 mod time;
+mod wrapping;
 
 #[cfg(test)]
 mod protocol_tests;
 
-pub use airlock_logical::{Operation, StorageEntry};
+pub use airlock_logical::{
+    Alias, Entity, Group, Json, JsonError, Lease, Nanoseconds, Operation, Secret, SpecialPaths, StorageEntry,
+    Timestamp, WrapInfo, WrapRequest,
+};
 pub use async_trait::async_trait;
 pub use go_plugin::{Report, ServeError};
 
 pub use auth::{Auth, TokenType};
-pub use backend::{Backend, BackendType, Factory, Setup, SpecialPaths};
+pub use backend::{Backend, BackendType, Factory, Setup};
 pub use caller::Caller;
 pub use error::{Error, NoAnswer, ServerError};
 pub use events::{Event, Events, Observations};
 pub use held::Held;
-pub use identity::{Alias, Entity, Group};
-pub use json::{Json, JsonError};
-pub use lease::{Lease, Secret};
-pub use request::{Connection, Request, TlsState, WrapRequest};
-pub use response::{RawHttp, Response, WrapInfo};
+pub use request::{Connection, Request, TlsState};
+pub use response::{RawHttp, Response};
 pub use serve::{serve, server};
 pub use storage::{Storage, StorageTransaction};
 pub use system::{

@@ -2,21 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
 
-use airlock_logical::Operation;
+use airlock_logical::{Json, Operation, Secret, WrapRequest};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::Error;
 use crate::auth::Auth;
 use crate::caller::Caller;
-use crate::json::Json;
-use crate::lease::Secret;
 use crate::proto::pb;
-use crate::redact::hidden;
 use crate::system::RotationInfo;
-use crate::time::from_nanoseconds;
+use airlock_logical::redact::hidden;
 
 /// A request to one mount. It does not contain what Vault hides from plugins, such as the caller's token.
 #[derive(Clone, Default, PartialEq)]
@@ -112,17 +108,6 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The wrapping that a caller wants for an answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WrapRequest {
-    /// The time for which the wrapping token is valid.
-    pub ttl: Duration,
-    /// The format of the wrapping token; empty is the usual one.
-    pub format: String,
-    /// True to wrap it with the seal's key too.
-    pub seal_wrap: bool,
-}
-
 /// The connection over which a request came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -200,16 +185,6 @@ impl From<pb::Request> for Request {
             recover_source_path: wire.recover_source_path,
             rotation: wire.rotation_info.map(RotationInfo::from),
             caller: Caller::default(),
-        }
-    }
-}
-
-impl From<pb::RequestWrapInfo> for WrapRequest {
-    fn from(wire: pb::RequestWrapInfo) -> WrapRequest {
-        WrapRequest {
-            ttl: from_nanoseconds(wire.ttl),
-            format: wire.format,
-            seal_wrap: wire.seal_wrap,
         }
     }
 }

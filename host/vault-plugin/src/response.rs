@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -13,11 +12,9 @@ use crate::Error;
 use crate::auth::Auth;
 use crate::error::Unreadable;
 use crate::held::Held;
-use crate::json::{self, Json};
-use crate::lease::Secret;
+use crate::json;
 use crate::proto::pb;
-use crate::redact::hidden;
-use crate::time::{OutOfRange, from_nanoseconds, from_timestamp, to_nanoseconds, to_timestamp};
+use airlock_logical::{Json, Secret, WrapInfo};
 
 /// An answer. `Ok(None)` in its place is 404 for read and list, and 204 for anything else.
 ///
@@ -186,40 +183,6 @@ impl fmt::Debug for RawHttp {
     }
 }
 
-/// Data that Vault has wrapped for whoever brings the wrapping token.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct WrapInfo {
-    /// The time for which the wrapping token is valid.
-    pub ttl: Duration,
-    /// The wrapping token.
-    pub token: String,
-    /// The wrapping token's accessor.
-    pub accessor: String,
-    /// The time at which it was wrapped.
-    pub creation_time: Option<SystemTime>,
-    /// The accessor of a token that is wrapped.
-    pub wrapped_accessor: String,
-    /// The entity that asked for it to be wrapped.
-    pub wrapped_entity_id: String,
-    /// The format of the wrapping token.
-    pub format: String,
-    /// The path whose answer is wrapped.
-    pub creation_path: String,
-    /// True if it is wrapped with the seal's key too.
-    pub seal_wrap: bool,
-}
-
-/// Shows neither the token nor the path.
-impl fmt::Debug for WrapInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrapInfo")
-            .field("ttl", &self.ttl)
-            .field("token", &hidden(&self.token))
-            .field("creation_time", &self.creation_time)
-            .finish_non_exhaustive()
-    }
-}
-
 /// The error says what Vault would refuse.
 impl TryFrom<Response> for pb::Response {
     type Error = Unreadable;
@@ -238,42 +201,6 @@ impl TryFrom<Response> for pb::Response {
                 .transpose()?,
             headers: response.headers.into_iter().map(header).collect(),
             mount_type: response.mount_type,
-        })
-    }
-}
-
-impl From<pb::ResponseWrapInfo> for WrapInfo {
-    fn from(wire: pb::ResponseWrapInfo) -> WrapInfo {
-        WrapInfo {
-            ttl: from_nanoseconds(wire.ttl),
-            token: wire.token,
-            accessor: wire.accessor,
-            creation_time: from_timestamp(wire.creation_time),
-            wrapped_accessor: wire.wrapped_accessor,
-            wrapped_entity_id: wire.wrapped_entity_id,
-            format: wire.format,
-            creation_path: wire.creation_path,
-            seal_wrap: wire.seal_wrap,
-        }
-    }
-}
-
-/// The error says what Vault would refuse.
-impl TryFrom<WrapInfo> for pb::ResponseWrapInfo {
-    type Error = Unreadable;
-
-    fn try_from(info: WrapInfo) -> Result<pb::ResponseWrapInfo, Unreadable> {
-        let creation_time = to_timestamp(info.creation_time);
-        Ok(pb::ResponseWrapInfo {
-            ttl: to_nanoseconds(info.ttl),
-            token: info.token,
-            accessor: info.accessor,
-            creation_time: Some(creation_time.map_err(|OutOfRange| Unreadable::WrappingTime)?),
-            wrapped_accessor: info.wrapped_accessor,
-            wrapped_entity_id: info.wrapped_entity_id,
-            format: info.format,
-            creation_path: info.creation_path,
-            seal_wrap: info.seal_wrap,
         })
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
-use crate::backend::{BackendType, Factory, Setup, SpecialPaths};
+use crate::backend::{BackendType, Factory, Setup};
 use crate::caller::Caller;
 use crate::link::Link;
 use crate::proto::logical;
@@ -22,6 +22,7 @@ use crate::proto::pb::backend_server::Backend;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexing;
 use crate::proto::pluginutil::multiplexing::{MultiplexingSupportRequest, MultiplexingSupportResponse};
 use crate::{Error, Events, Observations, Report, Storage, SystemView};
+use airlock_logical::SpecialPaths;
 
 pub(crate) use ending::Ending;
 pub(crate) use mounts::Mounts;

@@ -2,20 +2,15 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use airlock_logical::moment::{FIRST_SECOND, LAST_SECOND};
-use prost_types::Timestamp;
+use airlock_logical::moment::{FIRST_SECOND, is_valid};
+use airlock_logical::{Nanoseconds, Timestamp};
 
 /// The value with which Go writes a time that was never set.
 const GO_ZERO_SECONDS: i64 = FIRST_SECOND;
 
-/// Reads a duration. A negative one, which Go allows, becomes zero.
-pub(crate) fn from_nanoseconds(nanoseconds: i64) -> Duration {
-    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
-}
-
-/// Writes a duration. More than 292 years, which an `int64` cannot hold, becomes 292 years.
-pub(crate) fn to_nanoseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+/// Returns a length of time as a plugin reads and sends it. A negative one, which Go allows, becomes zero.
+pub(crate) fn non_negative(nanoseconds: Nanoseconds) -> Nanoseconds {
+    nanoseconds.max(0)
 }
 
 pub(crate) fn from_seconds(seconds: i64) -> Duration {
@@ -27,27 +22,24 @@ pub(crate) fn to_seconds(duration: Duration) -> i64 {
 }
 
 /// Reads a time. Returns `None` if Vault never set it, or sent an impossible one.
-pub(crate) fn from_timestamp(timestamp: Option<Timestamp>) -> Option<SystemTime> {
-    let moment = SystemTime::try_from(timestamp?).ok()?;
-    // It is checked as it will be sent: nanoseconds of more than a second may carry it over a limit.
-    match to_timestamp(Some(moment)) {
-        Ok(sent) if sent.seconds > GO_ZERO_SECONDS => Some(moment),
-        _ => None,
-    }
+pub(crate) fn from_timestamp(timestamp: Option<prost_types::Timestamp>) -> Option<Timestamp> {
+    // Nanoseconds of more than a second may carry it over a limit.
+    let time = Timestamp::from(SystemTime::try_from(timestamp?).ok()?);
+    let is_set = time.seconds > GO_ZERO_SECONDS && is_valid(time.seconds, time.nanoseconds);
+    is_set.then_some(time)
 }
 
 /// Writes a time. `None` becomes Go's zero time, because Vault refuses a missing one. Fails for a time outside the
 /// years 1 to 9999.
-pub(crate) fn to_timestamp(moment: Option<SystemTime>) -> Result<Timestamp, OutOfRange> {
-    let Some(moment) = moment else {
-        return Ok(Timestamp {
+pub(crate) fn to_timestamp(time: Option<Timestamp>) -> Result<prost_types::Timestamp, OutOfRange> {
+    let Some(Timestamp { seconds, nanoseconds }) = time else {
+        return Ok(prost_types::Timestamp {
             seconds: GO_ZERO_SECONDS,
             nanos: 0,
         });
     };
-    let timestamp = Timestamp::from(moment);
-    match timestamp.seconds {
-        GO_ZERO_SECONDS..=LAST_SECOND => Ok(timestamp),
+    match (is_valid(seconds, nanoseconds), i32::try_from(nanoseconds)) {
+        (true, Ok(nanos)) => Ok(prost_types::Timestamp { seconds, nanos }),
         _ => Err(OutOfRange),
     }
 }
@@ -73,14 +65,18 @@ pub(crate) fn to_unix_seconds(moment: Option<SystemTime>) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use airlock_logical::moment::LAST_SECOND;
+
     use super::*;
 
+    fn at(seconds: i64, nanoseconds: u32) -> Timestamp {
+        Timestamp { seconds, nanoseconds }
+    }
+
     #[test]
-    fn durations_that_go_allows_and_rust_does_not_are_clamped() {
-        assert_eq!(from_nanoseconds(-1), Duration::ZERO);
-        assert_eq!(from_nanoseconds(1_500_000_000), Duration::from_millis(1500));
-        assert_eq!(to_nanoseconds(Duration::MAX), i64::MAX);
-        assert_eq!(to_nanoseconds(Duration::from_millis(1500)), 1_500_000_000);
+    fn a_negative_length_of_time_becomes_zero() {
+        assert_eq!(non_negative(-1), 0);
+        assert_eq!(non_negative(1_500_000_000), 1_500_000_000);
     }
 
     #[test]
@@ -92,25 +88,16 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_keeps_its_nanoseconds() {
-        let moment = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
-        let timestamp = to_timestamp(Some(moment)).unwrap();
-        assert_eq!((timestamp.seconds, timestamp.nanos), (1_700_000_000, 123_456_789));
-        assert_eq!(from_timestamp(Some(timestamp)), Some(moment));
-    }
-
-    #[test]
-    fn a_moment_before_1970_survives() {
-        let moment = UNIX_EPOCH - Duration::from_millis(1500);
-        assert_eq!(
-            from_timestamp(Some(to_timestamp(Some(moment)).unwrap())),
-            Some(moment)
-        );
+    fn a_moment_keeps_its_nanoseconds_also_before_1970() {
+        for moment in [at(1_700_000_000, 123_456_789), at(-2, 500_000_000)] {
+            let sent = to_timestamp(Some(moment)).unwrap();
+            assert_eq!(from_timestamp(Some(sent)), Some(moment));
+        }
     }
 
     #[test]
     fn a_moment_that_its_nanoseconds_carry_past_9999_is_none() {
-        let carried = Timestamp {
+        let carried = prost_types::Timestamp {
             seconds: LAST_SECOND,
             nanos: 1_000_000_000,
         };
@@ -118,8 +105,13 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_after_9999_is_refused() {
-        let moment = UNIX_EPOCH + Duration::from_secs(253_402_300_800);
-        assert_eq!(to_timestamp(Some(moment)), Err(OutOfRange));
+    fn a_moment_that_vault_refuses_is_an_error() {
+        for moment in [
+            at(LAST_SECOND + 1, 0),
+            at(FIRST_SECOND - 1, 0),
+            at(0, 1_000_000_000),
+        ] {
+            assert_eq!(to_timestamp(Some(moment)), Err(OutOfRange), "{moment:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use airlock_dev_server::{Cost, DevEvents, DevSystem};
-use airlock_mount::bridge::{duration, nanoseconds, wrap_info};
+use airlock_logical::time::{duration, nanoseconds};
 use airlock_sandbox::types::{Json, Nanoseconds, WrapInfo};
 use airlock_sandbox::{Clock, Events, Replication, System, SystemError, Usage};
 use async_trait::async_trait;
@@ -51,13 +51,7 @@ impl System for Dev {
 
     async fn wrap_data(&self, data: Json, ttl: Nanoseconds) -> Result<WrapInfo> {
         let failed = |error: vault_plugin::Error| SystemError::Failed(Report::new(&error).to_string());
-        let Some(data) = vault_plugin::Json::from_text(data) else {
-            return Err(SystemError::Failed("there is no data to wrap".into()));
-        };
-        self.0
-            .response_wrap_data(&data, duration(ttl))
-            .map(wrap_info)
-            .map_err(failed)
+        self.0.response_wrap_data(&data, duration(ttl)).map_err(failed)
     }
 }
 

@@ -39,7 +39,7 @@ impl Core {
         let age = Duration::from_secs(unix_seconds(now).saturating_sub(unix_seconds(lease.issued)));
         let bounds = (mount.default_ttl(), mount.max_ttl());
         let Some((ttl, warning)) =
-            calculate_ttl(increment, secret.lease.ttl, secret.lease.max_ttl, bounds, age)
+            calculate_ttl(increment, secret.lease.ttl(), secret.lease.max_ttl(), bounds, age)
         else {
             return Err(Refusal::user("past the max TTL, cannot renew"));
         };
@@ -50,7 +50,7 @@ impl Core {
             expires: now + ttl,
             renewed: Some(now),
             ttl,
-            max_ttl: secret.lease.max_ttl,
+            max_ttl: secret.lease.max_ttl(),
             renewable: secret.lease.renewable,
             internal_data: secret.internal_data.map(Json::into_string),
             data: data.clone().map(Json::into_string),

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use airlock_logical::json::without_lone_surrogates;
+use airlock_logical::time::{duration, nanoseconds};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use vault_plugin::{Connection, Error, Json, Operation, Report, Request, Response, ServerError, WrapRequest};
+use vault_plugin::{Connection, Error, Json, Operation, Report, Request, Response, WrapRequest};
 
 use super::Core;
 use crate::answer::{Answer, LeaseShown, Outcome, Refusal, Reply};
@@ -92,7 +93,7 @@ impl Core {
         request.mount_type = entry.engine;
         request.unauthenticated = unauthenticated && !known;
         request.wrap = call.wrap_ttl.map(|ttl| WrapRequest {
-            ttl,
+            ttl: nanoseconds(ttl),
             ..WrapRequest::default()
         });
         let salted = [self.cluster.salt.as_str(), &entry.uuid, &call.token].join("\0");
@@ -145,7 +146,7 @@ impl Core {
             mount_type: entry.engine.clone(),
             wrap_ttl: response
                 .wrap_info
-                .map(|info| info.ttl)
+                .map(|info| duration(info.ttl))
                 .filter(|ttl| !ttl.is_zero()),
             headers: allowed(&response.headers, entry.config.list("allowed_response_headers")),
             ..Reply::default()
@@ -158,12 +159,12 @@ impl Core {
                 reply.lease = Some(LeaseShown {
                     id: String::new(),
                     renewable: false,
-                    ttl: secret.lease.ttl,
+                    ttl: secret.lease.ttl(),
                 });
             } else {
                 let bounds = (mount.default_ttl(), mount.max_ttl());
                 let zero = std::time::Duration::ZERO;
-                let ttl = calculate_ttl(zero, secret.lease.ttl, secret.lease.max_ttl, bounds, zero);
+                let ttl = calculate_ttl(zero, secret.lease.ttl(), secret.lease.max_ttl(), bounds, zero);
                 let Some((ttl, warning)) = ttl else {
                     return Err(Refusal::collected(500, &["max TTL must be greater than zero"]));
                 };
@@ -205,22 +206,10 @@ fn engine_error(data: &Value) -> Option<Refusal> {
 
 /// Returns the refusal with the status that Vault gives to an engine's error.
 pub(crate) fn refusal(error: &Error) -> Refusal {
-    let status = match error {
-        Error::User(text) => return Refusal::user(text),
-        Error::InvalidRequest
-        | Error::InvalidCredentials
-        | Error::Server(ServerError::RelativePath | ServerError::UnstorableKey(_)) => 400,
-        Error::PermissionDenied => 403,
-        Error::UnsupportedPath | Error::PathRemoved => 404,
-        Error::UnsupportedOperation => 405,
-        Error::MissingState => 412,
-        Error::Server(ServerError::TooLarge(_)) => 413,
-        Error::RateLimited | Error::TooManyLeases => 429,
-        Error::UpstreamRateLimited => 502,
-        Error::Coded { status, .. } if (400..600).contains(status) => *status,
-        _ => 500,
-    };
-    Refusal::collected(status, &[&Report::new(error).to_string()])
+    match error {
+        Error::User(text) => Refusal::user(text),
+        error => Refusal::collected(error.status(), &[&Report::new(error).to_string()]),
+    }
 }
 
 /// Returns the headers that the mount passes to its engine, with their canonical names.

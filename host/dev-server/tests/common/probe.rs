@@ -1,6 +1,7 @@
 //! An engine that does what a request tells it. It is mounted here and, as an external plugin, on the real Vault, so
 //! that the two servers can be compared.
 
+use airlock_logical::time::nanoseconds;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,7 +146,7 @@ fn echo(request: &Request) -> Result<Response, Error> {
         "headers": request.headers,
         "remote": request.connection.as_ref().map(|connection| connection.remote_addr.clone()),
         "unauthenticated": request.unauthenticated,
-        "wrap": request.wrap.as_ref().map(|wrap| wrap.ttl.as_secs()),
+        "wrap": request.wrap.as_ref().map(|wrap| wrap.ttl / 1_000_000_000),
     }))
 }
 
@@ -179,7 +180,7 @@ fn answer(asked: &Map<String, Value>) -> Result<Option<Response>, Error> {
     }
     if let Some(ttl) = asked.get("wrap").and_then(Value::as_u64) {
         response = response.with_wrap_info(WrapInfo {
-            ttl: Duration::from_secs(ttl),
+            ttl: nanoseconds(Duration::from_secs(ttl)),
             ..WrapInfo::default()
         });
     }
@@ -221,7 +222,7 @@ fn lease(request: &Request) -> Result<Response, Error> {
         Duration::from_secs(text.parse().unwrap_or_default())
     };
     let mut secret = Secret::new(seconds("ttl"), Json::encode(&json!({ "secret_type": "probe" }))?);
-    secret.lease.max_ttl = seconds("max_ttl");
+    secret.lease.max_ttl = nanoseconds(seconds("max_ttl"));
     secret.lease.renewable = asked.get("renewable").is_none();
     Ok(Response::json(&json!({ "user": "probe" }))?.with_secret(secret))
 }

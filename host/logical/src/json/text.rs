@@ -30,19 +30,6 @@ pub struct Json {
     is_checked: bool,
 }
 
-/// The reason why a Rust value could not be written as JSON, or not be read from it. The text says where, but quotes no
-/// value.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum JsonError {
-    /// The value cannot be written as JSON, such as a map whose keys are not text.
-    #[error("{0}")]
-    Encode(String),
-    /// The text is not JSON, or not of this type. A missing field is named.
-    #[error("{0}")]
-    Decode(String),
-}
-
 impl Json {
     /// Takes the text unchanged. Returns `None` for an empty text and for `null`, which is how Vault writes "no data".
     ///
@@ -67,20 +54,20 @@ impl Json {
     /// Writes a Rust value as JSON. If the text goes to Vault, the value must be a struct or a map with text keys.
     ///
     /// # Errors
-    /// [`JsonError::Encode`] if the value cannot be written as JSON.
+    /// The value cannot be written as JSON, such as a map whose keys are not text.
     pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Json, JsonError> {
         match serde_json::to_string(value) {
             Ok(text) => Ok(text.into()),
-            Err(error) => Err(JsonError::Encode(describe(&error))),
+            Err(error) => Err(JsonError::of(&error)),
         }
     }
 
     /// Reads the text as a Rust type.
     ///
     /// # Errors
-    /// [`JsonError::Decode`] with the place, and with the name of a missing field, but never with a value from the text.
+    /// The text is not a JSON text of that type.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
-        serde_json::from_str(&self.text).map_err(|error| JsonError::Decode(describe(&error)))
+        serde_json::from_str(&self.text).map_err(|error| JsonError::of(&error))
     }
 
     /// Returns the unchanged text.
@@ -144,22 +131,51 @@ impl fmt::Debug for Json {
     }
 }
 
-/// Says what is wrong and where. serde_json's own text may quote the unexpected value, so this passes on only its
-/// messages about the Rust type's own field names.
-fn describe(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    if message.starts_with("missing field `") {
-        return message;
-    }
-    let what = match error.classify() {
-        serde_json::error::Category::Io => "not written",
-        serde_json::error::Category::Syntax => "not valid JSON",
-        serde_json::error::Category::Data => "a value of another type or out of range",
-        serde_json::error::Category::Eof => "JSON that ends too soon",
-    };
-    match error.line() {
-        0 => what.to_owned(),
-        line => format!("{what} at line {line} column {}", error.column()),
+/// The reason why a JSON text could not be read as a type, or a value could not be written as JSON.
+///
+/// It says where, and names a missing field, but never quotes a value from the text, because that may be secret. For
+/// the same reason it has no source.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct JsonError(Fault);
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Fault {
+    /// serde_json's message, which names the field and the place.
+    #[error("{0}")]
+    MissingField(String),
+    #[error("{what}")]
+    Whole { what: &'static str },
+    #[error("{what} at line {line} column {column}")]
+    At {
+        what: &'static str,
+        line: usize,
+        column: usize,
+    },
+}
+
+impl JsonError {
+    /// serde_json's own text may quote the unexpected value, so this takes over only its messages about the Rust type's
+    /// own field names.
+    fn of(error: &serde_json::Error) -> Self {
+        let message = error.to_string();
+        if message.starts_with("missing field `") {
+            return Self(Fault::MissingField(message));
+        }
+        let what = match error.classify() {
+            serde_json::error::Category::Io => "not written",
+            serde_json::error::Category::Syntax => "not valid JSON",
+            serde_json::error::Category::Data => "a value of another type or out of range",
+            serde_json::error::Category::Eof => "JSON that ends too soon",
+        };
+        Self(match error.line() {
+            0 => Fault::Whole { what },
+            line => Fault::At {
+                what,
+                line,
+                column: error.column(),
+            },
+        })
     }
 }
 

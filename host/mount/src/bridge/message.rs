@@ -1,10 +1,8 @@
 //! Converts requests on their way to the guest, and answers on their way back. Adds nothing.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
+use airlock_sandbox::CallError;
 use airlock_sandbox::types;
-use airlock_sandbox::{CallError, Paths};
-use vault_plugin::{Json, ServerError, SpecialPaths};
+use vault_plugin::{Json, Secret, ServerError, SpecialPaths};
 
 /// Converts a request to the contract's form.
 pub fn request(request: vault_plugin::Request) -> types::Request {
@@ -12,7 +10,7 @@ pub fn request(request: vault_plugin::Request) -> types::Request {
         id: request.id,
         operation: request.operation,
         path: request.path,
-        data: request.data.map(Json::into_string),
+        data: request.data,
         mount_point: request.mount_point,
         mount_type: request.mount_type,
         mount_accessor: request.mount_accessor,
@@ -25,22 +23,8 @@ pub fn request(request: vault_plugin::Request) -> types::Request {
             remote_addr: connection.remote_addr,
             remote_port: u32::try_from(connection.remote_port).unwrap_or(0),
         }),
-        secret: request.secret.map(|secret| types::Secret {
-            lease: types::Lease {
-                ttl: nanoseconds(secret.lease.ttl),
-                max_ttl: nanoseconds(secret.lease.max_ttl),
-                renewable: secret.lease.renewable,
-                increment: nanoseconds(secret.lease.increment),
-                issue_time: secret.lease.issue_time.map(timestamp),
-            },
-            internal_data: secret.internal_data.map(Json::into_string),
-            lease_id: secret.lease_id,
-        }),
-        wrap: request.wrap.map(|wrap| types::WrapRequest {
-            ttl: nanoseconds(wrap.ttl),
-            format: wrap.format,
-            seal_wrap: wrap.seal_wrap,
-        }),
+        secret: request.secret,
+        wrap: request.wrap,
         unauthenticated: request.unauthenticated,
         policy_override: request.policy_override,
         replication_cluster: request.replication_cluster,
@@ -52,17 +36,10 @@ pub fn request(request: vault_plugin::Request) -> types::Request {
 /// nothing, and Vault cannot refuse the result.
 pub fn answer(answer: types::Response) -> vault_plugin::Response {
     let mut response = vault_plugin::Response::new();
-    response.data = answer.data.map(Json::from_checked);
-    response.secret = answer.secret.map(|secret| vault_plugin::Secret {
-        lease: vault_plugin::Lease {
-            ttl: duration(secret.lease.ttl),
-            max_ttl: duration(secret.lease.max_ttl),
-            renewable: secret.lease.renewable,
-            increment: duration(secret.lease.increment),
-            issue_time: secret.lease.issue_time.and_then(system_time),
-        },
-        internal_data: secret.internal_data.map(Json::from_checked),
-        lease_id: secret.lease_id,
+    response.data = answer.data.map(checked);
+    response.secret = answer.secret.map(|secret| Secret {
+        internal_data: secret.internal_data.map(checked),
+        ..secret
     });
     response.redirect = answer.redirect.unwrap_or_default();
     response.warnings = answer.warnings;
@@ -73,17 +50,7 @@ pub fn answer(answer: types::Response) -> vault_plugin::Response {
             .or_default()
             .extend(header.values);
     }
-    response.wrap_info = answer.wrap_info.map(|info| vault_plugin::WrapInfo {
-        ttl: duration(info.ttl),
-        token: info.token,
-        accessor: info.accessor,
-        creation_time: info.creation_time.and_then(system_time),
-        wrapped_accessor: info.wrapped_accessor,
-        wrapped_entity_id: info.wrapped_entity_id,
-        format: info.format,
-        creation_path: info.creation_path,
-        seal_wrap: info.seal_wrap,
-    });
+    response.wrap_info = answer.wrap_info;
     response
 }
 
@@ -123,20 +90,6 @@ pub fn storage_prefixes(paths: &[String]) -> airlock_storage::Prefixes {
     paths.iter().map(|path| path.trim_end_matches('*')).collect()
 }
 
-/// Converts the paths that Vault treats specially.
-pub fn paths(paths: Paths) -> SpecialPaths {
-    SpecialPaths {
-        root: paths.root,
-        unauthenticated: paths.unauthenticated,
-        local_storage: paths.local_storage,
-        seal_wrap_storage: paths.seal_wrap_storage,
-        write_forwarded_storage: paths.write_forwarded_storage,
-        binary: Vec::new(),
-        limited: paths.limited,
-        allow_snapshot_read: paths.allow_snapshot_read,
-    }
-}
-
 fn headers_in(headers: impl IntoIterator<Item = (String, Vec<String>)>) -> Vec<types::Header> {
     headers
         .into_iter()
@@ -144,48 +97,9 @@ fn headers_in(headers: impl IntoIterator<Item = (String, Vec<String>)>) -> Vec<t
         .collect()
 }
 
-/// Converts wrapped data to the contract's form.
-pub fn wrap_info(info: vault_plugin::WrapInfo) -> types::WrapInfo {
-    types::WrapInfo {
-        ttl: nanoseconds(info.ttl),
-        token: info.token,
-        accessor: info.accessor,
-        creation_time: info.creation_time.map(timestamp),
-        wrapped_accessor: info.wrapped_accessor,
-        wrapped_entity_id: info.wrapped_entity_id,
-        format: info.format,
-        creation_path: info.creation_path,
-        seal_wrap: info.seal_wrap,
-    }
-}
-
-/// Converts a length of time to the contract's unit. More than 292 years become 292 years.
-pub fn nanoseconds(duration: Duration) -> types::Nanoseconds {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// Converts a guest's length of time. A negative one becomes zero.
-pub fn duration(nanoseconds: types::Nanoseconds) -> Duration {
-    Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
-}
-
-/// Converts a point in time. One before 1970, which no lease has, becomes 1970.
-fn timestamp(time: SystemTime) -> types::Timestamp {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    types::Timestamp {
-        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        nanoseconds: since.subsec_nanos(),
-    }
-}
-
-/// Converts a guest's point in time. Returns `None` if it is farther away than the system's clock can say.
-fn system_time(time: types::Timestamp) -> Option<SystemTime> {
-    let seconds = Duration::from_secs(time.seconds.unsigned_abs());
-    let second = match time.seconds < 0 {
-        true => UNIX_EPOCH.checked_sub(seconds),
-        false => UNIX_EPOCH.checked_add(seconds),
-    };
-    second?.checked_add(Duration::from_nanos(time.nanoseconds.into()))
+/// Notes that the sandbox has checked a text, so that it is not checked again when it is sent.
+fn checked(json: Json) -> Json {
+    Json::from_checked(json.into_string())
 }
 
 #[cfg(test)]
@@ -193,29 +107,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_is_passed_on_digit_for_digit() {
+    fn data_is_passed_on_unchanged_and_uncopied() {
         const TEXT: &str = r#"{"n": 9007199254740993, "x":1e3}"#;
+        let text = Json::from(TEXT);
+        let place = text.as_ptr();
         let mut incoming = vault_plugin::Request::new(vault_plugin::Operation::Update, "a");
-        incoming.data = Json::from_text(TEXT);
-        assert_eq!(request(incoming).data.as_deref(), Some(TEXT));
+        incoming.data = Some(text);
+        let data = request(incoming).data.unwrap();
+        assert_eq!((data.as_str(), data.as_ptr()), (TEXT, place));
         let outgoing = answer(types::Response {
-            data: Some(TEXT.into()),
+            data: Some(data),
             ..types::Response::default()
         });
-        assert_eq!(outgoing.data.unwrap().as_str(), TEXT);
-    }
-
-    #[test]
-    fn times_that_do_not_fit_are_bounded_and_do_not_wrap() {
-        assert_eq!(nanoseconds(Duration::MAX), i64::MAX);
-        assert_eq!(duration(-1), Duration::ZERO);
-        let early = types::Timestamp {
-            seconds: -2,
-            nanoseconds: 500_000_000,
-        };
-        assert_eq!(system_time(early), Some(UNIX_EPOCH - Duration::from_millis(1500)));
-        let time = UNIX_EPOCH + Duration::new(7, 9);
-        assert_eq!(system_time(timestamp(time)), Some(time));
+        let data = outgoing.data.unwrap();
+        assert_eq!((data.as_str(), data.as_ptr()), (TEXT, place));
     }
 
     #[test]

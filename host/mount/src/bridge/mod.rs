@@ -7,7 +7,6 @@ mod storage;
 mod system;
 
 pub use log::HostLog;
-pub(crate) use message::{add_local_records, answer, paths, refusal, request, storage_prefixes};
-pub use message::{duration, nanoseconds, wrap_info};
+pub(crate) use message::{add_local_records, answer, refusal, request, storage_prefixes};
 pub use storage::VaultStorage;
 pub use system::{VaultEvents, VaultSystem};

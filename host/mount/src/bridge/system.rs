@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use airlock_logical::time::{duration, nanoseconds};
 use airlock_sandbox::types::{Json, Nanoseconds, WrapInfo};
-use airlock_sandbox::{Alias, Entity, Events, Group, Replication, System, SystemError};
+use airlock_sandbox::{Entity, Events, Group, Replication, System, SystemError};
 use async_trait::async_trait;
 use vault_plugin::{Event, ReplicationState, Report, ServerError, SystemView};
-
-use super::message::{duration, nanoseconds, wrap_info};
 
 /// Longest time that the server may take to answer. The server waits for the mount meanwhile.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -92,24 +91,11 @@ impl System for VaultSystem {
     }
 
     async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>> {
-        let entity = self.0.entity_info(entity_id).await.map_err(error)?;
-        Ok(entity.map(|entity| Entity {
-            id: entity.id,
-            name: entity.name,
-            aliases: entity.aliases.into_iter().map(alias).collect(),
-            metadata: entity.metadata.into_iter().collect(),
-            disabled: entity.disabled,
-        }))
+        self.0.entity_info(entity_id).await.map_err(error)
     }
 
     async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>> {
-        let groups = self.0.groups_for_entity(entity_id).await.map_err(error)?;
-        let group = |group: vault_plugin::Group| Group {
-            id: group.id,
-            name: group.name,
-            metadata: group.metadata.into_iter().collect(),
-        };
-        Ok(groups.into_iter().map(group).collect())
+        self.0.groups_for_entity(entity_id).await.map_err(error)
     }
 
     async fn generate_password(&self, policy: &str) -> Result<String> {
@@ -126,24 +112,10 @@ impl System for VaultSystem {
     }
 
     async fn wrap_data(&self, data: Json, ttl: Nanoseconds) -> Result<WrapInfo> {
-        let Some(data) = vault_plugin::Json::from_text(data) else {
-            return Err(SystemError::Failed("there is no data to wrap".into()));
-        };
         self.0
             .response_wrap_data(data, duration(ttl))
             .await
-            .map(wrap_info)
             .map_err(error)
-    }
-}
-
-fn alias(alias: vault_plugin::Alias) -> Alias {
-    Alias {
-        id: alias.id,
-        mount_type: alias.mount_type,
-        mount_accessor: alias.mount_accessor,
-        name: alias.name,
-        metadata: alias.metadata.into_iter().collect(),
     }
 }
 

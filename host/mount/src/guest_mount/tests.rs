@@ -36,6 +36,7 @@ async fn mount(storage: &FaultyStorage) -> Arc<GuestMount> {
     let parts = Parts {
         config: Vec::new(),
         storage: Arc::new(storage.clone()),
+        storage_settings: airlock_storage::Settings::default(),
         services: Services::default(),
         on_usage: |_| {},
     };

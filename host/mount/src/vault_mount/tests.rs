@@ -19,6 +19,7 @@ async fn without_guest(storage: &FaultyStorage) -> VaultMount {
     let parts = Parts {
         config: Vec::new(),
         storage: Arc::new(storage.clone()),
+        storage_settings: airlock_storage::Settings::default(),
         services: Services::default(),
         on_usage: |_| {},
     };

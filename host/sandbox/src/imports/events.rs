@@ -12,6 +12,6 @@ impl Host for State {
             return Ok(Err(exceeded.to_string()));
         }
         let session = self.keep("events.send", bytes).await?;
-        Ok(session.queue_event(event_type, metadata))
+        Ok(session.queue_event(event_type, metadata.into_string()))
     }
 }

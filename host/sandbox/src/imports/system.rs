@@ -5,10 +5,10 @@ use std::sync::Arc;
 use airlock_storage::Error as Storage;
 
 use super::SystemFailure;
-use crate::bindings::airlock::engine::system::{Entity, Error, Group, Host, Replication};
+use crate::bindings::airlock::engine::system::{Alias, Entity, Error, Group, Host, Replication};
 use crate::mount::System;
 use crate::run::instance::{State, Stop};
-use crate::types::{Json, Nanoseconds, WrapInfo};
+use crate::types::{Json, Nanoseconds, WrapInfo, wrap_info_bytes};
 
 type Answer<T> = Result<T, SystemFailure>;
 
@@ -86,6 +86,7 @@ impl Host for State {
     async fn entity_info(&mut self, entity_id: String) -> Answer<Option<Entity>> {
         let system = self.system("system.entity-info", entity_id.len()).await?;
         let entity = system.entity_info(&entity_id).await;
+        let entity = entity.map(|entity| entity.map(Entity::from));
         self.answer(entity, |entity| entity.as_ref().map_or(0, entity_bytes))
             .await
     }
@@ -93,6 +94,7 @@ impl Host for State {
     async fn groups_for_entity(&mut self, entity_id: String) -> Answer<Vec<Group>> {
         let system = self.system("system.groups-for-entity", entity_id.len()).await?;
         let groups = system.groups_for_entity(&entity_id).await;
+        let groups = groups.map(|groups| groups.into_iter().map(Group::from).collect::<Vec<_>>());
         self.answer(groups, |groups| groups.iter().map(group_bytes).sum())
             .await
     }
@@ -138,6 +140,41 @@ impl From<Storage> for SystemFailure {
             Storage::Busy { .. } | Storage::Draining => Error::Busy(error.to_string()),
             error => Error::Failed(error.to_string()),
         })
+    }
+}
+
+/// The contract has fewer fields than Vault.
+impl From<airlock_logical::Entity> for Entity {
+    fn from(entity: airlock_logical::Entity) -> Self {
+        Self {
+            id: entity.id,
+            name: entity.name,
+            aliases: entity.aliases.into_iter().map(Alias::from).collect(),
+            metadata: entity.metadata.into_iter().collect(),
+            disabled: entity.disabled,
+        }
+    }
+}
+
+impl From<airlock_logical::Alias> for Alias {
+    fn from(alias: airlock_logical::Alias) -> Self {
+        Self {
+            id: alias.id,
+            mount_type: alias.mount_type,
+            mount_accessor: alias.mount_accessor,
+            name: alias.name,
+            metadata: alias.metadata.into_iter().collect(),
+        }
+    }
+}
+
+impl From<airlock_logical::Group> for Group {
+    fn from(group: airlock_logical::Group) -> Self {
+        Self {
+            id: group.id,
+            name: group.name,
+            metadata: group.metadata.into_iter().collect(),
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use airlock_logical::SpecialPaths;
 use airlock_storage::{Prefixes, Settings};
 
 use crate::LoadError;
 use crate::limits::{Exceeded, Limit, Limits};
 
-pub use crate::bindings::exports::airlock::engine::backend::{Description, Needs, Paths};
+use crate::bindings::exports::airlock::engine::backend::Paths;
+pub use crate::bindings::exports::airlock::engine::backend::{Description, Needs};
 
 /// Most bytes of scratch that a guest may ask for.
 const MOST_SCRATCH: u32 = 1 << 20;
@@ -65,13 +67,14 @@ pub(crate) fn check(description: &Description, limits: &Limits) -> Result<(), Lo
 ///
 /// # Errors
 /// A text that names the list that is too long or that has an entry that is too long.
-pub(crate) fn check_paths(paths: &Paths) -> Result<(), String> {
-    let Paths {
+pub(crate) fn check_paths(paths: &SpecialPaths) -> Result<(), String> {
+    let SpecialPaths {
         root,
         unauthenticated,
         local_storage,
         seal_wrap_storage,
         write_forwarded_storage,
+        binary,
         limited,
         allow_snapshot_read,
     } = paths;
@@ -80,8 +83,25 @@ pub(crate) fn check_paths(paths: &Paths) -> Result<(), String> {
     check_list("local-storage", local_storage)?;
     check_list("seal-wrap-storage", seal_wrap_storage)?;
     check_list("write-forwarded-storage", write_forwarded_storage)?;
+    check_list("binary", binary)?;
     check_list("limited", limited)?;
     check_list("allow-snapshot-read", allow_snapshot_read)
+}
+
+impl From<Paths> for SpecialPaths {
+    fn from(paths: Paths) -> Self {
+        Self {
+            root: paths.root,
+            unauthenticated: paths.unauthenticated,
+            local_storage: paths.local_storage,
+            seal_wrap_storage: paths.seal_wrap_storage,
+            write_forwarded_storage: paths.write_forwarded_storage,
+            // Vault does not offer these to plugins.
+            binary: Vec::new(),
+            limited: paths.limited,
+            allow_snapshot_read: paths.allow_snapshot_read,
+        }
+    }
 }
 
 fn check_list(name: &str, list: &[String]) -> Result<(), String> {
@@ -156,14 +176,14 @@ fn is_version(version: &str) -> bool {
 }
 
 impl Description {
-    /// Returns the storage settings for which the guest asks. The host caches only what the operator grants as well, so
-    /// the caller fills in `cacheable`.
-    pub fn storage_settings(&self) -> Settings {
+    /// Returns the storage settings for which the guest asks, and otherwise those of `base`. The host caches only what
+    /// the operator grants as well, so the caller fills in `cacheable`.
+    pub fn storage_settings(&self, base: Settings) -> Settings {
         Settings {
             storage: Prefixes::from_iter(&self.storage),
             redo_record: self.redo_record,
             scratch_bytes: self.scratch_bytes as usize,
-            ..Settings::default()
+            ..base
         }
     }
 
@@ -198,7 +218,7 @@ mod tests {
     /// docs/operating.md and docs/writing-guests.md say how long a request waits, and what is cached.
     #[test]
     fn a_mount_waits_and_caches_as_documented() {
-        let settings = description().storage_settings();
+        let settings = description().storage_settings(airlock_storage::Settings::default());
         let seconds = [settings.lock_time, settings.wait, settings.flush].map(|time| time.as_secs());
         assert_eq!(seconds, [2, 10, 10]);
         assert_eq!(settings.cache_bytes, 4 << 20);
@@ -238,28 +258,20 @@ mod tests {
 
     #[test]
     fn special_paths_are_bounded() {
-        let none = || Paths {
-            root: vec![],
-            unauthenticated: vec![],
-            local_storage: vec![],
-            seal_wrap_storage: vec![],
-            write_forwarded_storage: vec![],
-            limited: vec![],
-            allow_snapshot_read: vec![],
-        };
         let many = || vec![String::new(); MOST_ENTRIES + 1];
-        assert_eq!(check_paths(&none()), Ok(()));
-        let changes: [fn(&mut Paths) -> &mut Vec<String>; 7] = [
+        assert_eq!(check_paths(&SpecialPaths::default()), Ok(()));
+        let changes: [fn(&mut SpecialPaths) -> &mut Vec<String>; 8] = [
             |paths| &mut paths.root,
             |paths| &mut paths.unauthenticated,
             |paths| &mut paths.local_storage,
             |paths| &mut paths.seal_wrap_storage,
             |paths| &mut paths.write_forwarded_storage,
+            |paths| &mut paths.binary,
             |paths| &mut paths.limited,
             |paths| &mut paths.allow_snapshot_read,
         ];
         for list in changes {
-            let mut paths = none();
+            let mut paths = SpecialPaths::default();
             *list(&mut paths) = many();
             assert!(check_paths(&paths).is_err());
         }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use airlock_logical::SpecialPaths;
 use airlock_storage::{Attempt, Mount, Transaction};
 use wasmtime::Store;
 
 use crate::Result;
 use crate::bindings::Engine as Guest;
-use crate::bindings::exports::airlock::engine::backend::{Description, Paths};
+use crate::bindings::exports::airlock::engine::backend::Description;
 use crate::limits::Limit;
 use crate::load::description;
 use crate::run::account::Account;
@@ -60,14 +61,14 @@ impl Call for Describe {
 }
 
 /// `special-paths`.
-pub(crate) struct SpecialPaths(pub Vec<(String, String)>);
+pub(crate) struct AskSpecialPaths(pub Vec<(String, String)>);
 
-impl Call for SpecialPaths {
-    type Answer = Paths;
+impl Call for AskSpecialPaths {
+    type Answer = SpecialPaths;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Paths> {
+    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<SpecialPaths> {
         let guest = guest.airlock_engine_backend();
-        let paths = guest.call_special_paths(store, &self.0).await?;
+        let paths = SpecialPaths::from(guest.call_special_paths(store, &self.0).await?);
         // Checks here, because this runs in the slow lane, and dropping a million paths takes long.
         description::check_paths(&paths).map_err(Stop::Contract)?;
         Ok(paths)

@@ -32,7 +32,9 @@ impl Bench {
             "after {how}"
         );
         (
-            outcome.result.map(|response| response.unwrap().data.unwrap()),
+            outcome
+                .result
+                .map(|response| response.unwrap().data.unwrap().into_string()),
             outcome.usage,
         )
     }

@@ -63,7 +63,7 @@ async fn an_error_or_a_trap_over_what_never_was_is_not_told() {
         let outcome = total.await.unwrap();
         assert_eq!(outcome.usage.attempts, 2, "{:?}", outcome.result);
         let answer = outcome.result.unwrap().unwrap();
-        assert_eq!(answer.data.unwrap(), r#"{"accounts":1,"total":2}"#);
+        assert_eq!(answer.data.unwrap().as_str(), r#"{"accounts":1,"total":2}"#);
         // The lines of the first attempt are out already.
         let lines = bank.log.lines.lock().unwrap();
         let panicked = lines.iter().any(|line| line.contains("panicked"));
@@ -167,7 +167,9 @@ async fn a_repeated_read_of_a_declared_and_granted_prefix_costs_no_storage_call(
         let declared = Prefixes::from_iter(guest.description().cacheable.clone());
         let settings = Settings {
             cacheable: declared.and(&granted),
-            ..guest.description().storage_settings()
+            ..guest
+                .description()
+                .storage_settings(airlock_storage::Settings::default())
         };
         let mount = Mount::new(memory.clone(), settings);
         let mount = MountContext::new(mount, Services::default(), vec![], guest.limits());
@@ -175,7 +177,10 @@ async fn a_repeated_read_of_a_declared_and_granted_prefix_costs_no_storage_call(
             let read = guest
                 .handle_request(&mount, Request::new(Operation::Read, "limit"))
                 .await;
-            assert_eq!(read.result.unwrap().unwrap().data.unwrap(), r#"{"amount":5}"#);
+            assert_eq!(
+                read.result.unwrap().unwrap().data.unwrap().as_str(),
+                r#"{"amount":5}"#
+            );
             assert_eq!(
                 (read.usage.storage.calls(), read.usage.storage.cached),
                 (calls, 1 - calls)
@@ -195,7 +200,10 @@ async fn an_update_after_its_existence_check_reads_nothing_twice_and_shows_what_
         (Some(true), 1)
     );
     let written = bank.run(write()).await;
-    assert_eq!(written.result.unwrap().unwrap().data.unwrap(), r#"{"count":8}"#);
+    assert_eq!(
+        written.result.unwrap().unwrap().data.unwrap().as_str(),
+        r#"{"count":8}"#
+    );
     let cost = written.usage.storage;
     assert_eq!((cost.gets, cost.cached, cost.puts, cost.calls()), (0, 1, 1, 1));
     assert_eq!((storage.calls(Call::Get), storage.calls(Call::Put)), (1, 1));

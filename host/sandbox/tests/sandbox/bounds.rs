@@ -336,7 +336,12 @@ impl Storage for Slow {
 }
 
 fn mount(guest: &Guest, storage: Arc<dyn Storage>, services: Services) -> Arc<MountContext> {
-    let mount = Mount::new(storage, guest.description().storage_settings());
+    let mount = Mount::new(
+        storage,
+        guest
+            .description()
+            .storage_settings(airlock_storage::Settings::default()),
+    );
     MountContext::new(mount, services, vec![], guest.limits())
 }
 

@@ -83,7 +83,10 @@ async fn a_repeated_check_that_finds_storage_busy_is_503() {
     );
     let settings = Settings {
         wait: Duration::from_millis(20),
-        ..bench.guest.description().storage_settings()
+        ..bench
+            .guest
+            .description()
+            .storage_settings(airlock_storage::Settings::default())
     };
     let mount = Mount::new(Arc::new(storage.clone()), settings);
     bench.mount = MountContext::new(mount.clone(), Services::default(), vec![], bench.guest.limits());

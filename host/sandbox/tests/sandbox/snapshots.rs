@@ -60,7 +60,11 @@ async fn every_error_over_a_snapshot_that_never_was_is_run_again() {
         second.open();
         let outcome = torn.await.unwrap();
         assert_eq!(outcome.usage.attempts, 2, "{how}: {:?}", outcome.result);
-        assert_eq!(outcome.result.unwrap().unwrap().data.unwrap(), "{}", "{how}");
+        assert_eq!(
+            outcome.result.unwrap().unwrap().data.unwrap().as_str(),
+            "{}",
+            "{how}"
+        );
 
         // The same error over a state that exists is reported at once.
         bench.store("adversary/two", "3");

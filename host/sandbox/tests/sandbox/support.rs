@@ -103,7 +103,12 @@ impl Bench {
             events: log.clone(),
             ..Services::default()
         };
-        let mount = Mount::new(through, guest.description().storage_settings());
+        let mount = Mount::new(
+            through,
+            guest
+                .description()
+                .storage_settings(airlock_storage::Settings::default()),
+        );
         let mount = MountContext::new(mount, services, vec![], guest.limits());
         Self {
             guest,
@@ -126,7 +131,7 @@ impl Bench {
         self.run(request)
             .await
             .result
-            .map(|response| response.unwrap().data.unwrap())
+            .map(|response| response.unwrap().data.unwrap().into_string())
     }
 
     pub fn stored(&self, key: &str) -> Option<String> {

@@ -311,7 +311,10 @@ async fn a_second_attempt_is_a_new_instance_with_the_same_budget() {
     bench.mount.storage().invalidate("adversary/count");
     gate.open.add_permits(100);
     let outcome = first.await.unwrap();
-    assert_eq!(outcome.result.unwrap().unwrap().data.unwrap(), r#"{"count":1}"#);
+    assert_eq!(
+        outcome.result.unwrap().unwrap().data.unwrap().as_str(),
+        r#"{"count":1}"#
+    );
     assert_eq!(outcome.usage.attempts, 2);
     assert_eq!(outcome.usage.storage_operations, 4, "two of each attempt");
 }

@@ -18,7 +18,9 @@ async fn mount(guest: &Guest, cached: &[&str]) -> (Arc<MountContext>, Arc<Memory
     let declared = Prefixes::from_iter(guest.description().cacheable.clone());
     let settings = Settings {
         cacheable: declared.and(&Prefixes::from_iter(cached.iter().copied())),
-        ..guest.description().storage_settings()
+        ..guest
+            .description()
+            .storage_settings(airlock_storage::Settings::default())
     };
     let mount = Mount::new(memory.clone(), settings);
     let config = vec![("version".to_owned(), "2".to_owned())];

@@ -25,8 +25,8 @@ pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
     };
     let mut mount = match mount(content, guest) {
         Ok(mount) => mount,
-        Err(error @ Error::Initialize(_)) => {
-            let failures = vec![error.to_string()];
+        Err(error @ (Error::SetUp(_) | Error::Initialize(_))) => {
+            let failures = vec![vault_plugin::Report::new(&error).to_string()];
             report.steps.push(StepReport {
                 name: "mount".into(),
                 line: 1,
@@ -113,7 +113,9 @@ fn take(
     }
     let mut failures = Vec::new();
     match answer {
-        Err(error @ Error::Initialize(_)) => failures.push(error.to_string()),
+        Err(error @ (Error::SetUp(_) | Error::Initialize(_))) => {
+            failures.push(vault_plugin::Report::new(&error).to_string());
+        }
         Err(error) => return Err(error),
         Ok(None) => {}
         Ok(Some(answer)) => {

@@ -2,7 +2,7 @@
 
 use airlock_logical::json::Flaw;
 
-use crate::json::JsonError;
+use airlock_logical::JsonError;
 
 /// The reason why a call to the server was not done: one of [`Storage`](crate::Storage),
 /// [`SystemView`](crate::SystemView), [`Events`](crate::Events) or [`Observations`](crate::Observations).

@@ -39,13 +39,17 @@ fn wire_lease() -> pb::LeaseOptions {
     }
 }
 
+fn moment(seconds: i64, nanoseconds: u32) -> crate::Timestamp {
+    crate::Timestamp { seconds, nanoseconds }
+}
+
 fn lease() -> Lease {
     Lease {
-        ttl: Duration::new(1, 1),
-        max_ttl: Duration::from_nanos(3),
+        ttl: 1_000_000_001,
+        max_ttl: 3,
         renewable: true,
-        increment: Duration::from_nanos(2),
-        issue_time: Some(UNIX_EPOCH + Duration::new(1_700_000_000, 5)),
+        increment: 2,
+        issue_time: Some(moment(1_700_000_000, 5)),
     }
 }
 
@@ -244,7 +248,7 @@ fn every_field_of_a_request_arrives() {
         mount_type: "type".into(),
         mount_accessor: "accessor".into(),
         wrap: Some(WrapRequest {
-            ttl: Duration::from_nanos(7),
+            ttl: 7,
             format: "jwt".into(),
             seal_wrap: true,
         }),
@@ -281,10 +285,10 @@ fn every_field_of_a_response_leaves() {
         warnings: texts(["w"]),
         headers: BTreeMap::from([("X-A".to_owned(), texts(["1", "2"]))]),
         wrap_info: Some(WrapInfo {
-            ttl: Duration::from_nanos(1),
+            ttl: 1,
             token: "wrapping".into(),
             accessor: "accessor".into(),
-            creation_time: Some(UNIX_EPOCH),
+            creation_time: Some(moment(0, 0)),
             wrapped_accessor: "wrapped".into(),
             wrapped_entity_id: "entity".into(),
             format: "jwt".into(),
@@ -337,7 +341,7 @@ fn what_vault_would_choke_on_is_named() {
         let error = pb::Response::try_from(response).unwrap_err();
         Report::new(&error).to_string()
     };
-    let never = UNIX_EPOCH + Duration::from_secs(1 << 40);
+    let never = moment(1 << 40, 0);
     let late = Secret {
         lease: Lease {
             issue_time: Some(never),

@@ -10,9 +10,9 @@ use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
 
 use super::ending::Ending;
-use crate::backend::SpecialPaths;
 use crate::link::Link;
 use crate::{Backend, Error};
+use airlock_logical::SpecialPaths;
 
 /// The longest time for which calls that outlive `Backend::cleanup` keep the server waiting.
 const GRACE: Duration = Duration::from_secs(10);

@@ -9,15 +9,16 @@ use go_plugin::MAX_MESSAGE_SIZE;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
 
-use crate::identity::{Entity, Group};
 use crate::link::{Link, check};
 use crate::proto::pb;
 use crate::proto::pb::system_view_client::SystemViewClient;
 use crate::system::types::{
     ClusterInfo, IdentityToken, PluginEnvironment, ReplicationState, RotationInfo, RotationJob,
 };
-use crate::time::{from_nanoseconds, from_seconds, from_unix_seconds, to_nanoseconds, to_seconds};
+use crate::time::{from_seconds, from_unix_seconds, to_seconds};
 use crate::{Json, ServerError, WrapInfo, json};
+use airlock_logical::time::{duration, nanoseconds};
+use airlock_logical::{Entity, Group};
 
 /// The server, as one mount may see it.
 ///
@@ -57,7 +58,7 @@ impl SystemView {
     /// See [`SystemView`].
     pub async fn default_lease_ttl(&self) -> Result<Duration, ServerError> {
         let call = |mut client: Client| async move { client.default_lease_ttl(pb::Empty {}).await };
-        Ok(from_nanoseconds(self.call("default lease TTL", call).await?.ttl))
+        Ok(duration(self.call("default lease TTL", call).await?.ttl))
     }
 
     /// Returns the longest lease that the mount gives.
@@ -66,7 +67,7 @@ impl SystemView {
     /// See [`SystemView`].
     pub async fn max_lease_ttl(&self) -> Result<Duration, ServerError> {
         let call = |mut client: Client| async move { client.max_lease_ttl(pb::Empty {}).await };
-        Ok(from_nanoseconds(self.call("max lease TTL", call).await?.ttl))
+        Ok(duration(self.call("max lease TTL", call).await?.ttl))
     }
 
     /// Returns true if the mount is being taken down: new secrets would be revoked at once.
@@ -108,7 +109,7 @@ impl SystemView {
         // Servers wrap into a token of their own, whatever `jwt` says.
         let args = pb::ResponseWrapDataArgs {
             data,
-            ttl: to_nanoseconds(ttl),
+            ttl: nanoseconds(ttl),
             jwt: false,
         };
         let call = |mut client: Client| async move { client.response_wrap_data(args).await };

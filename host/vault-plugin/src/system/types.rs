@@ -4,8 +4,9 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use crate::proto::{logical, pb};
-use crate::redact::hidden;
 use crate::time::{from_timestamp, from_unix_seconds, to_seconds, to_unix_seconds};
+use airlock_logical::Timestamp;
+use airlock_logical::redact::hidden;
 
 /// The server's role in replication: the bits of Vault's number. Community servers do not replicate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -136,7 +137,7 @@ impl From<logical::PluginEnvironment> for PluginEnvironment {
             version: wire.vault_version,
             prerelease: wire.vault_version_prerelease,
             metadata: wire.vault_version_metadata,
-            build_date: from_timestamp(wire.vault_build_date),
+            build_date: from_timestamp(wire.vault_build_date).and_then(Timestamp::system_time),
         }
     }
 }

@@ -4,7 +4,7 @@ use airlock_logical::json::check_object;
 use airlock_logical::moment;
 use airlock_sandbox::fuzz::{check_answer, check_description, refused};
 use airlock_sandbox::types::{
-    self, CodedError, Header, Lease, Operation, Response, Secret, Timestamp, WrapInfo,
+    self, CodedError, Header, Json, Lease, Operation, Response, Secret, Timestamp, WrapInfo,
 };
 use airlock_sandbox::{CallError, Description, Needs};
 use airlock_storage::Prefixes;
@@ -54,7 +54,7 @@ const UNKNOWN: &str = "data is not known";
 
 /// Returns the reason why Vault would not accept an answer, found by other means than the check's.
 fn what_is_wrong(response: &Response, operation: &Operation) -> Option<&'static str> {
-    let is_object = |text: &Option<String>| text.as_ref().is_none_or(|text| check_object(text).is_ok());
+    let is_object = |text: &Option<Json>| text.as_ref().is_none_or(|text| check_object(text).is_ok());
     let is_moment =
         |time: Option<Timestamp>| time.is_none_or(|time| moment::is_valid(time.seconds, time.nanoseconds));
     if response.headers.len()
@@ -134,7 +134,7 @@ fn reaches_vault(response: &Response) {
         panic!("an answer that the check takes becomes an error");
     };
     assert!(*read == sent, "Vault reads another answer");
-    assert_eq!(read.data.map(vault_plugin::Json::into_string), response.data);
+    assert_eq!(read.data, response.data);
     assert_eq!(read.warnings, response.warnings);
     let values = |count: usize, (_, values): (&String, &Vec<String>)| count + values.len();
     assert_eq!(
@@ -146,11 +146,8 @@ fn reaches_vault(response: &Response) {
             .sum::<usize>()
     );
     if let (Some(read), Some(given)) = (&read.secret, &response.secret) {
-        assert_eq!(i64::try_from(read.lease.ttl.as_nanos()), Ok(given.lease.ttl));
-        assert_eq!(
-            i64::try_from(read.lease.max_ttl.as_nanos()),
-            Ok(given.lease.max_ttl)
-        );
+        assert_eq!(read.lease.ttl, given.lease.ttl);
+        assert_eq!(read.lease.max_ttl, given.lease.max_ttl);
     }
 }
 
@@ -168,7 +165,7 @@ fn reaches_tools(response: &Response, operation: &Operation) {
         return;
     }
     assert!(answer.data().is_object(), "airlock call shows no data");
-    let json = vault_plugin::Json::from_text(text.as_str()).unwrap();
+    let json = Json::from_text(text.as_str()).unwrap();
     let shown = airlock_dev_server::fuzz::shown(&json).expect("airlock dev cannot show what Vault takes");
     let shown: Map<String, Value> =
         serde_json::from_str(&shown).expect("airlock dev answers what is not JSON");
@@ -297,7 +294,7 @@ fn descriptions(input: &[u8]) -> bool {
     // Whatever a guest declares, it cannot reach the host's own entries.
     let own = ".airlock/redo/1";
     assert!(airlock_storage::fuzz::check_key(own, &declared).is_err());
-    let settings = description.storage_settings();
+    let settings = description.storage_settings(airlock_storage::Settings::default());
     assert_eq!(settings.redo_record, description.redo_record);
     true
 }
@@ -315,7 +312,7 @@ fn operation(input: &mut Input<'_>) -> Operation {
 
 fn response(input: &mut Input<'_>) -> Response {
     Response {
-        data: input.maybe_text(),
+        data: input.maybe_text().map(Json::from),
         secret: input.flag().then(|| Secret {
             lease: Lease {
                 ttl: input.number(),
@@ -324,7 +321,7 @@ fn response(input: &mut Input<'_>) -> Response {
                 increment: input.number(),
                 issue_time: timestamp(input),
             },
-            internal_data: input.maybe_text(),
+            internal_data: input.maybe_text().map(Json::from),
             lease_id: input.text(),
         }),
         redirect: input.maybe_text(),

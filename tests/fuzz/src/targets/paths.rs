@@ -1,7 +1,7 @@
 //! A guest's special paths, compared with the rules of Vault's router.
 
 use airlock_sandbox::fuzz::check_paths;
-use airlock_sandbox::{Paths, is_control};
+use airlock_sandbox::{SpecialPaths, is_control};
 use airlock_storage::Prefixes;
 
 use crate::{Input, Target};
@@ -35,12 +35,13 @@ fn special_paths(input: &[u8]) -> bool {
     let mut input = Input(input);
     let granted = Prefixes::from_iter(input.texts(3));
     let probe = input.text();
-    let paths = Paths {
+    let paths = SpecialPaths {
         root: input.texts(4),
         unauthenticated: input.texts(4),
         local_storage: input.texts(3),
         seal_wrap_storage: input.texts(3),
         write_forwarded_storage: input.texts(3),
+        binary: Vec::new(),
         limited: input.texts(3),
         allow_snapshot_read: input.texts(3),
     };
@@ -90,7 +91,7 @@ fn special_paths(input: &[u8]) -> bool {
     }
     // Two guests with equivalent paths are reported to Vault alike.
     let again = airlock_mount::fuzz::special_paths(
-        Paths {
+        SpecialPaths {
             root: told
                 .root
                 .iter()

@@ -162,7 +162,7 @@ async fn of_system(kind: u8, system: &impl System, message: &[u8]) -> bool {
         _ => {
             let data = String::from_utf8_lossy(message).into_owned();
             let is_object = check_object(&data).is_ok();
-            let wrapped = system.wrap_data(data, i64::MIN).await;
+            let wrapped = system.wrap_data(data.into(), i64::MIN).await;
             assert!(
                 is_object || wrapped.is_err(),
                 "data was wrapped that is not a JSON object"
