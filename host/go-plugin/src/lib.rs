@@ -49,6 +49,11 @@
 
 #![deny(missing_docs)]
 
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod broker;
 mod connection;
 mod error;

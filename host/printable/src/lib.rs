@@ -18,6 +18,11 @@
 
 #![deny(missing_docs)]
 
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
 
@@ -40,6 +45,15 @@ impl<T: Display> Display for Printable<T> {
 }
 
 /// Escapes what is written through it.
+///
+/// ```
+/// use std::fmt::Write as _;
+///
+/// let mut line = String::new();
+/// write!(printable::Escaping(&mut line), "mount {}", "a\nb")?;
+/// assert_eq!(line, "mount a\\nb");
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Escaping<W>(pub W);
 

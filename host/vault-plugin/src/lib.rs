@@ -67,6 +67,11 @@
 
 #![deny(missing_docs)]
 
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod auth;
 mod backend;
 mod caller;
