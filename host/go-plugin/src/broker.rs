@@ -37,6 +37,18 @@ const OFFER_TIME: Duration = Duration::from_secs(5);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// Reaches the services that the host serves to the plugin. Cheap to clone; all clones are the same broker.
+///
+/// ```
+/// use go_plugin::{Broker, DialError, MAX_MESSAGE_SIZE};
+/// use tonic::client::Grpc;
+/// use tonic::transport::Channel;
+///
+/// /// Returns a client of the service whose number the host has sent in a message of the application.
+/// async fn host(broker: &Broker, service_id: u32) -> Result<Grpc<Channel>, DialError> {
+///     let client = Grpc::new(broker.dial(service_id).await?);
+///     Ok(client.max_decoding_message_size(MAX_MESSAGE_SIZE))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Broker {
     post: Post,

@@ -78,6 +78,19 @@ where
 }
 
 /// Works like [`layer`], but writes to another destination, and at once. Each line is one call of `write_all`.
+///
+/// ```
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("plugin.log");
+/// let file = std::fs::File::create(path)?;
+/// let subscriber = tracing_subscriber::registry().with(go_plugin::hclog::layer_to(file, ["greeter"]));
+/// tracing::subscriber::with_default(subscriber, || tracing::info!(target: "greeter", "ready"));
+/// # Ok(())
+/// # }
+/// ```
 pub fn layer_to<S, W>(out: W, targets: impl IntoIterator<Item = impl Into<String>>) -> impl Layer<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,

@@ -57,6 +57,23 @@ pub enum Exit {
 }
 
 /// A plugin, to be built and then served.
+///
+/// ```no_run
+/// use go_plugin::{Cookie, Exit, ServeError, Server};
+/// use tonic::service::Routes;
+///
+/// async fn serve() -> Result<(), ServeError> {
+///     let server = Server::new(Cookie { key: "GREETER_PLUGIN", value: "hello" })
+///         .version(1, |_broker| Routes::default()) // for older hosts
+///         .version(2, |_broker| Routes::default())
+///         .on_exit(|| async { tracing::info!("nothing is left to store") });
+///     match server.serve().await? {
+///         Exit::Requested => tracing::info!("the host asked for the end"),
+///         other => tracing::warn!(reason = ?other, "the host did not say goodbye"),
+///     }
+///     Ok(())
+/// }
+/// ```
 pub struct Server {
     cookie: Cookie,
     versions: BTreeMap<u32, Services>,

@@ -8,6 +8,14 @@ use std::fmt;
 macro_rules! operations {
     ($($(#[$attribute:meta])* $operation:ident = $name:literal,)*) => {
         /// The operation that Vault asks for, like `logical.Operation` of Vault's SDK.
+        ///
+        /// ```
+        /// use airlock_logical::Operation;
+        ///
+        /// assert_eq!(Operation::from("list".to_owned()), Operation::List);
+        /// // A newer Vault's operation keeps its name.
+        /// assert_eq!(Operation::from("seal".to_owned()).as_str(), "seal");
+        /// ```
         #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
         #[cfg_attr(
             feature = "component",

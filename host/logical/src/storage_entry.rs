@@ -5,6 +5,14 @@ use std::fmt;
 use bytes::Bytes;
 
 /// A key and its value, like Vault's `logical.StorageEntry`.
+///
+/// ```
+/// use airlock_logical::StorageEntry;
+///
+/// let entry = StorageEntry::new("roles/reader", r#"{"ttl": 60}"#);
+/// let sealed = StorageEntry { seal_wrap: true, ..entry };
+/// assert_eq!(sealed.key, "roles/reader");
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct StorageEntry {
     /// Relative to the mount's storage: no leading slash, segments separated by single slashes.

@@ -8,6 +8,16 @@ pub(crate) const HIDDEN: &str = ".airlock/";
 /// A set of key prefixes. The empty prefix matches every key.
 ///
 /// They are sorted, and none begins with another, so a key is looked up in logarithmic time.
+///
+/// ```
+/// use airlock_storage::Prefixes;
+///
+/// let asked = Prefixes::from_iter(["keys/", "config"]);
+/// let granted = Prefixes::from_iter(["keys/public/", "config"]);
+/// let both = asked.and(&granted);
+/// assert!(both.contain("keys/public/a") && both.contain("config"));
+/// assert!(!both.contain("keys/private/a"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Prefixes(Vec<String>);
 

@@ -6,6 +6,17 @@ use std::time::Duration;
 /// The settings of one mount: what its guest asks for, within what its operator grants.
 ///
 /// The size of an entry has no limit here: storage [rejects](crate::Error::Rejected) an entry that it does not take.
+///
+/// ```
+/// use airlock_storage::{Prefixes, Settings};
+///
+/// let settings = Settings {
+///     storage: Prefixes::from_iter(["accounts/"]),
+///     redo_record: true,
+///     ..Settings::default()
+/// };
+/// assert!(!settings.storage.contain("config"));
+/// ```
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The keys that the guest may read and write. Default: all.

@@ -13,6 +13,33 @@ use std::sync::Arc;
 /// and [`Error::Rejected`] if it never will take this one; or unknown, with any other error, as a rule
 /// [`Error::Backend`]. This crate tries a write again only if its outcome is unknown. A call may still take effect
 /// after its future is dropped.
+///
+/// ```
+/// use airlock_storage::{Error, MemoryStorage, Result, Storage, StorageEntry};
+/// use async_trait::async_trait;
+///
+/// /// Storage that takes no writes any more.
+/// struct Archive(MemoryStorage);
+///
+/// #[async_trait]
+/// impl Storage for Archive {
+///     async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
+///         self.0.get(key).await
+///     }
+///
+///     async fn list(&self, folder: &str) -> Result<Vec<String>> {
+///         self.0.list(folder).await
+///     }
+///
+///     async fn put(&self, _: StorageEntry) -> Result<()> {
+///         Err(Error::ReadOnly)
+///     }
+///
+///     async fn delete(&self, _: &str) -> Result<()> {
+///         Err(Error::ReadOnly)
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
     /// Returns the entry under a key, if there is one.

@@ -15,6 +15,20 @@ use airlock_logical::redact::hidden;
 use airlock_logical::time::{duration, nanoseconds};
 
 /// The result of a login, with the token that Vault is to make.
+///
+/// ```
+/// use std::time::Duration;
+/// use vault_plugin::{Alias, Auth, Lease, Response};
+///
+/// let mut answer = Response::new();
+/// answer.auth = Some(Auth {
+///     display_name: "ada".to_owned(),
+///     alias: Some(Alias { name: "ada@example.com".to_owned(), ..Alias::default() }),
+///     token_policies: vec!["reader".to_owned()],
+///     lease: Lease { ttl: Duration::from_secs(3600), renewable: true, ..Lease::default() },
+///     ..Auth::default()
+/// });
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Auth {
     /// The time for which the token is valid.

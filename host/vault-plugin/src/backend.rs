@@ -72,6 +72,17 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// Answer from memory, and with paths that Vault's router accepts (`+` is a whole segment, `*` comes last): Vault
     /// asks in the middle of its unseal, which neither waits for the answer nor survives a wrong one.
+    ///
+    /// ```
+    /// # use vault_plugin::SpecialPaths;
+    /// fn special_paths() -> SpecialPaths {
+    ///     SpecialPaths {
+    ///         unauthenticated: vec!["ca/pem".to_owned(), "crl/*".to_owned()],
+    ///         root: vec!["config/rotate-root".to_owned()],
+    ///         ..SpecialPaths::default()
+    ///     }
+    /// }
+    /// ```
     fn special_paths(&self) -> SpecialPaths {
         SpecialPaths::default()
     }

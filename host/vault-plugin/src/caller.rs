@@ -9,6 +9,19 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 /// An engine is not stopped when that happens, because it may be half way through its writes. If its work has not
 /// begun, because it waits in a queue, it should select on [`gone`](Caller::gone) and stop. By default the caller
 /// stays.
+///
+/// ```
+/// use tokio::sync::{Semaphore, SemaphorePermit};
+/// use vault_plugin::{Error, Request};
+///
+/// /// Waits for a place in the queue, for as long as somebody waits for the answer.
+/// async fn place<'a>(queue: &'a Semaphore, request: &Request) -> Result<SemaphorePermit<'a>, Error> {
+///     tokio::select! {
+///         place = queue.acquire() => place.map_err(|_| Error::Internal("the queue is closed".to_owned())),
+///         () = request.caller.gone() => Err(Error::Internal("the caller hung up".to_owned())),
+///     }
+/// }
+/// ```
 #[derive(Clone, Default)]
 pub struct Caller(CancellationToken);
 

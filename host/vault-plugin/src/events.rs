@@ -21,6 +21,20 @@ pub struct Events {
 }
 
 /// Something that happened.
+///
+/// ```
+/// use serde_json::json;
+/// use vault_plugin::{Error, Event, Events, Json, ServerError};
+///
+/// async fn written(events: &Events, path: &str) -> Result<(), Error> {
+///     let metadata = json!({ "path": path, "modified": "true", "operation": "update" });
+///     let event = Event { metadata: Some(Json::encode(&metadata)?), ..Event::default() };
+///     match events.send("greeter/write", event).await {
+///         Err(ServerError::Unsupported(_)) => Ok(()), // OpenBao
+///         sent => Ok(sent?),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// A unique id. If it is empty, [`Events::send`] makes one up.

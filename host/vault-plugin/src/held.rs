@@ -14,6 +14,21 @@ use tonic::server::NamedService;
 
 /// A value that an answer needs for as long as this process keeps the answer, such as a permit for its memory. It is
 /// dropped once the last byte is written to the connection, or the caller has gone away.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tokio::sync::Semaphore;
+/// use vault_plugin::{Error, Held, Response};
+///
+/// /// Answers with at most as many large texts at a time as the semaphore has permits.
+/// async fn answer(large: Arc<Semaphore>, text: &str) -> Result<Response, Error> {
+///     let permit = large.acquire_owned().await;
+///     let permit = permit.map_err(|_| Error::Internal("the semaphore is closed".to_owned()))?;
+///     let mut answer = Response::json(&serde_json::json!({ "text": text }))?;
+///     answer.held = Some(Held::new(permit));
+///     Ok(answer)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Held {
     _value: Arc<dyn Any + Send + Sync>,

@@ -15,6 +15,26 @@ use crate::system::RotationInfo;
 use airlock_logical::redact::hidden;
 
 /// A request to one mount. It does not contain what Vault hides from plugins, such as the caller's token.
+///
+/// ```
+/// use serde::Deserialize;
+/// use vault_plugin::{Error, Json, Operation, Request};
+///
+/// #[derive(Deserialize)]
+/// struct Greeting {
+///     name: String,
+/// }
+///
+/// fn greet(request: &Request) -> Result<String, Error> {
+///     let Greeting { name } = request.decode()?; // 400 if the name is missing
+///     Ok(format!("Hello, {name}!"))
+/// }
+///
+/// let mut request = Request::new(Operation::Update, "greet");
+/// request.data = Json::from_text(r#"{"name": "Ada"}"#);
+/// assert_eq!(greet(&request)?, "Hello, Ada!");
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Request {

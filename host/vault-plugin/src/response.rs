@@ -113,6 +113,19 @@ impl Response {
     }
 
     /// Adds a lease.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use vault_plugin::{Json, Response, Secret};
+    ///
+    /// # fn main() -> Result<(), vault_plugin::Error> {
+    /// // Vault hands the internal data back with renew and revoke.
+    /// let internal = Json::encode(&serde_json::json!({ "user": "v-reader-1" }))?;
+    /// let answer = Response::json(&serde_json::json!({ "user": "v-reader-1", "password": "…" }))?
+    ///     .with_secret(Secret::new(Duration::from_secs(600), internal));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_secret(self, secret: Secret) -> Response {
         Response {
             secret: Some(secret),
@@ -163,6 +176,16 @@ impl fmt::Debug for Response {
 }
 
 /// An HTTP answer of the engine's own. Vault allows neither a lease nor a login beside it.
+///
+/// ```
+/// use vault_plugin::{RawHttp, Response};
+///
+/// let answer = Response::raw(RawHttp {
+///     status: 200,
+///     content_type: "application/x-pem-file".to_owned(),
+///     body: b"-----BEGIN CERTIFICATE-----\n".to_vec(),
+/// });
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct RawHttp {
     /// The HTTP status.

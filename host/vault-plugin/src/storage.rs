@@ -24,6 +24,20 @@ pub use transaction::StorageTransaction;
 use view::{View, client};
 
 /// A mount's storage.
+///
+/// ```
+/// use vault_plugin::{Error, Storage, StorageEntry};
+///
+/// /// Moves an entry to another key.
+/// async fn rename(storage: &Storage, from: &str, to: &str) -> Result<(), Error> {
+///     let Some(entry) = storage.get(from).await? else {
+///         return Err(Error::User(format!("there is no {from}")));
+///     };
+///     storage.put(StorageEntry { key: to.to_owned(), ..entry }).await?;
+///     storage.delete(from).await?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Storage {
     view: View,

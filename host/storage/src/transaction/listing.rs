@@ -12,6 +12,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Pays for the storage calls of a request beyond the first one of each operation.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+///
+/// /// The number of calls that are left.
+/// struct Calls(AtomicU32);
+///
+/// impl airlock_storage::Budget for Calls {
+///     fn charge_call(&self) -> bool {
+///         self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
+///     }
+/// }
+/// ```
 pub trait Budget: Send + Sync + 'static {
     /// Charges one call that is about to be made. Returns false if the budget is used up; then the call is not made.
     fn charge_call(&self) -> bool;

@@ -12,6 +12,24 @@ use crate::{Report, ServerError};
 ///
 /// OpenBao never ends a transaction by itself. Dropping one rolls it back in a task of its own, which needs the runtime
 /// to be still there.
+///
+/// ```
+/// use vault_plugin::{ServerError, Storage, StorageEntry};
+///
+/// /// Stores both entries, or none of them. Works on OpenBao only.
+/// async fn store(storage: &Storage, entries: [StorageEntry; 2]) -> Result<(), ServerError> {
+///     loop {
+///         let transaction = storage.begin_tx().await?;
+///         for entry in entries.clone() {
+///             transaction.put(entry).await?;
+///         }
+///         match transaction.commit().await {
+///             Err(ServerError::Conflict) => {}
+///             committed => return committed,
+///         }
+///     }
+/// }
+/// ```
 pub struct StorageTransaction {
     view: View,
     ended: bool,

@@ -9,6 +9,13 @@ use airlock_logical::Timestamp;
 use airlock_logical::redact::hidden;
 
 /// The server's role in replication: the bits of Vault's number. Community servers do not replicate.
+///
+/// ```
+/// use vault_plugin::ReplicationState;
+///
+/// let state = ReplicationState(1 << 14 | 1 << 5);
+/// assert!(state.contains(ReplicationState::PERFORMANCE_STANDBY));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplicationState(pub i32);
 
@@ -83,6 +90,26 @@ impl fmt::Debug for IdentityToken {
 }
 
 /// A job for the server: to have something rotated in time. Rotation is a feature of Vault Enterprise.
+///
+/// ```
+/// use std::time::Duration;
+/// use vault_plugin::{Request, RotationJob, RotationSchedule, ServerError, SystemView};
+///
+/// /// Asks Vault to rotate what this path is about on Saturdays, within an hour after midnight.
+/// async fn rotate_weekly(system: &SystemView, request: &Request) -> Result<String, ServerError> {
+///     let schedule = RotationSchedule::Cron {
+///         expression: "0 0 * * SAT".to_owned(),
+///         window: Duration::from_secs(3600),
+///     };
+///     let job = RotationJob {
+///         mount_point: request.mount_point.clone(),
+///         path: request.path.clone(),
+///         schedule,
+///         ..RotationJob::default()
+///     };
+///     system.register_rotation_job(job).await
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RotationJob {
     /// A name for logs.
