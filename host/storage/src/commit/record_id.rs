@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The folder of the records.
 pub(crate) const RECORDS: &str = ".airlock/redo/";
 
-/// The folder of the records that must not be replicated: those with an entry below [`Settings::local`]. Whoever sets
-/// that must also tell the server that entries below this prefix are local.
+/// The folder of the records that must not be replicated: those with an entry below
+/// [`Settings::local`](crate::Settings::local). Whoever sets that must also tell the server that entries below this
+/// prefix are local.
 pub const LOCAL_RECORDS: &str = ".airlock/redo/local/";
 
 /// The name of one record, and its folder. Its `Display` is the header's key.
