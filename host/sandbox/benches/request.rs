@@ -70,7 +70,7 @@ async fn main() {
     )
     .await;
     let mut write = Request::new(Operation::Update, "small");
-    write.data = Some(format!(r#"{{"value":"{}"}}"#, "y".repeat(32)));
+    write.data = Some(format!(r#"{{"value":"{}"}}"#, "y".repeat(32)).into());
     measure(
         "update of 32 bytes, with its existence check",
         &guest,

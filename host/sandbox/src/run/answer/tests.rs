@@ -114,7 +114,7 @@ async fn data_has_to_be_an_object_that_vault_decodes() {
 async fn a_large_answer_is_checked_in_steps() {
     let numbers = "1,".repeat(STEP);
     let answer = Response {
-        data: Some(format!("{{\"a\":[{numbers}1]}}")),
+        data: Some(format!("{{\"a\":[{numbers}1]}}").into()),
         ..Response::default()
     };
     let account = account();
