@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use serde_json::{Value, json};
-
-use crate::go::to_text;
+use serde_json::Value;
+use vault_core::json::to_text_in_order;
+use vault_core::{Envelope, errors, redirect_page};
 
 /// An HTTP answer.
 #[derive(Clone, Default)]
@@ -55,13 +55,8 @@ impl Answer {
     pub(crate) fn redirect(to: &str, method: &Method) -> Answer {
         let mut answer = Answer::empty(307).with_header("location", to);
         if matches!(*method, Method::GET | Method::HEAD) {
-            let shown = to
-                .replace('&', "&amp;")
-                .replace('<', "&lt;")
-                .replace('>', "&gt;")
-                .replace('"', "&#34;");
             answer = answer.with_header("content-type", "text/html; charset=utf-8");
-            answer.body = format!("<a href=\"{shown}\">Temporary Redirect</a>.\n\n").into();
+            answer.body = redirect_page(to).into();
         }
         answer
     }
@@ -132,7 +127,7 @@ impl Refusal {
 
     /// Makes a refusal whose text lists the errors as Vault's core does.
     pub(crate) fn collected(status: u16, texts: &[&str]) -> Refusal {
-        Refusal::new(status, collected(texts))
+        Refusal::new(status, errors::collected(texts))
     }
 
     pub(crate) fn unsupported_path() -> Refusal {
@@ -144,11 +139,8 @@ impl Refusal {
     }
 
     pub(crate) fn into_answer(self) -> Answer {
-        let body = match self.data {
-            Some(data) => json!({ "errors": self.errors, "data": data }),
-            None => json!({ "errors": self.errors }),
-        };
-        Answer::json(self.status, to_text(&body))
+        let body = errors::body(&self.errors, self.data);
+        Answer::json(self.status, to_text_in_order(&body))
     }
 }
 
@@ -159,22 +151,12 @@ impl From<airlock_storage::Error> for Refusal {
     }
 }
 
-fn collected(texts: &[&str]) -> String {
-    let head = match texts.len() {
-        1 => "1 error occurred:".to_owned(),
-        count => format!("{count} errors occurred:"),
-    };
-    let lines: String = texts.iter().map(|text| format!("\n\t* {text}")).collect();
-    format!("{head}{lines}\n\n")
-}
-
 /// A successful answer, before it is put into the envelope.
 #[derive(Clone, Default)]
 pub(crate) struct Reply {
     pub(crate) data: Option<Value>,
     pub(crate) warnings: Vec<String>,
     pub(crate) lease: Option<LeaseShown>,
-    pub(crate) auth: Option<Value>,
     pub(crate) mount_type: String,
     /// The time for which the answer is wrapped, if the engine or the caller asks for wrapping.
     pub(crate) wrap_ttl: Option<Duration>,
@@ -198,45 +180,31 @@ impl Reply {
         }
     }
 
-    /// Formats Vault's envelope. With `inject`, the data's fields are also added at the top level, as older callers of
-    /// `sys` expect.
-    pub(crate) fn envelope(&self, request_id: &str, wrap_info: Option<&str>, inject: bool) -> String {
-        let lease = self.lease.clone().unwrap_or_default();
-        let data = self.data.as_ref().map_or_else(|| "null".to_owned(), to_text);
-        let fields = [
-            ("request_id", quoted(request_id)),
-            ("lease_id", quoted(&lease.id)),
-            ("renewable", lease.renewable.to_string()),
-            ("lease_duration", lease.ttl.as_secs().to_string()),
-            ("data", data.clone()),
-            ("wrap_info", wrap_info.unwrap_or("null").to_owned()),
-            (
-                "warnings",
-                match self.warnings.is_empty() {
-                    true => "null".to_owned(),
-                    false => to_text(&json!(self.warnings)),
-                },
-            ),
-            (
-                "auth",
-                self.auth.as_ref().map_or_else(|| "null".to_owned(), to_text),
-            ),
-            ("mount_type", quoted(&self.mount_type)),
-        ];
-        let fields: Vec<String> = fields
-            .iter()
-            .map(|(name, value)| format!("\"{name}\":{value}"))
-            .collect();
-        let injected = match data.strip_prefix('{').and_then(|data| data.strip_suffix('}')) {
-            Some(inner) if inject && !inner.is_empty() => format!("{inner},"),
-            _ => String::new(),
-        };
-        format!("{{{injected}{}}}", fields.join(","))
+    /// Formats Vault's envelope.
+    pub(crate) fn envelope(&self, request_id: &str) -> String {
+        self.to_envelope(request_id).to_text()
     }
-}
 
-fn quoted(text: &str) -> String {
-    to_text(&Value::from(text))
+    /// Formats Vault's envelope, with the data's fields also at its top level, as older callers of `sys` expect.
+    pub(crate) fn envelope_with_data_on_top(&self, request_id: &str) -> String {
+        self.to_envelope(request_id).to_text_with_data_on_top()
+    }
+
+    fn to_envelope<'a>(&'a self, request_id: &'a str) -> Envelope<'a> {
+        let mut envelope = Envelope {
+            request_id,
+            data: self.data.as_ref(),
+            warnings: &self.warnings,
+            mount_type: &self.mount_type,
+            ..Envelope::default()
+        };
+        if let Some(lease) = &self.lease {
+            envelope.lease_id = &lease.id;
+            envelope.renewable = lease.renewable;
+            envelope.lease_duration = lease.ttl;
+        }
+        envelope
+    }
 }
 
 /// The result of a call that was not refused.
@@ -251,38 +219,5 @@ pub(crate) enum Outcome {
 impl From<Reply> for Outcome {
     fn from(reply: Reply) -> Outcome {
         Outcome::Reply(Box::new(reply))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_envelope_has_vaults_fields_in_vaults_order() {
-        let reply = Reply {
-            mount_type: "kv".into(),
-            ..Reply::data(json!({"b": 1, "a": "<"}))
-        };
-        assert_eq!(
-            reply.envelope("id", None, false),
-            r#"{"request_id":"id","lease_id":"","renewable":false,"lease_duration":0,"data":{"a":"\u003c","b":1},"wrap_info":null,"warnings":null,"auth":null,"mount_type":"kv"}"#
-        );
-        assert!(
-            reply
-                .envelope("id", None, true)
-                .starts_with(r#"{"a":"\u003c","b":1,"request_id":"id""#)
-        );
-        assert!(
-            Reply::default()
-                .envelope("id", None, true)
-                .starts_with(r#"{"request_id":"id""#)
-        );
-    }
-
-    #[test]
-    fn errors_are_counted_as_vault_counts_them() {
-        assert_eq!(collected(&["a"]), "1 error occurred:\n\t* a\n\n");
-        assert_eq!(collected(&["a", "b"]), "2 errors occurred:\n\t* a\n\t* b\n\n");
     }
 }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderValue, Method, Uri, request};
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
+use vault_core::{list_path, parse_duration};
 use vault_plugin::{Json, Operation};
 
 use crate::answer::Refusal;
-use crate::go::parse_duration;
 use crate::random;
 
 pub(crate) use body::{MAX_BODY, data_of_body};
@@ -117,8 +117,8 @@ impl Head {
             "OPTIONS" => Operation::Other(String::new()),
             _ => return Err(Refusal::status(405)),
         };
-        if operation == Operation::List && !path.ends_with('/') {
-            path.push('/');
+        if operation == Operation::List {
+            path = list_path(path);
         }
         Ok(Head {
             parts,

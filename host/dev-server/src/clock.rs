@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::watch;
+use vault_core::parse_duration;
 
 use crate::Error;
-use crate::go::parse_duration;
 
 /// The latest time that a clock can show, in seconds since 1970: the beginning of the year 9000. After it, a lease
 /// could end in a year that RFC 3339 cannot express.

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Map, Value};
+use vault_core::OwnAnswer;
+use vault_core::json::to_text;
 use vault_plugin::{Json, Operation};
 
 use crate::call::{Head, cleaned, is_percent_encoded};
@@ -52,12 +54,12 @@ pub fn call(request: Request<Bytes>) -> Result<Call, (u16, String)> {
 
 /// Returns an answer's data as the caller gets it, with numbers as floats in Go's form; none if the text is not valid data.
 pub fn shown(data: &Json) -> Option<String> {
-    crate::core::shown(data).map(|data| go::to_text(&data))
+    crate::core::shown(data).map(|data| to_text(&data))
 }
 
 /// Builds the status and the body of an HTTP answer from an engine's raw data.
 pub fn raw_answer(data: &Map<String, Value>) -> (u16, Bytes) {
-    let answer = raw::answer(data, false);
+    let answer = raw::answer(OwnAnswer::read(data, false));
     (answer.status.as_u16(), answer.body)
 }
 
@@ -69,17 +71,4 @@ pub fn is_json(body: &[u8]) -> bool {
 /// Returns true if a path is one of an engine's special paths.
 pub fn is_special(paths: &[String], path: &str) -> bool {
     mount::is_special(paths, path)
-}
-
-/// Parses a duration as Vault's API does.
-///
-/// # Errors
-/// Returns Go's text.
-pub fn parse_duration(value: &Value) -> Result<Duration, String> {
-    go::parse_duration(value)
-}
-
-/// Formats a duration as Vault's warnings do.
-pub fn human_duration(duration: Duration) -> String {
-    go::human_duration(duration)
 }

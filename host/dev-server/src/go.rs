@@ -1,13 +1,9 @@
-//! Go's formats that callers of Vault see: JSON, durations, moments.
+//! Go's formats that only a server needs: the checks of its listener, and moments. `vault_core` has the others.
 
-mod duration;
-mod json;
 mod limits;
 mod moment;
 mod syntax;
 
-pub(crate) use duration::{human_duration, parse_duration};
-pub(crate) use json::{as_floats, to_text};
 pub(crate) use limits::{check_limits, without_space};
 pub(crate) use moment::{moment, unix_seconds};
 pub(crate) use syntax::check_syntax;

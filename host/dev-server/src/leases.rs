@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use vault_plugin::Json;
 
-use crate::go::{human_duration, moment, unix_seconds};
+use crate::go::{moment, unix_seconds};
 use crate::random::base62;
 use crate::store::Store;
 use crate::{Clock, Error};
@@ -216,63 +216,5 @@ impl Leases {
                 None => changed.await,
             }
         }
-    }
-}
-
-/// Returns how long a lease is valid from now on, with Vault's warning if that is less than wanted. Returns `None` if
-/// the lease has reached its maximum age.
-pub(crate) fn calculate_ttl(
-    asked: Duration,
-    engine_ttl: Duration,
-    engine_max: Duration,
-    mount: (Duration, Duration),
-    age: Duration,
-) -> Option<(Duration, Option<String>)> {
-    let (default_ttl, mount_max) = mount;
-    let wanted = [asked, engine_ttl]
-        .into_iter()
-        .find(|ttl| !ttl.is_zero())
-        .unwrap_or(default_ttl);
-    let max = if engine_max.is_zero() {
-        mount_max
-    } else {
-        engine_max.min(mount_max)
-    };
-    let left = max.checked_sub(age).filter(|left| !left.is_zero())?;
-    if wanted <= left {
-        return Some((wanted, None));
-    }
-    let (wanted, effective) = (human_duration(wanted), human_duration(left));
-    let warning = format!(
-        "TTL of \"{wanted}\" exceeded the effective max_ttl of \"{effective}\"; TTL value is capped accordingly"
-    );
-    Some((left, Some(warning)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn a_ttl_is_what_was_asked_for_within_the_smallest_bound() {
-        let mount = (seconds(60), seconds(100));
-        let ttl = |asked, engine, max, age| {
-            calculate_ttl(seconds(asked), seconds(engine), seconds(max), mount, seconds(age))
-        };
-        assert_eq!(ttl(0, 0, 0, 0), Some((seconds(60), None)));
-        assert_eq!(ttl(0, 10, 0, 0), Some((seconds(10), None)));
-        assert_eq!(ttl(20, 10, 0, 0), Some((seconds(20), None)));
-        let (capped, warning) = ttl(200, 0, 0, 30).unwrap();
-        assert_eq!(capped, seconds(70));
-        assert_eq!(
-            warning.unwrap(),
-            "TTL of \"3m20s\" exceeded the effective max_ttl of \"1m10s\"; TTL value is capped accordingly"
-        );
-        assert_eq!(ttl(0, 90, 50, 0).unwrap().0, seconds(50));
-        assert_eq!(ttl(0, 0, 0, 100), None);
     }
 }

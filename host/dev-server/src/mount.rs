@@ -8,12 +8,10 @@ use std::time::Duration;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use vault_core::{LeaseTerms, SYSTEM_TTL};
 use vault_plugin::{Backend, SpecialPaths};
 
 use crate::store::View;
-
-/// Vault's default for both lease TTLs: 32 days.
-pub(crate) const SYSTEM_TTL: Duration = Duration::from_secs(32 * 24 * 60 * 60);
 
 /// The stored settings of a mount.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -143,6 +141,15 @@ impl Mount {
 
     pub(crate) fn max_ttl(&self) -> Duration {
         or_system(self.entry.read().config.max_lease_ttl)
+    }
+
+    /// Returns the terms of a new lease for which the engine names no times.
+    pub(crate) fn lease_terms(&self) -> LeaseTerms {
+        LeaseTerms {
+            mount_ttl: self.default_ttl(),
+            mount_max_ttl: self.max_ttl(),
+            ..LeaseTerms::default()
+        }
     }
 
     /// Returns the fields that `sys/mounts` shows: the lease TTLs as they were set or, with `effective`, as they apply.

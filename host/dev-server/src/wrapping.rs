@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 use airlock_storage::StorageEntry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use vault_core::Envelope;
 
 use crate::Clock;
 use crate::answer::Reply;
-use crate::go::{moment, to_text};
+use crate::go::moment;
 use crate::random::base62;
 use crate::store::{Change, Store};
 
@@ -46,7 +47,7 @@ impl Wraps {
         path: &str,
         ttl: Duration,
     ) -> airlock_storage::Result<Wrapped> {
-        self.put(reply.envelope(request_id, None, false), path.to_owned(), ttl)
+        self.put(reply.envelope(request_id), path.to_owned(), ttl)
     }
 
     fn put(
@@ -118,17 +119,20 @@ impl Wraps {
 }
 
 impl Wrapped {
-    /// Returns the `wrap_info` of an envelope, with its fields in Vault's order.
-    pub(crate) fn info(&self) -> String {
-        let text = |value: &str| to_text(&Value::from(value));
-        format!(
-            r#"{{"token":{},"accessor":{},"ttl":{},"creation_time":{},"creation_path":{}}}"#,
-            text(&self.token),
-            text(&self.accessor),
-            self.ttl.as_secs(),
-            text(&moment(self.creation_time)),
-            text(&self.creation_path)
-        )
+    /// Returns the envelope that the caller gets instead of the answer.
+    pub(crate) fn envelope(&self) -> String {
+        let info = json!({
+            "token": self.token,
+            "accessor": self.accessor,
+            "ttl": self.ttl.as_secs(),
+            "creation_time": moment(self.creation_time),
+            "creation_path": self.creation_path,
+        });
+        let envelope = Envelope {
+            wrap_info: Some(info),
+            ..Envelope::default()
+        };
+        envelope.to_text()
     }
 
     /// Returns the fields that `sys/wrapping/lookup` shows.

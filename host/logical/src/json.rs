@@ -6,10 +6,8 @@
 //! text that is passed on unchanged.
 
 mod number;
-mod surrogates;
 mod text;
 
-pub use surrogates::without_lone_surrogates;
 pub use text::{Json, JsonError};
 
 /// The levels of nested objects and arrays that Go's decoder follows.

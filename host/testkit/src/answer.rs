@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use airlock_logical::json::without_lone_surrogates;
 use airlock_logical::{Json, Operation, Secret};
 use airlock_sandbox::Usage;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use vault_plugin::{Error, Report, Response};
+use vault_core::json::without_lone_surrogates;
 
 /// The answer that a caller of Vault's API gets, and the resources that the request used.
 pub struct Answer {

@@ -1,8 +1,8 @@
 //! Converts a request's body to the data that an engine gets.
 
-use airlock_logical::json::without_lone_surrogates;
 use http::HeaderMap;
 use serde_json::Value;
+use vault_core::json::without_lone_surrogates;
 use vault_plugin::{Json, Operation};
 
 use crate::answer::Refusal;

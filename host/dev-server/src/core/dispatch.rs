@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use vault_core::json::to_text;
+use vault_core::{RequestKind, check_list};
 use vault_plugin::Operation;
 
 use super::Core;
 use crate::answer::{Answer, Outcome, Refusal, Reply};
 use crate::call::Call;
 use crate::cost::metered;
-use crate::go::to_text;
 use crate::journal::RequestRecord;
 use crate::sys;
 
@@ -53,33 +54,37 @@ impl Core {
     }
 
     fn finish(&self, call: &Call, outcome: Outcome) -> Result<Answer, Refusal> {
-        let asks = matches!(
-            call.operation,
-            Operation::Read | Operation::Header | Operation::List
-        );
+        let kind = RequestKind::of(call.operation.as_str());
         let reply = match outcome {
             Outcome::Raw(answer) => return Ok(answer),
-            Outcome::Nothing if asks => return Err(Refusal::status(404)),
-            Outcome::Nothing => return Ok(Answer::no_content()),
+            Outcome::Nothing => {
+                return match kind.status_of_nothing() {
+                    204 => Ok(Answer::no_content()),
+                    status => Err(Refusal::status(status)),
+                };
+            }
             Outcome::Reply(reply) => reply,
         };
-        if call.operation == Operation::Help {
+        if kind == RequestKind::Help {
             return Ok(Answer::json(200, to_text(&reply.data.unwrap_or(Value::Null))));
         }
         if let Some(ttl) = shorter(reply.wrap_ttl, call.wrap_ttl) {
-            if call.operation == Operation::List && !sys::is_sys(&call.path) {
+            if kind == RequestKind::List && !sys::is_sys(&call.path) {
                 check_wrapped_list(&reply)?;
             }
             let wrapped = self.wraps.wrap(&reply, &call.id, &call.path, ttl)?;
-            return Ok(Answer::json(
-                200,
-                Reply::default().envelope("", Some(&wrapped.info()), false),
-            ));
+            return Ok(Answer::json(200, wrapped.envelope()));
         }
-        if call.operation == Operation::List {
-            check_list(&reply)?;
+        if kind == RequestKind::List {
+            let data = reply.data.as_ref().and_then(Value::as_object);
+            check_list(data, !reply.warnings.is_empty()).map_err(Refusal::status)?;
         }
-        let mut answer = Answer::json(200, reply.envelope(&call.id, None, sys::injects(&call.path)));
+        let envelope = if sys::injects(&call.path) {
+            reply.envelope_with_data_on_top(&call.id)
+        } else {
+            reply.envelope(&call.id)
+        };
+        let mut answer = Answer::json(200, envelope);
         answer.headers.extend(reply.headers);
         Ok(answer)
     }
@@ -101,27 +106,5 @@ fn check_wrapped_list(reply: &Reply) -> Result<(), Refusal> {
         Some(fields) if fields.get("keys").is_none_or(Value::is_null) => Ok(()),
         None if !reply.warnings.is_empty() => Ok(()),
         _ => Err(Refusal::new(404, "unsupported path")),
-    }
-}
-
-/// Answers 404 for a list without keys, unless the answer has other data or warnings.
-fn check_list(reply: &Reply) -> Result<(), Refusal> {
-    let fields = reply
-        .data
-        .as_ref()
-        .and_then(Value::as_object)
-        .filter(|fields| !fields.is_empty());
-    let Some(fields) = fields else {
-        return if reply.warnings.is_empty() {
-            Err(Refusal::status(404))
-        } else {
-            Ok(())
-        };
-    };
-    match fields.get("keys") {
-        None | Some(Value::Null) => Ok(()),
-        Some(Value::Array(keys)) if keys.is_empty() => Err(Refusal::status(404)),
-        Some(Value::Array(keys)) if keys.iter().all(Value::is_string) => Ok(()),
-        Some(_) => Err(Refusal::status(500)),
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vault_core::LeaseTerms;
 use vault_plugin::{Json, Operation, Report, Request};
 
 use super::Core;
 use crate::answer::{LeaseShown, Refusal, Reply};
 use crate::go::unix_seconds;
-use crate::leases::{Lease, calculate_ttl};
+use crate::leases::Lease;
 use crate::mount::Mount;
 
 impl Core {
@@ -37,10 +38,14 @@ impl Core {
         };
         // Vault counts in whole seconds.
         let age = Duration::from_secs(unix_seconds(now).saturating_sub(unix_seconds(lease.issued)));
-        let bounds = (mount.default_ttl(), mount.max_ttl());
-        let Some((ttl, warning)) =
-            calculate_ttl(increment, secret.lease.ttl(), secret.lease.max_ttl(), bounds, age)
-        else {
+        let terms = LeaseTerms {
+            increment,
+            ttl: secret.lease.ttl(),
+            max_ttl: secret.lease.max_ttl(),
+            age,
+            ..mount.lease_terms()
+        };
+        let Some((ttl, warning)) = terms.granted() else {
             return Err(Refusal::user("past the max TTL, cannot renew"));
         };
         let data = answer.as_ref().and_then(|answer| answer.data.clone());
@@ -138,7 +143,8 @@ fn lease_request(
     request
 }
 
-/// Returns the error that an engine may put into the data of its answer.
+/// Returns the error that an engine may put into the data of its answer. Other fields beside it do not matter here,
+/// unlike in the answer to a caller, for which `vault_core` decides.
 fn engine_error(answer: Option<vault_plugin::Response>) -> Result<(), String> {
     let data = answer.and_then(|answer| answer.data);
     let fields: serde_json::Map<String, serde_json::Value> =

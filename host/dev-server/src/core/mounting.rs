@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use airlock_storage::Storage;
 use serde_json::{Map, Value};
+use vault_core::{SYSTEM_TTL, parse_duration};
 use vault_plugin::{Operation, Report, Request};
 
 use super::tuning::{flag, options, set_lists, set_visibility, text};
 use super::{Core, MOUNTS};
 use crate::answer::Refusal;
 use crate::engine::{DevEvents, MountSetup};
-use crate::go::parse_duration;
-use crate::mount::{Engine, Mount, MountConfig, MountEntry, SYSTEM_TTL};
+use crate::mount::{Engine, Mount, MountConfig, MountEntry};
 use crate::random;
 use crate::store::View;
 use crate::system::DevSystem;

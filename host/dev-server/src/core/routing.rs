@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use airlock_logical::json::without_lone_surrogates;
 use airlock_logical::time::{duration, nanoseconds};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use vault_core::json::{as_floats, read_object};
+use vault_core::{EngineAnswer, Form, LeaseTerms};
 use vault_plugin::{Connection, Error, Json, Operation, Report, Request, Response, WrapRequest};
 
 use super::Core;
 use crate::answer::{Answer, LeaseShown, Outcome, Refusal, Reply};
 use crate::call::Call;
-use crate::go::as_floats;
-use crate::leases::calculate_ttl;
 use crate::mount::{Mount, is_special};
 use crate::raw;
 
@@ -123,22 +122,28 @@ impl Core {
             })?),
             None => None,
         };
-        if !response.redirect.is_empty() {
-            let method = match call.operation {
-                Operation::Read => Method::GET,
-                _ => Method::POST,
-            };
-            return Ok(Outcome::Raw(Answer::redirect(&response.redirect, &method)));
-        }
-        if let Some(error) = data.as_ref().and_then(engine_error) {
-            return Err(error);
-        }
-        if let Some(fields) = data
-            .as_ref()
-            .and_then(Value::as_object)
-            .filter(|data| data.contains_key("http_status_code"))
-        {
-            return Ok(Outcome::Raw(raw::answer(fields, response.secret.is_some())));
+        let answer = EngineAnswer {
+            data: data.as_ref().and_then(Value::as_object),
+            has_warnings: !response.warnings.is_empty(),
+            has_secret: response.secret.is_some(),
+            redirect: &response.redirect,
+        };
+        match answer.form() {
+            Form::Redirect(to) => {
+                let method = match call.operation {
+                    Operation::Read => Method::GET,
+                    _ => Method::POST,
+                };
+                return Ok(Outcome::Raw(Answer::redirect(to, &method)));
+            }
+            Form::Error { text, data } => {
+                return Err(Refusal {
+                    data: data.cloned(),
+                    ..Refusal::user(text)
+                });
+            }
+            Form::Own(own) => return Ok(Outcome::Raw(raw::answer(own))),
+            Form::Envelope => {}
         }
         let mut reply = Reply {
             data,
@@ -162,10 +167,12 @@ impl Core {
                     ttl: secret.lease.ttl(),
                 });
             } else {
-                let bounds = (mount.default_ttl(), mount.max_ttl());
-                let zero = std::time::Duration::ZERO;
-                let ttl = calculate_ttl(zero, secret.lease.ttl(), secret.lease.max_ttl(), bounds, zero);
-                let Some((ttl, warning)) = ttl else {
+                let terms = LeaseTerms {
+                    ttl: secret.lease.ttl(),
+                    max_ttl: secret.lease.max_ttl(),
+                    ..mount.lease_terms()
+                };
+                let Some((ttl, warning)) = terms.granted() else {
                     return Err(Refusal::collected(500, &["max TTL must be greater than zero"]));
                 };
                 reply.warnings.extend(warning);
@@ -185,23 +192,8 @@ impl Core {
 
 /// Returns the data of an answer as its caller gets it, or `None` if it is not a JSON object that Vault can decode.
 pub(crate) fn shown(data: &Json) -> Option<Value> {
-    let text = without_lone_surrogates(data.as_str().into());
-    let object: Map<String, Value> = serde_json::from_str(&text).ok()?;
+    let object = read_object(data.as_str()).ok()?;
     as_floats(Value::Object(object))
-}
-
-/// Returns the error in data that has only `error`, or only `error` and `data`. Other data is not an error.
-fn engine_error(data: &Value) -> Option<Refusal> {
-    let fields = data.as_object()?;
-    let text = fields.get("error")?.as_str()?;
-    match (fields.len(), fields.get("data")) {
-        (1, _) => Some(Refusal::user(text)),
-        (2, Some(data)) => Some(Refusal {
-            data: Some(data.clone()),
-            ..Refusal::user(text)
-        }),
-        _ => None,
-    }
 }
 
 /// Returns the refusal with the status that Vault gives to an engine's error.
@@ -261,22 +253,6 @@ fn canonical(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn only_an_error_alone_or_with_data_is_an_error() {
-        assert_eq!(engine_error(&json!({"error": "no"})), Some(Refusal::user("no")));
-        let with_data = engine_error(&json!({"error": "no", "data": {"a": 1}})).unwrap();
-        assert_eq!(with_data.data, Some(json!({"a": 1})));
-        assert_eq!(engine_error(&json!({"error": "no", "other": 1})), None);
-        assert_eq!(engine_error(&json!({"errors": "no"})), None);
-    }
-
-    #[test]
-    fn half_a_surrogate_pair_is_shown_as_vault_shows_it() {
-        let data = Json::from_text(r#"{"a":"x\ud800"}"#).unwrap();
-        assert_eq!(shown(&data), Some(json!({"a": "x\u{fffd}"})));
-    }
 
     #[test]
     fn headers_pass_only_where_they_are_named() {

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use vault_core::{SYSTEM_TTL, parse_duration};
 
 use super::mounting::sanitized;
 use super::{Core, MOUNTS};
 use crate::answer::Refusal;
-use crate::go::parse_duration;
-use crate::mount::{LISTS, MountConfig, MountEntry, SYSTEM_TTL};
+use crate::mount::{LISTS, MountConfig, MountEntry};
 
 impl Core {
     /// Serves `sys/mounts/<path>/tune` with these fields. Returns a warning if the change reloads the mount.

@@ -1,13 +1,14 @@
 //! `sys/clock`, which Vault does not have: shows, freezes and moves the server's clock.
 
 use serde_json::{Value, json};
+use vault_core::parse_duration;
 use vault_plugin::Operation;
 
 use super::system;
 use crate::answer::{Outcome, Refusal};
 use crate::call::Call;
 use crate::core::Core;
-use crate::go::{moment, parse_duration};
+use crate::go::moment;
 
 /// Reads the clock, or changes it with `held` (true or false) and `advance` (a duration), or both. If the clock is
 /// moved, the answer is sent after all the work that has fallen due is done.

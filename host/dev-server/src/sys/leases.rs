@@ -1,13 +1,13 @@
 //! `sys/leases/…` and its older forms.
 
 use serde_json::{Value, json};
+use vault_core::parse_duration;
 use vault_plugin::Operation;
 
 use super::{system, text};
 use crate::answer::{Outcome, Refusal, Reply};
 use crate::call::Call;
 use crate::core::Core;
-use crate::go::parse_duration;
 
 pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
     let path = path.strip_prefix("leases/").unwrap_or(path);
@@ -68,7 +68,7 @@ pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcom
             };
             Ok(Outcome::Raw(crate::answer::Answer::json(
                 202,
-                body.envelope(&call.id, None, false),
+                body.envelope(&call.id),
             )))
         }
         ("leases", false) => Err(Refusal::status(404)),

@@ -1,13 +1,13 @@
 //! `sys/mounts`, `sys/remount`, and the paths where the user interface and the `vault kv` command ask about mounts.
 
 use serde_json::{Map, Value, json};
+use vault_core::SYSTEM_TTL;
 use vault_plugin::Operation;
 
 use super::{system, text, tokens};
 use crate::answer::{Outcome, Refusal, Reply};
 use crate::call::Call;
 use crate::core::{Core, sanitized};
-use crate::mount::SYSTEM_TTL;
 
 pub(super) async fn serve(core: &Core, call: &Call, path: &str) -> Result<Outcome, Refusal> {
     if path == "remount" {

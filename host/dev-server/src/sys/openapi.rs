@@ -1,12 +1,12 @@
 //! `sys/internal/specs/openapi`: the documents of all mounts' engines, merged into one.
 
 use serde_json::{Map, Value, json};
+use vault_core::json::to_text;
 use vault_plugin::{Operation, Request};
 
 use crate::answer::{Answer, Outcome, Refusal};
 use crate::call::Call;
 use crate::core::Core;
-use crate::go::to_text;
 use crate::system::VAULT_VERSION;
 
 pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> {

@@ -2,13 +2,14 @@
 //! here.
 
 use serde_json::{Value, json};
+use vault_core::json::to_text;
 use vault_plugin::Operation;
 
 use super::system;
 use crate::answer::{Answer, Outcome, Refusal};
 use crate::call::Call;
 use crate::core::Core;
-use crate::go::{moment, to_text, unix_seconds};
+use crate::go::{moment, unix_seconds};
 use crate::system::VAULT_VERSION;
 
 /// Returns the version that callers see: Vault's, marked as this server's.

@@ -53,10 +53,7 @@ pub(super) fn serve(core: &Core, call: &Call, path: &str) -> Result<Option<Outco
         }
         ("rewrap", true) => {
             let wrapped = core.wraps.rewrap(token)?.ok_or_else(invalid)?;
-            Outcome::Raw(Answer::json(
-                200,
-                Reply::default().envelope("", Some(&wrapped.info()), false),
-            ))
+            Outcome::Raw(Answer::json(200, wrapped.envelope()))
         }
         ("wrap" | "unwrap" | "lookup" | "rewrap", _) => return Err(Refusal::unsupported_operation()),
         _ => return Err(Refusal::unsupported_path()),

@@ -8,11 +8,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{Method, Request};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use vault_core::json::to_text;
 
 use crate::answer::{Answer, Refusal};
 use crate::call::{Query, token};
 use crate::core::{Core, sanitized};
-use crate::go::{moment, to_text};
+use crate::go::moment;
 use crate::journal::RequestRecord;
 use crate::sys;
 

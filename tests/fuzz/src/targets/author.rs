@@ -2,6 +2,7 @@
 
 use airlock_testkit::{Error, Scenario, parse_duration};
 use serde_json::Value;
+use vault_core::human_duration;
 
 use crate::Target;
 
@@ -104,7 +105,7 @@ fn durations(input: &[u8]) -> bool {
     let text = String::from_utf8_lossy(input);
     let (authors, servers) = (
         parse_duration(&text),
-        airlock_dev_server::fuzz::parse_duration(&Value::from(text.as_ref())),
+        vault_core::parse_duration(&Value::from(text.as_ref())),
     );
     if let (Ok(authors), Ok(servers)) = (&authors, &servers)
         && !text.is_empty()
@@ -114,8 +115,8 @@ fn durations(input: &[u8]) -> bool {
     let is_taken = authors.is_ok() && servers.is_ok();
     if let Ok(duration) = servers {
         assert!(duration.as_nanos() <= i64::MAX as u128, "Go has no such duration");
-        let shown = airlock_dev_server::fuzz::human_duration(duration);
-        let again = airlock_dev_server::fuzz::parse_duration(&Value::from(shown.as_str()));
+        let shown = human_duration(duration);
+        let again = vault_core::parse_duration(&Value::from(shown.as_str()));
         let again = again.unwrap_or_else(|why| panic!("{shown:?} is shown and not taken: {why}"));
         assert!(
             again.abs_diff(duration).as_micros() < 1,

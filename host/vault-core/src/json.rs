@@ -1,15 +1,40 @@
-//! JSON as Go's encoder writes a map: keys sorted, `<`, `>` and `&` escaped, floats in Go's form.
+//! Reads and writes JSON as Go does.
 
 use serde_json::{Map, Number, Value};
 
-/// Formats a value as JSON text.
-pub(crate) fn to_text(value: &Value) -> String {
+mod surrogates;
+
+pub use surrogates::without_lone_surrogates;
+
+/// Reads a JSON object as Go's decoder reads it into a map, except that numbers keep their digits; see [`as_floats`].
+///
+/// # Errors
+/// Returns an error if the text is not a JSON object, or is nested more deeply than 127 levels. Vault reads 10,000.
+pub fn read_object(text: &str) -> serde_json::Result<Map<String, Value>> {
+    serde_json::from_str(&without_lone_surrogates(text.into()))
+}
+
+/// Formats a value as Go's encoder does with a map: fields sorted by name; `<`, `>` and `&` escaped.
+pub fn to_text(value: &Value) -> String {
     let mut text = String::new();
-    write(value, &mut text);
+    write(value, true, &mut text);
     text
 }
 
-fn write(value: &Value, text: &mut String) {
+/// Formats a value as Go's encoder does with a struct: fields in their order; `<`, `>` and `&` escaped.
+pub fn to_text_in_order(value: &Value) -> String {
+    let mut text = String::new();
+    write(value, false, &mut text);
+    text
+}
+
+/// Returns a value with the fields of its objects sorted by name.
+pub fn sorted(mut value: Value) -> Value {
+    value.sort_all_objects();
+    value
+}
+
+fn write(value: &Value, is_sorted: bool, text: &mut String) {
     match value {
         Value::Null => text.push_str("null"),
         Value::Bool(truth) => text.push_str(if *truth { "true" } else { "false" }),
@@ -21,13 +46,15 @@ fn write(value: &Value, text: &mut String) {
                 if index > 0 {
                     text.push(',');
                 }
-                write(value, text);
+                write(value, is_sorted, text);
             }
             text.push(']');
         }
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
-            entries.sort_unstable_by_key(|(key, _)| *key);
+            if is_sorted {
+                entries.sort_unstable_by_key(|(key, _)| *key);
+            }
             text.push('{');
             for (index, (key, value)) in entries.into_iter().enumerate() {
                 if index > 0 {
@@ -35,7 +62,7 @@ fn write(value: &Value, text: &mut String) {
                 }
                 write_string(key, text);
                 text.push(':');
-                write(value, text);
+                write(value, is_sorted, text);
             }
             text.push('}');
         }
@@ -64,7 +91,7 @@ fn write_string(string: &str, text: &mut String) {
 
 /// Converts the numbers of a value to 64-bit floats, as Vault does when it decodes a plugin's answer. Returns `None` if
 /// one of them is out of range.
-pub(crate) fn as_floats(value: Value) -> Option<Value> {
+pub fn as_floats(value: Value) -> Option<Value> {
     Some(match value {
         Value::Number(number) => Value::Number(as_float(&number)?),
         Value::Array(values) => Value::Array(values.into_iter().map(as_floats).collect::<Option<_>>()?),
@@ -134,5 +161,17 @@ mod tests {
             to_text(&value),
             r#"{"a":[{"c":null,"d":1}],"b":"\u003c\u0026\u003e\u2028\u0007"}"#
         );
+        assert_eq!(
+            to_text_in_order(&value),
+            r#"{"b":"\u003c\u0026\u003e\u2028\u0007","a":[{"d":1,"c":null}]}"#
+        );
+        assert_eq!(to_text_in_order(&sorted(value.clone())), to_text(&value));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_read_as_vault_reads_it() {
+        let data = read_object(r#"{"a":"x\ud800"}"#).unwrap();
+        assert_eq!(data["a"], "x\u{fffd}");
+        assert!(read_object("[]").is_err());
     }
 }

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_escape_is_left_as_it_is() {
+    fn text_that_is_not_an_escape_is_unchanged() {
         for text in ["\\ud800\\", "\\ud83d\\é"] {
             let fixed = without_lone_surrogates(Cow::Borrowed(text));
             assert!(

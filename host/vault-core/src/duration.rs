@@ -11,7 +11,7 @@ const LONGEST: Duration = Duration::from_nanos(i64::MAX.cast_unsigned());
 ///
 /// # Errors
 /// Returns Go's error for a text that is not a duration.
-pub(crate) fn parse_duration(value: &Value) -> Result<Duration, String> {
+pub fn parse_duration(value: &Value) -> Result<Duration, String> {
     let text = match value {
         Value::Null => return Ok(Duration::ZERO),
         Value::Number(number) => number.to_string(),
@@ -24,7 +24,7 @@ pub(crate) fn parse_duration(value: &Value) -> Result<Duration, String> {
     let invalid = || format!("time: invalid duration {text:?}");
     let total = match text.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => with_units(&text).map_err(|wrong| match wrong {
+        Err(_) => with_units(text.strip_prefix('+').unwrap_or(&text)).map_err(|wrong| match wrong {
             Wrong::Invalid => invalid(),
             Wrong::NoUnit => format!("time: missing unit in duration {text:?}"),
             Wrong::Unit(unit) => format!("time: unknown unit {unit:?} in duration {text:?}"),
@@ -36,6 +36,11 @@ pub(crate) fn parse_duration(value: &Value) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Parses a sum of numbers with units, such as `1h30m` or `1.5s`, without a sign. Returns `None` for any other text.
+pub fn parse_units(text: &str) -> Option<Duration> {
+    with_units(text).ok()
+}
+
 enum Wrong {
     Invalid,
     NoUnit,
@@ -44,7 +49,7 @@ enum Wrong {
 
 fn with_units(text: &str) -> Result<Duration, Wrong> {
     let mut total = Duration::ZERO;
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
+    let mut rest = text;
     if rest.is_empty() {
         return Err(Wrong::Invalid);
     }
@@ -76,7 +81,7 @@ fn with_units(text: &str) -> Result<Duration, Wrong> {
 }
 
 /// Formats a duration without its zero parts, as in Vault's warnings: `1h`, `1h30m`; `90.5s` becomes `1m30.5s`.
-pub(crate) fn human_duration(duration: Duration) -> String {
+pub fn human_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     let fraction = format!("{:.9}", f64::from(duration.subsec_nanos()) / 1e9);
@@ -141,6 +146,18 @@ mod tests {
         }
         assert!(parse_duration(&json!(u64::MAX)).is_err());
         assert!(parse_duration(&json!([1])).is_err());
+    }
+
+    #[test]
+    fn a_sum_of_numbers_with_units_needs_units_and_no_sign() {
+        assert_eq!(parse_units("1h30m"), Some(Duration::from_secs(5_400)));
+        assert_eq!(
+            parse_units("300000d"),
+            Some(Duration::from_secs(300_000 * 86_400))
+        );
+        for text in ["", "90", "+1s", "-1s", "1 h", "1h3", "1..5s", "s"] {
+            assert_eq!(parse_units(text), None, "{text}");
+        }
     }
 
     #[test]
