@@ -4,11 +4,10 @@ use std::fmt;
 
 use airlock_logical::{Json, Operation, Secret};
 use airlock_sandbox::Usage;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+use vault_core::json::{read_object, sorted};
+use vault_core::{EngineAnswer, Envelope, Form, RequestKind, errors, redirect_page};
 use vault_plugin::{Error, Report, Response};
-use vault_core::json::without_lone_surrogates;
 
 /// The answer that a caller of Vault's API gets, and the resources that the request used.
 pub struct Answer {
@@ -57,6 +56,12 @@ pub(crate) struct Asked {
     pub mount_type: String,
 }
 
+impl Asked {
+    fn kind(&self) -> RequestKind {
+        RequestKind::of(self.operation.as_str())
+    }
+}
+
 impl Answer {
     pub(crate) fn new(asked: &Asked, result: Result<Option<Response>, Error>, usage: Usage) -> Self {
         let answer = match result {
@@ -80,14 +85,14 @@ impl Answer {
     }
 
     fn nothing(asked: &Asked) -> Self {
-        match asked.operation {
-            Operation::Read | Operation::List | Operation::Scan | Operation::Header => Self::missing(),
-            _ => Self::bare(204, None),
+        match asked.kind().status_of_nothing() {
+            204 => Self::bare(204, None),
+            status => Self::failed(status, &[], None),
         }
     }
 
-    fn missing() -> Self {
-        Self::bare(404, Some(Body::Json(json!({ "errors": [] }))))
+    fn failed(status: u16, errors: &[String], data: Option<Value>) -> Self {
+        Self::bare(status, Some(Body::Json(errors::body(errors, data))))
     }
 
     /// Wraps an error as Vault's core does: it collects errors and says how many there are. Only the caller's own
@@ -96,61 +101,62 @@ impl Answer {
         let text = Report::new(error).to_string();
         let shown = match error {
             Error::User(_) => text.clone(),
-            _ => format!("1 error occurred:\n\t* {text}\n\n"),
+            _ => errors::collected(&[&text]),
         };
-        let body = Body::Json(json!({ "errors": [shown] }));
         Self {
             error: Some(text),
-            ..Self::bare(error.status(), Some(body))
+            ..Self::failed(error.status(), &[shown], None)
         }
     }
 
     fn given(asked: &Asked, response: Response) -> Self {
         // The sandbox has checked that the data is an object.
-        let data = match response.data.as_deref().map(read).transpose() {
-            Ok(data) => data.unwrap_or(Value::Null),
+        let data = match response.data.as_deref().map(read_object).transpose() {
+            Ok(data) => data.map_or(Value::Null, Value::Object),
             Err(_) => return Self::unreadable(),
         };
-        // Vault decodes a float and takes its integer part.
-        if let Some(status) = data.get("http_status_code").and_then(Value::as_f64) {
-            let raw = data
-                .get("http_raw_body")
-                .and_then(Value::as_str)
-                .map(|text| Body::Raw(decoded(text)));
-            return Self {
-                data,
-                ..Self::bare(status as u16, raw)
-            };
-        }
-        if asked.operation == Operation::List && response.warnings.is_empty() && has_no_keys(&data) {
-            return Self::missing();
-        }
-        let secret = response.secret.as_ref();
-        let seconds = |nanoseconds: i64| nanoseconds / 1_000_000_000;
-        let body = json!({
-            "request_id": asked.id,
-            "lease_id": secret.map_or("", |secret| &secret.lease_id),
-            "renewable": secret.is_some_and(|secret| secret.lease.renewable),
-            "lease_duration": secret.map_or(0, |secret| seconds(secret.lease.ttl)),
-            "data": sorted(data.clone()),
-            "wrap_info": null,
-            "warnings": if response.warnings.is_empty() { Value::Null } else { json!(response.warnings) },
-            "auth": null,
-            "mount_type": asked.mount_type,
-        });
-        Self {
-            data,
-            warnings: response.warnings,
-            ..Self::bare(200, Some(Body::Json(body)))
-        }
+        let given = EngineAnswer {
+            data: data.as_object(),
+            has_warnings: !response.warnings.is_empty(),
+            has_secret: response.secret.is_some(),
+            redirect: &response.redirect,
+        };
+        let answer = match given.form() {
+            Form::Redirect(to) => {
+                let page = (asked.operation == Operation::Read).then(|| Body::Raw(redirect_page(to)));
+                Self::bare(307, page)
+            }
+            Form::Error { text, data } => Self {
+                error: Some(text.to_owned()),
+                ..Self::failed(400, &[text.to_owned()], data.cloned())
+            },
+            Form::Own(Ok(own)) => {
+                let body = String::from_utf8_lossy(&own.body).into_owned();
+                Self::bare(own.status, Some(Body::Raw(body)))
+            }
+            Form::Own(Err(why)) => Self {
+                error: Some(why.to_owned()),
+                ..Self::bare(500, None)
+            },
+            Form::Envelope => match (asked.kind(), given.status(asked.kind())) {
+                (RequestKind::Help, _) => Self::bare(200, Some(Body::Json(sorted(data.clone())))),
+                (_, 200) => Self {
+                    warnings: response.warnings.clone(),
+                    ..Self::bare(200, Some(Body::Json(envelope(asked, &data, &response))))
+                },
+                // A list without keys.
+                (_, status) => return Self::failed(status, &[], None),
+            },
+        };
+        Self { data, ..answer }
     }
 
     /// Answers with an error, because the JSON is nested too deeply for this reader. Vault reads 10,000 levels.
     fn unreadable() -> Self {
         let text = "the answer cannot be shown here, where JSON of at most 127 levels is read";
         Self {
-            error: Some(text.into()),
-            ..Self::bare(500, Some(Body::Json(json!({ "errors": [text] }))))
+            error: Some(text.to_owned()),
+            ..Self::failed(500, &[text.to_owned()], None)
         }
     }
 
@@ -219,7 +225,7 @@ impl Answer {
         &self.usage
     }
 
-    /// Returns the body that Vault sends, or an empty text for a 204. Numbers keep their digits here, whereas Vault
+    /// Returns the body that Vault sends, or an empty text if it sends none. Numbers keep their digits here, whereas Vault
     /// would round them to 64-bit floats.
     pub fn body(&self) -> String {
         match &self.body {
@@ -239,43 +245,27 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Reads a guest's data as Go's decoder does.
-fn read(text: &str) -> serde_json::Result<Value> {
-    serde_json::from_str(&without_lone_surrogates(text.into()))
-}
-
-/// Decodes a raw body from Base64 if that is possible, as Vault does. Otherwise returns it unchanged.
-fn decoded(text: &str) -> String {
-    let bytes = STANDARD.decode(text).unwrap_or_else(|_| text.as_bytes().to_vec());
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn has_no_keys(data: &Value) -> bool {
-    let fields = data.as_object().map_or(0, Map::len);
-    match data.get("keys") {
-        None | Some(Value::Null) => fields == 0,
-        Some(keys) => keys.as_array().is_some_and(Vec::is_empty),
+/// Returns Vault's envelope around the data, or around null.
+fn envelope(asked: &Asked, data: &Value, response: &Response) -> Value {
+    let mut envelope = Envelope {
+        request_id: &asked.id,
+        data: Some(data),
+        warnings: &response.warnings,
+        mount_type: &asked.mount_type,
+        ..Envelope::default()
+    };
+    if let Some(secret) = &response.secret {
+        envelope.lease_id = &secret.lease_id;
+        envelope.renewable = secret.lease.renewable;
+        envelope.lease_duration = secret.lease.ttl();
     }
-}
-
-/// Returns the value with the fields of its objects sorted, as Vault sends them.
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields
-                .into_iter()
-                .map(|(name, value)| (name, sorted(value)))
-                .collect();
-            fields.sort_by(|(one, _), (other, _)| one.cmp(other));
-            Value::Object(fields.into_iter().collect())
-        }
-        Value::Array(values) => values.into_iter().map(sorted).collect(),
-        value => value,
-    }
+    envelope.to_value()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn answer(operation: Operation, result: Result<Option<Response>, Error>) -> Answer {
@@ -337,11 +327,52 @@ mod tests {
     fn an_answer_of_the_guests_own_is_passed_on() {
         let raw = answer(
             Operation::Read,
-            data(r#"{"http_status_code":404,"http_raw_body":"Z29uZQ=="}"#),
+            data(r#"{"http_status_code":404,"http_content_type":"text/plain","http_raw_body":"Z29uZQ=="}"#),
         );
         assert_eq!((raw.status(), raw.body().as_str()), (404, "gone"));
         let float = answer(Operation::Read, data(r#"{"http_status_code":2.045e2}"#));
         assert_eq!((float.status(), float.body().as_str()), (204, ""));
+    }
+
+    #[test]
+    fn an_invalid_answer_of_the_guests_own_is_500() {
+        let own = answer(Operation::Read, data(r#"{"http_status_code":404}"#));
+        assert_eq!((own.status(), own.error()), (500, Some("no content type given")));
+        assert_eq!(own.body(), "");
+    }
+
+    #[test]
+    fn an_error_in_the_data_is_a_users_mistake() {
+        let failed = answer(Operation::Read, data(r#"{"error":"no","data":{"b":1,"a":2}}"#));
+        assert_eq!((failed.status(), failed.error()), (400, Some("no")));
+        let compact: String = failed.body().split_whitespace().collect();
+        assert_eq!(compact, r#"{"errors":["no"],"data":{"a":2,"b":1}}"#);
+        assert_eq!(
+            answer(Operation::Read, data(r#"{"error":"no","a":1}"#)).status(),
+            200
+        );
+    }
+
+    #[test]
+    fn a_redirect_is_307_with_a_page_for_a_read() {
+        let redirect = |operation| {
+            let response = Response {
+                redirect: Some("/elsewhere".into()),
+                ..Response::default()
+            };
+            answer(operation, Ok(Some(response)))
+        };
+        let read = redirect(Operation::Read);
+        assert_eq!(read.status(), 307);
+        assert!(read.body().contains("<a href=\"/elsewhere\">"));
+        assert_eq!(redirect(Operation::Update).body(), "");
+    }
+
+    #[test]
+    fn help_is_sent_without_an_envelope() {
+        let help = answer(Operation::Help, data(r#"{"help":"Keeps values.","see_also":[]}"#));
+        let compact: String = help.body().split_whitespace().collect();
+        assert_eq!(compact, r#"{"help":"Keepsvalues.","see_also":[]}"#);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use airlock_logical::time::nanoseconds;
 use airlock_logical::{Json, Operation};
 use serde_json::Value;
+use vault_core::list_path_in_mount;
 
 use crate::Lease;
 
@@ -51,12 +52,7 @@ impl Request {
 
     /// Lists below a path, to which a final `/` is added if it is missing, as Vault does.
     pub fn list(path: &str) -> Self {
-        let slash = if path.is_empty() || path.ends_with('/') {
-            ""
-        } else {
-            "/"
-        };
-        Self::new(Operation::List, &format!("{path}{slash}"))
+        Self::new(Operation::List, &list_path_in_mount(path))
     }
 
     /// Asks for the help of a path.
