@@ -31,6 +31,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use vault_core::list_path_in_mount;
 
 use crate::host::Host;
 use crate::host::world::World;
@@ -140,10 +141,7 @@ impl<E: Engine> Mount<E> {
 
     /// Lists below a path with query parameters, such as `json!({ "after": "a" })`.
     pub fn list_with(&self, path: &str, query: Value) -> Reply {
-        let folder = match path.trim_end_matches('/') {
-            "" => String::new(),
-            path => format!("{path}/"),
-        };
+        let folder = list_path_in_mount(path.trim_end_matches('/'));
         self.send(request(Operation::List, &folder, Some(query)))
     }
 

@@ -66,6 +66,7 @@ pub mod seconds {
 }
 
 /// Reads seconds without a unit, days such as `2d`, or a duration in Go's format. Drops a fraction of a second.
+// Not shared with `vault_core`, which guests do not contain. Fields may also be negative, and take days only alone.
 fn whole_seconds(value: Value) -> Result<Option<i64>, String> {
     let text = match value {
         Value::Null => return Ok(None),

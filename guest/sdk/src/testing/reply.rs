@@ -1,6 +1,8 @@
 //! Shows a test the answer to a request.
 
 use serde_json::Value;
+use vault_core::json::read_object;
+use vault_core::{EngineAnswer, RequestKind};
 
 use crate::{Error, Lease, Operation, Response, Result};
 
@@ -21,9 +23,8 @@ impl Reply {
             .ok()
             .and_then(Option::as_ref)
             .and_then(|response| response.data.as_deref());
-        let data = data.map_or(Value::Null, |data| {
-            serde_json::from_str(data).unwrap_or(Value::Null)
-        });
+        let data = data.and_then(|data| read_object(data).ok());
+        let data = data.map_or(Value::Null, Value::Object);
         Reply {
             operation,
             result,
@@ -33,35 +34,25 @@ impl Reply {
 
     /// Returns the HTTP status of Vault's answer.
     pub fn status(&self) -> u16 {
-        let reads = matches!(
-            self.operation,
-            Operation::Read | Operation::List | Operation::Scan | Operation::Header
-        );
+        let kind = match self.operation {
+            Operation::List => RequestKind::List,
+            Operation::Read | Operation::Scan | Operation::Header => RequestKind::Read,
+            Operation::Help => RequestKind::Help,
+            _ => RequestKind::Write,
+        };
         match &self.result {
             Err(error) => error.status(),
-            Ok(None) if reads => 404,
-            Ok(None) => 204,
-            Ok(Some(response)) => match self.data.get("http_status_code").and_then(Value::as_u64) {
-                Some(status) => u16::try_from(status).unwrap_or(500),
-                None if self.operation == Operation::List
-                    && self.keys_missing()
-                    && response.warnings.is_empty() =>
-                {
-                    404
-                }
-                None => 200,
-            },
+            Ok(None) => kind.status_of_nothing(),
+            Ok(Some(response)) => {
+                let answer = EngineAnswer {
+                    data: self.data.as_object(),
+                    has_warnings: !response.warnings.is_empty(),
+                    has_secret: response.lease.is_some(),
+                    redirect: response.redirect.as_deref().unwrap_or_default(),
+                };
+                answer.status(kind)
+            }
         }
-    }
-
-    fn keys_missing(&self) -> bool {
-        self.data
-            .get("keys")
-            .is_none_or(|keys| keys.as_array().is_none_or(Vec::is_empty))
-            && self
-                .data
-                .as_object()
-                .is_none_or(|data| data.keys().all(|key| key == "keys"))
     }
 
     /// Returns the data of the response.
@@ -130,5 +121,51 @@ impl Reply {
             Some(lease) => lease,
             None => panic!("no lease in {:?}", self.result),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(operation: Operation, data: Value, change: impl FnOnce(Response) -> Response) -> u16 {
+        let response = Response::json(&data).unwrap();
+        Reply::new(operation, Ok(Some(change(response)))).status()
+    }
+
+    #[test]
+    fn a_list_without_keys_is_404() {
+        for (data, expected) in [
+            (json!({}), 404),
+            (json!({ "keys": [] }), 404),
+            (json!({ "keys": [], "key_info": {} }), 404),
+            (json!({ "key_info": {} }), 200),
+            (json!({ "keys": ["a"] }), 200),
+        ] {
+            assert_eq!(
+                status(Operation::List, data.clone(), |response| response),
+                expected,
+                "{data}"
+            );
+        }
+        let warned = status(Operation::List, json!({}), |response| response.warning("old"));
+        assert_eq!(warned, 200);
+    }
+
+    #[test]
+    fn a_redirect_an_error_and_an_own_answer_have_their_status() {
+        let redirected = status(Operation::Read, json!({}), |response| Response {
+            redirect: Some("/elsewhere".into()),
+            ..response
+        });
+        assert_eq!(redirected, 307);
+        let unchanged = |data| status(Operation::Read, data, |response| response);
+        assert_eq!(unchanged(json!({ "error": "no" })), 400);
+        assert_eq!(unchanged(json!({ "http_status_code": 204 })), 204);
+        assert_eq!(unchanged(json!({ "http_status_code": 404 })), 500);
+        let own = Response::status(418);
+        assert_eq!(Reply::new(Operation::Read, Ok(Some(own))).status(), 418);
     }
 }

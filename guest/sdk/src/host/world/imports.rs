@@ -146,11 +146,11 @@ impl World {
     }
 
     pub(crate) fn default_lease_ttl(&self) -> Result<Duration> {
-        Ok(Duration::from_secs(32 * 86_400))
+        Ok(vault_core::SYSTEM_TTL)
     }
 
     pub(crate) fn max_lease_ttl(&self) -> Result<Duration> {
-        Ok(Duration::from_secs(32 * 86_400))
+        Ok(vault_core::SYSTEM_TTL)
     }
 
     pub(crate) fn tainted(&self) -> Result<bool> {
