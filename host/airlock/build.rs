@@ -14,6 +14,8 @@ fn main() -> io::Result<()> {
         "guest/sdk/src",
         "guest/compiler.sh",
         "guest/users/build.rs",
+        "host/vault-core/Cargo.toml",
+        "host/vault-core/src",
         "wit",
         "Cargo.toml",
         "Cargo.lock",

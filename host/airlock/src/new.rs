@@ -27,6 +27,9 @@ pub struct NewArgs {
 /// Files of this repository: their paths in it, and their texts.
 const VENDORED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/vendored.rs"));
 
+/// The crates of this repository that a project gets: the SDK, and what its native tests need.
+const MEMBERS: [&str; 2] = ["guest/sdk", "host/vault-core"];
+
 /// The files of a project: their paths, and their templates.
 const TEMPLATES: [(&str, &str); 7] = [
     ("Cargo.toml", include_str!("../templates/new/Cargo.toml.in")),
@@ -94,11 +97,11 @@ fn check(name: &str) -> Result<()> {
 /// Words that mean something to Rust, and the crates that an engine has anyway.
 #[rustfmt::skip]
 const RESERVED: &[&str] = &[
-    "abstract", "airlock-sdk", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core",
-    "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
-    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "proc-macro", "pub", "ref", "return", "self",
-    "serde", "serde-json", "static", "std", "struct", "super", "test", "trait", "true", "try", "type", "typeof",
-    "unsafe", "unsized", "use", "virtual", "where", "while", "wit-bindgen", "yield",
+    "abstract", "airlock-sdk", "airlock-vault-core", "alloc", "as", "async", "await", "become", "box", "break",
+    "const", "continue", "core", "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen",
+    "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "proc-macro",
+    "pub", "ref", "return", "self", "serde", "serde-json", "static", "std", "struct", "super", "test", "trait",
+    "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "wit-bindgen", "yield",
 ];
 
 /// Returns all files of the project, with paths relative to it.
@@ -119,10 +122,7 @@ fn files(name: &str) -> Result<Vec<(String, String)>> {
     files.push(("build.rs".into(), vendored("guest/users/build.rs")?.into()));
     // The versions with which the SDK was tested. cargo removes those that are not used.
     files.push(("Cargo.lock".into(), vendored("Cargo.lock")?.into()));
-    files.push((
-        "vendor/airlock/Cargo.toml".into(),
-        workspace_of_sdk(root, vendored("guest/sdk/Cargo.toml")?),
-    ));
+    files.push(("vendor/airlock/Cargo.toml".into(), workspace_of(root, &MEMBERS)?));
     let apart = ["Cargo.toml", "Cargo.lock", "guest/users/build.rs"];
     let copied = VENDORED.iter().filter(|(file, _)| !apart.contains(file));
     files.extend(copied.map(|(file, text)| (format!("vendor/airlock/{file}"), (*text).to_owned())));
@@ -136,25 +136,29 @@ fn vendored(file: &str) -> Result<&'static str> {
         .with_context(|| format!("this binary was built without {file}"))
 }
 
-/// Returns a workspace with what the SDK takes from it, and nothing else.
-fn workspace_of_sdk(root: &str, sdk: &str) -> String {
+/// Returns a workspace with what its members take from it, and nothing else.
+fn workspace_of(root: &str, members: &[&str]) -> Result<String> {
+    let manifests: String = members
+        .iter()
+        .map(|member| vendored(&format!("{member}/Cargo.toml")))
+        .collect::<Result<_>>()?;
     let inherits = |line: &&str| {
         let name = line.split([' ', '=']).next().unwrap_or_default();
-        !name.is_empty() && sdk.contains(&format!("\n{name}.workspace = true"))
+        !name.is_empty() && manifests.contains(&format!("\n{name}.workspace = true"))
     };
     let dependencies: Vec<_> = section(root, "[workspace.dependencies]")
         .lines()
         .filter(inherits)
         .map(str::to_owned)
         .collect();
-    format!(
+    Ok(format!(
         "# The workspace of the SDK, as it was where this copy was made.\n[workspace]\nresolver = \"3\"\nmembers = \
-         [\"guest/sdk\"]\n\n{}\n[workspace.dependencies]\n{}\n\n{}\n{}",
+         {members:?}\n\n{}\n[workspace.dependencies]\n{}\n\n{}\n{}",
         section(root, "[workspace.package]"),
         dependencies.join("\n"),
         section(root, "[workspace.lints.rust]"),
         section(root, "[workspace.lints.clippy]"),
-    )
+    ))
 }
 
 /// Returns a section of a manifest, without its empty lines and comments.
@@ -229,13 +233,19 @@ mod tests {
 
     #[test]
     fn what_the_sdk_inherits_is_vendored() {
-        let manifest = workspace_of_sdk(
-            vendored("Cargo.toml").unwrap(),
-            vendored("guest/sdk/Cargo.toml").unwrap(),
-        );
-        for name in ["serde", "serde_json", "thiserror", "base64", "wit-bindgen"] {
+        let manifest = workspace_of(vendored("Cargo.toml").unwrap(), &MEMBERS).unwrap();
+        for name in [
+            "serde",
+            "serde_json",
+            "thiserror",
+            "base64",
+            "wit-bindgen",
+            "vault-core",
+        ] {
             assert!(manifest.contains(&format!("\n{name} = ")), "{name}");
         }
+        assert!(manifest.contains("\nmembers = [\"guest/sdk\", \"host/vault-core\"]\n"));
+        assert!(vendored("host/vault-core/src/lib.rs").is_ok());
         assert!(!manifest.contains("tonic") && manifest.contains("unsafe_code"));
     }
 
