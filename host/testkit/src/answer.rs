@@ -356,10 +356,7 @@ mod tests {
     #[test]
     fn a_redirect_is_307_with_a_page_for_a_read() {
         let redirect = |operation| {
-            let response = Response {
-                redirect: Some("/elsewhere".into()),
-                ..Response::default()
-            };
+            let response = Response::new().with_redirect("/elsewhere");
             answer(operation, Ok(Some(response)))
         };
         let read = redirect(Operation::Read);
