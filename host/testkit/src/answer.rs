@@ -120,8 +120,10 @@ impl Answer {
             has_warnings: !response.warnings.is_empty(),
             has_secret: response.secret.is_some(),
             redirect: &response.redirect,
+            is_wrapped: response.wrap_info.is_some(),
         };
-        let answer = match given.form() {
+        let answer = match given.form(asked.kind()) {
+            Form::NotAList(status) => return Self::failed(status, &[], None),
             Form::Redirect(to) => {
                 let page = (asked.operation == Operation::Read).then(|| Body::Raw(redirect_page(to)));
                 Self::bare(307, page)
@@ -138,14 +140,12 @@ impl Answer {
                 error: Some(why.to_owned()),
                 ..Self::bare(500, None)
             },
-            Form::Envelope => match (asked.kind(), given.status(asked.kind())) {
-                (RequestKind::Help, _) => Self::bare(200, Some(Body::Json(sorted(data.clone())))),
-                (_, 200) => Self {
-                    warnings: response.warnings.clone(),
-                    ..Self::bare(200, Some(Body::Json(envelope(asked, &data, &response))))
-                },
-                // A list without keys.
-                (_, status) => return Self::failed(status, &[], None),
+            Form::Envelope if asked.kind() == RequestKind::Help => {
+                Self::bare(200, Some(Body::Json(sorted(data.clone()))))
+            }
+            Form::Envelope => Self {
+                warnings: response.warnings.clone(),
+                ..Self::bare(200, Some(Body::Json(envelope(asked, &data, &response))))
             },
         };
         Self { data, ..answer }

@@ -15,12 +15,12 @@ pub struct EngineAnswer<'a> {
     pub has_secret: bool,
     /// The location to which the caller is redirected, or an empty text.
     pub redirect: &'a str,
+    /// True if the answer is going to be wrapped. A list then needs no keys.
+    pub is_wrapped: bool,
 }
 
 /// The form in which the caller gets an engine's answer.
 pub enum Form<'a> {
-    /// A redirect to this location, with status 307.
-    Redirect(&'a str),
     /// An error with status 400, which the engine put into its data.
     Error {
         /// The error's text.
@@ -28,39 +28,46 @@ pub enum Form<'a> {
         /// The data beside the error.
         data: Option<&'a Value>,
     },
+    /// No answer but this status, because the data is not that of a list; see [`check_list`].
+    NotAList(u16),
+    /// A redirect to this location, with status 307.
+    Redirect(&'a str),
     /// The engine's own HTTP answer; or the reason why it is invalid, for which Vault answers 500 without a body.
     Own(Result<OwnAnswer<'a>, &'static str>),
-    /// Vault's envelope. For a list, [`check_list`] has to allow it.
+    /// Vault's envelope, with status 200.
     Envelope,
 }
 
 impl<'a> EngineAnswer<'a> {
     /// Returns the form in which the caller gets the answer.
-    pub fn form(&self) -> Form<'a> {
+    pub fn form(&self, kind: RequestKind) -> Form<'a> {
+        if let Some((text, data)) = self.data.and_then(error) {
+            return Form::Error { text, data };
+        }
+        if kind == RequestKind::List
+            && !self.is_wrapped
+            && let Err(status) = check_list(self.data, self.has_warnings)
+        {
+            return Form::NotAList(status);
+        }
         if !self.redirect.is_empty() {
             return Form::Redirect(self.redirect);
         }
-        let Some(data) = self.data else {
-            return Form::Envelope;
-        };
-        if let Some((text, data)) = error(data) {
-            Form::Error { text, data }
-        } else if data.contains_key("http_status_code") {
-            Form::Own(OwnAnswer::read(data, self.has_secret))
-        } else {
-            Form::Envelope
+        match self.data {
+            Some(data) if data.contains_key("http_status_code") => {
+                Form::Own(OwnAnswer::read(data, self.has_secret))
+            }
+            _ => Form::Envelope,
         }
     }
 
     /// Returns the HTTP status with which the caller gets the answer.
     pub fn status(&self, kind: RequestKind) -> u16 {
-        match self.form() {
-            Form::Redirect(_) => 307,
+        match self.form(kind) {
             Form::Error { .. } => 400,
+            Form::NotAList(status) => status,
+            Form::Redirect(_) => 307,
             Form::Own(own) => own.map_or(500, |own| own.status),
-            Form::Envelope if kind == RequestKind::List => {
-                check_list(self.data, self.has_warnings).err().unwrap_or(200)
-            }
             Form::Envelope => 200,
         }
     }
@@ -151,19 +158,36 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_wins_over_an_error_and_both_over_other_forms() {
-        let data = json!({"error": "no"});
+    fn an_error_wins_then_a_missing_list_then_a_redirect() {
+        let redirect = |kind, data: Value| {
+            let answer = EngineAnswer {
+                data: data.as_object(),
+                redirect: "/elsewhere",
+                ..EngineAnswer::default()
+            };
+            answer.status(kind)
+        };
+        assert_eq!(redirect(RequestKind::List, json!({"error": "no"})), 400);
+        assert_eq!(redirect(RequestKind::List, json!({})), 404);
+        assert_eq!(redirect(RequestKind::List, json!({"keys": ["a"]})), 307);
+        assert_eq!(redirect(RequestKind::Read, json!({"http_status_code": 204})), 307);
+    }
+
+    #[test]
+    fn an_own_answer_has_its_status_or_500() {
+        let own = |data| status(RequestKind::List, data);
+        assert_eq!(own(json!({"http_status_code": 204})), 204);
+        assert_eq!(own(json!({"http_status_code": 204, "keys": []})), 404);
+        assert_eq!(own(json!({"http_status_code": 200})), 500);
+    }
+
+    #[test]
+    fn a_wrapped_list_needs_no_keys() {
         let answer = EngineAnswer {
-            data: data.as_object(),
-            redirect: "/elsewhere",
+            is_wrapped: true,
             ..EngineAnswer::default()
         };
-        assert!(matches!(answer.form(), Form::Redirect("/elsewhere")));
-        assert_eq!(answer.status(RequestKind::Read), 307);
-        let own = json!({"http_status_code": 204});
-        assert_eq!(status(RequestKind::List, own), 204);
-        let invalid = json!({"http_status_code": 200});
-        assert_eq!(status(RequestKind::List, invalid), 500);
+        assert!(matches!(answer.form(RequestKind::List), Form::Envelope));
     }
 
     #[test]

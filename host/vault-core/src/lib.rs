@@ -9,7 +9,7 @@
 //! // The answer of an engine to a read.
 //! let data = json::read_object(r#"{"value": "<b>", "a": 1}"#)?;
 //! let answer = EngineAnswer { data: Some(&data), ..EngineAnswer::default() };
-//! assert!(matches!(answer.form(), Form::Envelope));
+//! assert!(matches!(answer.form(RequestKind::Read), Form::Envelope));
 //! assert_eq!(answer.status(RequestKind::Read), 200);
 //!
 //! // What the caller gets.

@@ -49,6 +49,7 @@ impl Reply {
                     has_warnings: !response.warnings.is_empty(),
                     has_secret: response.lease.is_some(),
                     redirect: response.redirect.as_deref().unwrap_or_default(),
+                    is_wrapped: response.wrap_info.is_some(),
                 };
                 answer.status(kind)
             }

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use vault_core::json::{as_floats, read_object};
-use vault_core::{EngineAnswer, Form, LeaseTerms};
+use vault_core::{EngineAnswer, Form, LeaseTerms, RequestKind};
 use vault_plugin::{Connection, Error, Json, Operation, Report, Request, Response, WrapRequest};
 
 use super::Core;
@@ -122,13 +122,19 @@ impl Core {
             })?),
             None => None,
         };
+        let wrap_ttl = response
+            .wrap_info
+            .as_ref()
+            .map(|info| duration(info.ttl))
+            .filter(|ttl| !ttl.is_zero());
         let answer = EngineAnswer {
             data: data.as_ref().and_then(Value::as_object),
             has_warnings: !response.warnings.is_empty(),
             has_secret: response.secret.is_some(),
             redirect: &response.redirect,
+            is_wrapped: wrap_ttl.is_some() || call.wrap_ttl.is_some_and(|ttl| !ttl.is_zero()),
         };
-        match answer.form() {
+        match answer.form(RequestKind::of(call.operation.as_str())) {
             Form::Redirect(to) => {
                 let method = match call.operation {
                     Operation::Read => Method::GET,
@@ -143,16 +149,14 @@ impl Core {
                 });
             }
             Form::Own(own) => return Ok(Outcome::Raw(raw::answer(own))),
-            Form::Envelope => {}
+            // A missing list is refused at the end, after the registration of a lease.
+            Form::NotAList(_) | Form::Envelope => {}
         }
         let mut reply = Reply {
             data,
             warnings: response.warnings,
             mount_type: entry.engine.clone(),
-            wrap_ttl: response
-                .wrap_info
-                .map(|info| duration(info.ttl))
-                .filter(|ttl| !ttl.is_zero()),
+            wrap_ttl,
             headers: allowed(&response.headers, entry.config.list("allowed_response_headers")),
             ..Reply::default()
         };

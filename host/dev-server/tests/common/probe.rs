@@ -150,8 +150,12 @@ fn echo(request: &Request) -> Result<Response, Error> {
     }))
 }
 
-/// Returns the answer that the request's data describes.
+/// Returns the answer that the request's data describes, or the JSON in its parameter `json`.
 fn answer(asked: &Map<String, Value>) -> Result<Option<Response>, Error> {
+    if let Some(json) = asked.get("json").and_then(Value::as_str) {
+        let asked = serde_json::from_str(json).map_err(|error| Error::User(error.to_string()))?;
+        return answer(&asked);
+    }
     if asked.contains_key("nothing") {
         return Ok(None);
     }
