@@ -40,7 +40,7 @@ impl Clock {
     }
 
     /// Makes a clock that is frozen at a moment.
-    pub fn held(at: SystemTime) -> Clock {
+    pub fn frozen(at: SystemTime) -> Clock {
         Clock::new(at, None)
     }
 
@@ -57,7 +57,7 @@ impl Clock {
     }
 
     /// Returns true if the clock is frozen.
-    pub fn is_held(&self) -> bool {
+    pub fn is_frozen(&self) -> bool {
         self.state.lock().since.is_none()
     }
 
@@ -81,14 +81,14 @@ impl Clock {
     pub async fn sleep_until(&self, moment: SystemTime) {
         let mut changed = self.changed.subscribe();
         loop {
-            let (now, held) = (self.now(), self.is_held());
+            let (now, frozen) = (self.now(), self.is_frozen());
             let Ok(left) = moment.duration_since(now) else {
                 return;
             };
             if left.is_zero() {
                 return;
             }
-            if held {
+            if frozen {
                 // The sender lives as long as this clock, so `changed` cannot fail.
                 let _ = changed.changed().await;
             } else {
@@ -108,7 +108,7 @@ impl Clock {
     }
 }
 
-/// Reads `running` or `held` (frozen), followed by how far the clock is ahead of the system's: `held+90d`, or just
+/// Reads `running` or `frozen`, followed by how far the clock is ahead of the system's: `frozen+90d`, or just
 /// `+8h` for a running one.
 ///
 /// # Errors
@@ -121,7 +121,7 @@ impl FromStr for Clock {
         let (state, ahead) = text.split_once('+').unwrap_or((text, "0s"));
         let clock = match state {
             "running" | "" if !text.is_empty() => Clock::running(),
-            "held" => Clock::held(SystemTime::now()),
+            "frozen" => Clock::frozen(SystemTime::now()),
             _ => return Err(bad()),
         };
         if ahead.is_empty() {
@@ -144,9 +144,9 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_held_clock_moves_only_when_it_is_moved() {
+    async fn a_frozen_clock_moves_only_when_it_is_moved() {
         let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let clock = Clock::held(start);
+        let clock = Clock::frozen(start);
         assert_eq!(clock.now(), start);
         let hour = Duration::from_secs(3600);
         let waiting = tokio::spawn({
@@ -166,21 +166,30 @@ mod tests {
         let ahead = |text: &str| {
             let clock: Clock = text.parse().unwrap();
             let hours = clock.now().duration_since(SystemTime::now()).unwrap_or_default();
-            (clock.is_held(), (hours.as_secs_f64() / 3600.0).round())
+            (clock.is_frozen(), (hours.as_secs_f64() / 3600.0).round())
         };
         assert_eq!(ahead("running"), (false, 0.0));
-        assert_eq!(ahead("held"), (true, 0.0));
+        assert_eq!(ahead("frozen"), (true, 0.0));
         assert_eq!(ahead("+8h"), (false, 8.0));
-        assert_eq!(ahead("held+90d"), (true, 90.0 * 24.0));
-        for wrong in ["", "+", "held+", "held-1h", "stopped", "1h", "held+1y", "+-1h"] {
+        assert_eq!(ahead("frozen+90d"), (true, 90.0 * 24.0));
+        for wrong in [
+            "",
+            "+",
+            "frozen+",
+            "frozen-1h",
+            "stopped",
+            "1h",
+            "frozen+1y",
+            "+-1h",
+        ] {
             let error = wrong.parse::<Clock>().unwrap_err().to_string();
-            assert!(error.contains("held+90d"), "{wrong}: {error}");
+            assert!(error.contains("frozen+90d"), "{wrong}: {error}");
         }
     }
 
     #[test]
     fn a_clock_cannot_be_moved_out_of_what_can_be_shown() {
-        let clock = Clock::held(SystemTime::now());
+        let clock = Clock::frozen(SystemTime::now());
         for _ in 0..3 {
             clock.advance(Duration::MAX);
         }
@@ -190,10 +199,10 @@ mod tests {
     #[tokio::test]
     async fn a_running_clock_wakes_sleepers_without_being_moved() {
         let clock = Clock::running();
-        assert!(!clock.is_held());
+        assert!(!clock.is_frozen());
         clock.sleep_until(clock.now() + Duration::from_millis(5)).await;
         clock.hold();
-        assert!(clock.is_held());
+        assert!(clock.is_frozen());
         let at = clock.now();
         assert_eq!(clock.now(), at);
         clock.run();

@@ -24,7 +24,7 @@ pub enum Error {
     BadToken,
     /// The text is not a valid [`Clock`](crate::Clock).
     #[error(
-        "{0:?} is not a valid clock: give `running` or `held`, and how far ahead of now, as in `held+90d` or `+8h`"
+        "{0:?} is not a valid clock: give `running` or `frozen`, and how far ahead of now, as in `frozen+90d` or `+8h`"
     )]
     BadClock(String),
     /// The directory cannot be used.

@@ -80,7 +80,7 @@ pub(crate) struct Mount {
     engine: RwLock<Result<Arc<Engine>, String>>,
     /// Locked for reading while a request uses the engine, and for writing while the engine is replaced: two engines at
     /// work on the same storage would not know of each other's transactions.
-    pub(crate) turn: tokio::sync::RwLock<()>,
+    pub(crate) in_use: tokio::sync::RwLock<()>,
     tainted: AtomicBool,
 }
 
@@ -99,7 +99,7 @@ impl Mount {
             entry: RwLock::new(entry),
             storage,
             engine: RwLock::new(Err("its engine is not loaded".to_owned())),
-            turn: tokio::sync::RwLock::new(()),
+            in_use: tokio::sync::RwLock::new(()),
             tainted: AtomicBool::new(false),
         }
     }

@@ -128,7 +128,7 @@ fn a_request_that_names_another_host_is_refused() {
 
 #[test]
 fn leases_expire_and_engines_tick_by_the_clock() {
-    let clock = Clock::held(SystemTime::UNIX_EPOCH + 500_000 * HOUR);
+    let clock = Clock::frozen(SystemTime::UNIX_EPOCH + 500_000 * HOUR);
     let dev = Dev::start(Store::memory().unwrap(), clock.clone());
     dev.caller.enable("p", "probe");
     let lent = dev.caller.read("p/lease/a?ttl=3600").ok();
@@ -154,11 +154,11 @@ fn leases_expire_and_engines_tick_by_the_clock() {
 
 #[test]
 fn whoever_moves_the_clock_by_the_api_is_answered_when_all_that_fell_due_is_done() {
-    let dev = Dev::start(Store::memory().unwrap(), Clock::held(SystemTime::now()));
+    let dev = Dev::start(Store::memory().unwrap(), Clock::frozen(SystemTime::now()));
     dev.caller.enable("p", "probe");
     let count = |what: &str| dev.caller.read(&format!("p/counted/{what}")).ok().data()["count"].clone();
     let start = dev.caller.read("sys/clock").ok().data().clone();
-    assert_eq!(start["held"], true);
+    assert_eq!(start["frozen"], true);
     dev.caller.read("p/lease/a?ttl=3600").ok();
     let moved = dev.caller.write("sys/clock", json!({ "advance": "59m" })).ok();
     assert_ne!(moved.data()["now"], start["now"]);
@@ -166,19 +166,19 @@ fn whoever_moves_the_clock_by_the_api_is_answered_when_all_that_fell_due_is_done
     dev.caller.write("sys/clock", json!({ "advance": 60 })).ok();
     assert_eq!((count("revoked"), count("ticks")), (json!(1), json!(2)));
 
-    let running = dev.caller.write("sys/clock", json!({ "held": "false" })).ok();
-    assert_eq!(running.data()["held"], false);
-    let held = dev.caller.write("sys/clock", json!({ "held": true })).ok();
-    assert_eq!(held.data(), dev.caller.read("sys/clock").data());
+    let running = dev.caller.write("sys/clock", json!({ "frozen": "false" })).ok();
+    assert_eq!(running.data()["frozen"], false);
+    let frozen = dev.caller.write("sys/clock", json!({ "frozen": true })).ok();
+    assert_eq!(frozen.data(), dev.caller.read("sys/clock").data());
     for wrong in [
         json!({}),
-        json!({ "held": "maybe" }),
+        json!({ "frozen": "maybe" }),
         json!({ "advance": "-1h" }),
-        json!({ "advance": "soon", "held": false }),
+        json!({ "advance": "soon", "frozen": false }),
     ] {
         assert_eq!(dev.caller.write("sys/clock", wrong).status, 400);
     }
-    assert_eq!(dev.caller.read("sys/clock").data(), held.data());
+    assert_eq!(dev.caller.read("sys/clock").data(), frozen.data());
     assert_eq!(dev.caller.delete("sys/clock").status, 405);
 }
 
@@ -371,5 +371,5 @@ fn the_page_is_served_with_a_strict_policy_and_its_questions_need_the_token() {
     );
     assert!(get("api/value?mount=p&key=kv/team/a", TOKEN).2.contains("x"));
     assert_eq!(get("api/keys?mount=nowhere", TOKEN).0, 404);
-    assert!(requests.contains(r#""held":false"#), "{requests}");
+    assert!(requests.contains(r#""frozen":false"#), "{requests}");
 }

@@ -27,7 +27,7 @@ use crate::mux::Opener;
 use crate::{DialError, MAX_RESETS, TransportError, WINDOW, tls};
 
 pub(crate) use address::Address;
-use door::{Door, Turn};
+use door::{Door, KnockLock};
 pub(crate) use post::Post;
 
 /// The time that the host may take to offer a service, as in go-plugin.
@@ -54,7 +54,7 @@ pub struct Broker {
     post: Post,
     tls: Option<TlsConnector>,
     /// Set if connections are multiplexed.
-    turn: Option<Turn>,
+    lock: Option<KnockLock>,
 }
 
 impl Broker {
@@ -68,7 +68,7 @@ impl Broker {
         Broker {
             post,
             tls,
-            turn: host.map(Turn::new),
+            lock: host.map(KnockLock::new),
         }
     }
 
@@ -83,9 +83,9 @@ impl Broker {
     /// offers the service on a network that this crate does not know, [`DialError::Connect`] if nobody answers there,
     /// or somebody other than the host.
     pub async fn dial(&self, service_id: u32) -> Result<Channel, DialError> {
-        let way = match &self.turn {
+        let way = match &self.lock {
             None => Way::Address(Address::of(self.post.offer(service_id, OFFER_TIME).await?)?),
-            Some(turn) => Way::Door(Door::new(service_id, self.post.clone(), turn.clone())),
+            Some(lock) => Way::Door(Door::new(service_id, self.post.clone(), lock.clone())),
         };
         let tls = self.tls.clone();
         let connector = service_fn(move |_| {
@@ -113,7 +113,7 @@ impl Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (tls, multiplexed) = (self.tls.is_some(), self.turn.is_some());
+        let (tls, multiplexed) = (self.tls.is_some(), self.lock.is_some());
         f.debug_struct("Broker")
             .field("tls", &tls)
             .field("multiplexed", &multiplexed)

@@ -47,7 +47,7 @@ pub fn check_object(text: &str) -> Result<(), Flaw> {
 
 /// The kind of value in a field, as far as Vault cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Held<'a> {
+pub enum FieldKind<'a> {
     /// `null`.
     Null,
     /// `true` or `false`.
@@ -67,13 +67,13 @@ pub enum Held<'a> {
 /// A check in steps, for a text that may be large.
 ///
 /// ```
-/// use airlock_logical::json::{Held, ObjectCheck};
+/// use airlock_logical::json::{FieldKind, ObjectCheck};
 ///
 /// let mut check = ObjectCheck::new(r#"{"keys": ["a", "b/"], "other": 1}"#, &["keys"]);
 /// while !check.step(4)? {
 ///     // let others work
 /// }
-/// assert_eq!(check.field("keys"), Some(Held::Strings));
+/// assert_eq!(check.field("keys"), Some(FieldKind::Strings));
 /// # Ok::<(), airlock_logical::json::Flaw>(())
 /// ```
 pub struct ObjectCheck<'a> {
@@ -84,7 +84,7 @@ pub struct ObjectCheck<'a> {
     open: Vec<bool>,
     names: &'static [&'static str],
     /// The kinds of value in the fields with these names.
-    fields: Vec<Option<Held<'a>>>,
+    fields: Vec<Option<FieldKind<'a>>>,
     /// The field of the outermost object that is being read, if it is one of `names`.
     field: Option<usize>,
 }
@@ -139,7 +139,7 @@ impl<'a> ObjectCheck<'a> {
 
     /// Returns what a field of the object holds, if the object has the field and the check was begun with its name. If
     /// the object has a field twice, the last one counts, as it does for Go.
-    pub fn field(&self, name: &str) -> Option<Held<'a>> {
+    pub fn field(&self, name: &str) -> Option<FieldKind<'a>> {
         let index = self.names.iter().position(|known| *known == name)?;
         self.fields.get(index).copied().flatten()
     }
@@ -192,7 +192,11 @@ impl<'a> ObjectCheck<'a> {
                     return Err(Flaw::Depth);
                 }
                 let is_object = first == b'{';
-                self.note(if is_object { Held::Object } else { Held::Strings });
+                self.note(if is_object {
+                    FieldKind::Object
+                } else {
+                    FieldKind::Strings
+                });
                 self.open.push(is_object);
                 return self.pass(if is_object {
                     Next::KeyOrEnd
@@ -201,7 +205,7 @@ impl<'a> ObjectCheck<'a> {
                 });
             }
             b'"' => {
-                self.note(Held::String);
+                self.note(FieldKind::String);
                 return self.pass(Next::RestOfString);
             }
             b'n' => self.word("null")?,
@@ -211,22 +215,24 @@ impl<'a> ObjectCheck<'a> {
             _ => return self.wrong(),
         }
         self.note(match first {
-            b'n' => Held::Null,
-            b't' | b'f' => Held::Bool,
-            _ => Held::Number(&self.text[begin..self.at]),
+            b'n' => FieldKind::Null,
+            b't' | b'f' => FieldKind::Bool,
+            _ => FieldKind::Number(&self.text[begin..self.at]),
         });
         self.next = Next::CommaOrEnd;
         Ok(())
     }
 
     /// Notes what a field holds, or that its array holds something other than strings.
-    fn note(&mut self, held: Held<'a>) {
+    fn note(&mut self, held: FieldKind<'a>) {
         let Some(field) = self.field.and_then(|field| self.fields.get_mut(field)) else {
             return;
         };
         match self.open.len() {
             1 => *field = Some(held),
-            2 if *field == Some(Held::Strings) && held != Held::String => *field = Some(Held::Array),
+            2 if *field == Some(FieldKind::Strings) && held != FieldKind::String => {
+                *field = Some(FieldKind::Array)
+            }
             _ => {}
         }
     }

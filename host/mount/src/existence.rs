@@ -1,13 +1,19 @@
-//! Existence checks of a mount: which errors Vault gets, and what happens to the others.
+//! The existence check of a write, from end to end; and which errors of it Vault gets.
 //!
-//! Before a write, Vault asks whether the path holds something, and then sends the write with the same id. Vault does not
-//! show why a check failed: the caller would read "internal error". So a check that could not be made answers that the
-//! path has no such check, and its cause is remembered here. The write that follows gets that cause as its answer. The
-//! write is not run: Vault would have authorised it as an update, whether or not it is one.
+//! 1. Vault asks whether the path of a write holds something, with the id of the write. The guest answers in a transaction
+//!    that stores nothing. What it read is kept under the id (`airlock_storage`, `transaction/kept.rs`).
+//! 2. Vault asks its policies for `create` or `update`, according to the answer. So a token that may create but not update
+//!    gets 403 here.
+//! 3. The write comes with the same id, as a create or an update. Its transaction continues that of the check: what the
+//!    check read counts as read by the write. If another request changed that, the write conflicts and runs again.
+//! 4. An attempt that does not continue the check repeats it, in its own transaction (`airlock_sandbox`, `run.rs`). If the
+//!    answer is another one now, the caller gets 412: Vault authorised something else than what would happen.
+//! 5. A check may fail, and Vault does not show why: the caller would read "internal error". So Vault is told that the path
+//!    has no such check, and the cause is remembered here. The write that follows gets the cause as its answer and is not
+//!    run: Vault would have authorised it as an update, whether or not it is one.
 //!
+//! # How to use it
 //! Call [`Checks::answer`] for every check, and [`Checks::take_failure`] before every request runs.
-//!
-//! Vault asks its policies in between, so a token that may create but not update gets 403 in place of the cause.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};

@@ -30,7 +30,7 @@ use crate::mount::MountContext;
 use crate::types;
 use crate::{CallError, Result};
 use account::Account;
-use calls::Transact;
+use calls::{Ending, Transact};
 use code::Code;
 use session::Session;
 
@@ -47,7 +47,7 @@ async fn attempts<C: Transact>(
         let mut transaction = call.begin(&mount.storage, attempt).await?;
         transaction.set_budget(account.clone());
         let mut session = Session::new(transaction, mount.clone());
-        if call.continued_by().is_some() {
+        if let Ending::KeepReads(_) = call.ending() {
             session.transaction.begin_check();
         }
         match self::attempt(code, session, account, call).await {
@@ -72,25 +72,23 @@ async fn attempt<C: Transact>(
 ) -> Result<C::Output> {
     let session = confirm(code, session, account, call).await?;
     let (answer, mut session) = instance::call(&code.component, account, session, call).await?;
-    let result = match checked(answer, account, call).await {
-        Ok(output) if call.continued_by().is_some() => Ok(output),
-        Ok(output) => match session.commit(account).await {
+    let result = match (checked(answer, account, call).await, call.ending()) {
+        (Err(error), _) => Err(session.verdict(error, account)),
+        (Ok(output), Ending::KeepReads(_)) => Ok(output),
+        (Ok(output), Ending::Commit) => match session.commit(account).await {
             Ok(()) => Ok(output),
             Err(error) => Err(error.into()),
         },
-        Err(error) => Err(session.verdict(error, account)),
     };
     account.transaction_ended(session.transaction.usage());
-    if result.is_ok()
-        && let Some(id) = call.continued_by()
-    {
+    if let (Ok(_), Ending::KeepReads(id)) = (&result, call.ending()) {
         session.transaction.keep_reads(id)?;
     }
     result
 }
 
 /// Confirms Vault's decision between create and update, within the transaction that relies on it. Repeats the existence
-/// check, unless this transaction continues the check's own.
+/// check, unless this transaction continues the check's own. `host/mount/src/existence.rs` tells the check's whole story.
 async fn confirm<C: Transact>(
     code: &Code,
     mut session: Session,

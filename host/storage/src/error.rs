@@ -5,7 +5,8 @@ use std::time::Duration;
 /// The reason why storage did not do what it was asked.
 ///
 /// The texts of [`Rejected`](Error::Rejected) and [`Backend`](Error::Backend) are the server's own and may name the key
-/// that the call was about: show them to the caller, keep them out of logs. No variant carries a value.
+/// that the call was about: show them to the caller, keep them out of logs. No variant carries a value. A cause is part of
+/// the text, and so not a source as well.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -42,7 +43,6 @@ pub enum Error {
         /// The number of writes in the commit.
         of: usize,
         /// The reason why the first of the others is not stored: [`Error::Rejected`] or [`Error::ReadOnly`].
-        #[source]
         cause: Box<Error>,
     },
 
@@ -86,7 +86,7 @@ pub enum Error {
     /// Storage did not say in time whether it took a write. It may hold all of the commit, the first part of it or
     /// nothing.
     #[error("the outcome of this commit is unknown, and storage may hold part of it: {0}")]
-    UnknownOutcome(#[source] Box<Error>),
+    UnknownOutcome(Box<Error>),
 
     /// Storage failed, with this text. A write may have taken effect nevertheless.
     #[error("{0}")]

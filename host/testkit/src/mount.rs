@@ -9,15 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use airlock_faults::FaultyStorage;
 use airlock_logical::Operation;
-use airlock_logical::time::nanoseconds;
+use airlock_logical::time::{duration, nanoseconds};
 use airlock_mount::GuestMount;
 use airlock_sandbox::Services;
 use airlock_storage::{Attempt, StorageEntry};
 use serde_json::Value;
+use vault_core::{LeaseTerms, SYSTEM_TTL};
 use vault_plugin::{Backend as _, Response};
 
 use crate::answer::Asked;
-use crate::{Answer, Clock, FakeSystem, Lease, Recorder, Request, Result, block_on};
+use crate::{Answer, Clock, Lease, Recorder, Request, Result, block_on};
 
 pub use builder::MountBuilder;
 
@@ -133,12 +134,17 @@ impl Mount {
     /// Registers the lease of an answer, as Vault does. Its times are limited by those of the mount.
     async fn lease(&self, path: &str, id: &str, response: &mut Response) -> Option<Lease> {
         let secret = response.secret.as_mut()?;
-        let month = nanoseconds(FakeSystem::default().max_lease_ttl);
-        if secret.lease.ttl == 0 {
-            secret.lease.ttl = self.built.system.default_lease_ttl().await.unwrap_or(month);
-        }
-        let longest = self.built.system.max_lease_ttl().await.unwrap_or(month);
-        secret.lease.ttl = secret.lease.ttl.min(longest);
+        let system = &self.built.system;
+        let terms = LeaseTerms {
+            ttl: secret.lease.ttl(),
+            max_ttl: secret.lease.max_ttl(),
+            mount_ttl: system.default_lease_ttl().await.map_or(SYSTEM_TTL, duration),
+            mount_max_ttl: system.max_lease_ttl().await.map_or(SYSTEM_TTL, duration),
+            ..LeaseTerms::default()
+        };
+        let (ttl, warning) = terms.granted().unwrap_or_default();
+        response.warnings.extend(warning);
+        secret.lease.ttl = nanoseconds(ttl);
         secret.lease_id = format!("{}{path}/{}", self.built.path, id.replace('-', ""));
         secret.lease.issue_time = Some(self.clock.now().into());
         Some(Lease {

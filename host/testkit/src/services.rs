@@ -10,6 +10,7 @@ use airlock_sandbox::{
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use vault_core::SYSTEM_TTL;
 
 /// A system view whose answers the test sets.
 ///
@@ -32,10 +33,9 @@ pub struct FakeSystem {
 
 impl Default for FakeSystem {
     fn default() -> Self {
-        let month = Duration::from_secs(768 * 3600);
         Self {
-            default_lease_ttl: month,
-            max_lease_ttl: month,
+            default_lease_ttl: SYSTEM_TTL,
+            max_lease_ttl: SYSTEM_TTL,
             vault_version: "1.21.0".into(),
             tainted: false,
             entities: Vec::new(),

@@ -40,7 +40,7 @@ impl Factory for Plugin {
         Ok(Arc::new(Counter {
             storage: mount.storage,
             seats,
-            turn: Mutex::new(()),
+            lock: Mutex::new(()),
         }))
     }
 }
@@ -49,13 +49,13 @@ struct Counter {
     storage: Storage,
     seats: u32,
     /// Locked from reading a value until it is written back, because requests run concurrently.
-    turn: Mutex<()>,
+    lock: Mutex<()>,
 }
 
 #[async_trait]
 impl Backend for Counter {
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
-        let turn = self.turn.lock().await;
+        let lock = self.lock.lock().await;
         let answer = match (request.path.split_once('/'), &request.operation) {
             (_, Operation::Help) => Some(Response::help(HELP)),
             (_, Operation::Rollback) => None,
@@ -74,7 +74,7 @@ impl Backend for Counter {
             (None, _) if request.path == "seat" => return Err(Error::UnsupportedOperation),
             _ => return Err(Error::UnsupportedPath),
         };
-        drop(turn);
+        drop(lock);
         Ok(answer)
     }
 

@@ -23,37 +23,42 @@ fn guests_now(server: &DevServer) -> u64 {
 }
 
 #[test]
-fn a_held_clock_stands_for_guests_and_server_until_it_is_moved() {
+fn a_frozen_clock_stands_for_guests_and_server_until_it_is_moved() {
     let before = now();
-    let server = start("held+90d");
+    let server = start("frozen+90d");
     let after = now();
-    let held = guests_now(&server);
+    let frozen = guests_now(&server);
     let ahead = 90 * 24 * HOUR;
-    assert!((before + ahead..=after + ahead).contains(&held), "{held}");
+    assert!((before + ahead..=after + ahead).contains(&frozen), "{frozen}");
     server
         .terminal()
-        .wait_for("that it is held", |line| line.text.contains("clock     held"));
+        .wait_for("that it is frozen", |line| line.text.contains("clock     frozen"));
 
     // Real time passes outside of the server.
     while now() <= after + 1 {
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(guests_now(&server), held);
+    assert_eq!(guests_now(&server), frozen);
     let health = server.client().read("sys/health");
-    assert_eq!(health.body["server_time_utc"], held);
+    assert_eq!(health.body["server_time_utc"], frozen);
 
     let moved = vault(
         server.client(),
         ["write", "-format=json", "sys/clock", "advance=1h"],
     );
-    assert!(moved.expect_success("advance").stdout.contains("\"held\": true"));
-    assert_eq!(guests_now(&server), held + HOUR);
+    assert!(
+        moved
+            .expect_success("advance")
+            .stdout
+            .contains("\"frozen\": true")
+    );
+    assert_eq!(guests_now(&server), frozen + HOUR);
     let running = vault(
         server.client(),
-        ["write", "-format=json", "sys/clock", "held=false"],
+        ["write", "-format=json", "sys/clock", "frozen=false"],
     );
-    assert!(running.expect_success("run").stdout.contains("\"held\": false"));
-    while guests_now(&server) == held + HOUR {
+    assert!(running.expect_success("run").stdout.contains("\"frozen\": false"));
+    while guests_now(&server) == frozen + HOUR {
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -89,7 +89,7 @@ fn mounts_that_a_vault_would_refuse() {
 #[test]
 fn wrong_flags_name_what_is_wrong_and_what_would_be_right() {
     for (argument, right) in [
-        ("--clock=stopped", "held+90d"),
+        ("--clock=stopped", "frozen+90d"),
         ("--mount=demo", "demo=target/guests/kv.wasm"),
         ("--listen=localhost", "--listen"),
         ("--memory-mib=0", "1..=4096"),

@@ -33,8 +33,8 @@ pub struct DevArgs {
     #[arg(long)]
     pub memory: bool,
 
-    /// The clock that leases, the periodic tick and guests follow: `running` or `held`, and how far it is ahead of now,
-    /// as in `held+90d` or `+8h`. `vault write sys/clock advance=1h` moves it later, `held=true` holds it, as does the
+    /// The clock that leases, the periodic tick and guests follow: `running` or `frozen`, and how far it is ahead of now,
+    /// as in `frozen+90d` or `+8h`. `vault write sys/clock advance=1h` moves it later, `frozen=true` freezes it, as does the
     /// page at /ui
     #[arg(long, value_name = "CLOCK", default_value = "running")]
     pub clock: Clock,

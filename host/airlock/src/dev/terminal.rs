@@ -30,9 +30,9 @@ pub fn banner(server: &DevServer, token: &str, storage: Option<&Path>) {
     let kept = storage.map_or("in memory, gone at the end".into(), |directory| {
         format!("in {}", directory.display())
     });
-    let clock = match server.clock().is_held() {
-        true => "held; `vault write sys/clock advance=1h` moves it",
-        false => "running; `vault write sys/clock advance=1h` moves it, held=true holds it",
+    let clock = match server.clock().is_frozen() {
+        true => "frozen; `vault write sys/clock advance=1h` moves it",
+        false => "running; `vault write sys/clock advance=1h` moves it, frozen=true freezes it",
     };
     let _ = writeln!(
         text,

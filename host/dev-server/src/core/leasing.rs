@@ -28,7 +28,7 @@ impl Core {
             return Err(Refusal::user("unable to retrieve system view from router"));
         };
         let request = lease_request(Operation::Renew, &mount, rest, &lease, increment);
-        let _turn = mount.turn.read().await;
+        let _in_use = mount.in_use.read().await;
         let engine = mount.engine().map_err(Refusal::user)?;
         let answer = engine.backend.handle_request(request).await;
         let failed = |why: &dyn std::fmt::Display| Refusal::user(format!("failed to renew entry: {why}"));
@@ -121,7 +121,7 @@ impl Core {
 
 async fn revoke_by_engine(mount: &Arc<Mount>, path: &str, lease: &Lease) -> Result<(), String> {
     let request = lease_request(Operation::Revoke, mount, path, lease, Duration::ZERO);
-    let _turn = mount.turn.read().await;
+    let _in_use = mount.in_use.read().await;
     let answer = mount.engine()?.backend.handle_request(request).await;
     answer
         .map_err(|error| Report::new(&error).to_string())

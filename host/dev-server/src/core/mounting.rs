@@ -73,7 +73,7 @@ impl Core {
     }
 
     async fn add(&self, entry: MountEntry) -> Result<(), Refusal> {
-        let _turn = self.changes.lock().await;
+        let _in_use = self.changes.lock().await;
         let path = entry.path.clone();
         if path == "/" || PROTECTED.iter().any(|protected| path.starts_with(protected)) {
             return Err(Refusal::user(format!("cannot mount \"{path}\"")));
@@ -161,7 +161,7 @@ impl Core {
     /// Gives a mount a new engine of its type. Waits until the requests in flight have finished on the old engine;
     /// requests that arrive meanwhile wait for the new one. If the new engine cannot be loaded, the old one stays.
     pub(crate) async fn reload(&self, mount: &Arc<Mount>) -> Result<(), vault_plugin::Error> {
-        let _alone = mount.turn.write().await;
+        let _alone = mount.in_use.write().await;
         let engine = self.load(mount).await?;
         if let Err(error) = engine.backend.initialize().await {
             engine.backend.cleanup().await;
@@ -176,7 +176,7 @@ impl Core {
     /// Removes a mount and everything that it stored. Does nothing if there is no such mount.
     pub(crate) async fn disable(&self, path: &str) -> Result<(), Refusal> {
         let path = sanitized(path);
-        let _turn = self.changes.lock().await;
+        let _in_use = self.changes.lock().await;
         if PROTECTED.iter().any(|protected| path.starts_with(protected)) {
             return Err(Refusal::user(format!("cannot unmount \"{path}\"")));
         }
@@ -197,7 +197,7 @@ impl Core {
 
     /// Runs Vault's periodic tick for one mount.
     pub(crate) async fn roll_back(&self, mount: &Arc<Mount>) {
-        let _turn = mount.turn.read().await;
+        let _in_use = mount.in_use.read().await;
         let Ok(engine) = mount.engine() else { return };
         let mut request = Request::new(Operation::Rollback, "");
         request.mount_point = mount.path();
@@ -216,7 +216,7 @@ impl Core {
     /// Moves a mount to another path and revokes its leases, as Vault does.
     pub(crate) async fn remount(&self, from: &str, to: &str) -> Result<(), Refusal> {
         let (from, to) = (sanitized(from), sanitized(to));
-        let _turn = self.changes.lock().await;
+        let _in_use = self.changes.lock().await;
         let Some(mount) = self.mount_at(&from) else {
             return Err(Refusal::user(format!("no matching mount at \"{from}\"")));
         };

@@ -44,7 +44,7 @@ impl Core {
         if mount.is_tainted() {
             return Err(Refusal::unsupported_path());
         }
-        let _turn = mount.turn.read().await;
+        let _in_use = mount.in_use.read().await;
         let engine = mount
             .engine()
             .map_err(|why| Refusal::new(500, format!("the mount {} is not served: {why}", mount.path())))?;

@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::core::Core;
 use crate::go::moment;
 
-/// Reads the clock, or changes it with `held` (true or false) and `advance` (a duration), or both. If the clock is
+/// Reads the clock, or changes it with `frozen` (true or false) and `advance` (a duration), or both. If the clock is
 /// moved, the answer is sent after all the work that has fallen due is done.
 pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> {
     match call.operation {
@@ -23,26 +23,26 @@ pub(super) async fn serve(core: &Core, call: &Call) -> Result<Outcome, Refusal> 
 
 /// Returns the state of the clock.
 pub(crate) fn shown(core: &Core) -> Value {
-    json!({ "now": moment(core.clock.now()), "held": core.clock.is_held() })
+    json!({ "now": moment(core.clock.now()), "frozen": core.clock.is_frozen() })
 }
 
 async fn change(core: &Core, call: &Call) -> Result<(), Refusal> {
     let fields = call.fields();
     // The `vault` command sends every value as a text.
-    let held = match fields.get("held") {
+    let frozen = match fields.get("frozen") {
         None => None,
-        Some(Value::Bool(held)) => Some(*held),
-        Some(Value::String(held)) if held == "true" || held == "false" => Some(held == "true"),
-        Some(_) => return Err(Refusal::user("held must be true or false")),
+        Some(Value::Bool(frozen)) => Some(*frozen),
+        Some(Value::String(frozen)) if frozen == "true" || frozen == "false" => Some(frozen == "true"),
+        Some(_) => return Err(Refusal::user("frozen must be true or false")),
     };
     let advance = fields.get("advance").map(parse_duration).transpose();
     let advance = advance.map_err(|why| Refusal::user(format!("advance must be a duration: {why}")))?;
-    if held.is_none() && advance.is_none() {
+    if frozen.is_none() && advance.is_none() {
         return Err(Refusal::user(
-            "give held=true or held=false, or advance=1h, or both",
+            "give frozen=true or frozen=false, or advance=1h, or both",
         ));
     }
-    match held {
+    match frozen {
         Some(true) => core.clock.hold(),
         Some(false) => core.clock.run(),
         None => {}

@@ -59,7 +59,7 @@ fn without_empty_parameters(item: &mut Value) {
 
 /// Returns an engine's own document, or `None` if it has none. If one engine fails, only its part is missing.
 async fn document_of(core: &Core, mount: &crate::mount::Mount) -> Option<Value> {
-    let _turn = mount.turn.read().await;
+    let _in_use = mount.in_use.read().await;
     let engine = mount.engine().ok()?;
     let path = mount.path();
     let mut request = Request::new(Operation::Help, "");

@@ -122,8 +122,8 @@ function valueOf(mount, key) {
 
 function showClock(clock) {
   at("now").textContent = clock.now.replace(/\.\d+Z$/, "Z");
-  at("held").textContent = clock.held ? ", held" : "";
-  at("hold").textContent = clock.held ? "Let it run" : "Hold";
+  at("frozen").textContent = clock.frozen ? ", frozen" : "";
+  at("freeze").textContent = clock.frozen ? "Unfreeze" : "Freeze";
 }
 
 async function moveClock(change) {
@@ -217,6 +217,6 @@ at("clock").addEventListener("submit", (event) => {
   moveClock({ advance: at("by").value }).catch(failed);
 });
 
-at("hold").addEventListener("click", () => moveClock({ held: at("hold").textContent === "Hold" }).catch(failed));
+at("freeze").addEventListener("click", () => moveClock({ frozen: at("freeze").textContent === "Freeze" }).catch(failed));
 
 if (token !== "") signIn(false).catch(failed);

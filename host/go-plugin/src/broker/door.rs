@@ -19,13 +19,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The lock that lets only one service at a time be on its way, because the host gives the next stream to the service
 /// for which the last knock came.
 #[derive(Clone)]
-pub(super) struct Turn {
+pub(super) struct KnockLock {
     host: Arc<Mutex<watch::Receiver<Option<Opener>>>>,
 }
 
-impl Turn {
-    pub fn new(host: watch::Receiver<Option<Opener>>) -> Turn {
-        Turn {
+impl KnockLock {
+    pub fn new(host: watch::Receiver<Option<Opener>>) -> KnockLock {
+        KnockLock {
             host: Arc::new(Mutex::new(host)),
         }
     }
@@ -36,15 +36,15 @@ impl Turn {
 pub(super) struct Door {
     service_id: u32,
     post: Post,
-    turn: Turn,
+    lock: KnockLock,
 }
 
 impl Door {
-    pub fn new(service_id: u32, post: Post, turn: Turn) -> Door {
+    pub fn new(service_id: u32, post: Post, lock: KnockLock) -> Door {
         Door {
             service_id,
             post,
-            turn,
+            lock,
         }
     }
 
@@ -58,7 +58,7 @@ impl Door {
     {
         let deadline = Instant::now() + OFFER_TIME;
         loop {
-            let mut host = self.turn.host.lock().await;
+            let mut host = self.lock.host.lock().await;
             match self.post.knock(self.service_id, OFFER_TIME).await {
                 Ok(()) => {
                     let connected = timeout(OFFER_TIME, host.wait_for(Option::is_some)).await;

@@ -109,13 +109,13 @@ fn fields_are_noted_of_the_outermost_object_alone() {
     let mut check = ObjectCheck::new(text, names);
     while !check.step(3).unwrap() {}
     for (name, held) in [
-        ("a", Some(Held::Null)),
-        ("b", Some(Held::Number("-1.50"))),
-        ("c", Some(Held::Strings)),
-        ("d", Some(Held::Array)),
-        ("e", Some(Held::Strings)),
-        ("f", Some(Held::Object)),
-        ("g", Some(Held::Object)),
+        ("a", Some(FieldKind::Null)),
+        ("b", Some(FieldKind::Number("-1.50"))),
+        ("c", Some(FieldKind::Strings)),
+        ("d", Some(FieldKind::Array)),
+        ("e", Some(FieldKind::Strings)),
+        ("f", Some(FieldKind::Object)),
+        ("g", Some(FieldKind::Object)),
         ("missing", None),
         ("unknown", None),
     ] {
@@ -130,8 +130,8 @@ fn a_key_is_known_also_when_it_is_written_in_escapes() {
         assert!(check.step(usize::MAX).unwrap());
         check.field("a_b")
     };
-    assert_eq!(held(r#"{"\u0061\u005fb":"x"}"#), Some(Held::String));
-    assert_eq!(held(r#"{"a_b":["x"],"a\u005Fb":true}"#), Some(Held::Bool));
+    assert_eq!(held(r#"{"\u0061\u005fb":"x"}"#), Some(FieldKind::String));
+    assert_eq!(held(r#"{"a_b":["x"],"a\u005Fb":true}"#), Some(FieldKind::Bool));
     for other in [
         r#"{"a_bc":1}"#,
         r#"{"a_":1}"#,

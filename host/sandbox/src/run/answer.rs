@@ -6,7 +6,7 @@
 //! A large answer is checked in steps. Between two steps other requests run. The time is charged to the request's
 //! account.
 
-use airlock_logical::json::{Held, ObjectCheck};
+use airlock_logical::json::{FieldKind, ObjectCheck};
 use airlock_logical::moment;
 
 use crate::run::account::Account;
@@ -140,7 +140,7 @@ fn check_own_answer(data: &ObjectCheck<'_>, has_secret: bool) -> Result<(), &'st
         return Err("an answer with `http_status_code` cannot have a secret");
     }
     let status = match status {
-        Held::Number(status) => status.parse().unwrap_or(f64::NAN),
+        FieldKind::Number(status) => status.parse().unwrap_or(f64::NAN),
         _ => f64::NAN,
     };
     if !(200.0..600.0).contains(&status) {
@@ -149,11 +149,11 @@ fn check_own_answer(data: &ObjectCheck<'_>, has_secret: bool) -> Result<(), &'st
     let has_body = status.trunc() != 204.0;
     match data.field("http_content_type") {
         None if has_body => return Err("an answer with `http_status_code` needs an `http_content_type`"),
-        None | Some(Held::String) => {}
+        None | Some(FieldKind::String) => {}
         Some(_) => return Err("`http_content_type` is not a string"),
     }
     match data.field("http_raw_body") {
-        Some(held) if has_body && held != Held::String => Err("`http_raw_body` is not a string"),
+        Some(held) if has_body && held != FieldKind::String => Err("`http_raw_body` is not a string"),
         _ => Ok(()),
     }
 }
@@ -163,7 +163,7 @@ fn check_list(data: &ObjectCheck<'_>, operation: &Operation) -> Result<(), &'sta
         return Ok(());
     }
     match data.field("keys") {
-        None | Some(Held::Null | Held::Strings) => Ok(()),
+        None | Some(FieldKind::Null | FieldKind::Strings) => Ok(()),
         Some(_) => Err("the `keys` of a list are not an array of strings"),
     }
 }

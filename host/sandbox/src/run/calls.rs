@@ -37,16 +37,21 @@ pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
         None
     }
 
-    /// Returns, for an existence check, the id of the request whose transaction is to continue this one. A check stores
-    /// nothing.
-    fn continued_by(&self) -> Option<&str> {
-        None
-    }
+    /// Returns how the transaction ends if the call succeeds.
+    fn ending(&self) -> Ending<'_>;
 
     /// Checks an answer as strictly as Vault will, before anything is stored.
     fn check(&self, _answer: &Self::Output, _account: &Account) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
     }
+}
+
+/// The end of the transaction of a call that succeeded.
+pub(crate) enum Ending<'a> {
+    /// Stores what was written.
+    Commit,
+    /// Stores nothing, and keeps what was read for the request with this id: an existence check.
+    KeepReads(&'a str),
 }
 
 /// `describe`.
@@ -89,6 +94,10 @@ impl Call for Initialize {
 impl Transact for Initialize {
     type Output = ();
     const TIME: Limit = Limit::Start;
+
+    fn ending(&self) -> Ending<'_> {
+        Ending::Commit
+    }
 }
 
 /// `handle-request`.
@@ -136,6 +145,10 @@ impl Transact for HandleRequest {
         Some((CheckExistence(self.0.clone()), existed))
     }
 
+    fn ending(&self) -> Ending<'_> {
+        Ending::Commit
+    }
+
     async fn check(&self, answer: &Option<Response>, account: &Account) -> Result<()> {
         match answer {
             Some(response) => answer::check(response, &self.0.operation, account).await,
@@ -169,8 +182,8 @@ impl Call for CheckExistence {
 impl Transact for CheckExistence {
     type Output = Option<bool>;
 
-    fn continued_by(&self) -> Option<&str> {
-        Some(&self.0.id)
+    fn ending(&self) -> Ending<'_> {
+        Ending::KeepReads(&self.0.id)
     }
 }
 
@@ -191,4 +204,8 @@ impl Call for Invalidate {
 
 impl Transact for Invalidate {
     type Output = ();
+
+    fn ending(&self) -> Ending<'_> {
+        Ending::Commit
+    }
 }
