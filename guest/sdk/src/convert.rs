@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::bindings::airlock::engine::types as wit;
 use crate::{
-    Connection, Error, Header, Lease, LeasedSecret, Operation, Request, Response, Timestamp, WrapInfo,
-    WrapRequest,
+    Connection, Error, Header, Lease, LeasedSecret, Request, Response, Timestamp, WrapInfo, WrapRequest,
 };
 
 /// Converts a length of time. Vault sends no negative length here; a negative length would become zero.
@@ -31,30 +30,6 @@ impl From<Timestamp> for wit::Timestamp {
         wit::Timestamp {
             seconds: at.seconds,
             nanoseconds: at.nanoseconds,
-        }
-    }
-}
-
-impl From<wit::Operation> for Operation {
-    fn from(operation: wit::Operation) -> Operation {
-        match operation {
-            wit::Operation::Create => Operation::Create,
-            wit::Operation::Read => Operation::Read,
-            wit::Operation::Update => Operation::Update,
-            wit::Operation::Patch => Operation::Patch,
-            wit::Operation::Delete => Operation::Delete,
-            wit::Operation::List => Operation::List,
-            wit::Operation::Help => Operation::Help,
-            wit::Operation::AliasLookahead => Operation::AliasLookahead,
-            wit::Operation::ResolveRole => Operation::ResolveRole,
-            wit::Operation::Header => Operation::Header,
-            wit::Operation::Revoke => Operation::Revoke,
-            wit::Operation::Renew => Operation::Renew,
-            wit::Operation::Rollback => Operation::Rollback,
-            wit::Operation::Rotate => Operation::Rotate,
-            wit::Operation::Recover => Operation::Recover,
-            wit::Operation::Scan => Operation::Scan,
-            wit::Operation::Other(name) => Operation::Other(name),
         }
     }
 }

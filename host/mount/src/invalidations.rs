@@ -31,12 +31,15 @@ impl Invalidations {
         report: impl Fn(Outcome<()>) -> airlock_sandbox::Result<()> + Send + 'static,
     ) -> Self {
         let (queue, mut keys) = mpsc::channel::<String>(QUEUE);
-        let (context_, settings_) = (context.clone(), settings.clone());
+        // The worker does not keep the mount alive: its storage is free as soon as the mount is dropped.
+        let (mount, settings_) = (Arc::downgrade(&context), settings.clone());
         tokio::spawn(async move {
-            while let Some(key) = keys.recv().await {
-                let outcome = guest.invalidate(&context_, &key).await;
+            while let Some(key) = keys.recv().await
+                && let Some(context) = mount.upgrade()
+            {
+                let outcome = guest.invalidate(&context, &key).await;
                 if report(outcome).is_err() {
-                    context_.storage().adopt(settings_.clone());
+                    context.storage().adopt(settings_.clone());
                 }
             }
         });

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 /// An error from loading or mounting a guest. The error that a request is answered with is in its
 /// [`Answer`](crate::Answer).
+///
+/// `Display` does not name the cause; [`Report`](crate::Report) adds it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -48,6 +48,7 @@ pub use airlock_logical::{Alias, Entity, Group, Operation, Secret};
 pub use airlock_sandbox::{Events, Level, Limits, System, SystemError, Usage};
 pub use airlock_storage::{MemoryStorage, StorageEntry};
 pub use serde_json::{Value, json};
+pub use vault_plugin::Report;
 
 pub use answer::{Answer, Lease};
 pub use clock::Clock;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use airlock_testkit::{
-    Call, Error, Fault, FolderStorage, Guest, Mount, Operation, Request, StorageEntry, json,
+    Call, Error, Fault, FolderStorage, Guest, Mount, Operation, Report, Request, StorageEntry, json,
 };
 
 fn guest() -> Guest {
@@ -107,7 +107,8 @@ async fn a_test_that_runs_on_tokio_may_use_it_too() {
 
 #[test]
 fn a_file_that_is_no_guest_is_refused_by_name() {
-    let missing = Guest::load("nowhere.wasm").err().unwrap().to_string();
+    let missing = Guest::load("nowhere.wasm").err().unwrap();
+    let missing = Report::new(&missing).to_string();
     assert!(
         missing.starts_with("guest nowhere.wasm: cannot be read: "),
         "{missing}"
