@@ -174,8 +174,8 @@ def live_requests(page):
 
 def clock(page):
     region = page.get_by_role("region", name="Clock")
-    region.get_by_role("button", name="Hold").click()
-    expect(region).to_contain_text(", held")
+    region.get_by_role("button", name="Freeze").click()
+    expect(region).to_contain_text(", frozen")
     before = region.get_by_role("time").text_content()
     region.get_by_label("Move forward by").fill("24h")
     region.get_by_role("button", name="Move").click()
@@ -183,8 +183,8 @@ def clock(page):
     region.get_by_label("Move forward by").fill("soon")
     region.get_by_role("button", name="Move").click()
     expect(page.locator("#said")).to_contain_text("advance must be a duration")
-    region.get_by_role("button", name="Let it run").click()
-    expect(region).not_to_contain_text(", held")
+    region.get_by_role("button", name="Unfreeze").click()
+    expect(region).not_to_contain_text(", frozen")
 
 
 def accessible(page):
@@ -220,7 +220,7 @@ def accessible(page):
     for _ in range(40):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.id"))
-    assert {"Help of demo/", "Stored keys of users/", "method", "path", "hold", "by", "sign-out"} <= seen, seen
+    assert {"Help of demo/", "Stored keys of users/", "method", "path", "freeze", "by", "sign-out"} <= seen, seen
     # The page fits a phone's screen without scrolling sideways.
     page.set_viewport_size({"width": 360, "height": 740})
     picture(page, "narrow")

@@ -1,6 +1,7 @@
 //! The core of the server: mounts, leases and tokens, and the routing of calls to engines.
 
 mod dispatch;
+mod fields;
 mod leasing;
 mod mounting;
 mod routing;
@@ -24,9 +25,8 @@ use crate::store::{Store, View};
 use crate::wrapping::Wraps;
 use crate::{Clock, Error};
 
-pub(crate) use mounting::sanitized;
+pub(crate) use fields::{sanitized, strings};
 pub(crate) use routing::shown;
-pub(crate) use tuning::strings;
 
 const MOUNTS: &str = "core/mounts/";
 const CLUSTER: &str = "core/cluster";

@@ -1,5 +1,6 @@
 //! Vault's own paths: those of `sys/…` and `auth/token/…` that users of secrets engines need.
 
+mod builtin;
 mod capabilities;
 mod clock;
 mod leases;

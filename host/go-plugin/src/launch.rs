@@ -11,13 +11,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::ServeError;
-use crate::socket::Place;
+use crate::socket::{Place, SOCKET_DIR, SOCKET_GROUP, check_directory};
 
 const VERSIONS: &str = "PLUGIN_PROTOCOL_VERSIONS";
 const CLIENT_CERT: &str = "PLUGIN_CLIENT_CERT";
 const MULTIPLEX: &str = "PLUGIN_MULTIPLEX_GRPC";
-pub(crate) const SOCKET_DIR: &str = "PLUGIN_UNIX_SOCKET_DIR";
-pub(crate) const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 
 /// go-plugin's own version, which is the first field of the handshake line.
 const CORE_VERSION: u32 = 1;
@@ -146,19 +144,6 @@ fn versions(list: &str) -> Result<BTreeSet<u32>, ServeError> {
 fn directory(path: OsString) -> Result<PathBuf, ServeError> {
     check_directory(Path::new(&path), SOCKET_DIR)?;
     Ok(path.into())
-}
-
-/// Checks that a socket's path in this directory can be a field of the handshake line. `setting` is the variable that
-/// names the directory.
-pub(crate) fn check_directory(path: &Path, setting: &'static str) -> Result<(), ServeError> {
-    match path.to_str() {
-        Some(text) if !text.contains(['|', '\n', '\r']) => Ok(()),
-        _ => Err(ServeError::Environment {
-            name: setting,
-            reason: "its path cannot stand in the handshake line: use one in UTF-8 without `|` and line ends"
-                .into(),
-        }),
-    }
 }
 
 fn certificate(pem: &str) -> Result<CertificateDer<'static>, ServeError> {

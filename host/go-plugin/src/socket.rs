@@ -13,7 +13,11 @@ use tempfile::{TempDir, TempPath};
 use tokio::net::UnixListener;
 
 use crate::ServeError;
-use crate::launch::{SOCKET_DIR, SOCKET_GROUP, check_directory};
+
+/// The variable with which the host names the directory.
+pub(crate) const SOCKET_DIR: &str = "PLUGIN_UNIX_SOCKET_DIR";
+/// The variable with which the host names the group.
+pub(crate) const SOCKET_GROUP: &str = "PLUGIN_UNIX_SOCKET_GROUP";
 
 /// `sun_path` has 108 bytes, of which one is the terminating zero (unix(7)).
 const PATH_LIMIT: usize = 107;
@@ -82,6 +86,19 @@ fn name() -> tempfile::Builder<'static, 'static> {
     let mut name = tempfile::Builder::new();
     name.prefix(PREFIX).rand_bytes(RANDOM_BYTES);
     name
+}
+
+/// Checks that a socket's path in this directory can be a field of the handshake line. `setting` is the variable that
+/// names the directory.
+pub(crate) fn check_directory(path: &Path, setting: &'static str) -> Result<(), ServeError> {
+    match path.to_str() {
+        Some(text) if !text.contains(['|', '\n', '\r']) => Ok(()),
+        _ => Err(ServeError::Environment {
+            name: setting,
+            reason: "its path cannot stand in the handshake line: use one in UTF-8 without `|` and line ends"
+                .into(),
+        }),
+    }
 }
 
 /// Makes a directory that nobody else can enter; with a group, its members can pass through to the socket.

@@ -12,10 +12,16 @@ wasmtime::component::bindgen!({
     exports: { default: async },
     with: { "airlock:engine/types": crate::bindings::types },
     trappable_error_type: {
-        "airlock:engine/storage.error" => crate::imports::StorageFailure,
-        "airlock:engine/system.error" => crate::imports::SystemFailure,
+        "airlock:engine/storage.error" => crate::bindings::StorageFailure,
+        "airlock:engine/system.error" => crate::bindings::SystemFailure,
     },
 });
+
+/// The failure of a call of `storage`.
+pub(crate) type StorageFailure = crate::failure::Failure<airlock::engine::storage::Error>;
+
+/// The failure of a call of `system`.
+pub(crate) type SystemFailure = crate::failure::Failure<airlock::engine::system::Error>;
 
 /// The interface `types`, which is written by hand, with the items that the generated code expects of any interface.
 pub mod types {

@@ -29,6 +29,7 @@
 
 mod bindings;
 mod error;
+mod failure;
 #[doc(hidden)]
 pub mod fuzz;
 mod guest;

@@ -6,9 +6,8 @@ use crate::commit::recovery::{self, Progress, Recovered};
 use crate::commit::set_aside::SetAside;
 use crate::conflict::counters::{Size, Thing};
 use crate::conflict::ledger::{Generation, Ledger};
-use crate::transaction::Lock;
 use crate::transaction::kept::KeptReads;
-use crate::{Error, Result, Settings, Storage, Transaction};
+use crate::{Error, Result, Settings, Storage};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
@@ -52,8 +51,8 @@ impl Attempt {
 /// Each mount has one while it is served; it outlives a change of guest. All methods need a tokio runtime
 /// with its timers enabled.
 pub struct Mount {
-    storage: Arc<dyn Storage>,
-    settings: Mutex<(Arc<Settings>, Generation)>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) settings: Mutex<(Arc<Settings>, Generation)>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) commit_lock: CommitLock,
     pub(crate) kept: KeptReads,
@@ -95,38 +94,6 @@ impl Mount {
         };
         mount.allow_caching(true);
         Arc::new(mount)
-    }
-
-    /// Begins the transaction of any request, including `initialize`, except an existence check
-    /// ([`begin_check`](Self::begin_check)).
-    ///
-    /// The first call [recovers](Self::recover) the mount. Fails with [`Error::Busy`] if the commit lock did not become
-    /// free in time.
-    pub async fn begin(self: &Arc<Self>, attempt: Attempt) -> Result<Transaction> {
-        self.recover().await?;
-        let (settings, generation) = self.settings.lock().clone();
-        let lock = match attempt.is_exclusive() {
-            true => Lock::Held(self.commit_lock.take(settings.wait, settings.lock_time).await?),
-            false => Lock::None,
-        };
-        let snapshot = self.storage.snapshot();
-        let is_snapshot = snapshot.is_some();
-        let calls = Arc::new(Calls::new(snapshot.unwrap_or_else(|| self.storage.clone())));
-        let mut transaction = Transaction::new(self.clone(), settings, generation, calls, lock);
-        transaction.is_snapshot = is_snapshot;
-        Ok(transaction)
-    }
-
-    /// Begins the first attempt of a request as the continuation of its existence check, if [`Transaction::keep_reads`]
-    /// kept one under this id and nothing that it read has changed since.
-    pub async fn begin_with_reads(self: &Arc<Self>, request_id: &str) -> Result<Transaction> {
-        let mut transaction = self.begin(Attempt::FIRST).await?;
-        if let Some(reads) = self.kept.take(request_id)
-            && self.ledger.stand(reads.samples())
-        {
-            transaction.continue_check(reads);
-        }
-        Ok(transaction)
     }
 
     /// Finishes what a crash interrupted: flushes the redo records that it left. [`begin`](Self::begin) does this by

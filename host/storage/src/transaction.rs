@@ -1,5 +1,6 @@
 //! The view that one request has of storage.
 
+mod begin;
 pub(crate) mod check;
 pub(crate) mod kept;
 pub(crate) mod listing;

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::{Error, MountBuilder, Result};
+use crate::{Error, Result};
 
 /// A loaded guest. It is cheap to clone.
 #[derive(Clone)]
@@ -57,11 +57,6 @@ impl Guest {
         })?);
         loaded.push((digest, limits, guest.clone()));
         Ok(guest)
-    }
-
-    /// Prepares a mount of the guest.
-    pub fn mount(&self) -> MountBuilder {
-        MountBuilder::new(self.clone())
     }
 
     /// Returns the guest's description of itself.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use vault_core::{SYSTEM_TTL, parse_duration};
 use vault_plugin::{Operation, Report, Request};
 
-use super::tuning::{flag, options, set_lists, set_visibility, text};
+use super::fields::{flag, options, sanitized, set_lists, set_visibility, text};
 use super::{Core, MOUNTS};
 use crate::answer::Refusal;
 use crate::engine::{DevEvents, MountSetup};
@@ -19,11 +19,6 @@ use crate::system::DevSystem;
 
 /// The mounts that belong to Vault itself.
 const PROTECTED: [&str; 5] = ["audit/", "auth/", "sys/", "cubbyhole/", "identity/"];
-
-/// Returns a mount path as the mount table has it: without a leading slash and with one trailing slash.
-pub(crate) fn sanitized(path: &str) -> String {
-    format!("{}/", path.trim_matches('/'))
-}
 
 impl Core {
     /// Serves `sys/mounts/<path>` with these fields.

@@ -1,14 +1,12 @@
 //! The fields of `sys/mounts/<path>` and its `tune`: settings, options, limits of leases.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 use vault_core::{SYSTEM_TTL, parse_duration};
 
-use super::mounting::sanitized;
+use super::fields::{options, sanitized, set_lists, set_visibility};
 use super::{Core, MOUNTS};
 use crate::answer::Refusal;
-use crate::mount::{LISTS, MountConfig, MountEntry};
+use crate::mount::{MountConfig, MountEntry};
 
 impl Core {
     /// Serves `sys/mounts/<path>/tune` with these fields. Returns a warning if the change reloads the mount.
@@ -61,51 +59,6 @@ impl Core {
     }
 }
 
-/// Reads a list of names, given as an array or as a text with commas.
-pub(crate) fn strings(value: &Value) -> Vec<String> {
-    match value {
-        Value::Array(values) => values
-            .iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect(),
-        Value::String(text) => text
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-pub(super) fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
-    fields.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
-pub(super) fn flag(fields: &Map<String, Value>, name: &str) -> bool {
-    match fields.get(name) {
-        Some(Value::Bool(flag)) => *flag,
-        Some(Value::String(text)) => text.parse().unwrap_or_default(),
-        _ => false,
-    }
-}
-
-pub(super) fn options(fields: &Map<String, Value>) -> Option<BTreeMap<String, String>> {
-    let options = fields.get("options")?.as_object()?;
-    let as_text = |value: &Value| match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    Some(
-        options
-            .iter()
-            .map(|(name, value)| (name.clone(), as_text(value)))
-            .collect(),
-    )
-}
-
 fn check_tuned_ttls(config: &MountConfig) -> Result<(), Refusal> {
     let max = if config.max_lease_ttl.is_zero() {
         SYSTEM_TTL
@@ -119,29 +72,6 @@ fn check_tuned_ttls(config: &MountConfig) -> Result<(), Refusal> {
         )));
     }
     Ok(())
-}
-
-pub(super) fn set_visibility(config: &mut MountConfig, fields: &Map<String, Value>) -> Result<(), Refusal> {
-    if let Some(visibility) = fields.get("listing_visibility").and_then(Value::as_str) {
-        if !matches!(visibility, "" | "hidden" | "unauth") {
-            return Err(Refusal::user(format!("invalid listing_visibility {visibility}")));
-        }
-        visibility.clone_into(&mut config.listing_visibility);
-    }
-    Ok(())
-}
-
-pub(super) fn set_lists(config: &mut MountConfig, fields: &Map<String, Value>) {
-    for name in LISTS {
-        if let Some(value) = fields.get(name) {
-            let names = strings(value);
-            if names.is_empty() {
-                config.lists.remove(name)
-            } else {
-                config.lists.insert(name.to_owned(), names)
-            };
-        }
-    }
 }
 
 /// Changes the options. Returns a warning about the upgrade if the version was raised.

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use vault_plugin::Operation;
 
-use super::{mounts, text};
+use super::builtin::builtin;
+use super::text;
 use crate::answer::{Outcome, Refusal, Reply};
 use crate::call::Call;
 use crate::core::Core;
@@ -69,7 +70,7 @@ fn shown(core: &Core) -> Outcome {
 
 /// Describes the token auth mount, which every Vault has.
 pub(super) fn auth_mount(core: &Core, effective: bool) -> Value {
-    let mut mount = mounts::builtin("token", "token based credentials", core, effective);
+    let mut mount = builtin("token", "token based credentials", core, effective);
     mount["accessor"] = format!("auth_{}", mount["accessor"].as_str().unwrap_or_default()).into();
     mount["config"]["token_type"] = "default-service".into();
     mount

@@ -2,6 +2,7 @@
 
 mod log;
 mod message;
+mod outcome;
 mod snapshot;
 mod storage;
 mod system;

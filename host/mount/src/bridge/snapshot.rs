@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use vault_plugin::StorageTransaction;
 
-use super::storage::{error, page_limit};
+use super::outcome::{error, page_limit};
 
 /// Most transactions of all mounts at once.
 const AT_ONCE: usize = 32;

@@ -28,6 +28,13 @@ pub struct MountBuilder {
     busy_after: Option<Duration>,
 }
 
+impl Guest {
+    /// Prepares a mount of the guest.
+    pub fn mount(&self) -> MountBuilder {
+        MountBuilder::new(self.clone())
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Identity {
     pub(super) entity: String,

@@ -1,0 +1,41 @@
+//! Begins transactions.
+
+use std::sync::Arc;
+
+use crate::calls::Calls;
+use crate::transaction::Lock;
+use crate::{Attempt, Mount, Result, Transaction};
+
+impl Mount {
+    /// Begins the transaction of any request, including `initialize`, except an existence check on its own
+    /// ([`begin_check`](Self::begin_check)).
+    ///
+    /// The first call [recovers](Self::recover) the mount. Fails with [`Error::Busy`] if the commit lock did not become
+    /// free in time.
+    pub async fn begin(self: &Arc<Self>, attempt: Attempt) -> Result<Transaction> {
+        self.recover().await?;
+        let (settings, generation) = self.settings.lock().clone();
+        let lock = match attempt.is_exclusive() {
+            true => Lock::Held(self.commit_lock.take(settings.wait, settings.lock_time).await?),
+            false => Lock::None,
+        };
+        let snapshot = self.storage.snapshot();
+        let is_snapshot = snapshot.is_some();
+        let calls = Arc::new(Calls::new(snapshot.unwrap_or_else(|| self.storage.clone())));
+        let mut transaction = Transaction::new(self.clone(), settings, generation, calls, lock);
+        transaction.is_snapshot = is_snapshot;
+        Ok(transaction)
+    }
+
+    /// Begins the first attempt of a request as the continuation of its existence check, if [`Transaction::keep_reads`]
+    /// kept one under this id and nothing that it read has changed since.
+    pub async fn begin_with_reads(self: &Arc<Self>, request_id: &str) -> Result<Transaction> {
+        let mut transaction = self.begin(Attempt::FIRST).await?;
+        if let Some(reads) = self.kept.take(request_id)
+            && self.ledger.stand(reads.samples())
+        {
+            transaction.continue_check(reads);
+        }
+        Ok(transaction)
+    }
+}
