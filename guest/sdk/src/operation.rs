@@ -61,6 +61,8 @@ operations! {
     Recover,
     /// OpenBao's recursive list.
     Scan,
+    /// A check of a path that does nothing.
+    Verify,
 }
 
 impl Operation {

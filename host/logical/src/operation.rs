@@ -94,6 +94,8 @@ operations! {
     Recover = "recover",
     /// Lists recursively: OpenBao's SCAN.
     Scan = "scan",
+    /// Checks a path without doing anything.
+    Verify = "verify",
 }
 
 impl fmt::Display for Operation {
