@@ -61,8 +61,6 @@ operations! {
     Recover,
     /// OpenBao's recursive list.
     Scan,
-    /// A check of a path that does nothing.
-    Verify,
 }
 
 impl Operation {

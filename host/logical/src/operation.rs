@@ -94,8 +94,6 @@ operations! {
     Recover = "recover",
     /// Lists recursively: OpenBao's SCAN.
     Scan = "scan",
-    /// Checks a path without doing anything.
-    Verify = "verify",
 }
 
 impl fmt::Display for Operation {
