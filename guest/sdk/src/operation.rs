@@ -2,9 +2,9 @@
 
 use crate::verb::Verb;
 
-/// Defines the operations, which have the contract's names.
+/// Defines the operations with Vault's names for them.
 macro_rules! operations {
-    ($($(#[$attribute:meta])* $operation:ident,)*) => {
+    ($($(#[$attribute:meta])* $operation:ident = $name:literal,)*) => {
         /// The operation that Vault asks for.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
@@ -12,6 +12,17 @@ macro_rules! operations {
             $($(#[$attribute])* $operation,)*
             /// An operation that this version of the SDK does not name.
             Other(String),
+        }
+
+        impl Operation {
+            /// Returns Vault's name for it, such as `read`.
+            #[cfg(not(target_arch = "wasm32"))]
+            pub(crate) fn name(&self) -> &str {
+                match self {
+                    $(Operation::$operation => $name,)*
+                    Operation::Other(name) => name,
+                }
+            }
         }
 
         #[cfg(target_arch = "wasm32")]
@@ -29,38 +40,38 @@ macro_rules! operations {
 
 operations! {
     /// A write to a path that does not exist, according to the existence check.
-    Create,
+    Create = "create",
     /// A read.
     #[default]
-    Read,
+    Read = "read",
     /// A write to a path that exists, or that has no existence check.
-    Update,
+    Update = "update",
     /// A JSON merge patch.
-    Patch,
+    Patch = "patch",
     /// A deletion.
-    Delete,
+    Delete = "delete",
     /// A list of the names below a path.
-    List,
+    List = "list",
     /// A request for the help text and the OpenAPI document of a path.
-    Help,
+    Help = "help",
     /// An operation for authentication methods.
-    AliasLookahead,
+    AliasLookahead = "alias-lookahead",
     /// An operation for authentication methods.
-    ResolveRole,
+    ResolveRole = "resolve-role",
     /// A HEAD request.
-    Header,
+    Header = "header",
     /// A revocation, which ends a lease.
-    Revoke,
+    Revoke = "revoke",
     /// A renewal, which extends a lease.
-    Renew,
+    Renew = "renew",
     /// Vault's tick, once a minute.
-    Rollback,
+    Rollback = "rollback",
     /// A rotation job that is due.
-    Rotate,
+    Rotate = "rotate",
     /// A recovery of a value from a snapshot.
-    Recover,
+    Recover = "recover",
     /// OpenBao's recursive list.
-    Scan,
+    Scan = "scan",
 }
 
 impl Operation {

@@ -8,6 +8,7 @@ use airlock_sandbox::{Compiler, Guest, Limits, LoadError, Sandbox, SandboxSettin
 use airlock_storage::Prefixes;
 use airlock_testkit::block_on;
 use anyhow::{Context as _, Result};
+use printable::Report;
 
 use crate::args::{LimitArgs, ServeArgs};
 use crate::trust::{Trust, read_guest};
@@ -59,7 +60,7 @@ pub async fn load(
     let sandbox = match sandbox(cache) {
         Err(error @ LoadError::Cache { .. }) => {
             tracing::warn!(
-                reason = format!("{:#}", anyhow::Error::from(error)),
+                reason = %Report::new(&error),
                 "compiled guests are not kept; the guest is compiled at every start"
             );
             sandbox(None)?

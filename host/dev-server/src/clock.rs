@@ -62,7 +62,7 @@ impl Clock {
     }
 
     /// Freezes the clock.
-    pub fn hold(&self) {
+    pub fn freeze(&self) {
         self.change(|state| state.since = None);
     }
 
@@ -201,7 +201,7 @@ mod tests {
         let clock = Clock::running();
         assert!(!clock.is_frozen());
         clock.sleep_until(clock.now() + Duration::from_millis(5)).await;
-        clock.hold();
+        clock.freeze();
         assert!(clock.is_frozen());
         let at = clock.now();
         assert_eq!(clock.now(), at);

@@ -1,12 +1,11 @@
 //! The crate's errors: one type for serving the plugin, and one for reaching the host's services.
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 /// The reasons why a plugin cannot start or serve.
 ///
-/// Print it with [`Report`], which adds the cause: that is one line for a person, fit for standard error. It contains
+/// Print it with [`Report`](crate::Report), which adds the cause: that is one line for a person, fit for standard error. It contains
 /// no message of the application, but may quote what the host set in the environment.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -114,7 +113,7 @@ pub enum ServeError {
 
 /// The reasons why a plugin cannot reach one of its host's services.
 ///
-/// Print it with [`Report`], which adds the cause in the same line. It may quote what the host wrote to the broker.
+/// Print it with [`Report`](crate::Report), which adds the cause in the same line. It may quote what the host wrote to the broker.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {
@@ -177,39 +176,4 @@ fn root(error: &dyn std::error::Error) -> &dyn std::error::Error {
         error = source;
     }
     error
-}
-
-/// Shows an error and its causes in one line, because the `Display` of an error names no cause.
-///
-/// ```
-/// use go_plugin::{Report, ServeError};
-///
-/// let closed = std::io::Error::other("standard output is closed");
-/// let error = ServeError::Handshake(closed);
-/// assert_eq!(error.to_string(), "cannot write the handshake to standard output");
-/// assert_eq!(
-///     Report::new(&error).to_string(),
-///     "cannot write the handshake to standard output: standard output is closed"
-/// );
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Report<'a>(&'a (dyn std::error::Error + 'static));
-
-impl<'a> Report<'a> {
-    /// Reports this error.
-    pub fn new(error: &'a (dyn std::error::Error + 'static)) -> Self {
-        Self(error)
-    }
-}
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
 }

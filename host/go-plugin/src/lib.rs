@@ -71,8 +71,9 @@ mod socket;
 mod tls;
 
 pub use broker::Broker;
-pub use error::{DialError, Report, ServeError, TransportError};
+pub use error::{DialError, ServeError, TransportError};
 pub use launch::Cookie;
+pub use printable::Report;
 pub use server::{Exit, Server};
 
 /// The largest message, in bytes, that Go's side accepts: give it to `max_decoding_message_size` of every service and

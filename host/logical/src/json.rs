@@ -224,13 +224,13 @@ impl<'a> ObjectCheck<'a> {
     }
 
     /// Notes what a field holds, or that its array holds something other than strings.
-    fn note(&mut self, held: FieldKind<'a>) {
+    fn note(&mut self, kind: FieldKind<'a>) {
         let Some(field) = self.field.and_then(|field| self.fields.get_mut(field)) else {
             return;
         };
         match self.open.len() {
-            1 => *field = Some(held),
-            2 if *field == Some(FieldKind::Strings) && held != FieldKind::String => {
+            1 => *field = Some(kind),
+            2 if *field == Some(FieldKind::Strings) && kind != FieldKind::String => {
                 *field = Some(FieldKind::Array)
             }
             _ => {}

@@ -29,7 +29,8 @@
 //!
 //! # What to watch
 //! - Lengths of time are [`Nanoseconds`], as on Vault's wire; [`time`] converts them.
-//! - No error here quotes the text that it refuses, and `Debug` shows no key, value, token or path.
+//! - No error here quotes the text that it refuses. `Debug` of [`StorageEntry`], [`Json`], [`Secret`] and [`WrapInfo`] shows
+//!   no key, value, token or path.
 //! - The feature `component` derives wasmtime's component types, for a host of WebAssembly guests. Without it the crate knows
 //!   nothing of WebAssembly.
 

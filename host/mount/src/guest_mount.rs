@@ -94,6 +94,11 @@ impl GuestMount {
         self.context.storage()
     }
 
+    /// Returns once the guest has been told of all keys that [`invalidate_key`](Backend::invalidate_key) took so far.
+    pub async fn settled(&self) {
+        self.invalidations.settled().await;
+    }
+
     /// Returns once the guest is initialized. Tries again if the initialization failed before for a reason that may
     /// pass.
     ///

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use airlock_sandbox::{Guest, MountContext, Outcome, is_control};
 use airlock_storage::Settings;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
 /// Most keys that may wait for the guest.
 pub const QUEUE: usize = 1024;
@@ -18,7 +17,13 @@ pub const QUEUE: usize = 1024;
 pub struct Invalidations {
     context: Arc<MountContext>,
     settings: Settings,
-    queue: mpsc::Sender<String>,
+    queue: mpsc::Sender<Item>,
+}
+
+enum Item {
+    Key(String),
+    /// Answered once the guest has been told of all keys before it.
+    Settled(oneshot::Sender<()>),
 }
 
 impl Invalidations {
@@ -30,15 +35,24 @@ impl Invalidations {
         settings: Settings,
         report: impl Fn(Outcome<()>) -> airlock_sandbox::Result<()> + Send + 'static,
     ) -> Self {
-        let (queue, mut keys) = mpsc::channel::<String>(QUEUE);
+        let (queue, mut items) = mpsc::channel(QUEUE);
         // The worker does not keep the mount alive: its storage is free as soon as the mount is dropped.
         let (mount, settings_) = (Arc::downgrade(&context), settings.clone());
         tokio::spawn(async move {
-            while let Some(key) = keys.recv().await
+            while let Some(item) = items.recv().await
                 && let Some(context) = mount.upgrade()
             {
-                let outcome = guest.invalidate(&context, &key).await;
-                if report(outcome).is_err() {
+                let key = match item {
+                    Item::Key(key) => key,
+                    Item::Settled(settled) => {
+                        let _ = settled.send(());
+                        continue;
+                    }
+                };
+                let (guest, context_) = (guest.clone(), context.clone());
+                // It is a task of its own, so that a panic of the host in it does not end the worker.
+                let told = tokio::spawn(async move { guest.invalidate(&context_, &key).await });
+                if !told.await.is_ok_and(|outcome| report(outcome).is_ok()) {
                     context.storage().adopt(settings_.clone());
                 }
             }
@@ -56,9 +70,18 @@ impl Invalidations {
             return;
         }
         self.context.storage().invalidate(key);
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(key.to_owned()) {
+        if self.queue.try_send(Item::Key(key.to_owned())).is_err() {
             tracing::warn!("too many keys changed at once: the mount's cache and scratch are dropped");
             self.context.storage().adopt(self.settings.clone());
+        }
+    }
+
+    /// Returns once the guest has been told of all keys that were taken so far.
+    pub async fn settled(&self) {
+        let (settled, wait) = oneshot::channel();
+        if self.queue.send(Item::Settled(settled)).await.is_ok() {
+            // The worker drops it only at the end of the mount.
+            let _ = wait.await;
         }
     }
 }

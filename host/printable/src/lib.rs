@@ -9,6 +9,8 @@
 //! assert_eq!(format!("{}", printable::Printable("\u{1b}[2Jok")), "\\u{1b}[2Jok");
 //! ```
 //!
+//! [`Report`] shows an error with its causes, and does not escape them.
+//!
 //! Rules for its use:
 //! - Escape text where it enters a message of the host's own, and where a message leaves for a person. Escaping twice
 //!   changes nothing, because a backslash is not escaped. For the same reason, the text cannot be recovered from the
@@ -23,8 +25,12 @@
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+mod report;
+
 use std::borrow::Cow;
 use std::fmt::{self, Display, Write};
+
+pub use report::Report;
 
 /// Returns the text on one line, with every character escaped that could mislead its reader.
 pub fn escape(text: &str) -> Cow<'_, str> {

@@ -96,15 +96,14 @@ impl Guest {
     /// Waits for the permits of a request. Dropping the future while it waits leaves no trace.
     ///
     /// # Errors
-    /// [`CallError::Busy`] and [`CallError::Full`].
+    /// [`CallError::Busy`](crate::CallError::Busy) and [`CallError::Full`](crate::CallError::Full).
     pub async fn permit(&self, mount: &Arc<MountContext>) -> Outcome<Permit> {
         Permit::take(&self.inner.code, mount, Limit::Wall).await
     }
 
     /// Answers a request.
     ///
-    /// Drive the future to its end, in a task that outlives a caller who hangs up. If it is dropped, a commit that has begun
-    /// is finished all the same, but the events of the request may not be sent.
+    /// Drive the future to its end, in a task that outlives a caller who hangs up; see the crate's documentation.
     pub async fn handle_request(
         &self,
         mount: &Arc<MountContext>,

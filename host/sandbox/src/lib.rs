@@ -19,7 +19,9 @@
 //! is reserved first. The private module `run` tells this step by step; `load` does the same for the loading of a guest.
 //!
 //! # What to watch
-//! - Drive each call to its end, also if whoever waits for the answer goes away.
+//! - Drive each call to its end, in a task that outlives whoever waits for the answer. If its future is dropped, the
+//!   request stops where it is: what it has committed stays, and the events of that may not be sent.
+//! - A panic of the host continues in the caller, and is no [`CallError`].
 //! - Only the imports that the contract names are linked.
 //! - An error, a trap or an exceeded limit ends one request. Nothing that the request wrote since its last commit is
 //!   stored.
@@ -42,7 +44,7 @@ mod sandbox;
 pub mod types;
 
 pub use airlock_logical::SpecialPaths;
-pub use error::{CallError, Error, LoadError, Result};
+pub use error::{CallError, LoadError, Result};
 pub use guest::Guest;
 pub use limits::{Exceeded, Limit, Limits};
 pub use load::compiler::{Compiler, compile_child};

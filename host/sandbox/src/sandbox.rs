@@ -68,8 +68,14 @@ impl Sandbox {
             .memory_bytes
             .unwrap_or_else(|| memory_by_default(machine::memory_bytes()));
         let (memory, returns) = ProcessMemory::with_returns(memory);
-        machine::give_memory_back(returns).map_err(|error| LoadError::Runtime(error.into()))?;
-        let ticker = Ticker::start(&engine).map_err(|error| LoadError::Runtime(error.into()))?;
+        machine::give_memory_back(returns).map_err(|error| LoadError::Runtime {
+            what: "no thread that gives memory back",
+            source: error.into(),
+        })?;
+        let ticker = Ticker::start(&engine).map_err(|error| LoadError::Runtime {
+            what: "no thread for the epoch",
+            source: error.into(),
+        })?;
         Ok(Self {
             linker: instance::linker(&engine)?,
             shared: Arc::new(Shared::new(ticker, memory)),
@@ -88,9 +94,11 @@ impl Sandbox {
         if cache.get(guest.digest()).is_some() {
             return Ok(());
         }
-        let code = component
-            .serialize()
-            .map_err(|error| LoadError::Link(format!("{error:#}")))?;
+        let code = component.serialize().map_err(|error| LoadError::Cache {
+            directory: directory.to_owned(),
+            what: format!("the compiled guest cannot be kept: {error:#}"),
+            source: None,
+        })?;
         cache.keep(guest.digest(), &code)
     }
 

@@ -1,7 +1,9 @@
 //! Answers as Vault gives them to its callers.
 
 use std::fmt;
+use std::time::Duration;
 
+use airlock_logical::time::duration;
 use airlock_logical::{Json, Operation, Secret};
 use airlock_sandbox::Usage;
 use serde_json::Value;
@@ -120,7 +122,11 @@ impl Answer {
             has_warnings: !response.warnings.is_empty(),
             has_secret: response.secret.is_some(),
             redirect: &response.redirect,
-            is_wrapped: response.wrap_info.is_some(),
+            wrap_ttl: response
+                .wrap_info
+                .as_ref()
+                .map_or(Duration::ZERO, |info| duration(info.ttl)),
+            caller_wrap_ttl: Duration::ZERO,
         };
         let answer = match given.form(asked.kind()) {
             Form::NotAList(status) => return Self::failed(status, &[], None),
@@ -225,7 +231,7 @@ impl Answer {
         &self.usage
     }
 
-    /// Returns the body that Vault sends, or an empty text if it sends none. Numbers keep their digits here, whereas Vault
+    /// Returns the body that Vault sends, or an empty text if it sends none. Data that Vault would wrap is shown unwrapped. Numbers keep their digits here, whereas Vault
     /// would round them to 64-bit floats.
     pub fn body(&self) -> String {
         match &self.body {

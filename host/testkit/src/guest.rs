@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use airlock_sandbox::{Compiler, Limits, LoadError, Sandbox, SandboxSettings};
 use parking_lot::Mutex;
+use printable::Report;
 use sha2::{Digest as _, Sha256};
 use tokio::runtime::{Builder, Handle, Runtime};
 
@@ -88,7 +89,7 @@ static SANDBOX: LazyLock<Result<Sandbox, String>> = LazyLock::new(|| {
         }
     });
     made.map_err(|error| error.to_string())?
-        .map_err(|error| error.to_string())
+        .map_err(|error| Report::new(&error).to_string())
 });
 
 fn cache() -> PathBuf {

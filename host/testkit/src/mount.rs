@@ -37,7 +37,8 @@ impl Mount {
     /// Restarts the host: storage stays, scratch and cache are lost, and the guest is initialized again.
     ///
     /// # Errors
-    /// Returns [`Error::SetUp`], [`Error::Initialize`] or [`Error::Runtime`].
+    /// Returns [`Error::SetUp`](crate::Error::SetUp), [`Error::Initialize`](crate::Error::Initialize) or
+    /// [`Error::Runtime`](crate::Error::Runtime).
     pub fn restart(&mut self) -> Result<()> {
         self.guest = self.built.set_up(&self.faults, self.services.clone())?;
         Ok(())
@@ -176,6 +177,7 @@ impl Mount {
         let stored = block_on(async {
             self.built.entries.storage().put(entry).await?;
             self.guest.invalidate_key(&key).await;
+            self.guest.settled().await;
             Ok(())
         });
         stored.unwrap_or_else(|error| Err(airlock_storage::Error::Backend(error.to_string())))

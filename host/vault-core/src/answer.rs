@@ -1,5 +1,7 @@
 //! The form and the status of an engine's answer.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use crate::{OwnAnswer, RequestKind};
@@ -15,8 +17,10 @@ pub struct EngineAnswer<'a> {
     pub has_secret: bool,
     /// The location to which the caller is redirected, or an empty text.
     pub redirect: &'a str,
-    /// True if the answer is going to be wrapped. A list then needs no keys.
-    pub is_wrapped: bool,
+    /// The time for which the engine asks that its answer be wrapped, or zero. A list that is wrapped needs no keys.
+    pub wrap_ttl: Duration,
+    /// The time for which the caller asks that the answer be wrapped, or zero.
+    pub caller_wrap_ttl: Duration,
 }
 
 /// The form in which the caller gets an engine's answer.
@@ -45,7 +49,8 @@ impl<'a> EngineAnswer<'a> {
             return Form::Error { text, data };
         }
         if kind == RequestKind::List
-            && !self.is_wrapped
+            && self.wrap_ttl.is_zero()
+            && self.caller_wrap_ttl.is_zero()
             && let Err(status) = check_list(self.data, self.has_warnings)
         {
             return Form::NotAList(status);
@@ -183,11 +188,16 @@ mod tests {
 
     #[test]
     fn a_wrapped_list_needs_no_keys() {
-        let answer = EngineAnswer {
-            is_wrapped: true,
-            ..EngineAnswer::default()
-        };
-        assert!(matches!(answer.form(RequestKind::List), Form::Envelope));
+        let second = Duration::from_secs(1);
+        for (wrap_ttl, caller_wrap_ttl) in [(second, Duration::ZERO), (Duration::ZERO, second)] {
+            let answer = EngineAnswer {
+                wrap_ttl,
+                caller_wrap_ttl,
+                ..EngineAnswer::default()
+            };
+            assert!(matches!(answer.form(RequestKind::List), Form::Envelope));
+        }
+        assert_eq!(EngineAnswer::default().status(RequestKind::List), 404);
     }
 
     #[test]

@@ -25,7 +25,7 @@ use airlock_logical::time::{duration, nanoseconds};
 ///     display_name: "ada".to_owned(),
 ///     alias: Some(Alias { name: "ada@example.com".to_owned(), ..Alias::default() }),
 ///     token_policies: vec!["reader".to_owned()],
-///     lease: Lease { ttl: Duration::from_secs(3600), renewable: true, ..Lease::default() },
+///     lease: Lease::renewable(Duration::from_secs(3600)),
 ///     ..Auth::default()
 /// });
 /// ```

@@ -1,5 +1,7 @@
 //! Shows a test the answer to a request.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use vault_core::json::read_object;
 use vault_core::{EngineAnswer, RequestKind};
@@ -34,12 +36,7 @@ impl Reply {
 
     /// Returns the HTTP status of Vault's answer.
     pub fn status(&self) -> u16 {
-        let kind = match self.operation {
-            Operation::List => RequestKind::List,
-            Operation::Read | Operation::Scan | Operation::Header => RequestKind::Read,
-            Operation::Help => RequestKind::Help,
-            _ => RequestKind::Write,
-        };
+        let kind = RequestKind::of(self.operation.name());
         match &self.result {
             Err(error) => error.status(),
             Ok(None) => kind.status_of_nothing(),
@@ -49,7 +46,11 @@ impl Reply {
                     has_warnings: !response.warnings.is_empty(),
                     has_secret: response.lease.is_some(),
                     redirect: response.redirect.as_deref().unwrap_or_default(),
-                    is_wrapped: response.wrap_info.is_some(),
+                    wrap_ttl: response
+                        .wrap_info
+                        .as_ref()
+                        .map_or(Duration::ZERO, |info| info.ttl),
+                    caller_wrap_ttl: Duration::ZERO,
                 };
                 answer.status(kind)
             }

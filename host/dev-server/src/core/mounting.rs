@@ -68,7 +68,7 @@ impl Core {
     }
 
     async fn add(&self, entry: MountEntry) -> Result<(), Refusal> {
-        let _in_use = self.changes.lock().await;
+        let _alone = self.changes.lock().await;
         let path = entry.path.clone();
         if path == "/" || PROTECTED.iter().any(|protected| path.starts_with(protected)) {
             return Err(Refusal::user(format!("cannot mount \"{path}\"")));
@@ -171,7 +171,7 @@ impl Core {
     /// Removes a mount and everything that it stored. Does nothing if there is no such mount.
     pub(crate) async fn disable(&self, path: &str) -> Result<(), Refusal> {
         let path = sanitized(path);
-        let _in_use = self.changes.lock().await;
+        let _alone = self.changes.lock().await;
         if PROTECTED.iter().any(|protected| path.starts_with(protected)) {
             return Err(Refusal::user(format!("cannot unmount \"{path}\"")));
         }
@@ -211,7 +211,7 @@ impl Core {
     /// Moves a mount to another path and revokes its leases, as Vault does.
     pub(crate) async fn remount(&self, from: &str, to: &str) -> Result<(), Refusal> {
         let (from, to) = (sanitized(from), sanitized(to));
-        let _in_use = self.changes.lock().await;
+        let _alone = self.changes.lock().await;
         let Some(mount) = self.mount_at(&from) else {
             return Err(Refusal::user(format!("no matching mount at \"{from}\"")));
         };

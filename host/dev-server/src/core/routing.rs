@@ -132,7 +132,8 @@ impl Core {
             has_warnings: !response.warnings.is_empty(),
             has_secret: response.secret.is_some(),
             redirect: &response.redirect,
-            is_wrapped: wrap_ttl.is_some() || call.wrap_ttl.is_some_and(|ttl| !ttl.is_zero()),
+            wrap_ttl: wrap_ttl.unwrap_or_default(),
+            caller_wrap_ttl: call.wrap_ttl.unwrap_or_default(),
         };
         match answer.form(RequestKind::of(call.operation.as_str())) {
             Form::Redirect(to) => {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use vault_core::{SYSTEM_TTL, parse_duration};
+use vault_plugin::Report;
 
 use super::fields::{options, sanitized, set_lists, set_visibility};
 use super::{Core, MOUNTS};
@@ -22,7 +23,7 @@ impl Core {
         {
             return Err(Refusal::user(format!("cannot tune \"{path}\"")));
         }
-        let _turn = self.changes.lock().await;
+        let _alone = self.changes.lock().await;
         let Some((mount, _)) = self.mount_of(&path) else {
             return Err(Refusal::user(format!(
                 "tune of path \"{path}\" failed: no mount entry found"
@@ -52,6 +53,7 @@ impl Core {
         if upgraded.is_some()
             && let Err(error) = self.reload(&mount).await
         {
+            let error = Report::new(&error);
             self.journal
                 .trouble(&format!("{} was tuned but not reloaded: {error}", mount.path()));
         }

@@ -43,7 +43,7 @@ async fn change(core: &Core, call: &Call) -> Result<(), Refusal> {
         ));
     }
     match frozen {
-        Some(true) => core.clock.hold(),
+        Some(true) => core.clock.freeze(),
         Some(false) => core.clock.run(),
         None => {}
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use vault_core::json::to_text;
-use vault_plugin::{Operation, Request};
+use vault_plugin::{Operation, Report, Request};
 
 use crate::answer::{Answer, Outcome, Refusal};
 use crate::call::Call;
@@ -70,6 +70,7 @@ async fn document_of(core: &Core, mount: &crate::mount::Mount) -> Option<Value> 
     let answer = match engine.backend.handle_request(request).await {
         Ok(answer) => answer?,
         Err(error) => {
+            let error = Report::new(&error);
             core.journal
                 .trouble(&format!("{path} gives no OpenAPI document: {error}"));
             return None;

@@ -1,7 +1,7 @@
 //! The plugin catalog, which is read-only: its entries are set when the server starts.
 
 use serde_json::{Value, json};
-use vault_plugin::Operation;
+use vault_plugin::{Operation, Report};
 
 use super::{system, text};
 use crate::answer::{Outcome, Refusal};
@@ -94,7 +94,7 @@ async fn reload_all(core: &Core, paths: Vec<String>) -> Result<Outcome, Refusal>
         };
         core.reload(&mount)
             .await
-            .map_err(|error| Refusal::user(error.to_string()))?;
+            .map_err(|error| Refusal::user(Report::new(&error).to_string()))?;
     }
     Ok(system(json!({ "reload_id": crate::random::uuid() })))
 }

@@ -1,8 +1,8 @@
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use airlock_faults::{Call, Fault, FaultyStorage};
-use airlock_sandbox::{Compiler, Limits, Sandbox, SandboxSettings};
+use airlock_sandbox::{Clock, Compiler, Limits, Sandbox, SandboxSettings};
 use airlock_storage::{MemoryStorage, StorageEntry};
 use tokio::time::timeout;
 
@@ -33,11 +33,15 @@ async fn adversary() -> GrantedGuest {
 }
 
 async fn mount(storage: &FaultyStorage) -> Arc<GuestMount> {
+    mount_with(storage, Services::default()).await
+}
+
+async fn mount_with(storage: &FaultyStorage, services: Services) -> Arc<GuestMount> {
     let parts = Parts {
         config: Vec::new(),
         storage: Arc::new(storage.clone()),
         storage_settings: airlock_storage::Settings::default(),
-        services: Services::default(),
+        services,
         on_usage: |_| {},
     };
     Arc::new(GuestMount::set_up(&adversary().await, parts).await.unwrap())
@@ -123,6 +127,38 @@ async fn a_key_the_guest_is_not_told_of_costs_cache_and_scratch() {
     }
     gate.open();
     running.await.unwrap().unwrap();
+    assert_eq!(data("scratch-read").await, r#"{"there":false}"#);
+}
+
+/// A clock that fails as a defect of the host would.
+struct Broken;
+
+impl Clock for Broken {
+    fn now(&self) -> SystemTime {
+        panic!("on purpose")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_the_guest_is_told_does_not_end_the_telling() {
+    let services = Services {
+        clock: Arc::new(Broken),
+        ..Services::default()
+    };
+    let mount = mount_with(&FaultyStorage::new(MemoryStorage::new()), services).await;
+    mount.initialize().await.unwrap();
+    let data = async |path: &str| {
+        let answer = mount.handle_request(read(path)).await.unwrap().unwrap();
+        answer.data.unwrap().as_str().to_owned()
+    };
+    data("scratch-write").await;
+    mount.invalidate_key("ok").await;
+    mount.settled().await;
+    assert_eq!(data("scratch-read").await, r#"{"there":true}"#);
+    for key in ["now", "ok"] {
+        mount.invalidate_key(key).await;
+    }
+    timeout(TOO_LONG, mount.settled()).await.expect("the worker is gone");
     assert_eq!(data("scratch-read").await, r#"{"there":false}"#);
 }
 

@@ -92,8 +92,8 @@ pub enum CallError {
     #[error(transparent)]
     Guest(types::Error),
 
-    /// The request's task ended before the request was done: the process is ending, or the host has a defect.
-    #[error("the request was given up: the host is shutting down or failed; see its log")]
+    /// The thread for long requests ended before the request was done, because the process is ending.
+    #[error("the request was given up: the host is shutting down")]
     GivenUp,
 }
 

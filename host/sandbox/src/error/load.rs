@@ -14,8 +14,13 @@ use crate::limits::Exceeded;
 #[non_exhaustive]
 pub enum LoadError {
     /// The runtime could not be set up on this machine.
-    #[error("the WebAssembly runtime cannot start")]
-    Runtime(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the WebAssembly runtime cannot start: {what}")]
+    Runtime {
+        /// The step that failed.
+        what: &'static str,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 
     /// The directory for compiled guests cannot be used.
     #[error("cache directory {}: {what}", directory.display())]

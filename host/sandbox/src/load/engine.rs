@@ -75,7 +75,14 @@ pub(crate) fn serving() -> Result<Engine, LoadError> {
         .max_unused_warm_slots(0);
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Engine::new(&config).map_err(|error| LoadError::Runtime(error.into()))
+    new_engine(&config)
+}
+
+fn new_engine(config: &Config) -> Result<Engine, LoadError> {
+    Engine::new(config).map_err(|error| LoadError::Runtime {
+        what: "wasmtime cannot be set up",
+        source: error.into(),
+    })
 }
 
 /// Compiles a component to the code that [`Sandbox::load`](crate::Sandbox::load) runs.
@@ -88,7 +95,7 @@ pub(crate) fn serving() -> Result<Engine, LoadError> {
 /// cannot be set up here.
 pub fn compile(component: &[u8]) -> Result<Vec<u8>, LoadError> {
     crate::load::contract::check_is_component(component)?;
-    let engine = Engine::new(&config()).map_err(|error| LoadError::Runtime(error.into()))?;
+    let engine = new_engine(&config())?;
     engine
         .precompile_component(component)
         .map_err(|error| LoadError::Compile(format!("{error:#}")))

@@ -116,8 +116,12 @@ pub(crate) enum Stop {
 /// Links the contract's imports, and nothing else.
 pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>, LoadError> {
     let mut linker = Linker::new(engine);
-    Guest::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state)
-        .map_err(|error| LoadError::Runtime(error.into()))?;
+    Guest::add_to_linker::<_, wasmtime::component::HasSelf<_>>(&mut linker, |state| state).map_err(
+        |error| LoadError::Runtime {
+            what: "the contract's imports cannot be linked",
+            source: error.into(),
+        },
+    )?;
     Ok(linker)
 }
 

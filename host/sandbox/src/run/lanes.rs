@@ -106,7 +106,7 @@ impl Lanes {
 
 /// A request's future with its account. Every poll is charged, and the request's time limit is enforced.
 ///
-/// To drive it consumes it, so that the request's instance and transaction are gone before the caller has the result.
+/// Driving it consumes it, so that the request's instance and transaction are gone before the caller has the result.
 pub(crate) struct Work<T> {
     future: Pin<Box<dyn Future<Output = Result<T>> + Send>>,
     account: Arc<Account>,

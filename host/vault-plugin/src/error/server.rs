@@ -58,13 +58,13 @@ pub enum ServerError {
         source: NoAnswer,
     },
     /// The data of an event or observation is not a JSON object, so the call was not made.
-    #[error("an event's data")]
+    #[error("the data of the event cannot be sent")]
     EventData(#[source] JsonError),
     /// The data to be wrapped is not a JSON object that Vault can decode, so the call was not made.
-    #[error("data to be wrapped")]
+    #[error("the data cannot be wrapped")]
     WrappedData(#[source] Flaw),
     /// The system gave no random bytes for the id of an event, so the call was not made.
-    #[error("no random bytes")]
+    #[error("the system gave no random bytes")]
     NoRandomBytes(#[source] std::io::Error),
 }
 

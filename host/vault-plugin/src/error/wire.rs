@@ -317,10 +317,14 @@ mod tests {
     fn an_error_goes_out_with_its_cause() {
         use airlock_logical::json::Flaw;
         let wrapped = ServerError::WrappedData(Flaw::NotAnObject);
-        assert_eq!(wrapped.to_string(), "data to be wrapped");
+        assert_eq!(wrapped.to_string(), "the data cannot be wrapped");
         assert_eq!(
             sent(wrapped),
-            (kind::INTERNAL, 0, "data to be wrapped: not a JSON object".into())
+            (
+                kind::INTERNAL,
+                0,
+                "the data cannot be wrapped: not a JSON object".into()
+            )
         );
     }
 

@@ -183,7 +183,7 @@ async fn data_that_is_no_object_is_not_sent_to_be_wrapped() {
         .await;
     assert_eq!(
         Report::new(&wrapped.unwrap_err()).to_string(),
-        "data to be wrapped: not a JSON object"
+        "the data cannot be wrapped: not a JSON object"
     );
     assert!(double.0.wrap.lock().is_none());
 }

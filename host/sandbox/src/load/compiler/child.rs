@@ -1,10 +1,9 @@
 //! The child's side of a compilation.
 
-use std::error::Error as _;
 use std::io::{self, Read as _, Write as _};
 use std::panic::PanicHookInfo;
 
-use printable::Printable;
+use printable::{Printable, Report};
 
 use super::{FAILED, REFUSED, confinement};
 use crate::LoadError;
@@ -22,10 +21,7 @@ pub fn compile_child() -> ! {
         Ok(()) => std::process::exit(0),
         // Only the reason: the parent adds that the component cannot be compiled.
         Err(LoadError::Compile(reason)) => end(REFUSED, &reason),
-        Err(error) => match error.source() {
-            Some(cause) => end(REFUSED, &format!("{error}: {cause}")),
-            None => end(REFUSED, &error.to_string()),
-        },
+        Err(error) => end(REFUSED, &Report::new(&error).to_string()),
     }
 }
 
