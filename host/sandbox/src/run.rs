@@ -11,15 +11,18 @@
 
 pub(crate) mod account;
 pub(crate) mod answer;
+mod backtrace;
 pub(crate) mod calls;
 pub(crate) mod code;
 pub(crate) mod gate;
+mod growth;
 pub(crate) mod instance;
 pub(crate) mod lanes;
 pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod permit;
 pub(crate) mod session;
+pub(crate) mod stop;
 pub(crate) mod ticker;
 
 use std::sync::Arc;

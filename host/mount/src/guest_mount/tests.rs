@@ -158,7 +158,9 @@ async fn a_panic_while_the_guest_is_told_does_not_end_the_telling() {
     for key in ["now", "ok"] {
         mount.invalidate_key(key).await;
     }
-    timeout(TOO_LONG, mount.settled()).await.expect("the worker is gone");
+    timeout(TOO_LONG, mount.settled())
+        .await
+        .expect("the worker is gone");
     assert_eq!(data("scratch-read").await, r#"{"there":false}"#);
 }
 

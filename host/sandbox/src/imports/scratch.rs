@@ -3,7 +3,8 @@
 use airlock_storage::Error as Storage;
 
 use crate::bindings::airlock::engine::scratch::Host;
-use crate::run::instance::{State, Stop};
+use crate::run::instance::State;
+use crate::run::stop::Stop;
 
 impl State {
     /// Begins a call. Scratch has no error for most failures, so such a failure ends the request.

@@ -5,8 +5,9 @@ use airlock_storage::{Error as Storage, StorageEntry};
 use super::StorageFailure;
 use crate::bindings::airlock::engine::storage::{Entry, Error, Host};
 use crate::limits::{Exceeded, Limit};
-use crate::run::instance::{State, Stop};
+use crate::run::instance::State;
 use crate::run::session::Session;
+use crate::run::stop::Stop;
 
 type Answer<T> = Result<T, StorageFailure>;
 

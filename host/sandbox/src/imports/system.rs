@@ -7,7 +7,8 @@ use airlock_storage::Error as Storage;
 use super::SystemFailure;
 use crate::bindings::airlock::engine::system::{Alias, Entity, Error, Group, Host, Replication};
 use crate::mount::System;
-use crate::run::instance::{State, Stop};
+use crate::run::instance::State;
+use crate::run::stop::Stop;
 use crate::types::{Json, Nanoseconds, WrapInfo, wrap_info_bytes};
 
 type Answer<T> = Result<T, SystemFailure>;

@@ -3,7 +3,8 @@
 use std::time::UNIX_EPOCH;
 
 use crate::bindings::airlock::engine::{clock, random};
-use crate::run::instance::{State, Stop};
+use crate::run::instance::State;
+use crate::run::stop::Stop;
 use crate::types::Timestamp;
 
 /// Most random bytes that one call returns.

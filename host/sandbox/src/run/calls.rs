@@ -13,7 +13,8 @@ use crate::limits::Limit;
 use crate::load::description;
 use crate::run::account::Account;
 use crate::run::answer;
-use crate::run::instance::{Call, State, Stop};
+use crate::run::instance::{Call, State};
+use crate::run::stop::Stop;
 use crate::types::{Error as Refusal, Operation, Request, Response};
 
 /// A call that works in a transaction: it may run again, and commits when it succeeds.

@@ -3,28 +3,20 @@
 //! An instance comes from the pool, is called once and goes back. Its store holds what the imports need: the request's
 //! account, and its session, which outlives the instance if a request needs several instances.
 
-use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use wasmtime::component::Linker;
-use wasmtime::{
-    AsContextMut as _, CallHook, ResourceLimiterAsync, Store, StoreContextMut, Trap, UpdateDeadline,
-    WasmBacktrace,
-};
+use wasmtime::{AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::bindings::{Engine as Guest, EnginePre};
 use crate::limits::{Exceeded, Limit};
 use crate::run::account::Account;
+use crate::run::backtrace::functions;
+use crate::run::growth::Growth;
 use crate::run::memory::Reservation;
 use crate::run::session::Session;
+use crate::run::stop::Stop;
 use crate::{CallError, LoadError, Result};
-
-/// Most functions that are shown of a trap.
-const SHOWN_FUNCTIONS: usize = 6;
-
-/// Most bytes that are shown of a function's name.
-const LONGEST_NAME: usize = 200;
 
 /// Bytes that a guest may hand over beyond those that it may still move. An import can then refuse them and say why,
 /// and the guest can tell its caller.
@@ -44,16 +36,12 @@ const LONG_REQUEST: usize = 256 << 10;
 /// small the pieces are.
 const SHORT_COPY: u64 = 512 << 10;
 
-/// Most bytes of memory, or of tables, that a guest may have in the fast lane: it can fill them without an
-/// interruption.
-const SMALL: usize = 4 << 20;
-
 /// The data in the store of an instance.
 pub(crate) struct State {
     pub account: Arc<Account>,
     /// `None` for `describe` and `special-paths`, which may not call an import.
     session: Option<Session>,
-    memory: Memory,
+    memory: Growth,
     /// Memory of what the current call to the host takes from the guest and gives to it.
     call: Reservation,
 }
@@ -98,19 +86,6 @@ impl State {
     pub async fn hold(&mut self, bytes: usize) -> wasmtime::Result<()> {
         Ok(self.call.add(bytes as u64).await.map_err(Stop::from)?)
     }
-}
-
-/// The reason why the host ends a call. It travels through wasmtime as an error of the call.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Stop {
-    #[error(transparent)]
-    Limit(#[from] Exceeded),
-    #[error("{0} is called where no import may be: describe and special-paths are static")]
-    Import(&'static str),
-    #[error("{0}")]
-    Contract(String),
-    #[error(transparent)]
-    Storage(#[from] airlock_storage::Error),
 }
 
 /// Links the contract's imports, and nothing else.
@@ -192,7 +167,7 @@ fn store(guest: &EnginePre<State>, account: &Arc<Account>, session: Option<Sessi
         State {
             account: account.clone(),
             session,
-            memory: Memory::of(account),
+            memory: Growth::of(account),
             call: Reservation::of(&account.memory),
         },
     );
@@ -333,115 +308,6 @@ fn explain(error: &wasmtime::Error, state: &State) -> CallError {
     }
 }
 
-/// Returns the guest's own functions. Those of Rust's library, in which every panic ends, say nothing.
-fn functions(trace: &WasmBacktrace) -> Vec<String> {
-    let names = trace.frames().iter().filter_map(|frame| frame.func_name());
-    let mut names: Vec<String> = names.map(readable).filter(|name| !is_library(name)).collect();
-    names.dedup();
-    names.truncate(SHOWN_FUNCTIONS);
-    names
-}
-
-/// Returns a function's name as its author wrote it, without the compiler's hash. Cuts a long name.
-fn readable(name: &str) -> String {
-    let mut shown = Shown(String::new());
-    // A short symbol can stand for a very long name. The error only says that the name is cut.
-    let _ = match name.len() > LONGEST_NAME {
-        true => shown.write_str(name),
-        false => write!(shown, "{:#}", rustc_demangle::demangle(name)),
-    };
-    shown.0
-}
-
-/// A text that takes at most [`LONGEST_NAME`] bytes and refuses what is written beyond.
-struct Shown(String);
-
-impl fmt::Write for Shown {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let left = LONGEST_NAME - self.0.len();
-        if text.len() <= left {
-            self.0.push_str(text);
-            return Ok(());
-        }
-        self.0.push_str(&text[..text.floor_char_boundary(left)]);
-        Err(fmt::Error)
-    }
-}
-
-fn is_library(name: &str) -> bool {
-    ["core::", "std::", "alloc::", "__rustc::"]
-        .iter()
-        .any(|path| name.trim_start_matches(['<', '&']).starts_with(path))
-}
-
-/// Reserves an instance's memory and tables.
-struct Memory {
-    account: Arc<Account>,
-    reservation: Reservation,
-    /// True if the limit refused memory. Growth beyond the guest's own declared maximum does not count.
-    refused: bool,
-}
-
-impl Memory {
-    fn of(account: &Arc<Account>) -> Self {
-        Self {
-            account: account.clone(),
-            reservation: Reservation::of(&account.memory),
-            refused: false,
-        }
-    }
-
-    async fn grow(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        match self.reservation.add(desired.saturating_sub(current) as u64).await {
-            Ok(()) => {
-                if desired > SMALL {
-                    self.account.becomes_long();
-                }
-                if self.account.should_move() {
-                    tokio::task::yield_now().await;
-                }
-                Ok(true)
-            }
-            Err(exceeded) if exceeded.limit == Limit::Memory => {
-                self.refused = true;
-                Ok(false)
-            }
-            Err(exceeded) => Err(Stop::from(exceeded).into()),
-        }
-    }
-}
-
-#[async_trait]
-impl ResourceLimiterAsync for Memory {
-    async fn memory_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        self.grow(current, desired, maximum).await
-    }
-
-    async fn table_growing(
-        &mut self,
-        current: usize,
-        desired: usize,
-        maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        let bytes = |elements: usize| elements.saturating_mul(8);
-        self.grow(bytes(current), bytes(desired), maximum.map(bytes))
-            .await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use airlock_storage::{Attempt, MemoryStorage, Mount, Settings};
@@ -455,30 +321,6 @@ mod tests {
     use crate::run::memory::ProcessMemory;
     use crate::run::ticker::Ticker;
 
-    fn memory(limit: u64) -> Memory {
-        let limits = Limits {
-            memory_bytes: limit,
-            ..Limits::default()
-        };
-        let process = ProcessMemory::new(1 << 30);
-        Memory::of(&Arc::new(Account::open(
-            "guest".into(),
-            limits,
-            Limit::Wall,
-            &process,
-        )))
-    }
-
-    #[tokio::test]
-    async fn memory_and_tables_share_one_limit() {
-        let mut memory = memory(1000);
-        assert!(memory.memory_growing(0, 600, None).await.unwrap());
-        assert!(memory.table_growing(0, 50, None).await.unwrap());
-        assert!(!memory.refused);
-        assert!(!memory.table_growing(50, 51, None).await.unwrap());
-        assert!(memory.refused);
-    }
-
     /// Returns the name of the thread on which a request continues once it has stored something.
     async fn thread_after_a_commit() -> Result<String> {
         let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
@@ -491,7 +333,7 @@ mod tests {
             let transaction = mount.storage.begin(Attempt::FIRST).await?;
             let mut state = State {
                 session: Some(Session::new(transaction, mount)),
-                memory: Memory::of(&account),
+                memory: Growth::of(&account),
                 call: Reservation::of(&account.memory),
                 account,
             };
@@ -511,25 +353,5 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_has_committed_moves_at_once() {
         assert_eq!(thread_after_a_commit().await.unwrap(), "slow-lane");
-    }
-
-    #[tokio::test]
-    async fn a_guests_own_maximum_is_not_the_limit() {
-        let mut memory = memory(1000);
-        assert!(!memory.memory_growing(0, 600, Some(500)).await.unwrap());
-        assert!(!memory.refused);
-    }
-
-    #[test]
-    fn functions_are_named_as_their_authors_wrote_them() {
-        assert_eq!(readable("_ZN2kv5write17h0123456789abcdefE"), "kv::write");
-        assert_eq!(
-            readable("_RNvNtCs7pecuj1t4GH_4core9panicking9panic_fmt"),
-            "core::panicking::panic_fmt"
-        );
-        assert_eq!(readable("cabi_realloc"), "cabi_realloc");
-        assert_eq!(readable(&"x".repeat(1 << 20)).len(), LONGEST_NAME);
-        assert!(is_library("core::panicking::panic_fmt") && is_library("<core::fmt::Arguments>::new"));
-        assert!(!is_library("kv::write") && !is_library("coredump"));
     }
 }
