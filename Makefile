@@ -24,7 +24,7 @@ $(call say,running the tests)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload soak dev vault-dev lint package clean vault venv
+.PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload bench soak dev vault-dev lint package clean vault venv
 
 help: ## List the commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -78,6 +78,19 @@ reload: vault ## Measure the cost of a reload for busy mounts, and compare it wi
 	$(BUILD_ALL)
 	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \
 	$(CARGO) test --release --locked --workspace --test reload -- --nocapture --test-threads=1
+
+# The time for one kind of request of one engine, in seconds.
+BENCH_SECONDS ?= 4
+
+bench: vault ## Measure Airlock beside Vault's Go plugins, in one run of some 2 minutes; figures go to target/bench/
+	$(call say,building what is measured)
+	$(BUILD) --examples --test log
+	guest/build.sh
+	cd tests/vault && go=$$(../go.sh) && \
+	$$go build -tags minimal -trimpath -o ../../target/bench/kv-go ./bench/engine && \
+	$$go build -tags minimal -trimpath -o ../../target/bench/bench ./bench
+	$(call say,measuring)
+	target/bench/bench target target/bench/figures.json $(BENCH_SECONDS)
 
 REQUESTS ?= 1000000
 
