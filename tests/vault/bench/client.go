@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -128,14 +127,7 @@ func (c *client) setUp(ctx context.Context, engine engine) error {
 	if err := backend.Initialize(ctx, &logical.InitializationRequest{Storage: c.storage}); err != nil {
 		return fmt.Errorf("the mount cannot be initialized: %w", err)
 	}
-	// The official KV engine upgrades its storage in the background and refuses requests meanwhile.
-	for {
-		err := c.write(ctx, engine, 0)
-		if err == nil || !strings.Contains(err.Error(), "pgrad") {
-			return err
-		}
-		time.Sleep(time.Millisecond)
-	}
+	return untilUpgraded(func() error { return c.write(ctx, engine, 0) })
 }
 
 func (c *client) read(ctx context.Context, engine engine, key int) error {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -130,7 +131,10 @@ func all(target, cache string) ([]engine, error) {
 		{name: "kv-native", program: filepath.Join(release, "examples/kv"), measure: "kv-go"},
 		{name: "kv-airlock", program: filepath.Join(release, "airlock"), args: airlock("kv.wasm"), measure: "kv-go"},
 		{name: "kv2-go", program: filepath.Join(target, "vault/kv-plugin"), options: second, versioned: true, measure: "kv2-go"},
-		{name: "kv2-airlock", program: filepath.Join(release, "airlock"), args: airlock("versioned-kv.wasm"), options: second, versioned: true, measure: "kv2-go"},
+		{
+			name: "kv2-airlock", program: filepath.Join(release, "airlock"), args: airlock("versioned-kv.wasm"),
+			options: second, versioned: true, measure: "kv2-go",
+		},
 		{name: "kv1-builtin", builtin: "kv", options: map[string]string{"version": "1"}, measure: "kv-go"},
 		{name: "kv2-builtin", builtin: "kv", options: second, versioned: true, measure: "kv2-go"},
 	}
@@ -150,19 +154,17 @@ func all(target, cache string) ([]engine, error) {
 // Measures the plugins under go-plugin's own client.
 func byClient(engines []engine, length time.Duration) ([]*figures, error) {
 	ctx := context.Background()
-	var measured []*figures
 	var clients []*client
-	var plugins []engine
 	defer func() {
 		for _, client := range clients {
 			client.end()
 		}
 	}()
+	var subjects []*subject
 	for _, engine := range engines {
 		if engine.builtin != "" {
 			continue
 		}
-		of := &figures{Engine: engine.name, Measure: engine.measure, Read: &sample{}, Write: &sample{}}
 		// The first start compiles a guest. The median of the others counts, with the compiled code at hand.
 		var handshakes, answers []time.Duration
 		for number := range starts + 1 {
@@ -170,44 +172,25 @@ func byClient(engines []engine, length time.Duration) ([]*figures, error) {
 			if err != nil {
 				return nil, err
 			}
-			if number == 0 {
-				client.end()
-				continue
+			if number > 0 {
+				handshakes, answers = append(handshakes, client.handshake), append(answers, client.firstAnswer)
 			}
-			handshakes, answers = append(handshakes, client.handshake), append(answers, client.firstAnswer)
 			if number < starts {
 				client.end()
 				continue
 			}
-			of.Idle = resident(client.pid)
 			clients = append(clients, client)
 		}
-		of.Handshake, of.FirstAnswer = median(handshakes), median(answers)
-		for key := range keys {
-			if err := clients[len(clients)-1].write(ctx, engine, key); err != nil {
-				return nil, fmt.Errorf("%s: %w", engine.name, err)
-			}
-		}
-		measured, plugins = append(measured, of), append(plugins, engine)
+		client := clients[len(clients)-1]
+		subject := newSubject(engine, client.pid)
+		subject.figures.Idle = resident(client.pid)
+		subject.figures.Handshake, subject.figures.FirstAnswer = median(handshakes), median(answers)
+		subject.calls = client.storage.calls.Load
+		subject.read = func(key int) error { return client.read(ctx, engine, key) }
+		subject.write = func(key int) error { return client.write(ctx, engine, key) }
+		subjects = append(subjects, subject)
 	}
-	for round := range rounds {
-		for place := range plugins {
-			// Each round begins with another engine.
-			index := (place + round) % len(plugins)
-			client, engine, of := clients[index], plugins[index], measured[index]
-			usage := func() (time.Duration, int64) { return cpuTime(client.pid), client.storage.calls.Load() }
-			read := func(caller, number int) error { return client.read(ctx, engine, (caller*7+number)%keys) }
-			write := func(caller, number int) error { return client.write(ctx, engine, (caller*7+number)%keys) }
-			if err := of.Read.load(callers, length, usage, read); err != nil {
-				return nil, fmt.Errorf("%s: read: %w", engine.name, err)
-			}
-			if err := of.Write.load(callers, length, usage, write); err != nil {
-				return nil, fmt.Errorf("%s: write: %w", engine.name, err)
-			}
-			of.Loaded = resident(client.pid)
-		}
-	}
-	return finished(measured), nil
+	return measure(subjects, length)
 }
 
 // Measures all engines through a real Vault.
@@ -217,49 +200,80 @@ func byVault(program string, engines []engine, length time.Duration) ([]*figures
 		return nil, err
 	}
 	defer vault.end()
-	var measured []*figures
-	var processes []int
+	var subjects []*subject
 	for _, engine := range engines {
 		if err := vault.mount(engine); err != nil {
 			return nil, fmt.Errorf("%s: %w", engine.name, err)
 		}
-		for key := range keys {
-			if err := vault.write(engine, key); err != nil {
-				return nil, fmt.Errorf("%s: %w", engine.name, err)
-			}
-		}
-		measured = append(measured, &figures{Engine: engine.name, Measure: engine.measure, Read: &sample{}, Write: &sample{}})
 		process := 0
 		if engine.builtin == "" {
 			process = vault.process(engine)
 		}
-		processes = append(processes, process)
+		subject := newSubject(engine, process)
+		subject.read = func(key int) error { return vault.read(engine, key) }
+		subject.write = func(key int) error { return vault.write(engine, key) }
+		subjects = append(subjects, subject)
 	}
-	for round := range rounds {
-		for place := range engines {
-			index := (place + round) % len(engines)
-			engine, of, process := engines[index], measured[index], processes[index]
-			usage := func() (time.Duration, int64) { return cpuTime(process), 0 }
-			read := func(caller, number int) error { return vault.read(engine, (caller*7+number)%keys) }
-			write := func(caller, number int) error { return vault.write(engine, (caller*7+number)%keys) }
-			if err := of.Read.load(callers, length, usage, read); err != nil {
-				return nil, fmt.Errorf("%s: read: %w", engine.name, err)
-			}
-			if err := of.Write.load(callers, length, usage, write); err != nil {
-				return nil, fmt.Errorf("%s: write: %w", engine.name, err)
-			}
-			if process != 0 {
-				of.Loaded = resident(process)
+	return measure(subjects, length)
+}
+
+// An engine that serves, and how to reach it.
+type subject struct {
+	figures     *figures
+	process     int
+	calls       func() int64
+	read, write func(key int) error
+}
+
+func newSubject(engine engine, process int) *subject {
+	return &subject{
+		figures: &figures{Engine: engine.name, Measure: engine.measure, Read: &sample{}, Write: &sample{}},
+		process: process,
+		calls:   func() int64 { return 0 },
+	}
+}
+
+// Fills all keys, then measures the engines round by round.
+func measure(subjects []*subject, length time.Duration) ([]*figures, error) {
+	for _, subject := range subjects {
+		for key := range keys {
+			if err := subject.write(key); err != nil {
+				return nil, fmt.Errorf("%s: write: %w", subject.figures.Engine, err)
 			}
 		}
 	}
-	return finished(measured), nil
+	for round := range rounds {
+		for place := range subjects {
+			// Each round begins with another engine.
+			subject := subjects[(place+round)%len(subjects)]
+			usage := func() (time.Duration, int64) { return cpuTime(subject.process), subject.calls() }
+			if err := subject.figures.Read.load(length, usage, subject.read); err != nil {
+				return nil, fmt.Errorf("%s: read: %w", subject.figures.Engine, err)
+			}
+			if err := subject.figures.Write.load(length, usage, subject.write); err != nil {
+				return nil, fmt.Errorf("%s: write: %w", subject.figures.Engine, err)
+			}
+			subject.figures.Loaded = resident(subject.process)
+		}
+	}
+	var measured []*figures
+	for _, subject := range subjects {
+		subject.figures.Read.finish()
+		subject.figures.Write.finish()
+		measured = append(measured, subject.figures)
+	}
+	return measured, nil
 }
 
-func finished(measured []*figures) []*figures {
-	for _, of := range measured {
-		of.Read.finish()
-		of.Write.finish()
+// Tries a write until it is no longer refused because the official KV engine upgrades its storage, which it does in the
+// background.
+func untilUpgraded(write func() error) error {
+	until := time.Now().Add(30 * time.Second)
+	for {
+		err := write()
+		if err == nil || !strings.Contains(err.Error(), "pgrad") || time.Now().After(until) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
 	}
-	return measured
 }

@@ -25,8 +25,8 @@ type sample struct {
 	calls     int64
 }
 
-// Sends requests from many callers for some time, and adds what they cost.
-func (s *sample) load(callers int, length time.Duration, usage func() (time.Duration, int64), send func(caller, number int) error) error {
+// Sends requests from all callers for some time, each over all keys, and adds what they cost.
+func (s *sample) load(length time.Duration, usage func() (time.Duration, int64), send func(key int) error) error {
 	cpuBefore, callsBefore := usage()
 	began := time.Now()
 	until := began.Add(length)
@@ -40,7 +40,7 @@ func (s *sample) load(callers int, length time.Duration, usage func() (time.Dura
 				if sent.After(until) {
 					return
 				}
-				if err := send(caller, number); err != nil {
+				if err := send((caller*7 + number) % keys); err != nil {
 					failures[caller] = err
 					return
 				}

@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -33,6 +32,7 @@ func startVault(program string, callers int) (*server, error) {
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
+		os.RemoveAll(folder)
 		return nil, err
 	}
 	address := listener.Addr().String()
@@ -42,6 +42,7 @@ func startVault(program string, callers int) (*server, error) {
 	// The server writes files into the home folder of its user.
 	command.Env = append(os.Environ(), "HOME="+folder)
 	if err := command.Start(); err != nil {
+		os.RemoveAll(folder)
 		return nil, err
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: callers, MaxConnsPerHost: callers}
@@ -96,14 +97,7 @@ func (s *server) mount(engine engine) error {
 			return err
 		}
 	}
-	// The official KV engine upgrades its storage in the background and refuses requests meanwhile.
-	for {
-		err := s.write(engine, 0)
-		if err == nil || !strings.Contains(err.Error(), "pgrad") {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	return untilUpgraded(func() error { return s.write(engine, 0) })
 }
 
 func (s *server) read(engine engine, key int) error {
