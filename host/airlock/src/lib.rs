@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use printable::{Printable, Report};
 
 use crate::cli::{Cli, Command};
 use crate::output::print;
@@ -65,22 +66,10 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("airlock: {}", printable::escape(&told(&error)));
+            eprintln!("airlock: {}", Printable(Report::new(error.as_ref())));
             ExitCode::FAILURE
         }
     }
-}
-
-/// Returns the error and its causes in one line. Some errors name their cause already, so no cause is repeated.
-fn told(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |told, cause| {
-        let cause = cause.to_string();
-        match told.as_str() {
-            "" => cause,
-            _ if told.ends_with(&cause) => told,
-            _ => format!("{told}: {cause}"),
-        }
-    })
 }
 
 fn run(command: Command, args: &[OsString]) -> Result<()> {

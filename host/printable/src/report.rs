@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Shows an error and its causes in one line, because the `Display` of an error names no cause.
+/// Shows an error and its causes in one line, because the `Display` of an error names no cause. If one does, the cause is
+/// not repeated.
 ///
 /// ```
 /// use std::{error, fmt, io};
@@ -40,12 +41,53 @@ impl<'a> Report<'a> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut text = self.0.to_string();
         let mut source = self.0.source();
         while let Some(error) = source {
-            write!(f, ": {error}")?;
+            let cause = error.to_string();
+            // Errors of other libraries may name their cause themselves.
+            if !text.ends_with(&cause) {
+                let gap = if text.is_empty() { "" } else { ": " };
+                text.extend([gap, &cause]);
+            }
             source = error.source();
         }
-        Ok(())
+        f.write_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Failure(&'static str, Option<Box<Failure>>);
+
+    impl fmt::Display for Failure {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Failure {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    fn shown(first: &'static str, second: &'static str, third: &'static str) -> String {
+        let third = Failure(third, None);
+        let second = Failure(second, Some(Box::new(third)));
+        Report::new(&Failure(first, Some(Box::new(second)))).to_string()
+    }
+
+    #[test]
+    fn each_cause_is_named_once() {
+        assert_eq!(shown("a", "b", "c"), "a: b: c");
+        assert_eq!(shown("a: b", "b", "c"), "a: b: c");
+        assert_eq!(shown("a", "b: c", "c"), "a: b: c");
+        assert_eq!(shown("", "b", "c"), "b: c");
     }
 }
