@@ -1,7 +1,5 @@
 //! `clock` and `random`.
 
-use std::time::UNIX_EPOCH;
-
 use crate::bindings::airlock::engine::{clock, random};
 use crate::run::instance::State;
 use crate::run::stop::Stop;
@@ -13,22 +11,7 @@ const MOST_RANDOM: u32 = 64 << 10;
 impl clock::Host for State {
     async fn now(&mut self) -> wasmtime::Result<Timestamp> {
         self.enter(0).await?;
-        let now = self.session("clock.now")?.mount.services.clock.now();
-        // Before 1970 the seconds are negative and the nanoseconds still count forwards.
-        let timestamp = match now.duration_since(UNIX_EPOCH) {
-            Ok(after) => (after.as_secs().cast_signed(), after.subsec_nanos()),
-            Err(before) => {
-                let before = before.duration();
-                match before.subsec_nanos() {
-                    0 => (-before.as_secs().cast_signed(), 0),
-                    nanos => (-before.as_secs().cast_signed() - 1, 1_000_000_000 - nanos),
-                }
-            }
-        };
-        Ok(Timestamp {
-            seconds: timestamp.0,
-            nanoseconds: timestamp.1,
-        })
+        Ok(self.session("clock.now")?.mount.services.clock.now().into())
     }
 }
 
