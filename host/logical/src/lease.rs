@@ -5,6 +5,9 @@
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "component")]
+use wasmtime::component::{ComponentType, Lift, Lower};
+
 use crate::Json;
 use crate::redact::hidden;
 use crate::time::{Nanoseconds, Timestamp, duration, nanoseconds};
@@ -12,15 +15,7 @@ use crate::time::{Nanoseconds, Timestamp, duration, nanoseconds};
 /// The lifetime of something, like `logical.LeaseOptions` of Vault's SDK. Vault caps both lengths by the limits of the mount
 /// and the server; zero asks for their default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "component",
-    derive(
-        wasmtime::component::ComponentType,
-        wasmtime::component::Lift,
-        wasmtime::component::Lower
-    ),
-    component(record)
-)]
+#[cfg_attr(feature = "component", derive(ComponentType, Lift, Lower), component(record))]
 pub struct Lease {
     /// The time from now until Vault revokes it.
     pub ttl: Nanoseconds,
@@ -72,15 +67,7 @@ impl Lease {
 /// A secret with a lease, like `logical.Secret` of Vault's SDK. Vault asks the engine that made it to renew and revoke it in
 /// time.
 #[derive(Clone, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "component",
-    derive(
-        wasmtime::component::ComponentType,
-        wasmtime::component::Lift,
-        wasmtime::component::Lower
-    ),
-    component(record)
-)]
+#[cfg_attr(feature = "component", derive(ComponentType, Lift, Lower), component(record))]
 pub struct Secret {
     /// The lifetime of the secret.
     pub lease: Lease,

@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+#[cfg(feature = "component")]
+use wasmtime::component::{ComponentType, Lift, Lower};
+
 /// Defines the operations with Vault's names for them, which the contract with guests uses too.
 macro_rules! operations {
     ($($(#[$attribute:meta])* $operation:ident = $name:literal,)*) => {
@@ -17,15 +20,7 @@ macro_rules! operations {
         /// assert_eq!(Operation::from("seal".to_owned()).as_str(), "seal");
         /// ```
         #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-        #[cfg_attr(
-            feature = "component",
-            derive(
-                wasmtime::component::ComponentType,
-                wasmtime::component::Lift,
-                wasmtime::component::Lower
-            ),
-            component(variant)
-        )]
+        #[cfg_attr(feature = "component", derive(ComponentType, Lift, Lower), component(variant))]
         #[non_exhaustive]
         pub enum Operation {
             $(

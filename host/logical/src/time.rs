@@ -4,6 +4,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "component")]
+use wasmtime::component::{ComponentType, Lift, Lower};
+
 /// A length of time in nanoseconds, like Go's `time.Duration`. Go allows a negative one.
 pub type Nanoseconds = i64;
 
@@ -19,15 +22,7 @@ pub fn duration(nanoseconds: Nanoseconds) -> Duration {
 
 /// A point in time. [`moment::is_valid`](crate::moment::is_valid) says which ones Vault can decode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(
-    feature = "component",
-    derive(
-        wasmtime::component::ComponentType,
-        wasmtime::component::Lift,
-        wasmtime::component::Lower
-    ),
-    component(record)
-)]
+#[cfg_attr(feature = "component", derive(ComponentType, Lift, Lower), component(record))]
 pub struct Timestamp {
     /// Seconds since 1970-01-01T00:00:00Z.
     pub seconds: i64,

@@ -3,21 +3,17 @@
 #![cfg_attr(feature = "component", allow(unsafe_code))] // the derives implement wasmtime's `unsafe` traits
 
 use std::fmt;
+use std::time::Duration;
+
+#[cfg(feature = "component")]
+use wasmtime::component::{ComponentType, Lift, Lower};
 
 use crate::redact::hidden;
-use crate::time::{Nanoseconds, Timestamp};
+use crate::time::{Nanoseconds, Timestamp, duration};
 
 /// The wrapping that a caller wants for an answer. Vault does it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "component",
-    derive(
-        wasmtime::component::ComponentType,
-        wasmtime::component::Lift,
-        wasmtime::component::Lower
-    ),
-    component(record)
-)]
+#[cfg_attr(feature = "component", derive(ComponentType, Lift, Lower), component(record))]
 pub struct WrapRequest {
     /// The time for which the wrapping token is valid.
     pub ttl: Nanoseconds,
@@ -28,17 +24,16 @@ pub struct WrapRequest {
     pub seal_wrap: bool,
 }
 
+impl WrapRequest {
+    /// Returns [`ttl`](Self::ttl) in Rust's form. A negative one is zero.
+    pub fn ttl(&self) -> Duration {
+        duration(self.ttl)
+    }
+}
+
 /// Data that Vault has wrapped, like `wrapping.ResponseWrapInfo` of Vault's SDK.
 #[derive(Clone, Default, PartialEq, Eq)]
-#[cfg_attr(
-    feature = "component",
-    derive(
-        wasmtime::component::ComponentType,
-        wasmtime::component::Lift,
-        wasmtime::component::Lower
-    ),
-    component(record)
-)]
+#[cfg_attr(feature = "component", derive(ComponentType, Lift, Lower), component(record))]
 pub struct WrapInfo {
     /// The time for which the wrapping token is valid.
     pub ttl: Nanoseconds,
@@ -63,6 +58,13 @@ pub struct WrapInfo {
     /// True if the data is wrapped with the seal's key too.
     #[cfg_attr(feature = "component", component(name = "seal-wrap"))]
     pub seal_wrap: bool,
+}
+
+impl WrapInfo {
+    /// Returns [`ttl`](Self::ttl) in Rust's form. A negative one is zero.
+    pub fn ttl(&self) -> Duration {
+        duration(self.ttl)
+    }
 }
 
 /// Shows neither the token nor the path.

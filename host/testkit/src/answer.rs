@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use airlock_logical::time::duration;
-use airlock_logical::{Json, Operation, Secret};
+use airlock_logical::{Json, Operation, Secret, WrapInfo};
 use airlock_sandbox::Usage;
 use serde_json::Value;
 use vault_core::json::{read_object, sorted};
@@ -122,10 +121,7 @@ impl Answer {
             has_warnings: !response.warnings.is_empty(),
             has_secret: response.secret.is_some(),
             redirect: &response.redirect,
-            wrap_ttl: response
-                .wrap_info
-                .as_ref()
-                .map_or(Duration::ZERO, |info| duration(info.ttl)),
+            wrap_ttl: response.wrap_info.as_ref().map_or(Duration::ZERO, WrapInfo::ttl),
             caller_wrap_ttl: Duration::ZERO,
         };
         let answer = match given.form(asked.kind()) {
@@ -231,8 +227,8 @@ impl Answer {
         &self.usage
     }
 
-    /// Returns the body that Vault sends, or an empty text if it sends none. Data that Vault would wrap is shown unwrapped. Numbers keep their digits here, whereas Vault
-    /// would round them to 64-bit floats.
+    /// Returns the body that Vault sends, or an empty text if it sends none. Data that Vault would wrap is shown
+    /// unwrapped. Numbers keep their digits here, whereas Vault would round them to 64-bit floats.
     pub fn body(&self) -> String {
         match &self.body {
             None => String::new(),

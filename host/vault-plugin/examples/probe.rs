@@ -178,7 +178,7 @@ impl Probe {
             .system
             .response_wrap_data(data, Duration::from_secs(60))
             .await?;
-        Response::json(&json!({ "token": wrapped.token, "ttl": wrapped.ttl / 1_000_000_000 }))
+        Response::json(&json!({ "token": wrapped.token, "ttl": wrapped.ttl().as_secs() }))
     }
 
     async fn event(&self, request: Request) -> Result<Option<Response>, Error> {
@@ -206,7 +206,7 @@ fn what_is_seen(request: &Request) -> serde_json::Value {
         "client_token": request.client_token.len(),
         "headers": request.headers,
         "remote_addr": request.connection.as_ref().map(|connection| &connection.remote_addr),
-        "wrap_ttl": request.wrap.as_ref().map(|wrap| wrap.ttl / 1_000_000_000),
+        "wrap_ttl": request.wrap.as_ref().map(|wrap| wrap.ttl().as_secs()),
     })
 }
 

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use airlock_logical::redact::hidden;
+use airlock_logical::time::{duration, nanoseconds};
+use airlock_logical::{Alias, Json, Lease};
+
 use crate::error::Unreadable;
 use crate::json;
 use crate::proto::pb;
 use crate::time::OutOfRange;
-use airlock_logical::Alias;
-use airlock_logical::Json;
-use airlock_logical::Lease;
-use airlock_logical::redact::hidden;
-use airlock_logical::time::{duration, nanoseconds};
 
 /// The result of a login, with the token that Vault is to make.
 ///

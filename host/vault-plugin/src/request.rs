@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use airlock_logical::redact::hidden;
 use airlock_logical::{Json, Operation, Secret, WrapRequest};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -12,7 +13,6 @@ use crate::auth::Auth;
 use crate::caller::Caller;
 use crate::proto::pb;
 use crate::system::RotationInfo;
-use airlock_logical::redact::hidden;
 
 /// A request to one mount. It does not contain what Vault hides from plugins, such as the caller's token.
 ///

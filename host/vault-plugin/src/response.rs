@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use airlock_logical::{Json, Secret, WrapInfo};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
@@ -14,7 +15,6 @@ use crate::error::Unreadable;
 use crate::held::Held;
 use crate::json;
 use crate::proto::pb;
-use airlock_logical::{Json, Secret, WrapInfo};
 
 /// An answer. `Ok(None)` in its place is 404 for read and list, and 204 for anything else.
 ///

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use airlock_logical::time::{duration, nanoseconds};
+use airlock_logical::WrapInfo;
+use airlock_logical::time::nanoseconds;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -125,7 +126,7 @@ impl Core {
         let wrap_ttl = response
             .wrap_info
             .as_ref()
-            .map(|info| duration(info.ttl))
+            .map(WrapInfo::ttl)
             .filter(|ttl| !ttl.is_zero());
         let answer = EngineAnswer {
             data: data.as_ref().and_then(Value::as_object),

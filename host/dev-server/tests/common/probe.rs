@@ -146,7 +146,7 @@ fn echo(request: &Request) -> Result<Response, Error> {
         "headers": request.headers,
         "remote": request.connection.as_ref().map(|connection| connection.remote_addr.clone()),
         "unauthenticated": request.unauthenticated,
-        "wrap": request.wrap.as_ref().map(|wrap| wrap.ttl / 1_000_000_000),
+        "wrap": request.wrap.as_ref().map(|wrap| wrap.ttl().as_secs()),
     }))
 }
 

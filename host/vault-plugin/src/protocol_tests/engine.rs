@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use airlock_logical::SpecialPaths;
 use async_trait::async_trait;
 use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::backend::{BackendType, Factory, Setup};
 use crate::{Backend, Error, Json, Operation, Request, Response, ServerError, StorageEntry};
-use airlock_logical::SpecialPaths;
 
 /// The signals between the tests and the engine.
 #[derive(Default)]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use airlock_logical::SpecialPaths;
 use parking_lot::RwLock;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::task::TaskTracker;
@@ -12,7 +13,6 @@ use tonic::{Request, Status};
 use super::ending::Ending;
 use crate::link::Link;
 use crate::{Backend, Error};
-use airlock_logical::SpecialPaths;
 
 /// The longest time for which calls that outlive `Backend::cleanup` keep the server waiting.
 const GRACE: Duration = Duration::from_secs(10);

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use airlock_logical::time::{duration, nanoseconds};
+use airlock_logical::{Entity, Group};
 use go_plugin::MAX_MESSAGE_SIZE;
 use tonic::transport::Channel;
 use tonic::{Response, Status};
@@ -17,8 +19,6 @@ use crate::system::types::{
 };
 use crate::time::{from_seconds, from_unix_seconds, to_seconds};
 use crate::{Json, ServerError, WrapInfo, json};
-use airlock_logical::time::{duration, nanoseconds};
-use airlock_logical::{Entity, Group};
 
 /// The server, as one mount may see it.
 ///

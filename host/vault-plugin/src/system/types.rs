@@ -3,10 +3,11 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::proto::{logical, pb};
-use crate::time::{from_timestamp, from_unix_seconds, to_seconds, to_unix_seconds};
 use airlock_logical::Timestamp;
 use airlock_logical::redact::hidden;
+
+use crate::proto::{logical, pb};
+use crate::time::{from_timestamp, from_unix_seconds, to_seconds, to_unix_seconds};
 
 /// The server's role in replication: the bits of Vault's number. Community servers do not replicate.
 ///
