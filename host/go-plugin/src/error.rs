@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 /// The reasons why a plugin cannot start or serve.
 ///
-/// Print it with [`Report`](crate::Report), which adds the cause: that is one line for a person, fit for standard error. It contains
-/// no message of the application, but may quote what the host set in the environment.
+/// Print it with [`Report`](crate::Report), which adds the cause: that is one line for a person, fit for standard
+/// error. It contains no message of the application, but may quote what the host set in the environment.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -113,7 +113,8 @@ pub enum ServeError {
 
 /// The reasons why a plugin cannot reach one of its host's services.
 ///
-/// Print it with [`Report`](crate::Report), which adds the cause in the same line. It may quote what the host wrote to the broker.
+/// Print it with [`Report`](crate::Report), which adds the cause in the same line. It may quote what the host wrote to
+/// the broker.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {

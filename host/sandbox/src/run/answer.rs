@@ -51,8 +51,8 @@ pub(crate) async fn check(answer: &Response, operation: &Operation, account: &Ac
     Ok(())
 }
 
-/// Returns the error of a request that the guest refused: [`CallError::Guest`], or [`CallError::Contract`] if its status is not
-/// the status of an error.
+/// Returns the error of a request that the guest refused: [`CallError::Guest`], or [`CallError::Contract`] if its
+/// status is not the status of an error.
 ///
 /// A text over [`LONGEST_TEXT`] is cut there.
 pub(crate) fn refused(mut refusal: Refusal, account: &Account) -> CallError {

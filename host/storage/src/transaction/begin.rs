@@ -10,8 +10,8 @@ impl Mount {
     /// Begins the transaction of any request, including `initialize`, except an existence check on its own
     /// ([`begin_check`](Self::begin_check)).
     ///
-    /// The first call [recovers](Self::recover) the mount. Fails with [`Error::Busy`](crate::Error::Busy) if the commit lock did not become
-    /// free in time.
+    /// The first call [recovers](Self::recover) the mount. Fails with [`Error::Busy`](crate::Error::Busy) if the commit
+    /// lock did not become free in time.
     pub async fn begin(self: &Arc<Self>, attempt: Attempt) -> Result<Transaction> {
         self.recover().await?;
         let (settings, generation) = self.settings.lock().clone();
