@@ -143,15 +143,15 @@ fn a_value_is_stored_whole_up_to_rafts_limit_and_refused_above() {
             assert_eq!(answer.status, 200, "{length}, {longest}: {answer:?}");
             last = json!(value);
         } else {
-            assert_eq!(answer.status, 400, "{length}, {longest}: {answer:?}");
-            // The engine passes on the server's error.
+            assert_eq!(answer.status, 413, "{length}, {longest}: {answer:?}");
+            // The host passes on the server's error.
             assert!(answer.errors().contains(TOO_LARGE), "{answer:?}");
         }
         assert!(kv.read("large").data()["value"] == last, "{length}");
     }
     let answer = kv.write("large", json!({"value": parts(10)}));
     assert!(
-        answer.status == 400 && answer.errors().contains(TOO_LARGE),
+        answer.status == 413 && answer.errors().contains(TOO_LARGE),
         "{answer:?}"
     );
 }

@@ -21,7 +21,7 @@
 //! data = { value = "bye" }
 //! faults = [{ on = "put", nth = 1, do = "fail" }]
 //! expect.status = 500
-//! expect.error-has = "failed to put data"
+//! expect.error-has = "the outcome of this commit is unknown"
 //! ```
 //!
 //! # A step

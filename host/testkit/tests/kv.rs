@@ -55,7 +55,7 @@ fn a_put_that_fails_is_told_and_stores_nothing() {
     kv.write("a", json!({ "value": "1" })).expect_success();
     let refused = kv.write("b", json!({ "value": "2" }));
     assert_eq!(refused.status(), 500);
-    assert!(refused.error().unwrap().contains("failed to put data"));
+    assert!(refused.error().unwrap().contains("storage is broken on purpose"));
     assert_eq!(
         (kv.stored("kv/a"), kv.stored("kv/b")),
         (Some(b"1".to_vec()), None)

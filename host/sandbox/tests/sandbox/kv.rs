@@ -219,13 +219,19 @@ async fn storage_failures_say_what_failed_and_why() {
         Answer::Internal(text) => text,
         other => panic!("{other:?}"),
     };
-    for (operation, what) in [
-        (Operation::Read, "failed to get data: "),
-        (Operation::Delete, "failed to delete data: "),
-    ] {
-        let text = failure(kv.ask(operation, "a").await);
-        assert!(text.starts_with(what) && text.contains("disk on fire"), "{text}");
-    }
+    let text = failure(kv.ask(Operation::Read, "a").await);
+    assert!(
+        text.starts_with("failed to get data: ") && text.contains("disk on fire"),
+        "{text}"
+    );
+    // The host commits, so it tells this failure.
+    let outcome = kv
+        .run(Request::new(Operation::Delete, "a"))
+        .await
+        .result
+        .unwrap_err();
+    assert_eq!(outcome.status(), 500);
+    assert!(outcome.to_string().contains("disk on fire"), "{outcome}");
     // The existence check fails, so the create is not run.
     let text = failure(kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await);
     assert!(
@@ -235,20 +241,21 @@ async fn storage_failures_say_what_failed_and_why() {
 }
 
 #[tokio::test]
-async fn a_storage_that_may_work_later_is_503_in_the_engines_words() {
+async fn a_storage_that_may_work_later_is_503() {
     let kv = kv().await;
     // A mount that is drained before its first request begins no request at all.
     kv.guest.initialize(&kv.mount).await.result.unwrap();
     kv.mount.storage().drain().await;
-    let write = kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await;
-    assert_eq!(write.as_ref().unwrap_err().status(), 503);
-    match refusal(write) {
-        Answer::Coded(coded) => assert_eq!(
-            coded.message,
-            "failed to put data: this mount is being taken down"
-        ),
-        other => panic!("{other:?}"),
-    }
+    let write = kv
+        .run(write(Operation::Create, "a", r#"{"value":"v"}"#))
+        .await
+        .result
+        .unwrap_err();
+    assert_eq!(write.status(), 503);
+    assert!(
+        write.to_string().contains("this mount is being taken down"),
+        "{write}"
+    );
 }
 
 #[tokio::test]
@@ -265,21 +272,24 @@ async fn a_key_that_storage_cannot_hold_is_the_callers_mistake() {
 
 #[tokio::test]
 async fn an_entry_that_storage_rejects_is_the_callers_mistake_in_the_servers_words() {
-    for rejection in [
-        airlock_storage::Rejection::TooLarge,
-        airlock_storage::Rejection::Key,
+    for (rejection, status) in [
+        (airlock_storage::Rejection::TooLarge, 413),
+        (airlock_storage::Rejection::Key, 400),
     ] {
         let storage = Arc::new(MemoryStorage::new());
         let faulty = FaultyStorage::over(storage.clone());
         faulty.every(Call::Put, Fault::Reject(rejection));
         let kv = Bench::over(load("kv", Limits::default()).await, Arc::new(faulty), storage);
-        match refusal(kv.send(write(Operation::Create, "a", r#"{"value":"v"}"#)).await) {
-            Answer::User(text) => assert!(
-                text.starts_with("failed to put data: ") && text.ends_with("storage is small on purpose"),
-                "{text}"
-            ),
-            other => panic!("{other:?}"),
-        }
+        let write = kv
+            .run(write(Operation::Create, "a", r#"{"value":"v"}"#))
+            .await
+            .result
+            .unwrap_err();
+        assert_eq!(write.status(), status);
+        assert!(
+            write.to_string().ends_with("storage is small on purpose"),
+            "{write}"
+        );
     }
 }
 
