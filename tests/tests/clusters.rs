@@ -28,19 +28,12 @@ static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
     Plugin::kv().register(active);
     bank().register(active);
     Plugin::serving("users", &files::guest("users")).register(active);
-    Plugin::versioned_kv()
-        .args([
-            "--cache=names",
-            "--cache=config",
-            "--cache=upgrade",
-            "--cache=metadata/",
-        ])
-        .register(active);
+    Plugin::versioned_kv().register(active);
     cluster
 });
 
 fn bank() -> Plugin {
-    Plugin::serving("bank", &files::guest("bank")).arg("--cache=settings/")
+    Plugin::serving("bank", &files::guest("bank"))
 }
 
 /// One mount, as each node serves it.

@@ -35,10 +35,9 @@ fn shared(storage: Storage) -> &'static Server {
     }
 }
 
-/// Returns the bank plugin. The bank's settings may be cached, and a purge may list as often as it likes.
+/// Returns the bank plugin. A purge may list as often as it likes.
 fn bank() -> Plugin {
     Plugin::serving("bank", &files::guest("bank")).args([
-        "--cache=settings/",
         "--storage-ops=1000000",
         "--transfer-mib=4096",
         "--cpu-ms=30000",

@@ -42,7 +42,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let paths = granted.guest.special_paths(&options.options).await?;
     let told = special_paths::check(paths, &granted.unauthenticated)
         .with_context(|| format!("guest {}", args.guest.display()))?;
-    check_cacheable(&args.cache, &description.cacheable)?;
+    check_cacheable(args.cache_prefixes().unwrap_or_default(), &description.cacheable)?;
     if let Some(directory) = &args.cache_dir {
         // `serve` does without a directory that it cannot use, and compiles the guest at every start.
         Sandbox::check_cache(directory, &granted.guest).context("--cache-dir")?;

@@ -32,7 +32,7 @@ pub async fn load_granted(args: &ServeArgs) -> Result<GrantedGuest> {
     .await?;
     Ok(GrantedGuest {
         guest,
-        cacheable: Prefixes::from_iter(&args.cache),
+        cacheable: args.cacheable(),
         unauthenticated: Prefixes::from_iter(&args.unauthenticated),
     })
 }

@@ -89,29 +89,18 @@ impl World {
             let site = self.site(&kv, &format!("kv-{sort}-{number}"), base + number);
             self.add(112 / kv_mounts, Kv::new(site, keys));
         }
-        let cache = [
-            "--cache=names",
-            "--cache=config",
-            "--cache=upgrade",
-            "--cache=metadata/",
-        ];
         let versioned = self.host(
             &files::guest("versioned-kv"),
             &format!("versioned-{sort}"),
             steady,
-            &cache,
+            &[],
         );
         let site = self.site(&versioned, &format!("versioned-{sort}"), base + 5);
         site.mount.tune_to_version_2();
         site.mount.wait_until_versioned();
         self.add(40, Versioned::new(site, keys / 5));
 
-        let bank = self.host(
-            &files::guest("bank"),
-            &format!("bank-{sort}"),
-            steady,
-            &["--cache=settings/"],
-        );
+        let bank = self.host(&files::guest("bank"), &format!("bank-{sort}"), steady, &[]);
         let site = self.site(&bank, &format!("bank-{sort}"), base + 6);
         self.add(32, Bank::new(site));
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use airlock_storage::Prefixes;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
@@ -30,8 +31,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
-    /// Keep what is stored under this prefix in memory, if the guest says that it may be (`airlock inspect`:
-    /// cacheable); repeatable. Nothing is kept if Vault forbids caching
+    /// Of what the guest says may be kept in memory (`airlock inspect`: cacheable), keep only what is stored under this
+    /// prefix; repeatable. `none` keeps nothing. Nothing is kept either if Vault forbids caching [default: all that the
+    /// guest says]
     #[arg(long, value_name = "PREFIX")]
     pub cache: Vec<String>,
 
@@ -42,4 +44,52 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub limits: LimitArgs,
+}
+
+/// The value of `--cache` that keeps nothing.
+const NONE: &str = "none";
+
+impl ServeArgs {
+    /// Returns the storage that the operator lets the host keep in memory.
+    pub fn cacheable(&self) -> Prefixes {
+        self.cache_prefixes()
+            .map_or_else(Prefixes::all, Prefixes::from_iter)
+    }
+
+    /// Returns the prefixes to which the operator confines what is kept in memory, if any are given.
+    pub fn cache_prefixes(&self) -> Option<&[String]> {
+        match self.cache.as_slice() {
+            [] => None,
+            [only] if only == NONE => Some(&[]),
+            prefixes => Some(prefixes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Serve {
+        #[command(flatten)]
+        args: ServeArgs,
+    }
+
+    fn cacheable(flags: &[&str]) -> Prefixes {
+        let serve = ["serve", "--guest=/g", "--unpinned"];
+        Serve::parse_from(serve.iter().chain(flags)).args.cacheable()
+    }
+
+    #[test]
+    fn all_that_the_guest_declares_is_kept_unless_the_operator_says_otherwise() {
+        assert_eq!(cacheable(&[]), Prefixes::all());
+        assert_eq!(cacheable(&["--cache=none"]), Prefixes::none());
+        assert_eq!(
+            cacheable(&["--cache=names", "--cache=metadata/"]),
+            Prefixes::from_iter(["metadata/", "names"])
+        );
+    }
 }
