@@ -81,37 +81,46 @@ impl Limit {
         }
     }
 
-    /// Returns the value of the limit and what it bounds, such as `64 MiB of memory`.
-    fn within(self, limits: &Limits) -> String {
-        let mib = |bytes: u64| bytes >> 20;
+    /// Returns the value of the limit in [`Limits`], in bytes, milliseconds or a number of things.
+    fn value(self, limits: &Limits) -> u64 {
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         match self {
-            Self::Memory => format!("{} MiB of memory", mib(limits.memory_bytes)),
-            Self::ProcessMemory => "memory for all requests together".to_owned(),
-            Self::Cpu => format!("{} ms of CPU time", limits.cpu.as_millis()),
-            Self::Wall => format!("{} ms from start to end", limits.wall.as_millis()),
-            Self::StorageOperations => format!("{} calls of storage and system", limits.storage_operations),
-            Self::Transfer => format!("{} MiB moved between guest and host", mib(limits.transfer_bytes)),
-            Self::LogLines => format!("{} log lines", limits.log_lines),
-            Self::Instances => format!("{} requests at once", limits.instances),
-            Self::Queue => format!("{} requests waiting", limits.queue),
-            Self::Start => format!("{} ms to start", limits.start.as_millis()),
+            // The limit of all requests is not one of these: `Exceeded::process_memory` has its value.
+            Self::Memory | Self::ProcessMemory => limits.memory_bytes,
+            Self::Cpu => milliseconds(limits.cpu),
+            Self::Wall => milliseconds(limits.wall),
+            Self::StorageOperations => limits.storage_operations.into(),
+            Self::Transfer => limits.transfer_bytes,
+            Self::LogLines => limits.log_lines.into(),
+            Self::Instances => limits.instances.into(),
+            Self::Queue => limits.queue.into(),
+            Self::Start => milliseconds(limits.start),
         }
     }
 }
 
 /// An exceeded limit: which one, its value, and the setting that changes it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub struct Exceeded {
     /// The limit that was exceeded.
     pub limit: Limit,
-    within: String,
+    /// Its value, in bytes, milliseconds or a number of things.
+    value: u64,
 }
 
 impl Exceeded {
     pub(crate) fn new(limit: Limit, limits: &Limits) -> Self {
         Self {
             limit,
-            within: limit.within(limits),
+            value: limit.value(limits),
+        }
+    }
+
+    /// Returns the error for more memory than one request may hold.
+    pub(crate) fn memory(bytes: u64) -> Self {
+        Self {
+            limit: Limit::Memory,
+            value: bytes,
         }
     }
 
@@ -119,13 +128,27 @@ impl Exceeded {
     pub(crate) fn process_memory(bytes: u64) -> Self {
         Self {
             limit: Limit::ProcessMemory,
-            within: format!("{} MiB of memory for all requests together", bytes >> 20),
+            value: bytes,
         }
     }
 }
 
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "over the limit of {} ({})", self.within, self.limit.setting())
+        let (value, mib) = (self.value, self.value >> 20);
+        f.write_str("over the limit of ")?;
+        match self.limit {
+            Limit::Memory => write!(f, "{mib} MiB of memory"),
+            Limit::ProcessMemory => write!(f, "{mib} MiB of memory for all requests together"),
+            Limit::Cpu => write!(f, "{value} ms of CPU time"),
+            Limit::Wall => write!(f, "{value} ms from start to end"),
+            Limit::StorageOperations => write!(f, "{value} calls of storage and system"),
+            Limit::Transfer => write!(f, "{mib} MiB moved between guest and host"),
+            Limit::LogLines => write!(f, "{value} log lines"),
+            Limit::Instances => write!(f, "{value} requests at once"),
+            Limit::Queue => write!(f, "{value} requests waiting"),
+            Limit::Start => write!(f, "{value} ms to start"),
+        }?;
+        write!(f, " ({})", self.limit.setting())
     }
 }

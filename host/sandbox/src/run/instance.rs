@@ -213,7 +213,12 @@ fn on_call(mut store: StoreContextMut<'_, State>, call: CallHook) -> wasmtime::R
             store.data().account.check_time().map_err(Stop::from)?;
             limit_copying(store);
         }
-        CallHook::ReturningFromHost => store.data_mut().call.clear(),
+        CallHook::ReturningFromHost => {
+            store.data_mut().call.clear();
+            // The ticks that passed while the guest waited for the host are not its own: it need not yield for them. How
+            // long the request keeps others waiting is checked at each call to the host.
+            store.set_epoch_deadline(1);
+        }
         CallHook::ReturningFromWasm => limit_copying(store),
         CallHook::CallingWasm => {}
     }
@@ -266,7 +271,7 @@ fn explain(error: &wasmtime::Error, state: &State) -> CallError {
     };
     if let Some(stop) = error.downcast_ref::<Stop>() {
         return match stop {
-            Stop::Limit(exceeded) => limit(exceeded.clone()),
+            Stop::Limit(exceeded) => limit(*exceeded),
             Stop::Storage(error) => CallError::Storage(error.clone()),
             stop @ (Stop::Import(_) | Stop::Contract(_)) => CallError::Contract {
                 guest,

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::limits::{Exceeded, Limit, Limits};
+use crate::limits::{Exceeded, Limits};
 use crate::load::engine::POOL;
 
 /// Bytes that a slot stands for: enough for small guests.
@@ -113,7 +113,6 @@ impl ProcessMemory {
         Arc::new(RequestMemory {
             process: self.bytes,
             limit: limits.memory_bytes,
-            over: Exceeded::new(Limit::Memory, limits),
             pool: self.pool.clone(),
             returned: self.returned.clone(),
             wait: self.wait,
@@ -130,7 +129,6 @@ pub(crate) struct RequestMemory {
     /// The limit of all requests together.
     process: u64,
     limit: u64,
-    over: Exceeded,
     pool: Arc<Semaphore>,
     /// Shared by all requests of the process.
     returned: Arc<Returned>,
@@ -171,7 +169,7 @@ impl RequestMemory {
             let mut held = self.held.lock();
             let after = held.now.saturating_add(bytes);
             if after > self.limit {
-                return Err(self.over.clone());
+                return Err(Exceeded::memory(self.limit));
             }
             match after.checked_sub(held.granted) {
                 None | Some(0) => {
@@ -260,7 +258,7 @@ impl Reservation {
     /// Reserves more.
     ///
     /// # Errors
-    /// [`Limit::Memory`] if the request may not hold so much. [`Limit::ProcessMemory`] if all requests together may
+    /// [`Limit::Memory`](crate::limits::Limit::Memory) if the request may not hold so much. [`Limit::ProcessMemory`](crate::limits::Limit::ProcessMemory) if all requests together may
     /// not, and the others have not given enough back in time.
     pub async fn add(&mut self, bytes: u64) -> Result<(), Exceeded> {
         self.memory.take(bytes).await?;
@@ -286,6 +284,7 @@ impl Drop for Reservation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limit;
 
     const MIB: u64 = 1 << 20;
 
