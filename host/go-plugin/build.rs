@@ -4,16 +4,12 @@ use std::error::Error;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    compile(
-        "proto",
-        &["broker.proto", "controller.proto", "stdio.proto"],
-        false,
-    )?;
+    compile("proto", &["broker.proto", "controller.proto", "stdio.proto"])?;
     // This compiles the example's messages too, because an example has no build script of its own.
-    compile("examples", &["greeter.proto"], true)
+    compile("examples", &["greeter.proto"])
 }
 
-fn compile(folder: &str, files: &[&str], clients: bool) -> Result<(), Box<dyn Error>> {
+fn compile(folder: &str, files: &[&str]) -> Result<(), Box<dyn Error>> {
     for file in files {
         println!(
             "cargo::rerun-if-changed={}",
@@ -22,7 +18,8 @@ fn compile(folder: &str, files: &[&str], clients: bool) -> Result<(), Box<dyn Er
     }
     let descriptors = protox::compile(files, [folder])?;
     tonic_prost_build::configure()
-        .build_client(clients)
+        // Calls to the host are made by path, see `Channel`.
+        .build_client(false)
         .compile_fds(descriptors)?;
     Ok(())
 }

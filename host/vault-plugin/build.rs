@@ -26,6 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .message_attribute(".", "#[cfg_attr(test, derive(Debug))]")
         // With these stubs, a double of the server implements only the methods that its test needs.
         .generate_default_stubs(true)
+        // The plugin calls its server by `src/methods.rs`; only tests play the server.
+        .client_mod_attribute(".", "#[cfg(test)]")
         .compile_fds(descriptors)?;
     Ok(())
 }

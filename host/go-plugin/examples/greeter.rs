@@ -17,7 +17,6 @@ mod proto {
 }
 
 use proto::greeter_server::{Greeter, GreeterServer};
-use proto::host_client::HostClient;
 use proto::{Blob, HostService, Nothing, Text};
 
 #[tokio::main(flavor = "current_thread")]
@@ -56,8 +55,7 @@ impl Greeter for Plugin {
     async fn greet(&self, request: Request<HostService>) -> Result<Response<Text>, Status> {
         let channel = self.broker.dial(request.into_inner().id).await;
         let channel = channel.map_err(|error| Status::unavailable(Report::new(&error).to_string()))?;
-        let mut host = HostClient::new(channel).max_decoding_message_size(MAX_MESSAGE_SIZE);
-        let name = host.name(Nothing {}).await?.into_inner().text;
+        let Text { text: name } = channel.unary("/greeter.Host/Name", &Nothing {}).await?;
         tracing::info!(letters = name.len(), "greeting");
         Ok(Response::new(Text {
             text: format!("Hello, {name}!"),

@@ -1,7 +1,7 @@
 //! The broker: the plugin's way to the services that the host serves to it.
 //!
 //! The host numbers such a service and sends the number in a message of the application's own. [`Broker::dial`] takes
-//! that number and returns a channel for any tonic client.
+//! that number and returns a [`Channel`], which makes the calls.
 //!
 //! Normally the host says in the broker's stream, before or after that message, at which socket the number is served.
 //! When connections are multiplexed it says nothing beforehand: the plugin knocks, and opens a stream once the host has
@@ -14,17 +14,14 @@ mod post;
 use std::fmt;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 use tonic::codegen::StdError;
-use tonic::transport::{Channel, Endpoint};
-use tower::service_fn;
 
 use crate::connection::Io;
 use crate::mux::Opener;
-use crate::{DialError, MAX_RESETS, TransportError, WINDOW, tls};
+use crate::{Channel, DialError, tls};
 
 pub(crate) use address::Address;
 use door::{Door, KnockLock};
@@ -33,20 +30,24 @@ pub(crate) use post::Post;
 /// The time that the host may take to offer a service, as in go-plugin.
 const OFFER_TIME: Duration = Duration::from_secs(5);
 
-/// The time that one attempt to connect may take, knocking included.
-const CONNECT_TIME: Duration = Duration::from_secs(10);
-
 /// Reaches the services that the host serves to the plugin. Cheap to clone; all clones are the same broker.
 ///
 /// ```
-/// use go_plugin::{Broker, DialError, MAX_MESSAGE_SIZE};
-/// use tonic::client::Grpc;
-/// use tonic::transport::Channel;
+/// use go_plugin::{Broker, Report};
+/// use tonic::Status;
 ///
-/// /// Returns a client of the service whose number the host has sent in a message of the application.
-/// async fn host(broker: &Broker, service_id: u32) -> Result<Grpc<Channel>, DialError> {
-///     let client = Grpc::new(broker.dial(service_id).await?);
-///     Ok(client.max_decoding_message_size(MAX_MESSAGE_SIZE))
+/// #[derive(Clone, PartialEq, prost::Message)]
+/// struct Text {
+///     #[prost(string, tag = "1")]
+///     text: String,
+/// }
+///
+/// /// Asks the service whose number the host has sent in a message of the application.
+/// async fn name(broker: &Broker, service_id: u32) -> Result<String, Status> {
+///     let host = broker.dial(service_id).await;
+///     let host = host.map_err(|error| Status::unavailable(Report::new(&error).to_string()))?;
+///     let reply: Text = host.unary("/greeter.Host/Name", &()).await?;
+///     Ok(reply.text)
 /// }
 /// ```
 #[derive(Clone)]
@@ -74,9 +75,8 @@ impl Broker {
 
     /// Connects to the service that the host serves under `service_id`.
     ///
-    /// The channel reconnects by itself if the connection breaks while the host still serves. It sets no message limit,
-    /// but the clients made from it do: raise theirs to [`MAX_MESSAGE_SIZE`](crate::MAX_MESSAGE_SIZE), as Go's side
-    /// does. Drop the channel and its clones when the host ends the service, because hosts wait for that.
+    /// The channel reconnects by itself if the connection breaks while the host still serves. Drop the channel and its
+    /// clones when the host ends the service, because hosts wait for that.
     ///
     /// # Errors
     /// [`DialError::NotOffered`] if the host does not offer the service within 5 s, [`DialError::UnknownNetwork`] if it
@@ -88,17 +88,11 @@ impl Broker {
             Some(lock) => Way::Door(Door::new(service_id, self.post.clone(), lock.clone())),
         };
         let tls = self.tls.clone();
-        let connector = service_fn(move |_| {
-            let (way, tls) = (way.clone(), tls.clone());
-            async move { way.open(tls).await.map(TokioIo::new) }
-        });
-        endpoint()
-            .connect_with_connector(connector)
-            .await
-            .map_err(|source| DialError::Connect {
-                service_id,
-                source: TransportError::new(source),
-            })
+        let channel = Channel::new(move || way.clone().open(tls.clone()));
+        match channel.connect().await {
+            Ok(()) => Ok(channel),
+            Err(source) => Err(DialError::Connect { service_id, source }),
+        }
     }
 
     /// Returns a token that is cancelled once the host has asked for the plugin's end or is gone. The host closes its
@@ -119,17 +113,6 @@ impl fmt::Debug for Broker {
             .field("multiplexed", &multiplexed)
             .finish_non_exhaustive()
     }
-}
-
-/// Configures the plugin's side of a brokered connection. The address serves only as HTTP's authority, because the
-/// connector knows where to connect. The windows are fixed because measuring them takes pings, and grpc-go hangs up on
-/// a peer that pings too often.
-fn endpoint() -> Endpoint {
-    Endpoint::from_static("http://localhost")
-        .connect_timeout(CONNECT_TIME)
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .http2_max_local_error_reset_streams(MAX_RESETS)
 }
 
 /// The way to connect to a service, as often as necessary.

@@ -1,7 +1,9 @@
 //! The crate's errors: one type for serving the plugin, and one for reaching the host's services.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The reasons why a plugin cannot start or serve.
 ///
@@ -162,16 +164,22 @@ pub enum DialError {
 /// A failure of the gRPC transport. `Display` shows the innermost cause, because the others only say "transport error";
 /// `Debug` shows them all.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", root(.0))]
-pub struct TransportError(tonic::transport::Error);
+#[error("{}", root(&*.0))]
+pub struct TransportError(Arc<dyn Error + Send + Sync>);
 
 impl TransportError {
-    pub(crate) fn new(error: tonic::transport::Error) -> Self {
+    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into().into())
+    }
+
+    /// Creates the error of a failure that others report too.
+    pub(crate) fn shared(error: Arc<dyn Error + Send + Sync>) -> Self {
         Self(error)
     }
 }
 
-fn root(error: &dyn std::error::Error) -> &dyn std::error::Error {
+/// Returns the innermost cause of an error.
+pub(crate) fn root<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     let mut error = error;
     while let Some(source) = error.source() {
         error = source;

@@ -44,7 +44,7 @@
 //!   which keeps the connection open, and nothing else, for ten seconds at most.
 //! - tonic drops a call's handler when the caller hangs up. Work that must not stop half way belongs in a task of its
 //!   own; [`Server::on_exit`] can wait for it.
-//! - Each tonic service and client decodes at most 4 MiB by default; see [`MAX_MESSAGE_SIZE`].
+//! - Each tonic service decodes at most 4 MiB by default; see [`MAX_MESSAGE_SIZE`].
 //! - Plugins do not serve further services through the broker (`AcceptAndServe` on Go's plugin side).
 
 #![deny(missing_docs)]
@@ -55,6 +55,7 @@
 mod readme {}
 
 mod broker;
+mod channel;
 mod connection;
 mod error;
 #[doc(hidden)]
@@ -71,13 +72,13 @@ mod socket;
 mod tls;
 
 pub use broker::Broker;
+pub use channel::Channel;
 pub use error::{DialError, ServeError, TransportError};
 pub use launch::Cookie;
 pub use printable::Report;
 pub use server::{Exit, Server};
 
-/// The largest message, in bytes, that Go's side accepts: give it to `max_decoding_message_size` of every service and
-/// client.
+/// The largest message, in bytes, that Go's side accepts: give it to `max_decoding_message_size` of every service.
 pub const MAX_MESSAGE_SIZE: usize = i32::MAX as usize;
 
 /// The number of bytes that the peer may send ahead, for one call and for all together, so that a message of megabytes

@@ -9,8 +9,7 @@ use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value};
 
 use crate::link::Link;
-use crate::proto::pb::events_client::EventsClient;
-use crate::proto::pb::observations_client::ObservationsClient;
+use crate::methods;
 use crate::proto::{logical, pb};
 use crate::{Json, ServerError};
 
@@ -73,8 +72,7 @@ impl Events {
             event_type: event_type.to_owned(),
             event: Some(event),
         };
-        let send = |channel| async { EventsClient::new(channel).send_event(args).await };
-        self.link.call("sending of an event", send).await?;
+        self.link.call(&methods::events::SEND_EVENT, &args).await?;
         Ok(())
     }
 }
@@ -100,8 +98,7 @@ impl Observations {
             observation_type: observation_type.to_owned(),
             data,
         };
-        let record = |channel| async { ObservationsClient::new(channel).record_observation(args).await };
-        self.link.call("recording of an observation", record).await?;
+        self.link.call(&methods::observations::RECORD, &args).await?;
         Ok(())
     }
 }

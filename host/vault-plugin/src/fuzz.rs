@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use go_plugin::DialError;
+use go_plugin::{Channel, DialError};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::Channel;
 
 use crate::link::Link;
 use crate::proto::pb;

@@ -84,6 +84,7 @@ mod identity;
 mod json;
 mod lease;
 mod link;
+mod methods;
 mod proto;
 mod request;
 mod response;

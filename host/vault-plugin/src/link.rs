@@ -1,17 +1,17 @@
 //! The connection of one mount back to the server, over which it calls storage, system view and events.
 
 use std::error::Error as _;
-use std::future::Future;
 
+use go_plugin::Channel;
 use parking_lot::{Mutex, RwLock};
+use prost::Message;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
-use tonic::{Response, Status};
 
 use crate::ServerError;
+use crate::methods::Method;
 
-/// The channel that all clients of a mount share, so that Cleanup can close it for all of them: the server waits for
+/// The channel that all calls of a mount share, so that Cleanup can close it for all of them: the server waits for
 /// open calls when it takes a mount down.
 pub(crate) struct Link {
     channel: RwLock<Option<Channel>>,
@@ -32,27 +32,25 @@ impl Link {
         }
     }
 
-    /// Makes one call and gives its errors a type; `name` is the call's name in them.
-    pub(crate) async fn call<T, F>(
-        &self,
-        name: &'static str,
-        call: impl FnOnce(Channel) -> F,
-    ) -> Result<T, ServerError>
+    /// Makes one call and gives its errors a type.
+    pub(crate) async fn call<A, R>(&self, method: &Method<A, R>, args: &A) -> Result<R, ServerError>
     where
-        F: Future<Output = Result<Response<T>, Status>>,
+        A: Message,
+        R: Message + Default,
     {
-        self.call_about(name, "", call).await
+        self.call_about(method, "", args).await
     }
 
     /// Works like [`Link::call`], for a call about a key.
-    pub(crate) async fn call_about<T, F>(
+    pub(crate) async fn call_about<A, R>(
         &self,
-        name: &'static str,
+        method: &Method<A, R>,
         key: &str,
-        call: impl FnOnce(Channel) -> F,
-    ) -> Result<T, ServerError>
+        args: &A,
+    ) -> Result<R, ServerError>
     where
-        F: Future<Output = Result<Response<T>, Status>>,
+        A: Message,
+        R: Message + Default,
     {
         if self.server_left.is_cancelled() {
             return Err(ServerError::Closed);
@@ -61,16 +59,13 @@ impl Link {
         tokio::select! {
             biased;
             () = self.closed.cancelled() => Err(ServerError::Closed),
-            answer = call(channel) => match answer {
-                Ok(answer) => Ok(answer.into_inner()),
-                Err(status) => {
-                    // This is a failure on the way, not an answer of the server.
-                    if status.source().is_some() {
-                        *self.faltered.lock() = Some(Instant::now());
-                    }
-                    Err(ServerError::from_status(name, status, key))
+            answer = channel.unary(method.path, args) => answer.map_err(|status| {
+                // This is a failure on the way, not an answer of the server.
+                if status.source().is_some() {
+                    *self.faltered.lock() = Some(Instant::now());
                 }
-            },
+                ServerError::from_status(method.name, status, key)
+            }),
         }
     }
 

@@ -7,9 +7,8 @@ mod reply;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use go_plugin::DialError;
+use go_plugin::{Channel, DialError};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::backend::{BackendType, Factory, Setup};

@@ -18,10 +18,11 @@ use tokio::sync::OnceCell;
 
 use crate::ServerError;
 use crate::link::{Link, check};
+use crate::methods::{Method, storage as methods};
 use crate::proto::pb;
 
 pub use transaction::StorageTransaction;
-use view::{View, client};
+use view::View;
 
 /// A mount's storage.
 ///
@@ -109,9 +110,7 @@ impl Storage {
     /// Those of [`Storage::get`].
     pub async fn is_transactional(&self) -> Result<bool, ServerError> {
         let ask = || async {
-            let call = self.view.link.call("storage is transactional", |channel| async {
-                client(channel).is_transactional(pb::Empty {}).await
-            });
+            let call = self.view.link.call(&methods::IS_TRANSACTIONAL, &pb::Empty {});
             match call.await {
                 Ok(reply) => Ok(reply.transactional),
                 Err(ServerError::Unsupported(_)) => Ok(false),
@@ -126,10 +125,7 @@ impl Storage {
     /// # Errors
     /// [`ServerError::NotTransactional`] if the server has no transactions; otherwise those of [`Storage::get`].
     pub async fn begin_tx(&self) -> Result<StorageTransaction, ServerError> {
-        const NAME: &str = "storage begin transaction";
-        self.require_transactions().await?;
-        let begin = |channel| async { client(channel).begin_tx(pb::Empty {}).await };
-        self.begun(NAME, self.view.link.call(NAME, begin).await?)
+        self.begin(&methods::BEGIN_TX).await
     }
 
     /// Begins a transaction that only reads, all of it from one consistent snapshot.
@@ -137,30 +133,22 @@ impl Storage {
     /// # Errors
     /// Those of [`Storage::begin_tx`].
     pub async fn begin_read_only_tx(&self) -> Result<StorageTransaction, ServerError> {
-        const NAME: &str = "storage begin read-only transaction";
-        self.require_transactions().await?;
-        let begin = |channel| async { client(channel).begin_read_only_tx(pb::Empty {}).await };
-        self.begun(NAME, self.view.link.call(NAME, begin).await?)
+        self.begin(&methods::BEGIN_READ_ONLY_TX).await
     }
 
-    async fn require_transactions(&self) -> Result<(), ServerError> {
-        if self.is_transactional().await? {
-            Ok(())
-        } else {
-            Err(ServerError::NotTransactional)
-        }
-    }
-
-    fn begun(
+    async fn begin(
         &self,
-        name: &'static str,
-        reply: pb::StorageBeginTxReply,
+        method: &Method<pb::Empty, pb::StorageBeginTxReply>,
     ) -> Result<StorageTransaction, ServerError> {
-        check(name, reply.err)?;
+        if !self.is_transactional().await? {
+            return Err(ServerError::NotTransactional);
+        }
+        let reply = self.view.link.call(method, &pb::Empty {}).await?;
+        check(method.name, reply.err)?;
         if reply.txn.is_empty() {
             // Without a name the calls would go to plain storage.
             return Err(ServerError::Failed {
-                call: name,
+                call: method.name,
                 message: "the server named no transaction".to_owned(),
             });
         }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use go_plugin::DialError;
+use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
+use tonic::service::Routes;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
 use super::engine::{Signals, TestFactory};
-use super::server::{StorageDouble, connect};
+use super::server::{StorageDouble, serve};
 use crate::proto::logical;
 use crate::proto::logical::plugin_version_client::PluginVersionClient;
 use crate::proto::pb;
@@ -25,7 +27,7 @@ struct Broker(StorageDouble, CancellationToken);
 
 #[async_trait]
 impl Dial for Broker {
-    async fn dial(&self, broker_id: u32) -> Result<Channel, DialError> {
+    async fn dial(&self, broker_id: u32) -> Result<go_plugin::Channel, DialError> {
         match broker_id {
             NOBODY => Err(DialError::NotOffered {
                 service_id: NOBODY,
@@ -38,6 +40,15 @@ impl Dial for Broker {
     fn closed(&self) -> CancellationToken {
         self.1.clone()
     }
+}
+
+/// Returns tonic's channel, over which the tests play the server.
+async fn connect(routes: Routes) -> Channel {
+    let mut connection = Some(TokioIo::new(serve(routes, CancellationToken::new())));
+    let connector =
+        tower::service_fn(move |_| std::future::ready(connection.take().ok_or("connected before")));
+    let endpoint = Endpoint::from_static("http://plugin");
+    endpoint.connect_with_connector(connector).await.unwrap()
 }
 
 /// A plugin process.

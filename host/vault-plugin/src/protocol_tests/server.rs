@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hyper_util::rt::TokioIo;
+use go_plugin::Channel;
 use parking_lot::Mutex;
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 
 use crate::proto::pb;
@@ -81,7 +80,7 @@ impl StorageDouble {
         let server = server
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
-        connect_until(Routes::new(server), self.0.hung_up.clone()).await
+        channel(serve(Routes::new(server), self.0.hung_up.clone())).await
     }
 
     fn read<T>(&self, txn: &str, read: impl FnOnce(&Entries) -> T) -> T {
@@ -259,11 +258,11 @@ impl Storage for StorageDouble {
 
 /// Returns a channel to these services. They end with it.
 pub(super) async fn connect(routes: Routes) -> Channel {
-    connect_until(routes, CancellationToken::new()).await
+    channel(serve(routes, CancellationToken::new())).await
 }
 
-/// Returns a channel to these services that breaks when `broken` is cancelled.
-async fn connect_until(routes: Routes, broken: CancellationToken) -> Channel {
+/// Serves on a connection that breaks when `broken` is cancelled. Returns the client's end of it.
+pub(super) fn serve(routes: Routes, broken: CancellationToken) -> DuplexStream {
     let (ours, near) = tokio::io::duplex(1 << 20);
     let (mut far, theirs) = tokio::io::duplex(1 << 20);
     tokio::spawn(async move {
@@ -279,15 +278,13 @@ async fn connect_until(routes: Routes, broken: CancellationToken) -> Channel {
             .add_routes(routes)
             .serve_with_incoming(incoming),
     );
-    let mut ours = Some(TokioIo::new(ours));
-    let connector = tower::service_fn(move |_| {
-        let ours = ours
-            .take()
-            .ok_or_else(|| std::io::Error::other("connected before"));
-        async move { ours }
-    });
-    Endpoint::from_static("http://double")
-        .connect_with_connector(connector)
-        .await
-        .unwrap()
+    ours
+}
+
+/// Returns a channel over a connection, which connects only once.
+pub(super) async fn channel(connection: DuplexStream) -> Channel {
+    let mut connection = Some(connection);
+    let channel = Channel::new(move || std::future::ready(connection.take().ok_or("connected before")));
+    channel.connect().await.unwrap();
+    channel
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::server::StorageDouble;
+use super::server::{StorageDouble, channel};
 use super::soon;
 use tokio_util::sync::CancellationToken;
 
@@ -159,13 +159,11 @@ async fn a_folder_or_a_name_in_a_lists_error_means_nothing() {
 
 #[tokio::test]
 async fn a_closed_link_refuses_calls_and_ends_open_ones() {
-    let link = Arc::new(Link::new(
-        StorageDouble::vault().connect().await,
-        CancellationToken::new(),
-    ));
+    let (ours, _silent) = tokio::io::duplex(1 << 16);
+    let link = Arc::new(Link::new(channel(ours).await, CancellationToken::new()));
     let open = {
-        let link = link.clone();
-        tokio::spawn(async move { link.call::<(), _>("a call", |_| std::future::pending()).await })
+        let storage = Storage::new(link.clone());
+        tokio::spawn(async move { storage.get("a").await })
     };
     tokio::task::yield_now().await;
     link.close();

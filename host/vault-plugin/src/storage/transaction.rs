@@ -4,8 +4,9 @@ use airlock_logical::StorageEntry;
 use std::fmt;
 
 use crate::link::check;
+use crate::methods::storage as methods;
 use crate::proto::pb;
-use crate::storage::view::{View, client};
+use crate::storage::view::View;
 use crate::{Report, ServerError};
 
 /// A transaction on a mount's storage: [`StorageTransaction::commit`] stores its writes together, or not at all.
@@ -86,16 +87,11 @@ impl StorageTransaction {
     /// [`ServerError::Conflict`] if another request changed what this one read: nothing is stored. After
     /// [`ServerError::Unanswered`] the writes may be stored or not.
     pub async fn commit(mut self) -> Result<(), ServerError> {
-        const NAME: &str = "storage commit";
         let args = pb::StorageCommitTxArgs { txn: self.view.txn() };
-        let reply = self
-            .view
-            .link
-            .call(NAME, |channel| async { client(channel).commit(args).await })
-            .await?;
+        let reply = self.view.link.call(&methods::COMMIT, &args).await?;
         // The server has ended the transaction, whatever the result.
         self.ended = true;
-        check(NAME, reply.err)
+        check(methods::COMMIT.name, reply.err)
     }
 
     /// Discards what the transaction wrote.
@@ -109,13 +105,9 @@ impl StorageTransaction {
 }
 
 async fn rollback(view: View) -> Result<(), ServerError> {
-    const NAME: &str = "storage rollback";
     let args = pb::StorageRollbackTxArgs { txn: view.txn() };
-    let reply = view
-        .link
-        .call(NAME, |channel| async { client(channel).rollback(args).await })
-        .await?;
-    check(NAME, reply.err)
+    let reply = view.link.call(&methods::ROLLBACK, &args).await?;
+    check(methods::ROLLBACK.name, reply.err)
 }
 
 impl Drop for StorageTransaction {

@@ -4,13 +4,10 @@ use airlock_logical::StorageEntry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use go_plugin::MAX_MESSAGE_SIZE;
-use tonic::transport::Channel;
-
 use crate::ServerError;
 use crate::link::{Link, check_about};
+use crate::methods::storage as methods;
 use crate::proto::pb;
-use crate::proto::pb::storage_client::StorageClient;
 
 /// The storage as one transaction sees it, or without a transaction if `transaction` is empty.
 #[derive(Clone)]
@@ -23,57 +20,41 @@ pub(super) struct View {
 
 impl View {
     pub(super) async fn get(&self, key: &str) -> Result<Option<StorageEntry>, ServerError> {
-        const NAME: &str = "storage get";
         let args = pb::StorageGetArgs {
             key: key.to_owned(),
             txn: self.txn(),
         };
-        let reply = self
-            .link
-            .call_about(NAME, key, |channel| async { client(channel).get(args).await })
-            .await?;
-        check_about(NAME, key, reply.err)?;
+        let reply = self.link.call_about(&methods::GET, key, &args).await?;
+        check_about(methods::GET.name, key, reply.err)?;
         Ok(reply.entry.map(StorageEntry::from))
     }
 
     pub(super) async fn put(&self, entry: StorageEntry) -> Result<(), ServerError> {
-        const NAME: &str = "storage put";
         let key = entry.key.clone();
         let args = pb::StoragePutArgs {
             entry: Some(entry.into()),
             txn: self.txn(),
         };
-        let reply = self
-            .link
-            .call_about(NAME, &key, |channel| async { client(channel).put(args).await })
-            .await?;
-        check_about(NAME, &key, reply.err)
+        let reply = self.link.call_about(&methods::PUT, &key, &args).await?;
+        check_about(methods::PUT.name, &key, reply.err)
     }
 
     pub(super) async fn delete(&self, key: &str) -> Result<(), ServerError> {
-        const NAME: &str = "storage delete";
         let args = pb::StorageDeleteArgs {
             key: key.to_owned(),
             txn: self.txn(),
         };
-        let reply = self
-            .link
-            .call_about(NAME, key, |channel| async { client(channel).delete(args).await })
-            .await?;
-        check_about(NAME, key, reply.err)
+        let reply = self.link.call_about(&methods::DELETE, key, &args).await?;
+        check_about(methods::DELETE.name, key, reply.err)
     }
 
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>, ServerError> {
-        const NAME: &str = "storage list";
         let args = pb::StorageListArgs {
             prefix: prefix.to_owned(),
             txn: self.txn(),
         };
-        let reply = self
-            .link
-            .call_about(NAME, prefix, |channel| async { client(channel).list(args).await })
-            .await?;
-        check_about(NAME, prefix, reply.err)?;
+        let reply = self.link.call_about(&methods::LIST, prefix, &args).await?;
+        check_about(methods::LIST.name, prefix, reply.err)?;
         Ok(reply.keys)
     }
 
@@ -97,7 +78,6 @@ impl View {
     }
 
     async fn server_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>, ServerError> {
-        const NAME: &str = "storage list page";
         // Both are a caller's words. The line end prevents the end of one and the start of the other from forming a
         // phrase.
         let about = format!("{prefix}\n{after}");
@@ -107,13 +87,8 @@ impl View {
             limit: i32::try_from(limit).unwrap_or(i32::MAX),
             txn: self.txn(),
         };
-        let reply = self
-            .link
-            .call_about(NAME, &about, |channel| async {
-                client(channel).list_page(args).await
-            })
-            .await?;
-        check_about(NAME, &about, reply.err)?;
+        let reply = self.link.call_about(&methods::LIST_PAGE, &about, &args).await?;
+        check_about(methods::LIST_PAGE.name, &about, reply.err)?;
         Ok(reply.keys)
     }
 
@@ -127,12 +102,6 @@ fn cut_page(mut names: Vec<String>, after: &str, limit: u32) -> Vec<String> {
     names.sort_unstable();
     names.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     names
-}
-
-pub(super) fn client(channel: Channel) -> StorageClient<Channel> {
-    StorageClient::new(channel)
-        .max_decoding_message_size(MAX_MESSAGE_SIZE)
-        .max_encoding_message_size(MAX_MESSAGE_SIZE)
 }
 
 impl From<pb::StorageEntry> for StorageEntry {

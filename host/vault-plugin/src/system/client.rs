@@ -1,19 +1,16 @@
 //! The system view's calls.
 
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_logical::time::{duration, nanoseconds};
 use airlock_logical::{Entity, Group};
-use go_plugin::MAX_MESSAGE_SIZE;
-use tonic::transport::Channel;
-use tonic::{Response, Status};
+use prost::Message;
 
 use crate::link::{Link, check};
+use crate::methods::{Method, system as methods};
 use crate::proto::pb;
-use crate::proto::pb::system_view_client::SystemViewClient;
 use crate::system::types::{
     ClusterInfo, IdentityToken, PluginEnvironment, ReplicationState, RotationInfo, RotationJob,
 };
@@ -30,26 +27,14 @@ pub struct SystemView {
     link: Arc<Link>,
 }
 
-type Client = SystemViewClient<Channel>;
-
 impl SystemView {
     pub(crate) fn new(link: Arc<Link>) -> SystemView {
         SystemView { link }
     }
 
-    async fn call<T, F>(&self, name: &'static str, call: impl FnOnce(Client) -> F) -> Result<T, ServerError>
-    where
-        F: Future<Output = Result<Response<T>, Status>>,
-    {
-        let client = |channel| {
-            let client = SystemViewClient::new(channel);
-            call(
-                client
-                    .max_decoding_message_size(MAX_MESSAGE_SIZE)
-                    .max_encoding_message_size(MAX_MESSAGE_SIZE),
-            )
-        };
-        self.link.call(name, client).await
+    /// Makes a call without arguments.
+    async fn ask<R: Message + Default>(&self, method: &Method<pb::Empty, R>) -> Result<R, ServerError> {
+        self.link.call(method, &pb::Empty {}).await
     }
 
     /// Returns the lease that the mount gives if the engine asks for none.
@@ -57,8 +42,7 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn default_lease_ttl(&self) -> Result<Duration, ServerError> {
-        let call = |mut client: Client| async move { client.default_lease_ttl(pb::Empty {}).await };
-        Ok(duration(self.call("default lease TTL", call).await?.ttl))
+        Ok(duration(self.ask(&methods::DEFAULT_LEASE_TTL).await?.ttl))
     }
 
     /// Returns the longest lease that the mount gives.
@@ -66,8 +50,7 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn max_lease_ttl(&self) -> Result<Duration, ServerError> {
-        let call = |mut client: Client| async move { client.max_lease_ttl(pb::Empty {}).await };
-        Ok(duration(self.call("max lease TTL", call).await?.ttl))
+        Ok(duration(self.ask(&methods::MAX_LEASE_TTL).await?.ttl))
     }
 
     /// Returns true if the mount is being taken down: new secrets would be revoked at once.
@@ -75,8 +58,7 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn tainted(&self) -> Result<bool, ServerError> {
-        let call = |mut client: Client| async move { client.tainted(pb::Empty {}).await };
-        Ok(self.call("tainted", call).await?.tainted)
+        Ok(self.ask(&methods::TAINTED).await?.tainted)
     }
 
     /// Returns true if the operator forbids caches of stored entries.
@@ -84,8 +66,7 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn caching_disabled(&self) -> Result<bool, ServerError> {
-        let call = |mut client: Client| async move { client.caching_disabled(pb::Empty {}).await };
-        Ok(self.call("caching disabled", call).await?.disabled)
+        Ok(self.ask(&methods::CACHING_DISABLED).await?.disabled)
     }
 
     /// Returns the server's role in replication.
@@ -93,9 +74,8 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn replication_state(&self) -> Result<ReplicationState, ServerError> {
-        let call = |mut client: Client| async move { client.replication_state(pb::Empty {}).await };
         Ok(ReplicationState(
-            self.call("replication state", call).await?.state,
+            self.ask(&methods::REPLICATION_STATE).await?.state,
         ))
     }
 
@@ -104,7 +84,6 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`]; [`ServerError::WrappedData`] if the data is not a JSON object.
     pub async fn response_wrap_data(&self, data: Json, ttl: Duration) -> Result<WrapInfo, ServerError> {
-        const NAME: &str = "response wrapping";
         let data = json::to_wire(Some(data)).map_err(ServerError::WrappedData)?;
         // Servers wrap into a token of their own, whatever `jwt` says.
         let args = pb::ResponseWrapDataArgs {
@@ -112,11 +91,10 @@ impl SystemView {
             ttl: nanoseconds(ttl),
             jwt: false,
         };
-        let call = |mut client: Client| async move { client.response_wrap_data(args).await };
-        let reply = self.call(NAME, call).await?;
-        check(NAME, reply.err)?;
+        let reply = self.link.call(&methods::RESPONSE_WRAP_DATA, &args).await?;
+        check(methods::RESPONSE_WRAP_DATA.name, reply.err)?;
         let nothing = || ServerError::Failed {
-            call: NAME,
+            call: methods::RESPONSE_WRAP_DATA.name,
             message: "the server answered no token".to_owned(),
         };
         Ok(WrapInfo::from(reply.wrap_info.ok_or_else(nothing)?))
@@ -127,8 +105,7 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn mlock_enabled(&self) -> Result<bool, ServerError> {
-        let call = |mut client: Client| async move { client.mlock_enabled(pb::Empty {}).await };
-        Ok(self.call("mlock enabled", call).await?.enabled)
+        Ok(self.ask(&methods::MLOCK_ENABLED).await?.enabled)
     }
 
     /// Returns true if the mount belongs to this cluster alone, so that it may write although another cluster is the
@@ -137,8 +114,7 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn local_mount(&self) -> Result<bool, ServerError> {
-        let call = |mut client: Client| async move { client.local_mount(pb::Empty {}).await };
-        Ok(self.call("local mount", call).await?.local)
+        Ok(self.ask(&methods::LOCAL_MOUNT).await?.local)
     }
 
     /// Returns the data of an entity, or `None` if there is no such entity.
@@ -146,13 +122,11 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>, ServerError> {
-        const NAME: &str = "entity info";
         let args = pb::EntityInfoArgs {
             entity_id: entity_id.to_owned(),
         };
-        let call = |mut client: Client| async move { client.entity_info(args).await };
-        let reply = self.call(NAME, call).await?;
-        check(NAME, reply.err)?;
+        let reply = self.link.call(&methods::ENTITY_INFO, &args).await?;
+        check(methods::ENTITY_INFO.name, reply.err)?;
         Ok(reply.entity.map(Entity::from))
     }
 
@@ -161,13 +135,11 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>, ServerError> {
-        const NAME: &str = "groups for entity";
         let args = pb::EntityInfoArgs {
             entity_id: entity_id.to_owned(),
         };
-        let call = |mut client: Client| async move { client.groups_for_entity(args).await };
-        let reply = self.call(NAME, call).await?;
-        check(NAME, reply.err)?;
+        let reply = self.link.call(&methods::GROUPS_FOR_ENTITY, &args).await?;
+        check(methods::GROUPS_FOR_ENTITY.name, reply.err)?;
         Ok(reply.groups.into_iter().map(Group::from).collect())
     }
 
@@ -176,10 +148,8 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn plugin_env(&self) -> Result<PluginEnvironment, ServerError> {
-        const NAME: &str = "plugin environment";
-        let call = |mut client: Client| async move { client.plugin_env(pb::Empty {}).await };
-        let reply = self.call(NAME, call).await?;
-        check(NAME, reply.err)?;
+        let reply = self.ask(&methods::PLUGIN_ENV).await?;
+        check(methods::PLUGIN_ENV.name, reply.err)?;
         Ok(reply
             .plugin_environment
             .map(PluginEnvironment::from)
@@ -194,8 +164,7 @@ impl SystemView {
         let args = pb::GeneratePasswordFromPolicyRequest {
             policy_name: policy.to_owned(),
         };
-        let call = |mut client: Client| async move { client.generate_password_from_policy(args).await };
-        Ok(self.call("password generation", call).await?.password)
+        Ok(self.link.call(&methods::GENERATE_PASSWORD, &args).await?.password)
     }
 
     /// Returns the cluster that the server belongs to.
@@ -203,10 +172,8 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn cluster_info(&self) -> Result<ClusterInfo, ServerError> {
-        const NAME: &str = "cluster info";
-        let call = |mut client: Client| async move { client.cluster_info(pb::Empty {}).await };
-        let reply = self.call(NAME, call).await?;
-        check(NAME, reply.err)?;
+        let reply = self.ask(&methods::CLUSTER_INFO).await?;
+        check(methods::CLUSTER_INFO.name, reply.err)?;
         Ok(ClusterInfo {
             name: reply.cluster_name,
             id: reply.cluster_id,
@@ -227,8 +194,7 @@ impl SystemView {
             audience: audience.to_owned(),
             ttl: to_seconds(ttl),
         };
-        let call = |mut client: Client| async move { client.generate_identity_token(args).await };
-        let reply = self.call("identity token generation", call).await?;
+        let reply = self.link.call(&methods::GENERATE_IDENTITY_TOKEN, &args).await?;
         Ok(IdentityToken {
             token: reply.token,
             ttl: from_seconds(reply.ttl),
@@ -243,8 +209,7 @@ impl SystemView {
         let args = pb::RotationInfoRequest {
             mount_path: path.to_owned(),
         };
-        let call = |mut client: Client| async move { client.get_rotation_information(args).await };
-        let reply = self.call("rotation information", call).await?;
+        let reply = self.link.call(&methods::ROTATION_INFORMATION, &args).await?;
         let (next, last) = (
             from_unix_seconds(reply.expire_time),
             from_unix_seconds(reply.issue_time),
@@ -261,13 +226,11 @@ impl SystemView {
     /// # Errors
     /// See [`SystemView`].
     pub async fn register_rotation_job(&self, job: RotationJob) -> Result<String, ServerError> {
-        const NAME: &str = "rotation job registration";
         let args = pb::RegisterRotationJobRequest {
             job: Some(job.into()),
         };
-        let call = |mut client: Client| async move { client.register_rotation_job(args).await };
-        let reply = self.call(NAME, call).await?;
-        check(NAME, reply.err)?;
+        let reply = self.link.call(&methods::REGISTER_ROTATION_JOB, &args).await?;
+        check(methods::REGISTER_ROTATION_JOB.name, reply.err)?;
         Ok(reply.rotation_id)
     }
 
@@ -280,13 +243,14 @@ impl SystemView {
         &self,
         job: RotationJob,
     ) -> Result<RotationInfo, ServerError> {
-        const NAME: &str = "rotation job registration with response";
         let args = pb::RegisterRotationJobRequest {
             job: Some(job.into()),
         };
-        let call = |mut client: Client| async move { client.register_rotation_job_with_response(args).await };
-        let reply = self.call(NAME, call).await?;
-        check(NAME, reply.err)?;
+        let reply = self
+            .link
+            .call(&methods::REGISTER_ROTATION_JOB_WITH_RESPONSE, &args)
+            .await?;
+        check(methods::REGISTER_ROTATION_JOB_WITH_RESPONSE.name, reply.err)?;
         Ok(reply.info.map(RotationInfo::from).unwrap_or_default())
     }
 
@@ -300,8 +264,7 @@ impl SystemView {
             req_path: path.to_owned(),
         };
         let args = pb::DeregisterRotationJobRequest { req: Some(req) };
-        let call = |mut client: Client| async move { client.deregister_rotation_job(args).await };
-        self.call("rotation job deregistration", call).await?;
+        self.link.call(&methods::DEREGISTER_ROTATION_JOB, &args).await?;
         Ok(())
     }
 }

@@ -9,13 +9,12 @@ use airlock_logical::json::check_object;
 use airlock_sandbox::{System, SystemError};
 use airlock_storage::{Error, StorageEntry};
 use bytes::Bytes;
+use go_plugin::Channel;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
 use tonic::body::Body;
 use tonic::server::NamedService;
-use tonic::transport::{Channel, Endpoint};
-use tower::{Service, service_fn};
+use tower::Service;
 
 use crate::{Target, block_on, grpc};
 
@@ -210,9 +209,8 @@ impl Double {
             server.serve_with_incoming(connections).await
         });
         let mut client = Some(client);
-        let connector = service_fn(move |_| ready(client.take().map(TokioIo::new).ok_or("it connects once")));
-        let endpoint = Endpoint::from_static("http://localhost");
-        let channel = endpoint.connect_with_connector(connector).await.unwrap();
+        let channel = Channel::new(move || ready(client.take().ok_or("it connects once")));
+        channel.connect().await.unwrap();
         Self { channel, answer }
     }
 }
