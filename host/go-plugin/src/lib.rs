@@ -32,7 +32,8 @@
 //!   allows it;
 //! - a private unix socket, which is removed at the end;
 //! - the health, controller, stdio and broker services;
-//! - the broker, over sockets or over one multiplexed connection.
+//! - the broker, over sockets or over one multiplexed connection, and unary calls to the services behind it
+//!   ([`Channel`]).
 //!
 //! The plugin ends when the host says so, when the host's connection closes, when the process that started it is gone,
 //! and on SIGTERM.

@@ -1,6 +1,7 @@
 //! The wire messages and services, generated from `proto/vault`. Each package is a module of the same name.
 
-// The generated code has both sides of every service, although a plugin serves some and calls the others.
+// The generated code has the server's side of every service, although a plugin serves only some: tests serve the others.
+// Only tests have clients; a plugin calls its server by `methods.rs`.
 #![allow(
     dead_code,
     missing_docs,
