@@ -30,8 +30,6 @@ use connection::Connections;
 /// If the connection breaks, the next call opens another one; calls that need it at the same time share one attempt.
 /// Dropping the future of a call cancels the call. Dropping all clones closes the connection.
 ///
-/// Use it within a tokio runtime.
-///
 /// ```
 /// use go_plugin::Channel;
 /// use tokio::net::UnixStream;
@@ -42,7 +40,7 @@ use connection::Connections;
 ///     text: String,
 /// }
 ///
-/// /// Calls a service that a program serves at a socket.
+/// /// Asks a service that a program serves at a socket.
 /// async fn name() -> Result<String, tonic::Status> {
 ///     let channel = Channel::new(|| UnixStream::connect("/run/greeter.sock"));
 ///     let reply: Text = channel.unary("/greeter.Host/Name", &()).await?;
@@ -58,7 +56,11 @@ impl Channel {
     /// Creates a channel that opens each connection with `connector`. The first call connects, unless
     /// [`connect`](Channel::connect) did so before.
     ///
-    /// An attempt that takes longer than 10 s is given up. The connector must not use this channel.
+    /// An attempt that takes longer than 10 s is given up. The connector must not use this channel. All connections run
+    /// on the runtime in which the channel was created, whatever runtime a call is made from.
+    ///
+    /// # Panics
+    /// If there is no tokio runtime.
     pub fn new<F, C, T, E>(mut connector: F) -> Channel
     where
         F: FnMut() -> C + Send + 'static,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tonic::codegen::StdError;
@@ -45,6 +46,9 @@ pub(super) struct Connections(Arc<Mutex<Inner>>);
 
 struct Inner {
     connector: Connector,
+    /// Drives the connections. A runtime from which a call comes may end before the connection, drive it too seldom,
+    /// or have no sockets at all.
+    runtime: Handle,
     state: State,
     /// The number of attempts to connect.
     attempts: u64,
@@ -61,9 +65,11 @@ type Outcome = Result<Connection, Failure>;
 type Attempt = watch::Receiver<Option<Outcome>>;
 
 impl Connections {
+    /// Creates connections that the current runtime drives.
     pub fn new(connector: Connector) -> Connections {
         Connections(Arc::new(Mutex::new(Inner {
             connector,
+            runtime: Handle::current(),
             state: State::Closed,
             attempts: 0,
         })))
@@ -75,13 +81,14 @@ impl Connections {
             let mut inner = self.0.lock();
             match &inner.state {
                 State::Open(connection) if Some(connection.number) != broken => return Ok(connection.clone()),
-                State::Opening(attempt) => attempt.clone(),
-                State::Open(_) | State::Closed => self.open(&mut inner),
+                // An attempt that ended without an outcome has panicked.
+                State::Opening(attempt) if attempt.has_changed().is_ok() => attempt.clone(),
+                State::Open(_) | State::Opening(_) | State::Closed => self.open(&mut inner),
             }
         };
         let outcome = attempt.wait_for(Option::is_some).await;
         let outcome = outcome.ok().and_then(|outcome| outcome.clone());
-        // Only the end of its runtime stops an attempt for which somebody waits.
+        // Only a panic or the end of its runtime stops an attempt for which somebody waits.
         outcome.unwrap_or_else(|| Err(Arc::new(io::Error::from(io::ErrorKind::NotConnected))))
     }
 
@@ -91,7 +98,9 @@ impl Connections {
         let (outcome, attempt) = watch::channel(None);
         inner.attempts += 1;
         let connecting = (inner.connector)();
-        tokio::spawn(run(connecting, inner.attempts, Arc::downgrade(&self.0), outcome));
+        inner
+            .runtime
+            .spawn(run(connecting, inner.attempts, Arc::downgrade(&self.0), outcome));
         inner.state = State::Opening(attempt.clone());
         attempt
     }

@@ -9,9 +9,10 @@ use futures_util::future::join_all;
 use h2::Reason;
 use h2::server::Builder;
 use tokio::io::{AsyncReadExt as _, DuplexStream};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::double::{PATH, answer_echo, blob, channel, echo, serve};
+use super::double::{Blob, PATH, answer_echo, blob, channel, echo, serve};
 use super::soon;
 use crate::Channel;
 
@@ -144,6 +145,26 @@ async fn calls_at_the_same_time_share_one_attempt_to_connect() {
 }
 
 #[tokio::test]
+async fn a_connection_outlives_the_runtime_of_the_call_that_opened_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    tokio::spawn(async move {
+        let (io, _) = listener.accept().await.unwrap();
+        serve(Builder::new(), io, answer_echo).await;
+    });
+    let channel = Channel::new(move || UnixStream::connect(path.clone()));
+    let elsewhere = channel.clone();
+    let call = tokio::task::spawn_blocking(move || {
+        // This runtime has neither sockets nor timers.
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(elsewhere.unary::<_, Blob>(PATH, &blob("text")))
+    });
+    assert_eq!(soon(call).await.unwrap().unwrap(), blob("text"));
+    assert_eq!(echo(&channel, "after").await.unwrap(), "after");
+}
+
+#[tokio::test]
 async fn a_failed_attempt_fails_all_who_wait_and_the_next_call_tries_again() {
     let attempts = Arc::new(AtomicUsize::new(0));
     let count = attempts.clone();
@@ -166,6 +187,27 @@ async fn a_failed_attempt_fails_all_who_wait_and_the_next_call_tries_again() {
         channel.connect().await.unwrap_err().to_string(),
         "nobody is there"
     );
+}
+
+#[tokio::test]
+async fn after_an_attempt_that_panicked_the_next_call_tries_again() {
+    let (opened, mut connections) = mpsc::unbounded_channel();
+    let mut first = true;
+    let channel = Channel::new(move || {
+        let panics = std::mem::take(&mut first);
+        let opened = opened.clone();
+        async move {
+            assert!(!panics, "in the connector");
+            let (near, far) = tokio::io::duplex(1 << 16);
+            opened.send(far).map(|()| near)
+        }
+    });
+    tokio::spawn(async move {
+        serve(Builder::new(), connections.recv().await.unwrap(), answer_echo).await;
+    });
+    let status = echo(&channel, "text").await.unwrap_err();
+    assert!(std::error::Error::source(&status).is_some());
+    assert_eq!(echo(&channel, "text").await.unwrap(), "text");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use h2::RecvStream;
 use h2::server::{Builder, SendResponse};
 use http::{HeaderMap, Request, Response};
 use prost::Message;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -68,8 +68,9 @@ where
 }
 
 /// Serves one connection until the channel closes it.
-pub(super) async fn serve<F, C>(builder: Builder, io: DuplexStream, answer: F)
+pub(super) async fn serve<T, F, C>(builder: Builder, io: T, answer: F)
 where
+    T: AsyncRead + AsyncWrite + Unpin,
     F: Fn(Request<RecvStream>, SendResponse<Bytes>) -> C,
     C: Future<Output = ()> + Send + 'static,
 {
