@@ -5,8 +5,7 @@
 
 use std::process::ExitCode;
 
-use go_plugin::{Broker, Cookie, MAX_MESSAGE_SIZE, Report, Server, hclog};
-use tonic::service::Routes;
+use go_plugin::{Broker, Cookie, MAX_MESSAGE_SIZE, Report, Server, Services, hclog};
 use tonic::{Request, Response, Status};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -30,7 +29,7 @@ async fn main() -> ExitCode {
     })
     .version(2, |broker| {
         let greeter = GreeterServer::new(Plugin { broker }).max_decoding_message_size(MAX_MESSAGE_SIZE);
-        Routes::new(greeter)
+        Services::new().with(greeter)
     })
     .allow_plaintext() // for its tests; without it a host has to prove who it is
     .on_exit(|| async { tracing::info!("goodbye") });

@@ -14,7 +14,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
-use tonic::transport::server::Connected;
 
 use crate::mux::{self, Opener};
 
@@ -40,7 +39,7 @@ pub(crate) struct Gate {
     /// Counts the connections that passed.
     pub count: Count,
     /// The channel for the connections that passed.
-    pub passed: mpsc::Sender<io::Result<Connection>>,
+    pub passed: mpsc::Sender<Connection>,
 }
 
 impl Gate {
@@ -89,10 +88,10 @@ impl Gate {
             },
         };
         self.passed
-            .send(Ok(Connection {
+            .send(Connection {
                 io,
                 _counted: self.count.enter(socket),
-            }))
+            })
             .await
             .is_ok()
     }
@@ -183,12 +182,6 @@ pub(crate) struct Connection {
     _counted: Counted,
 }
 
-impl Connected for Connection {
-    type ConnectInfo = ();
-
-    fn connect_info(&self) {}
-}
-
 impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -235,7 +228,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
-    fn gate(tls: &Tls, patience: Duration) -> (Gate, mpsc::Receiver<io::Result<Connection>>) {
+    fn gate(tls: &Tls, patience: Duration) -> (Gate, mpsc::Receiver<Connection>) {
         let (passed, connections) = mpsc::channel(1);
         let acceptor = Some(tls.acceptor.clone());
         (

@@ -104,10 +104,6 @@ pub enum ServeError {
         source: io::Error,
     },
 
-    /// The server ended by itself.
-    #[error("the plugin's server failed")]
-    Server(#[source] TransportError),
-
     /// The server ended because the host is gone.
     #[error("the host's connection is closed")]
     HostGone,
@@ -168,10 +164,6 @@ pub enum DialError {
 pub struct TransportError(Arc<dyn Error + Send + Sync>);
 
 impl TransportError {
-    pub(crate) fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(error.into().into())
-    }
-
     /// Creates the error of a failure that others report too.
     pub(crate) fn shared(error: Arc<dyn Error + Send + Sync>) -> Self {
         Self(error)

@@ -6,14 +6,12 @@
 //! application's protocol, which makes the gRPC services. Then [`serve`](Server::serve) it:
 //!
 //! ```no_run
-//! # async fn services() -> tonic::service::Routes { tonic::service::Routes::default() }
-//! use go_plugin::{Cookie, Report, Server};
-//! use tonic::service::Routes;
+//! use go_plugin::{Cookie, Report, Server, Services};
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() {
 //!     let server = Server::new(Cookie { key: "GREETER_PLUGIN", value: "hello" })
-//!         .version(1, |_broker| Routes::default() /* .add_service(…) */);
+//!         .version(1, |_broker| Services::new() /* .with(…) */);
 //!     if let Err(error) = server.serve().await {
 //!         eprintln!("{}", Report::new(&error));
 //!         std::process::exit(1);
@@ -43,7 +41,7 @@
 //! - When the host asks for the end, calls that are in flight are left unanswered, and the connection outlives the
 //!   process by a moment, so that the host learns of the end before its calls fail. For that the process forks a child,
 //!   which keeps the connection open, and nothing else, for ten seconds at most.
-//! - tonic drops a call's handler when the caller hangs up. Work that must not stop half way belongs in a task of its
+//! - A call's handler is dropped when the caller hangs up. Work that must not stop half way belongs in a task of its
 //!   own; [`Server::on_exit`] can wait for it.
 //! - Each tonic service decodes at most 4 MiB by default; see [`MAX_MESSAGE_SIZE`].
 //! - Plugins do not serve further services through the broker (`AcceptAndServe` on Go's plugin side).
@@ -58,10 +56,13 @@ mod readme {}
 mod broker;
 mod channel;
 mod connection;
+mod dispatch;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod hclog;
+mod held;
+mod http2;
 mod launch;
 mod linger;
 mod mux;
@@ -74,7 +75,9 @@ mod tls;
 
 pub use broker::Broker;
 pub use channel::Channel;
+pub use dispatch::Services;
 pub use error::{DialError, ServeError, TransportError};
+pub use held::Held;
 pub use launch::Cookie;
 pub use printable::Report;
 pub use server::{Exit, Server};

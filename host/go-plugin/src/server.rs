@@ -8,21 +8,18 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinError;
 use tokio::time::{sleep, timeout};
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::service::Routes;
 
 use crate::broker::{Broker, Post};
-use crate::connection::{Count, Gate, TLS_TIME};
+use crate::connection::{Connection, Count, Gate, TLS_TIME};
 use crate::launch::{Cookie, Launch};
 use crate::linger::keep_open;
 use crate::process::{Parent, Signals, last_words};
 use crate::socket::Socket;
 use crate::tls::Tls;
-use crate::{MAX_RESETS, ServeError, TransportError, WINDOW, services};
+use crate::{ServeError, Services, services};
 
 /// The time for [`Server::on_exit`]. The host waits as long: it kills the process 2 s after its request for the end is
 /// answered, and the end of the process is the answer.
@@ -39,7 +36,7 @@ const LAST_ROUNDS: usize = 64;
 /// The time that a host that has closed its broker may take to ask for the end, which it does right after.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-type Services = Box<dyn FnOnce(Broker) -> Routes + Send>;
+type MakeServices = Box<dyn FnOnce(Broker) -> Services + Send>;
 type OnExit = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// The reason why a plugin ended. None of them is an error.
@@ -59,13 +56,12 @@ pub enum Exit {
 /// A plugin, to be built and then served.
 ///
 /// ```no_run
-/// use go_plugin::{Cookie, Exit, ServeError, Server};
-/// use tonic::service::Routes;
+/// use go_plugin::{Cookie, Exit, ServeError, Server, Services};
 ///
 /// async fn serve() -> Result<(), ServeError> {
 ///     let server = Server::new(Cookie { key: "GREETER_PLUGIN", value: "hello" })
-///         .version(1, |_broker| Routes::default()) // for older hosts
-///         .version(2, |_broker| Routes::default())
+///         .version(1, |_broker| Services::new()) // for older hosts
+///         .version(2, |_broker| Services::new())
 ///         .on_exit(|| async { tracing::info!("nothing is left to store") });
 ///     match server.serve().await? {
 ///         Exit::Requested => tracing::info!("the host asked for the end"),
@@ -76,7 +72,7 @@ pub enum Exit {
 /// ```
 pub struct Server {
     cookie: Cookie,
-    versions: BTreeMap<u32, Services>,
+    versions: BTreeMap<u32, MakeServices>,
     on_exit: Option<OnExit>,
     plaintext: bool,
 }
@@ -109,7 +105,7 @@ impl Server {
     pub fn version(
         mut self,
         version: u32,
-        services: impl FnOnce(Broker) -> Routes + Send + 'static,
+        services: impl FnOnce(Broker) -> Services + Send + 'static,
     ) -> Server {
         self.versions.insert(version, Box::new(services));
         self
@@ -164,7 +160,7 @@ impl fmt::Debug for Server {
 struct Running {
     socket: Socket,
     accepting: AbortOnDropHandle<()>,
-    serving: AbortOnDropHandle<Result<(), tonic::transport::Error>>,
+    serving: AbortOnDropHandle<()>,
     connections: Count,
     multiplexed: bool,
     post: Post,
@@ -175,14 +171,14 @@ struct Running {
 impl Running {
     async fn start(
         launch: &Launch,
-        mut versions: BTreeMap<u32, Services>,
+        mut versions: BTreeMap<u32, MakeServices>,
         plaintext: bool,
     ) -> Result<Running, ServeError> {
         let version = agree(launch, &versions)?;
         if launch.host_cert.is_none() && !plaintext {
             return Err(ServeError::NoTls);
         }
-        let services = versions.remove(&version).ok_or(ServeError::NoVersion)?;
+        let make_services = versions.remove(&version).ok_or(ServeError::NoVersion)?;
         let tls = launch.host_cert.clone().map(Tls::pinned_to).transpose()?;
         let (socket, listener) = Socket::listen(&launch.place)?;
 
@@ -201,11 +197,10 @@ impl Running {
         let requested = CancellationToken::new();
         let connector = tls.as_ref().map(|tls| tls.connector.clone());
         let broker = Broker::new(post.clone(), connector, launch.multiplex.then_some(known_host));
-        let routes = services::add_to(services(broker), post.clone(), requested.clone()).await;
-        let server = router(routes).serve_with_incoming(ReceiverStream::new(incoming));
+        let services = services::add_to(make_services(broker), post.clone(), requested.clone()).await;
 
         let accepting = AbortOnDropHandle::new(tokio::spawn(gate.accept(listener)));
-        let serving = AbortOnDropHandle::new(tokio::spawn(server));
+        let serving = AbortOnDropHandle::new(tokio::spawn(serve(incoming, services)));
         let cert = tls.as_ref().map(|tls| &tls.cert);
         last_words(|out| launch.answer(out, version, socket.path(), cert)).map_err(ServeError::Handshake)?;
         Ok(Running {
@@ -234,7 +229,8 @@ impl Running {
             } => Exit::Disconnected,
             () = parent.ended() => Exit::Orphaned,
             () = signals.terminated() => Exit::Terminated,
-            ended = &mut self.serving => return Err(failure(ended)),
+            // It ends by itself only when its source of connections ends, which ends with the accepting task.
+            _ = &mut self.serving => return Err(ServeError::HostGone),
         };
         tracing::debug!(reason = ?exit, "the plugin ends");
         if exit != Exit::Terminated {
@@ -268,7 +264,7 @@ impl Running {
 
 /// Returns the version to serve. Without a common version, tells the host in its own way, by an answer that it
 /// will refuse, and serves nothing: the host kills what it refuses, and nobody could clean up.
-fn agree(launch: &Launch, versions: &BTreeMap<u32, Services>) -> Result<u32, ServeError> {
+fn agree(launch: &Launch, versions: &BTreeMap<u32, MakeServices>) -> Result<u32, ServeError> {
     let version = launch.negotiate(&versions.keys().copied().collect());
     if let Err(ServeError::NoCommonVersion { lowest, .. }) = version {
         last_words(|out| launch.answer(out, lowest, Path::new(""), None)).map_err(ServeError::Handshake)?;
@@ -276,21 +272,10 @@ fn agree(launch: &Launch, versions: &BTreeMap<u32, Services>) -> Result<u32, Ser
     version
 }
 
-fn router(routes: Routes) -> tonic::transport::server::Router {
-    tonic::transport::Server::builder()
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
-        .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
-        .http2_max_local_error_reset_streams(Some(MAX_RESETS))
-        .add_routes(routes)
-}
-
-/// Returns the reason why the server ended although nobody had told it to.
-fn failure(ended: Result<Result<(), tonic::transport::Error>, JoinError>) -> ServeError {
-    match ended {
-        Ok(Err(error)) => ServeError::Server(TransportError::new(error)),
-        // It ends by itself only when its source of connections ends, which ends with the accepting task.
-        Ok(Ok(())) | Err(_) => ServeError::HostGone,
+/// Serves each connection in a task of its own, which the end of this one leaves alone.
+async fn serve(mut connections: mpsc::Receiver<Connection>, services: Services) {
+    while let Some(connection) = connections.recv().await {
+        tokio::spawn(services.clone().serve(connection));
     }
 }
 
@@ -305,7 +290,7 @@ mod tests {
             value: "yes",
         };
         let launch = Launch::read(cookie, |name| (name == "COOKIE").then(|| "yes".into())).unwrap();
-        let versions = BTreeMap::from([(1, Box::new(|_| Routes::default()) as Services)]);
+        let versions = BTreeMap::from([(1, Box::new(|_| Services::new()) as MakeServices)]);
         let started = Running::start(&launch, versions, false).await;
         assert!(matches!(started.err(), Some(ServeError::NoTls)));
     }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use futures_util::stream::{Pending, pending};
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use crate::Services;
 use crate::broker::Post;
 use crate::proto::grpc_broker_server::GrpcBrokerServer;
 use crate::proto::grpc_controller_server::{GrpcController, GrpcControllerServer};
@@ -23,14 +23,14 @@ const HEALTH_OF: &str = "plugin";
 const OVERDUE: Duration = Duration::from_secs(10);
 
 /// Adds the plugin's services to the application's. `requested` is cancelled when the host asks for the end.
-pub(crate) async fn add_to(routes: Routes, post: Post, requested: CancellationToken) -> Routes {
+pub(crate) async fn add_to(services: Services, post: Post, requested: CancellationToken) -> Services {
     let health = HealthReporter::new();
     health.set_service_status(HEALTH_OF, ServingStatus::Serving).await;
-    routes
-        .add_service(HealthServer::new(HealthService::from_health_reporter(health)))
-        .add_service(GrpcBrokerServer::new(post))
-        .add_service(GrpcControllerServer::new(Controller { requested }))
-        .add_service(GrpcStdioServer::new(Stdio))
+    services
+        .with(HealthServer::new(HealthService::from_health_reporter(health)))
+        .with(GrpcBrokerServer::new(post))
+        .with(GrpcControllerServer::new(Controller { requested }))
+        .with(GrpcStdioServer::new(Stdio))
 }
 
 struct Controller {

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use go_plugin::{Channel, DialError};
+use go_plugin::{Channel, DialError, Services};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 
 use crate::link::Link;
 use crate::proto::pb;
@@ -16,8 +15,8 @@ use crate::service::{Dial, Reader, reply};
 use crate::{Error, Factory, Operation, Request, Response, Storage, SystemView};
 
 /// Returns the services that a server calls, without a connection. Mounts reach the server through `channel`.
-pub fn routes(factory: impl Factory, channel: Channel) -> Routes {
-    serve::routes(Arc::new(factory), Arc::new(Server(channel))).0
+pub fn services(factory: impl Factory, channel: Channel) -> Services {
+    serve::services(Arc::new(factory), Arc::new(Server(channel))).0
 }
 
 struct Server(Channel);

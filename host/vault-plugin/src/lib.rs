@@ -79,7 +79,6 @@ mod error;
 mod events;
 #[doc(hidden)]
 pub mod fuzz;
-mod held;
 mod identity;
 mod json;
 mod lease;
@@ -103,14 +102,13 @@ pub use airlock_logical::{
     Timestamp, WrapInfo, WrapRequest,
 };
 pub use async_trait::async_trait;
-pub use go_plugin::{Report, ServeError};
+pub use go_plugin::{Held, Report, ServeError};
 
 pub use auth::{Auth, TokenType};
 pub use backend::{Backend, BackendType, Factory, Setup};
 pub use caller::Caller;
 pub use error::{Error, NoAnswer, ServerError};
 pub use events::{Event, Events, Observations};
-pub use held::Held;
 pub use request::{Connection, Request, TlsState};
 pub use response::{RawHttp, Response};
 pub use serve::{serve, server};

@@ -9,12 +9,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::Error;
 use crate::auth::Auth;
 use crate::error::Unreadable;
-use crate::held::Held;
 use crate::json;
 use crate::proto::pb;
+use crate::{Error, Held};
 
 /// An answer. `Ok(None)` in its place is 404 for read and list, and 204 for anything else.
 ///
@@ -44,7 +43,22 @@ pub struct Response {
     pub wrap_info: Option<WrapInfo>,
     /// Filled in by Vault.
     pub mount_type: String,
-    /// A value that is kept until the answer is sent.
+    /// A value that is kept until the last byte of the answer is written to the connection, or the caller has gone away.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tokio::sync::Semaphore;
+    /// use vault_plugin::{Error, Held, Response};
+    ///
+    /// /// Answers with at most as many large texts at a time as the semaphore has permits.
+    /// async fn answer(large: Arc<Semaphore>, text: &str) -> Result<Response, Error> {
+    ///     let permit = large.acquire_owned().await;
+    ///     let permit = permit.map_err(|_| Error::Internal("the semaphore is closed".to_owned()))?;
+    ///     let mut answer = Response::json(&serde_json::json!({ "text": text }))?;
+    ///     answer.held = Some(Held::new(permit));
+    ///     Ok(answer)
+    /// }
+    /// ```
     pub held: Option<Held>,
 }
 

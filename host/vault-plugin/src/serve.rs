@@ -2,11 +2,9 @@
 
 use std::sync::{Arc, OnceLock};
 
-use go_plugin::{Cookie, MAX_MESSAGE_SIZE, ServeError, Server};
-use tonic::service::Routes;
+use go_plugin::{Cookie, MAX_MESSAGE_SIZE, ServeError, Server, Services};
 
 use crate::backend::Factory;
-use crate::held::UntilSent;
 use crate::proto::logical::plugin_version_server::PluginVersionServer;
 use crate::proto::pb::backend_server::BackendServer;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
@@ -50,9 +48,9 @@ pub fn server(factory: impl Factory) -> Server {
     let mounts = left.clone();
     Server::new(COOKIE)
         .version(PROTOCOL, move |broker| {
-            let (routes, mounts) = routes(factory, Arc::new(broker));
+            let (services, mounts) = services(factory, Arc::new(broker));
             let _ = left.set(mounts);
-            routes
+            services
         })
         .on_exit(move || async move {
             if let Some(mounts) = mounts.get() {
@@ -62,7 +60,7 @@ pub fn server(factory: impl Factory) -> Server {
 }
 
 /// Returns the services, and the mounts that they will serve.
-pub(crate) fn routes(factory: Arc<dyn Factory>, server: Arc<dyn Dial>) -> (Routes, Arc<Mounts>) {
+pub(crate) fn services(factory: Arc<dyn Factory>, server: Arc<dyn Dial>) -> (Services, Arc<Mounts>) {
     let mounts = Arc::new(Mounts::new(Ending::with(&server.closed())));
     let version = VersionService {
         version: factory.version(),
@@ -72,12 +70,12 @@ pub(crate) fn routes(factory: Arc<dyn Factory>, server: Arc<dyn Dial>) -> (Route
         server,
         mounts: mounts.clone(),
     });
-    let routes = Routes::new(UntilSent(
-        backend
-            .max_decoding_message_size(MAX_MESSAGE_SIZE)
-            .max_encoding_message_size(MAX_MESSAGE_SIZE),
-    ))
-    .add_service(PluginVersionServer::new(version))
-    .add_service(PluginMultiplexingServer::new(MultiplexingService));
-    (routes, mounts)
+    let backend = backend
+        .max_decoding_message_size(MAX_MESSAGE_SIZE)
+        .max_encoding_message_size(MAX_MESSAGE_SIZE);
+    let services = Services::new()
+        .with(backend)
+        .with(PluginVersionServer::new(version))
+        .with(PluginMultiplexingServer::new(MultiplexingService));
+    (services, mounts)
 }

@@ -243,8 +243,8 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
     }
 }
 
-/// Returns the request, and a guard to keep for as long as its caller waits: tonic drops a handler whose caller hangs
-/// up.
+/// Returns the request, and a guard to keep for as long as its caller waits: the connection drops a handler whose
+/// caller hangs up.
 fn inner_request(
     request: Option<pb::Request>,
     ending: &Ending,

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use go_plugin::DialError;
+use go_plugin::{DialError, Services};
 use hyper_util::rt::TokioIo;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Status};
 
@@ -17,7 +16,7 @@ use crate::proto::logical;
 use crate::proto::logical::plugin_version_client::PluginVersionClient;
 use crate::proto::pb;
 use crate::proto::pb::backend_client::BackendClient;
-use crate::serve::routes;
+use crate::serve::services;
 use crate::service::{Dial, Mounts};
 
 /// The broker id at which nothing is served.
@@ -43,8 +42,8 @@ impl Dial for Broker {
 }
 
 /// Returns tonic's channel, over which the tests play the server.
-async fn connect(routes: Routes) -> Channel {
-    let mut connection = Some(TokioIo::new(serve(routes, CancellationToken::new())));
+async fn connect(services: Services) -> Channel {
+    let mut connection = Some(TokioIo::new(serve(services, CancellationToken::new())));
     let connector =
         tower::service_fn(move |_| std::future::ready(connection.take().ok_or("connected before")));
     let endpoint = Endpoint::from_static("http://plugin");
@@ -66,9 +65,9 @@ impl Plugin {
         let signals = factory.signals.clone();
         let server_leaves = CancellationToken::new();
         let broker = Broker(storage.clone(), server_leaves.clone());
-        let (routes, mounts) = routes(Arc::new(factory), Arc::new(broker));
+        let (services, mounts) = services(Arc::new(factory), Arc::new(broker));
         Plugin {
-            channel: connect(routes).await,
+            channel: connect(services).await,
             signals,
             mounts,
             server_leaves,

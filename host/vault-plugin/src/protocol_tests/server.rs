@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use go_plugin::Channel;
+use go_plugin::{Channel, Services};
 use parking_lot::Mutex;
 use tokio::io::DuplexStream;
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::proto::pb;
@@ -80,7 +79,7 @@ impl StorageDouble {
         let server = server
             .max_decoding_message_size(usize::MAX)
             .max_encoding_message_size(usize::MAX);
-        channel(serve(Routes::new(server), self.0.hung_up.clone())).await
+        channel(serve(Services::new().with(server), self.0.hung_up.clone())).await
     }
 
     fn read<T>(&self, txn: &str, read: impl FnOnce(&Entries) -> T) -> T {
@@ -257,12 +256,12 @@ impl Storage for StorageDouble {
 }
 
 /// Returns a channel to these services. They end with it.
-pub(super) async fn connect(routes: Routes) -> Channel {
-    channel(serve(routes, CancellationToken::new())).await
+pub(super) async fn connect(services: Services) -> Channel {
+    channel(serve(services, CancellationToken::new())).await
 }
 
 /// Serves on a connection that breaks when `broken` is cancelled. Returns the client's end of it.
-pub(super) fn serve(routes: Routes, broken: CancellationToken) -> DuplexStream {
+pub(super) fn serve(services: Services, broken: CancellationToken) -> DuplexStream {
     let (ours, near) = tokio::io::duplex(1 << 20);
     let (mut far, theirs) = tokio::io::duplex(1 << 20);
     tokio::spawn(async move {
@@ -272,12 +271,7 @@ pub(super) fn serve(routes: Routes, broken: CancellationToken) -> DuplexStream {
             _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
         }
     });
-    let incoming = tokio_stream::once(Ok::<DuplexStream, std::io::Error>(theirs));
-    tokio::spawn(
-        tonic::transport::Server::builder()
-            .add_routes(routes)
-            .serve_with_incoming(incoming),
-    );
+    tokio::spawn(services.serve(theirs));
     ours
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use go_plugin::Services;
 use parking_lot::Mutex;
 use prost_types::Timestamp;
-use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::server::connect;
@@ -36,10 +36,11 @@ struct Asked {
 
 impl Double {
     async fn link(&self) -> Arc<Link> {
-        let routes = Routes::new(SystemViewServer::new(self.clone()))
-            .add_service(EventsServer::new(self.clone()))
-            .add_service(ObservationsServer::new(self.clone()));
-        Arc::new(Link::new(connect(routes).await, CancellationToken::new()))
+        let services = Services::new()
+            .with(SystemViewServer::new(self.clone()))
+            .with(EventsServer::new(self.clone()))
+            .with(ObservationsServer::new(self.clone()));
+        Arc::new(Link::new(connect(services).await, CancellationToken::new()))
     }
 
     async fn system(&self) -> SystemView {

@@ -9,10 +9,11 @@ use airlock_logical::json::check_object;
 use airlock_sandbox::{System, SystemError};
 use airlock_storage::{Error, StorageEntry};
 use bytes::Bytes;
-use go_plugin::Channel;
+use go_plugin::{Channel, Services};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
 use tonic::body::Body;
+use tonic::codegen::BoxFuture;
 use tonic::server::NamedService;
 use tower::Service;
 
@@ -201,13 +202,7 @@ impl Double {
         let answer = Answer::default();
         let (client, server) = tokio::io::duplex(1 << 16);
         let (storage, system) = (Storage(answer.clone()), SystemView(answer.clone()));
-        let connection = tokio_stream::once(Ok::<_, Infallible>(server));
-        let connections = tokio_stream::StreamExt::chain(connection, tokio_stream::pending());
-        tokio::spawn(async move {
-            let mut server = tonic::transport::Server::builder();
-            let server = server.add_service(storage).add_service(system);
-            server.serve_with_incoming(connections).await
-        });
+        tokio::spawn(Services::new().with(storage).with(system).serve(server));
         let mut client = Some(client);
         let channel = Channel::new(move || ready(client.take().ok_or("it connects once")));
         channel.connect().await.unwrap();
@@ -246,14 +241,14 @@ macro_rules! service {
         impl Service<http::Request<Body>> for $service {
             type Response = http::Response<Body>;
             type Error = Infallible;
-            type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+            type Future = BoxFuture<Self::Response, Infallible>;
 
             fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
                 Poll::Ready(Ok(()))
             }
 
             fn call(&mut self, _: http::Request<Body>) -> Self::Future {
-                ready(Ok(answer(&self.0)))
+                Box::pin(ready(Ok(answer(&self.0))))
             }
         }
     };

@@ -7,10 +7,8 @@ use airlock_logical::json::check_object;
 use airlock_logical::moment;
 use airlock_sandbox::types;
 use bytes::Bytes;
-use go_plugin::Channel;
+use go_plugin::{Channel, Services};
 use tokio::io::DuplexStream;
-use tonic::service::Routes;
-use tower::ServiceExt as _;
 use vault_plugin::fuzz::{Reply, read_reply};
 use vault_plugin::{Backend, Error, Factory, Json, Operation, Request, Response, Setup, async_trait};
 
@@ -188,7 +186,7 @@ enum Seen {
 /// The plugin's services, with an engine that records what reaches it and a mount that is set up.
 #[derive(Clone)]
 struct Server {
-    routes: Routes,
+    services: Services,
     seen: Arc<Mutex<Option<Seen>>>,
 }
 
@@ -238,8 +236,8 @@ impl Server {
     async fn start() -> Self {
         let seen = Arc::new(Mutex::new(None));
         let nobody = Channel::new(|| ready(Err::<DuplexStream, _>("nobody serves")));
-        let routes = vault_plugin::fuzz::routes(Engine(seen.clone()), nobody);
-        let server = Self { routes, seen };
+        let services = vault_plugin::fuzz::services(Engine(seen.clone()), nobody);
+        let server = Self { services, seen };
         // `backend_uuid` is field 3.
         let setup = grpc::frame(b"\x1a\x01u");
         server.call("Setup", MOUNT, setup).await.unwrap();
@@ -248,7 +246,7 @@ impl Server {
     }
 
     async fn call(&self, method: &str, mount: &str, body: Bytes) -> Result<Bytes, String> {
-        let answer = self.routes.clone().oneshot(grpc::call(method, mount, body)).await;
+        let answer = self.services.call(grpc::call(method, mount, body)).await;
         grpc::message(answer.unwrap()).await
     }
 }
