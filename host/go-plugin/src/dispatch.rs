@@ -70,7 +70,8 @@ impl Services {
         }
     }
 
-    /// Serves one connection until it closes. `io` speaks HTTP/2 from its first byte, without TLS on top.
+    /// Serves one connection until it closes. `io` carries plain HTTP/2 from its first byte; with TLS, it is
+    /// the stream inside TLS.
     ///
     /// [`Server`](crate::Server) does this for the host's connections, so a plugin does not call it. It is for tests
     /// that serve in memory, for example over [`tokio::io::duplex`].

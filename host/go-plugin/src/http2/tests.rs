@@ -7,7 +7,7 @@ use h2::SendStream;
 use h2::client::{ResponseFuture, SendRequest};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 use tonic::codegen::http;
@@ -101,7 +101,7 @@ async fn a_caller_who_gives_up_ends_the_handler() {
 #[tokio::test]
 async fn a_caller_who_gives_up_ends_a_stream_of_answers() {
     let double = Double::new();
-    let mut client = raw(&double).await;
+    let (mut client, _) = raw(&double).await;
     let (answer, messages) = begin(&mut client, "Chat", "1H");
     let answer = soon(answer).await.unwrap();
     double.runs(1).await;
@@ -173,13 +173,13 @@ async fn many_quick_resets_close_the_connection() {
     assert_eq!(goaway[10..14], [0, 0, 0, 11]);
 }
 
-/// Returns a client of HTTP/2, with windows of 64 KiB that it opens by hand.
-async fn raw(double: &Double) -> SendRequest<Bytes> {
+/// Returns a client of HTTP/2, with windows of 64 KiB that it opens by hand, and a handle to break its connection.
+async fn raw(double: &Double) -> (SendRequest<Bytes>, AbortHandle) {
     let (ours, theirs) = duplex(1 << 16);
     tokio::spawn(double.services().serve(theirs));
     let (client, connection) = h2::client::handshake(ours).await.unwrap();
-    tokio::spawn(connection);
-    client.ready().await.unwrap()
+    let connection = tokio::spawn(connection);
+    (client.ready().await.unwrap(), connection.abort_handle())
 }
 
 /// Calls a method with an empty message. The caller of `Chat` may send more of them.
@@ -203,7 +203,7 @@ fn begin(
 #[tokio::test]
 async fn a_call_that_outlasts_its_timeout_is_ended() {
     let double = Double::new();
-    let mut client = raw(&double).await;
+    let (mut client, _) = raw(&double).await;
     let answer = soon(begin(&mut client, "Wait", "10m").0).await.unwrap();
     assert_eq!(answer.headers()["grpc-status"], "4");
     double.runs(0).await;
@@ -212,7 +212,7 @@ async fn a_call_that_outlasts_its_timeout_is_ended() {
 #[tokio::test]
 async fn what_is_held_is_dropped_after_the_last_byte() {
     let double = Double::new();
-    let mut client = raw(&double).await;
+    let (mut client, _) = raw(&double).await;
     let answer = soon(begin(&mut client, "Keep", "1H").0).await.unwrap();
     let mut body = answer.into_body();
     let (mut received, mut last) = (0, 0);
@@ -241,9 +241,19 @@ async fn what_is_held_is_dropped_after_the_last_byte() {
 #[tokio::test]
 async fn what_is_held_is_dropped_when_the_caller_gives_up() {
     let double = Double::new();
-    let mut client = raw(&double).await;
+    let (mut client, _) = raw(&double).await;
     let answer = soon(begin(&mut client, "Keep", "1H").0).await.unwrap();
     assert!(double.keeps());
     drop(answer);
+    double.lets_go().await;
+}
+
+#[tokio::test]
+async fn what_is_held_is_dropped_when_the_connection_breaks() {
+    let double = Double::new();
+    let (mut client, connection) = raw(&double).await;
+    let _answer = soon(begin(&mut client, "Keep", "1H").0).await.unwrap();
+    assert!(double.keeps());
+    connection.abort();
     double.lets_go().await;
 }
