@@ -4,7 +4,6 @@ use std::fmt::Display;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::host::Host;
 use crate::{Error, Level, Request, Result, Storage, System, Timestamp, codec};
@@ -105,18 +104,21 @@ pub struct Events {
 }
 
 impl Events {
-    /// Sends an event. Its type is a text such as `users/user-write`, and its metadata a JSON object.
+    /// Sends an event. Its type is a text such as `users/user-write`, and its metadata a JSON object: a struct, a map,
+    /// `json!({ … })`.
     ///
     /// # Errors
     /// [`Error::Internal`] if the metadata is not an object or the host refused the event. An engine may ignore the
     /// error.
-    pub fn send(&self, event_type: &str, metadata: &Value) -> Result<()> {
-        if !metadata.is_object() {
-            return Err(Error::internal("the metadata of an event must be a JSON object"));
+    pub fn send(&self, event_type: &str, metadata: &(impl Serialize + ?Sized)) -> Result<()> {
+        let json = codec::write(metadata).map_err(|error| Error::Internal(format!("event: {error}")))?;
+        match String::from_utf8(json) {
+            Ok(metadata) if metadata.starts_with('{') => self
+                .host
+                .send_event(event_type, &metadata)
+                .map_err(|error| Error::Internal(format!("event: {error}"))),
+            _ => Err(Error::internal("the metadata of an event must be a JSON object")),
         }
-        self.host
-            .send_event(event_type, &codec::text(metadata))
-            .map_err(|error| Error::Internal(format!("event: {error}")))
     }
 }
 

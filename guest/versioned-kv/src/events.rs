@@ -1,6 +1,7 @@
 //! Sends events as Vault's engine does.
 
-use airlock_sdk::{Context, Map, Value};
+use airlock_sdk::Context;
+use serde::{Serialize, Serializer};
 
 use crate::model::KeyMetadata;
 
@@ -38,23 +39,24 @@ fn send(
     data_path: Option<&str>,
     more: &[(&str, String)],
 ) {
-    let mut metadata = Map::new();
-    let mut add = |name: &str, value: &str| metadata.insert(name.into(), value.into());
-    add("modified", "true");
-    add("operation", operation);
-    add("path", path);
-    if let Some(data_path) = data_path {
-        add("data_path", data_path);
-    }
-    for (name, value) in more {
-        add(name, value);
-    }
+    let mut metadata = vec![("modified", "true"), ("operation", operation), ("path", path)];
+    metadata.extend(data_path.map(|data_path| ("data_path", data_path)));
+    metadata.extend(more.iter().map(|(name, value)| (*name, value.as_str())));
     let event = format!("kv-v{version}/{operation}");
-    if let Err(error) = cx.events.send(&event, &Value::Object(metadata)) {
+    if let Err(error) = cx.events.send(&event, &Members(&metadata)) {
         // The request succeeds without the event.
         cx.log
             .field("event", event)
             .field("error", error)
             .debug("an event was not sent");
+    }
+}
+
+/// An object with these members, in this order.
+struct Members<'m>(&'m [(&'m str, &'m str)]);
+
+impl Serialize for Members<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
     }
 }
