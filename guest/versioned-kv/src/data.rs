@@ -68,16 +68,16 @@ pub(crate) fn read_version(
         return Ok(None);
     };
     let number = metadata.pick(version.unwrap_or_default().0);
-    let Some(version) = metadata.versions.get(&number) else {
+    let Some(version) = metadata.versions.get(number)? else {
         return Ok(None);
     };
-    let summary = json_text(&metadata.summary(number, version))?;
+    let summary = json_text(&metadata.summary(number, &version))?;
     let respond = |data: &str| {
         let mut response = Response::default();
         response.data = Some(format!(r#"{{"{member}":{data},"metadata":{summary}}}"#));
         response
     };
-    if version.is_gone(cx.clock.now()) {
+    if version.is_gone(&cx.clock) {
         return Ok(Some(respond("null").with_status(&cx.request, 404)));
     }
     let data = show(key.data(number)?)?;
@@ -119,11 +119,11 @@ fn patch(cx: &Context, given: Fields) -> Result<Response> {
     let settings = Settings::load(cx)?;
     check_and_set(given.options.as_ref(), &settings, &metadata)?;
     let current = metadata.current_version;
-    let Some(version) = metadata.versions.get(&current) else {
+    let Some(version) = metadata.current()? else {
         return Ok(Response::status(404));
     };
-    if version.is_gone(cx.clock.now()) {
-        return Ok(Response::json(&metadata.summary(current, version))?.with_status(&cx.request, 404));
+    if version.is_gone(&cx.clock) {
+        return Ok(Response::json(&metadata.summary(current, &version))?.with_status(&cx.request, 404));
     }
     let mut data = airlock_sdk::value(&key.data(current)?)?;
     if data.is_null() {
@@ -165,15 +165,13 @@ fn delete(cx: &Context, at: Fields) -> Result<Option<Response>> {
     let Some((key, mut metadata)) = Key::find(cx, &at.path)? else {
         return Ok(None);
     };
-    let now = cx.clock.now();
+    let Some(mut version) = metadata.current()?.filter(|version| !version.is_gone(&cx.clock)) else {
+        return Ok(None);
+    };
     let by = Attribution::of(cx, "delete");
-    match metadata.versions.get_mut(&metadata.current_version) {
-        Some(version) if !version.is_gone(now) => {
-            version.deletion_time = Some(now);
-            version.deleted_by = Some(by.clone());
-        }
-        _ => return Ok(None),
-    }
+    version.deletion_time = Some(cx.clock.now());
+    version.deleted_by = Some(by.clone());
+    metadata.versions.put(metadata.current_version, &version)?;
     metadata.last_updated_by = Some(by);
     key.put_metadata(&metadata)?;
     events::versions_changed(
@@ -223,7 +221,7 @@ fn add(
         created_by: Some(by),
         ..VersionMetadata::default()
     };
-    let surplus = metadata.add_version(version.clone(), settings.max_versions);
+    let surplus = metadata.add_version(&version, settings.max_versions)?;
     key.put_data(metadata.current_version, data)?;
     key.put_metadata(&metadata)?;
     for number in surplus {

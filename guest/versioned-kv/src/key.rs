@@ -98,7 +98,7 @@ impl<'c> Key<'c> {
             created_by: Some(by),
             ..VersionMetadata::default()
         };
-        metadata.add_version(version, 1);
+        metadata.add_version(&version, 1)?;
         self.put_data(metadata.current_version, value)?;
         self.put_metadata(&metadata)?;
         self.cx.storage.delete(&self.old_key())?;

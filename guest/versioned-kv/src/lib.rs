@@ -49,6 +49,7 @@ mod subkeys;
 mod transfer;
 mod upgrade;
 mod upgrade_note;
+mod version_table;
 mod versions;
 mod walk;
 

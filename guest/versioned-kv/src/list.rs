@@ -50,7 +50,7 @@ fn list_detailed(cx: &Context, at: Fields) -> Result<Response> {
     let (mut names, mut about) = (Vec::new(), Map::new());
     for entry in page(folder(cx, &at.path)?, at) {
         if let Some(metadata) = entry.metadata(cx)? {
-            about.insert(entry.name.clone(), metadata.shown());
+            about.insert(entry.name.clone(), metadata.shown()?);
         }
         names.push(entry.name);
     }

@@ -67,8 +67,10 @@ fn list(cx: &Context, at: Fields) -> Result<Response> {
     if at.exclude_deleted {
         let mut kept = Vec::new();
         for entry in entries {
-            let metadata = entry.metadata(cx)?;
-            let current = metadata.as_ref().and_then(KeyMetadata::current);
+            let current = match entry.metadata(cx)? {
+                Some(metadata) => metadata.current()?,
+                None => None,
+            };
             if current.is_none_or(|version| version.deletion_time.is_none()) {
                 kept.push(entry);
             }
@@ -80,10 +82,10 @@ fn list(cx: &Context, at: Fields) -> Result<Response> {
 }
 
 fn read(cx: &Context, at: Fields) -> Result<Option<Response>> {
-    let found = Key::find(cx, at.key())?;
-    found
-        .map(|(_, metadata)| Response::json(&metadata.shown()))
-        .transpose()
+    let Some((_, metadata)) = Key::find(cx, at.key())? else {
+        return Ok(None);
+    };
+    Response::json(&metadata.shown()?).map(Some)
 }
 
 fn write(cx: &Context, given: Fields) -> Result<Option<Response>> {

@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use airlock_sdk::field::seconds;
-use airlock_sdk::{Context, Map, Timestamp, Value, json};
+use airlock_sdk::{Clock, Context, Map, Result, Timestamp, Value, json};
 use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
+use crate::version_table::VersionTable;
 use crate::{custom_metadata, go};
 
 /// The number of versions to keep if neither the mount nor the key sets one.
 const DEFAULT_MAX_VERSIONS: u32 = 10;
 
 /// Everything about a key except its data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KeyMetadata {
-    pub versions: BTreeMap<u64, VersionMetadata>,
+    pub versions: VersionTable,
     /// 0 if the key never had a version.
     pub current_version: u64,
     /// 0 until the first version was removed.
@@ -81,9 +82,9 @@ impl Attribution {
 }
 
 impl VersionMetadata {
-    /// Returns true if the data cannot be read: deleted, expired or destroyed.
-    pub(crate) fn is_gone(&self, now: Timestamp) -> bool {
-        self.destroyed || self.is_deleted(now)
+    /// Returns true if the data cannot be read: deleted, expired or destroyed. Asks for the time only if it matters.
+    pub(crate) fn is_gone(&self, clock: &Clock) -> bool {
+        self.destroyed || self.deletion_time.is_some_and(|time| time < clock.now())
     }
 
     /// Returns true if it was deleted or has expired.
@@ -111,13 +112,20 @@ impl KeyMetadata {
     }
 
     /// Returns the current version, if it is kept.
-    pub(crate) fn current(&self) -> Option<&VersionMetadata> {
-        self.versions.get(&self.current_version)
+    pub(crate) fn current(&self) -> Result<Option<VersionMetadata>> {
+        self.versions.get(self.current_version)
     }
 
-    /// Returns the version with a number, if it is kept.
-    pub(crate) fn version(&mut self, number: i64) -> Option<&mut VersionMetadata> {
-        self.versions.get_mut(&u64::try_from(number).ok()?)
+    /// Changes the version with a number, if it is kept.
+    pub(crate) fn change(&mut self, number: i64, change: impl FnOnce(&mut VersionMetadata)) -> Result<()> {
+        let Ok(number) = u64::try_from(number) else {
+            return Ok(());
+        };
+        if let Some(mut version) = self.versions.get(number)? {
+            change(&mut version);
+            self.versions.put(number, &version)?;
+        }
+        Ok(())
     }
 
     /// Returns what answers show of a version that is kept.
@@ -132,23 +140,21 @@ impl KeyMetadata {
     }
 
     /// Returns everything that an answer shows of a key.
-    pub(crate) fn shown(&self) -> Value {
-        let versions: Map = self
-            .versions
-            .iter()
-            .map(|(number, version)| {
-                let version = json!({
-                    "created_time": time(version.created_time),
-                    "deletion_time": time(version.deletion_time),
-                    "destroyed": version.destroyed,
-                    "created_by": version.created_by,
-                    "deleted_by": version.deleted_by,
-                });
-                (number.to_string(), version)
-            })
-            .collect();
+    pub(crate) fn shown(&self) -> Result<Value> {
+        let mut versions = Map::new();
+        for number in self.versions.numbers() {
+            let version = self.versions.get(number)?.unwrap_or_default();
+            let version = json!({
+                "created_time": time(version.created_time),
+                "deletion_time": time(version.deletion_time),
+                "destroyed": version.destroyed,
+                "created_by": version.created_by,
+                "deleted_by": version.deleted_by,
+            });
+            versions.insert(number.to_string(), version);
+        }
         let after = i64::try_from(self.delete_version_after.as_secs()).unwrap_or(i64::MAX);
-        json!({
+        Ok(json!({
             "versions": versions,
             "current_version": self.current_version,
             "oldest_version": self.oldest_version,
@@ -159,7 +165,7 @@ impl KeyMetadata {
             "delete_version_after": go::seconds(after),
             "custom_metadata": custom_metadata::shown(self.custom_metadata()),
             "last_updated_by": self.last_updated_by,
-        })
+        }))
     }
 
     /// Returns the caller's own metadata; `None` if it is empty.
@@ -184,12 +190,12 @@ impl KeyMetadata {
     }
 
     /// Adds the next version, as the current one. Returns the numbers of the versions over the limit.
-    pub(crate) fn add_version(&mut self, version: VersionMetadata, mount_limit: u32) -> Vec<u64> {
+    pub(crate) fn add_version(&mut self, version: &VersionMetadata, mount_limit: u32) -> Result<Vec<u64>> {
         self.current_version += 1;
         self.updated_time = version.created_time;
         self.created_time = self.created_time.or(version.created_time);
-        self.versions.insert(self.current_version, version);
-        self.trim(mount_limit)
+        self.versions.put(self.current_version, version)?;
+        Ok(self.trim(mount_limit))
     }
 
     /// Removes the versions over the limit, and returns their numbers.
@@ -204,10 +210,9 @@ impl KeyMetadata {
             return Vec::new();
         }
         let first_kept = self.current_version - limit + 1;
-        let mut over = self.versions.range(..first_kept).map(|(number, _)| *number);
-        self.oldest_version = over.nth(most).unwrap_or(first_kept);
-        let kept = self.versions.split_off(&self.oldest_version);
-        std::mem::replace(&mut self.versions, kept).into_keys().collect()
+        let first_spared = self.versions.numbers().nth(most);
+        self.oldest_version = first_spared.map_or(first_kept, |spared| spared.min(first_kept));
+        self.versions.remove_below(self.oldest_version)
     }
 }
 
@@ -226,13 +231,13 @@ mod tests {
             ..KeyMetadata::default()
         };
         for _ in 0..count {
-            key.add_version(VersionMetadata::default(), 0);
+            key.add_version(&VersionMetadata::default(), 0).unwrap();
         }
         key
     }
 
     fn numbers(key: &KeyMetadata) -> Vec<u64> {
-        key.versions.keys().copied().collect()
+        key.versions.numbers().collect()
     }
 
     #[test]
@@ -255,7 +260,11 @@ mod tests {
     fn a_key_cannot_go_below_its_mount() {
         let mut key = with_versions(3, 1);
         assert_eq!(numbers(&key), [3]);
-        assert!(key.add_version(VersionMetadata::default(), 5).is_empty());
+        assert!(
+            key.add_version(&VersionMetadata::default(), 5)
+                .unwrap()
+                .is_empty()
+        );
         assert_eq!(numbers(&key), [3, 4]);
     }
 
@@ -263,7 +272,8 @@ mod tests {
     fn a_lower_limit_lets_several_versions_go_with_the_next_write() {
         let mut key = with_versions(6, 10);
         key.max_versions = 2;
-        assert_eq!(key.add_version(VersionMetadata::default(), 0), [1, 2, 3, 4, 5]);
+        let removed = key.add_version(&VersionMetadata::default(), 0).unwrap();
+        assert_eq!(removed, [1, 2, 3, 4, 5]);
         assert_eq!((key.oldest_version, numbers(&key)), (6, vec![6, 7]));
     }
 

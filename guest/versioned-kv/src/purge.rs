@@ -47,7 +47,7 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
         let key = Key::named(cx, name);
         while let Some(mut metadata) = key.metadata()? {
             seen += metadata.versions.len();
-            let purged = purge(&mut metadata, now, settings.max_versions, COMMIT_WRITES);
+            let purged = purge(&mut metadata, now, settings.max_versions, COMMIT_WRITES)?;
             if purged.is_empty() {
                 break;
             }
@@ -79,16 +79,19 @@ pub(crate) fn some(cx: &Context) -> Result<()> {
 }
 
 /// Purges at most `most` versions in the metadata, and returns their numbers.
-fn purge(metadata: &mut KeyMetadata, now: Timestamp, mount_limit: u32, most: usize) -> Vec<u64> {
+fn purge(metadata: &mut KeyMetadata, now: Timestamp, mount_limit: u32, most: usize) -> Result<Vec<u64>> {
     let mut purged = metadata.trim_some(mount_limit, most);
-    for (number, version) in &mut metadata.versions {
+    let numbers: Vec<u64> = metadata.versions.numbers().collect();
+    for number in numbers {
         if purged.len() == most {
             break;
         }
+        let mut version = metadata.versions.get(number)?.unwrap_or_default();
         if !version.destroyed && version.deleted_by.is_none() && version.is_deleted(now) {
             version.destroyed = true;
-            purged.push(*number);
+            metadata.versions.put(number, &version)?;
+            purged.push(number);
         }
     }
-    purged
+    Ok(purged)
 }

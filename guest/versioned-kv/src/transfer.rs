@@ -61,9 +61,13 @@ fn transfer<'c>(cx: &'c Context, given: &Fields, operation: &str) -> Result<(Key
     if target.metadata()?.is_some() {
         return Err(Error::user("something is at the destination already"));
     }
-    for (number, version) in &metadata.versions {
-        if !version.destroyed {
-            target.put_data(*number, source.data(*number)?)?;
+    for number in metadata.versions.numbers() {
+        if metadata
+            .versions
+            .get(number)?
+            .is_some_and(|version| !version.destroyed)
+        {
+            target.put_data(number, source.data(number)?)?;
         }
     }
     metadata.last_updated_by = Some(Attribution::of(cx, operation));

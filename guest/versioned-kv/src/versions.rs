@@ -40,11 +40,12 @@ fn delete(cx: &Context, given: Fields) -> Result<()> {
     };
     let by = Attribution::of(cx, "update");
     for number in &given.versions {
-        let now = cx.clock.now();
-        if let Some(version) = metadata.version(*number).filter(|version| !version.is_gone(now)) {
-            version.deletion_time = Some(now);
-            version.deleted_by = Some(by.clone());
-        }
+        metadata.change(*number, |version| {
+            if !version.is_gone(&cx.clock) {
+                version.deletion_time = Some(cx.clock.now());
+                version.deleted_by = Some(by.clone());
+            }
+        })?;
     }
     metadata.last_updated_by = Some(by);
     key.put_metadata(&metadata)?;
@@ -71,10 +72,12 @@ fn undelete(cx: &Context, given: Fields) -> Result<()> {
     for number in &given.versions {
         // The time to expire starts again.
         let expiry = metadata.expiry(cx.clock.now(), &settings);
-        if let Some(version) = metadata.version(*number).filter(|version| !version.destroyed) {
-            version.deletion_time = expiry;
-            version.deleted_by = None;
-        }
+        metadata.change(*number, |version| {
+            if !version.destroyed {
+                version.deletion_time = expiry;
+                version.deleted_by = None;
+            }
+        })?;
     }
     metadata.last_updated_by = Some(Attribution::of(cx, "undelete"));
     key.put_metadata(&metadata)?;
@@ -92,9 +95,7 @@ fn destroy(cx: &Context, given: Fields) -> Result<()> {
         return Ok(());
     };
     for number in &given.versions {
-        if let Some(version) = metadata.version(*number) {
-            version.destroyed = true;
-        }
+        metadata.change(*number, |version| version.destroyed = true)?;
     }
     // In this order, so that a crash leaves no version that has lost its data without being marked as destroyed.
     key.put_metadata(&metadata)?;
