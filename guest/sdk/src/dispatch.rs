@@ -100,7 +100,7 @@ fn answer(routes: Routes, cx: &Context, verb: Option<Verb>) -> Result<Option<Res
 }
 
 /// Returns the names that no operation of the route knows, in order.
-fn ignored(route: &dyn AnyRoute, raw: &Raw) -> Vec<String> {
+fn ignored(route: &dyn AnyRoute, raw: &Raw<'_>) -> Vec<String> {
     let known = |operation: &dyn AnyOperation, name: &str| {
         operation
             .fields()

@@ -60,21 +60,21 @@ pub trait Fields: Sized + 'static {
     const FIELDS: &'static [Field];
 
     #[doc(hidden)]
-    fn parse(raw: &mut Raw) -> Result<Self, FieldError>;
+    fn parse(raw: &mut Raw<'_>) -> Result<Self, FieldError>;
 
     /// Returns the fields of the request, converted, for a merge patch.
     #[doc(hidden)]
-    fn given(raw: &mut Raw) -> Result<Map<String, Value>, FieldError>;
+    fn given(raw: &mut Raw<'_>) -> Result<Map<String, Value>, FieldError>;
 }
 
 impl Fields for () {
     const FIELDS: &'static [Field] = &[];
 
-    fn parse(_: &mut Raw) -> Result<Self, FieldError> {
+    fn parse(_: &mut Raw<'_>) -> Result<Self, FieldError> {
         Ok(())
     }
 
-    fn given(_: &mut Raw) -> Result<Map<String, Value>, FieldError> {
+    fn given(_: &mut Raw<'_>) -> Result<Map<String, Value>, FieldError> {
         Ok(Map::new())
     }
 }

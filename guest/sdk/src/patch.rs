@@ -81,7 +81,7 @@ impl<At: Fields, F: Fields> Fields for Patch<At, F> {
         F::FIELDS
     };
 
-    fn parse(raw: &mut Raw) -> Result<Self, FieldError> {
+    fn parse(raw: &mut Raw<'_>) -> Result<Self, FieldError> {
         let changes = F::given(raw)?;
         Ok(Patch {
             at: At::parse(raw)?,
@@ -90,7 +90,7 @@ impl<At: Fields, F: Fields> Fields for Patch<At, F> {
         })
     }
 
-    fn given(raw: &mut Raw) -> Result<Map<String, Value>, FieldError> {
+    fn given(raw: &mut Raw<'_>) -> Result<Map<String, Value>, FieldError> {
         F::given(raw)
     }
 }

@@ -296,8 +296,8 @@ impl<F, H: Copy, R> Copy for On<F, H, R> {}
 #[doc(hidden)]
 pub trait AnyOperation {
     fn fields(&self) -> &'static [Field];
-    fn validate(&self, raw: Raw) -> Result<(), FieldError>;
-    fn call(&self, cx: &Context, raw: &mut Raw) -> Result<Option<Response>>;
+    fn validate(&self, raw: Raw<'_>) -> Result<(), FieldError>;
+    fn call(&self, cx: &Context, raw: &mut Raw<'_>) -> Result<Option<Response>>;
 }
 
 impl<F, H, R> AnyOperation for On<F, H, R>
@@ -310,11 +310,11 @@ where
         F::FIELDS
     }
 
-    fn validate(&self, mut raw: Raw) -> Result<(), FieldError> {
+    fn validate(&self, mut raw: Raw<'_>) -> Result<(), FieldError> {
         F::parse(&mut raw).map(drop)
     }
 
-    fn call(&self, cx: &Context, raw: &mut Raw) -> Result<Option<Response>> {
+    fn call(&self, cx: &Context, raw: &mut Raw<'_>) -> Result<Option<Response>> {
         let fields = F::parse(raw).map_err(FieldError::refuse)?;
         (self.handler)(cx, fields).map(R::into_response)
     }

@@ -85,7 +85,7 @@ pub(crate) fn read_version(
 }
 
 fn write(cx: &Context, given: Fields) -> Result<Response> {
-    let Some(Text(data)) = &given.data else {
+    let Some(Text(data)) = given.data else {
         return Err(Error::user("no data provided"));
     };
     let settings = Settings::load(cx)?;
@@ -100,7 +100,7 @@ fn write(cx: &Context, given: Fields) -> Result<Response> {
             "update"
         },
     );
-    let response = add(cx, &key, metadata, &settings, by, data.clone());
+    let response = add(cx, &key, metadata, &settings, by, data);
     response
         .inspect(|(metadata, _)| announce(cx, "data-write", &given.path, metadata))
         .map(|(_, response)| response)

@@ -50,7 +50,7 @@ macro_rules! fields {
             ]);
 
             #[allow(unused_variables)]
-            fn parse(raw: &mut $crate::field::Raw) -> ::core::result::Result<Self, $crate::field::FieldError> {
+            fn parse(raw: &mut $crate::field::Raw<'_>) -> ::core::result::Result<Self, $crate::field::FieldError> {
                 ::core::result::Result::Ok(Self {
                     $( $field: {
                         const FIELD: $crate::Field =
@@ -62,7 +62,7 @@ macro_rules! fields {
 
             #[allow(unused_variables, unused_mut)]
             fn given(
-                raw: &mut $crate::field::Raw,
+                raw: &mut $crate::field::Raw<'_>,
             ) -> ::core::result::Result<$crate::Map, $crate::field::FieldError> {
                 let mut given = $crate::Map::new();
                 $( {

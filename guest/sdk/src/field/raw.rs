@@ -1,8 +1,10 @@
 //! Takes the fields of one request from its path and its body.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -16,31 +18,40 @@ use crate::codec::{self, Object};
 /// deeply as Vault allows.
 #[doc(hidden)]
 #[derive(Clone, Default)]
-pub struct Raw {
-    data: BTreeMap<String, Box<RawValue>>,
+pub struct Raw<'r> {
+    data: BTreeMap<String, Json<'r>>,
     captured: Vec<&'static str>,
 }
 
-impl Raw {
+/// The JSON of a value. A value of the body stays where it is.
+#[derive(Clone)]
+struct Json<'r>(Cow<'r, str>);
+
+impl<'r> Deserialize<'r> for Json<'r> {
+    fn deserialize<D: Deserializer<'r>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|value| Json(value.get().into()))
+    }
+}
+
+impl<'r> Raw<'r> {
     /// Joins the captures of the path and the fields of the body. Captures take precedence; also returns the names of
     /// the fields that they replaced.
     pub(crate) fn new(
-        body: Option<&str>,
+        body: Option<&'r str>,
         captures: Vec<(&'static str, &str)>,
-    ) -> Result<(Raw, Vec<&'static str>), Error> {
-        let no_object = |_| Error::internal("request data is not a JSON object");
+    ) -> Result<(Raw<'r>, Vec<&'static str>), Error> {
         let mut raw = Raw {
             data: body
-                .map_or(Ok(BTreeMap::new()), |body| codec::read(body.as_bytes()))
-                .map_err(no_object)?,
+                .map_or(Ok(BTreeMap::new()), serde_json::from_str)
+                .map_err(|_| Error::internal("request data is not a JSON object"))?,
             captured: Vec::with_capacity(captures.len()),
         };
         let mut replaced = Vec::new();
         for (name, value) in captures {
             raw.captured.push(name);
-            let value = RawValue::from_string(codec::quoted(value)).map_err(no_object)?;
+            let value = Json(codec::quoted(value).into());
             let old = raw.data.insert(name.into(), value);
-            if old.is_some_and(|old| old.get() != "null") {
+            if old.is_some_and(|Json(old)| old != "null") {
                 replaced.push(name);
             }
         }
@@ -51,7 +62,7 @@ impl Raw {
     fn rest(&mut self) -> String {
         Object::text(|object| {
             for (name, value) in std::mem::take(&mut self.data) {
-                object.json(&name, value.get());
+                object.json(&name, &value.0);
             }
         })
     }
@@ -64,9 +75,9 @@ impl Raw {
     /// Takes a field, or its default.
     pub fn take<T: FieldType>(&mut self, field: &Field, default: Option<fn() -> T>) -> Result<T, FieldError> {
         let given = if field.is_rest() {
-            Some(self.rest())
+            Some(self.rest().into())
         } else {
-            self.data.remove(field.name()).map(|given| given.get().into())
+            self.data.remove(field.name()).map(|Json(given)| given)
         };
         let value = match given {
             Some(given) => T::from_text(&given).map_err(|cause| FieldError::Conversion {
@@ -100,10 +111,10 @@ impl Raw {
             }
             return Ok(());
         }
-        let Some(given) = self.data.remove(field.name()) else {
+        let Some(Json(given)) = self.data.remove(field.name()) else {
             return Ok(());
         };
-        let value = match given.get() {
+        let value = match given.as_ref() {
             "null" => Value::Null,
             given => T::from_text(given)
                 .map_err(wrong)?

@@ -130,7 +130,8 @@ fields! {
 }
 
 fn parse(data: Value) -> Result<Everything, String> {
-    let (mut raw, _) = Raw::new(Some(&data.to_string()), vec![]).unwrap();
+    let data = data.to_string();
+    let (mut raw, _) = Raw::new(Some(&data), vec![]).unwrap();
     Everything::parse(&mut raw).map_err(|error| error.to_string())
 }
 
