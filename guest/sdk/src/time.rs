@@ -57,8 +57,8 @@ impl Add<Duration> for Timestamp {
 }
 
 impl Timestamp {
-    /// Returns its text. Stored data can hold many times, so this avoids the formatting machinery, which takes several
-    /// times as long.
+    /// Returns its text. A stored entry can hold dozens of timestamps, so this avoids the formatting machinery, which is
+    /// slower.
     fn text(self) -> String {
         let (year, month, day) = date(self.seconds.div_euclid(DAY));
         // A second of the day has five digits.

@@ -23,7 +23,7 @@ pub struct Raw<'r> {
     captured: Vec<&'static str>,
 }
 
-/// The JSON of a value. A value of the body stays where it is.
+/// The JSON of a value: borrowed if it comes from the body, so that large values are not copied.
 #[derive(Clone)]
 struct Json<'r>(Cow<'r, str>);
 
