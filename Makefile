@@ -79,10 +79,16 @@ reload: vault ## Measure the cost of a reload for busy mounts, and compare it wi
 	AIRLOCK_RELOAD_MOUNTS="1 4 16" AIRLOCK_RELOAD_ROUNDS=3 \
 	$(CARGO) test --release --locked --workspace --test reload -- --nocapture --test-threads=1
 
-# The time for one kind of request of one engine, in seconds.
+# BENCH_SECONDS: the time for one kind of request of one engine. ENGINES: the engines to measure, all if empty. WAY: client
+# or vault, both if empty. BEFORE: an older airlock to measure too, with the guests in BEFORE_GUESTS, or with the present
+# ones.
 BENCH_SECONDS ?= 4
+ENGINES ?=
+WAY ?=
+BEFORE ?=
+BEFORE_GUESTS ?=
 
-bench: vault ## Measure Airlock beside Vault's Go plugins, in one run of some 2 minutes; figures go to target/bench/
+bench: vault ## Measure Airlock beside Vault's Go plugins; figures go to target/bench/
 	$(call say,building what is measured)
 	$(BUILD) --examples --test log
 	guest/build.sh
@@ -90,7 +96,8 @@ bench: vault ## Measure Airlock beside Vault's Go plugins, in one run of some 2 
 	$$go build -tags minimal -trimpath -o ../../target/bench/kv-go ./bench/engine && \
 	$$go build -tags minimal -trimpath -o ../../target/bench/bench ./bench
 	$(call say,measuring)
-	target/bench/bench target target/bench/figures.json $(BENCH_SECONDS)
+	target/bench/bench -target=target -out=target/bench/figures.json -seconds=$(BENCH_SECONDS) -engines="$(ENGINES)" \
+	-way="$(WAY)" -before="$(BEFORE)" -before-guests="$(BEFORE_GUESTS)"
 
 REQUESTS ?= 1000000
 

@@ -20,12 +20,21 @@ import (
 
 // A plugin that runs under go-plugin's own client, as Vault uses it, with storage in this process's memory.
 type client struct {
-	process *plugin.Client
-	backend logical.Backend
-	storage *counted
-	pid     int
+	engine   engine
+	process  *plugin.Client
+	protocol plugin.ClientProtocol
+	mounts   []*mount
+	pid      int
 	// The times from the start of the process to its handshake line, and to its first answer.
 	handshake, firstAnswer time.Duration
+}
+
+// One mount of a plugin.
+type mount struct {
+	engine  engine
+	backend logical.Backend
+	storage *counted
+	name    string
 }
 
 // Storage in memory that counts the calls. Like Vault's, it cannot be written while a mount is set up.
@@ -62,6 +71,7 @@ func (storage *counted) Delete(ctx context.Context, key string) error {
 type multiplexed struct {
 	grpc.ClientConnInterface
 	plugin.ClientProtocol
+	mount string
 }
 
 func (multiplexed) Reload() error { return nil }
@@ -69,7 +79,7 @@ func (multiplexed) Reload() error { return nil }
 func (m multiplexed) Conn() grpc.ClientConnInterface { return m }
 
 func (m multiplexed) Invoke(ctx context.Context, method string, args, reply any, options ...grpc.CallOption) error {
-	ctx = metadata.AppendToOutgoingContext(ctx, "multiplex_id", "bench")
+	ctx = metadata.AppendToOutgoingContext(ctx, "multiplex_id", m.mount)
 	return m.ClientConnInterface.Invoke(ctx, method, args, reply, options...)
 }
 
@@ -92,8 +102,13 @@ func start(ctx context.Context, engine engine) (*client, error) {
 	if _, err := process.Start(); err != nil {
 		return nil, fmt.Errorf("%s: it does not start: %w", engine.name, err)
 	}
-	started := &client{process: process, storage: &counted{}, pid: command.Process.Pid, handshake: time.Since(began)}
-	if err := started.setUp(ctx, engine); err != nil {
+	started := &client{engine: engine, process: process, pid: command.Process.Pid, handshake: time.Since(began)}
+	protocol, err := process.Client()
+	if err == nil {
+		started.protocol = protocol
+		_, err = started.add(ctx)
+	}
+	if err != nil {
 		process.Kill()
 		return nil, fmt.Errorf("%s: %w", engine.name, err)
 	}
@@ -101,60 +116,72 @@ func start(ctx context.Context, engine engine) (*client, error) {
 	return started, nil
 }
 
-func (c *client) setUp(ctx context.Context, engine engine) error {
-	protocol, err := c.process.Client()
+// Adds a mount with storage of its own, and sends it the first request.
+func (c *client) add(ctx context.Context) (*mount, error) {
+	name := fmt.Sprint("bench-", len(c.mounts))
+	connection := c.protocol.(*plugin.GRPCClient).Conn
+	backend, err := vaultplugin.Dispense(c.protocol, multiplexed{connection, c.protocol, name})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	connection := protocol.(*plugin.GRPCClient).Conn
-	backend, err := vaultplugin.Dispense(protocol, multiplexed{connection, protocol})
-	if err != nil {
-		return err
-	}
-	c.backend = backend
+	m := &mount{engine: c.engine, backend: backend, storage: &counted{}, name: name}
 	err = backend.Setup(ctx, &logical.BackendConfig{
-		StorageView: c.storage,
+		StorageView: m.storage,
 		Logger:      hclog.NewNullLogger(),
 		System:      logical.StaticSystemView{DefaultLeaseTTLVal: time.Hour, MaxLeaseTTLVal: time.Hour},
-		BackendUUID: "bench",
-		Config:      engine.options,
+		BackendUUID: name,
+		Config:      c.engine.options,
 	})
 	if err != nil {
-		return fmt.Errorf("the mount cannot be set up: %w", err)
+		return nil, fmt.Errorf("the mount cannot be set up: %w", err)
 	}
 	backend.SpecialPaths()
-	c.storage.ready.Store(true)
-	if err := backend.Initialize(ctx, &logical.InitializationRequest{Storage: c.storage}); err != nil {
-		return fmt.Errorf("the mount cannot be initialized: %w", err)
+	m.storage.ready.Store(true)
+	if err := backend.Initialize(ctx, &logical.InitializationRequest{Storage: m.storage}); err != nil {
+		return nil, fmt.Errorf("the mount cannot be initialized: %w", err)
 	}
-	return untilUpgraded(func() error { return c.write(ctx, engine, 0) })
+	c.mounts = append(c.mounts, m)
+	return m, untilUpgraded(func() error { return m.write(ctx, 0, value) })
 }
 
-func (c *client) read(ctx context.Context, engine engine, key int) error {
-	request := &logical.Request{
-		ID: "bench", Operation: logical.ReadOperation, Path: engine.path(key), MountPoint: "bench/", Storage: c.storage,
+func (m *mount) request(operation logical.Operation, path string) *logical.Request {
+	return &logical.Request{
+		ID: "bench", Operation: operation, Path: path, MountPoint: m.name + "/", Storage: m.storage,
 	}
-	return refused(c.backend.HandleRequest(ctx, request))
+}
+
+func (m *mount) read(ctx context.Context, key int) error {
+	return refused(m.backend.HandleRequest(ctx, m.request(logical.ReadOperation, m.engine.path(key))))
+}
+
+// Lists all keys, and checks that it gets as many as it expects.
+func (m *mount) list(ctx context.Context, keys int) error {
+	response, err := m.backend.HandleRequest(ctx, m.request(logical.ListOperation, m.engine.folder))
+	if err := refused(response, err); err != nil {
+		return err
+	}
+	if response == nil {
+		return fmt.Errorf("the list has no answer")
+	}
+	if listed, _ := response.Data["keys"].([]any); len(listed) != keys {
+		return fmt.Errorf("the list has %d keys in place of %d", len(listed), keys)
+	}
+	return nil
 }
 
 // Writes as Vault does: asks first whether the path exists.
-func (c *client) write(ctx context.Context, engine engine, key int) error {
-	request := &logical.Request{
-		ID:         fmt.Sprint("write-", key),
-		Operation:  logical.UpdateOperation,
-		Path:       engine.path(key),
-		Data:       engine.data(),
-		MountPoint: "bench/",
-		Storage:    c.storage,
-	}
-	found, exists, err := c.backend.HandleExistenceCheck(ctx, request)
+func (m *mount) write(ctx context.Context, key int, value string) error {
+	request := m.request(logical.UpdateOperation, m.engine.path(key))
+	request.ID = fmt.Sprint("write-", key)
+	request.Data = m.engine.data(value)
+	found, exists, err := m.backend.HandleExistenceCheck(ctx, request)
 	if err != nil {
 		return err
 	}
 	if found && !exists {
 		request.Operation = logical.CreateOperation
 	}
-	return refused(c.backend.HandleRequest(ctx, request))
+	return refused(m.backend.HandleRequest(ctx, request))
 }
 
 func refused(response *logical.Response, err error) error {
@@ -165,7 +192,9 @@ func refused(response *logical.Response, err error) error {
 }
 
 func (c *client) end() {
-	c.backend.Cleanup(context.Background())
+	for _, mount := range c.mounts {
+		mount.backend.Cleanup(context.Background())
+	}
 	c.process.Kill()
 }
 

@@ -1,18 +1,17 @@
 // Measures Airlock beside Vault's Go plugins, in one run, round by round, so that a noisy machine favours nobody.
 //
-//	bench TARGET OUT.json [SECONDS]
+//	bench -target=TARGET -out=OUT.json [FLAGS]
 //
-// TARGET is the folder with all that was built. SECONDS is the time for one kind of request of one engine (default 4).
 // `make bench` builds everything and runs this.
 package main
 
 import (
-	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -24,245 +23,119 @@ const (
 	starts  = 5
 )
 
+// The usual load, for one round.
+func usual(length time.Duration) load { return load{callers: callers, keys: keys, length: length} }
+
 var value = "0123456789abcdef0123456789abcdef"
 
-// An engine to measure.
-type engine struct {
-	name     string
-	program  string
-	args     []string
-	checksum []byte
-	options  map[string]string
-	// The type of an engine that is part of Vault.
-	builtin   string
-	versioned bool
-	// The engine that stands for 1.
-	measure string
+// The opts of the command line.
+type options struct {
+	target, out          string
+	seconds              float64
+	engines              string
+	before, beforeGuests string
+	way                  string
+	temporary            string
+	// The time for one kind of request of one engine in one round.
+	length time.Duration
 }
 
-func (e engine) path(key int) string {
-	if e.versioned {
-		return fmt.Sprintf("data/key-%03d", key)
-	}
-	return fmt.Sprintf("key-%03d", key)
+// Everything that was measured.
+type report struct {
+	Callers    int        `json:"callers"`
+	Keys       int        `json:"keys"`
+	ValueBytes int        `json:"value_bytes"`
+	Rounds     int        `json:"rounds"`
+	Client     []*figures `json:"go_plugin_client,omitempty"`
+	Vault      []*figures `json:"vault,omitempty"`
 }
 
-func (e engine) data() map[string]any {
-	fields := map[string]any{"value": value}
-	if e.versioned {
-		return map[string]any{"data": fields}
-	}
-	return fields
-}
-
-// What was measured of an engine, one way.
+// The figures of an engine: those of one way, or one point of a series.
 type figures struct {
-	Engine      string  `json:"engine"`
-	Measure     string  `json:"compared_with"`
-	Read        *sample `json:"read"`
-	Write       *sample `json:"write"`
+	Engine  string `json:"engine"`
+	Measure string `json:"compared_with,omitempty"`
+	// What the engine was given, in a series.
+	At          float64 `json:"at,omitempty"`
+	Read        *sample `json:"read,omitempty"`
+	Write       *sample `json:"write,omitempty"`
+	List        *sample `json:"list,omitempty"`
 	Idle        float64 `json:"resident_mib_idle,omitempty"`
 	Loaded      float64 `json:"resident_mib_after_load,omitempty"`
 	Handshake   float64 `json:"ms_to_handshake,omitempty"`
 	FirstAnswer float64 `json:"ms_to_first_answer,omitempty"`
+	// The first answer of a process that had to compile the guest.
+	Compiled float64 `json:"ms_to_first_answer_with_compiling,omitempty"`
+	Failed   string  `json:"failed,omitempty"`
 }
 
 func main() {
-	if err := run(os.Args); err != nil {
+	var opts options
+	flag.StringVar(&opts.target, "target", "", "the folder with all that was built")
+	flag.StringVar(&opts.out, "out", "", "the file for the figures, as JSON")
+	flag.Float64Var(&opts.seconds, "seconds", 4, "the seconds for one kind of request of one engine")
+	flag.StringVar(&opts.engines, "engines", "", "the engines to measure, with spaces between them; all if empty")
+	flag.StringVar(&opts.before, "before", "", "an older airlock to measure beside the present one")
+	flag.StringVar(&opts.beforeGuests, "before-guests", "", "the folder with the guests for -before; the present ones if empty")
+	flag.StringVar(&opts.way, "way", "", "client or vault; both if empty")
+	flag.Parse()
+	if err := run(opts); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	if len(args) < 3 || len(args) > 4 {
-		return fmt.Errorf("usage: bench TARGET OUT.json [SECONDS]")
+// Checks the command line, and makes the paths independent of the working directory, as Vault starts plugins elsewhere.
+func (o *options) check() error {
+	if flag.NArg() > 0 || o.target == "" || o.out == "" || o.seconds <= 0 {
+		return errors.New("usage: bench -target=TARGET -out=OUT.json [FLAGS]; see bench -help")
 	}
-	target, err := filepath.Abs(args[1])
-	if err != nil {
-		return err
+	if o.way != "" && o.way != "client" && o.way != "vault" {
+		return fmt.Errorf("%q is not a way to measure: choose client or vault", o.way)
 	}
-	seconds := 4.0
-	if len(args) == 4 {
-		if seconds, err = strconv.ParseFloat(args[3], 64); err != nil || seconds <= 0 {
-			return fmt.Errorf("%q is not a valid number of seconds", args[3])
-		}
-	}
-	length := time.Duration(seconds / rounds * float64(time.Second))
-	cache, err := os.MkdirTemp("", "airlock-bench-cache-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(cache)
-	engines, err := all(target, cache)
-	if err != nil {
-		return err
-	}
-	alone, err := byClient(engines, length)
-	if err != nil {
-		return err
-	}
-	print("By go-plugin's own client, storage in its memory, an existence check before each write", alone)
-	through, err := byVault(filepath.Join(target, "vault/vault"), engines, length)
-	if err != nil {
-		return err
-	}
-	print("Through a real Vault over HTTP, storage in its memory", through)
-	text, err := json.MarshalIndent(map[string]any{
-		"callers": callers, "keys": keys, "value_bytes": len(value), "rounds": rounds,
-		"go_plugin_client": alone, "vault": through,
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(args[2], append(text, '\n'), 0o644)
-}
-
-func all(target, cache string) ([]engine, error) {
-	airlock := func(guest string) []string {
-		return []string{
-			"serve", "--guest=" + filepath.Join(target, "guests", guest), "--unpinned", "--cache-dir=" + cache,
-		}
-	}
-	release := filepath.Join(target, "release")
-	second := map[string]string{"version": "2"}
-	engines := []engine{
-		{name: "kv-go", program: filepath.Join(target, "bench/kv-go"), measure: "kv-go"},
-		{name: "kv-native", program: filepath.Join(release, "examples/kv"), measure: "kv-go"},
-		{name: "kv-airlock", program: filepath.Join(release, "airlock"), args: airlock("kv.wasm"), measure: "kv-go"},
-		{name: "kv2-go", program: filepath.Join(target, "vault/kv-plugin"), options: second, versioned: true, measure: "kv2-go"},
-		{
-			name: "kv2-airlock", program: filepath.Join(release, "airlock"), args: airlock("versioned-kv.wasm"),
-			options: second, versioned: true, measure: "kv2-go",
-		},
-		{name: "kv1-builtin", builtin: "kv", options: map[string]string{"version": "1"}, measure: "kv-go"},
-		{name: "kv2-builtin", builtin: "kv", options: second, versioned: true, measure: "kv2-go"},
-	}
-	for index := range engines {
-		engine := &engines[index]
-		if engine.builtin != "" {
+	for _, path := range []*string{&o.target, &o.before, &o.beforeGuests} {
+		if *path == "" {
 			continue
 		}
 		var err error
-		if engine.checksum, err = checksum(engine.program); err != nil {
-			return nil, err
+		if *path, err = filepath.Abs(*path); err != nil {
+			return err
 		}
 	}
-	return engines, nil
+	o.length = time.Duration(o.seconds / rounds * float64(time.Second))
+	return nil
 }
 
-// Measures the plugins under go-plugin's own client.
-func byClient(engines []engine, length time.Duration) ([]*figures, error) {
-	ctx := context.Background()
-	var clients []*client
-	defer func() {
-		for _, client := range clients {
-			client.end()
-		}
-	}()
-	var subjects []*subject
-	for _, engine := range engines {
-		if engine.builtin != "" {
-			continue
-		}
-		// The first start compiles a guest. The median of the others counts, with the compiled code at hand.
-		var handshakes, answers []time.Duration
-		for number := range starts + 1 {
-			client, err := start(ctx, engine)
-			if err != nil {
-				return nil, err
-			}
-			if number > 0 {
-				handshakes, answers = append(handshakes, client.handshake), append(answers, client.firstAnswer)
-			}
-			if number < starts {
-				client.end()
-				continue
-			}
-			clients = append(clients, client)
-		}
-		client := clients[len(clients)-1]
-		subject := newSubject(engine, client.pid)
-		subject.figures.Idle = resident(client.pid)
-		subject.figures.Handshake, subject.figures.FirstAnswer = median(handshakes), median(answers)
-		subject.calls = client.storage.calls.Load
-		subject.read = func(key int) error { return client.read(ctx, engine, key) }
-		subject.write = func(key int) error { return client.write(ctx, engine, key) }
-		subjects = append(subjects, subject)
+func run(opts options) error {
+	if err := opts.check(); err != nil {
+		return err
 	}
-	return measure(subjects, length)
-}
-
-// Measures all engines through a real Vault.
-func byVault(program string, engines []engine, length time.Duration) ([]*figures, error) {
-	vault, err := startVault(program, callers)
+	var err error
+	if opts.temporary, err = os.MkdirTemp("", "airlock-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(opts.temporary)
+	engines, err := choose(allEngines(opts.target, opts.before, opts.beforeGuests, opts.temporary), opts.engines)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	defer vault.end()
-	var subjects []*subject
-	for _, engine := range engines {
-		if err := vault.mount(engine); err != nil {
-			return nil, fmt.Errorf("%s: %w", engine.name, err)
+	result := &report{Callers: callers, Keys: keys, ValueBytes: len(value), Rounds: rounds}
+	if opts.way != "vault" {
+		if result.Client, err = byClient(plugins(engines), opts.length); err != nil {
+			return err
 		}
-		process := 0
-		if engine.builtin == "" {
-			process = vault.process(engine)
+		printAll("By go-plugin's own client, storage in its memory, an existence check before each write", result.Client)
+	}
+	if opts.way != "client" {
+		if result.Vault, err = byVault(filepath.Join(opts.target, "vault/vault"), engines, opts.length); err != nil {
+			return err
 		}
-		subject := newSubject(engine, process)
-		subject.read = func(key int) error { return vault.read(engine, key) }
-		subject.write = func(key int) error { return vault.write(engine, key) }
-		subjects = append(subjects, subject)
+		printAll("Through a real Vault over HTTP, storage in its memory", result.Vault)
 	}
-	return measure(subjects, length)
-}
-
-// An engine that serves, and how to reach it.
-type subject struct {
-	figures     *figures
-	process     int
-	calls       func() int64
-	read, write func(key int) error
-}
-
-func newSubject(engine engine, process int) *subject {
-	return &subject{
-		figures: &figures{Engine: engine.name, Measure: engine.measure, Read: &sample{}, Write: &sample{}},
-		process: process,
-		calls:   func() int64 { return 0 },
+	text, err := json.MarshalIndent(result, "", "  ")
+	if err != nil {
+		return err
 	}
-}
-
-// Fills all keys, then measures the engines round by round.
-func measure(subjects []*subject, length time.Duration) ([]*figures, error) {
-	for _, subject := range subjects {
-		for key := range keys {
-			if err := subject.write(key); err != nil {
-				return nil, fmt.Errorf("%s: write: %w", subject.figures.Engine, err)
-			}
-		}
-	}
-	for round := range rounds {
-		for place := range subjects {
-			// Each round begins with another engine.
-			subject := subjects[(place+round)%len(subjects)]
-			usage := func() (time.Duration, int64) { return cpuTime(subject.process), subject.calls() }
-			if err := subject.figures.Read.load(length, usage, subject.read); err != nil {
-				return nil, fmt.Errorf("%s: read: %w", subject.figures.Engine, err)
-			}
-			if err := subject.figures.Write.load(length, usage, subject.write); err != nil {
-				return nil, fmt.Errorf("%s: write: %w", subject.figures.Engine, err)
-			}
-			subject.figures.Loaded = resident(subject.process)
-		}
-	}
-	var measured []*figures
-	for _, subject := range subjects {
-		subject.figures.Read.finish()
-		subject.figures.Write.finish()
-		measured = append(measured, subject.figures)
-	}
-	return measured, nil
+	return os.WriteFile(opts.out, append(text, '\n'), 0o644)
 }
 
 // Tries a write until it is no longer refused because the official KV engine upgrades its storage, which it does in the

@@ -105,7 +105,7 @@ func (s *server) read(engine engine, key int) error {
 }
 
 func (s *server) write(engine engine, key int) error {
-	return s.call(http.MethodPost, engine.name+"/"+engine.path(key), engine.data())
+	return s.call(http.MethodPost, engine.name+"/"+engine.path(key), engine.data(value))
 }
 
 func (s *server) call(method, path string, body map[string]any) error {
