@@ -102,7 +102,13 @@ func byClient(engines []engine, length time.Duration) ([]*figures, error) {
 		subjects = append(subjects, subject)
 	}
 	measure(subjects, rounds)
-	return measured, failure(measured)
+	if err := failure(measured); err != nil {
+		return nil, err
+	}
+	for index, subject := range subjects {
+		countCalls(subject, engines[index])
+	}
+	return measured, nil
 }
 
 // Measures all engines through a real Vault.
