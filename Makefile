@@ -81,14 +81,16 @@ reload: vault ## Measure the cost of a reload for busy mounts, and compare it wi
 
 # BENCH_SECONDS: the time for one kind of request of one engine. ENGINES: the engines to measure, all if empty. WAY: client
 # or vault, both if empty. BEFORE: an older airlock to measure too, with the guests in BEFORE_GUESTS, or with the present
-# ones.
+# ones. FULL=1: also measures how the cost grows. PLOTS: the folder for its plots.
 BENCH_SECONDS ?= 4
 ENGINES ?=
 WAY ?=
 BEFORE ?=
 BEFORE_GUESTS ?=
+FULL ?=
+PLOTS ?=
 
-bench: vault ## Measure Airlock beside Vault's Go plugins; figures go to target/bench/
+bench: vault ## Measure Airlock beside Vault's Go plugins in 2 minutes; FULL=1 also measures how the cost grows
 	$(call say,building what is measured)
 	$(BUILD) --examples --test log
 	guest/build.sh
@@ -97,7 +99,7 @@ bench: vault ## Measure Airlock beside Vault's Go plugins; figures go to target/
 	$$go build -tags minimal -trimpath -o ../../target/bench/bench ./bench
 	$(call say,measuring)
 	target/bench/bench -target=target -out=target/bench/figures.json -seconds=$(BENCH_SECONDS) -engines="$(ENGINES)" \
-	-way="$(WAY)" -before="$(BEFORE)" -before-guests="$(BEFORE_GUESTS)"
+	-way="$(WAY)" -before="$(BEFORE)" -before-guests="$(BEFORE_GUESTS)" $(if $(FULL),-full) -plots="$(PLOTS)"
 
 REQUESTS ?= 1000000
 

@@ -35,6 +35,8 @@ type options struct {
 	engines              string
 	before, beforeGuests string
 	way                  string
+	full                 bool
+	plots                string
 	temporary            string
 	// The time for one kind of request of one engine in one round.
 	length time.Duration
@@ -48,6 +50,10 @@ type report struct {
 	Rounds     int        `json:"rounds"`
 	Client     []*figures `json:"go_plugin_client,omitempty"`
 	Vault      []*figures `json:"vault,omitempty"`
+	Growth     []*series  `json:"growth,omitempty"`
+	Bursts     []*burst   `json:"bursts,omitempty"`
+	// For each kind of request, engine and system call: the calls of one request.
+	SystemCalls map[string]map[string]map[string]float64 `json:"system_calls_by_name,omitempty"`
 }
 
 // The figures of an engine: those of one way, or one point of a series.
@@ -77,6 +83,8 @@ func main() {
 	flag.StringVar(&opts.before, "before", "", "an older airlock to measure beside the present one")
 	flag.StringVar(&opts.beforeGuests, "before-guests", "", "the folder with the guests for -before; the present ones if empty")
 	flag.StringVar(&opts.way, "way", "", "client or vault; both if empty")
+	flag.BoolVar(&opts.full, "full", false, "measure how the cost grows, too")
+	flag.StringVar(&opts.plots, "plots", "", "the folder for the plots, with -full")
 	flag.Parse()
 	if err := run(opts); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -91,6 +99,9 @@ func (o *options) check() error {
 	}
 	if o.way != "" && o.way != "client" && o.way != "vault" {
 		return fmt.Errorf("%q is not a way to measure: choose client or vault", o.way)
+	}
+	if o.plots != "" && !o.full {
+		return errors.New("plots need a full run, because only that measures how the cost grows")
 	}
 	for _, path := range []*string{&o.target, &o.before, &o.beforeGuests} {
 		if *path == "" {
@@ -130,6 +141,11 @@ func run(opts options) error {
 			return err
 		}
 		printAll("Through a real Vault over HTTP, storage in its memory", result.Vault)
+	}
+	if opts.full {
+		if err := result.grow(engines, opts); err != nil {
+			return err
+		}
 	}
 	text, err := json.MarshalIndent(result, "", "  ")
 	if err != nil {

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"log"
+	"strings"
 
 	"github.com/hashicorp/vault/sdk/framework"
 	"github.com/hashicorp/vault/sdk/logical"
@@ -36,6 +37,7 @@ func factory(ctx context.Context, config *logical.BackendConfig) (logical.Backen
 				logical.CreateOperation: &framework.PathOperation{Callback: write("key created")},
 				logical.UpdateOperation: &framework.PathOperation{Callback: write("key updated")},
 				logical.ReadOperation:   &framework.PathOperation{Callback: read},
+				logical.ListOperation:   &framework.PathOperation{Callback: list},
 			},
 		}},
 	}
@@ -65,4 +67,16 @@ func read(ctx context.Context, request *logical.Request, _ *framework.FieldData)
 		return logical.ErrorResponse("key not found"), nil
 	}
 	return &logical.Response{Data: map[string]any{"value": string(entry.Value)}}, nil
+}
+
+func list(ctx context.Context, request *logical.Request, _ *framework.FieldData) (*logical.Response, error) {
+	prefix := folder + request.Path
+	if !strings.HasSuffix(prefix, "/") {
+		prefix += "/"
+	}
+	keys, err := request.Storage.List(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return &logical.Response{Data: map[string]any{"keys": keys}}, nil
 }
