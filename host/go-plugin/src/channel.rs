@@ -20,8 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::Status;
 use tonic::codegen::StdError;
 
-use crate::TransportError;
 use crate::connection::Io;
+use crate::{TransportError, message};
 use connection::Connections;
 
 /// A connection to one service. Cheap to clone: all clones share the connection, and any number of calls use it at the
@@ -99,12 +99,12 @@ impl Channel {
     /// The status that the service answers. If the host's answer did not arrive, the status has a
     /// [`source`](std::error::Error::source), and the host may have processed the request. If this side made the status
     /// because of the messages themselves (one is too large, or the answer cannot be read), it has no source.
-    pub async fn unary<A, R>(&self, path: &'static str, message: &A) -> Result<R, Status>
+    pub async fn unary<A, R>(&self, path: &'static str, request: &A) -> Result<R, Status>
     where
         A: Message,
         R: Message + Default,
     {
-        let reply = call::exchange(&self.connections, path, &|| call::frame(message)).await?;
+        let reply = call::exchange(&self.connections, path, &|| message::frame(request, "request")).await?;
         R::decode(reply).map_err(status::unreadable)
     }
 }

@@ -65,6 +65,7 @@ mod held;
 mod http2;
 mod launch;
 mod linger;
+mod message;
 mod mux;
 mod process;
 mod proto;
@@ -72,6 +73,7 @@ mod server;
 mod services;
 mod socket;
 mod tls;
+mod unary;
 
 pub use broker::Broker;
 pub use channel::Channel;
@@ -81,6 +83,7 @@ pub use held::Held;
 pub use launch::Cookie;
 pub use printable::Report;
 pub use server::{Exit, Server};
+pub use unary::unary;
 
 /// The largest message, in bytes, that Go's side accepts: give it to `max_decoding_message_size` of every service.
 pub const MAX_MESSAGE_SIZE: usize = i32::MAX as usize;

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use go_plugin::{Cookie, MAX_MESSAGE_SIZE, ServeError, Server, Services};
+use go_plugin::{Cookie, ServeError, Server, Services};
 
 use crate::backend::Factory;
 use crate::proto::logical::plugin_version_server::PluginVersionServer;
-use crate::proto::pb::backend_server::BackendServer;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexingServer;
-use crate::service::{BackendService, Dial, Ending, Mounts, MultiplexingService, VersionService};
+use crate::service::{
+    BackendServer, BackendService, Dial, Ending, Mounts, MultiplexingService, VersionService,
+};
 
 /// The variable that Vault and OpenBao set in the environment of secrets and auth plugins.
 const COOKIE: Cookie = Cookie {
@@ -65,16 +66,13 @@ pub(crate) fn services(factory: Arc<dyn Factory>, server: Arc<dyn Dial>) -> (Ser
     let version = VersionService {
         version: factory.version(),
     };
-    let backend = BackendServer::new(BackendService {
+    let backend = BackendService {
         factory,
         server,
         mounts: mounts.clone(),
-    });
-    let backend = backend
-        .max_decoding_message_size(MAX_MESSAGE_SIZE)
-        .max_encoding_message_size(MAX_MESSAGE_SIZE);
+    };
     let services = Services::new()
-        .with(backend)
+        .with(BackendServer::new(backend))
         .with(PluginVersionServer::new(version))
         .with(PluginMultiplexingServer::new(MultiplexingService));
     (services, mounts)

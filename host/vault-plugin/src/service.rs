@@ -1,6 +1,7 @@
 //! Vault's calls, each passed to the mount that it is for.
 
 mod ending;
+mod methods;
 mod mounts;
 mod reply;
 
@@ -17,13 +18,13 @@ use crate::link::Link;
 use crate::proto::logical;
 use crate::proto::logical::plugin_version_server::PluginVersion;
 use crate::proto::pb;
-use crate::proto::pb::backend_server::Backend;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexing;
 use crate::proto::pluginutil::multiplexing::{MultiplexingSupportRequest, MultiplexingSupportResponse};
 use crate::{Error, Events, Observations, Report, Storage, SystemView};
 use airlock_logical::SpecialPaths;
 
 pub(crate) use ending::Ending;
+pub(crate) use methods::BackendServer;
 pub(crate) use mounts::Mounts;
 use mounts::{Mount, multiplex_id, run};
 pub(crate) use reply::{Reader, reply};
@@ -56,8 +57,7 @@ pub(crate) struct BackendService {
     pub(crate) mounts: Arc<Mounts>,
 }
 
-#[async_trait]
-impl Backend for BackendService {
+impl BackendService {
     async fn setup(&self, request: Request<pb::SetupArgs>) -> Result<Response<pb::SetupReply>, Status> {
         let id = multiplex_id(&request)?.to_owned();
         let args = request.into_inner();

@@ -1,34 +1,14 @@
 //! One call: a request, an answer, and at most one retry of a request that was not processed.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version, header, uri};
-use prost::Message;
 use tonic::Status;
 
 use super::connection::{Connection, Connections};
 use super::status;
-use crate::{MAX_MESSAGE_SIZE, WINDOW};
-
-/// The length of the prefix of a message: a flag, set if the message is compressed, and the message's length.
-const PREFIX: usize = 5;
-
-/// Encodes a message with its prefix.
-pub(super) fn frame(message: &impl Message) -> Result<Bytes, Status> {
-    let length = message.encoded_len();
-    let prefixed = u32::try_from(length)
-        .ok()
-        .filter(|_| length <= MAX_MESSAGE_SIZE - PREFIX);
-    let prefixed = prefixed.ok_or_else(|| status::too_large("request", length))?;
-    let mut frame = BytesMut::with_capacity(PREFIX + length);
-    frame.put_u8(0);
-    frame.put_u32(prefixed);
-    message
-        .encode(&mut frame)
-        .map_err(|error| Status::internal(format!("cannot encode the request: {error}")))?;
-    Ok(frame.freeze())
-}
+use crate::message::Incoming;
 
 /// Sends the message that `frame` makes and returns the message of the answer. `frame` is called again for a retry,
 /// because keeping the first one would cost every call an allocation.
@@ -109,7 +89,7 @@ async fn send(
 async fn receive(response: Response<RecvStream>) -> Result<Bytes, Status> {
     let (head, mut body) = response.into_parts();
     status::check_head(&head)?;
-    let mut incoming = Incoming::default();
+    let mut incoming = Incoming::new("answer");
     while let Some(chunk) = body.data().await {
         let chunk = chunk.map_err(status::unanswered)?;
         incoming.add(&chunk)?;
@@ -119,58 +99,4 @@ async fn receive(response: Response<RecvStream>) -> Result<Bytes, Status> {
     let trailers = body.trailers().await.map_err(status::unanswered)?;
     status::check_end(trailers.as_ref().unwrap_or(&head.headers))?;
     incoming.finish()
-}
-
-/// The one message of an answer, as it arrives. It is copied out of the frames, because a part of it that is kept would
-/// keep the connection's whole read buffer.
-#[derive(Default)]
-struct Incoming {
-    buffer: BytesMut,
-    /// The length with the prefix, once it has arrived.
-    length: Option<usize>,
-}
-
-impl Incoming {
-    fn add(&mut self, chunk: &[u8]) -> Result<(), Status> {
-        self.buffer.extend_from_slice(chunk);
-        let length = match (self.length, self.buffer.first_chunk::<PREFIX>()) {
-            (Some(length), _) => length,
-            (None, None) => return Ok(()),
-            (None, Some(&[compressed, length @ ..])) => {
-                let length = read_prefix(compressed, length)?;
-                // More is reserved only once the peer has sent as much, because its word alone must not take memory.
-                let likely = length.min(WINDOW as usize);
-                self.buffer.reserve(likely.saturating_sub(self.buffer.len()));
-                *self.length.insert(length)
-            }
-        };
-        if self.buffer.len() > length {
-            return Err(Status::internal("the answer has more than one message"));
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Bytes, Status> {
-        match self.length {
-            Some(length) if self.buffer.len() == length => {
-                self.buffer.advance(PREFIX);
-                Ok(self.buffer.freeze())
-            }
-            None if self.buffer.is_empty() => Err(Status::internal("the answer has no message")),
-            _ => Err(Status::internal("the answer ends within its message")),
-        }
-    }
-}
-
-/// Returns the length of a message with its prefix.
-fn read_prefix(compressed: u8, length: [u8; 4]) -> Result<usize, Status> {
-    if compressed != 0 {
-        return Err(Status::internal(
-            "the answer is compressed, which was not asked for",
-        ));
-    }
-    match usize::try_from(u32::from_be_bytes(length)) {
-        Ok(length) if length <= MAX_MESSAGE_SIZE => Ok(length + PREFIX),
-        _ => Err(status::too_large("answer", u32::from_be_bytes(length))),
-    }
 }

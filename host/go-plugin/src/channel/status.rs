@@ -1,13 +1,11 @@
 //! The outcome of a call: the status that the service answers, or one that says why there is none.
 
-use std::fmt;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode, response};
 use tonic::{Code, Status};
 
 use super::connection::Failure;
-use crate::MAX_MESSAGE_SIZE;
 use crate::error::root;
 
 /// Checks the headers of an answer, which hold the status if the answer has no message.
@@ -77,11 +75,4 @@ fn caused(mut status: Status, cause: Failure) -> Status {
 /// Returns the status of a call whose answer is not the expected message.
 pub(super) fn unreadable(error: prost::DecodeError) -> Status {
     Status::internal(format!("cannot decode the answer: {error}"))
-}
-
-/// Returns the status of a call with a message that gRPC's other side would refuse.
-pub(super) fn too_large(message: &str, length: impl fmt::Display) -> Status {
-    Status::out_of_range(format!(
-        "the {message} has {length} bytes and at most {MAX_MESSAGE_SIZE} are possible"
-    ))
 }

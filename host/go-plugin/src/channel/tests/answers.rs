@@ -112,7 +112,7 @@ async fn an_answer_that_is_not_one_plain_message_is_refused() {
         (Bytes::from_static(b"\0\0"), "the answer ends within its message"),
         (
             prefixed(1, 0, b""),
-            "the answer is compressed, which was not asked for",
+            "the answer is compressed, which was not agreed on",
         ),
     ] {
         let status = answered(sent, &[("grpc-status", "0")]).await.unwrap_err();
