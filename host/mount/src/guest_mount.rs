@@ -105,7 +105,8 @@ impl GuestMount {
     /// # Errors
     /// 503 with the cause.
     pub async fn ready(&self) -> Result<(), Error> {
-        let ready = self.start.ready(async || self.run_initialize().await).await;
+        // Boxed because hardly any request initializes the guest, and each would have room for it.
+        let ready = self.start.ready(async || Box::pin(self.run_initialize()).await).await;
         ready.map_err(unavailable)
     }
 
@@ -173,15 +174,17 @@ impl Backend for GuestMount {
             return Err(Error::UnsupportedOperation);
         }
         self.checks.take_failure(&request.id)?;
+        let caller = request.caller.clone();
+        let request = Arc::new(bridge::request(request));
         self.ready().await?;
-        let operation = operation_name(&request.operation).to_owned();
-        let permit = self.permit(&operation, &request.caller).await;
+        let operation = operation_name(&request.operation);
+        let permit = self.permit(operation, &caller).await;
         let permit = permit.map_err(bridge::refusal)?;
         let memory = permit.answer_memory();
-        let outcome = permit.handle_request(bridge::request(request)).await;
+        let outcome = permit.handle_request(request.clone()).await;
         let mut answer = self
-            .report(&operation, outcome)
-            .map(|answer| answer.map(bridge::answer))
+            .report(operation, outcome)
+            .map(|answer| answer.map(|answer| bridge::answer(*answer)))
             .map_err(bridge::refusal)?;
         if memory.is_large()
             && let Some(answer) = &mut answer
@@ -195,18 +198,20 @@ impl Backend for GuestMount {
         if is_control(&request.path) {
             return Err(Error::UnsupportedPath);
         }
-        let (call, id) = ("existence check", request.id.clone());
+        let call = "existence check";
+        let caller = request.caller.clone();
+        let request = Arc::new(bridge::request(request));
         if let Err(error) = self.ready().await {
-            return self.checks.not_made(&id, error);
+            return self.checks.not_made(&request.id, error);
         }
-        let checked = match self.permit(call, &request.caller).await {
+        let checked = match self.permit(call, &caller).await {
             Ok(permit) => {
-                let outcome = permit.check_existence(bridge::request(request)).await;
+                let outcome = permit.check_existence(request.clone()).await;
                 self.report(call, outcome)
             }
             Err(error) => Err(error),
         };
-        self.checks.answer(&id, checked)
+        self.checks.answer(&request.id, checked)
     }
 
     async fn invalidate_key(&self, key: &str) {

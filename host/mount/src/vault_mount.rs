@@ -128,7 +128,8 @@ impl VaultMount {
         let serving = self.serving.read().clone();
         let guest = match serving {
             Some(guest) => guest,
-            None => self.look().await?,
+            // Boxed because hardly any request comes here, and each would have room for it.
+            None => Box::pin(self.look()).await?,
         };
         guest.ready().await?;
         Ok(guest)

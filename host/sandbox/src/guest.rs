@@ -108,7 +108,7 @@ impl Guest {
         &self,
         mount: &Arc<MountContext>,
         request: Request,
-    ) -> Outcome<Option<Response>> {
+    ) -> Outcome<Option<Box<Response>>> {
         self.run(mount, HandleRequest(Arc::new(request))).await
     }
 

@@ -49,7 +49,7 @@ async fn attempts<C: Transact>(
         account.attempt();
         let mut transaction = call.begin(&mount.storage, attempt).await?;
         transaction.set_budget(account.clone());
-        let mut session = Session::new(transaction, mount.clone());
+        let mut session = Box::new(Session::new(transaction, mount.clone()));
         if let Ending::KeepReads(_) = call.ending() {
             session.transaction.begin_check();
         }
@@ -69,7 +69,7 @@ async fn attempts<C: Transact>(
 
 async fn attempt<C: Transact>(
     code: &Code,
-    session: Session,
+    session: Box<Session>,
     account: &Arc<Account>,
     call: &C,
 ) -> Result<C::Output> {
@@ -94,10 +94,10 @@ async fn attempt<C: Transact>(
 /// check, unless this transaction continues the check's own. `host/mount/src/existence.rs` tells the check's whole story.
 async fn confirm<C: Transact>(
     code: &Code,
-    mut session: Session,
+    mut session: Box<Session>,
     account: &Arc<Account>,
     call: &C,
-) -> Result<Session> {
+) -> Result<Box<Session>> {
     let Some((check, existed)) = call.rests_on() else {
         return Ok(session);
     };
@@ -105,7 +105,9 @@ async fn confirm<C: Transact>(
         return Ok(session);
     }
     session.transaction.begin_check();
-    let (answer, mut session) = instance::call(&code.component, account, session, &check).await?;
+    // Boxed because few requests come here, and each would have room for it.
+    let repeated = Box::pin(instance::call(&code.component, account, session, &check));
+    let (answer, mut session) = repeated.await?;
     session.transaction.end_check();
     let error = match answer {
         Ok(Some(exists)) if exists != existed => CallError::ExistenceChanged { exists },

@@ -122,7 +122,7 @@ impl BackendService {
 
     async fn handle_request(
         &self,
-        request: Request<pb::HandleRequestArgs>,
+        request: Request<Box<pb::HandleRequestArgs>>,
     ) -> Result<Response<pb::HandleRequestReply>, Status> {
         let ending = &self.mounts.ending;
         ending.admit().await;
@@ -130,7 +130,7 @@ impl BackendService {
         let (request, _waits) = inner_request(request.into_inner().request, ending)?;
         let reader = Reader::of(&request);
         let result = mount
-            .call(async move |backend| backend.handle_request(request).await)
+            .call(async move |backend| backend.handle_request(*request).await)
             .await;
         let mut result = result.flatten();
         ending.release(result.is_ok(), &mount.link).await;
@@ -145,14 +145,14 @@ impl BackendService {
 
     async fn handle_existence_check(
         &self,
-        request: Request<pb::HandleExistenceCheckArgs>,
+        request: Request<Box<pb::HandleExistenceCheckArgs>>,
     ) -> Result<Response<pb::HandleExistenceCheckReply>, Status> {
         let ending = &self.mounts.ending;
         ending.admit().await;
         let mount = self.mounts.of(&request)?;
         let (request, _waits) = inner_request(request.into_inner().request, ending)?;
         let result = mount
-            .call(async move |backend| backend.check_existence(request).await)
+            .call(async move |backend| backend.check_existence(*request).await)
             .await;
         // A check stores nothing, so there is nothing to report: the next process can answer it too.
         ending.release(false, &mount.link).await;
@@ -243,15 +243,15 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
     }
 }
 
-/// Returns the request, and a guard to keep for as long as its caller waits: the connection drops a handler whose
-/// caller hangs up.
+/// Returns the request, boxed because it passes through many hands, and a guard to keep for as long as its caller waits: the
+/// connection drops a handler whose caller hangs up.
 fn inner_request(
     request: Option<pb::Request>,
     ending: &Ending,
-) -> Result<(crate::Request, DropGuard), Status> {
+) -> Result<(Box<crate::Request>, DropGuard), Status> {
     let wire = request.ok_or_else(|| Status::invalid_argument("the call holds no request"))?;
     let (caller, waits) = Caller::new(ending.token());
-    let mut request = crate::Request::from(wire);
+    let mut request = Box::new(crate::Request::from(wire));
     request.caller = caller;
     Ok((request, waits))
 }

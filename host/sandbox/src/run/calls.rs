@@ -105,13 +105,15 @@ impl Transact for Initialize {
 pub(crate) struct HandleRequest(pub Arc<Request>);
 
 impl Call for HandleRequest {
-    type Answer = Result<Option<Response>, Refusal>;
+    // Boxed because it passes through many hands.
+    type Answer = Result<Option<Box<Response>>, Refusal>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
         guest
             .airlock_engine_backend()
             .call_handle_request(store, &self.0)
             .await
+            .map(|answer| answer.map(|response| response.map(Box::new)))
     }
 
     fn asked_bytes(&self) -> usize {
@@ -120,14 +122,14 @@ impl Call for HandleRequest {
 
     fn answered_bytes(answer: &Self::Answer) -> usize {
         match answer {
-            Ok(response) => response.as_ref().map_or(0, Response::bytes),
+            Ok(response) => response.as_ref().map_or(0, |response| response.bytes()),
             Err(error) => error.bytes(),
         }
     }
 }
 
 impl Transact for HandleRequest {
-    type Output = Option<Response>;
+    type Output = Option<Box<Response>>;
 
     async fn begin(&self, storage: &Arc<Mount>, attempt: Attempt) -> airlock_storage::Result<Transaction> {
         if attempt == Attempt::FIRST {
@@ -150,7 +152,7 @@ impl Transact for HandleRequest {
         Ending::Commit
     }
 
-    async fn check(&self, answer: &Option<Response>, account: &Account) -> Result<()> {
+    async fn check(&self, answer: &Option<Box<Response>>, account: &Account) -> Result<()> {
         match answer {
             Some(response) => answer::check(response, &self.0.operation, account).await,
             None => Ok(()),

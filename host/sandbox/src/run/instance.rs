@@ -40,7 +40,7 @@ const SHORT_COPY: u64 = 512 << 10;
 pub(crate) struct State {
     pub account: Arc<Account>,
     /// `None` for `describe` and `special-paths`, which may not call an import.
-    session: Option<Session>,
+    session: Option<Box<Session>>,
     memory: Growth,
     /// Memory of what the current call to the host takes from the guest and gives to it.
     call: Reservation,
@@ -49,7 +49,7 @@ pub(crate) struct State {
 impl State {
     /// Returns the session for an import, or an error if the guest may not call imports now.
     pub fn session(&mut self, import: &'static str) -> wasmtime::Result<&mut Session> {
-        self.session.as_mut().ok_or_else(|| Stop::Import(import).into())
+        self.session.as_deref_mut().ok_or_else(|| Stop::Import(import).into())
     }
 
     /// Begins every import. Reserves memory for what the import was handed until it returns, and lets others run if the
@@ -131,9 +131,9 @@ pub(crate) trait Call: Send + Sync + 'static {
 pub(crate) async fn call<C: Call>(
     guest: &EnginePre<State>,
     account: &Arc<Account>,
-    session: Session,
+    session: Box<Session>,
     call: &C,
-) -> Result<(C::Answer, Session)> {
+) -> Result<(C::Answer, Box<Session>)> {
     let mut store = store(guest, account, Some(session));
     let result = run(guest, &mut store, call).await;
     // This drops the instance.
@@ -161,7 +161,7 @@ pub(crate) async fn call_static<C: Call>(
     run(guest, &mut store(guest, account, None), call).await
 }
 
-fn store(guest: &EnginePre<State>, account: &Arc<Account>, session: Option<Session>) -> Store<State> {
+fn store(guest: &EnginePre<State>, account: &Arc<Account>, session: Option<Box<Session>>) -> Store<State> {
     let mut store = Store::new(
         guest.engine(),
         State {
@@ -337,7 +337,7 @@ mod tests {
         let work = Work::new(account.clone(), ticker.run(), async move {
             let transaction = mount.storage.begin(Attempt::FIRST).await?;
             let mut state = State {
-                session: Some(Session::new(transaction, mount)),
+                session: Some(Box::new(Session::new(transaction, mount))),
                 memory: Growth::of(&account),
                 call: Reservation::of(&account.memory),
                 account,

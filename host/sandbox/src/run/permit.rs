@@ -94,13 +94,13 @@ impl Permit {
     }
 
     /// Does the same as [`Guest::handle_request`](crate::Guest::handle_request).
-    pub async fn handle_request(self, request: Request) -> Outcome<Option<Response>> {
-        self.run(HandleRequest(Arc::new(request))).await
+    pub async fn handle_request(self, request: impl Into<Arc<Request>>) -> Outcome<Option<Box<Response>>> {
+        self.run(HandleRequest(request.into())).await
     }
 
     /// Does the same as [`Guest::check_existence`](crate::Guest::check_existence).
-    pub async fn check_existence(self, request: Request) -> Outcome<Option<bool>> {
-        self.run(CheckExistence(Arc::new(request))).await
+    pub async fn check_existence(self, request: impl Into<Arc<Request>>) -> Outcome<Option<bool>> {
+        self.run(CheckExistence(request.into())).await
     }
 
     pub(crate) async fn run<C: Transact>(self, call: C) -> Outcome<C::Output> {
