@@ -51,12 +51,6 @@ impl GuestFile {
         }
     }
 
-    /// Returns the guest that was loaded last.
-    pub fn loaded(&self) -> Option<Arc<GrantedGuest>> {
-        let state = self.state.lock();
-        state.loaded.as_ref().map(|loaded| loaded.guest.clone())
-    }
-
     /// Returns the answer that needs no loading, or `None` if it is time to load.
     fn known(&self, unfit: Option<&Arc<GrantedGuest>>) -> Option<Result<Arc<GrantedGuest>, String>> {
         let state = self.state.lock();
@@ -171,7 +165,7 @@ mod tests {
         std::fs::write(&path, "not WebAssembly").unwrap();
         let other = reason(source.guest(None).await);
         assert!(other.contains("it is not WebAssembly"), "{other}");
-        assert!(source.loaded().is_none());
+        assert!(source.state.lock().loaded.is_none());
     }
 
     #[tokio::test]

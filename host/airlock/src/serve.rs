@@ -50,10 +50,7 @@ pub fn run(args: Result<ServeArgs, String>) -> Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(async {
-        let plugin = Plugin::start(args).await;
-        vault_plugin::serve(plugin).await
-    });
+    let served = runtime.block_on(async { vault_plugin::serve(Plugin::start(args)).await });
     // A guest may still be running, but its request is over.
     runtime.shutdown_background();
     served.map_err(Into::into)
@@ -73,21 +70,23 @@ pub fn log_to_vault() -> Result<()> {
 struct Plugin(Arc<GuestFile>);
 
 impl Plugin {
-    async fn start(args: Result<ServeArgs, String>) -> Self {
-        let source = GuestFile::new(args);
+    /// Begins to load the guest. The handshake with Vault does not wait for that; whatever needs the guest does.
+    fn start(args: Result<ServeArgs, String>) -> Self {
+        let source = Arc::new(GuestFile::new(args));
+        let loading = source.clone();
         // The reason for a failure is in the log, and in the answers of the mounts.
-        let _ = source.guest(None).await;
-        Self(Arc::new(source))
+        tokio::spawn(async move { loading.guest(None).await });
+        Self(source)
     }
 }
 
 #[async_trait]
 impl Factory for Plugin {
-    fn version(&self) -> String {
-        self.0
-            .loaded()
-            .map(|loaded| format!("v{}", loaded.guest.description().version))
-            .unwrap_or_default()
+    async fn version(&self) -> String {
+        match self.0.guest(None).await {
+            Ok(loaded) => format!("v{}", loaded.guest.description().version),
+            Err(_) => String::new(),
+        }
     }
 
     async fn setup(&self, setup: Setup) -> Result<Arc<dyn Backend>, Error> {

@@ -106,7 +106,10 @@ impl GuestMount {
     /// 503 with the cause.
     pub async fn ready(&self) -> Result<(), Error> {
         // Boxed because hardly any request initializes the guest, and each would have room for it.
-        let ready = self.start.ready(async || Box::pin(self.run_initialize()).await).await;
+        let ready = self
+            .start
+            .ready(async || Box::pin(self.run_initialize()).await)
+            .await;
         ready.map_err(unavailable)
     }
 

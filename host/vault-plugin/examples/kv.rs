@@ -15,7 +15,7 @@ struct Plugin;
 
 #[async_trait]
 impl Factory for Plugin {
-    fn version(&self) -> String {
+    async fn version(&self) -> String {
         concat!("v", env!("CARGO_PKG_VERSION")).to_owned()
     }
 

@@ -64,7 +64,7 @@ pub fn server(factory: impl Factory) -> Server {
 pub(crate) fn services(factory: Arc<dyn Factory>, server: Arc<dyn Dial>) -> (Services, Arc<Mounts>) {
     let mounts = Arc::new(Mounts::new(Ending::with(&server.closed())));
     let version = VersionService {
-        version: factory.version(),
+        factory: factory.clone(),
     };
     let backend = BackendService {
         factory,

@@ -273,14 +273,14 @@ impl From<SpecialPaths> for pb::Paths {
 
 /// Serves `logical.PluginVersion`. It never fails, because Vault does not survive that at registration.
 pub(crate) struct VersionService {
-    pub(crate) version: String,
+    pub(crate) factory: Arc<dyn Factory>,
 }
 
 #[async_trait]
 impl PluginVersion for VersionService {
     async fn version(&self, _: Request<logical::Empty>) -> Result<Response<logical::VersionReply>, Status> {
         Ok(Response::new(logical::VersionReply {
-            plugin_version: self.version.clone(),
+            plugin_version: self.factory.version().await,
         }))
     }
 }

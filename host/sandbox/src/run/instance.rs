@@ -49,7 +49,9 @@ pub(crate) struct State {
 impl State {
     /// Returns the session for an import, or an error if the guest may not call imports now.
     pub fn session(&mut self, import: &'static str) -> wasmtime::Result<&mut Session> {
-        self.session.as_deref_mut().ok_or_else(|| Stop::Import(import).into())
+        self.session
+            .as_deref_mut()
+            .ok_or_else(|| Stop::Import(import).into())
     }
 
     /// Begins every import. Reserves memory for what the import was handed until it returns, and lets others run if the

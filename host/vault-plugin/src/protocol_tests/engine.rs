@@ -27,7 +27,7 @@ pub(super) struct TestFactory {
 
 #[async_trait]
 impl Factory for TestFactory {
-    fn version(&self) -> String {
+    async fn version(&self) -> String {
         "v1.2.3".to_owned()
     }
 
