@@ -16,8 +16,8 @@ const CORE_INSTANCES: u32 = 8;
 const TABLES: u32 = 4;
 
 /// Bytes of memory that a slot of the pool keeps between requests and clears by writing zeros, not by a system call.
-/// They cover what a small guest touches. A larger guest costs one `madvise`.
-const KEEP_MEMORY: usize = 512 << 10;
+/// They cover what a guest on the SDK touches. A larger guest costs one `madvise`.
+const KEEP_MEMORY: usize = 256 << 10;
 const KEEP_STACK: usize = 32 << 10;
 const KEEP_TABLE: usize = 16 << 10;
 

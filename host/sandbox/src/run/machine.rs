@@ -17,8 +17,11 @@ pub(crate) fn memory_bytes() -> Option<u64> {
     machine.into_iter().chain(group).min()
 }
 
-/// Least time between two returns of memory. Memory that is freed in the meantime is returned together.
-const BETWEEN: Duration = Duration::from_secs(5);
+/// Time without a message after which memory is returned. While requests still free much, they also need it again.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Number of such times after which memory is returned although messages still come.
+const MOST_QUIET: usize = 6;
 
 /// Gives the system the freed memory that the allocator keeps, soon after each message, until the channel is closed.
 ///
@@ -28,7 +31,12 @@ const BETWEEN: Duration = Duration::from_secs(5);
 pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
     let thread = thread::Builder::new().name("memory".into()).spawn(move || {
         while returns.recv().is_ok() {
-            thread::sleep(BETWEEN);
+            for _ in 0..MOST_QUIET {
+                thread::sleep(QUIET);
+                if returns.try_recv().is_err() {
+                    break;
+                }
+            }
             trim();
         }
     })?;

@@ -30,8 +30,9 @@ const BASE: u64 = 1 << 20;
 /// Bytes in one permit of the pool: a page of WebAssembly.
 const PAGE: u64 = 64 << 10;
 
-/// Bytes from which a request has held much, so that the allocator may keep more than it will need soon.
-const MUCH: u64 = 4 << 20;
+/// Bytes from which a request has held much, so that the allocator may keep more than it will need soon. A request that
+/// stores a value of a few hundred KiB is one.
+const MUCH: u64 = 2 << 20;
 
 /// Bytes that such requests must give back before the allocator is asked for what it keeps.
 const MUCH_RETURNED: u64 = 16 << 20;
@@ -313,7 +314,7 @@ mod tests {
         let (process, returns) = ProcessMemory::with_returns(256 * MIB);
         let _beside = request(&process, 16).reserve(2 * MIB).await.unwrap();
         for _ in 0..100 {
-            drop(request(&process, 16).reserve(2 * MIB).await.unwrap());
+            drop(request(&process, 16).reserve(3 * MIB / 2).await.unwrap());
         }
         assert!(returns.try_recv().is_err(), "small requests");
         drop(request(&process, 64).reserve(10 * MIB).await.unwrap());

@@ -111,13 +111,19 @@ impl Permit {
             held,
         } = self;
         let (shared, slow_permits) = (code.shared.clone(), mount.slow_permits.clone());
-        if C::TIME == Limit::Start || call.is_large() {
+        let is_large = call.is_large();
+        if C::TIME == Limit::Start || is_large {
             account.becomes_long();
         }
         let account_ = account.clone();
         let work = Work::new(account.clone(), shared.ticker.run(), async move {
+            // The semaphore is never closed.
+            let large = match is_large {
+                true => code.shared.large.acquire().await.ok(),
+                false => None,
+            };
             let result = attempts(&code, &mount, &account_, &call).await;
-            drop(held);
+            drop((held, large));
             result
         });
         let result = shared.lanes.run(work, slow_permits).await;

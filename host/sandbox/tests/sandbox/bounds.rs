@@ -1,6 +1,6 @@
 //! Tests what no limit may let through: calls to the host in a row, and everything that the host holds for a request.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use airlock_sandbox::types::{Operation, Request};
@@ -12,7 +12,7 @@ use airlock_storage::{MemoryStorage, Mount, Result as Stored, Storage, StorageEn
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use crate::support::{Bench, sandbox};
+use crate::support::{Bench, load, sandbox};
 use crate::synthetic::{ANY_KEY, Synthetic};
 
 const MIB: u64 = 1 << 20;
@@ -311,6 +311,8 @@ async fn a_list_is_charged_for_each_call_that_it_costs() {
 
 /// Storage that answers when the test lets it.
 struct Slow {
+    /// The keys of the calls that have arrived.
+    keys: Mutex<Vec<String>>,
     /// One permit for each call that has arrived.
     arrived: Semaphore,
     /// One permit for each call that may end.
@@ -319,7 +321,8 @@ struct Slow {
 
 #[async_trait]
 impl Storage for Slow {
-    async fn get(&self, _key: &str) -> Stored<Option<StorageEntry>> {
+    async fn get(&self, key: &str) -> Stored<Option<StorageEntry>> {
+        self.keys.lock().unwrap().push(key.to_owned());
         self.arrived.add_permits(1);
         self.open.acquire().await.unwrap().forget();
         Ok(None)
@@ -332,6 +335,16 @@ impl Storage for Slow {
     }
     async fn list(&self, _folder: &str) -> Stored<Vec<String>> {
         Ok(Vec::new())
+    }
+}
+
+impl Slow {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            keys: Mutex::default(),
+            arrived: Semaphore::new(0),
+            open: Semaphore::new(0),
+        })
     }
 }
 
@@ -371,10 +384,7 @@ async fn a_request_that_finds_no_memory_gets_429_and_the_next_one_runs() {
         ..Limits::default()
     };
     let guest = sandbox.load(&guest.component(), limits).await.unwrap();
-    let storage = Arc::new(Slow {
-        arrived: Semaphore::new(0),
-        open: Semaphore::new(0),
-    });
+    let storage = Slow::new();
     let mount = mount(&guest, storage.clone(), Services::default());
 
     let first = tokio::spawn({
@@ -391,6 +401,35 @@ async fn a_request_that_finds_no_memory_gets_429_and_the_next_one_runs() {
     storage.open.add_permits(2);
     assert!(first.await.unwrap().is_ok());
     assert!(guest.handle_request(&mount, read()).await.result.is_ok());
+}
+
+#[tokio::test]
+async fn only_some_large_requests_run_at_once_and_small_ones_pass_them() {
+    const LARGE: u32 = 16;
+    let guest = load("kv", Limits::default()).await;
+    let storage = Slow::new();
+    let mount = mount(&guest, storage.clone(), Services::default());
+    let send = |request: Request| {
+        let (guest, mount) = (guest.clone(), mount.clone());
+        tokio::spawn(async move { guest.handle_request(&mount, request).await.result })
+    };
+    let requests: Vec<_> = (0..LARGE + 4)
+        .map(|number| {
+            let mut request = Request::new(Operation::Create, format!("large-{number}"));
+            request.data = Some(format!(r#"{{"value":"{}"}}"#, "x".repeat(300 << 10)).into());
+            send(request)
+        })
+        .collect();
+    storage.arrived.acquire_many(LARGE).await.unwrap().forget();
+    let small = send(Request::new(Operation::Read, "small"));
+    storage.arrived.acquire().await.unwrap().forget();
+    assert_eq!(storage.keys.lock().unwrap().last().unwrap(), "kv/small");
+
+    storage.open.add_permits(LARGE as usize + 5);
+    assert!(small.await.unwrap().is_err(), "the key is missing");
+    for request in requests {
+        assert!(request.await.unwrap().is_ok());
+    }
 }
 
 #[tokio::test]
