@@ -125,3 +125,44 @@ impl http_body::Body for Answer {
         matches!(self, Self::Sent)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic::Code;
+
+    use super::*;
+
+    /// Answers a call with these bytes as its body. Returns the code of the answer's status.
+    async fn code(body: impl Into<Bytes>) -> Code {
+        let call = http::Request::new(Body::new(Answer::Message(body.into())));
+        let mut answer = unary(call, async |request: Request<String>| {
+            Ok(Response::new(request.into_inner()))
+        })
+        .await
+        .unwrap_or_else(|never| match never {});
+        match Status::from_header_map(answer.headers()) {
+            Some(status) => status.code(),
+            None => {
+                let mut last = None;
+                while let Some(frame) =
+                    poll_fn(|context| Pin::new(answer.body_mut()).poll_frame(context)).await
+                {
+                    last = frame.unwrap().into_trailers().ok();
+                }
+                Status::from_header_map(&last.unwrap()).unwrap().code()
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn only_one_readable_message_is_passed_on() {
+        let message = message::frame(&"text".to_owned(), "request").unwrap();
+        assert_eq!(code(message.clone()).await, Code::Ok);
+        assert_eq!(code([message.clone(), message].concat()).await, Code::Internal);
+        assert_eq!(code(&b"\x00\x00\x00\x00\x02\x0a"[..]).await, Code::Internal);
+        assert_eq!(code(&b"\x00\x00\x00\x00\x02\x0a\x05"[..]).await, Code::Internal);
+        assert_eq!(code(&b"\x01\x00\x00\x00\x00"[..]).await, Code::Internal);
+        assert_eq!(code(&b"\x00\xff\xff\xff\xff"[..]).await, Code::OutOfRange);
+        assert_eq!(code(Bytes::new()).await, Code::Internal);
+    }
+}
