@@ -94,9 +94,9 @@ bench: vault ## Measure Airlock beside Vault's Go plugins in 2 minutes; FULL=1 a
 	$(call say,building what is measured)
 	$(BUILD) --examples --test log
 	guest/build.sh
-	cd tests/vault && go=$$(../go.sh) && \
-	$$go build -tags minimal -trimpath -o ../../target/bench/kv-go ./bench/engine && \
-	$$go build -tags minimal -trimpath -o ../../target/bench/bench ./bench
+	cd tests/vault/bench && go=$$(../../go.sh) && \
+	$$go build -tags minimal -trimpath -o ../../../target/bench/kv-go ./engine && \
+	$$go build -tags minimal -trimpath -o ../../../target/bench/bench .
 	$(call say,measuring)
 	target/bench/bench -target=target -out=target/bench/figures.json -seconds=$(BENCH_SECONDS) -engines="$(ENGINES)" \
 	-way="$(WAY)" -before="$(BEFORE)" -before-guests="$(BEFORE_GUESTS)" $(if $(FULL),-full) -plots="$(PLOTS)"
