@@ -23,7 +23,12 @@ pub struct MountContext {
     pub(crate) config: Vec<(String, String)>,
     pub(crate) gate: Gate,
     pub(crate) slow_permits: Arc<Semaphore>,
+    /// Permits of large requests. Each of these leaves a slot of the pool larger than small requests need it.
+    pub(crate) large_permits: Semaphore,
 }
+
+/// Most large requests of one mount that run at once.
+const LARGE: usize = 16;
 
 impl MountContext {
     /// Creates the context of a mount with its options (`config`), as Vault gives them at setup. Of `limits`, only
@@ -40,6 +45,7 @@ impl MountContext {
             config,
             gate: Gate::new(limits),
             slow_permits: Arc::new(Semaphore::new(SLOW_PERMITS)),
+            large_permits: Semaphore::new(LARGE),
         })
     }
 

@@ -30,12 +30,7 @@ pub(crate) struct Shared {
     pub lanes: Lanes,
     pub memory: ProcessMemory,
     slots: Arc<Semaphore>,
-    /// Permits of large requests, which may run at once. Each leaves a slot of the pool larger than small ones need it.
-    pub large: Semaphore,
 }
-
-/// Most large requests of the process that run at once.
-const LARGE: usize = 16;
 
 impl Shared {
     /// Shares a pool with as many slots as the memory has.
@@ -44,7 +39,6 @@ impl Shared {
             ticker: Arc::new(ticker),
             lanes: Lanes::default(),
             slots: Arc::new(Semaphore::new(memory.slots() as usize)),
-            large: Semaphore::new(LARGE),
             memory,
         }
     }

@@ -119,7 +119,7 @@ impl Permit {
         let work = Work::new(account.clone(), shared.ticker.run(), async move {
             // The semaphore is never closed.
             let large = match is_large {
-                true => code.shared.large.acquire().await.ok(),
+                true => mount.large_permits.acquire().await.ok(),
                 false => None,
             };
             let result = attempts(&code, &mount, &account_, &call).await;
