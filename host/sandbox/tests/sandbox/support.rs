@@ -118,7 +118,7 @@ impl Bench {
         }
     }
 
-    pub async fn run(&self, request: Request) -> Outcome<Option<Response>> {
+    pub async fn run(&self, request: Request) -> Outcome<Option<Box<Response>>> {
         self.guest.handle_request(&self.mount, request).await
     }
 
