@@ -8,6 +8,7 @@
 
 use airlock_sdk as _;
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -155,20 +156,27 @@ fn value_of(data: Option<&str>) -> Result<String, Error> {
         .ok_or_else(|| Error::User("missing field: value".into()))?;
     match serde_json::from_str(value.get()) {
         Ok(text) => Ok(text),
-        Err(_) => Ok(compact(value.get())),
+        Err(_) => compact(value.get()),
     }
 }
 
-/// Returns JSON without the white space between its parts.
-fn compact(json: &str) -> String {
-    let (mut in_text, mut escaped) = (false, false);
-    let is_kept = |&c: &char| {
-        let kept = in_text || !c.is_ascii_whitespace();
-        in_text ^= c == '"' && !escaped;
-        escaped = in_text && c == '\\' && !escaped;
-        kept
-    };
-    json.chars().filter(is_kept).collect()
+/// Returns JSON without the white space between its parts, and with each text in its shortest form: servers differ in what
+/// they escape.
+fn compact(json: &str) -> Result<String, Error> {
+    let mut compact = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(at) = rest.find('"') {
+        let (between, text) = rest.split_at(at);
+        compact.extend(between.chars().filter(|c| !c.is_ascii_whitespace()));
+        let mut texts = serde_json::Deserializer::from_str(text).into_iter::<String>();
+        let Some(Ok(first)) = texts.next() else {
+            return Err(Error::User("the data is not a JSON object".into()));
+        };
+        compact.push_str(&Value::from(first).to_string());
+        rest = &text[texts.byte_offset()..];
+    }
+    compact.extend(rest.chars().filter(|c| !c.is_ascii_whitespace()));
+    Ok(compact)
 }
 
 fn key(request: &Request) -> String {
@@ -237,6 +245,10 @@ mod tests {
         assert_eq!(
             stored(r#"{"value": [ " a \\\" b " , " " ] }"#),
             r#"[" a \\\" b "," "]"#
+        );
+        assert_eq!(
+            stored(r#"{"value":{"\u00fc":["\u003c", "a\/b"]}}"#),
+            r#"{"ü":["<","a/b"]}"#
         );
     }
 
