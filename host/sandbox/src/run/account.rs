@@ -58,6 +58,8 @@ pub(crate) struct Account {
     by_thread: AtomicBool,
     /// True if the current poll has lasted for a tick, so the guest should yield.
     overdue: AtomicBool,
+    /// True from the start of a poll until the guest's tick is renewed in it.
+    may_renew: AtomicBool,
     /// Number of times that the guest yielded.
     yields: AtomicU32,
     /// True if the rest of the request counts as long, whatever the request has used so far.
@@ -117,6 +119,7 @@ impl Account {
             polled_at: AtomicU64::new(IDLE),
             by_thread: AtomicBool::new(false),
             overdue: AtomicBool::new(false),
+            may_renew: AtomicBool::new(false),
             yields: AtomicU32::new(0),
             long: AtomicBool::new(false),
             slow: AtomicBool::new(false),
@@ -151,6 +154,7 @@ impl Account {
 
     pub fn poll_begins(&self) {
         self.overdue.store(false, Relaxed);
+        self.may_renew.store(true, Relaxed);
         self.by_thread
             .store(self.cpu.load(Relaxed) >= nanoseconds(EXACT_AFTER), Relaxed);
         self.polled_at.store(self.now(), Relaxed);
@@ -225,6 +229,12 @@ impl Account {
             }));
         }
         Ok(())
+    }
+
+    /// Returns true once in each poll: the ticks before it passed while the request waited, so the guest need not yield for
+    /// them.
+    pub fn renews_tick(&self) -> bool {
+        self.may_renew.swap(false, Relaxed)
     }
 
     /// Returns true if the guest should yield in this call to the host. The guest then yields, and this counts it.

@@ -102,6 +102,11 @@ pub(crate) fn linker(engine: &wasmtime::Engine) -> Result<Linker<State>, LoadErr
     Ok(linker)
 }
 
+/// Returns true for a request of so many bytes that it should not run where others wait.
+pub(crate) fn is_large(asked_bytes: usize) -> bool {
+    asked_bytes > LONG_REQUEST
+}
+
 /// A call of one of a guest's exports.
 pub(crate) trait Call: Send + Sync + 'static {
     type Answer: Send + 'static;
@@ -119,7 +124,7 @@ pub(crate) trait Call: Send + Sync + 'static {
 
     /// Returns true if the guest is asked so much that the call should not run where others wait.
     fn is_large(&self) -> bool {
-        self.asked_bytes() > LONG_REQUEST
+        is_large(self.asked_bytes())
     }
 
     /// Returns the bytes of an answer.
@@ -217,9 +222,11 @@ fn on_call(mut store: StoreContextMut<'_, State>, call: CallHook) -> wasmtime::R
         }
         CallHook::ReturningFromHost => {
             store.data_mut().call.clear();
-            // The ticks that passed while the guest waited for the host are not its own: it need not yield for them. How
-            // long the request keeps others waiting is checked at each call to the host.
-            store.set_epoch_deadline(1);
+            // Once in each poll, because this is also the end of `memory.grow` and the like, which never yield: a loop of
+            // them would renew its tick for ever.
+            if store.data().account.renews_tick() {
+                store.set_epoch_deadline(1);
+            }
         }
         CallHook::ReturningFromWasm => limit_copying(store),
         CallHook::CallingWasm => {}

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use airlock_sandbox::types::Operation;
 use airlock_sandbox::{CallError, Limits};
 
-use crate::support::{Bench, load};
+use crate::support::{Bench, load, sandbox};
+use crate::synthetic::Synthetic;
 
 #[tokio::test]
 async fn no_request_sees_the_memory_of_another() {
@@ -84,5 +85,33 @@ async fn the_runtime_s_thread_is_free_while_a_guest_computes() {
     }
     assert!(matches!(work.await.unwrap(), Err(CallError::Limit { .. })));
     // On the same thread, the loop would run once for each tick, some hundreds of times.
+    assert!(turns > 10_000, "{turns}");
+}
+
+/// wasmtime takes `memory.grow` for a call of the host, which returns at once.
+#[tokio::test(flavor = "current_thread")]
+async fn the_runtime_s_thread_is_free_while_a_guest_grows_by_nothing() {
+    const STEP: &str = "(global.set $x (i32.add (i32.mul (global.get $x) (i32.const 5)) (i32.const 3)))";
+    let body = format!(
+        "(loop $again {} (drop (memory.grow (i32.const 0))) (br $again)) unreachable",
+        STEP.repeat(2000)
+    );
+    let synthetic = Synthetic {
+        module: "(global $x (mut i32) (i32.const 1))",
+        handle_request: body.leak(),
+        ..Synthetic::default()
+    };
+    let guest = sandbox().load(&synthetic.component(), Limits::default()).await;
+    let bench = Arc::new(Bench::of(guest.unwrap()));
+    let work = {
+        let bench = bench.clone();
+        tokio::spawn(async move { bench.ask(Operation::Read, "loop").await })
+    };
+    let mut turns = 0_u64;
+    while !work.is_finished() {
+        tokio::task::yield_now().await;
+        turns += 1;
+    }
+    assert!(matches!(work.await.unwrap(), Err(CallError::Limit { .. })));
     assert!(turns > 10_000, "{turns}");
 }
