@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_sandbox::{Guest, MountContext, Outcome, Permit, Services, Usage, is_control};
+use airlock_sandbox::{Guest, MountContext, Outcome, Permit, Services, Usage, is_control, types};
 use airlock_storage::{Prefixes, Settings, Storage};
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
@@ -105,7 +105,7 @@ impl GuestMount {
     /// # Errors
     /// 503 with the cause.
     pub async fn ready(&self) -> Result<(), Error> {
-        // Boxed because hardly any request initializes the guest, and each would have room for it.
+        // Boxed, so that the future of every request does not reserve space for it.
         let ready = self
             .start
             .ready(async || Box::pin(self.run_initialize()).await)
@@ -138,10 +138,15 @@ impl GuestMount {
     }
 
     /// Waits for the permits of a request, but not for longer than the caller does.
-    async fn permit(&self, what: &str, caller: &Caller) -> airlock_sandbox::Result<Permit> {
+    async fn permit(
+        &self,
+        what: &str,
+        request: &types::Request,
+        caller: &Caller,
+    ) -> airlock_sandbox::Result<Permit> {
         let Outcome { result, usage } = tokio::select! {
             biased;
-            outcome = self.guest.permit(&self.context) => outcome,
+            outcome = self.guest.permit(&self.context, request) => outcome,
             () = caller.gone() => return Err(airlock_sandbox::CallError::HungUp),
         };
         match result {
@@ -181,7 +186,7 @@ impl Backend for GuestMount {
         let request = Arc::new(bridge::request(request));
         self.ready().await?;
         let operation = operation_name(&request.operation);
-        let permit = self.permit(operation, &caller).await;
+        let permit = self.permit(operation, &request, &caller).await;
         let permit = permit.map_err(bridge::refusal)?;
         let memory = permit.answer_memory();
         let outcome = permit.handle_request(request.clone()).await;
@@ -207,7 +212,7 @@ impl Backend for GuestMount {
         if let Err(error) = self.ready().await {
             return self.checks.not_made(&request.id, error);
         }
-        let checked = match self.permit(call, &caller).await {
+        let checked = match self.permit(call, &request, &caller).await {
             Ok(permit) => {
                 let outcome = permit.check_existence(request.clone()).await;
                 self.report(call, outcome)

@@ -7,8 +7,8 @@ use airlock_sandbox::Guest;
 use airlock_storage::Prefixes;
 use async_trait::async_trait;
 
-/// Longest time that loading a guest may take: half of what Vault gives a plugin for its handshake. Also the time for which
-/// a failure is believed.
+/// Longest time that loading a guest may take. Vault waits for it when it sets up a mount, and when it asks for the version.
+/// Also the time for which a failure is believed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A guest that may run here, and what its operator grants it.

@@ -128,7 +128,7 @@ impl VaultMount {
         let serving = self.serving.read().clone();
         let guest = match serving {
             Some(guest) => guest,
-            // Boxed because hardly any request comes here, and each would have room for it.
+            // Boxed, so that the future of every request does not reserve space for it.
             None => Box::pin(self.look()).await?,
         };
         guest.ready().await?;

@@ -12,6 +12,7 @@ use crate::load::description::Description;
 use crate::mount::MountContext;
 use crate::run::calls::{AskSpecialPaths, CheckExistence, HandleRequest, Initialize, Invalidate, Transact};
 use crate::run::code::Code;
+use crate::run::instance::is_large;
 use crate::run::permit::{Outcome, Permit};
 use crate::types::{Request, Response};
 
@@ -97,8 +98,8 @@ impl Guest {
     ///
     /// # Errors
     /// [`CallError::Busy`](crate::CallError::Busy) and [`CallError::Full`](crate::CallError::Full).
-    pub async fn permit(&self, mount: &Arc<MountContext>) -> Outcome<Permit> {
-        Permit::take(&self.inner.code, mount, Limit::Wall).await
+    pub async fn permit(&self, mount: &Arc<MountContext>, request: &Request) -> Outcome<Permit> {
+        Permit::take(&self.inner.code, mount, Limit::Wall, is_large(request.bytes())).await
     }
 
     /// Answers a request.
@@ -129,7 +130,7 @@ impl Guest {
     }
 
     async fn run<C: Transact>(&self, mount: &Arc<MountContext>, call: C) -> Outcome<C::Output> {
-        let Outcome { result, usage } = Permit::take(&self.inner.code, mount, C::TIME).await;
+        let Outcome { result, usage } = Permit::take(&self.inner.code, mount, C::TIME, call.is_large()).await;
         match result {
             Ok(permit) => permit.run(call).await,
             Err(error) => Outcome {

@@ -23,12 +23,13 @@ pub struct MountContext {
     pub(crate) config: Vec<(String, String)>,
     pub(crate) gate: Gate,
     pub(crate) slow_permits: Arc<Semaphore>,
-    /// Permits of large requests. Each of these leaves a slot of the pool larger than small requests need it.
-    pub(crate) large_permits: Semaphore,
+    /// What large requests pass before the gate.
+    pub(crate) large: Gate,
 }
 
-/// Most large requests of one mount that run at once.
-const LARGE: usize = 16;
+/// Most large requests of one mount that run at once. A large request leaves its slot of the pool larger than small ones
+/// need it.
+const LARGE: u32 = 16;
 
 impl MountContext {
     /// Creates the context of a mount with its options (`config`), as Vault gives them at setup. Of `limits`, only
@@ -45,7 +46,10 @@ impl MountContext {
             config,
             gate: Gate::new(limits),
             slow_permits: Arc::new(Semaphore::new(SLOW_PERMITS)),
-            large_permits: Semaphore::new(LARGE),
+            large: Gate::new(&Limits {
+                instances: LARGE.min(limits.instances),
+                ..limits.clone()
+            }),
         })
     }
 

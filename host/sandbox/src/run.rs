@@ -105,7 +105,7 @@ async fn confirm<C: Transact>(
         return Ok(session);
     }
     session.transaction.begin_check();
-    // Boxed because few requests come here, and each would have room for it.
+    // Boxed, so that the future of every request does not reserve space for it.
     let repeated = Box::pin(instance::call(&code.component, account, session, &check));
     let (answer, mut session) = repeated.await?;
     session.transaction.end_check();

@@ -105,7 +105,7 @@ impl Transact for Initialize {
 pub(crate) struct HandleRequest(pub Arc<Request>);
 
 impl Call for HandleRequest {
-    // Boxed because it passes through many hands.
+    // Boxed, so that each layer moves a pointer.
     type Answer = Result<Option<Box<Response>>, Refusal>;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {

@@ -23,7 +23,8 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Number of such times after which memory is returned although messages still come.
 const MOST_QUIET: usize = 6;
 
-/// Gives the system the freed memory that the allocator keeps, soon after each message, until the channel is closed.
+/// Gives the system the freed memory that the allocator keeps, once messages have stopped for a while, until the channel is
+/// closed.
 ///
 /// glibc's allocator keeps freed memory if anything beyond it is in use, so a process would stay as large as it ever
 /// was. Other allocators are left alone. This takes long, so it has a thread of its own: if the epoch's thread did it,

@@ -259,8 +259,8 @@ impl Reservation {
     /// Reserves more.
     ///
     /// # Errors
-    /// [`Limit::Memory`](crate::limits::Limit::Memory) if the request may not hold so much. [`Limit::ProcessMemory`](crate::limits::Limit::ProcessMemory) if all requests together may
-    /// not, and the others have not given enough back in time.
+    /// [`Memory`](crate::Limit::Memory) if the request may not hold so much. [`ProcessMemory`](crate::Limit::ProcessMemory)
+    /// if all requests together may not, and the others have not given enough back in time.
     pub async fn add(&mut self, bytes: u64) -> Result<(), Exceeded> {
         self.memory.take(bytes).await?;
         self.bytes += bytes;

@@ -34,8 +34,15 @@ pub struct Permit {
     code: Code,
     mount: Arc<MountContext>,
     account: Arc<Account>,
-    held: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    held: Permits,
 }
+
+/// The permit of a large request, the instance permit, and the slot of the pool.
+type Permits = (
+    Option<OwnedSemaphorePermit>,
+    OwnedSemaphorePermit,
+    OwnedSemaphorePermit,
+);
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,16 +77,26 @@ impl Permit {
         AnswerMemory(self.account.clone())
     }
 
-    /// Waits for both permits. `time` is the limit that bounds the request's time.
-    pub(crate) async fn take(code: &Code, mount: &Arc<MountContext>, time: Limit) -> Outcome<Self> {
+    /// Waits for the permits. `time` is the limit that bounds the request's time.
+    pub(crate) async fn take(
+        code: &Code,
+        mount: &Arc<MountContext>,
+        time: Limit,
+        is_large: bool,
+    ) -> Outcome<Self> {
         let account = code.open_account(time);
+        let busy = |limit| CallError::Busy {
+            guest: account.guest.clone(),
+            exceeded: account.exceeded(limit),
+        };
         let held = async {
-            let instance = mount.gate.enter(account.deadline).await;
-            let instance = instance.map_err(|limit| CallError::Busy {
-                guest: account.guest.clone(),
-                exceeded: account.exceeded(limit),
-            })?;
-            Ok((instance, code.shared.slot(account.deadline).await?))
+            // This comes first, so that a large request that waits keeps nothing from small ones.
+            let large = match is_large {
+                true => Some(mount.large.enter(account.deadline).await.map_err(busy)?),
+                false => None,
+            };
+            let instance = mount.gate.enter(account.deadline).await.map_err(busy)?;
+            Ok((large, instance, code.shared.slot(account.deadline).await?))
         };
         let result: Result<_> = held.await;
         Outcome {
@@ -111,19 +128,13 @@ impl Permit {
             held,
         } = self;
         let (shared, slow_permits) = (code.shared.clone(), mount.slow_permits.clone());
-        let is_large = call.is_large();
-        if C::TIME == Limit::Start || is_large {
+        if C::TIME == Limit::Start || call.is_large() {
             account.becomes_long();
         }
         let account_ = account.clone();
         let work = Work::new(account.clone(), shared.ticker.run(), async move {
-            // The semaphore is never closed.
-            let large = match is_large {
-                true => mount.large_permits.acquire().await.ok(),
-                false => None,
-            };
             let result = attempts(&code, &mount, &account_, &call).await;
-            drop((held, large));
+            drop(held);
             result
         });
         let result = shared.lanes.run(work, slow_permits).await;

@@ -331,3 +331,14 @@ async fn a_large_write_runs_once_and_keeps_what_its_check_read() {
         assert_eq!(kv.stored("kv/a").unwrap().len(), bytes);
     }
 }
+
+/// The guest has a stack of 16 KiB.
+#[tokio::test]
+async fn json_is_stored_however_deep_it_is() {
+    let kv = kv().await;
+    let deep = format!("{}{}", "[".repeat(9_000), "]".repeat(9_000));
+    let data = format!(r#"{{"value":{deep}}}"#);
+    kv.send(write(Operation::Create, "a", &data)).await.unwrap();
+    assert_eq!(kv.stored("kv/a").unwrap(), deep);
+    assert!(kv.ask(Operation::Read, "a").await.unwrap().contains(&deep));
+}
