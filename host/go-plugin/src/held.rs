@@ -55,7 +55,7 @@ impl fmt::Debug for Held {
 }
 
 /// A piece of an answer's body, which keeps the answer's [`Held`]: HTTP/2 keeps pieces until they are written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Piece {
     bytes: Bytes,
     _held: Option<Held>,

@@ -23,7 +23,7 @@ use tonic::body::Body;
 use tonic::codegen::http;
 
 use crate::held::{Held, Piece};
-use crate::{Services, WINDOW};
+use crate::{CONNECTION_WINDOW, Services, WINDOW};
 
 use request::RequestBody;
 
@@ -38,7 +38,7 @@ const MAX_HEADERS: u32 = 16 << 10;
 pub(crate) async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, services: Services, max_resets: usize) {
     let handshake = h2::server::Builder::new()
         .initial_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADERS)
         .max_pending_accept_reset_streams(max_resets)
         .max_local_error_reset_streams(Some(max_resets))
@@ -106,15 +106,12 @@ async fn within(
 /// Sends the body of an answer. Ends early, without an error, if the caller has gone away.
 ///
 /// The first piece is handed over without waiting for the caller's flow control, because it exists already: the usual
-/// answer is one message and its status, which then leave together. Each further piece is made only when all before it
-/// may be sent.
+/// answer is one message and its status, which then leave together. Each further piece is handed over only when all before
+/// it may be sent.
 async fn send(stream: &mut SendStream<Piece>, body: Body, held: Option<Held>) -> Result<(), h2::Error> {
     let mut body = pin!(body);
     let mut is_first = true;
     loop {
-        if !is_first && !has_room(stream).await {
-            return Ok(());
-        }
         let frame = tokio::select! {
             biased;
             frame = poll_fn(|context| body.as_mut().poll_frame(context)) => frame,
@@ -130,6 +127,10 @@ async fn send(stream: &mut SendStream<Piece>, body: Body, held: Option<Held>) ->
         };
         match frame.into_data() {
             Ok(bytes) => {
+                // Only data is subject to flow control.
+                if !is_first && !has_room(stream).await {
+                    return Ok(());
+                }
                 is_first = false;
                 let is_last = body.is_end_stream();
                 stream.send_data(Piece::new(bytes, held.clone()), is_last)?;

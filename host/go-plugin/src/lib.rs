@@ -85,12 +85,17 @@ pub use printable::Report;
 pub use server::{Exit, Server};
 pub use unary::unary;
 
-/// The largest message, in bytes, that Go's side accepts: give it to `max_decoding_message_size` of every service.
+/// The largest message, in bytes, that Go's side accepts: give it to `max_decoding_message_size` of every
+/// tonic service.
 pub const MAX_MESSAGE_SIZE: usize = i32::MAX as usize;
 
-/// The number of bytes that the peer may send ahead, for one call and for all together, so that a message of megabytes
-/// does not wait for one round trip after the other.
+/// The number of bytes that the peer may send ahead for one call, so that a message of megabytes does not wait for one round
+/// trip after the other.
 const WINDOW: u32 = 4 << 20;
+
+/// The same for all calls of a connection together: more than one call has, so that a call whose bytes nobody reads yet does
+/// not stop the others.
+const CONNECTION_WINDOW: u32 = 4 * WINDOW;
 
 /// The number of calls given up early that a connection accepts before it is closed. `h2`'s own limits, 20 that were
 /// not yet looked at and 1,024 in all, protect from strangers. But the host is not a stranger, and closing its

@@ -73,6 +73,9 @@ async fn read<Q: Message + Default>(request: http::Request<Body>) -> Result<Requ
     while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
         if let Ok(piece) = frame?.into_data() {
             incoming.add(&piece)?;
+            if body.is_end_stream() {
+                break;
+            }
         }
     }
     let message = Q::decode(incoming.finish()?)

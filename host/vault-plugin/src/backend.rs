@@ -13,7 +13,8 @@ use crate::{Error, Events, Observations, Request, Response, Storage, SystemView}
 #[async_trait]
 pub trait Factory: Send + Sync + 'static {
     /// Returns the plugin's version for Vault's catalog: a semantic version with a leading `v`, or an empty text for no
-    /// version. If the operator registers a version, it must be the same one. Vault asks at registration, and waits.
+    /// version. If the operator registers a version, it must be the same one. Vault asks at registration and
+    /// when it sets up some mounts, and waits.
     async fn version(&self) -> String {
         String::new()
     }

@@ -243,7 +243,7 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
     }
 }
 
-/// Returns the request, boxed because it passes through many hands, and a guard to keep for as long as its caller waits: the
+/// Returns the request, boxed so that each layer moves a pointer, and a guard to keep for as long as its caller waits: the
 /// connection drops a handler whose caller hangs up.
 fn inner_request(
     request: Option<pb::Request>,

@@ -15,14 +15,14 @@ use tokio::time::timeout;
 use tonic::codegen::StdError;
 
 use crate::connection::Io;
-use crate::{MAX_RESETS, WINDOW};
+use crate::{CONNECTION_WINDOW, MAX_RESETS, WINDOW};
 
 /// The time that one attempt to connect may take, knocking included.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 
 /// The size of the headers and trailers that an answer may have. Go's hosts send their errors there, which may quote a
-/// storage key of 32 KiB.
-const MAX_HEADERS: u32 = 64 << 10;
+/// storage key of 32 KiB, three times as long when it is percent-encoded.
+const MAX_HEADERS: u32 = 128 << 10;
 
 pub(super) type Connector = Box<dyn FnMut() -> Connecting + Send>;
 type Connecting = Pin<Box<dyn Future<Output = Result<Box<dyn Io>, StdError>> + Send>>;
@@ -148,7 +148,7 @@ async fn greet(connecting: Connecting) -> Result<(client::SendRequest<Bytes>, Dr
     let io = connecting.await?;
     let opened = client::Builder::new()
         .initial_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADERS)
         .max_local_error_reset_streams(Some(MAX_RESETS))
         .enable_push(false)

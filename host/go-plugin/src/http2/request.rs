@@ -39,7 +39,7 @@ impl http_body::Body for RequestBody {
         if !self.data_is_read {
             match ready!(self.stream.poll_data(context)) {
                 Some(Ok(bytes)) => {
-                    // It fails only if the stream is closed, when there is nothing to release.
+                    // The call fails only if more is released than was received.
                     let _ = self.stream.flow_control().release_capacity(bytes.len());
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }

@@ -38,7 +38,7 @@ impl Service<http::Request<Body>> for BackendServer {
 
     fn call(&mut self, call: http::Request<Body>) -> Self::Future {
         let service = self.0.clone();
-        let method = call.uri().path().rsplit_once('/').map(|(_, method)| method);
+        let method = call.uri().path().strip_prefix("/pb.Backend/");
         match method.unwrap_or_default() {
             "HandleRequest" => unary(call, async move |request| service.handle_request(request).await),
             "HandleExistenceCheck" => unary(call, async move |request| {

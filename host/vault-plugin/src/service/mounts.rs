@@ -148,8 +148,8 @@ impl Mount {
         }
     }
 
-    /// Runs one call in a task of its own, because tonic drops the handler's future when the caller hangs up, and that
-    /// would leave the engine's work half done.
+    /// Runs one call in a task of its own, because the connection drops the handler's future when the caller hangs up, and
+    /// that would leave the engine's work half done.
     pub(super) async fn call<T, F>(&self, call: impl FnOnce(Arc<dyn Backend>) -> F) -> Result<T, Error>
     where
         T: Send + 'static,
