@@ -1,7 +1,7 @@
 //! Links the guest so that its requests need no system call in the host.
 //!
 //! The host resets an instance's memory after each request. It writes zeros over small memory, and asks the kernel only
-//! for memory beyond that. So the guest has a small stack, and a heap that has its size from the start.
+//! for memory beyond that. So the guest has one page of memory. Its stack may be small because nothing in it recurses.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -170,7 +170,9 @@ fn compact(json: &str) -> Result<String, Error> {
         compact.extend(between.chars().filter(|c| !c.is_ascii_whitespace()));
         let mut texts = serde_json::Deserializer::from_str(text).into_iter::<String>();
         let Some(Ok(first)) = texts.next() else {
-            return Err(Error::User("the data is not a JSON object".into()));
+            return Err(Error::User(
+                "the field `value` holds a text that is not valid Unicode".into(),
+            ));
         };
         compact.push_str(&Value::from(first).to_string());
         rest = &text[texts.byte_offset()..];

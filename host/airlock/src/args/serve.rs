@@ -34,7 +34,7 @@ pub struct ServeArgs {
     /// Of what the guest says may be kept in memory (`airlock inspect`: cacheable), keep only what is stored under this
     /// prefix; repeatable. `none` keeps nothing. Nothing is kept either if Vault forbids caching [default: all that the
     /// guest says]
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
     pub cache: Vec<String>,
 
     /// Let the guest serve the paths under this prefix without a token, if it asks for that (`airlock inspect`: without
@@ -60,7 +60,7 @@ impl ServeArgs {
     pub fn cache_prefixes(&self) -> Option<&[String]> {
         match self.cache.as_slice() {
             [] => None,
-            [only] if only == NONE => Some(&[]),
+            prefixes if prefixes.iter().any(|prefix| prefix == NONE) => Some(&[]),
             prefixes => Some(prefixes),
         }
     }
@@ -87,6 +87,7 @@ mod tests {
     fn all_that_the_guest_declares_is_kept_unless_the_operator_says_otherwise() {
         assert_eq!(cacheable(&[]), Prefixes::all());
         assert_eq!(cacheable(&["--cache=none"]), Prefixes::none());
+        assert_eq!(cacheable(&["--cache=none", "--cache=names"]), Prefixes::none());
         assert_eq!(
             cacheable(&["--cache=names", "--cache=metadata/"]),
             Prefixes::from_iter(["metadata/", "names"])
