@@ -3,6 +3,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
@@ -14,6 +15,13 @@ pub fn root() -> PathBuf {
 /// Returns the host: `target/release/airlock`.
 pub fn airlock() -> PathBuf {
     built(root().join("target/release/airlock"), "make build")
+}
+
+/// Copies a program. A child process does it: a file that this process has open for writing is open, for a moment, in the
+/// children that other tests start meanwhile too, and cannot be run then.
+pub fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(from).arg(to).status();
+    assert!(copied.unwrap().success(), "{} was not copied", from.display());
 }
 
 /// Returns a guest: `target/guests/<name>.wasm`.

@@ -350,7 +350,7 @@ impl Drop for Server {
 fn install(binary: &Path, plugins: &Path) -> PathBuf {
     let target = plugins.join(binary.file_name().unwrap());
     if fs::hard_link(binary, &target).is_err() {
-        fs::copy(binary, &target).unwrap();
+        files::copy_program(binary, &target);
     }
     target
 }

@@ -223,7 +223,7 @@ fn serve_refuses_a_server_without_a_certificate() {
 fn check_names_the_program_that_it_is_and_its_digest() {
     let directory = tempfile::tempdir().unwrap();
     let newer = directory.path().join("airlock-0.2.0");
-    fs::copy(files::airlock(), &newer).unwrap();
+    files::copy_program(&files::airlock(), &newer);
     let output = run(Command::new(&newer).args([
         "check",
         &format!("--guest={}", guest()),
