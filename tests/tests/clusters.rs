@@ -123,7 +123,13 @@ fn a_standby_reads_while_the_active_host_does_nothing() {
 fn standbys_follow_every_write_of_the_active_node() {
     let mounts = Mounts::new(&CLUSTER, "cached", VERSIONED_KV);
     mounts.active.tune_to_version_2();
-    mounts.all().for_each(Mount::wait_until_versioned);
+    mounts.active.wait_until_versioned();
+    for standby in &mounts.standbys {
+        // Until it has heard of the change, it answers as version 1.
+        eventually("a standby has version 2", || {
+            (standby.read("config").status == 200).then_some(())
+        });
+    }
     for version in 1..=20 {
         let written = mounts
             .active

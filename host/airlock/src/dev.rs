@@ -58,10 +58,12 @@ pub async fn run(args: DevArgs) -> Result<()> {
             .enable(&mount.path, &mount.engine()?, BTreeMap::new())
             .await?;
     }
-    terminal::banner(&server, &token, args.storage.as_deref());
+    // Before the banner, after which somebody may end the server at once: a signal is not lost then.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    terminal::banner(&server, &token, args.storage.as_deref());
     tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended.context("cannot wait for Ctrl-C")?,
+        _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = watch(&server, &guests) => {}
     }
