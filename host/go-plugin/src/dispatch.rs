@@ -30,7 +30,10 @@ use crate::http2;
 ///
 /// A call of a service that was not added is answered with the status `UNIMPLEMENTED`.
 #[derive(Clone, Default)]
-pub struct Services(Arc<BTreeMap<&'static str, Arc<dyn Call>>>);
+pub struct Services(Arc<BTreeMap<&'static str, Arc<Call>>>);
+
+/// Passes a call to a service.
+type Call = dyn Fn(http::Request<Body>) -> BoxFuture<http::Response<Body>, Infallible> + Send + Sync;
 
 impl Services {
     /// Creates a set without services.
@@ -56,7 +59,9 @@ impl Services {
             + Sync
             + 'static,
     {
-        Arc::make_mut(&mut self.0).insert(S::NAME, Arc::new(service));
+        // A generated server is a few reference counts and numbers, and its future is boxed already.
+        let call = move |request| service.clone().call(request);
+        Arc::make_mut(&mut self.0).insert(S::NAME, Arc::new(call));
         self
     }
 
@@ -65,7 +70,7 @@ impl Services {
         let path = request.uri().path();
         let name = path.strip_prefix('/').and_then(|path| path.split_once('/'));
         match name.and_then(|(name, _)| self.0.get(name)) {
-            Some(service) => service.call(request),
+            Some(call) => call(request),
             None => Box::pin(ready(Ok(Status::unimplemented("unknown service").into_http()))),
         }
     }
@@ -85,27 +90,5 @@ impl Services {
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-/// A service that can be called through a shared reference.
-trait Call: Send + Sync {
-    fn call(&self, request: http::Request<Body>) -> BoxFuture<http::Response<Body>, Infallible>;
-}
-
-impl<S> Call for S
-where
-    S: Service<
-            http::Request<Body>,
-            Response = http::Response<Body>,
-            Error = Infallible,
-            Future = BoxFuture<http::Response<Body>, Infallible>,
-        > + Clone
-        + Send
-        + Sync,
-{
-    fn call(&self, request: http::Request<Body>) -> BoxFuture<http::Response<Body>, Infallible> {
-        // A generated server is a few reference counts and numbers, and its future is boxed already.
-        Service::call(&mut self.clone(), request)
     }
 }
