@@ -73,11 +73,12 @@ async fn loops_on_one_mount_leave_another_answering() {
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_runtime_s_thread_is_free_while_a_guest_computes() {
-    let bench = Arc::new(Bench::new("adversary", Limits::default()).await);
-    let work = {
-        let bench = bench.clone();
-        tokio::spawn(async move { bench.ask(Operation::Read, "loop").await })
-    };
+    stays_free(Bench::new("adversary", Limits::default()).await).await;
+}
+
+/// Runs a request that loops, and checks that this thread runs others meanwhile.
+async fn stays_free(bench: Bench) {
+    let work = tokio::spawn(async move { bench.ask(Operation::Read, "loop").await });
     let mut turns = 0_u64;
     while !work.is_finished() {
         tokio::task::yield_now().await;
@@ -102,16 +103,5 @@ async fn the_runtime_s_thread_is_free_while_a_guest_grows_by_nothing() {
         ..Synthetic::default()
     };
     let guest = sandbox().load(&synthetic.component(), Limits::default()).await;
-    let bench = Arc::new(Bench::of(guest.unwrap()));
-    let work = {
-        let bench = bench.clone();
-        tokio::spawn(async move { bench.ask(Operation::Read, "loop").await })
-    };
-    let mut turns = 0_u64;
-    while !work.is_finished() {
-        tokio::task::yield_now().await;
-        turns += 1;
-    }
-    assert!(matches!(work.await.unwrap(), Err(CallError::Limit { .. })));
-    assert!(turns > 10_000, "{turns}");
+    stays_free(Bench::of(guest.unwrap())).await;
 }
