@@ -70,7 +70,7 @@ pub fn log_to_vault() -> Result<()> {
 struct Plugin(Arc<GuestFile>);
 
 impl Plugin {
-    /// Begins to load the guest. The handshake with Vault does not wait for that; whatever needs the guest does.
+    /// Begins to load the guest. The handshake with Vault does not wait for it. The calls that need the guest wait.
     fn start(args: Result<ServeArgs, String>) -> Self {
         let source = Arc::new(GuestFile::new(args));
         let loading = source.clone();

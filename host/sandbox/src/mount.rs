@@ -23,7 +23,7 @@ pub struct MountContext {
     pub(crate) config: Vec<(String, String)>,
     pub(crate) gate: Gate,
     pub(crate) slow_permits: Arc<Semaphore>,
-    /// What large requests pass before the gate.
+    /// The gate of large requests, which they pass before the other one.
     pub(crate) large: Gate,
 }
 

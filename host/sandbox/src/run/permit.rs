@@ -28,7 +28,8 @@ pub struct Outcome<T> {
     pub usage: Usage,
 }
 
-/// The permits of one request to run: its mount's instance permit and a slot of the process's pool. The request's time
+/// The permits of one request to run: its mount's instance permit, a slot of the process's pool, and for a large request
+/// one of its mount's permits for those. The request's time
 /// limit is already running. Dropping this passes the permits on to the next request.
 pub struct Permit {
     code: Code,
@@ -128,7 +129,8 @@ impl Permit {
             held,
         } = self;
         let (shared, slow_permits) = (code.shared.clone(), mount.slow_permits.clone());
-        if C::TIME == Limit::Start || call.is_large() {
+        let (large, ..) = &held;
+        if C::TIME == Limit::Start || large.is_some() {
             account.becomes_long();
         }
         let account_ = account.clone();
