@@ -3,8 +3,10 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use airlock_faults::{Call, Fault};
-use airlock_storage::{Attempt, Error, Prefixes, Settings, StorageEntry};
+use airlock_storage::{Attempt, Error, MemoryStorage, Mount, Prefixes, Settings, StorageEntry};
 use support::*;
 
 #[tokio::test]
@@ -27,6 +29,19 @@ async fn a_transaction_that_is_dropped_leaves_nothing() {
     put(&mut transaction, "a", "1").await.unwrap();
     drop(transaction);
     assert_eq!(bed.storage.calls(Call::Put), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_a_commit_has_answered_the_mount_can_be_ended_and_its_storage_is_free() {
+    for _ in 0..2_000 {
+        let storage = Arc::new(MemoryStorage::new());
+        let mount = Mount::new(storage.clone(), settings());
+        let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();
+        put(&mut transaction, "a", "1").await.unwrap();
+        transaction.commit().await.unwrap();
+        drop((transaction, mount));
+        assert_eq!(Arc::strong_count(&storage), 1);
+    }
 }
 
 #[tokio::test]

@@ -71,10 +71,10 @@ impl Flush {
             }
         };
         mount.written.notify_waiters();
-        drop((permit, begun));
+        // Whoever has the answer may end the mount, and then its storage is free.
+        drop((mount, calls, writes, permit, begun));
         answer.give(result);
         if let Some(fence) = fence {
-            drop((mount, calls, writes));
             sleep(settings.late).await;
             drop(fence);
         }
