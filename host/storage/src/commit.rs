@@ -54,6 +54,9 @@ impl Transaction {
     /// - Any other: nothing was stored, and the writes are discarded. After [`Error::Busy`] and [`Error::Draining`],
     ///   what was read must still be unchanged when the request ends, unless the request has committed before.
     pub async fn commit(&mut self) -> Result<()> {
+        if self.is_trial {
+            return self.check();
+        }
         self.may_have_effects()?;
         if self.stale {
             return Err(Error::Conflict);
@@ -76,6 +79,9 @@ impl Transaction {
             Err(Error::Conflict) => self.stale = !self.has_committed,
             Err(_) => {}
         }
+        if !self.has_committed {
+            self.committed = None;
+        }
         result
     }
 
@@ -92,6 +98,13 @@ impl Transaction {
             }
             take(reads);
             return Ok(());
+        }
+        if self.committed.is_none() {
+            let succession = &self.mount.succession;
+            self.committed = Some(match lock {
+                Lock::Held(_) => succession.committing_now().ok_or(Error::Conflict)?,
+                Lock::None | Lock::Due => succession.committing(self.settings.wait).await?,
+            });
         }
         let permit = match lock {
             Lock::Held(exclusive) => exclusive.into_permit()?,

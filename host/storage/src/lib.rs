@@ -40,6 +40,7 @@
 //!   the commit lock exclusively, for a limited time.
 //! - **An existence check stores nothing** ([`Mount::begin_check`]). It sees its own writes, which are discarded at its
 //!   end, and it cannot commit. What it read is kept for its request.
+//! - **Another guest takes over** ([`Mount::replace_guest`]) between two transactions, never within one.
 //! - **A flush continues** when its caller goes away, and [`drain`](Mount::drain) waits for it.
 //!
 //! # What is atomic, and what a crash leaves
@@ -123,6 +124,7 @@ mod mount;
 mod names;
 mod settings;
 mod storage;
+mod succession;
 mod sync;
 mod transaction;
 mod usage;
@@ -137,6 +139,7 @@ pub use memory::{MemoryStorage, TransactionalStorage};
 pub use mount::{Attempt, Mount};
 pub use settings::Settings;
 pub use storage::{NoStorage, Storage, StorageTransaction};
+pub use succession::Term;
 pub use transaction::Transaction;
 pub use transaction::listing::Budget;
 pub use usage::Usage;

@@ -6,6 +6,7 @@ use crate::commit::recovery::{self, Progress, Recovered};
 use crate::commit::set_aside::SetAside;
 use crate::conflict::counters::{Size, Thing};
 use crate::conflict::ledger::{Generation, Ledger};
+use crate::succession::Succession;
 use crate::transaction::kept::KeptReads;
 use crate::{Error, Result, Settings, Storage};
 use parking_lot::Mutex;
@@ -56,6 +57,7 @@ pub struct Mount {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) commit_lock: CommitLock,
     pub(crate) kept: KeptReads,
+    pub(crate) succession: Succession,
     /// Notified whenever marks are removed.
     pub(crate) written: Notify,
     /// The flushes and recoveries that have begun.
@@ -84,6 +86,7 @@ impl Mount {
             settings: Mutex::new((Arc::new(settings), Generation::default())),
             commit_lock: CommitLock::default(),
             kept: KeptReads::new(Duration::from_secs(5)),
+            succession: Succession::default(),
             written: Notify::new(),
             flushes: TaskTracker::new(),
             draining: CancellationToken::new(),
@@ -179,8 +182,9 @@ impl Mount {
             .allow_caching(allowed && self.storage.snapshot().is_none());
     }
 
-    /// Starts to serve another guest: drops cache and scratch. Transactions that have begun keep their settings, and
-    /// leave nothing in the new guest's cache and scratch.
+    /// Drops cache and scratch, and sets what the transactions that begin from now on may do. Those that have begun keep
+    /// their settings, and leave nothing in the new cache and scratch. See [`replace_guest`](Self::replace_guest) for a mount that
+    /// gets another guest while it serves.
     pub fn adopt(&self, settings: Settings) {
         let mut current = self.settings.lock();
         let generation = self.ledger.renew(settings.cache_bytes, settings.scratch_bytes);

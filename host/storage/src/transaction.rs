@@ -14,6 +14,7 @@ use crate::conflict::counters::Thing;
 use crate::conflict::ledger::Generation;
 use crate::conflict::protocol::{self, Found};
 use crate::conflict::scratch::ScratchWrites;
+use crate::succession::Committed;
 use crate::transaction::check::Aside;
 use crate::transaction::listing::Budget;
 use crate::transaction::reads::Reads;
@@ -44,7 +45,11 @@ pub struct Transaction {
     /// True if the storage itself reads from a consistent snapshot.
     pub(crate) is_snapshot: bool,
     pub(crate) has_committed: bool,
+    /// Kept from the first commit on, so that no other guest takes over before the request ends.
+    pub(crate) committed: Option<Committed>,
     pub(crate) continues_check: bool,
+    /// True if a commit is only acted out.
+    pub(crate) is_trial: bool,
 }
 
 /// The relation of a transaction to the commit lock.
@@ -80,7 +85,9 @@ impl Transaction {
             stale: false,
             is_snapshot: false,
             has_committed: false,
+            committed: None,
             continues_check: false,
+            is_trial: false,
         }
     }
 

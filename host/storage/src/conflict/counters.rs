@@ -28,6 +28,8 @@ pub(crate) enum Thing<'a> {
     Key(&'a str),
     Folder(&'a str),
     Scratch(&'a str),
+    /// The guest itself: every transaction reads it, and a guest that takes over writes it.
+    Guest,
 }
 
 /// The index of a thing's last write and of its mark.
@@ -78,6 +80,7 @@ impl Places {
                 hasher.write(key.as_bytes());
                 self.place(&hasher, 2)
             }
+            Thing::Guest => self.place(&self.hasher(), 3),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::StorageEntry;
 use crate::conflict::cache::{Cache, Cached};
-use crate::conflict::counters::{ByPlace, Counters, Footprint, Places, Sample, Size, Thing};
+use crate::conflict::counters::{ByPlace, Counters, Footprint, Place, Places, Sample, Size, Thing};
 use crate::conflict::scratch::{Scratch, ScratchWrites};
 use crate::sync::Mutex;
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 pub(crate) struct Ledger {
     pub(crate) places: Places,
+    guest: Place,
     state: Mutex<State>,
 }
 
@@ -68,8 +69,10 @@ impl Ledger {
             generation: Generation::default(),
             invalidations: 0,
         };
+        let places = Places::new(size);
         Self {
-            places: Places::new(size),
+            places,
+            guest: places.of(Thing::Guest),
             state: Mutex::new(state),
         }
     }
@@ -91,6 +94,16 @@ impl Ledger {
             .lock()
             .counters
             .sample(self.places.of(Thing::Folder(folder)))
+    }
+
+    /// Returns the sample of the guest, which each transaction takes when it begins. Nobody ever marks it.
+    pub(crate) fn sample_guest(&self) -> Option<Sample> {
+        self.state.lock().counters.sample(self.guest)
+    }
+
+    /// Makes every transaction conflict that has begun.
+    pub(crate) fn replace_guest(&self) {
+        self.state.lock().counters.bump([self.guest]);
     }
 
     /// Returns true if nobody is writing a thing.
@@ -224,7 +237,7 @@ impl Marks {
     /// Ends a commit of which every write is in storage. `retried` are the keys that a call that was given up may still
     /// write once more.
     pub(crate) fn finish(mut self, stored: Stored, retried: Footprint) -> Option<Fence> {
-        let Ledger { places, state } = &*self.ledger;
+        let Ledger { places, state, .. } = &*self.ledger;
         let mut state = state.lock();
         state.release(&self.written);
         state.counters.fence(&retried);

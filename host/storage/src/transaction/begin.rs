@@ -24,6 +24,9 @@ impl Mount {
         let calls = Arc::new(Calls::new(snapshot.unwrap_or_else(|| self.storage.clone())));
         let mut transaction = Transaction::new(self.clone(), settings, generation, calls, lock);
         transaction.is_snapshot = is_snapshot;
+        if let Some(guest) = self.ledger.sample_guest() {
+            transaction.reads.sampled(guest)?;
+        }
         Ok(transaction)
     }
 

@@ -54,6 +54,13 @@ impl Transaction {
         }
     }
 
+    /// Turns this transaction into a trial: it stores nothing, like an existence check, but a [`commit`](Self::commit) seems
+    /// to succeed. For a guest's `initialize` before the guest takes over.
+    pub fn begin_trial(&mut self) {
+        self.begin_check();
+        self.is_trial = true;
+    }
+
     /// Returns true during an existence check.
     pub fn is_check(&self) -> bool {
         self.around_check.is_some()
