@@ -4,13 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use airlock_logical::SpecialPaths;
+use airlock_storage::Settings;
 use wasmtime::component::Component;
 
 use crate::Result;
 use crate::limits::{Limit, Limits};
 use crate::load::description::Description;
 use crate::mount::MountContext;
-use crate::run::calls::{AskSpecialPaths, CheckExistence, HandleRequest, Initialize, Invalidate, Transact};
+use crate::run::calls::{
+    AskSpecialPaths, CheckExistence, HandleRequest, Initialize, Invalidate, Transact, TryInitialize,
+};
 use crate::run::code::Code;
 use crate::run::instance::is_large;
 use crate::run::permit::{Outcome, Permit};
@@ -92,6 +95,12 @@ impl Guest {
     /// Prepares a mount, before its first request. The time limit is [`Limits::start`].
     pub async fn initialize(&self, mount: &Arc<MountContext>) -> Outcome<()> {
         self.run(mount, Initialize).await
+    }
+
+    /// Does the same as [`initialize`](Self::initialize) and stores nothing, though the guest's commits seem to succeed. The
+    /// guest need not be in office. `settings` are those that its transactions would have.
+    pub async fn try_initialize(&self, mount: &Arc<MountContext>, settings: Settings) -> Outcome<()> {
+        self.run(mount, TryInitialize(settings)).await
     }
 
     /// Waits for the permits of a request. Dropping the future while it waits leaves no trace.

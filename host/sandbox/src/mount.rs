@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use airlock_storage::Term;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::bindings::airlock::engine::{log, system};
@@ -16,9 +18,11 @@ pub use airlock_logical::{Alias, Entity, Group};
 pub use log::Level;
 pub use system::{Error as SystemError, Replication};
 
-/// One mount, as the sandbox sees it. It exists as long as the mount does, and outlives a change of guest.
+/// One guest's mount, as the sandbox sees it. A guest that takes over has its own, over the same storage.
 pub struct MountContext {
     pub(crate) storage: Arc<airlock_storage::Mount>,
+    /// The term of office of the guest.
+    term: Mutex<Term>,
     pub(crate) services: Services,
     pub(crate) config: Vec<(String, String)>,
     pub(crate) gate: Gate,
@@ -33,7 +37,7 @@ const LARGE: u32 = 16;
 
 impl MountContext {
     /// Creates the context of a mount with its options (`config`), as Vault gives them at setup. Of `limits`, only
-    /// `instances` and `queue` apply here.
+    /// `instances` and `queue` apply here. The guest is in office for as long as the storage's present term lasts.
     pub fn new(
         storage: Arc<airlock_storage::Mount>,
         services: Services,
@@ -41,6 +45,7 @@ impl MountContext {
         limits: &Limits,
     ) -> Arc<Self> {
         Arc::new(Self {
+            term: Mutex::new(storage.term()),
             storage,
             services,
             config,
@@ -51,6 +56,16 @@ impl MountContext {
                 ..limits.clone()
             }),
         })
+    }
+
+    /// Puts the guest in office: `term` is what [`replace_guest`](airlock_storage::Mount::replace_guest) returned.
+    pub fn take_office(&self, term: Term) {
+        *self.term.lock() = term;
+    }
+
+    /// Returns true if another guest has taken over.
+    pub(crate) fn is_replaced(&self) -> bool {
+        *self.term.lock() != self.storage.term()
     }
 
     /// Returns the mount's storage.

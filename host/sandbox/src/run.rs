@@ -7,7 +7,8 @@
 //! 4. [`instance`]: a fresh instance is called. The guest's own calls arrive in [`imports`](crate::imports), and work on the
 //!    attempt's [`session`].
 //! 5. [`answer`]: the answer is checked as strictly as Vault will check it.
-//! 6. The transaction is committed, and then the events are sent. On a conflict it all starts over at step 3.
+//! 6. The transaction is committed, and then the events are sent. On a conflict it all starts over at step 3, unless
+//!    another guest has taken over: then the request is returned for that one.
 
 pub(crate) mod account;
 pub(crate) mod answer;
@@ -50,8 +51,12 @@ async fn attempts<C: Transact>(
         let mut transaction = call.begin(&mount.storage, attempt).await?;
         transaction.set_budget(account.clone());
         let mut session = Box::new(Session::new(transaction, mount.clone()));
-        if let Ending::KeepReads(_) = call.ending() {
-            session.transaction.begin_check();
+        match call.ending() {
+            Ending::Discard(settings) => session.transaction.begin_trial(settings.clone()),
+            // This comes after the beginning: see `airlock_storage`, `succession.rs`.
+            _ if mount.is_replaced() => return Err(CallError::Replaced),
+            Ending::KeepReads(_) => session.transaction.begin_check(),
+            Ending::Commit => {}
         }
         match self::attempt(code, session, account, call).await {
             Err(CallError::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
@@ -77,7 +82,7 @@ async fn attempt<C: Transact>(
     let (answer, mut session) = instance::call(&code.component, account, session, call).await?;
     let result = match (checked(answer, account, call).await, call.ending()) {
         (Err(error), _) => Err(session.verdict(error, account)),
-        (Ok(output), Ending::KeepReads(_)) => Ok(output),
+        (Ok(output), Ending::KeepReads(_) | Ending::Discard(_)) => Ok(output),
         (Ok(output), Ending::Commit) => match session.commit(account).await {
             Ok(()) => Ok(output),
             Err(error) => Err(error.into()),

@@ -106,7 +106,7 @@ async fn a_request_that_holds_the_commit_lock_does_not_block_its_successor() {
 async fn a_trial_sees_its_commits_and_stores_nothing() {
     let bed = Bed::with(&[("a", "old")], settings());
     let mut trial = bed.begin().await;
-    trial.begin_trial();
+    trial.begin_trial(settings());
     put(&mut trial, "a", "new").await.unwrap();
     trial.commit().await.unwrap();
     assert_eq!(get(&mut trial, "a").await.unwrap().as_deref(), Some("new"));

@@ -92,6 +92,10 @@ pub enum CallError {
     #[error(transparent)]
     Guest(types::Error),
 
+    /// Another guest has taken over the mount. Nothing was written; the request is for the new guest.
+    #[error("another guest has taken over this mount; send the request again")]
+    Replaced,
+
     /// The thread for long requests ended before the request was done, because the process is ending.
     #[error("the request was given up: the host is shutting down")]
     GivenUp,
@@ -108,7 +112,7 @@ impl CallError {
             Self::Busy { .. } | Self::Full { .. } => 429,
             // Not 409: Vault's Go client sends a request again on 412.
             Self::ExistenceChanged { .. } => 412,
-            Self::Unchecked(_) | Self::GivenUp => 503,
+            Self::Unchecked(_) | Self::Replaced | Self::GivenUp => 503,
             Self::Storage(
                 Storage::Conflict | Storage::Busy { .. } | Storage::Draining | Storage::Unreachable,
             ) => 503,

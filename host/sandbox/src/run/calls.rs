@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use airlock_logical::SpecialPaths;
-use airlock_storage::{Attempt, Mount, Transaction};
+use airlock_storage::{Attempt, Mount, Settings, Transaction};
 use wasmtime::Store;
 
 use crate::Result;
@@ -53,6 +53,9 @@ pub(crate) enum Ending<'a> {
     Commit,
     /// Stores nothing, and keeps what was read for the request with this id: an existence check.
     KeepReads(&'a str),
+    /// Stores nothing, though the guest's commits seem to succeed: a trial of a guest that is not in office, with its
+    /// settings.
+    Discard(&'a Settings),
 }
 
 /// `describe`.
@@ -98,6 +101,26 @@ impl Transact for Initialize {
 
     fn ending(&self) -> Ending<'_> {
         Ending::Commit
+    }
+}
+
+/// `initialize`, to see whether it would succeed.
+pub(crate) struct TryInitialize(pub Settings);
+
+impl Call for TryInitialize {
+    type Answer = Result<(), Refusal>;
+
+    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
+        Initialize.invoke(guest, store).await
+    }
+}
+
+impl Transact for TryInitialize {
+    type Output = ();
+    const TIME: Limit = Limit::Start;
+
+    fn ending(&self) -> Ending<'_> {
+        Ending::Discard(&self.0)
     }
 }
 

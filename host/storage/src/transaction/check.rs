@@ -6,7 +6,7 @@
 
 use crate::conflict::scratch::ScratchWrites;
 use crate::transaction::writes::Writes;
-use crate::{Attempt, Error, Mount, Result, Transaction};
+use crate::{Attempt, Error, Mount, Prefixes, Result, Settings, Transaction};
 use std::mem::take;
 use std::sync::Arc;
 
@@ -54,11 +54,15 @@ impl Transaction {
         }
     }
 
-    /// Turns this transaction into a trial: it stores nothing, like an existence check, but a [`commit`](Self::commit) seems
-    /// to succeed. For a guest's `initialize` before the guest takes over.
-    pub fn begin_trial(&mut self) {
+    /// Turns this transaction into a trial of a guest that may take over later, with that guest's settings. It stores
+    /// nothing, like an existence check, but a [`commit`](Self::commit) seems to succeed. It leaves nothing in the cache.
+    pub fn begin_trial(&mut self, settings: Settings) {
         self.begin_check();
         self.is_trial = true;
+        self.settings = Arc::new(Settings {
+            cacheable: Prefixes::none(),
+            ..settings
+        });
     }
 
     /// Returns true during an existence check.
