@@ -158,6 +158,7 @@ impl Guests {
         // Everything that it serves without a token is served.
         let cacheable = guest.description().cacheable.iter().collect();
         Ok(GrantedGuest {
+            voucher: None,
             guest,
             cacheable,
             unauthenticated: Prefixes::all(),

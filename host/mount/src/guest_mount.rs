@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_sandbox::{Guest, MountContext, Outcome, Permit, Services, Usage, is_control, types};
+use airlock_sandbox::{CallError, Guest, MountContext, Outcome, Permit, Services, Usage, is_control, types};
 use airlock_storage::{Prefixes, Settings, Storage};
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
@@ -22,6 +22,7 @@ const SLOW: Duration = Duration::from_secs(1);
 pub struct GuestMount {
     guest: Guest,
     context: Arc<MountContext>,
+    settings: Settings,
     paths: SpecialPaths,
     start: Start,
     checks: Checks,
@@ -51,6 +52,26 @@ impl GuestMount {
     /// # Errors
     /// The guest does not answer, or it may not have its special paths.
     pub async fn set_up(granted: &GrantedGuest, parts: Parts) -> Result<Self, Error> {
+        let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
+        caching::follow(&storage, &parts.services.system).await;
+        let mount = Self::over(storage, granted, parts).await?;
+        mount.storage().adopt(mount.settings.clone());
+        Ok(mount)
+    }
+
+    /// Prepares a guest that is to take over from this one. Until then it may only be [tried](Self::try_initialize).
+    ///
+    /// # Errors
+    /// The same as for [`set_up`](Self::set_up).
+    pub async fn successor(&self, granted: &GrantedGuest, parts: Parts) -> Result<Self, Error> {
+        Self::over(self.storage().clone(), granted, parts).await
+    }
+
+    async fn over(
+        storage: Arc<airlock_storage::Mount>,
+        granted: &GrantedGuest,
+        parts: Parts,
+    ) -> Result<Self, Error> {
         let guest = granted.guest.clone();
         let paths = guest
             .special_paths(&parts.config)
@@ -63,10 +84,8 @@ impl GuestMount {
         settings.seal_wrapped = bridge::storage_prefixes(&paths.seal_wrap_storage);
         settings.local = bridge::storage_prefixes(&paths.local_storage);
         settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&granted.cacheable);
-        let storage = airlock_storage::Mount::new(parts.storage, settings.clone());
-        caching::follow(&storage, &parts.services.system).await;
         let context = MountContext::new(storage, parts.services, parts.config, guest.limits());
-        let invalidations = Invalidations::new(guest.clone(), context.clone(), settings, {
+        let invalidations = Invalidations::new(guest.clone(), context.clone(), {
             let (guest, on_usage) = (guest.clone(), parts.on_usage);
             move |outcome| {
                 on_usage(&outcome.usage);
@@ -76,12 +95,37 @@ impl GuestMount {
         Ok(Self {
             guest,
             context,
+            settings,
             paths,
             start: Start::default(),
             checks: Checks::default(),
             invalidations,
             on_usage: parts.on_usage,
         })
+    }
+
+    /// Runs the guest's `initialize` and stores nothing, to see whether it would succeed.
+    ///
+    /// # Errors
+    /// The guest's refusal, or why it did not come to an end.
+    pub async fn try_initialize(&self) -> Result<(), Error> {
+        let outcome = self
+            .guest
+            .try_initialize(&self.context, self.settings.clone())
+            .await;
+        self.report("initialize", outcome)
+            .map_err(|error| printable(bridge::refusal(error)))
+    }
+
+    /// Takes over the mount. When this returns, nothing of another guest commits any more, and its requests come back as
+    /// [`Replaced`].
+    ///
+    /// # Errors
+    /// Requests of the other guest that cannot run again did not end within `wait`. It still serves then.
+    pub async fn take_over(&self, wait: Duration) -> airlock_storage::Result<()> {
+        let term = self.storage().replace_guest(self.settings.clone(), wait).await?;
+        self.context.take_office(term);
+        Ok(())
     }
 
     /// Returns the guest's special paths, with the host's own.
@@ -123,6 +167,11 @@ impl GuestMount {
         self.start.failure()
     }
 
+    /// Returns the guest.
+    pub fn guest(&self) -> &Guest {
+        &self.guest
+    }
+
     /// Returns the guest's name.
     pub fn name(&self) -> &str {
         &self.guest.description().name
@@ -147,11 +196,83 @@ impl GuestMount {
         let Outcome { result, usage } = tokio::select! {
             biased;
             outcome = self.guest.permit(&self.context, request) => outcome,
-            () = caller.gone() => return Err(airlock_sandbox::CallError::HungUp),
+            () = caller.gone() => return Err(CallError::HungUp),
         };
         match result {
             Ok(permit) => Ok(permit),
             result => self.report(what, Outcome { result, usage }),
+        }
+    }
+
+    /// Answers a request. `caller` is who waits for the answer.
+    ///
+    /// # Errors
+    /// Another guest has taken over: the request is for that one. The inner error is the answer.
+    pub(crate) async fn answer(
+        &self,
+        request: &Arc<types::Request>,
+        caller: &Caller,
+    ) -> Result<Result<Option<Response>, Error>, Replaced> {
+        if is_control(&request.path) {
+            return Ok(Err(Error::UnsupportedPath));
+        }
+        if is_asked_for_its_path(&request.operation) {
+            return Ok(Err(Error::UnsupportedOperation));
+        }
+        if let Err(error) = self.checks.take_failure(&request.id) {
+            return Ok(Err(error));
+        }
+        if let Err(error) = self.ready().await {
+            return Ok(Err(error));
+        }
+        let operation = operation_name(&request.operation);
+        let permit = match self.permit(operation, request, caller).await {
+            Ok(permit) => permit,
+            Err(error) => return Ok(Err(bridge::refusal(error))),
+        };
+        let memory = permit.answer_memory();
+        let outcome = permit.handle_request(request.clone()).await;
+        let answer = match self.report(operation, outcome) {
+            Err(CallError::Replaced) => return Err(Replaced),
+            answer => answer,
+        };
+        let mut answer = answer
+            .map(|answer| answer.map(|answer| bridge::answer(*answer)))
+            .map_err(bridge::refusal);
+        if memory.is_large()
+            && let Ok(Some(answer)) = &mut answer
+        {
+            answer.held = Some(Held::new(memory));
+        }
+        Ok(answer)
+    }
+
+    /// Answers an existence check.
+    ///
+    /// # Errors
+    /// As for [`answer`](Self::answer).
+    pub(crate) async fn check(
+        &self,
+        request: &Arc<types::Request>,
+        caller: &Caller,
+    ) -> Result<Result<Option<bool>, Error>, Replaced> {
+        if is_control(&request.path) {
+            return Ok(Err(Error::UnsupportedPath));
+        }
+        let call = "existence check";
+        if let Err(error) = self.ready().await {
+            return Ok(self.checks.not_made(&request.id, error));
+        }
+        let checked = match self.permit(call, request, caller).await {
+            Ok(permit) => {
+                let outcome = permit.check_existence(request.clone()).await;
+                self.report(call, outcome)
+            }
+            Err(error) => Err(error),
+        };
+        match checked {
+            Err(CallError::Replaced) => Err(Replaced),
+            checked => Ok(self.checks.answer(&request.id, checked)),
         }
     }
 
@@ -175,51 +296,15 @@ impl Backend for GuestMount {
     }
 
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
-        if is_control(&request.path) {
-            return Err(Error::UnsupportedPath);
-        }
-        if is_asked_for_its_path(&request.operation) {
-            return Err(Error::UnsupportedOperation);
-        }
-        self.checks.take_failure(&request.id)?;
         let caller = request.caller.clone();
-        let request = Arc::new(bridge::request(request));
-        self.ready().await?;
-        let operation = operation_name(&request.operation);
-        let permit = self.permit(operation, &request, &caller).await;
-        let permit = permit.map_err(bridge::refusal)?;
-        let memory = permit.answer_memory();
-        let outcome = permit.handle_request(request.clone()).await;
-        let mut answer = self
-            .report(operation, outcome)
-            .map(|answer| answer.map(|answer| bridge::answer(*answer)))
-            .map_err(bridge::refusal)?;
-        if memory.is_large()
-            && let Some(answer) = &mut answer
-        {
-            answer.held = Some(Held::new(memory));
-        }
-        Ok(answer)
+        let answer = self.answer(&Arc::new(bridge::request(request)), &caller).await;
+        answer.unwrap_or_else(|replaced| Err(replaced.into()))
     }
 
     async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
-        if is_control(&request.path) {
-            return Err(Error::UnsupportedPath);
-        }
-        let call = "existence check";
         let caller = request.caller.clone();
-        let request = Arc::new(bridge::request(request));
-        if let Err(error) = self.ready().await {
-            return self.checks.not_made(&request.id, error);
-        }
-        let checked = match self.permit(call, &request, &caller).await {
-            Ok(permit) => {
-                let outcome = permit.check_existence(request.clone()).await;
-                self.report(call, outcome)
-            }
-            Err(error) => Err(error),
-        };
-        self.checks.answer(&request.id, checked)
+        let answer = self.check(&Arc::new(bridge::request(request)), &caller).await;
+        answer.unwrap_or_else(|replaced| Err(replaced.into()))
     }
 
     async fn invalidate_key(&self, key: &str) {
@@ -229,6 +314,16 @@ impl Backend for GuestMount {
     async fn cleanup(&self) {
         self.context.storage().drain().await;
         tracing::trace!(guest = self.guest.description().name, "a mount was taken down");
+    }
+}
+
+/// Another guest has taken over the mount, and nothing of the request was done.
+#[derive(Debug)]
+pub(crate) struct Replaced;
+
+impl From<Replaced> for Error {
+    fn from(_: Replaced) -> Self {
+        bridge::refusal(CallError::Replaced)
     }
 }
 
@@ -281,15 +376,16 @@ fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox:
     }
     use airlock_storage::Error as Storage;
     match &outcome.result {
-        Err(airlock_sandbox::CallError::Guest(_)) | Ok(_) => {}
+        Err(CallError::Guest(_)) | Ok(_) => {}
         // This is the caller's mistake, and the server's words about it may name a key.
-        Err(airlock_sandbox::CallError::Storage(Storage::Rejected { .. })) => {}
+        Err(CallError::Storage(Storage::Rejected { .. })) => {}
         // The server's words about its storage may name a key. Only the caller gets them.
-        Err(airlock_sandbox::CallError::Storage(
+        Err(CallError::Storage(
             Storage::Backend(_) | Storage::UnknownOutcome(_) | Storage::Incomplete { .. },
         )) => {
             tracing::warn!(call = what, "a call of the guest was not done: storage failed");
         }
+        Err(CallError::Replaced) => {}
         // These are our own words: they name the guest, the limit and the setting, and contain nothing of the request.
         Err(error) => tracing::warn!(call = what, %error, "a call of the guest was not done"),
     }

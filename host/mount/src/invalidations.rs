@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use airlock_sandbox::{Guest, MountContext, Outcome, is_control};
-use airlock_storage::Settings;
 use tokio::sync::{mpsc, oneshot};
 
 /// Most keys that may wait for the guest.
@@ -16,7 +15,6 @@ pub const QUEUE: usize = 1024;
 /// The queue of keys of one mount. Its worker ends when the queue is dropped.
 pub struct Invalidations {
     context: Arc<MountContext>,
-    settings: Settings,
     queue: mpsc::Sender<Item>,
 }
 
@@ -27,17 +25,15 @@ enum Item {
 }
 
 impl Invalidations {
-    /// Starts the queue of a guest on its mount. `settings` are those of the mount's storage. `report` gets the outcome
-    /// of each call.
+    /// Starts the queue of a guest on its mount. `report` gets the outcome of each call.
     pub fn new(
         guest: Guest,
         context: Arc<MountContext>,
-        settings: Settings,
         report: impl Fn(Outcome<()>) -> airlock_sandbox::Result<()> + Send + 'static,
     ) -> Self {
         let (queue, mut items) = mpsc::channel(QUEUE);
         // The worker does not keep the mount alive: its storage is free as soon as the mount is dropped.
-        let (mount, settings_) = (Arc::downgrade(&context), settings.clone());
+        let mount = Arc::downgrade(&context);
         tokio::spawn(async move {
             while let Some(item) = items.recv().await
                 && let Some(context) = mount.upgrade()
@@ -53,15 +49,11 @@ impl Invalidations {
                 // It is a task of its own, so that a panic of the host in it does not end the worker.
                 let told = tokio::spawn(async move { guest.invalidate(&context_, &key).await });
                 if !told.await.is_ok_and(|outcome| report(outcome).is_ok()) {
-                    context.storage().adopt(settings_.clone());
+                    context.storage().forget();
                 }
             }
         });
-        Self {
-            context,
-            settings,
-            queue,
-        }
+        Self { context, queue }
     }
 
     /// Takes a key. Returns at once.
@@ -72,7 +64,7 @@ impl Invalidations {
         self.context.storage().invalidate(key);
         if self.queue.try_send(Item::Key(key.to_owned())).is_err() {
             tracing::warn!("too many keys changed at once: the mount's cache and scratch are dropped");
-            self.context.storage().adopt(self.settings.clone());
+            self.context.storage().forget();
         }
     }
 

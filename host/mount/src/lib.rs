@@ -22,11 +22,13 @@
 
 pub mod bridge;
 mod caching;
+mod control;
 mod existence;
 #[doc(hidden)]
 pub mod fuzz;
 mod guest_mount;
 mod invalidations;
+mod pushed;
 mod source;
 pub mod special_paths;
 mod start;

@@ -47,6 +47,11 @@ pub async fn read(storage: &dyn Storage) -> Result<Option<Record>, Error> {
     }
 }
 
+/// Returns true if storage takes no writes, as during an unseal. Writes the record as it is.
+pub async fn is_read_only(storage: &dyn Storage, record: &Record) -> bool {
+    write(storage, record).await == Err(Error::ReadOnly)
+}
+
 /// Reads the record once. The outer error is storage's, the inner one is the record's own.
 async fn read_once(storage: &dyn Storage) -> Result<Result<Option<Record>, Error>, Error> {
     let entry = in_time(storage.get(KEY)).await?;

@@ -5,65 +5,57 @@
 //! cause, and serves as soon as the guest's file is right; see [`Source`] for when the file is checked.
 //!
 //! A guest serves only while Vault enforces the special paths that the guest has; see [`Told`].
+//!
+//! The guest is that of the process, or one that was pushed into the mount's storage ([`crate::pushed`]). Then another one can
+//! take over while the mount serves: see [`swap`].
+
+mod candidate;
+pub(crate) mod swap;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::time::Instant;
+use std::time::Duration;
 
 use airlock_sandbox::{Services, is_control};
 use parking_lot::{Mutex, RwLock};
+use tokio::time::timeout;
 use vault_plugin::{
     Backend, Error, Operation, Report, Request, Response, ServerError, Setup, SpecialPaths, async_trait,
 };
 
-use crate::bridge::{HostLog, VaultEvents, VaultStorage, VaultSystem};
+use crate::bridge::{self, HostLog, VaultEvents, VaultStorage, VaultSystem};
+use crate::control::{self, Running};
 use crate::existence::Checks;
 use crate::guest_mount::{GuestMount, Parts, unavailable};
-use crate::source::{GrantedGuest, PATIENCE, Source};
+use crate::pushed::{self, Guests, Record};
+use crate::source::{PATIENCE, Source};
 use crate::told::{self, Told};
+use candidate::{Candidate, Finder};
+
+/// The time for which a status waits for a guest that is being loaded.
+const STATUS: Duration = Duration::from_secs(2);
 
 /// One mount, for as long as Vault has it set up.
 pub struct VaultMount {
-    source: Arc<dyn Source>,
-    parts: Parts,
+    pub(crate) finder: Finder,
+    /// What should run here, or the reason why nobody knows.
+    pub(crate) record: Mutex<Result<Record, String>>,
+    /// True if the record was written by another node, and has to be read again.
+    is_outdated: AtomicBool,
     told: Told,
-    candidate: Mutex<Candidate>,
+    pub(crate) candidate: Mutex<Candidate>,
     /// The candidate, once it may serve.
     serving: RwLock<Option<Arc<GuestMount>>>,
     /// The checks that failed because the mount had no guest.
     checks: Checks,
     looking: tokio::sync::Mutex<()>,
+    /// Locked while guests are pushed or take over.
+    pub(crate) moving: tokio::sync::Mutex<()>,
+    pub(crate) is_standby: bool,
     /// True if the mount had no record when it was set up.
     is_new: bool,
     /// True if Vault has taken the mount down.
     ended: AtomicBool,
-}
-
-/// The guest that was tried last on this mount.
-struct Candidate {
-    /// The guest that was loaded last, so that it is not tried again for nothing.
-    guest: Option<Arc<GrantedGuest>>,
-    /// The guest on this mount, or the reason why it cannot be set up.
-    mount: Result<Arc<GuestMount>, String>,
-    at: Instant,
-}
-
-impl Candidate {
-    async fn try_out(source: &dyn Source, unfit: Option<&Arc<GrantedGuest>>, parts: &Parts) -> Self {
-        let granted = source.guest(unfit).await;
-        let mount = match &granted {
-            Ok(granted) => match GuestMount::set_up(granted, parts.clone()).await {
-                Ok(mount) => Ok(Arc::new(mount)),
-                Err(error) => Err(Report::new(&error).to_string()),
-            },
-            Err(reason) => Err(reason.clone()),
-        };
-        Self {
-            guest: granted.ok().or_else(|| unfit.cloned()),
-            mount,
-            at: Instant::now(),
-        }
-    }
 }
 
 impl VaultMount {
@@ -73,7 +65,8 @@ impl VaultMount {
     /// For a new mount only: the reason why its guest cannot be loaded.
     pub async fn set_up(source: Arc<dyn Source>, setup: Setup) -> Result<Self, Error> {
         let system = VaultSystem(setup.system);
-        let storage = match system.is_standby().await {
+        let is_standby = system.is_standby().await;
+        let storage = match is_standby {
             true => VaultStorage::of_standby(setup.storage).await,
             false => VaultStorage::new(setup.storage),
         };
@@ -89,35 +82,72 @@ impl VaultMount {
             },
             on_usage: |_| {},
         };
-        Self::of(source, parts).await
+        Self::of(source, parts, is_standby).await
     }
 
-    async fn of(source: Arc<dyn Source>, parts: Parts) -> Result<Self, Error> {
-        let record = told::read(&*parts.storage).await;
-        let candidate = Candidate::try_out(&*source, None, &parts).await;
-        let paths = match (&candidate.mount, &record) {
+    async fn of(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Self, Error> {
+        let told = told::read(&*parts.storage).await;
+        let record = Self::read_record(&parts).await;
+        let guests = Guests::new(parts.storage.clone());
+        let finder = Finder {
+            source,
+            parts,
+            guests,
+        };
+        let candidate = match Self::can_wait(&finder, &told, &record).await {
+            true => Candidate::untried(),
+            false => finder.try_out(&record, None, None).await,
+        };
+        let paths = match (&candidate.mount, &told) {
             (Ok(mount), _) => Some(mount.paths().clone()),
-            (Err(reason), Ok(None)) => return Err(cannot_serve(reason)),
+            (Err(reason), Ok(None)) if !Self::awaits_push(&finder) => return Err(cannot_serve(reason)),
             (Err(reason), _) => {
                 tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
                 None
             }
         };
         // Logs no error text: the server's words about its storage may name a key.
-        if record.is_err() {
+        if told.is_err() {
             tracing::error!("the record of the mount's special paths cannot be read");
         }
         Ok(Self {
-            is_new: matches!(record, Ok(None)),
+            is_new: matches!(told, Ok(None)),
             ended: AtomicBool::new(false),
-            told: Told::new(parts.storage.clone(), record, paths).await,
-            source,
-            parts,
+            told: Told::new(finder.parts.storage.clone(), told, paths).await,
+            finder,
+            record: Mutex::new(record),
+            is_outdated: AtomicBool::new(false),
             candidate: Mutex::new(candidate),
             serving: RwLock::new(None),
             checks: Checks::default(),
             looking: tokio::sync::Mutex::new(()),
+            moving: tokio::sync::Mutex::new(()),
+            is_standby,
         })
+    }
+
+    async fn read_record(parts: &Parts) -> Result<Record, String> {
+        match Record::read(&*parts.storage).await {
+            Ok(record) => Ok(record),
+            // The server's words about its storage may name a key.
+            Err(pushed::PushError::Storage(_)) => {
+                Err("the record of what runs here cannot be read: the mount's storage failed".to_owned())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Returns true if a pushed guest need not be loaded now. At an unseal, Vault sets up one mount after the other and waits
+    /// for each; and it goes on enforcing what it was told before. At a reload it asks for the guest's special paths.
+    async fn can_wait(
+        finder: &Finder,
+        told: &Result<Option<told::Record>, airlock_storage::Error>,
+        record: &Result<Record, String>,
+    ) -> bool {
+        let (Ok(Some(told)), Ok(Record { active: Some(_), .. })) = (told, record) else {
+            return false;
+        };
+        told.len() == 1 && told::is_read_only(&*finder.parts.storage, told).await
     }
 
     /// Returns the guest, if it may serve now.
@@ -148,7 +178,12 @@ impl VaultMount {
         }
         let enforced = self.told.enforced();
         let fits = |mount: &Arc<GuestMount>| enforced.as_ref() == Some(mount.paths());
-        if !self.candidate.lock().mount.as_ref().is_ok_and(fits) {
+        let is_outdated = self.is_outdated.swap(false, SeqCst) || self.record.lock().is_err();
+        if is_outdated {
+            let record = Self::read_record(&self.finder.parts).await;
+            *self.record.lock() = record;
+        }
+        if is_outdated || !self.candidate.lock().mount.as_ref().is_ok_and(fits) {
             self.try_another().await;
         }
         let mount = self.candidate.lock().mount.clone();
@@ -161,12 +196,14 @@ impl VaultMount {
                 None => "it is not certain which special paths Vault enforces here; reload the plugin",
             }));
         }
+        self.note_version().await?;
         *self.serving.write() = Some(mount.clone());
         Ok(mount)
     }
 
-    /// Tries the guest that the file holds now, unless it was the last one that was tried.
+    /// Tries the guest that the record or the file names now, unless it was the last one that was tried.
     async fn try_another(&self) {
+        let record = self.record.lock().clone();
         let (last, is_recent) = {
             let candidate = self.candidate.lock();
             let is_recent = candidate.mount.is_ok() || candidate.at.elapsed() < PATIENCE;
@@ -174,18 +211,74 @@ impl VaultMount {
         };
         if let Some(last) = &last
             && is_recent
-            && matches!(self.source.guest(Some(last)).await, Ok(same) if Arc::ptr_eq(&same, last))
+            && matches!(self.finder.find(&record, Some(last)).await, Ok(same) if Arc::ptr_eq(&same, last))
         {
             return;
         }
-        let next = Candidate::try_out(&*self.source, last.as_ref(), &self.parts).await;
-        let last = std::mem::replace(&mut *self.candidate.lock(), next);
-        if let Ok(mount) = last.mount {
-            mount.cleanup().await;
-        }
+        let old = self.candidate.lock().mount.clone().ok();
+        let next = self.finder.try_out(&record, last.as_ref(), old.as_deref()).await;
+        *self.candidate.lock() = next;
         // `cleanup` may have run before this candidate was there to be cleaned up.
         if self.ended.load(SeqCst) {
             self.cleanup().await;
+        }
+    }
+
+    /// Raises the highest signed version that ran here, if the guest is above it. A guest that cannot be noted does not run:
+    /// an older one could come back after it.
+    async fn note_version(&self) -> Result<(), Error> {
+        let voucher = self
+            .candidate
+            .lock()
+            .guest
+            .as_ref()
+            .and_then(|guest| guest.voucher.clone());
+        let record = self.record.lock().clone();
+        let Ok(mut record) = record else { return Ok(()) };
+        let highest = record.raised_by(voucher.as_ref());
+        if highest == record.highest {
+            return Ok(());
+        }
+        record.highest = highest;
+        match record.write(&*self.finder.parts.storage).await {
+            Ok(()) => {
+                *self.record.lock() = Ok(record);
+                Ok(())
+            }
+            // The active node notes it.
+            Err(airlock_storage::Error::ReadOnly) => Ok(()),
+            Err(error) => Err(cannot_serve(&format!("its version cannot be recorded: {error}"))),
+        }
+    }
+
+    /// Returns true if a mount without a guest should exist, because one will be pushed.
+    fn awaits_push(finder: &Finder) -> bool {
+        finder.source.takes_pushed().is_ok()
+    }
+
+    /// Returns the guest that runs, for an answer.
+    pub(crate) fn running(&self) -> Option<Running> {
+        let active = self
+            .record
+            .lock()
+            .as_ref()
+            .ok()
+            .and_then(|record| record.active.clone());
+        let candidate = self.candidate.lock();
+        candidate.mount.as_ref().ok()?;
+        let granted = candidate.guest.as_ref()?;
+        let source = match active {
+            Some(_) => "storage",
+            None => self.finder.source.origin(),
+        };
+        Some(Running::of(granted, source))
+    }
+
+    /// Returns once a guest runs. Does not wait for long.
+    pub(crate) async fn state(&self) -> Result<(), Error> {
+        match timeout(STATUS, self.guest()).await {
+            Ok(guest) => guest.map(drop),
+            Err(_) => Err(cannot_serve("its guest is being loaded")),
         }
     }
 }
@@ -257,14 +350,28 @@ impl Backend for VaultMount {
 
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
         if is_control(&request.path) {
-            return Err(Error::UnsupportedPath);
+            return match self.finder.source.has_control() {
+                // Boxed, so that the future of every request does not reserve space for it.
+                true => Box::pin(control::answer(self, &request)).await,
+                false => Err(Error::UnsupportedPath),
+            };
         }
         self.checks.take_failure(&request.id)?;
-        match self.guest().await {
-            Ok(guest) => guest.handle_request(request).await,
-            // Otherwise Vault would log an error each minute. There is nothing to roll back.
-            Err(_) if request.operation == Operation::Rollback => Err(Error::UnsupportedOperation),
-            Err(error) => Err(error),
+        let caller = request.caller.clone();
+        let request = Arc::new(bridge::request(request));
+        loop {
+            let guest = match self.guest().await {
+                Ok(guest) => guest,
+                // Otherwise Vault would log an error each minute. There is nothing to roll back.
+                Err(_) if request.operation == Operation::Rollback => {
+                    return Err(Error::UnsupportedOperation);
+                }
+                Err(error) => return Err(error),
+            };
+            if let Ok(answer) = guest.answer(&request, &caller).await {
+                return answer;
+            }
+            // Another guest has taken over.
         }
     }
 
@@ -272,13 +379,28 @@ impl Backend for VaultMount {
         if is_control(&request.path) {
             return Err(Error::UnsupportedPath);
         }
-        match self.guest().await {
-            Ok(guest) => guest.check_existence(request).await,
-            Err(error) => self.checks.not_made(&request.id, error),
+        let caller = request.caller.clone();
+        let request = Arc::new(bridge::request(request));
+        loop {
+            match self.guest().await {
+                Ok(guest) => {
+                    if let Ok(answer) = guest.check(&request, &caller).await {
+                        return answer;
+                    }
+                    // Another guest has taken over.
+                }
+                Err(error) => return self.checks.not_made(&request.id, error),
+            }
         }
     }
 
     async fn invalidate_key(&self, key: &str) {
+        if key == pushed::record::KEY {
+            // The next request finds out which guest runs now.
+            self.is_outdated.store(true, SeqCst);
+            *self.serving.write() = None;
+            return;
+        }
         let mount = self.candidate.lock().mount.clone();
         if let Ok(mount) = mount {
             mount.invalidate_key(key).await;

@@ -191,6 +191,13 @@ impl Mount {
         *current = (Arc::new(settings), generation);
     }
 
+    /// Drops cache and scratch, because storage changed beneath the mount and nobody knows where.
+    pub fn forget(&self) {
+        let mut current = self.settings.lock();
+        let (settings, generation) = &mut *current;
+        *generation = self.ledger.renew(settings.cache_bytes, settings.scratch_bytes);
+    }
+
     /// Starts no new flush or recovery, and returns when those that have begun have ended. Commits fail with
     /// [`Error::Draining`] from then on; reads continue, unless the mount has not been [recovered](Self::recover).
     ///

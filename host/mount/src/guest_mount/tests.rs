@@ -27,6 +27,7 @@ async fn adversary() -> GrantedGuest {
     };
     GrantedGuest {
         guest: sandbox.unwrap().load(&component, limits).await.unwrap(),
+        voucher: None,
         cacheable: Prefixes::none(),
         unauthenticated: Prefixes::none(),
     }

@@ -2,6 +2,7 @@ use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_storage::{MemoryStorage, Storage as _, StorageEntry};
 
 use super::*;
+use crate::GrantedGuest;
 
 /// A source that cannot load its guest.
 struct NoGuest;
@@ -23,7 +24,7 @@ async fn without_guest(storage: &FaultyStorage) -> VaultMount {
         services: Services::default(),
         on_usage: |_| {},
     };
-    VaultMount::of(Arc::new(source), parts).await.unwrap()
+    VaultMount::of(Arc::new(source), parts, false).await.unwrap()
 }
 
 /// Returns the storage of a mount that has served under special paths of its guest.

@@ -190,6 +190,7 @@ impl MountBuilder {
         }
         // All that an operator could grant.
         let granted = GrantedGuest {
+            voucher: None,
             guest: self.guest.inner.clone(),
             cacheable: Prefixes::all(),
             unauthenticated: Prefixes::all(),

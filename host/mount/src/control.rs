@@ -1,0 +1,62 @@
+//! A mount's own paths, at and below `.airlock`: what runs here, and which guest is to run.
+//!
+//! | path | operation | what |
+//! |---|---|---|
+//! | `.airlock`, `.airlock/status` | read | what runs, since when, and why not |
+//! | `.airlock/guests` | list | the guests that are stored |
+//! | `.airlock/guests/<sha256>` | write | announce a guest; once all its pieces are here, check it |
+//! | `.airlock/pieces/<sha256>` | write | store a piece |
+//! | `.airlock/swap`, `downgrade`, `rollback` | write | let another guest take over |
+//! | `.airlock/gc` | write | remove guests that nothing names |
+//!
+//! No guest ever sees these requests. Vault is told all of them as root paths, so a caller needs `sudo`; and a request that
+//! came without a token is refused, whatever Vault may have been told.
+
+mod answer;
+mod ask;
+
+pub(crate) use answer::Running;
+
+use airlock_sandbox::CONTROL;
+use airlock_trust::Digest;
+use vault_plugin::{Error, Operation, Request, Response};
+
+use crate::vault_mount::VaultMount;
+use crate::vault_mount::swap::Move;
+
+/// The version of these paths and their answers.
+pub(crate) const PROTOCOL: u32 = 1;
+
+/// Answers a request for a mount's own paths.
+pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Option<Response>, Error> {
+    if request.unauthenticated {
+        return Err(Error::PermissionDenied);
+    }
+    let path = request.path.strip_prefix(CONTROL).unwrap_or_default();
+    let path = path.trim_start_matches('/').trim_end_matches('/');
+    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+    let is_write = matches!(request.operation, Operation::Create | Operation::Update);
+    match (first, rest, &request.operation) {
+        ("" | "status", "", Operation::Read) => Ok(Some(mount.status().await?)),
+        ("guests", "", Operation::List) => Ok(Some(mount.stored_guests().await?)),
+        ("guests", digest, _) if is_write => {
+            let announced = mount.announce(named(digest)?, request).await?;
+            Ok(Some(announced))
+        }
+        ("pieces", digest, _) if is_write => mount.put_piece(named(digest)?, request).await.map(Some),
+        ("swap", "", _) if is_write => mount.move_to(Move::Swap, request).await.map(Some),
+        ("downgrade", "", _) if is_write => mount.move_to(Move::Downgrade, request).await.map(Some),
+        ("rollback", "", _) if is_write => mount.move_to(Move::Rollback, request).await.map(Some),
+        ("gc", "", _) if is_write => mount.collect().await.map(Some),
+        ("" | "status" | "guests" | "pieces" | "swap" | "downgrade" | "rollback" | "gc", ..) => {
+            Err(Error::UnsupportedOperation)
+        }
+        _ => Err(Error::UnsupportedPath),
+    }
+}
+
+fn named(digest: &str) -> Result<Digest, Error> {
+    digest
+        .parse()
+        .map_err(|_| Error::User("the path does not end in a SHA-256 of 64 hexadecimal digits".to_owned()))
+}

@@ -1,0 +1,162 @@
+//! The answers of a mount's own paths.
+
+use airlock_trust::{By, Digest};
+use serde::Serialize;
+use serde_json::{Map, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use vault_plugin::{Error, Response};
+
+use super::PROTOCOL;
+use crate::pushed::{About, Build, Collected, Record};
+use crate::source::GrantedGuest;
+use crate::vault_mount::VaultMount;
+use crate::vault_mount::swap::{Moved, refused};
+
+/// The guest that runs.
+#[derive(Serialize)]
+pub(crate) struct Running {
+    name: String,
+    version: String,
+    sha256: String,
+    vouched_by: &'static str,
+    signer: Option<String>,
+    source: &'static str,
+    layout_version: u32,
+}
+
+/// A guest that ran before.
+#[derive(Serialize)]
+struct Earlier<'a> {
+    sha256: Digest,
+    name: &'a str,
+    version: &'a str,
+}
+
+impl<'a> From<&'a Build> for Earlier<'a> {
+    fn from(build: &'a Build) -> Self {
+        Self {
+            sha256: build.sha256,
+            name: &build.name,
+            version: &build.version,
+        }
+    }
+}
+
+impl Running {
+    pub fn of(granted: &GrantedGuest, source: &'static str) -> Self {
+        let description = granted.guest.description();
+        let voucher = granted.voucher.as_ref();
+        let signed = voucher.and_then(|voucher| voucher.signed());
+        Self {
+            name: description.name.clone(),
+            version: description.version.clone(),
+            sha256: granted.guest.digest().to_owned(),
+            vouched_by: match voucher.map(|voucher| voucher.by()) {
+                Some(By::Pin(_)) => "pin",
+                Some(By::Signature(_)) => "signature",
+                Some(By::Unpinned) | None => "unpinned",
+            },
+            signer: signed.map(|signed| signed.signer().to_string()),
+            source,
+            layout_version: description.storage_version,
+        }
+    }
+}
+
+impl VaultMount {
+    pub(super) async fn status(&self) -> Result<Response, Error> {
+        let (running, cause) = match self.state().await {
+            Ok(()) => (self.running(), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let takes_pushed = self.finder.source.takes_pushed();
+        let record = Record::read(&*self.finder.parts.storage).await;
+        let (record, unreadable) = match record {
+            Ok(record) => (record, None),
+            Err(error) => (Record::default(), Some(error.to_string())),
+        };
+        let previous: Vec<_> = record.previous.iter().map(Earlier::from).collect();
+        Response::json(&json!({
+            "host": "airlock",
+            "host_version": env!("CARGO_PKG_VERSION"),
+            "protocol": PROTOCOL,
+            "can_write": !self.is_standby,
+            "accepts_push": takes_pushed.is_ok(),
+            "why_not": takes_pushed.err(),
+            "running": running,
+            "cause": unreadable.or(cause),
+            "active": record.active.map(|build| build.sha256),
+            "previous": previous,
+            "highest": record.highest.map(|version| version.to_string()),
+        }))
+    }
+
+    pub(super) async fn stored_guests(&self) -> Result<Response, Error> {
+        let record = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
+        let active = record.active.map(|build| build.sha256);
+        let guests = self.finder.guests.all().await.map_err(refused)?;
+        let keys: Vec<_> = guests.keys().copied().collect();
+        let mut info = Map::new();
+        for (digest, manifest) in guests {
+            let about = manifest.about.as_ref();
+            let stored = OffsetDateTime::from_unix_timestamp(manifest.pushed.cast_signed())
+                .ok()
+                .and_then(|time| time.format(&Rfc3339).ok());
+            let about = json!({
+                "name": about.map(|about| &about.name),
+                "version": about.map(|about| &about.version),
+                "signer": about.and_then(|about| about.signer.as_ref()),
+                "size": manifest.size,
+                "stored": stored,
+                "active": Some(digest) == active,
+            });
+            info.insert(digest.to_string(), about);
+        }
+        Response::json(&json!({ "keys": keys, "key_info": info }))
+    }
+}
+
+pub(super) fn missing(pieces: &[Digest]) -> Result<Response, Error> {
+    Response::json(&json!({ "missing": pieces }))
+}
+
+pub(super) fn whole(about: &About) -> Result<Response, Error> {
+    Response::json(&json!({
+        "missing": [],
+        "name": about.name,
+        "version": about.version,
+        "signer": about.signer,
+    }))
+}
+
+pub(super) fn stored() -> Result<Response, Error> {
+    Response::json(&json!({ "stored": true }))
+}
+
+pub(super) fn moved(moved: &Moved, running: Option<Running>) -> Result<Response, Error> {
+    let Moved {
+        record,
+        reload_needed,
+    } = moved;
+    let active = record.active.as_ref();
+    let last = record.previous.first();
+    let rollback_possible = active
+        .zip(last)
+        .is_some_and(|(active, last)| last.layout >= active.layout);
+    Response::json(&json!({
+        "running": running,
+        "previous": last.map(|build| build.sha256),
+        "reload_needed": reload_needed,
+        "rollback_possible": rollback_possible,
+    }))
+}
+
+pub(super) fn collected(collected: &Collected) -> Result<Response, Error> {
+    let Collected {
+        guests,
+        pieces,
+        bytes,
+    } = collected;
+    Response::json(&json!({ "guests": guests, "pieces": pieces, "bytes": bytes }))
+}

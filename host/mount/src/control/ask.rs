@@ -1,0 +1,111 @@
+//! What callers send to a mount's own paths, and what is done with it.
+
+use airlock_trust::{Digest, LONGEST_SIGNATURE};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::Deserialize;
+use vault_plugin::{Error, Request, Response};
+
+use super::answer;
+use crate::pushed::About;
+use crate::vault_mount::VaultMount;
+use crate::vault_mount::swap::{Move, refused};
+
+/// The announcement of a guest.
+#[derive(Deserialize)]
+struct Announcement {
+    size: u64,
+    pieces: Vec<Digest>,
+    #[serde(default)]
+    signature: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Piece {
+    data: String,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    #[serde(default)]
+    sha256: Option<Digest>,
+    #[serde(default)]
+    reload: bool,
+}
+
+impl VaultMount {
+    /// Takes the announcement of a guest. If all pieces are here, checks who vouches for the guest, loads it, and remembers
+    /// what it says of itself.
+    pub(super) async fn announce(&self, digest: Digest, request: &Request) -> Result<Response, Error> {
+        let finder = &self.finder;
+        finder.source.takes_pushed().map_err(Error::User)?;
+        let Announcement {
+            size,
+            pieces,
+            signature,
+        } = request.decode()?;
+        if signature
+            .as_ref()
+            .is_some_and(|signature| signature.len() > LONGEST_SIGNATURE)
+        {
+            return Err(Error::User(format!(
+                "the signature is longer than {LONGEST_SIGNATURE} bytes, so it is not one of minisign"
+            )));
+        }
+        let _one = self.moving.lock().await;
+        let announced = finder.guests.announce(digest, size, pieces, signature).await;
+        let (manifest, missing) = announced.map_err(refused)?;
+        if !missing.is_empty() {
+            return answer::missing(&missing);
+        }
+        let signature = manifest.signature.clone();
+        let granted = match finder.source.loaded(digest, signature.as_deref()) {
+            Some(granted) => granted,
+            None => {
+                let component = finder.guests.assemble(digest, &manifest).await.map_err(refused)?;
+                let loaded = finder.source.load(component, signature.as_deref()).await;
+                loaded.map_err(Error::User)?
+            }
+        };
+        let description = granted.guest.description();
+        let signed = granted.voucher.as_ref().and_then(|voucher| voucher.signed());
+        let about = About {
+            name: description.name.clone(),
+            version: description.version.clone(),
+            signer: signed.map(|signed| signed.signer().to_string()),
+        };
+        let answer = answer::whole(&about)?;
+        finder
+            .guests
+            .keep(digest, manifest, about)
+            .await
+            .map_err(refused)?;
+        Ok(answer)
+    }
+
+    pub(super) async fn put_piece(&self, digest: Digest, request: &Request) -> Result<Response, Error> {
+        self.finder.source.takes_pushed().map_err(Error::User)?;
+        let Piece { data } = request.decode()?;
+        let compressed = BASE64
+            .decode(data)
+            .map_err(|_| Error::User("data is not base64".to_owned()))?;
+        let stored = self.finder.guests.put_piece(digest, compressed).await;
+        stored.map_err(refused)?;
+        answer::stored()
+    }
+
+    pub(super) async fn move_to(&self, way: Move, request: &Request) -> Result<Response, Error> {
+        self.finder.source.takes_pushed().map_err(Error::User)?;
+        let Target { sha256, reload } = request.decode()?;
+        let moved = self.shift(sha256, way, reload).await?;
+        answer::moved(&moved, self.running())
+    }
+
+    pub(super) async fn collect(&self) -> Result<Response, Error> {
+        let _one = self.moving.lock().await;
+        let record = crate::pushed::Record::read(&*self.finder.parts.storage).await;
+        let kept = record.map_err(refused)?.digests().collect();
+        let collected = self.finder.guests.collect(&kept).await.map_err(refused)?;
+        answer::collected(&collected)
+    }
+}

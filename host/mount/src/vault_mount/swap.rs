@@ -1,0 +1,280 @@
+//! Another pushed guest takes over a mount that goes on serving.
+//!
+//! 1. The guest is loaded, which checks who vouches for it, and compared with the one that runs: its name, its version, what
+//!    it stores, and the special paths that Vault enforces.
+//! 2. Its `initialize` is tried in a transaction that is dropped.
+//! 3. New requests wait. The old guest's transactions end or conflict (`airlock_storage`, `succession.rs`).
+//! 4. The record names the new guest. From here on, a crash does not bring the old one back.
+//! 5. The new guest's `initialize` runs, and requests go on, those of the old guest that conflicted included.
+//!
+//! If a step fails, the old guest serves on, and the record names it again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock_trust::Digest;
+use vault_plugin::{Backend as _, Error, Report};
+
+use super::VaultMount;
+use super::candidate::Candidate;
+use crate::guest_mount::{GuestMount, unavailable};
+use crate::pushed::{Build, PushError, Record};
+use crate::source::GrantedGuest;
+
+/// Longest time for which new requests wait for those of the old guest that have committed and go on.
+pub(super) const HANDOVER: Duration = Duration::from_secs(10);
+
+/// The way in which a mount gets another guest. Each has a path of its own, so that policies can keep them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Move {
+    /// To a guest that is not older than any that ran.
+    Swap,
+    /// To any stored guest.
+    Downgrade,
+    /// To the guest that ran before.
+    Rollback,
+}
+
+/// The result of a move.
+pub(crate) struct Moved {
+    pub record: Record,
+    /// True if Vault has to reload the mount before the guest runs.
+    pub reload_needed: bool,
+}
+
+impl VaultMount {
+    /// Lets another guest take over. `reload` allows a guest whose special paths Vault does not enforce: then the record
+    /// names it, and it runs after a reload.
+    ///
+    /// # Errors
+    /// The guest that ran still runs.
+    pub(crate) async fn shift(
+        &self,
+        digest: Option<Digest>,
+        way: Move,
+        reload: bool,
+    ) -> Result<Moved, Error> {
+        let _one = self.moving.lock().await;
+        // Read anew: another node may have written it.
+        let record = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
+        let (build, next) = self.target(&record, digest, way).await?;
+        let granted = self.finder.load(&build).await.map_err(Error::User)?;
+        let build = Build::of(&granted, build.sha256);
+        let next = match next {
+            Some(next) => next,
+            None => record.then(build.clone(), granted.voucher.as_ref()),
+        };
+        self.compare(&record, &build, &granted, way)?;
+        let running = self.candidate.lock().mount.clone();
+        if record.active.as_ref() == Some(&build)
+            && running.is_ok_and(|running| self.is_running(&running, &build))
+        {
+            let reload_needed = false;
+            return Ok(Moved {
+                record,
+                reload_needed,
+            });
+        }
+        self.take_over(record, next, granted, reload).await
+    }
+
+    /// Returns the guest to which the mount moves, and for a way back the record after it.
+    async fn target(
+        &self,
+        record: &Record,
+        digest: Option<Digest>,
+        way: Move,
+    ) -> Result<(Build, Option<Record>), Error> {
+        if way == Move::Rollback {
+            let back = record.back();
+            let build = back.as_ref().and_then(|back| back.active.clone());
+            return match build {
+                Some(build) => Ok((build, back)),
+                None => Err(Error::User(
+                    "no guest that was pushed ran here before, so there is none to go back to".to_owned(),
+                )),
+            };
+        }
+        let sha256 = digest.ok_or_else(|| Error::User("name the guest: sha256 is missing".to_owned()))?;
+        let manifest = self.finder.guests.manifest(sha256).await.map_err(refused)?;
+        let Some(about) = manifest.about else {
+            return Err(Error::User(format!(
+                "guest {sha256} was pushed in part only: push it again"
+            )));
+        };
+        let build = Build {
+            sha256,
+            name: about.name,
+            version: about.version,
+            layout: 0,
+        };
+        Ok((build, None))
+    }
+
+    /// Compares a guest with what ran on this mount.
+    fn compare(
+        &self,
+        record: &Record,
+        build: &Build,
+        granted: &GrantedGuest,
+        way: Move,
+    ) -> Result<(), Error> {
+        let running = self.candidate.lock().guest.clone();
+        let running = running.map(|running| {
+            let description = running.guest.description();
+            (description.name.clone(), description.storage_version)
+        });
+        let active = record.active.as_ref();
+        let before = active
+            .map(|active| (active.name.clone(), active.layout))
+            .or(running);
+        if let Some((name, layout)) = before {
+            if name != build.name {
+                return Err(Error::User(format!(
+                    "the guest is {}, and this mount runs {}: mount it elsewhere",
+                    build.name, name
+                )));
+            }
+            if layout > build.layout {
+                return Err(Error::User(format!(
+                    "guest {} {} stores version {} of its data, and this mount holds version {} already: no way back",
+                    build.name, build.version, build.layout, layout
+                )));
+            }
+        }
+        if way == Move::Swap
+            && let Some(highest) = record.is_above(granted.voucher.as_ref())
+        {
+            return Err(Error::User(format!(
+                "version {} is below {highest}, which ran on this mount before: use `airlock downgrade` if that is meant",
+                build.version
+            )));
+        }
+        Ok(())
+    }
+
+    async fn take_over(
+        &self,
+        record: Record,
+        next: Record,
+        granted: Arc<GrantedGuest>,
+        reload: bool,
+    ) -> Result<Moved, Error> {
+        let old = self.candidate.lock().mount.clone().ok();
+        let parts = self.finder.parts.clone();
+        let new = match &old {
+            Some(old) => old.successor(&granted, parts).await,
+            None => GuestMount::set_up(&granted, parts).await,
+        };
+        let new = Arc::new(new.map_err(as_refusal)?);
+        if self.told.enforced().as_ref() != Some(new.paths()) {
+            if !reload {
+                return Err(Error::User(
+                    "the guest has other special paths than those that Vault enforces here: push it with --reload, which \
+                     reloads the plugin for this mount"
+                        .to_owned(),
+                ));
+            }
+            next.write(&*self.finder.parts.storage)
+                .await
+                .map_err(|error| refused(error.into()))?;
+            let reload_needed = true;
+            return Ok(Moved {
+                record: next,
+                reload_needed,
+            });
+        }
+        new.try_initialize().await.map_err(|error| {
+            Error::User(format!(
+                "the guest cannot be initialized: {}",
+                Report::new(&error)
+            ))
+        })?;
+
+        let _no_other_looks = self.looking.lock().await;
+        *self.serving.write() = None;
+        if old.is_some() {
+            new.take_over(HANDOVER)
+                .await
+                .map_err(|error| unavailable(error.to_string()))?;
+        }
+        match self.begin(&record, &next, &new).await {
+            Ok(()) => {
+                let candidate = Candidate {
+                    guest: Some(granted.clone()),
+                    mount: Ok(new),
+                    at: std::time::Instant::now(),
+                };
+                *self.candidate.lock() = candidate;
+                *self.record.lock() = Ok(next.clone());
+                let description = granted.guest.description();
+                tracing::info!(
+                    guest = description.name,
+                    version = description.version,
+                    sha256 = granted.guest.digest(),
+                    "another guest has taken over the mount"
+                );
+                Ok(Moved {
+                    record: next,
+                    reload_needed: false,
+                })
+            }
+            Err(error) => {
+                if let Some(old) = &old
+                    && let Err(error) = old.take_over(HANDOVER).await
+                {
+                    // Nothing of the new guest is running, so this cannot be; if it is, a reload sorts it out.
+                    tracing::error!(%error, "the guest that ran before could not take over again");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the record and initializes the new guest. If that fails, the record is as before.
+    async fn begin(&self, record: &Record, next: &Record, new: &GuestMount) -> Result<(), Error> {
+        let storage = &*self.finder.parts.storage;
+        if let Err(error) = next.write(storage).await
+            && Record::read(storage).await.ok().as_ref() != Some(next)
+        {
+            return Err(refused(error.into()));
+        }
+        let Err(error) = new.initialize().await else {
+            return Ok(());
+        };
+        let cause = Report::new(&error).to_string();
+        match record.write(storage).await {
+            Ok(()) => Err(Error::User(format!(
+                "the guest could not be initialized, and the one that ran before runs on: {cause}"
+            ))),
+            Err(_) => Err(unavailable(format!(
+                "the guest could not be initialized ({cause}), and the record of what runs here could not be written back: \
+                 push the guest that ran before again"
+            ))),
+        }
+    }
+
+    fn is_running(&self, running: &GuestMount, build: &Build) -> bool {
+        running.guest().digest() == build.sha256.to_string() && self.serving.read().is_some()
+    }
+}
+
+/// Converts an error of the guests in storage to an answer.
+pub(crate) fn refused(error: PushError) -> Error {
+    use airlock_storage::Error as Storage;
+    match error {
+        PushError::Storage(Storage::ReadOnly) => vault_plugin::ServerError::ReadOnly.into(),
+        PushError::Storage(error) => unavailable(format!("the mount's storage failed: {error}")),
+        error @ PushError::Unreadable { .. } => Error::Internal(error.to_string()),
+        error @ PushError::NotStored { .. } => Error::Coded {
+            status: 404,
+            message: error.to_string(),
+        },
+        error => Error::User(error.to_string()),
+    }
+}
+
+/// Makes of a guest's failure an answer to who pushed it: it is that one who can mend it.
+fn as_refusal(error: Error) -> Error {
+    Error::User(Report::new(&error).to_string())
+}
