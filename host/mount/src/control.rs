@@ -55,8 +55,9 @@ pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Opti
     }
 }
 
+/// Reads a digest from a path or from the data.
 fn named(digest: &str) -> Result<Digest, Error> {
-    digest
-        .parse()
-        .map_err(|_| Error::User("the path does not end in a SHA-256 of 64 hexadecimal digits".to_owned()))
+    digest.parse().map_err(|_| {
+        Error::User("name the guest or the piece by its SHA-256, in 64 hexadecimal digits".to_owned())
+    })
 }

@@ -82,10 +82,15 @@ impl VaultMount {
             },
             on_usage: |_| {},
         };
-        Self::of(source, parts, is_standby).await
+        Self::over(source, parts, is_standby).await
     }
 
-    async fn of(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Self, Error> {
+    /// Sets up a mount whose storage and services are not those of a server's plugin connection. `is_standby` is true if
+    /// another server takes the writes.
+    ///
+    /// # Errors
+    /// The same as for [`set_up`](Self::set_up).
+    pub async fn over(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Self, Error> {
         let told = told::read(&*parts.storage).await;
         let record = Self::read_record(&parts).await;
         let guests = Guests::new(parts.storage.clone());
@@ -321,7 +326,7 @@ impl Backend for VaultMount {
             // `set_up` has logged the reason.
             Err(reason) => (reason.clone(), false),
         };
-        if self.is_new {
+        if self.is_new && !(mount.is_err() && Self::awaits_push(&self.finder)) {
             // The guest's status is never passed on: after a crash Vault answers a request with this error, and a 404
             // would look like a deleted secret.
             return Err(cannot_serve(&error));

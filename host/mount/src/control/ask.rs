@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 use vault_plugin::{Error, Request, Response};
 
-use super::answer;
+use super::{answer, named};
 use crate::pushed::About;
 use crate::vault_mount::VaultMount;
 use crate::vault_mount::swap::{Move, refused};
@@ -28,7 +28,7 @@ struct Piece {
 #[derive(Deserialize)]
 struct Target {
     #[serde(default)]
-    sha256: Option<Digest>,
+    sha256: Option<String>,
     #[serde(default)]
     reload: bool,
 }
@@ -97,7 +97,8 @@ impl VaultMount {
     pub(super) async fn move_to(&self, way: Move, request: &Request) -> Result<Response, Error> {
         self.finder.source.takes_pushed().map_err(Error::User)?;
         let Target { sha256, reload } = request.decode()?;
-        let moved = self.shift(sha256, way, reload).await?;
+        let digest = sha256.as_deref().map(named).transpose()?;
+        let moved = self.shift(digest, way, reload).await?;
         answer::moved(&moved, self.running())
     }
 

@@ -24,7 +24,7 @@ async fn without_guest(storage: &FaultyStorage) -> VaultMount {
         services: Services::default(),
         on_usage: |_| {},
     };
-    VaultMount::of(Arc::new(source), parts, false).await.unwrap()
+    VaultMount::over(Arc::new(source), parts, false).await.unwrap()
 }
 
 /// Returns the storage of a mount that has served under special paths of its guest.
