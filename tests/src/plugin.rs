@@ -33,6 +33,12 @@ impl Plugin {
         )
     }
 
+    /// Makes the entry of a guest that this key signs.
+    pub fn trusting(name: &str, guest: &Path, key: &str) -> Self {
+        let guest = format!("--guest={}", guest.display());
+        Plugin::with_args(name, [guest, format!("--trust={key}")])
+    }
+
     /// Makes the entry of `airlock serve` with just these arguments.
     pub fn with_args<S: Into<String>>(name: &str, args: impl IntoIterator<Item = S>) -> Self {
         let args = ["serve".to_owned()]

@@ -14,6 +14,7 @@ use printable::Printable;
 use sha2::{Digest as _, Sha256};
 
 use crate::args::{OptionArgs, ServeArgs};
+use crate::file::signature_of;
 use crate::guest;
 use crate::inspect::list;
 
@@ -37,7 +38,11 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         // This comes before the guest is loaded, because loading would create the directory.
         check_is_not_made_by_root(directory)?;
     }
-    let granted = guest::load_granted(args).await?;
+    let trust = args.trust()?;
+    for path in args.trusted.keys.paths() {
+        check_is_absolute("--trust", path)?;
+    }
+    let (granted, voucher) = guest::load_granted(args, &trust).await?;
     let description = granted.guest.description();
     let paths = granted.guest.special_paths(&options.options).await?;
     let told = special_paths::check(paths, &granted.unauthenticated)
@@ -51,23 +56,32 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let command = program.file_name().unwrap_or_default().to_string_lossy();
     let (name, version) = (&description.name, &description.version);
     let mut out = format!(
-        "ok: {name} {version} would be served{}\nwithout token: {}\nneeds sudo: {}\n",
-        if args.unpinned {
-            ", UNPINNED: whatever its file holds will run"
-        } else {
-            ""
-        },
+        "ok: {name} {version} would be served, {}\nwithout token: {}\nneeds sudo: {}\n",
+        voucher.by(),
         Printable(list(&told.unauthenticated, "nothing")),
         Printable(list(&told.root, "nothing")),
     );
     if let Some(versioned) = with_version(&args.guest, version) {
-        let (file, versioned) = (args.guest.display(), versioned.display());
+        let copy = |from: &Path, to: &Path| {
+            let [from, to] = [from, to].map(|path| quoted(&path.display().to_string()));
+            format!("  cp {from} {to}\n")
+        };
+        let mut copies = copy(&args.guest, &versioned);
+        if voucher.signed().is_some() {
+            copies += &copy(&signature_of(&args.guest), &signature_of(&versioned));
+        }
         let _ = write!(
             out,
-            "\nAn upgrade and the way back need each build in a file of its own. Before you register this one, consider\n\n  \
-             cp {} {}\n\nand check that file.\n",
-            quoted(&file.to_string()),
-            quoted(&versioned.to_string())
+            "\nAn upgrade and the way back need each build in a file of its own. Before you register this one, consider\n\n{copies}\n\
+             and check that file.\n",
+        );
+    }
+    for path in args.trusted.keys.paths() {
+        let path = quoted(&path.display().to_string());
+        let _ = write!(
+            out,
+            "\nVault's catalog will pin the path {path} and not the key in it. To pin the key, give\n\n  \
+             --trust=$(tail -1 {path})\n",
         );
     }
     let _ = write!(

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::args::{OptionArgs, ServeArgs};
+use crate::args::{KeyArgs, OptionArgs, ServeArgs};
 use crate::call::CallArgs;
 use crate::check::CheckArgs;
 use crate::dev::DevArgs;
+use crate::keygen::KeygenArgs;
 use crate::new::NewArgs;
+use crate::sign::SignArgs;
 use crate::test::TestArgs;
+use crate::verify::VerifyArgs;
 
 /// Runs Vault secrets engines as WebAssembly guests in a sandbox.
 #[derive(Debug, Parser)]
@@ -25,7 +28,10 @@ A first deployment, given airlock and kv.wasm in Vault's plugin directory:
 
   airlock check --guest=$PWD/kv.wasm --guest-sha256=$(sha256sum < kv.wasm | cut -c-64)
 
-says whether it would work, and prints the commands that register and enable it.
+says whether it would work, and prints the commands that register and enable it. With guests that a key signed, no build
+needs an argument of its own (`airlock keygen`, `airlock sign`):
+
+  airlock check --guest=$PWD/kv.wasm --trust=$(tail -1 signer.pub)
 
 Exit status: 0 done; 1 refused or failed, with one line that says why; 2 wrong usage.";
 
@@ -50,17 +56,43 @@ pub enum Command {
     /// a Vault. Prints the commands that register it, mount it and upgrade a mount to it.
     Check(CheckArgs),
 
-    /// Print what a guest is, what it imports and asks for, and its digest
+    /// Print what a guest is, what it imports and asks for, its digest and who signed it
     ///
-    /// The guest is compiled and asked to describe itself, in the sandbox and without storage.
+    /// The guest is compiled and asked to describe itself, in the sandbox and without storage. Its signature, FILE.minisig,
+    /// is verified only with --trust. To decide by the result, use `airlock verify`: this command succeeds without a
+    /// signature too.
     Inspect {
         /// The guest, a WebAssembly component
         #[arg(value_name = "FILE")]
         guest: PathBuf,
 
         #[command(flatten)]
+        keys: KeyArgs,
+
+        #[command(flatten)]
         options: OptionArgs,
     },
+
+    /// Make a key pair that signs guests
+    ///
+    /// The keys are minisign's, and `minisign` can use them. Vault's nodes need only the public key, in the arguments of
+    /// `airlock serve --trust`.
+    #[command(after_long_help = KEYGEN)]
+    Keygen(KeygenArgs),
+
+    /// Sign a guest, as the name and version that it says it has
+    ///
+    /// Loads the guest as `airlock inspect` does, and writes FILE.minisig, which has to lie beside FILE wherever that is
+    /// served. The signature covers the file, the name and the version, so that no signed build can be passed off as
+    /// another. A signature of the same name and version is replaced; one of another is not.
+    #[command(after_long_help = SIGN)]
+    Sign(SignArgs),
+
+    /// Say whether a guest is trusted, by its digest or its signature, as `serve` would decide
+    ///
+    /// A guest that is signed is also loaded, to compare its name and version with those of the signature.
+    #[command(after_long_help = VERIFY)]
+    Verify(VerifyArgs),
 
     /// Send one request to a guest, in the sandbox and without Vault, and print the answer as Vault would
     ///
@@ -151,6 +183,29 @@ Examples:
   airlock test kv.wasm scenarios/*.toml --junit results.xml
 
 Exit status: 0 all was as expected; 1 something was not, or a scenario is wrong: FILE:LINE says where; 2 wrong usage.";
+
+const KEYGEN: &str = "\
+Examples:
+  airlock keygen --out signer                               # asks for a password
+  airlock keygen --out signer --password-file <(pass show airlock)
+  airlock keygen --out signer --no-password                 # for CI, which keeps the file secret by itself
+
+Exit status: 0 both files are written; 1 neither is, with one line that says why; 2 wrong usage.";
+
+const SIGN: &str = "\
+Example:
+  airlock sign --key signer kv-0.2.0.wasm                   # writes kv-0.2.0.wasm.minisig
+
+With minisign itself, the trusted comment has to name the guest:
+  minisign -S -s signer -t 'name=kv version=0.2.0' -m kv-0.2.0.wasm
+
+Exit status: 0 the guest is signed; 1 it is not, with one line that says why; 2 wrong usage.";
+
+const VERIFY: &str = "\
+Example:
+  airlock verify --trust=\"$(tail -1 signer.pub)\" kv-0.2.0.wasm
+
+Exit status: 0 the guest is trusted; 1 it is not, with one line that says why; 2 wrong usage.";
 
 const NEW: &str = "\
 Examples:

@@ -21,8 +21,8 @@ use vault_plugin::{Backend, Error, Report, async_trait};
 use crate::args::LimitArgs;
 use crate::dev::bridge::{Dev, DevJournal, report_usage};
 use crate::dev::terminal::Terminal;
+use crate::file::{FileState, read_guest};
 use crate::guest;
-use crate::trust::{FileState, read_guest};
 
 mod args;
 mod bridge;

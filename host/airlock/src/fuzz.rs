@@ -7,6 +7,7 @@ use airlock_sandbox::{Guest, Limits, SpecialPaths};
 use clap::Parser as _;
 
 use crate::cli::{Cli, Command};
+use crate::signing::SecretKey;
 use crate::{guest, inspect, one_line};
 
 /// Parses a command line. Returns its limits if the command is `serve`. The error is what Vault's operator is told.
@@ -23,4 +24,11 @@ pub fn command_line(arguments: &[OsString]) -> Result<Option<Limits>, String> {
 /// Returns what `airlock inspect` prints of a guest.
 pub fn inspect(guest: &Guest, paths: &SpecialPaths) -> String {
     inspect::describe(guest, paths, 0)
+}
+
+/// Reads a secret key without a password. Returns what its file should have.
+pub fn secret_key(text: &str) -> Option<String> {
+    let key = SecretKey::from_file(text, || anyhow::bail!("a password costs too much here")).ok()?;
+    let file = key.to_file(None).ok()?;
+    Some(file.to_string())
 }

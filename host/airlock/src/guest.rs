@@ -7,20 +7,17 @@ use airlock_mount::GrantedGuest;
 use airlock_sandbox::{Compiler, Guest, Limits, LoadError, Sandbox, SandboxSettings};
 use airlock_storage::Prefixes;
 use airlock_testkit::block_on;
+use airlock_trust::{Trust, Voucher};
 use anyhow::{Context as _, Result};
 use printable::Report;
 
 use crate::args::{LimitArgs, ServeArgs};
-use crate::trust::{Trust, read_guest};
+use crate::file::{read_guest, read_signature};
 
-/// Reads, checks and loads the guest that the arguments name.
-pub async fn load_granted(args: &ServeArgs) -> Result<GrantedGuest> {
-    let trust = if args.unpinned {
-        Trust::Unpinned
-    } else {
-        Trust::pinned(&args.guest_sha256)?
-    };
-    let component = trust.read(&args.guest)?;
+/// Reads, checks and loads the guest that the arguments name, and says what vouches for it.
+pub async fn load_granted(args: &ServeArgs, trust: &Trust) -> Result<(GrantedGuest, Voucher)> {
+    let component = read_guest(&args.guest)?;
+    let voucher = vouch(trust, &args.guest, &component)?;
     let limits = &args.limits;
     let guest = load(
         &args.guest,
@@ -30,11 +27,39 @@ pub async fn load_granted(args: &ServeArgs) -> Result<GrantedGuest> {
         process_memory(limits),
     )
     .await?;
-    Ok(GrantedGuest {
+    confirm(&voucher, &args.guest, &guest)?;
+    let granted = GrantedGuest {
         guest,
         cacheable: args.cacheable(),
         unauthenticated: Prefixes::from_iter(&args.unauthenticated),
+    };
+    Ok((granted, voucher))
+}
+
+/// Decides whether a guest may run that was read from this file, by its digest or by the signature beside the file.
+pub fn vouch(trust: &Trust, path: &Path, component: &[u8]) -> Result<Voucher> {
+    let signature = match trust.keys() {
+        [] => Ok(None),
+        _ => read_signature(path),
+    };
+    // If the guest is pinned, a signature that cannot be read is not missed.
+    let text = signature.as_ref().ok().and_then(Option::as_deref);
+    trust.vouch(component, text).or_else(|refused| {
+        signature?;
+        Err(refused).with_context(|| named(path))
     })
+}
+
+/// Checks that a guest calls itself what its signature says.
+pub fn confirm(voucher: &Voucher, path: &Path, guest: &Guest) -> Result<()> {
+    let description = guest.description();
+    voucher
+        .confirm(&description.name, &description.version)
+        .with_context(|| named(path))
+}
+
+fn named(path: &Path) -> String {
+    format!("guest {}", path.display())
 }
 
 /// Loads a guest's bytes in a sandbox of its own. `memory_bytes` is what all its requests together may hold; `None`
@@ -67,10 +92,7 @@ pub async fn load(
         }
         sandbox => sandbox?,
     };
-    sandbox
-        .load(component, limits)
-        .await
-        .with_context(|| format!("guest {}", path.display()))
+    sandbox.load(component, limits).await.with_context(|| named(path))
 }
 
 /// Loads a guest as `serve` does, to run it without Vault.

@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use airlock_mount::{GrantedGuest, PATIENCE, Source};
+use airlock_trust::Trust;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
 use crate::args::ServeArgs;
+use crate::file::GuestState;
 use crate::guest;
-use crate::trust::FileState;
 
-/// The guest's file. `args` may be the reason why the arguments could not be read.
+/// The guest's file. `args` may be the reason why the arguments, or keys that they name, could not be read.
 pub struct GuestFile {
-    args: Result<ServeArgs, String>,
+    args: Result<(ServeArgs, Trust), String>,
     state: Mutex<State>,
     loading: tokio::sync::Mutex<()>,
 }
@@ -31,21 +32,27 @@ struct State {
 
 struct Loaded {
     guest: Arc<GrantedGuest>,
-    /// The file's state when it was read.
-    file: Option<FileState>,
+    /// The file's state, and its signature's, when they were read.
+    file: Option<GuestState>,
 }
 
-/// The reason why the guest could not be loaded, the state of its file then, and the time of the failure.
+/// The reason why the guest could not be loaded, the state of its file and its signature then, and the time of the
+/// failure.
 struct Failure {
     reason: String,
-    file: Option<FileState>,
+    file: Option<GuestState>,
     at: Instant,
 }
 
 impl GuestFile {
+    /// Reads the keys that the arguments name by their paths. They are those of this process: another key needs a reload.
     pub fn new(args: Result<ServeArgs, String>) -> Self {
+        let trusted = |args: ServeArgs| match args.trust() {
+            Ok(trust) => Ok((args, trust)),
+            Err(error) => Err(format!("{error:#}")),
+        };
         Self {
-            args,
+            args: args.and_then(trusted),
             state: Mutex::default(),
             loading: tokio::sync::Mutex::new(()),
         }
@@ -65,14 +72,14 @@ impl GuestFile {
         stands.then(|| Err(failure.reason.clone()))
     }
 
-    fn file(&self) -> Option<FileState> {
-        let args = self.args.as_ref().ok()?;
-        FileState::of(&args.guest)
+    fn file(&self) -> Option<GuestState> {
+        let (args, _) = self.args.as_ref().ok()?;
+        Some(GuestState::of(&args.guest))
     }
 
     async fn load(&self) -> Result<GrantedGuest, String> {
-        let args = self.args.as_ref().map_err(Clone::clone)?;
-        let granted = guest::load_granted(args)
+        let (args, trust) = self.args.as_ref().map_err(Clone::clone)?;
+        let (granted, voucher) = guest::load_granted(args, trust)
             .await
             .map_err(|error| format!("{error:#}"))?;
         let description = granted.guest.description();
@@ -81,13 +88,14 @@ impl GuestFile {
             guest = description.name,
             version = description.version,
             sha256,
+            voucher = %voucher.by(),
             "guest is loaded"
         );
-        if args.unpinned {
+        if trust.is_unpinned() {
             tracing::warn!(
                 sha256,
                 "UNPINNED: whoever can write the guest's file can run code on this mount's secrets; register the plugin \
-                 with --guest-sha256 for anything but development"
+                 with --guest-sha256 or --trust for anything but development"
             );
         }
         Ok(granted)
@@ -145,16 +153,20 @@ mod tests {
         result.err().unwrap()
     }
 
+    fn serving(path: &std::path::Path, trust: &str) -> GuestFile {
+        let guest = format!("--guest={}", path.display());
+        let cli = Cli::try_parse_from(["airlock", "serve", &guest, trust]).unwrap();
+        let Command::Serve(args) = cli.command else {
+            unreachable!("the command is serve");
+        };
+        GuestFile::new(Ok(args))
+    }
+
     #[tokio::test]
     async fn a_failure_is_believed_until_the_file_changes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("guest.wasm");
-        let guest = format!("--guest={}", path.display());
-        let cli = Cli::try_parse_from(["airlock", "serve", &guest, "--unpinned"]).unwrap();
-        let Command::Serve(args) = cli.command else {
-            unreachable!("the command is serve");
-        };
-        let source = GuestFile::new(Ok(args));
+        let source = serving(&path, "--unpinned");
         let missing = reason(source.guest(None).await);
         let tried = source.state.lock().failure.as_ref().map(|failure| failure.at);
         assert_eq!(reason(source.guest(None).await), missing);
@@ -166,6 +178,50 @@ mod tests {
         let other = reason(source.guest(None).await);
         assert!(other.contains("it is not WebAssembly"), "{other}");
         assert!(source.state.lock().loaded.is_none());
+    }
+
+    /// The key of the vectors in `host/trust`.
+    const KEY: &str = "RWSGbb3p+gtLwCc9ry5ZcmzunuJO+g7SgjdFrMMdeE3cZ7LRmFYvorMR";
+
+    #[tokio::test]
+    async fn a_failure_is_believed_until_the_signature_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("guest.wasm");
+        std::fs::write(&path, "component").unwrap();
+        let source = serving(&path, &format!("--trust={KEY}"));
+        let unsigned = reason(source.guest(None).await);
+        assert!(unsigned.contains("it is not signed"), "{unsigned}");
+        let sign = |text| std::fs::write(directory.path().join("guest.wasm.minisig"), text).unwrap();
+        sign("garbage");
+        let garbage = reason(source.guest(None).await);
+        assert!(garbage.contains("not in minisign's format"), "{garbage}");
+        // Signed, and so it is loaded.
+        sign(include_str!("../../trust/tests/vectors/plain.minisig"));
+        let signed = reason(source.guest(None).await);
+        assert!(signed.contains("it is not WebAssembly"), "{signed}");
+    }
+
+    #[tokio::test]
+    async fn a_signature_that_cannot_be_read_does_not_matter_to_a_pin() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("guest.wasm");
+        std::fs::write(&path, "component").unwrap();
+        std::fs::create_dir(directory.path().join("guest.wasm.minisig")).unwrap();
+        let refused = reason(serving(&path, &format!("--trust={KEY}")).guest(None).await);
+        assert!(
+            refused.contains("guest.wasm.minisig: not a regular file"),
+            "{refused}"
+        );
+        let pin = airlock_trust::Digest::of(b"component");
+        let pinned = reason(serving(&path, &format!("--guest-sha256={pin}")).guest(None).await);
+        assert!(pinned.contains("it is not WebAssembly"), "{pinned}");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_read_is_the_reason() {
+        let source = serving(std::path::Path::new("/g.wasm"), "--trust=/no/such.pub");
+        let missing = reason(source.guest(None).await);
+        assert!(missing.contains("--trust=/no/such.pub"), "{missing}");
     }
 
     #[tokio::test]

@@ -6,16 +6,29 @@ use std::path::Path;
 use airlock_mount::special_paths;
 use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, SpecialPaths};
 use airlock_storage::Prefixes;
+use airlock_trust::{Signature, Trust};
 use anyhow::Result;
 use printable::Printable;
 
+use crate::args::KeyArgs;
+use crate::file::{read_guest, read_signature};
 use crate::guest;
-use crate::trust::read_guest;
 
 /// Reads the guest and asks it to describe itself, in the sandbox. `options` are a mount's, for which the guest names
-/// its special paths.
-pub async fn run(path: &Path, options: &[(String, String)]) -> Result<String> {
+/// its special paths. `keys` are those that its signature is verified with.
+pub async fn run(path: &Path, options: &[(String, String)], keys: &KeyArgs) -> Result<String> {
+    let trust = Trust::new([], keys.read()?);
     let component = read_guest(path)?;
+    let guest = load(path, &component).await?;
+    let paths = guest.special_paths(options).await?;
+    let mut out = describe(&guest, &paths, component.len());
+    let signature = signature(&trust, path, &component, &guest);
+    let _ = writeln!(out, "{:<16} {}", "signature:", Printable(signature));
+    Ok(out)
+}
+
+/// Loads a guest to look at it.
+pub async fn load(path: &Path, component: &[u8]) -> Result<Guest> {
     // The limits are high, because the guest's needs are to be shown here and not refused.
     let limits = Limits {
         memory_bytes: 4 << 30,
@@ -24,9 +37,34 @@ pub async fn run(path: &Path, options: &[(String, String)]) -> Result<String> {
         storage_operations: u32::MAX,
         ..Limits::default()
     };
-    let guest = guest::load(path, &component, None, limits, Some(u64::MAX)).await?;
-    let paths = guest.special_paths(options).await?;
-    Ok(describe(&guest, &paths, component.len()))
+    guest::load(path, component, None, limits, Some(u64::MAX)).await
+}
+
+/// Says who signed a guest, and whether that was verified.
+fn signature(trust: &Trust, path: &Path, component: &[u8], guest: &Guest) -> String {
+    let text = match read_signature(path) {
+        Ok(None) => return "none".to_owned(),
+        Ok(Some(text)) => text,
+        Err(error) => return format!("NOT VALID: {error}"),
+    };
+    if trust.keys().is_empty() {
+        let Ok(signature) = text.parse::<Signature>() else {
+            return "NOT VALID: it is not in minisign's format; sign this build with `airlock sign`"
+                .to_owned();
+        };
+        let key = signature.unverified_signer();
+        let name = match signature.unverified_name() {
+            Ok(name) => format!("for {} {}", name.name(), name.version()),
+            Err(_) => "without a name and version".to_owned(),
+        };
+        return format!("by key {key}, {name}; not verified: give --trust");
+    }
+    let description = guest.description();
+    let verified = trust.vouch(component, Some(&text)).and_then(|voucher| {
+        voucher.confirm(&description.name, &description.version)?;
+        Ok(format!("verified: {}", voucher.by()))
+    });
+    verified.unwrap_or_else(|refused| format!("NOT VALID: {refused}"))
 }
 
 const ENOUGH: std::time::Duration = std::time::Duration::from_secs(u32::MAX as u64);

@@ -9,17 +9,21 @@ mod check;
 mod cli;
 mod componentize;
 mod dev;
+mod file;
 #[doc(hidden)]
 pub mod fuzz;
 mod guest;
 mod guest_file;
 mod hardening;
 mod inspect;
+mod keygen;
 mod new;
 mod output;
 mod serve;
+mod sign;
+mod signing;
 mod test;
-mod trust;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -90,9 +94,12 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
                 .collect();
             print(runtime()?.block_on(check::run(&check, &given))?)
         }
-        Command::Inspect { guest, options } => {
-            print(runtime()?.block_on(inspect::run(&guest, &options.options))?)
+        Command::Inspect { guest, keys, options } => {
+            print(runtime()?.block_on(inspect::run(&guest, &options.options, &keys))?)
         }
+        Command::Keygen(args) => print(keygen::run(&args)?),
+        Command::Sign(args) => print(runtime()?.block_on(sign::run(&args))?),
+        Command::Verify(args) => print(runtime()?.block_on(verify::run(&args))?),
         Command::Call(args) => succeed(call::run(&args)?),
         Command::Test(args) => succeed(test::run(&args)?),
         Command::New(args) => print(new::run(&args)?),

@@ -58,6 +58,7 @@ pub static TARGETS: &[Target] = &[
     targets::author::DURATIONS,
     targets::dev::CALLS,
     targets::text::PRINTABLE,
+    targets::trust::SIGNATURES,
 ];
 
 /// Returns the target of this name.

@@ -10,4 +10,5 @@ pub mod paths;
 pub mod server;
 pub mod storage;
 pub mod text;
+pub mod trust;
 pub mod vault;

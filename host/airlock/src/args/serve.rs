@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use airlock_storage::Prefixes;
+use airlock_trust::Trust;
+use anyhow::Result;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
 use super::limits::LimitArgs;
+use super::trust::TrustArgs;
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
@@ -15,14 +18,12 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub guest: PathBuf,
 
-    /// The SHA-256 of a guest that may run; repeat it for every build that may (a new one before it is rolled out, the
-    /// old one until it is gone)
-    #[arg(long, value_name = "HEX", required_unless_present = "unpinned")]
-    pub guest_sha256: Vec<String>,
+    #[command(flatten)]
+    pub trusted: TrustArgs,
 
     /// Run whatever the file holds. For development only: whoever can write the file can then run code on this mount's
     /// secrets. Says so in Vault's log at every start
-    #[arg(long, conflicts_with = "guest_sha256")]
+    #[arg(long, group = "vouchers", conflicts_with_all = ["guest_sha256", "trust"])]
     pub unpinned: bool,
 
     /// Keep compiled guests in this directory, so that a start need not compile (50 ms for a small guest). Whoever can
@@ -50,6 +51,14 @@ pub struct ServeArgs {
 const NONE: &str = "none";
 
 impl ServeArgs {
+    /// Returns what the operator trusts.
+    pub fn trust(&self) -> Result<Trust> {
+        if self.unpinned {
+            return Ok(Trust::unpinned());
+        }
+        self.trusted.trust()
+    }
+
     /// Returns the storage that the operator lets the host keep in memory.
     pub fn cacheable(&self) -> Prefixes {
         self.cache_prefixes()

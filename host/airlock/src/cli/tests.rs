@@ -22,12 +22,28 @@ fn definition_is_consistent() {
 }
 
 #[test]
-fn serve_wants_a_pin_or_the_word_unpinned() {
+fn serve_wants_a_pin_a_key_or_the_word_unpinned() {
     let parse = |args: &[&str]| Cli::try_parse_from([&["airlock", "serve"], args].concat());
-    assert!(parse(&["--guest=g.wasm"]).is_err());
+    let missing = parse(&["--guest=g.wasm"]).unwrap_err().to_string();
+    for flag in ["--guest-sha256", "--trust", "--unpinned"] {
+        assert!(missing.contains(flag), "no {flag}: {missing}");
+    }
+    assert!(parse(&["--guest=g.wasm", "--trust=RW"]).is_ok());
+    assert!(parse(&["--guest=g.wasm", "--trust=RW", "--trust=RX", "--guest-sha256=00"]).is_ok());
+    assert!(parse(&["--guest=g.wasm", "--trust=RW", "--unpinned"]).is_err());
     assert!(parse(&["--guest=g.wasm", "--unpinned"]).is_ok());
     assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--guest-sha256=01"]).is_ok());
     assert!(parse(&["--guest=g.wasm", "--guest-sha256=00", "--unpinned"]).is_err());
+}
+
+#[test]
+fn verify_wants_a_pin_or_a_key_and_inspect_neither() {
+    let parse = |args: &[&str]| Cli::try_parse_from([&["airlock"], args].concat());
+    assert!(parse(&["verify", "g.wasm"]).is_err());
+    assert!(parse(&["verify", "g.wasm", "--guest-sha256=00"]).is_ok());
+    assert!(parse(&["verify", "--trust", "RW", "g.wasm"]).is_ok());
+    assert!(parse(&["inspect", "g.wasm"]).is_ok());
+    assert!(parse(&["inspect", "--trust=RW", "g.wasm"]).is_ok());
 }
 
 #[test]
