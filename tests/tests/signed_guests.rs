@@ -106,6 +106,30 @@ fn a_new_signature_alone_heals_a_mount_whose_key_was_rotated() {
 }
 
 #[test]
+fn a_new_signed_build_is_served_without_another_registration() {
+    let (folder, guest) = folder("upgraded");
+    let signer = Signer::new(&folder, "signer");
+    signer.sign(&guest);
+    Plugin::trusting("upgraded", &guest, &signer.key())
+        .version(concat!("v", env!("CARGO_PKG_VERSION")))
+        .register(&SERVER);
+    assert_serves("upgraded");
+
+    let texts = [
+        (env!("CARGO_PKG_VERSION"), "9.9.9"),
+        ("key created", "key arrived"),
+    ];
+    files::alter_guest("kv", &guest, &texts);
+    signer.sign(&guest);
+    let reload = ["plugin", "reload", "-plugin=upgraded"];
+    vault(SERVER.client(), reload).expect_success("reload");
+    let kv = SERVER.mounted("upgraded");
+    let answer = kv.write("b", json!({"value": "two"})).expect_success("write");
+    assert_eq!(answer.data()["message"], "key arrived");
+    assert_eq!(kv.read("a").expect_success("read").data()["value"], "one");
+}
+
+#[test]
 fn a_pin_is_enough_whatever_the_signature_is() {
     let (folder, guest) = folder("pinned");
     let stranger = Signer::new(&folder, "stranger");
