@@ -3,5 +3,5 @@
 //! This is all that the program named by `Compiler::Child` has to do. The `airlock` binary does it as `airlock compile`.
 
 fn main() {
-    airlock_sandbox::compile_child()
+    airlock_sandbox::compile_child(airlock_sandbox::Target::ThisMachine)
 }

@@ -7,8 +7,8 @@ use airlock_logical::SpecialPaths;
 use airlock_storage::Settings;
 use wasmtime::component::Component;
 
-use crate::Result;
 use crate::limits::{Limit, Limits};
+use crate::load::code::CodeOrigin;
 use crate::load::description::Description;
 use crate::mount::MountContext;
 use crate::run::calls::{
@@ -18,6 +18,7 @@ use crate::run::code::Code;
 use crate::run::instance::is_large;
 use crate::run::permit::{Outcome, Permit};
 use crate::types::{Request, Response};
+use crate::{LoadError, Result};
 
 /// A guest that has been compiled, checked and described. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ pub struct Guest {
 struct Inner {
     code: Code,
     digest: String,
+    code_origin: CodeOrigin,
     imports: Vec<String>,
     description: Description,
 }
@@ -44,7 +46,13 @@ impl fmt::Debug for Guest {
 }
 
 impl Guest {
-    pub(crate) fn new(code: Code, digest: String, imports: Vec<String>, description: Description) -> Self {
+    pub(crate) fn new(
+        code: Code,
+        digest: String,
+        code_origin: CodeOrigin,
+        imports: Vec<String>,
+        description: Description,
+    ) -> Self {
         let code = Code {
             name: description.shared_name(),
             ..code
@@ -53,6 +61,7 @@ impl Guest {
             inner: Arc::new(Inner {
                 code,
                 digest,
+                code_origin,
                 imports,
                 description,
             }),
@@ -71,6 +80,22 @@ impl Guest {
     /// Returns the SHA-256 of the guest's file, in lower-case hexadecimal.
     pub fn digest(&self) -> &str {
         &self.inner.digest
+    }
+
+    /// Returns where the guest's compiled code came from.
+    pub fn code_origin(&self) -> CodeOrigin {
+        self.inner.code_origin
+    }
+
+    /// Returns the guest's compiled code, to be carried to another process as [`CompiledCode`](crate::CompiledCode).
+    ///
+    /// # Errors
+    /// [`LoadError::Runtime`] with wasmtime's reason.
+    pub fn compiled(&self) -> Result<Vec<u8>, LoadError> {
+        self.component().serialize().map_err(|error| LoadError::Runtime {
+            what: "the compiled guest cannot be written down",
+            source: error.into(),
+        })
     }
 
     /// Returns the names of the guest's imports, such as `airlock:engine/storage@0.1.0`.

@@ -48,10 +48,12 @@ pub use airlock_logical::SpecialPaths;
 pub use error::{CallError, LoadError, Result};
 pub use guest::Guest;
 pub use limits::{Exceeded, Limit, Limits};
+pub use load::code::{CodeOrigin, CompiledCode};
 pub use load::compiler::{Compiler, compile_child};
 pub use load::contract::{CONTRACT_VERSION, CONTROL, is_control};
 pub use load::description::{Description, Needs};
 pub use load::engine::compile;
+pub use load::target::{Target, baseline};
 pub use mount::{
     Alias, Clock, Entity, Events, Group, Level, LogLine, LogSink, MountContext, Random, Real, Replication,
     Services, System, SystemError,

@@ -2,7 +2,9 @@
 //! what it says of itself. [`Sandbox::load`](crate::Sandbox::load) does these steps in order.
 
 pub(crate) mod cache;
+pub(crate) mod code;
 pub(crate) mod compiler;
 pub(crate) mod contract;
 pub(crate) mod description;
 pub(crate) mod engine;
+pub(crate) mod target;

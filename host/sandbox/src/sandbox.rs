@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use printable::Report;
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
@@ -12,6 +13,7 @@ use crate::bindings::EnginePre;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::load::cache::Cache;
+use crate::load::code::{CodeOrigin, CompiledCode};
 use crate::load::compiler::Compiler;
 use crate::load::{contract, description, engine};
 use crate::run::calls::Describe;
@@ -110,6 +112,20 @@ impl Sandbox {
     /// # Errors
     /// Each reason for which a file is not a guest that can run here: the variants of [`LoadError`].
     pub async fn load(&self, component: &[u8], limits: Limits) -> Result<Guest, LoadError> {
+        self.load_with(component, None, limits).await
+    }
+
+    /// Does the same as [`Sandbox::load`] for a component that may have its compiled code with it. Compiles the component,
+    /// or finds it compiled, if the code does not fit this host or this machine, and logs why.
+    ///
+    /// # Errors
+    /// The same as of [`Sandbox::load`].
+    pub async fn load_with(
+        &self,
+        component: &[u8],
+        code: Option<&CompiledCode>,
+        limits: Limits,
+    ) -> Result<Guest, LoadError> {
         if !self.shared.memory.fits(limits.memory_bytes) {
             return Err(LoadError::Needs {
                 needs: format!(
@@ -122,7 +138,7 @@ impl Sandbox {
         contract::check_is_component(component)?;
         let digest = hex::encode(Sha256::digest(component));
         let engine = self.linker.engine();
-        let compiled = self.compiled(component, &digest).await?;
+        let (compiled, origin) = self.compiled(component, &digest, code).await?;
         contract::check(&compiled, engine)?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let pre = self.linker.instantiate_pre(&compiled).map_err(link)?;
@@ -136,13 +152,28 @@ impl Sandbox {
         let description = code.call_static(Describe).await?;
         description::check(&description, &code.limits)?;
         let imports = contract::imports(&compiled, engine);
-        Ok(Guest::new(code, digest, imports, description))
+        Ok(Guest::new(code, digest, origin, imports, description))
     }
 
-    async fn compiled(&self, component: &[u8], digest: &str) -> Result<Component, LoadError> {
+    async fn compiled(
+        &self,
+        component: &[u8],
+        digest: &str,
+        contained: Option<&CompiledCode>,
+    ) -> Result<(Component, CodeOrigin), LoadError> {
+        if let Some(code) = contained {
+            match self.deserialize(code.bytes()) {
+                Ok(component) => return Ok((component, CodeOrigin::Contained)),
+                Err(error) => tracing::warn!(
+                    reason = %Report::new(&error),
+                    "the compiled code that came with the guest does not fit this host or this machine; the guest is \
+                     compiled instead"
+                ),
+            }
+        }
         if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest)) {
             match self.deserialize(&code) {
-                Ok(component) => return Ok(component),
+                Ok(component) => return Ok((component, CodeOrigin::Cached)),
                 Err(error) => {
                     tracing::warn!(%error, "a compiled guest on disk does not fit; compiling again")
                 }
@@ -153,14 +184,15 @@ impl Sandbox {
         if let Some(cache) = &self.cache {
             cache.put(digest, &code);
         }
-        Ok(component)
+        Ok((component, CodeOrigin::Compiled))
     }
 
     fn deserialize(&self, code: &[u8]) -> Result<Component, LoadError> {
         let engine: &Engine = self.linker.engine();
         // SAFETY: these bytes are native code, and are trusted as this program is. They come from its own compiler, in
         // this process or a child of it, or from a directory that only this user can enter. Its own compiler put them
-        // there, and a digest vouches that they are still the same.
+        // there, and a digest vouches that they are still the same. Or they are `CompiledCode`, whose owner has vouched for
+        // them: `airlock` takes it from its own executable only, which Vault has checked as a whole.
         #[allow(unsafe_code)]
         let component = unsafe { Component::deserialize(engine, code) };
         component.map_err(|error| match Engine::detect_precompiled(code) {

@@ -22,6 +22,7 @@ use tokio::process::{Child, Command};
 
 use crate::LoadError;
 use crate::load::engine::COMPILE_DEADLINE;
+use crate::load::target::Target;
 
 pub use child::compile_child;
 
@@ -59,7 +60,7 @@ impl Compiler {
         match self {
             Self::InProcess => {
                 let component = component.to_vec();
-                tokio::task::spawn_blocking(move || crate::compile(&component))
+                tokio::task::spawn_blocking(move || crate::compile(&component, Target::ThisMachine))
                     .await
                     .map_err(|_| LoadError::Compiler {
                         what: "panicked".into(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::LoadError;
+use crate::load::target::Target;
 
 /// Most instances that can exist at once in the process. A slot without an instance only reserves address space: 4 GiB,
 /// so that compiled code needs no bounds checks.
@@ -91,11 +92,14 @@ fn new_engine(config: &Config) -> Result<Engine, LoadError> {
 /// MiB for each 100 KiB), so it has a process of its own.
 ///
 /// # Errors
-/// [`LoadError::NotAComponent`], [`LoadError::Compile`] with the compiler's message, and [`LoadError::Runtime`] if wasmtime
+/// [`LoadError::NotAComponent`], [`LoadError::Compile`] with the compiler's message or because this architecture has no
+/// baseline, and [`LoadError::Runtime`] if wasmtime
 /// cannot be set up here.
-pub fn compile(component: &[u8]) -> Result<Vec<u8>, LoadError> {
+pub fn compile(component: &[u8], target: Target) -> Result<Vec<u8>, LoadError> {
     crate::load::contract::check_is_component(component)?;
-    let engine = new_engine(&config())?;
+    let mut config = config();
+    target.apply(&mut config)?;
+    let engine = new_engine(&config)?;
     engine
         .precompile_component(component)
         .map_err(|error| LoadError::Compile(format!("{error:#}")))

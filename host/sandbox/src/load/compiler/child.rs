@@ -7,6 +7,7 @@ use printable::{Printable, Report};
 
 use super::{FAILED, REFUSED, confinement};
 use crate::LoadError;
+use crate::load::target::Target;
 
 /// Compiles a component from standard input to native code on standard output, and ends the process. This is all that
 /// the program of [`Compiler::Child`](super::Compiler::Child) has to do. The process must have one thread and no open
@@ -14,10 +15,10 @@ use crate::LoadError;
 ///
 /// Confines the process first: whatever goes wrong in the compiler, the process can read no file, reach no network and
 /// start no program. If the component cannot be compiled, writes one line to standard error that says why.
-pub fn compile_child() -> ! {
+pub fn compile_child(target: Target) -> ! {
     std::panic::set_hook(Box::new(|panic| end(FAILED, &told(panic))));
     confinement::confine();
-    match run() {
+    match run(target) {
         Ok(()) => std::process::exit(0),
         // Only the reason: the parent adds that the component cannot be compiled.
         Err(LoadError::Compile(reason)) => end(REFUSED, &reason),
@@ -25,12 +26,12 @@ pub fn compile_child() -> ! {
     }
 }
 
-fn run() -> Result<(), LoadError> {
+fn run(target: Target) -> Result<(), LoadError> {
     let mut component = Vec::new();
     io::stdin()
         .read_to_end(&mut component)
         .unwrap_or_else(|error| end(FAILED, &format!("the component cannot be read: {error}")));
-    let code = crate::compile(&component)?;
+    let code = crate::compile(&component, target)?;
     let mut out = io::stdout();
     out.write_all(&code)
         .and_then(|()| out.flush())

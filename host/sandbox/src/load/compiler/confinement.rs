@@ -199,7 +199,7 @@ mod system_calls {
             let empty = b"\0asm\x0d\0\x01\0";
             let compiled = thread::spawn(move || {
                 limit().unwrap();
-                crate::compile(empty)
+                crate::compile(empty, crate::Target::ThisMachine)
             });
             assert!(!compiled.join().unwrap().unwrap().is_empty());
         }
