@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use airlock_mount::special_paths;
-use airlock_sandbox::Sandbox;
+use airlock_sandbox::{CodeOrigin, Sandbox};
 use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -15,8 +15,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::args::{OptionArgs, ServeArgs};
 use crate::file::signature_of;
-use crate::guest;
-use crate::inspect::list;
+use crate::inspect::{bundled, list};
+use crate::loader::Loader;
+use crate::origin::Origin;
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
@@ -32,21 +33,27 @@ pub struct CheckArgs {
 /// mount it, and upgrade a mount to it.
 pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let CheckArgs { serve: args, options } = args;
-    check_is_absolute("--guest", &args.guest)?;
+    if let Some(guest) = &args.guest {
+        check_is_absolute("--guest", guest)?;
+    }
     if let Some(directory) = &args.cache_dir {
         check_is_absolute("--cache-dir", directory)?;
         // This comes before the guest is loaded, because loading would create the directory.
         check_is_not_made_by_root(directory)?;
     }
-    let trust = args.trust()?;
     for path in args.trusted.keys.paths() {
         check_is_absolute("--trust", path)?;
     }
-    let (granted, voucher) = guest::load_granted(args, &trust).await?;
+    let loader = Loader::new(args.clone())?;
+    let origin = loader.origin();
+    if let Origin::Pushed = origin {
+        return for_pushed(args, given);
+    }
+    let granted = loader.load_own().await?;
+    let voucher = granted.voucher.as_ref();
     let description = granted.guest.description();
     let paths = granted.guest.special_paths(&options.options).await?;
-    let told = special_paths::check(paths, &granted.unauthenticated)
-        .with_context(|| format!("guest {}", args.guest.display()))?;
+    let told = special_paths::check(paths, &granted.unauthenticated).with_context(|| origin.to_string())?;
     check_cacheable(args.cache_prefixes().unwrap_or_default(), &description.cacheable)?;
     if let Some(directory) = &args.cache_dir {
         // `serve` does without a directory that it cannot use, and compiles the guest at every start.
@@ -57,18 +64,32 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let (name, version) = (&description.name, &description.version);
     let mut out = format!(
         "ok: {name} {version} would be served, {}\nwithout token: {}\nneeds sudo: {}\n",
-        voucher.by(),
+        voucher.map(|voucher| voucher.by().to_string()).unwrap_or_default(),
         Printable(list(&told.unauthenticated, "nothing")),
         Printable(list(&told.root, "nothing")),
     );
-    if let Some(versioned) = with_version(&args.guest, version) {
+    if let Origin::ThisProgram(contained) = origin {
+        let _ = writeln!(
+            out,
+            "this program contains it, with SHA-256 {}, {}\n{}",
+            granted.guest.digest(),
+            bundled(contained.trailer()),
+            match granted.guest.code_origin() {
+                CodeOrigin::Contained => "this machine runs that code: a start compiles nothing",
+                CodeOrigin::Cached | CodeOrigin::Compiled =>
+                    "this machine cannot run that code and compiles the guest instead, at each start without --cache-dir",
+            }
+        );
+    }
+    let file = origin.file().unwrap_or(&program);
+    if let Some(versioned) = with_version(file, version) {
         let copy = |from: &Path, to: &Path| {
             let [from, to] = [from, to].map(|path| quoted(&path.display().to_string()));
             format!("  cp {from} {to}\n")
         };
-        let mut copies = copy(&args.guest, &versioned);
-        if voucher.signed().is_some() {
-            copies += &copy(&signature_of(&args.guest), &signature_of(&versioned));
+        let mut copies = copy(file, &versioned);
+        if origin.file().is_some() && voucher.is_some_and(|voucher| voucher.signed().is_some()) {
+            copies += &copy(&signature_of(file), &signature_of(&versioned));
         }
         let _ = write!(
             out,
@@ -76,22 +97,21 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
              and check that file.\n",
         );
     }
-    for path in args.trusted.keys.paths() {
-        let path = quoted(&path.display().to_string());
-        let _ = write!(
-            out,
-            "\nVault's catalog will pin the path {path} and not the key in it. To pin the key, give\n\n  \
-             --trust=$(tail -1 {path})\n",
-        );
-    }
+    out += &unpinned_keys(args);
     let _ = write!(
         out,
         "\nTo register it, with this program in Vault's plugin directory:\n\n  \
-         vault plugin register -sha256={} -command={command} -version=v{version} \\\n      -args=serve",
-        sha256(&program)?
+         vault plugin register -sha256={} -command={} -version=v{version}",
+        sha256(&program)?,
+        quoted(&command)
     );
-    for arg in without_options(given) {
-        let _ = write!(out, " \\\n      -args={}", quoted(arg));
+    let arguments: Vec<_> = without_options(given).map(|arg| quoted(arg)).collect();
+    // A program that contains its guest serves without being told.
+    if origin.file().is_some() || !arguments.is_empty() {
+        let _ = write!(out, " \\\n      -args=serve");
+    }
+    for argument in arguments {
+        let _ = write!(out, " \\\n      -args={argument}");
     }
     let _ = write!(
         out,
@@ -109,6 +129,41 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
          vault write sys/plugins/reload/backend mounts={name}/\n"
     );
     Ok(out)
+}
+
+/// Returns the text to print for a process that runs pushed guests only.
+fn for_pushed(args: &ServeArgs, given: &[String]) -> Result<String> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let command = program.file_name().unwrap_or_default().to_string_lossy();
+    let mut out = "ok: guests would be served that are pushed, if a trusted key signed them\n".to_owned();
+    out += &unpinned_keys(args);
+    let _ = write!(
+        out,
+        "\nTo register it, with this program in Vault's plugin directory:\n\n  \
+         vault plugin register -sha256={} -command={} -args=serve",
+        sha256(&program)?,
+        quoted(&command)
+    );
+    for argument in without_options(given) {
+        let _ = write!(out, " \\\n      -args={}", quoted(argument));
+    }
+    out += " \\\n      secret airlock\n\nTo mount it, here at kv/, and to push a guest into the mount:\n\n  \
+            vault secrets enable -path=kv airlock\n  airlock push kv.wasm --mount kv\n";
+    Ok(out)
+}
+
+/// Returns advice for the keys that the arguments name by a path.
+fn unpinned_keys(args: &ServeArgs) -> String {
+    let mut out = String::new();
+    for path in args.trusted.keys.paths() {
+        let path = quoted(&path.display().to_string());
+        let _ = write!(
+            out,
+            "\nVault's catalog will pin the path {path} and not the key in it. To pin the key, give\n\n  \
+             --trust=$(tail -1 {path})\n",
+        );
+    }
+    out
 }
 
 /// Returns the arguments that `serve` takes. `--option` is for the mount.
@@ -161,11 +216,14 @@ fn check_cacheable(granted: &[String], cacheable: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the path of a file beside the guest's with the version in its name, or `None` if the guest's file has it
-/// already.
-fn with_version(guest: &Path, version: &str) -> Option<PathBuf> {
-    let (stem, extension) = (guest.file_stem()?.to_str()?, guest.extension()?.to_str()?);
-    (!stem.contains(version)).then(|| guest.with_file_name(format!("{stem}-{version}.{extension}")))
+/// Returns the path of a file beside this one with the version in its name, or `None` if its name has it already.
+fn with_version(file: &Path, version: &str) -> Option<PathBuf> {
+    let name = file.file_name()?.to_str()?;
+    let versioned = match name.strip_suffix(".wasm") {
+        Some(stem) => format!("{stem}-{version}.wasm"),
+        None => format!("{name}-{version}"),
+    };
+    (!name.contains(version)).then(|| file.with_file_name(versioned))
 }
 
 fn sha256(path: &Path) -> Result<String> {
@@ -208,6 +266,8 @@ mod tests {
         assert_eq!(named("/a/kv.wasm"), Some("/a/kv-0.2.0.wasm".into()));
         assert_eq!(named("/a/kv-0.2.0.wasm"), None);
         assert_eq!(named("/a/v0.2.0-kv.wasm"), None);
+        assert_eq!(named("/a/airlock-kv"), Some("/a/airlock-kv-0.2.0".into()));
+        assert_eq!(named("/a/airlock-kv-0.2.0"), None);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Defines the commands of the command line, and the text of `airlock --help` about each. The flags of a command are in
 //! [`args`](crate::args), or in the file of the command.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{CommandFactory as _, FromArgMatches as _, Id, Parser, Subcommand};
 
 use crate::args::{KeyArgs, OptionArgs, ServeArgs};
+use crate::bundle::BundleArgs;
 use crate::call::CallArgs;
 use crate::check::CheckArgs;
 use crate::dev::DevArgs;
@@ -56,15 +59,25 @@ pub enum Command {
     /// a Vault. Prints the commands that register it, mount it and upgrade a mount to it.
     Check(CheckArgs),
 
+    /// Write one executable that contains this program, a guest and the guest's compiled code
+    ///
+    /// Vault's SHA-256 of the file, or an OCI image's digest, then pins all of it, and a start compiles nothing. The file is a
+    /// copy of this program with the guest behind it: everything that `airlock` does, it does too. Its `serve`, `check` and
+    /// `inspect` are about the contained guest and take no --guest. Run by Vault without arguments, it serves.
+    ///
+    /// Bundling from a bundle replaces the contained guest.
+    #[command(after_long_help = BUNDLE)]
+    Bundle(BundleArgs),
+
     /// Print what a guest is, what it imports and asks for, its digest and who signed it
     ///
     /// The guest is compiled and asked to describe itself, in the sandbox and without storage. Its signature, FILE.minisig,
     /// is verified only with --trust. To decide by the result, use `airlock verify`: this command succeeds without a
     /// signature too.
     Inspect {
-        /// The guest, a WebAssembly component
-        #[arg(value_name = "FILE")]
-        guest: PathBuf,
+        /// The guest, a WebAssembly component, or a bundle that contains one
+        #[arg(value_name = "FILE", required = true)]
+        guest: Option<PathBuf>,
 
         #[command(flatten)]
         keys: KeyArgs,
@@ -136,8 +149,60 @@ pub enum Command {
     /// Airlock runs this in a child process, so that the compiler's memory and its bugs stay out of the process that
     /// serves secrets.
     #[command(hide = true)]
-    Compile,
+    Compile {
+        /// For every processor of this architecture, and not only for this machine's
+        #[arg(long)]
+        baseline: bool,
+    },
 }
+
+impl Cli {
+    /// Reads the arguments. A program that contains its guest needs none to name one.
+    ///
+    /// # Errors
+    /// Those of clap, and the help that was asked for.
+    pub fn read(args: &[OsString], contains_guest: bool) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        if contains_guest {
+            command = for_bundle(command);
+        }
+        let mut matches = command.try_get_matches_from_mut(args)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+}
+
+/// Takes the guest's arguments out of the help, and requires none of them. Whoever gives one is told why it is refused.
+fn for_bundle(command: clap::Command) -> clap::Command {
+    let without_guest = |command: clap::Command| {
+        command
+            .mut_arg("guest", |arg| {
+                arg.required_unless_present(Resettable::<Id>::Reset).hide(true)
+            })
+            .mut_group("vouchers", |group| group.required(false))
+            .mut_arg("guest_sha256", |arg| arg.hide(true))
+            .mut_arg("unpinned", |arg| arg.hide(true))
+    };
+    command
+        .mut_subcommand("serve", without_guest)
+        .mut_subcommand("check", without_guest)
+        .mut_subcommand("inspect", |command| {
+            command.mut_arg("guest", |arg| {
+                arg.required(false)
+                    .help("The guest, or a bundle that contains one [default: the guest in this program]")
+            })
+        })
+}
+
+const BUNDLE: &str = "\
+Examples:
+  airlock bundle --guest=kv.wasm -o airlock-kv-0.1.0
+  ./airlock-kv-0.1.0 check                               # what it contains, and how to register it
+  ./airlock-kv-0.1.0 bundle --guest=new.wasm -o airlock-kv-0.2.0
+
+The code runs on every x86-64 or ARM64 processor, whichever of the two this is. A host that cannot use it compiles the \
+contained guest and logs why. The file must stay as it is: `strip` would remove the guest.
+
+Exit status: 0 the file is there; 1 it is not, and nothing was left behind; 2 wrong usage.";
 
 const CALL: &str = "\
 Examples:

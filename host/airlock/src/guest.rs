@@ -3,38 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use airlock_mount::GrantedGuest;
 use airlock_sandbox::{Compiler, Guest, Limits, LoadError, Sandbox, SandboxSettings};
-use airlock_storage::Prefixes;
 use airlock_testkit::block_on;
 use airlock_trust::{Trust, Voucher};
 use anyhow::{Context as _, Result};
 use printable::Report;
 
-use crate::args::{LimitArgs, ServeArgs};
+use crate::args::LimitArgs;
 use crate::file::{read_guest, read_signature};
-
-/// Reads, checks and loads the guest that the arguments name, and says what vouches for it.
-pub async fn load_granted(args: &ServeArgs, trust: &Trust) -> Result<(GrantedGuest, Voucher)> {
-    let component = read_guest(&args.guest)?;
-    let voucher = vouch(trust, &args.guest, &component)?;
-    let limits = &args.limits;
-    let guest = load(
-        &args.guest,
-        &component,
-        args.cache_dir.clone(),
-        self::limits(limits),
-        process_memory(limits),
-    )
-    .await?;
-    confirm(&voucher, &args.guest, &guest)?;
-    let granted = GrantedGuest {
-        guest,
-        cacheable: args.cacheable(),
-        unauthenticated: Prefixes::from_iter(&args.unauthenticated),
-    };
-    Ok((granted, voucher))
-}
 
 /// Decides whether a guest may run that was read from this file, by its digest or by the signature beside the file.
 pub fn vouch(trust: &Trust, path: &Path, component: &[u8]) -> Result<Voucher> {
@@ -62,6 +38,11 @@ fn named(path: &Path) -> String {
     format!("guest {}", path.display())
 }
 
+/// The command that compiles for this machine.
+pub const COMPILE: &[&str] = &["compile"];
+/// The command that compiles for every machine of the baseline.
+pub const COMPILE_FOR_BASELINE: &[&str] = &["compile", "--baseline"];
+
 /// Loads a guest's bytes in a sandbox of its own. `memory_bytes` is what all its requests together may hold; `None`
 /// means the sandbox's default.
 pub async fn load(
@@ -71,10 +52,18 @@ pub async fn load(
     limits: Limits,
     memory_bytes: Option<u64>,
 ) -> Result<Guest> {
+    sandbox(COMPILE, cache, memory_bytes)?
+        .load(component, limits)
+        .await
+        .with_context(|| named(path))
+}
+
+/// Returns a sandbox that compiles with this command of this program.
+pub fn sandbox(compile: &[&str], cache: Option<PathBuf>, memory_bytes: Option<u64>) -> Result<Sandbox> {
     let sandbox = |cache| {
         let compiler = Compiler::Child {
             program: this_program(),
-            arguments: vec!["compile".into()],
+            arguments: compile.iter().map(Into::into).collect(),
         };
         Sandbox::new(SandboxSettings {
             compiler,
@@ -82,17 +71,16 @@ pub async fn load(
             memory_bytes,
         })
     };
-    let sandbox = match sandbox(cache) {
+    match sandbox(cache) {
         Err(error @ LoadError::Cache { .. }) => {
             tracing::warn!(
                 reason = %Report::new(&error),
                 "compiled guests are not kept; the guest is compiled at every start"
             );
-            sandbox(None)?
+            Ok(sandbox(None)?)
         }
-        sandbox => sandbox?,
-    };
-    sandbox.load(component, limits).await.with_context(|| named(path))
+        sandbox => Ok(sandbox?),
+    }
 }
 
 /// Loads a guest as `serve` does, to run it without Vault.
@@ -132,7 +120,7 @@ pub fn process_memory(args: &LimitArgs) -> Option<u64> {
 
 /// Returns the path of this very program, even if the file from which it was started has been replaced.
 fn this_program() -> PathBuf {
-    let link = PathBuf::from("/proc/self/exe");
+    let link = PathBuf::from(crate::contained::THIS_PROGRAM);
     if link.exists() {
         link
     } else {

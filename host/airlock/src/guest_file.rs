@@ -1,4 +1,5 @@
-//! The source of this process's guest: the file that the arguments name, loaded once for each state of the file.
+//! The guest of this process: that in the file that the arguments name, or in this program. It is loaded once for each state
+//! of the file.
 //!
 //! Vault keeps a process whose mounts it could not set up, so loading is tried again: it is enough to correct the
 //! cause. But at unseal Vault sets up mounts one after the other and waits for each, so a load that failed is not tried
@@ -7,19 +8,16 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use airlock_mount::{GrantedGuest, PATIENCE, Source};
-use airlock_trust::Trust;
-use async_trait::async_trait;
+use airlock_mount::{GrantedGuest, PATIENCE};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use crate::args::ServeArgs;
 use crate::file::GuestState;
-use crate::guest;
+use crate::loader::Loader;
 
-/// The guest's file. `args` may be the reason why the arguments, or keys that they name, could not be read.
+/// The guest of this process. `loader` may be the reason why the arguments, or keys that they name, could not be read.
 pub struct GuestFile {
-    args: Result<(ServeArgs, Trust), String>,
+    loader: Result<Arc<Loader>, String>,
     state: Mutex<State>,
     loading: tokio::sync::Mutex<()>,
 }
@@ -45,14 +43,9 @@ struct Failure {
 }
 
 impl GuestFile {
-    /// Reads the keys that the arguments name by their paths. They are those of this process: another key needs a reload.
-    pub fn new(args: Result<ServeArgs, String>) -> Self {
-        let trusted = |args: ServeArgs| match args.trust() {
-            Ok(trust) => Ok((args, trust)),
-            Err(error) => Err(format!("{error:#}")),
-        };
+    pub fn new(loader: Result<Arc<Loader>, String>) -> Self {
         Self {
-            args: args.and_then(trusted),
+            loader,
             state: Mutex::default(),
             loading: tokio::sync::Mutex::new(()),
         }
@@ -73,38 +66,16 @@ impl GuestFile {
     }
 
     fn file(&self) -> Option<GuestState> {
-        let (args, _) = self.args.as_ref().ok()?;
-        Some(GuestState::of(&args.guest))
+        self.loader.as_ref().ok()?.origin().state()
     }
 
     async fn load(&self) -> Result<GrantedGuest, String> {
-        let (args, trust) = self.args.as_ref().map_err(Clone::clone)?;
-        let (granted, voucher) = guest::load_granted(args, trust)
-            .await
-            .map_err(|error| format!("{error:#}"))?;
-        let description = granted.guest.description();
-        let sha256 = granted.guest.digest();
-        tracing::info!(
-            guest = description.name,
-            version = description.version,
-            sha256,
-            voucher = %voucher.by(),
-            "guest is loaded"
-        );
-        if trust.is_unpinned() {
-            tracing::warn!(
-                sha256,
-                "UNPINNED: whoever can write the guest's file can run code on this mount's secrets; register the plugin \
-                 with --guest-sha256 or --trust for anything but development"
-            );
-        }
-        Ok(granted)
+        let loader = self.loader.as_ref().map_err(Clone::clone)?;
+        loader.load_own().await.map_err(|error| format!("{error:#}"))
     }
-}
 
-#[async_trait]
-impl Source for GuestFile {
-    async fn guest(&self, unfit: Option<&Arc<GrantedGuest>>) -> Result<Arc<GrantedGuest>, String> {
+    /// Returns the guest, and loads it if none is loaded yet; see [`Source::guest`](airlock_mount::Source::guest).
+    pub async fn guest(&self, unfit: Option<&Arc<GrantedGuest>>) -> Result<Arc<GrantedGuest>, String> {
         if let Some(known) = self.known(unfit) {
             return known;
         }
@@ -153,20 +124,16 @@ mod tests {
         result.err().unwrap()
     }
 
-    fn serving(path: &std::path::Path, trust: &str) -> GuestFile {
-        let guest = format!("--guest={}", path.display());
-        let cli = Cli::try_parse_from(["airlock", "serve", &guest, trust]).unwrap();
-        let Command::Serve(args) = cli.command else {
-            unreachable!("the command is serve");
-        };
-        GuestFile::new(Ok(args))
-    }
-
     #[tokio::test]
     async fn a_failure_is_believed_until_the_file_changes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("guest.wasm");
-        let source = serving(&path, "--unpinned");
+        let guest = format!("--guest={}", path.display());
+        let cli = Cli::try_parse_from(["airlock", "serve", &guest, "--unpinned"]).unwrap();
+        let Command::Serve(args) = cli.command else {
+            unreachable!("the command is serve");
+        };
+        let source = GuestFile::new(Ok(Arc::new(Loader::new(args).unwrap())));
         let missing = reason(source.guest(None).await);
         let tried = source.state.lock().failure.as_ref().map(|failure| failure.at);
         assert_eq!(reason(source.guest(None).await), missing);
@@ -178,50 +145,6 @@ mod tests {
         let other = reason(source.guest(None).await);
         assert!(other.contains("it is not WebAssembly"), "{other}");
         assert!(source.state.lock().loaded.is_none());
-    }
-
-    /// The key of the vectors in `host/trust`.
-    const KEY: &str = "RWSGbb3p+gtLwCc9ry5ZcmzunuJO+g7SgjdFrMMdeE3cZ7LRmFYvorMR";
-
-    #[tokio::test]
-    async fn a_failure_is_believed_until_the_signature_changes() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("guest.wasm");
-        std::fs::write(&path, "component").unwrap();
-        let source = serving(&path, &format!("--trust={KEY}"));
-        let unsigned = reason(source.guest(None).await);
-        assert!(unsigned.contains("it is not signed"), "{unsigned}");
-        let sign = |text| std::fs::write(directory.path().join("guest.wasm.minisig"), text).unwrap();
-        sign("garbage");
-        let garbage = reason(source.guest(None).await);
-        assert!(garbage.contains("not in minisign's format"), "{garbage}");
-        // Signed, and so it is loaded.
-        sign(include_str!("../../trust/tests/vectors/plain.minisig"));
-        let signed = reason(source.guest(None).await);
-        assert!(signed.contains("it is not WebAssembly"), "{signed}");
-    }
-
-    #[tokio::test]
-    async fn a_signature_that_cannot_be_read_does_not_matter_to_a_pin() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("guest.wasm");
-        std::fs::write(&path, "component").unwrap();
-        std::fs::create_dir(directory.path().join("guest.wasm.minisig")).unwrap();
-        let refused = reason(serving(&path, &format!("--trust={KEY}")).guest(None).await);
-        assert!(
-            refused.contains("guest.wasm.minisig: not a regular file"),
-            "{refused}"
-        );
-        let pin = airlock_trust::Digest::of(b"component");
-        let pinned = reason(serving(&path, &format!("--guest-sha256={pin}")).guest(None).await);
-        assert!(pinned.contains("it is not WebAssembly"), "{pinned}");
-    }
-
-    #[tokio::test]
-    async fn a_key_that_cannot_be_read_is_the_reason() {
-        let source = serving(std::path::Path::new("/g.wasm"), "--trust=/no/such.pub");
-        let missing = reason(source.guest(None).await);
-        assert!(missing.contains("--trust=/no/such.pub"), "{missing}");
     }
 
     #[tokio::test]

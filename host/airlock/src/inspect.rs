@@ -11,33 +11,55 @@ use anyhow::Result;
 use printable::Printable;
 
 use crate::args::KeyArgs;
+use crate::bundle::trailer::Trailer;
+use crate::contained::{Contained, Problem, THIS_PROGRAM};
 use crate::file::{read_guest, read_signature};
 use crate::guest;
 
-/// Reads the guest and asks it to describe itself, in the sandbox. `options` are a mount's, for which the guest names
-/// its special paths. `keys` are those that its signature is verified with.
-pub async fn run(path: &Path, options: &[(String, String)], keys: &KeyArgs) -> Result<String> {
+/// Reads the guest and asks it to describe itself, in the sandbox. The guest is a file, or is contained in a bundle; `None`
+/// means this program. `options` are a mount's, for which the guest names its special paths. `keys` are those that its signature is verified with.
+///
+/// A bundle's compiled code is not used: whoever inspects a bundle need not trust it.
+pub async fn run(path: Option<&Path>, options: &[(String, String)], keys: &KeyArgs) -> Result<String> {
     let trust = Trust::new([], keys.read()?);
-    let component = read_guest(path)?;
+    let path = path.unwrap_or(Path::new(THIS_PROGRAM));
+    // A file that cannot be read is refused below, in the words for a guest.
+    let (component, trailer) = match Contained::find(path) {
+        Ok(Some(bundle)) => (bundle.read_guest()?, Some(bundle.trailer().clone())),
+        Err(problem @ Problem::Damaged(_)) => return Err(problem.into()),
+        Ok(None) | Err(Problem::Unreadable(_)) => (read_guest(path)?, None),
+    };
     let guest = load(path, &component).await?;
     let paths = guest.special_paths(options).await?;
     let mut out = describe(&guest, &paths, component.len());
     let signature = signature(&trust, path, &component, &guest);
     let _ = writeln!(out, "{:<16} {}", "signature:", Printable(signature));
+    if let Some(trailer) = trailer {
+        let _ = writeln!(out, "{:<16} {}", "bundled:", bundled(&trailer));
+    }
     Ok(out)
 }
 
 /// Loads a guest to look at it.
 pub async fn load(path: &Path, component: &[u8]) -> Result<Guest> {
-    // The limits are high, because the guest's needs are to be shown here and not refused.
-    let limits = Limits {
+    guest::load(path, component, None, limits(), Some(u64::MAX)).await
+}
+
+/// Returns what a bundle says of the code in it.
+pub fn bundled(trailer: &Trailer) -> String {
+    let Trailer { baseline, code, .. } = trailer;
+    format!("with {} bytes of code, compiled for {baseline}", code.length)
+}
+
+/// Returns limits that are high, because a guest's needs are to be shown and not refused.
+pub fn limits() -> Limits {
+    Limits {
         memory_bytes: 4 << 30,
         cpu: ENOUGH,
         wall: ENOUGH,
         storage_operations: u32::MAX,
         ..Limits::default()
-    };
-    guest::load(path, component, None, limits, Some(u64::MAX)).await
+    }
 }
 
 /// Says who signed a guest, and whether that was verified.

@@ -4,20 +4,25 @@
 //! `serve` describes the path of a request.
 
 mod args;
+mod bundle;
 mod call;
 mod check;
 mod cli;
 mod componentize;
+mod contained;
 mod dev;
 mod file;
 #[doc(hidden)]
 pub mod fuzz;
 mod guest;
 mod guest_file;
+mod guests;
 mod hardening;
 mod inspect;
 mod keygen;
+mod loader;
 mod new;
+mod origin;
 mod output;
 mod serve;
 mod sign;
@@ -28,8 +33,8 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use airlock_sandbox::Target;
 use anyhow::{Context as _, Result};
-use clap::Parser as _;
 use clap::error::ErrorKind;
 use printable::{Printable, Report};
 
@@ -40,12 +45,17 @@ use crate::output::print;
 pub use crate::serve::log_to_vault;
 
 /// The error if Vault runs anything but `serve`.
-const WRONG_COMMAND: &str = "Vault must run `airlock serve`: register the plugin with -args=serve -args=--guest=…; `airlock check` prints the whole command";
+const WRONG_COMMAND: &str = "Vault must run `airlock serve`: register the plugin with -args=serve -args=--guest=…; `airlock check` prints the whole command; a bundle needs no arguments, so if this file should be one, its end is missing";
 
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().collect();
-    let parsed = Cli::try_parse_from(&args);
+    let mut args: Vec<OsString> = std::env::args_os().collect();
+    // A program that cannot find out what it contains says so when it needs its guest.
+    let may_contain_guest = !matches!(contained::this_program(), Ok(None));
+    if may_contain_guest && serve::is_started_by_vault() && !names_command(&args) {
+        args.insert(args.len().min(1), "serve".into());
+    }
+    let parsed = Cli::read(&args, may_contain_guest);
     let done = if serve::is_started_by_vault() {
         // Vault does not take a program that ends before its handshake for a plugin, and drops what the program said.
         // So a wrong argument is reported over the handshake, too.
@@ -76,6 +86,12 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Returns true if the arguments begin with a command, and not with a flag.
+fn names_command(args: &[OsString]) -> bool {
+    args.get(1)
+        .is_some_and(|first| !first.as_encoded_bytes().starts_with(b"-"))
+}
+
 fn run(command: Command, args: &[OsString]) -> Result<()> {
     match command {
         Command::Serve(args) => serve::run(Ok(args)),
@@ -95,8 +111,9 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
             print(runtime()?.block_on(check::run(&check, &given))?)
         }
         Command::Inspect { guest, keys, options } => {
-            print(runtime()?.block_on(inspect::run(&guest, &options.options, &keys))?)
+            print(runtime()?.block_on(inspect::run(guest.as_deref(), &options.options, &keys))?)
         }
+        Command::Bundle(args) => print(runtime()?.block_on(bundle::run(&args))?),
         Command::Keygen(args) => print(keygen::run(&args)?),
         Command::Sign(args) => print(runtime()?.block_on(sign::run(&args))?),
         Command::Verify(args) => print(runtime()?.block_on(verify::run(&args))?),
@@ -104,7 +121,11 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
         Command::Test(args) => succeed(test::run(&args)?),
         Command::New(args) => print(new::run(&args)?),
         Command::Componentize { module, output } => componentize::run(&module, &output),
-        Command::Compile => airlock_sandbox::compile_child(),
+        Command::Compile { baseline } => airlock_sandbox::compile_child(if baseline {
+            Target::Baseline
+        } else {
+            Target::ThisMachine
+        }),
     }
 }
 

@@ -34,6 +34,11 @@ pub trait Source: Send + Sync + 'static {
     /// The reason why no guest is available, in a sentence for the operator.
     async fn guest(&self, unfit: Option<&Arc<GrantedGuest>>) -> Result<Arc<GrantedGuest>, String>;
 
+    /// Returns true if this process has a guest of its own. A mount of one that has none waits for the first push.
+    fn has_guest(&self) -> bool {
+        true
+    }
+
     /// Returns where the guest of this process comes from, for the status: `file` or `executable`.
     fn origin(&self) -> &'static str {
         "file"

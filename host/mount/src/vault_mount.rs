@@ -258,7 +258,7 @@ impl VaultMount {
 
     /// Returns true if a mount without a guest should exist, because one will be pushed.
     fn awaits_push(finder: &Finder) -> bool {
-        finder.source.takes_pushed().is_ok()
+        !finder.source.has_guest() && finder.source.takes_pushed().is_ok()
     }
 
     /// Returns the guest that runs, for an answer.

@@ -36,6 +36,10 @@ impl Source for Pushed {
         Err("nothing was pushed yet".to_owned())
     }
 
+    fn has_guest(&self) -> bool {
+        false
+    }
+
     fn takes_pushed(&self) -> Result<(), String> {
         Ok(())
     }

@@ -43,6 +43,11 @@ impl Trust {
         self.unpinned
     }
 
+    /// Returns true if no component is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.pins.is_empty() && self.keys.is_empty() && !self.unpinned
+    }
+
     /// Returns the trusted keys. Without one, no signature is looked at.
     pub fn keys(&self) -> &[PublicKey] {
         &self.keys
@@ -62,7 +67,7 @@ impl Trust {
         if self.unpinned {
             return voucher(By::Unpinned);
         }
-        if self.pins.is_empty() && self.keys.is_empty() {
+        if self.is_empty() {
             return Err(Refused::NothingTrusted);
         }
         let is_pinned = self.pins.contains(&digest);
@@ -99,6 +104,8 @@ pub enum By {
     Pin(Option<Signed>),
     /// A trusted signature alone.
     Signature(Signed),
+    /// The program that contains it, which is pinned as a whole.
+    Program,
     /// Nothing: the operator runs whatever the file holds.
     Unpinned,
 }
@@ -132,6 +139,14 @@ impl Signed {
 }
 
 impl Voucher {
+    /// Vouches for the component that a program contains: whoever pinned the program pinned the component too.
+    pub fn of_program(component: &[u8]) -> Self {
+        Self {
+            digest: Digest::of(component),
+            by: By::Program,
+        }
+    }
+
     /// Returns the component's digest.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -147,7 +162,7 @@ impl Voucher {
         match &self.by {
             By::Pin(signed) => signed.as_ref(),
             By::Signature(signed) => Some(signed),
-            By::Unpinned => None,
+            By::Program | By::Unpinned => None,
         }
     }
 
@@ -174,6 +189,7 @@ impl fmt::Display for By {
             Self::Pin(None) => f.write_str("pinned by its SHA-256"),
             Self::Pin(Some(signed)) => write!(f, "pinned by its SHA-256 and signed by key {}", signed.signer),
             Self::Signature(signed) => write!(f, "signed by key {}", signed.signer),
+            Self::Program => f.write_str("pinned with the program that contains it"),
             Self::Unpinned => f.write_str("UNPINNED: whatever its file holds will run"),
         }
     }

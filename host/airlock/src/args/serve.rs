@@ -12,11 +12,12 @@ use super::limits::LimitArgs;
 use super::trust::TrustArgs;
 
 /// The arguments of `serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    /// The guest, a WebAssembly component; an absolute path, as Vault's working directory is not yours
-    #[arg(long, value_name = "FILE")]
-    pub guest: PathBuf,
+    /// The guest, a WebAssembly component; an absolute path, as Vault's working directory is not yours. It runs on the mounts
+    /// into which no other was pushed; with --trust it may be left out
+    #[arg(long, value_name = "FILE", required_unless_present = "trust")]
+    pub guest: Option<PathBuf>,
 
     #[command(flatten)]
     pub trusted: TrustArgs,
@@ -42,6 +43,11 @@ pub struct ServeArgs {
     /// token); repeatable. A guest that asks for more is refused
     #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
     pub unauthenticated: Vec<String>,
+
+    /// Refuse the requests for a mount's own paths, at and below `.airlock`: then nothing can be pushed, and `airlock status`
+    /// says nothing
+    #[arg(long)]
+    pub no_control: bool,
 
     #[command(flatten)]
     pub limits: LimitArgs,

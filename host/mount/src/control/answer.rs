@@ -55,6 +55,7 @@ impl Running {
             vouched_by: match voucher.map(|voucher| voucher.by()) {
                 Some(By::Pin(_)) => "pin",
                 Some(By::Signature(_)) => "signature",
+                Some(By::Program) => "program",
                 Some(By::Unpinned) | None => "unpinned",
             },
             signer: signed.map(|signed| signed.signer().to_string()),
