@@ -8,6 +8,7 @@ mod bank;
 mod bounds;
 mod checks;
 mod compiling;
+mod contained;
 mod events;
 mod guests;
 mod hidden;
