@@ -94,6 +94,8 @@ bench: vault ## Measure Airlock beside Vault's Go plugins in 2 minutes; FULL=1 a
 	$(call say,building what is measured)
 	$(BUILD) --examples --test log
 	guest/build.sh
+	mkdir -p target/bench && for guest in kv versioned-kv; do \
+	target/release/airlock bundle --force --guest=target/guests/$$guest.wasm -o target/bench/airlock-$$guest >/dev/null || exit; done
 	cd tests/vault/bench && go=$$(../../go.sh) && \
 	$$go build -tags minimal -trimpath -o ../../../target/bench/kv-go ./engine && \
 	$$go build -tags minimal -trimpath -o ../../../target/bench/bench .

@@ -52,6 +52,11 @@ func airlock(name, program, guest, cache string) engine {
 	}
 }
 
+// Returns the engine of a guest in one file with the host, which `airlock bundle` wrote.
+func bundle(name, program string) engine {
+	return engine{name: name, program: program, lists: true, libc: true, measure: "kv-go"}
+}
+
 // Makes an engine one with versions.
 func versioned(e engine) engine {
 	e.options, e.versioned, e.folder, e.measure = map[string]string{"version": "2"}, true, "data/", "kv2-go"
@@ -67,8 +72,10 @@ func allEngines(target, before, beforeGuests, cache string) []engine {
 		{name: "kv-go", program: filepath.Join(target, "bench/kv-go"), lists: true, measure: "kv-go"},
 		{name: "kv-native", program: filepath.Join(release, "examples/kv"), libc: true, measure: "kv-go"},
 		airlock("kv-airlock", program, filepath.Join(guests, kv), cache),
+		bundle("kv-bundle", filepath.Join(target, "bench/airlock-kv")),
 		versioned(engine{name: "kv2-go", program: filepath.Join(target, "vault/kv-plugin")}),
 		versioned(airlock("kv2-airlock", program, filepath.Join(guests, versionedKV), cache)),
+		versioned(bundle("kv2-bundle", filepath.Join(target, "bench/airlock-versioned-kv"))),
 		{name: "kv1-builtin", builtin: "kv", options: map[string]string{"version": "1"}, measure: "kv-go"},
 		versioned(engine{name: "kv2-builtin", builtin: "kv"}),
 	}
@@ -80,7 +87,7 @@ func allEngines(target, before, beforeGuests, cache string) []engine {
 		older := filepath.Join(cache, "before")
 		engines = slices.Insert(engines, 2, airlock("kv-before", before, filepath.Join(beforeGuests, kv), older))
 		second := versioned(airlock("kv2-before", before, filepath.Join(beforeGuests, versionedKV), older))
-		engines = slices.Insert(engines, 5, second)
+		engines = slices.Insert(engines, 6, second)
 	}
 	return engines
 }
