@@ -1,4 +1,4 @@
-//! Entries for Airlock in Vault's plugin catalog.
+//! Entries for Airlock, and for bundles, in Vault's plugin catalog.
 
 use std::path::Path;
 
@@ -8,12 +8,14 @@ use crate::files;
 use crate::http::Answer;
 use crate::server::Server;
 
-/// An entry of Vault's plugin catalog that runs `airlock serve`.
+/// An entry of Vault's plugin catalog that runs `airlock serve`, or a bundle.
 #[derive(Clone)]
 pub struct Plugin {
     name: String,
     version: String,
     args: Vec<String>,
+    /// Another program than the server's `airlock`: its name in the plugin directory, and its digest.
+    program: Option<(String, String)>,
 }
 
 impl Plugin {
@@ -49,6 +51,17 @@ impl Plugin {
             name: name.to_owned(),
             version: String::new(),
             args,
+            program: None,
+        }
+    }
+
+    /// Installs a bundle and makes its entry, without arguments.
+    pub fn bundle(name: &str, file: &Path, server: &Server) -> Self {
+        Plugin {
+            name: name.to_owned(),
+            version: String::new(),
+            args: Vec::new(),
+            program: Some((server.install(file), files::sha256(file))),
         }
     }
 
@@ -85,8 +98,11 @@ impl Plugin {
     /// Registers the plugin and returns Vault's answer.
     #[track_caller]
     pub fn try_register(&self, server: &Server) -> Answer {
-        let mut entry: Value =
-            json!({"command": "airlock", "sha256": server.plugin_sha256(), "args": self.args});
+        let (command, sha256) = match &self.program {
+            Some((command, sha256)) => (command.as_str(), sha256.as_str()),
+            None => ("airlock", server.plugin_sha256()),
+        };
+        let mut entry: Value = json!({"command": command, "sha256": sha256, "args": self.args});
         if !self.version.is_empty() {
             entry["version"] = json!(self.version);
         }

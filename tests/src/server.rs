@@ -268,24 +268,27 @@ impl Server {
                 .expect_success("audit");
             return;
         }
-        let mut config = fs::OpenOptions::new()
-            .append(true)
-            .open(self.directory.join("config.hcl"))
-            .unwrap();
         let options = options.as_object().unwrap().iter();
         let options: String = options
             .map(|(name, value)| format!("    {name} = {value}\n"))
             .collect();
-        write!(
-            config,
-            "audit \"file\" \"file\" {{\n  options {{\n{options}  }}\n}}\n"
-        )
-        .unwrap();
+        self.configure(
+            &format!("audit \"file\" \"file\" {{\n  options {{\n{options}  }}\n}}\n"),
+            "enabled audit backend",
+        );
+    }
+
+    /// Adds to the configuration and lets the server read it again, as OpenBao does at SIGHUP. Waits until its log has a
+    /// message.
+    #[track_caller]
+    pub fn configure(&self, text: &str, message: &str) {
+        let file = self.directory.join("config.hcl");
+        let mut config = fs::OpenOptions::new().append(true).open(file).unwrap();
+        config.write_all(text.as_bytes()).unwrap();
         let mark = self.log.mark();
         process::hang_up(self.pid());
-        self.log.wait_after(mark, "the audit device", |line| {
-            line.message() == "enabled audit backend"
-        });
+        self.log
+            .wait_after(mark, message, |line| line.message() == message);
     }
 
     /// Seals the server, which ends every plugin.
