@@ -320,3 +320,22 @@ fn check_and_inspect_say_what_it_contains_and_how_to_register_it() {
         assert!(own.stdout.contains(told), "no {told:?}: {}", own.stdout);
     }
 }
+
+/// This bundle has neither a program nor code: all of both is zeros.
+#[test]
+fn inspecting_a_bundle_runs_nothing_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = bundle(folder.path(), "airlock-kv", "kv");
+    let mut bytes = fs::read(&file).unwrap();
+    let (start, end) = (length(&bytes, 0) + length(&bytes, 1), bytes.len() - TRAILER);
+    let program = length(&bytes, 0);
+    bytes[..program].fill(0);
+    bytes[start..end].fill(0);
+    let hollow = folder.path().join("hollow");
+    fs::write(&hollow, bytes).unwrap();
+    let output = airlock([Path::new("inspect"), &hollow]).expect_success("inspect");
+    assert!(
+        output.stdout.contains("Keeps one value at each path"),
+        "{output:?}"
+    );
+}

@@ -1,5 +1,7 @@
 //! Tests guests that come with their compiled code.
 
+use std::path::PathBuf;
+
 use airlock_sandbox::types::Operation;
 use airlock_sandbox::{
     CodeOrigin, CompiledCode, Compiler, Guest, Limits, LoadError, Sandbox, SandboxSettings, Target, compile,
@@ -10,6 +12,14 @@ use crate::support::{Bench, component};
 /// Loads `kv` with this code. The compiler, if it is started at all, is a program that does not exist, or one in this
 /// process.
 async fn load(code: Vec<u8>, has_compiler: bool) -> Result<Guest, LoadError> {
+    load_with_cache(code, has_compiler, None).await
+}
+
+async fn load_with_cache(
+    code: Vec<u8>,
+    has_compiler: bool,
+    cache: Option<PathBuf>,
+) -> Result<Guest, LoadError> {
     let compiler = match has_compiler {
         true => Compiler::InProcess,
         false => Compiler::Child {
@@ -19,7 +29,7 @@ async fn load(code: Vec<u8>, has_compiler: bool) -> Result<Guest, LoadError> {
     };
     let sandbox = Sandbox::new(SandboxSettings {
         compiler,
-        cache: None,
+        cache,
         memory_bytes: None,
     })?;
     // SAFETY: all code in this file is made by this file, of the same component.
@@ -75,6 +85,20 @@ async fn code_of_other_settings_or_another_version_is_not_run() {
         let engine = wasmtime::Engine::new(&config).unwrap();
         assert_is_compiled(engine.precompile_component(&component("kv")).unwrap()).await;
     }
+}
+
+#[tokio::test]
+async fn what_is_compiled_in_place_of_the_code_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let cache = || Some(directory.path().join("cache"));
+    let first = load_with_cache(b"does not fit".to_vec(), true, cache())
+        .await
+        .unwrap();
+    assert_eq!(first.code_origin(), CodeOrigin::Compiled);
+    let second = load_with_cache(b"does not fit".to_vec(), false, cache())
+        .await
+        .unwrap();
+    assert_eq!(second.code_origin(), CodeOrigin::Cached);
 }
 
 #[tokio::test]
