@@ -110,7 +110,7 @@ fn print(answer: &Answer) -> Result<()> {
 /// stays unchanged, except on a terminal.
 fn shown(body: &str, to_terminal: bool) -> String {
     if serde_json::from_str::<IgnoredAny>(body).is_ok() {
-        return body.chars().map(in_json).collect();
+        return crate::output::json(body);
     }
     match to_terminal {
         true => body
@@ -119,21 +119,6 @@ fn shown(body: &str, to_terminal: bool) -> String {
             .collect::<Vec<_>>()
             .join("\n"),
         false => body.to_owned(),
-    }
-}
-
-/// Returns a character of a JSON text, escaped if it is unsafe. Outside of strings only white space can be unsafe, and
-/// it has no meaning there.
-fn in_json(character: char) -> String {
-    match character {
-        '\n' => "\n".to_owned(),
-        '\r' | '\t' => " ".to_owned(),
-        _ if printable::is_unsafe(character) => {
-            let mut units = [0; 2];
-            let units = character.encode_utf16(&mut units);
-            units.iter().map(|unit| format!("\\u{unit:04x}")).collect()
-        }
-        _ => character.to_string(),
     }
 }
 

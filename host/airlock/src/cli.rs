@@ -11,10 +11,14 @@ use crate::args::{KeyArgs, OptionArgs, ServeArgs};
 use crate::bundle::BundleArgs;
 use crate::call::CallArgs;
 use crate::check::CheckArgs;
+use crate::control::MountArgs;
 use crate::dev::DevArgs;
 use crate::keygen::KeygenArgs;
 use crate::new::NewArgs;
+use crate::push::PushArgs;
 use crate::sign::SignArgs;
+use crate::status::StatusArgs;
+use crate::swap::{DowngradeArgs, RollbackArgs};
 use crate::test::TestArgs;
 use crate::verify::VerifyArgs;
 
@@ -143,6 +147,42 @@ pub enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
     },
+
+    /// Send a guest into a mount's own storage, and make it the one that runs there
+    ///
+    /// No node needs a file then: Vault encrypts and replicates the guest with the mount's data, and one push changes a
+    /// whole cluster. The mount's registration decides which guests it takes, by digest or by signature.
+    ///
+    /// The guest travels in pieces of 256 KiB, and only those that the mount does not have. A push that was cut off goes
+    /// on where it stopped when it is run again. Nothing changes at the mount until the guest is there whole and the
+    /// host has checked it.
+    #[command(after_long_help = PUSH)]
+    Push(PushArgs),
+
+    /// Show which guest runs at a mount, from where, and which ran before
+    #[command(after_long_help = VAULT)]
+    Status(StatusArgs),
+
+    /// Make the guest active again that was active before the present one
+    ///
+    /// Nothing has to be sent, as the guest is still in the mount's storage.
+    #[command(after_long_help = VAULT)]
+    Rollback(RollbackArgs),
+
+    /// Make a guest of a lower version active, which a push or a swap refuses
+    ///
+    /// The guest has to be in the mount's storage. This has a path of its own in Vault, so that a policy can forbid it to
+    /// those who may push.
+    #[command(after_long_help = VAULT)]
+    Downgrade(DowngradeArgs),
+
+    /// List the guests in a mount's storage
+    #[command(after_long_help = VAULT)]
+    Guests(MountArgs),
+
+    /// Remove the guests and pieces in a mount's storage that neither run nor are needed for a rollback
+    #[command(after_long_help = VAULT)]
+    Gc(MountArgs),
 
     /// Compile a component from standard input to native code on standard output
     ///
@@ -280,6 +320,28 @@ Examples:
   airlock call target/my-engine.wasm write notes/a text=hello --storage data
 
 Exit status: 0 the project is there; 1 it is not, and nothing was left behind; 2 wrong usage.";
+
+/// What every command about a mount's guests has below its flags.
+const VAULT: &str = "\
+Environment, as for `vault` and `bao`: VAULT_ADDR (https://127.0.0.1:8200 if unset), VAULT_TOKEN or else ~/.vault-token, \
+VAULT_NAMESPACE, VAULT_CACERT, VAULT_CACERT_BYTES or VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, \
+VAULT_TLS_SERVER_NAME, VAULT_SKIP_VERIFY. Of each, BAO_… comes first.
+
+Exit status: 0 done; 1 refused or failed, with one line that says why; 2 wrong usage.";
+
+const PUSH: &str = "\
+Examples:
+  airlock push kv-0.2.0.wasm --mount demo            # and kv-0.2.0.wasm.minisig, if it is there
+  airlock push kv-0.3.0.wasm --mount demo --reload   # for a guest with other special paths
+  airlock rollback --mount demo                      # the way back
+
+What the token needs, with the policies for operators and for CI, is in docs/operating.md.
+
+Environment, as for `vault` and `bao`: VAULT_ADDR (https://127.0.0.1:8200 if unset), VAULT_TOKEN or else ~/.vault-token, \
+VAULT_NAMESPACE, VAULT_CACERT, VAULT_CACERT_BYTES or VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, \
+VAULT_TLS_SERVER_NAME, VAULT_SKIP_VERIFY. Of each, BAO_… comes first.
+
+Exit status: 0 the guest is active; 1 it is not, with one line that says why; 2 wrong usage.";
 
 const SERVE: &str = "\
 Serve a guest to Vault.

@@ -1,110 +1,96 @@
-//! The guests of a serving process: its own, and those that were pushed into its mounts.
+//! `airlock guests` and `airlock gc`: list the guests in a mount's storage, and remove those that nothing needs.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::fmt::Write as _;
 
-use airlock_mount::{GrantedGuest, Source};
-use airlock_trust::Digest;
-use async_trait::async_trait;
-use parking_lot::Mutex;
+use anyhow::Result;
+use printable::Printable;
 
-use crate::args::ServeArgs;
-use crate::guest_file::GuestFile;
-use crate::loader::Loader;
-use crate::origin::Origin;
+use crate::control::answers::{Guests, Removed};
+use crate::control::{Control, MountArgs};
 
-/// Most pushed guests that stay loaded for the next mount that wants them. Those that run on a mount stay loaded anyway.
-const MOST_LOADED: usize = 8;
-
-/// Gives mounts their guests. `args` may be the reason why they could not be read.
-pub struct Guests {
-    own: GuestFile,
-    loader: Result<Arc<Loader>, String>,
-    /// The pushed guests that were loaded, the last one first.
-    pushed: Mutex<VecDeque<Pushed>>,
-    loading: tokio::sync::Mutex<()>,
+/// Returns the list of guests.
+pub fn list(args: &MountArgs) -> Result<String> {
+    let control = Control::of(args)?;
+    control.status()?;
+    Ok(text(&control.guests()?))
 }
 
-struct Pushed {
-    digest: Digest,
-    signature: Option<String>,
-    guest: Arc<GrantedGuest>,
+/// Removes guests and pieces, and returns the text about them.
+pub fn gc(args: &MountArgs) -> Result<String> {
+    let control = Control::of(args)?;
+    control.writable_status()?;
+    Ok(removed(&control.gc()?))
 }
 
-impl Guests {
-    pub fn new(args: Result<ServeArgs, String>) -> Self {
-        let loader = args.and_then(|args| Loader::new(args).map_err(|error| format!("{error:#}")));
-        Self {
-            own: GuestFile::new(loader.clone()),
-            loader,
-            pushed: Mutex::default(),
-            loading: tokio::sync::Mutex::new(()),
-        }
+fn text(guests: &Guests) -> String {
+    if guests.keys.is_empty() {
+        return "no guests in storage\n".to_owned();
     }
-
-    fn loader(&self) -> Result<&Loader, String> {
-        self.loader.as_deref().map_err(Clone::clone)
+    let mut out = String::new();
+    for sha256 in &guests.keys {
+        let _ = match guests.key_info.get(sha256) {
+            Some(guest) => {
+                let active = if guest.active { "*" } else { " " };
+                let signer = guest
+                    .signer
+                    .as_ref()
+                    .map_or_else(String::new, |signer| format!(", signed by {signer}"));
+                let about = format!(
+                    "{} {}, {} bytes, stored {}{signer}",
+                    guest.name, guest.version, guest.size, guest.stored
+                );
+                writeln!(out, "{active} {}  {}", Printable(sha256), Printable(about))
+            }
+            None => writeln!(out, "  {}", Printable(sha256)),
+        };
     }
+    out.push_str("* is active\n");
+    out
 }
 
-#[async_trait]
-impl Source for Guests {
-    async fn guest(&self, unfit: Option<&Arc<GrantedGuest>>) -> Result<Arc<GrantedGuest>, String> {
-        self.own.guest(unfit).await
+fn removed(removed: &Removed) -> String {
+    let Removed {
+        guests,
+        pieces,
+        bytes,
+    } = removed;
+    format!("removed {guests} guests and {pieces} pieces, {bytes} bytes\n")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lists_guests_and_marks_the_active_one() {
+        let guests: Guests = serde_json::from_value(json!({
+            "keys": ["ab", "cd", "e\u{1b}"],
+            "key_info": {
+                "ab": {"name": "kv", "version": "0.2.0", "size": 9, "signer": "ann", "stored": "2026-11-26T20:00:00Z",
+                    "active": true},
+                "cd": {"name": "kv", "version": "0.1.0\n", "size": 8, "signer": null, "stored": "2026-11-25T20:00:00Z",
+                    "active": false},
+            },
+        }))
+        .unwrap();
+        assert_eq!(
+            text(&guests),
+            "* ab  kv 0.2.0, 9 bytes, stored 2026-11-26T20:00:00Z, signed by ann\n\
+             \x20 cd  kv 0.1.0\\n, 8 bytes, stored 2026-11-25T20:00:00Z\n  e\\u{1b}\n* is active\n"
+        );
+        assert_eq!(text(&Guests::default()), "no guests in storage\n");
     }
 
-    fn origin(&self) -> &'static str {
-        match self.loader.as_deref().map(Loader::origin) {
-            Ok(Origin::ThisProgram(_)) => "executable",
-            _ => "file",
-        }
-    }
-
-    fn has_guest(&self) -> bool {
-        !matches!(self.loader.as_deref().map(Loader::origin), Ok(Origin::Pushed))
-    }
-
-    fn has_control(&self) -> bool {
-        !self.loader().is_ok_and(|loader| loader.args().no_control)
-    }
-
-    fn takes_pushed(&self) -> Result<(), String> {
-        let loader = self.loader()?;
-        if loader.trust().is_empty() {
-            return Err(
-                "this program runs the guest that it contains, and no other: register it with --trust=KEY to push guests"
-                    .to_owned(),
-            );
-        }
-        Ok(())
-    }
-
-    fn loaded(&self, digest: Digest, signature: Option<&str>) -> Option<Arc<GrantedGuest>> {
-        let pushed = self.pushed.lock();
-        let found = pushed
-            .iter()
-            .find(|pushed| pushed.digest == digest && pushed.signature.as_deref() == signature)?;
-        Some(found.guest.clone())
-    }
-
-    async fn load(&self, component: Vec<u8>, signature: Option<&str>) -> Result<Arc<GrantedGuest>, String> {
-        let loader = self.loader()?;
-        let digest = Digest::of(&component);
-        // Several mounts may want the same guest at once.
-        let _alone = self.loading.lock().await;
-        if let Some(loaded) = self.loaded(digest, signature) {
-            return Ok(loaded);
-        }
-        let guest = loader.load_pushed(&component, signature).await;
-        let guest = Arc::new(guest.map_err(|error| format!("{error:#}"))?);
-        let mut pushed = self.pushed.lock();
-        pushed.retain(|pushed| pushed.digest != digest);
-        pushed.truncate(MOST_LOADED - 1);
-        pushed.push_front(Pushed {
-            digest,
-            signature: signature.map(str::to_owned),
-            guest: guest.clone(),
+    #[test]
+    fn says_what_was_removed() {
+        let text = removed(&Removed {
+            guests: 2,
+            pieces: 30,
+            bytes: 7,
         });
-        Ok(guest)
+        assert_eq!(text, "removed 2 guests and 30 pieces, 7 bytes\n");
     }
 }

@@ -10,6 +10,7 @@ mod check;
 mod cli;
 mod componentize;
 mod contained;
+mod control;
 mod dev;
 mod file;
 #[doc(hidden)]
@@ -24,10 +25,15 @@ mod loader;
 mod new;
 mod origin;
 mod output;
+mod push;
 mod serve;
 mod sign;
 mod signing;
+mod source;
+mod status;
+mod swap;
 mod test;
+mod vault;
 mod verify;
 
 use std::ffi::OsString;
@@ -121,6 +127,12 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
         Command::Test(args) => succeed(test::run(&args)?),
         Command::New(args) => print(new::run(&args)?),
         Command::Componentize { module, output } => componentize::run(&module, &output),
+        Command::Push(args) => print(push::run(&args)?),
+        Command::Status(args) => print(status::run(&args)?),
+        Command::Rollback(args) => print(swap::rollback(&args)?),
+        Command::Downgrade(args) => print(swap::downgrade(&args)?),
+        Command::Guests(args) => print(guests::list(&args)?),
+        Command::Gc(args) => print(guests::gc(&args)?),
         Command::Compile { baseline } => airlock_sandbox::compile_child(if baseline {
             Target::Baseline
         } else {

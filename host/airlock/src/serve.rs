@@ -16,7 +16,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use vault_plugin::{Backend, Error, Factory, Setup, async_trait};
 
 use crate::args::ServeArgs;
-use crate::guests::Guests;
+use crate::source::ProcessGuests;
 use crate::hardening;
 
 /// The crates whose events are logged: only our own. The libraries beneath may log the data that passes through them.
@@ -67,12 +67,12 @@ pub fn log_to_vault() -> Result<()> {
 }
 
 /// The process as Vault sees it: a guest to serve, or the reason why it has none yet.
-struct Plugin(Arc<Guests>);
+struct Plugin(Arc<ProcessGuests>);
 
 impl Plugin {
     /// Begins to load the guest. The handshake with Vault does not wait for it. The calls that need the guest wait.
     fn start(args: Result<ServeArgs, String>) -> Self {
-        let source = Arc::new(Guests::new(args));
+        let source = Arc::new(ProcessGuests::new(args));
         let loading = source.clone();
         // The reason for a failure is in the log, and in the answers of the mounts.
         if source.has_guest() {

@@ -1,0 +1,104 @@
+//! What the host answers at a mount's control paths.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The version of the control paths that this program speaks.
+pub const PROTOCOL: u64 = 1;
+
+/// The answer of `.airlock/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Status {
+    pub host: String,
+    pub host_version: String,
+    pub protocol: u64,
+    /// Whether this node may write to the mount's storage.
+    pub can_write: bool,
+    /// Whether the mount takes guests from its storage.
+    pub accepts_push: bool,
+    /// The reason why one of these is false.
+    pub why_not: Option<String>,
+    pub running: Option<Running>,
+    /// The reason why nothing runs.
+    pub cause: Option<String>,
+    /// The digest of the guest that the record in storage names.
+    pub active: Option<String>,
+    #[serde(default)]
+    pub previous: Vec<Previous>,
+    /// The highest version that ran on the mount.
+    pub highest: Option<String>,
+}
+
+/// A guest that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Running {
+    pub name: String,
+    pub version: String,
+    pub sha256: String,
+    /// `pin`, `signature` or `unpinned`.
+    pub vouched_by: String,
+    pub signer: Option<String>,
+    /// `file`, `storage` or `executable`.
+    pub source: String,
+    pub layout_version: u64,
+}
+
+/// A guest that was active before.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Previous {
+    pub sha256: String,
+    pub name: String,
+    pub version: String,
+}
+
+/// The answer to a guest's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Stored {
+    /// The digests of pieces that are not in storage yet.
+    pub missing: Vec<String>,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub version: String,
+    #[serde(default)]
+    pub signer: Option<String>,
+}
+
+/// The answer to a swap, a rollback or a downgrade.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Swapped {
+    pub running: Option<Running>,
+    pub previous: Option<String>,
+    pub reload_needed: bool,
+    #[serde(default)]
+    pub rollback_possible: bool,
+}
+
+/// The list of guests in a mount's storage.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Guests {
+    pub keys: Vec<String>,
+    #[serde(default)]
+    pub key_info: BTreeMap<String, GuestInfo>,
+}
+
+/// One guest of the list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct GuestInfo {
+    pub name: String,
+    pub version: String,
+    pub size: u64,
+    pub signer: Option<String>,
+    /// The time at which it was stored, in RFC 3339.
+    pub stored: String,
+    pub active: bool,
+}
+
+/// What `gc` has removed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Removed {
+    pub guests: u64,
+    pub pieces: u64,
+    pub bytes: u64,
+}

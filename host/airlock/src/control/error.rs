@@ -1,0 +1,61 @@
+//! The reasons why a command about a mount's guests failed.
+
+use printable::Printable;
+use thiserror::Error;
+
+use super::mount_path::MountPath;
+use crate::vault::error::{Failure, joined};
+
+/// The reason why a command failed at a mount. Each is one line that names the mount and says what to do.
+#[derive(Debug, Error)]
+pub enum ControlError {
+    #[error(
+        "no Airlock at {0} (or too old for guests in storage): `vault secrets list` shows the mounts; nothing was sent"
+    )]
+    NoAirlock(MountPath),
+    #[error("nothing is mounted at {0}: `vault secrets list` shows the mounts; nothing was sent")]
+    NoMount(MountPath),
+    #[error(
+        "{mount}: its host {} speaks protocol {found} and this command {}: use the airlock of the host's version; \
+         nothing was sent",
+        Printable(host_version),
+        super::answers::PROTOCOL
+    )]
+    OtherProtocol {
+        mount: MountPath,
+        host_version: String,
+        found: u64,
+    },
+    #[error("{mount} does not take guests: {}; nothing was sent", Printable(reason))]
+    Refuses { mount: MountPath, reason: String },
+    #[error(
+        "{mount}: permission denied: a policy of the token needs  path \"{path}\" {{ capabilities = [{capabilities}] }}"
+    )]
+    Denied {
+        mount: MountPath,
+        path: String,
+        capabilities: &'static str,
+    },
+    #[error("{mount}: {what} was answered in a form that this command does not know: {reason}")]
+    Malformed {
+        mount: MountPath,
+        what: &'static str,
+        reason: String,
+    },
+    #[error("{mount}")]
+    Failed { mount: MountPath, source: Failure },
+    #[error(
+        "{mount}: {what} got no clear answer and may have been carried out: look with `airlock status --mount {}`",
+        mount.argument()
+    )]
+    Unknown {
+        mount: MountPath,
+        what: &'static str,
+        source: Failure,
+    },
+    #[error(
+        "{mount}: {}: run the command again with --reload, which reloads the mount too",
+        joined(texts)
+    )]
+    NeedsReload { mount: MountPath, texts: Vec<String> },
+}
