@@ -51,6 +51,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// Does the same as [`Server::start`], with more configuration, which may name files in the server's directory.
+    pub fn start_configured(name: &str, storage: Storage, more: impl FnOnce(&Path) -> String) -> Self {
+        Server::launch_new_with(name, storage, &files::airlock(), more).initialise()
+    }
+
     /// Starts, initialises and unseals a server. `name` names its temporary directory.
     pub fn start(name: &str, storage: Storage) -> Self {
         Server::start_with(name, storage, &files::airlock())
@@ -58,14 +63,18 @@ impl Server {
 
     /// Does the same as [`Server::start`], with another plugin's binary in place of `airlock`.
     pub fn start_with(name: &str, storage: Storage, plugin: &Path) -> Self {
-        let mut server = Server::launch_new(name, storage, plugin);
+        Server::launch_new(name, storage, plugin).initialise()
+    }
+
+    fn initialise(mut self) -> Self {
+        let server = &mut self;
         let keys = json!({"secret_shares": 1, "secret_threshold": 1});
         let keys = server.client.write("sys/init", keys);
         let keys = keys.expect_success("initialise the server").body;
         server.client = server.client.with_token(keys["root_token"].as_str().unwrap());
         server.unseal_key = keys["keys"][0].as_str().unwrap().to_owned();
         server.unseal();
-        server
+        self
     }
 
     /// Starts a server that stores on disk and makes it a member of another server's cluster, as a standby.
@@ -84,6 +93,15 @@ impl Server {
 
     /// Starts a server that is neither initialised nor unsealed.
     fn launch_new(name: &str, storage: Storage, plugin: &Path) -> Self {
+        Server::launch_new_with(name, storage, plugin, |_| String::new())
+    }
+
+    fn launch_new_with(
+        name: &str,
+        storage: Storage,
+        plugin: &Path,
+        more: impl FnOnce(&Path) -> String,
+    ) -> Self {
         let directory = tempfile::Builder::new()
             .prefix(&format!("airlock-{name}-"))
             .tempdir()
@@ -94,7 +112,8 @@ impl Server {
         }
         let installed = install(plugin, &directory.join("plugins"));
         let port = free_port();
-        fs::write(directory.join("config.hcl"), config(&directory, port, storage)).unwrap();
+        let config = config(&directory, port, storage) + &more(&directory);
+        fs::write(directory.join("config.hcl"), config).unwrap();
         let (process, log) = launch(&directory);
 
         Server {

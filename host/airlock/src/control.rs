@@ -103,9 +103,12 @@ impl Control {
         Ok((self.decode("the status", data.clone())?, data))
     }
 
-    /// Does the same as [`Control::status`], and checks that the mount takes guests from its storage on this node.
+    /// Does the same as [`Control::status`], and checks that the mount takes guests from its storage on this node. Vault
+    /// itself has to say that an external plugin is mounted there: what an engine says of itself, somebody may have
+    /// stored in it.
     pub fn writable_status(&self) -> Result<Status, ControlError> {
         let status = self.status()?;
+        self.check_mount()?;
         if status.can_write && status.accepts_push {
             return Ok(status);
         }
@@ -120,6 +123,17 @@ impl Control {
             mount: self.mount.clone(),
             reason,
         })
+    }
+
+    /// Asks Vault what is mounted, at the path by which `vault kv` asks. Every token may read it for mounts that it can
+    /// reach.
+    fn check_mount(&self) -> Result<(), ControlError> {
+        let path = format!("sys/internal/ui/mounts/{}", self.mount.url());
+        let data = self.client.read(&path).map_err(|source| ControlError::Failed {
+            mount: self.mount.clone(),
+            source,
+        })?;
+        check_is_external(&self.mount, &data)
     }
 
     /// Sends a guest's manifest: its size, the digests of its pieces and possibly its signature.
@@ -244,6 +258,23 @@ impl Control {
             reason: printable::escape(&error.to_string()).into_owned(),
         })
     }
+}
+
+fn check_is_external(mount: &MountPath, data: &Value) -> Result<(), ControlError> {
+    let text = |field: &str| data[field].as_str().unwrap_or_default().to_owned();
+    if text("path") != mount.to_string() {
+        return Err(ControlError::NotTheMount {
+            mount: mount.clone(),
+            of: text("path"),
+        });
+    }
+    if text("running_sha256").is_empty() {
+        return Err(ControlError::BuiltIn {
+            mount: mount.clone(),
+            engine: text("type"),
+        });
+    }
+    Ok(())
 }
 
 fn body(sha256: Option<&str>, reload: bool) -> Value {

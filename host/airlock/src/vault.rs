@@ -277,7 +277,11 @@ fn unreachable(address: &Address, error: &ureq::Error) -> Failure {
             "connection refused: check VAULT_ADDR, and whether the server runs".to_owned()
         }
         // The resolver's error has no kind of its own.
-        ureq::Error::Io(error) if error.to_string().starts_with("failed to lookup address information") => {
+        ureq::Error::Io(error)
+            if error
+                .to_string()
+                .starts_with("failed to lookup address information") =>
+        {
             "no such host: check VAULT_ADDR".to_owned()
         }
         ureq::Error::Io(error) => error.to_string(),

@@ -16,6 +16,16 @@ pub enum ControlError {
     #[error("nothing is mounted at {0}: `vault secrets list` shows the mounts; nothing was sent")]
     NoMount(MountPath),
     #[error(
+        "{mount} is Vault's own {} engine and not Airlock, whatever it answers; nothing was sent",
+        Printable(engine)
+    )]
+    BuiltIn { mount: MountPath, engine: String },
+    #[error(
+        "{mount} is not a mount, but a path in the mount {}; nothing was sent",
+        Printable(of)
+    )]
+    NotTheMount { mount: MountPath, of: String },
+    #[error(
         "{mount}: its host {} speaks protocol {found} and this command {}: use the airlock of the host's version; \
          nothing was sent",
         Printable(host_version),

@@ -30,14 +30,18 @@ impl FromStr for MountPath {
 }
 
 impl MountPath {
+    /// Returns the path as a part of a URL, without a slash at its end.
+    pub fn url(&self) -> String {
+        let segments = self.0.split('/');
+        let segments: Vec<_> = segments
+            .map(|segment| utf8_percent_encode(segment, SEGMENT).to_string())
+            .collect();
+        segments.join("/")
+    }
+
     /// Returns the path of the URL, below `/v1/`, of a path below the mount's `.airlock/`.
     pub fn control(&self, path: &str) -> String {
-        let mut url = String::new();
-        for segment in self.0.split('/') {
-            url.extend(utf8_percent_encode(segment, SEGMENT));
-            url.push('/');
-        }
-        url + ".airlock/" + path
+        format!("{}/.airlock/{path}", self.url())
     }
 
     /// Returns the path without a slash at its end, for a command line. It is quoted if a shell would change it.

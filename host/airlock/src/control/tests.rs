@@ -67,3 +67,20 @@ fn a_swap_asks_for_a_reload_only_if_it_is_told_to() {
     assert_eq!(body(None, true), json!({"reload": true}));
     assert_eq!(body(None, false), json!({}));
 }
+
+#[test]
+fn what_vault_says_of_the_mount_counts() {
+    let mount = "demo".parse().unwrap();
+    let check = |path: &str, sha256: &str| {
+        let data = json!({"path": path, "type": "kv", "running_sha256": sha256});
+        check_is_external(&mount, &data).map_err(|error| error.to_string())
+    };
+    check("demo/", "ab").unwrap();
+    assert!(check("demo/", "").unwrap_err().contains("Vault's own kv engine"));
+    assert!(
+        check("dem/", "ab")
+            .unwrap_err()
+            .contains("a path in the mount dem/")
+    );
+    assert!(check_is_external(&mount, &Value::Null).is_err());
+}
