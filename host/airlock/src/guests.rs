@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use printable::Printable;
 
-use crate::control::answers::{Guests, Removed};
+use crate::control::answers::{GuestInfo, Guests, Removed};
 use crate::control::{Control, MountArgs};
 
 /// Returns the list of guests.
@@ -31,21 +31,28 @@ fn text(guests: &Guests) -> String {
         let _ = match guests.key_info.get(sha256) {
             Some(guest) => {
                 let active = if guest.active { "*" } else { " " };
-                let signer = guest
-                    .signer
-                    .as_ref()
-                    .map_or_else(String::new, |signer| format!(", signed by {signer}"));
-                let about = format!(
-                    "{} {}, {} bytes, stored {}{signer}",
-                    guest.name, guest.version, guest.size, guest.stored
-                );
-                writeln!(out, "{active} {}  {}", Printable(sha256), Printable(about))
+                writeln!(out, "{active} {}  {}", Printable(sha256), Printable(about(guest)))
             }
             None => writeln!(out, "  {}", Printable(sha256)),
         };
     }
     out.push_str("* is active\n");
     out
+}
+
+fn about(guest: &GuestInfo) -> String {
+    let GuestInfo { size, signer, .. } = guest;
+    let mut about = match (&guest.name, &guest.version) {
+        (Some(name), Some(version)) => format!("{name} {version}, {size} bytes"),
+        _ => format!("not whole yet, {size} bytes"),
+    };
+    if let Some(stored) = &guest.stored {
+        let _ = write!(about, ", stored {stored}");
+    }
+    if let Some(signer) = signer {
+        let _ = write!(about, ", signed by {signer}");
+    }
+    about
 }
 
 fn removed(removed: &Removed) -> String {
@@ -67,19 +74,20 @@ mod tests {
     #[test]
     fn lists_guests_and_marks_the_active_one() {
         let guests: Guests = serde_json::from_value(json!({
-            "keys": ["ab", "cd", "e\u{1b}"],
+            "keys": ["ab", "cd", "e\u{1b}", "ef"],
             "key_info": {
                 "ab": {"name": "kv", "version": "0.2.0", "size": 9, "signer": "ann", "stored": "2026-11-26T20:00:00Z",
                     "active": true},
                 "cd": {"name": "kv", "version": "0.1.0\n", "size": 8, "signer": null, "stored": "2026-11-25T20:00:00Z",
                     "active": false},
+                "ef": {"name": null, "version": null, "size": 7, "signer": null, "stored": null, "active": false},
             },
         }))
         .unwrap();
         assert_eq!(
             text(&guests),
             "* ab  kv 0.2.0, 9 bytes, stored 2026-11-26T20:00:00Z, signed by ann\n\
-             \x20 cd  kv 0.1.0\\n, 8 bytes, stored 2026-11-25T20:00:00Z\n  e\\u{1b}\n* is active\n"
+             \x20 cd  kv 0.1.0\\n, 8 bytes, stored 2026-11-25T20:00:00Z\n  e\\u{1b}\n  ef  not whole yet, 7 bytes\n* is active\n"
         );
         assert_eq!(text(&Guests::default()), "no guests in storage\n");
     }

@@ -119,7 +119,11 @@ fn send(control: &Control, pieces: &[&Piece<'_>]) -> Result<()> {
             let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) else {
                 break;
             };
-            if let Err(error) = control.put_piece(&piece.sha256, &piece.encoded()) {
+            let put = piece
+                .encoded()
+                .context("a piece cannot be compressed")
+                .and_then(|data| Ok(control.put_piece(&piece.sha256, &data)?));
+            if let Err(error) = put {
                 failed.store(true, Ordering::Relaxed);
                 return Err(error).context("what was sent is kept; run the command again to go on");
             }

@@ -83,15 +83,15 @@ pub struct Guests {
     pub key_info: BTreeMap<String, GuestInfo>,
 }
 
-/// One guest of the list.
+/// One guest of the list. Of one whose pieces are not all there, the host does not know what the guest says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct GuestInfo {
-    pub name: String,
-    pub version: String,
+    pub name: Option<String>,
+    pub version: Option<String>,
     pub size: u64,
     pub signer: Option<String>,
     /// The time at which it was stored, in RFC 3339.
-    pub stored: String,
+    pub stored: Option<String>,
     pub active: bool,
 }
 

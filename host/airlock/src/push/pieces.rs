@@ -1,17 +1,17 @@
 //! The pieces in which a guest travels and is stored, each known by its digest. Builds of one guest have most pieces in
 //! common only if they differ little; but a push that was cut off goes on where it stopped.
 
+use std::io::{self, Write as _};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use miniz_oxide::deflate::compress_to_vec_zlib;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The bytes of a piece, except the last: small enough for raft's entries when compressed and encoded.
 pub const PIECE_BYTES: usize = 256 * 1024;
-
-/// The level of compression: the usual compromise of time and size.
-const LEVEL: u8 = 6;
 
 /// A guest, cut into pieces.
 pub struct Pieces<'a> {
@@ -71,15 +71,19 @@ impl<'a> Pieces<'a> {
 
 impl Piece<'_> {
     /// Returns the piece as it is sent: compressed, in base64.
-    pub fn encoded(&self) -> String {
-        STANDARD.encode(compress_to_vec_zlib(self.bytes, LEVEL))
+    pub fn encoded(&self) -> io::Result<String> {
+        let mut compressed = ZlibEncoder::new(Vec::new(), Compression::default());
+        compressed.write_all(self.bytes)?;
+        Ok(STANDARD.encode(compressed.finish()?))
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use miniz_oxide::inflate::decompress_to_vec_zlib;
+    use std::io::Read as _;
+
+    use flate2::read::ZlibDecoder;
 
     use super::*;
 
@@ -114,7 +118,9 @@ mod tests {
         let pieces = Pieces::of(&guest);
         let mut back = Vec::new();
         for piece in &pieces.pieces {
-            let bytes = decompress_to_vec_zlib(&STANDARD.decode(piece.encoded()).unwrap()).unwrap();
+            let compressed = STANDARD.decode(piece.encoded().unwrap()).unwrap();
+            let mut bytes = Vec::new();
+            ZlibDecoder::new(&compressed[..]).read_to_end(&mut bytes).unwrap();
             assert_eq!(hex::encode(Sha256::digest(&bytes)), piece.sha256);
             back.extend(bytes);
         }
@@ -122,7 +128,7 @@ mod tests {
 
         let mut random = vec![0; PIECE_BYTES];
         getrandom::fill(&mut random).unwrap();
-        let encoded = Pieces::of(&random).pieces[0].encoded();
+        let encoded = Pieces::of(&random).pieces[0].encoded().unwrap();
         assert!(encoded.len() < 512 * 1024, "{}", encoded.len());
     }
 
