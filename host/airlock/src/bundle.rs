@@ -20,7 +20,7 @@ use printable::Printable;
 
 use self::trailer::{Part, Trailer};
 use crate::contained::{self, THIS_PROGRAM};
-use crate::trust::read_guest;
+use crate::file::read_guest;
 use crate::{guest, inspect};
 
 /// The arguments of `bundle`.

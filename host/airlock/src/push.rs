@@ -19,7 +19,7 @@ use sha2::{Digest as _, Sha256};
 use crate::control::answers::{Status, Stored, Swapped};
 use crate::control::{Control, MountArgs};
 use crate::swap::{running, short};
-use crate::trust::read_guest;
+use crate::file::read_guest;
 use pieces::{Piece, Pieces};
 use progress::Progress;
 
