@@ -110,6 +110,51 @@ fn a_key_with_a_password_signs_only_with_it() {
     assert_refused(&asks, &["no terminal", "--password-file"]);
 }
 
+/// Runs a command on a terminal of its own, types a text at each of its prompts once what is typed is not shown, and prints
+/// what the terminal shows.
+const AT_A_TERMINAL: &str = r#"
+import os, pty, sys, termios
+typed, prompts, command = sys.argv[1].encode() + b"\n", int(sys.argv[2]), sys.argv[3:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(command[0], command)
+shown = b""
+def more():
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
+for prompt in range(1, prompts + 1):
+    while shown.count(b": ") < prompt:
+        shown += more() or sys.exit(f"it ended: {shown}")
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        pass
+    os.write(terminal, typed)
+while read := more():
+    shown += read
+sys.stdout.buffer.write(shown)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+
+#[test]
+fn a_password_is_asked_for_and_not_shown() {
+    let (directory, _, guest) = directory();
+    let key = directory.path().join("key");
+    let at_a_terminal = |prompts: &str, command: &str, option: &str, last: &Path| {
+        let output = run(Command::new(files::python())
+            .args(["-c", AT_A_TERMINAL, "correct horse", prompts])
+            .arg(files::airlock())
+            .args([command, option, key.to_str().unwrap()])
+            .args(last.to_str().filter(|last| !last.is_empty())));
+        assert!(!output.stdout.contains("horse"), "{output:?}");
+        output.expect_success(command).stdout
+    };
+    let made = at_a_terminal("2", "keygen", "--out", Path::new(""));
+    assert!(made.contains("again") && made.contains("--trust=RW"), "{made}");
+    let signed = at_a_terminal("1", "sign", "--key", &guest);
+    assert!(signed.contains("signed by key"), "{signed}");
+}
+
 #[test]
 fn sign_names_the_guest_and_verify_accepts_it() {
     let (_directory, signer, guest) = directory();

@@ -293,7 +293,7 @@ const KEYGEN: &str = "\
 Examples:
   airlock keygen --out signer                               # asks for a password
   airlock keygen --out signer --password-file <(pass show airlock)
-  airlock keygen --out signer --no-password                 # for CI, which keeps the file secret by itself
+  airlock keygen --out signer --no-password                 # for CI, which guards the file
 
 Exit status: 0 both files are written; 1 neither is, with one line that says why; 2 wrong usage.";
 
@@ -351,6 +351,9 @@ Vault starts this command. If you start it by hand, it explains itself and ends.
   vault plugin register -sha256=<of the airlock binary> -command=airlock -version=v0.1.0 \\
       -args=serve -args=--guest=/path/kv-0.1.0.wasm -args=--guest-sha256=<of the guest> secret airlock-kv
   vault secrets enable -path=demo -plugin-version=v0.1.0 airlock-kv
+
+With -args=--trust=<the signer's public key> in place of the guest's digest, each build that this key signed may run \
+(`airlock sign`).
 
 Every request runs in a fresh instance of the guest, under the limits below. A request that exceeds one fails alone, \
 with an error that names the limit and its flag.";

@@ -23,7 +23,7 @@
 //! - Without a pin and without a key, nothing may run. Only [`Trust::unpinned`] runs everything.
 //! - A signature covers the component and its name and version, which [`SignedName`] reads from the trusted comment of
 //!   a minisign signature. A comment without both is refused.
-//! - Only prehashed signatures are accepted; the module `signature` says why.
+//! - Only prehashed signatures are accepted; [`Signature`] says why.
 //! - Texts of others are bounded, are never quoted in an error, and cannot cause a panic.
 //!
 //! # What to watch

@@ -1,9 +1,4 @@
 //! Signatures in minisign's format.
-//!
-//! Only prehashed signatures are accepted, which sign a hash of the file and not the file. The format's letters for the
-//! two kinds are not covered by the signature. So if legacy signatures were accepted as well, a signature of one kind
-//! could be passed off as one of the other: a signed file of 64 bytes as the hash of another file. minisign and
-//! `airlock sign` make prehashed signatures unless told otherwise.
 
 use std::str::FromStr;
 
@@ -22,6 +17,11 @@ const PREHASHED: &[u8] = b"ED";
 const LEGACY: &[u8] = b"Ed";
 
 /// A signature that was read and not verified yet.
+///
+/// Only prehashed signatures are accepted, which sign a hash of the file and not the file. The letters that tell the two
+/// kinds apart are not covered by the signature. So if legacy signatures were accepted as well, a signature of one kind
+/// could be passed off as one of the other: a signed file of 64 bytes as the hash of another file. minisign and
+/// `airlock sign` make prehashed signatures unless told otherwise.
 #[derive(Clone)]
 pub struct Signature {
     signer: KeyId,
@@ -130,8 +130,8 @@ pub enum SignatureRefused {
     Bad(BadSignature),
     /// Another key than the trusted ones signed it.
     #[error(
-        "key {signer} signed it, which is not trusted ({trusted} is): sign this build with a trusted key, or register \
-         the plugin with --trust for that key"
+        "key {signer} signed it, which is not trusted ({trusted} is): sign this build with a trusted key, or, if you \
+         know that signer, register the plugin with its key as --trust"
     )]
     Untrusted {
         /// The key that the signature names.

@@ -27,10 +27,10 @@ pub struct TrustArgs {
 /// The signers that are trusted.
 #[derive(Debug, Clone, Args)]
 pub struct KeyArgs {
-    /// A minisign public key, as `airlock keygen` makes it: guests that it signed may run, if they are what the signature
-    /// names. The line of base64 in the .pub file, or the file's path; repeat it for every signer, and for the old and the
-    /// new key while one is replaced. Give the line, which Vault's catalog pins: of a path it pins the path only, and
-    /// whoever can write the file then decides which guests run. The signature of FILE is FILE.minisig
+    /// A minisign public key whose signed guests may run, as `airlock keygen` makes it: the line of base64 in its .pub
+    /// file, or the file's path; repeat it for every signer, and for the old and the new key while one is replaced. The
+    /// signature of FILE is FILE.minisig; a guest must have the name and version that were signed. Prefer the line, since
+    /// Vault's catalog pins it: a path pins no key, and whoever can write the file decides which guests run
     #[arg(long, value_name = "KEY", group = "vouchers")]
     pub trust: Vec<String>,
 }
