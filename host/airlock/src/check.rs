@@ -64,7 +64,9 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let (name, version) = (&description.name, &description.version);
     let mut out = format!(
         "ok: {name} {version} would be served, {}\nwithout token: {}\nneeds sudo: {}\n",
-        voucher.map(|voucher| voucher.by().to_string()).unwrap_or_default(),
+        voucher
+            .map(|voucher| voucher.by().to_string())
+            .unwrap_or_default(),
         Printable(list(&told.unauthenticated, "nothing")),
         Printable(list(&told.root, "nothing")),
     );

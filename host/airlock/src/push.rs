@@ -18,8 +18,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::control::answers::{Status, Stored, Swapped};
 use crate::control::{Control, MountArgs};
-use crate::swap::{running, short};
 use crate::file::read_guest;
+use crate::swap::{running, short};
 use pieces::{Piece, Pieces};
 use progress::Progress;
 

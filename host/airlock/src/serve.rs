@@ -16,8 +16,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use vault_plugin::{Backend, Error, Factory, Setup, async_trait};
 
 use crate::args::ServeArgs;
-use crate::source::ProcessGuests;
 use crate::hardening;
+use crate::source::ProcessGuests;
 
 /// The crates whose events are logged: only our own. The libraries beneath may log the data that passes through them.
 const LOGGED: [&str; 6] = [

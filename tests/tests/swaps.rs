@@ -1,0 +1,291 @@
+//! Guests that are pushed into mounts of a real server, and take over from each other while requests run.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+use std::thread;
+
+use airlock_tests::{
+    Client, Cluster, End, Load, Mount, Output, Plugin, Server, Signer, Storage, eventually, files, run,
+};
+use serde_json::{Value, json};
+
+static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("swaps", Storage::Disk));
+
+/// A signer and two builds of the KV guest that it signed. The second build words an answer differently.
+struct Builds {
+    signer: Signer,
+    one: PathBuf,
+    two: PathBuf,
+}
+
+impl Builds {
+    fn new(folder: &Path) -> Self {
+        fs::create_dir_all(folder).unwrap();
+        let signer = Signer::new(folder, "signer");
+        let build = |file: &str, version: &str, text: &str| {
+            let path = folder.join(file);
+            let present = env!("CARGO_PKG_VERSION");
+            files::alter_guest("kv", &path, &[(present, version), ("key created", text)]);
+            signer.sign(&path);
+            path
+        };
+        let one = build("one.wasm", "0.1.0", "key created");
+        let two = build("two.wasm", "0.2.0", "key CREATED");
+        Self { signer, one, two }
+    }
+
+    /// Registers a process without a guest of its own, which runs what this signer signed.
+    fn register(&self, server: &Server, name: &str) {
+        let key = format!("--trust={}", self.signer.key());
+        let cache = format!("--cache-dir={}", files::guest_cache().display());
+        Plugin::with_args(name, [key, cache]).register(server);
+    }
+}
+
+/// Runs `airlock` as an operator of this server would.
+fn operate(client: &Client, arguments: &[&str]) -> Output {
+    let mut command = Command::new(files::airlock());
+    command
+        .args(arguments)
+        .env("HOME", "/nonexistent")
+        .env("VAULT_ADDR", client.address())
+        .env("VAULT_TOKEN", client.token());
+    run(&mut command)
+}
+
+#[track_caller]
+fn push(client: &Client, guest: &Path, mount: &str) {
+    operate(client, &["push", guest.to_str().unwrap(), "--mount", mount]).expect_success("push");
+}
+
+#[track_caller]
+fn refused(client: &Client, arguments: &[&str], words: &str) {
+    let output = operate(client, arguments);
+    assert_eq!(output.status, 1, "{output:?}");
+    assert_eq!(output.stderr.trim_end().lines().count(), 1, "{output:?}");
+    assert!(output.stderr.contains(words), "no {words:?}: {output:?}");
+}
+
+fn status(mount: &Mount) -> Value {
+    mount
+        .read(".airlock/status")
+        .expect_success("status")
+        .data()
+        .clone()
+}
+
+fn runs(mount: &Mount) -> Value {
+    status(mount)["running"]["version"].clone()
+}
+
+#[test]
+fn a_mount_without_a_guest_runs_what_is_pushed_and_goes_back() {
+    // A server with this host only, because it is killed.
+    let server = Server::start("pushed", Storage::Disk);
+    let client = server.client();
+    let builds = Builds::new(&server.temporary_directory().join("builds"));
+    builds.register(&server, "pushed");
+    let mount = server.mount("pushed", "pushed");
+    let waiting = mount.read("a");
+    assert_eq!(waiting.status, 503, "{waiting:?}");
+    assert!(waiting.errors().contains("airlock push"), "{waiting:?}");
+
+    push(client, &builds.one, "pushed");
+    let created = mount.write("a", json!({"value": "1"})).expect_success("write");
+    assert_eq!(created.data()["message"], "key created");
+    push(client, &builds.two, "pushed");
+    assert_eq!(runs(&mount), "0.2.0");
+    let created = mount.write("b", json!({"value": "2"})).expect_success("write");
+    assert_eq!(created.data()["message"], "key CREATED");
+    assert_eq!(mount.read("a").data()["value"], "1");
+    let listed = operate(client, &["guests", "--mount", "pushed"]).expect_success("guests");
+    assert!(
+        listed.stdout.contains("0.1.0") && listed.stdout.contains("0.2.0"),
+        "{listed:?}"
+    );
+
+    // The version that ran counts, so an old build comes back only by the paths for that.
+    let one = builds.one.to_str().unwrap();
+    refused(client, &["push", one, "--mount", "pushed"], "is below 0.2.0");
+    assert_eq!(runs(&mount), "0.2.0");
+    operate(client, &["rollback", "--mount", "pushed"]).expect_success("rollback");
+    assert_eq!(runs(&mount), "0.1.0");
+    push(client, &builds.two, "pushed");
+    let sha256 = files::sha256(&builds.one);
+    let downgrade = ["downgrade", "--mount", "pushed", &sha256];
+    operate(client, &downgrade).expect_success("downgrade");
+    assert_eq!(runs(&mount), "0.1.0");
+    assert_eq!(mount.read("b").data()["value"], "2");
+
+    server.reload("pushed");
+    assert_eq!(runs(&mount), "0.1.0");
+    server.kill_host();
+    eventually("a host serves again", || {
+        (mount.read("a").status == 200).then_some(())
+    });
+    assert_eq!(runs(&mount), "0.1.0");
+}
+
+#[test]
+fn what_no_trusted_key_signed_is_refused_and_the_guest_that_runs_stays() {
+    let folder = SERVER.temporary_directory().join("strangers");
+    let builds = Builds::new(&folder);
+    builds.register(&SERVER, "strangers");
+    let mount = SERVER.mount("strangers", "strangers");
+    push(SERVER.client(), &builds.one, "strangers");
+    let stranger = Signer::new(&folder, "stranger");
+    stranger.sign(&builds.two);
+    let two = builds.two.to_str().unwrap();
+    let push = ["push", two, "--mount", "strangers"];
+    refused(SERVER.client(), &push, &stranger.id());
+    builds.signer.sign_as(&builds.two, "name=kv version=9.0.0");
+    refused(SERVER.client(), &push, "9.0.0");
+    assert_eq!(runs(&mount), "0.1.0");
+    // A new signature is enough.
+    builds.signer.sign(&builds.two);
+    operate(SERVER.client(), &push).expect_success("push");
+    assert_eq!(runs(&mount), "0.2.0");
+}
+
+#[test]
+fn no_control_is_kept_from_everybody() {
+    let builds = Builds::new(&SERVER.temporary_directory().join("closed"));
+    let key = format!("--trust={}", builds.signer.key());
+    let guest = format!("--guest={}", builds.one.display());
+    Plugin::with_args("closed", [key, guest, "--no-control".to_owned()]).register(&SERVER);
+    let mount = SERVER.mount("closed", "closed");
+    assert_eq!(mount.read(".airlock/status").status, 404);
+    assert_eq!(mount.write(".airlock/swap", json!({})).status, 404);
+    mount.write("a", json!({"value": "1"})).expect_success("write");
+}
+
+#[test]
+fn a_token_without_sudo_reaches_no_control_path() {
+    let builds = Builds::new(&SERVER.temporary_directory().join("guarded"));
+    builds.register(&SERVER, "guarded");
+    let mount = SERVER.mount("guarded", "guarded");
+    push(SERVER.client(), &builds.one, "guarded");
+    let policy = json!({"policy": "path \"guarded/*\" { capabilities = [\"create\", \"read\", \"update\", \"list\"] }"});
+    SERVER
+        .client()
+        .write("sys/policies/acl/guarded", policy)
+        .expect_success("policy");
+    let token = SERVER
+        .client()
+        .write("auth/token/create", json!({"policies": ["guarded"]}))
+        .expect_success("token");
+    let token = token.body["auth"]["client_token"].as_str().unwrap().to_owned();
+    let theirs = mount.with_token(&token);
+    theirs.write("a", json!({"value": "1"})).expect_success("write");
+    for path in [".airlock", ".airlock/status"] {
+        assert_eq!(theirs.read(path).status, 403, "{path}");
+    }
+    for path in [
+        ".airlock/swap",
+        ".airlock/rollback",
+        ".airlock/pieces/x",
+        ".airlock/guests/x",
+    ] {
+        assert_eq!(theirs.write(path, json!({})).status, 403, "{path}");
+    }
+    assert_eq!(runs(&mount), "0.1.0");
+}
+
+/// The mounts, swaps and callers of the test under load.
+const MOUNTS: usize = 4;
+const SWAPS: usize = 100;
+const CALLERS: usize = 16;
+
+#[test]
+fn a_hundred_swaps_under_load_lose_no_request_and_no_write() {
+    let builds = Builds::new(&SERVER.temporary_directory().join("load"));
+    builds.register(&SERVER, "load");
+    let digests = [&builds.one, &builds.two].map(|build| files::sha256(build));
+    let mounts: Vec<Mount> = (0..MOUNTS)
+        .map(|number| {
+            let path = format!("load{number}");
+            let mount = SERVER.mount(&path, "load");
+            push(SERVER.client(), &builds.one, &path);
+            push(SERVER.client(), &builds.two, &path);
+            mount
+        })
+        .collect();
+    let load = Load::default();
+    thread::scope(|scope| {
+        let _stop = load.stop_when_dropped();
+        for caller in 0..CALLERS {
+            let (load, mount) = (&load, &mounts[caller % MOUNTS]);
+            scope.spawn(move || {
+                let mut count = 0_u64;
+                load.call(|| write_and_read(mount, caller, &mut count));
+            });
+        }
+        for swap in 0..SWAPS {
+            let mount = &mounts[swap % MOUNTS];
+            let to = &digests[(swap / MOUNTS) % 2];
+            let moved = mount.write(".airlock/downgrade", json!({ "sha256": to }));
+            let moved = moved.expect_success("swap");
+            assert_eq!(moved.data()["running"]["sha256"], json!(to));
+            load.wait_for(CALLERS as u64);
+        }
+        load.stop();
+    });
+    load.assert_none_failed();
+    assert!(load.acknowledged() > (SWAPS * CALLERS) as u64);
+}
+
+/// Creates a key, reads it, updates it, reads it, and deletes it. Nobody else uses the key.
+fn write_and_read(mount: &Mount, caller: usize, count: &mut u64) -> End {
+    *count += 1;
+    let key = format!("caller-{caller}/{count}");
+    let created = mount.write(&key, json!({"value": "first"}));
+    if created.status != 200 {
+        return End::of(&created);
+    }
+    let message = created.data()["message"].as_str().unwrap_or_default().to_owned();
+    if !["key created", "key CREATED"].contains(&message.as_str()) {
+        return End::Wrong(format!("{key}: {created:?}"));
+    }
+    let updated = mount.write(&key, json!({"value": "second"}));
+    if updated.status != 200 {
+        return End::of(&updated);
+    }
+    let found = mount.read(&key);
+    match found.status {
+        200 if found.data()["value"] == "second" && updated.data()["message"] == "key updated" => {
+            End::of(&mount.delete(&key))
+        }
+        200 => End::Wrong(format!("{key}: {updated:?}, {found:?}")),
+        _ => End::of(&found),
+    }
+}
+
+#[test]
+fn a_new_leader_runs_the_guest_that_was_pushed_to_another_node() {
+    let mut cluster = Cluster::start("pushed-cluster", 3);
+    let first = cluster.active();
+    let builds = Builds::new(&cluster.node(first).temporary_directory().join("builds"));
+    builds.register(cluster.node(first), "pushed");
+    let mount = cluster.node(first).mount("kv", "pushed");
+    push(cluster.node(first).client(), &builds.one, "kv");
+    mount.write("a", json!({"value": "1"})).expect_success("write");
+    push(cluster.node(first).client(), &builds.two, "kv");
+    assert_eq!(runs(&mount), "0.2.0");
+    // No node finds a file, a signature or a key any more.
+    fs::remove_file(&builds.one).unwrap();
+    fs::remove_file(&builds.two).unwrap();
+    cluster.kill(first);
+    let second = cluster.active();
+    assert_ne!(second, first);
+    let mount = cluster.node(second).mounted("kv");
+    eventually("the new leader serves", || {
+        (mount.read("a").status == 200 && mount.read("a").data()["value"] == "1").then_some(())
+    });
+    assert_eq!(runs(&mount), "0.2.0");
+    operate(cluster.node(second).client(), &["rollback", "--mount", "kv"]).expect_success("rollback");
+    assert_eq!(runs(&mount), "0.1.0");
+}
