@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use std::thread;
 
 use airlock_tests::{
-    Client, Cluster, End, Load, Mount, Output, Plugin, Server, Signer, Storage, eventually, files, run,
+    Client, Cluster, Dice, End, Load, Mount, Output, Plugin, Server, Signer, Storage, eventually, files, run,
+    signature_of,
 };
 use serde_json::{Value, json};
 
@@ -287,5 +288,85 @@ fn a_new_leader_runs_the_guest_that_was_pushed_to_another_node() {
     });
     assert_eq!(runs(&mount), "0.2.0");
     operate(cluster.node(second).client(), &["rollback", "--mount", "kv"]).expect_success("rollback");
+    assert_eq!(runs(&mount), "0.1.0");
+}
+
+#[test]
+fn an_older_file_does_not_run_where_a_newer_signed_one_ran() {
+    let server = Server::start("older-file", Storage::Memory);
+    let folder = server.temporary_directory().join("files");
+    let builds = Builds::new(&folder);
+    let guest = folder.join("guest.wasm");
+    let install = |build: &Path| {
+        fs::copy(build, &guest).unwrap();
+        fs::copy(signature_of(build), signature_of(&guest)).unwrap();
+    };
+    install(&builds.two);
+    Plugin::trusting("files", &guest, &builds.signer.key()).register(&server);
+    let mount = server.mount("files", "files");
+    mount.write("a", json!({"value": "1"})).expect_success("write");
+    install(&builds.one);
+    server.reload("files");
+    let refused = mount.read("a");
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(
+        refused
+            .errors()
+            .contains("version 0.2.0 ran on this mount before"),
+        "{refused:?}"
+    );
+    install(&builds.two);
+    server.reload("files");
+    assert_eq!(mount.read("a").expect_success("read").data()["value"], "1");
+}
+
+#[test]
+fn two_pushes_at_once_end_as_one_after_the_other() {
+    let builds = Builds::new(&SERVER.temporary_directory().join("at-once"));
+    builds.register(&SERVER, "at-once");
+    let mount = SERVER.mount("at-once", "at-once");
+    let outputs = thread::scope(|scope| {
+        [&builds.one, &builds.two]
+            .map(|build| {
+                let push = ["push", build.to_str().unwrap(), "--mount", "at-once"];
+                scope.spawn(move || operate(SERVER.client(), &push))
+            })
+            .map(|push| push.join().unwrap())
+    });
+    // The old build is refused if the new one was first.
+    let [one, two] = outputs;
+    assert!(
+        one.status == 0 || one.stderr.contains("is below 0.2.0"),
+        "{one:?}"
+    );
+    assert_eq!(two.status, 0, "{two:?}");
+    assert_eq!(runs(&mount), "0.2.0");
+}
+
+#[test]
+fn a_guest_of_sixteen_mebibytes_is_pushed() {
+    let folder = SERVER.temporary_directory().join("large");
+    let builds = Builds::new(&folder);
+    builds.register(&SERVER, "large");
+    let mount = SERVER.mount("large", "large");
+    let mut component = fs::read(&builds.one).unwrap();
+    let mut dice = Dice::new(1);
+    let section: Vec<u8> = [7]
+        .into_iter()
+        .chain(*b"padding")
+        .chain((0..16 << 20).map(|_| dice.below(256) as u8))
+        .collect();
+    component.push(0);
+    let mut size = section.len();
+    while size >= 128 {
+        component.push((size % 128) as u8 | 128);
+        size /= 128;
+    }
+    component.push(size as u8);
+    component.extend(section);
+    fs::write(&builds.one, component).unwrap();
+    builds.signer.sign(&builds.one);
+    push(SERVER.client(), &builds.one, "large");
+    mount.write("a", json!({"value": "1"})).expect_success("write");
     assert_eq!(runs(&mount), "0.1.0");
 }
