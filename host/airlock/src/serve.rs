@@ -92,6 +92,6 @@ impl Factory for Plugin {
     }
 
     async fn setup(&self, setup: Setup) -> Result<Arc<dyn Backend>, Error> {
-        Ok(Arc::new(VaultMount::set_up(self.0.clone(), setup).await?))
+        Ok(VaultMount::set_up(self.0.clone(), setup).await?)
     }
 }

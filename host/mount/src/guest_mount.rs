@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_sandbox::{CallError, Guest, MountContext, Outcome, Permit, Services, Usage, is_control, types};
+use airlock_sandbox::{
+    CallError, Guest, MountContext, Outcome, Permit, Record, SecondRun, Services, Usage, is_control, types,
+};
 use airlock_storage::{Prefixes, Settings, Storage};
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
 use crate::bridge;
 use crate::caching;
+use crate::canary::Trial;
 use crate::existence::Checks;
 use crate::invalidations::Invalidations;
 use crate::source::GrantedGuest;
@@ -117,6 +120,12 @@ impl GuestMount {
             .map_err(|error| printable(bridge::refusal(error)))
     }
 
+    /// Runs a request for the second time; see [`Guest::replay`].
+    pub(crate) async fn replay(&self, request: Arc<types::Request>, record: Record) -> Option<SecondRun> {
+        let settings = self.settings.clone();
+        self.guest.replay(&self.context, request, record, settings).await
+    }
+
     /// Takes over the mount. When this returns, nothing of another guest commits any more, and its requests come back as
     /// [`Replaced`].
     ///
@@ -204,7 +213,7 @@ impl GuestMount {
         }
     }
 
-    /// Answers a request. `caller` is who waits for the answer.
+    /// Answers a request. `caller` is who waits for the answer. `trial` records the run, to compare another guest's with it.
     ///
     /// # Errors
     /// Another guest has taken over: the request is for that one. The inner error is the answer.
@@ -212,6 +221,7 @@ impl GuestMount {
         &self,
         request: &Arc<types::Request>,
         caller: &Caller,
+        trial: Option<&Trial>,
     ) -> Result<Result<Option<Response>, Error>, Replaced> {
         if is_control(&request.path) {
             return Ok(Err(Error::UnsupportedPath));
@@ -231,7 +241,14 @@ impl GuestMount {
             Err(error) => return Ok(Err(bridge::refusal(error))),
         };
         let memory = permit.answer_memory();
-        let outcome = permit.handle_request(request.clone()).await;
+        let outcome = match trial {
+            // Boxed, so that the future of every request does not reserve space for it.
+            Some(trial) => Box::pin(permit.handle_recorded(request.clone(), &trial.record)).await,
+            None => permit.handle_request(request.clone()).await,
+        };
+        if let Some(trial) = trial {
+            trial.answered(&outcome.result);
+        }
         let answer = match self.report(operation, outcome) {
             Err(CallError::Replaced) => return Err(Replaced),
             answer => answer,
@@ -297,7 +314,9 @@ impl Backend for GuestMount {
 
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
         let caller = request.caller.clone();
-        let answer = self.answer(&Arc::new(bridge::request(request)), &caller).await;
+        let answer = self
+            .answer(&Arc::new(bridge::request(request)), &caller, None)
+            .await;
         answer.unwrap_or_else(|replaced| Err(replaced.into()))
     }
 

@@ -22,6 +22,7 @@
 
 pub mod bridge;
 mod caching;
+mod canary;
 mod control;
 mod existence;
 #[doc(hidden)]

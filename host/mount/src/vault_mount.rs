@@ -12,11 +12,11 @@
 mod candidate;
 pub(crate) mod swap;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use airlock_sandbox::{Services, is_control};
+use airlock_sandbox::{Services, is_control, types};
 use parking_lot::{Mutex, RwLock};
 use tokio::time::timeout;
 use vault_plugin::{
@@ -24,6 +24,7 @@ use vault_plugin::{
 };
 
 use crate::bridge::{self, HostLog, VaultEvents, VaultStorage, VaultSystem};
+use crate::canary::{Canary, Next, Trial};
 use crate::control::{self, Running};
 use crate::existence::Checks;
 use crate::guest_mount::{GuestMount, Parts, unavailable};
@@ -31,6 +32,7 @@ use crate::pushed::{self, Guests, Record};
 use crate::source::{PATIENCE, Source};
 use crate::told::{self, Told};
 use candidate::{Candidate, Finder};
+use swap::Move;
 
 /// The time for which a status waits for a guest that is being loaded.
 const STATUS: Duration = Duration::from_secs(2);
@@ -52,6 +54,9 @@ pub struct VaultMount {
     /// Locked while guests are pushed or take over.
     pub(crate) moving: tokio::sync::Mutex<()>,
     pub(crate) is_standby: bool,
+    /// The guest that is being tried, or that was tried last.
+    pub(crate) canary: RwLock<Option<Arc<Canary>>>,
+    this: Weak<Self>,
     /// True if the mount had no record when it was set up.
     is_new: bool,
     /// True if Vault has taken the mount down.
@@ -63,7 +68,7 @@ impl VaultMount {
     ///
     /// # Errors
     /// For a new mount only: the reason why its guest cannot be loaded.
-    pub async fn set_up(source: Arc<dyn Source>, setup: Setup) -> Result<Self, Error> {
+    pub async fn set_up(source: Arc<dyn Source>, setup: Setup) -> Result<Arc<Self>, Error> {
         let system = VaultSystem(setup.system);
         let is_standby = system.is_standby().await;
         let storage = match is_standby {
@@ -90,7 +95,7 @@ impl VaultMount {
     ///
     /// # Errors
     /// The same as for [`set_up`](Self::set_up).
-    pub async fn over(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Self, Error> {
+    pub async fn over(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Arc<Self>, Error> {
         let told = told::read(&*parts.storage).await;
         let record = Self::read_record(&parts).await;
         let guests = Guests::new(parts.storage.clone());
@@ -115,10 +120,12 @@ impl VaultMount {
         if told.is_err() {
             tracing::error!("the record of the mount's special paths cannot be read");
         }
-        Ok(Self {
-            is_new: matches!(told, Ok(None)),
+        let is_new = matches!(told, Ok(None));
+        let told = Told::new(finder.parts.storage.clone(), told, paths).await;
+        Ok(Arc::new_cyclic(|this| Self {
+            is_new,
             ended: AtomicBool::new(false),
-            told: Told::new(finder.parts.storage.clone(), told, paths).await,
+            told,
             finder,
             record: Mutex::new(record),
             is_outdated: AtomicBool::new(false),
@@ -128,7 +135,9 @@ impl VaultMount {
             looking: tokio::sync::Mutex::new(()),
             moving: tokio::sync::Mutex::new(()),
             is_standby,
-        })
+            canary: RwLock::new(None),
+            this: this.clone(),
+        }))
     }
 
     async fn read_record(parts: &Parts) -> Result<Record, String> {
@@ -279,6 +288,20 @@ impl VaultMount {
         Some(Running::of(granted, source))
     }
 
+    /// Compares a guest that is tried, when the caller has its answer. If it passed, it takes over.
+    fn try_out(&self, canary: Arc<Canary>, request: Arc<types::Request>, trial: Trial) {
+        let this = self.this.clone();
+        tokio::spawn(async move {
+            if canary.compare(request, trial).await == Next::TakeOver
+                && let Some(mount) = this.upgrade()
+                && let Err(error) = mount.shift(Some(canary.digest), Move::Swap, false).await
+            {
+                tracing::error!(%error, "a guest that passed its trial could not take over");
+                canary.failed(error.to_string());
+            }
+        });
+    }
+
     /// Returns once a guest runs. Does not wait for long.
     pub(crate) async fn state(&self) -> Result<(), Error> {
         match timeout(STATUS, self.guest()).await {
@@ -364,6 +387,8 @@ impl Backend for VaultMount {
         self.checks.take_failure(&request.id)?;
         let caller = request.caller.clone();
         let request = Arc::new(bridge::request(request));
+        let canary = self.canary.read().clone();
+        let mut trial = canary.and_then(|canary| Some((canary.try_one(&request)?, canary)));
         loop {
             let guest = match self.guest().await {
                 Ok(guest) => guest,
@@ -373,10 +398,15 @@ impl Backend for VaultMount {
                 }
                 Err(error) => return Err(error),
             };
-            if let Ok(answer) = guest.answer(&request, &caller).await {
+            let tried = trial.as_ref().map(|(trial, _)| trial);
+            if let Ok(answer) = guest.answer(&request, &caller, tried).await {
+                if let Some((trial, canary)) = trial {
+                    self.try_out(canary, request, trial);
+                }
                 return answer;
             }
             // Another guest has taken over.
+            trial = None;
         }
     }
 

@@ -105,7 +105,7 @@ async fn mount(storage: &FaultyStorage) -> Arc<VaultMount> {
     // The order of a reload.
     mount.initialize().await.unwrap();
     mount.special_paths();
-    Arc::new(mount)
+    mount
 }
 
 fn compress(piece: &[u8]) -> Vec<u8> {
@@ -406,4 +406,81 @@ async fn a_mount_at_an_unseal_does_not_wait_for_its_guest() {
     assert_eq!(storage.calls(Call::Get) - before, 2);
     storage.set_read_only(false);
     assert_eq!(read(&mount, "ok").await.unwrap(), json!({}));
+}
+
+/// Tries a guest on the next requests.
+async fn try_on(mount: &VaultMount, digest: Digest, requests: u32, tolerate: Value) -> Value {
+    let target = json!({ "sha256": digest, "canary": requests, "tolerate": tolerate });
+    write(mount, ".airlock/swap", target).await.unwrap()
+}
+
+/// Sends a request until the trial has ended, and returns its report.
+async fn until_tried(mount: &VaultMount, path: &str) -> Value {
+    loop {
+        let _ = read(mount, path).await;
+        let report = read(mount, ".airlock/status").await.unwrap()["canary"]["report"].clone();
+        if report["state"] != json!("running") {
+            return report;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_answers_the_same_takes_over_after_its_trial() {
+    let storage = storage();
+    let mount = first(&storage, &adversary("0.1.0")).await;
+    let second = store(&mount, &adversary("0.2.0")).await.unwrap();
+    try_on(&mount, second, 5, json!([])).await;
+    assert_eq!(runs(&mount).await, "0.1.0");
+    let report = timeout(TOO_LONG, until_tried(&mount, "increment")).await.unwrap();
+    assert_eq!(
+        (&report["state"], &report["differences"]),
+        (&json!("passed"), &json!({}))
+    );
+    assert_eq!(report["same"]["read"], json!(5), "{report}");
+    while runs(&mount).await != "0.2.0" {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_guest_that_answers_otherwise_stays_out_and_the_report_names_no_value() {
+    let storage = storage();
+    let mount = first(&storage, &adversary("0.1.0")).await;
+    let other = replaced(adversary("0.2.0"), "{\"count\":", "{\"c0unt\":");
+    let second = store(&mount, &other).await.unwrap();
+    try_on(&mount, second, 5, json!([])).await;
+    let report = timeout(TOO_LONG, until_tried(&mount, "increment")).await.unwrap();
+    let expected = json!({ "read: field c0unt": 1, "read: field count": 1 });
+    assert_eq!(
+        (&report["state"], &report["differences"]),
+        (&json!("differs"), &expected)
+    );
+    assert_eq!(runs(&mount).await, "0.1.0");
+
+    try_on(&mount, second, 5, json!(["count", "c0unt"])).await;
+    let report = timeout(TOO_LONG, until_tried(&mount, "increment")).await.unwrap();
+    assert_eq!(report["state"], json!("passed"), "{report}");
+}
+
+#[tokio::test]
+async fn the_time_is_the_same_and_what_cannot_be_repeated_is_counted() {
+    let storage = storage();
+    let mount = first(&storage, &adversary("0.1.0")).await;
+    let second = store(&mount, &adversary("0.2.0")).await.unwrap();
+    try_on(&mount, second, 2, json!([])).await;
+    let report = timeout(TOO_LONG, until_tried(&mount, "now")).await.unwrap();
+    assert_eq!(report["state"], json!("passed"), "{report}");
+
+    let third = store(&mount, &adversary("0.3.0")).await.unwrap();
+    while runs(&mount).await != "0.2.0" {
+        tokio::task::yield_now().await;
+    }
+    try_on(&mount, third, 2, json!([])).await;
+    // It traps on the guest that runs, so there is no answer to compare with.
+    let report = timeout(TOO_LONG, until_tried(&mount, "trap")).await.unwrap();
+    assert_eq!(report["state"], json!("nothing-to-compare"), "{report}");
+    assert_eq!(report["not_comparable"]["read"], json!(2), "{report}");
+    assert_eq!(runs(&mount).await, "0.2.0");
 }

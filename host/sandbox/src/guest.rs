@@ -4,15 +4,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use airlock_logical::SpecialPaths;
-use airlock_storage::Settings;
+use airlock_storage::{Settings, Written};
+use parking_lot::Mutex;
 use wasmtime::component::Component;
 
 use crate::limits::{Limit, Limits};
 use crate::load::code::CodeOrigin;
 use crate::load::description::Description;
 use crate::mount::MountContext;
+use crate::replay::{Record, Replayer, Second};
 use crate::run::calls::{
-    AskSpecialPaths, CheckExistence, HandleRequest, Initialize, Invalidate, Transact, TryInitialize,
+    AskSpecialPaths, CheckExistence, HandleRequest, Initialize, Invalidate, Replay, Transact, TryInitialize,
 };
 use crate::run::code::Code;
 use crate::run::instance::is_large;
@@ -32,6 +34,17 @@ struct Inner {
     code_origin: CodeOrigin,
     imports: Vec<String>,
     description: Description,
+}
+
+/// The second run of a request; see [`Guest::replay`].
+#[derive(Debug)]
+pub struct SecondRun {
+    /// The guest's answer.
+    pub outcome: Outcome<Option<Box<Response>>>,
+    /// What the first run stored.
+    pub before: Written,
+    /// What the second run would have stored.
+    pub written: Written,
 }
 
 impl fmt::Debug for Guest {
@@ -145,6 +158,40 @@ impl Guest {
         request: Request,
     ) -> Outcome<Option<Box<Response>>> {
         self.run(mount, HandleRequest(Arc::new(request))).await
+    }
+
+    /// Runs a request that another guest has answered, and stores nothing. `settings` are those that the guest's transactions
+    /// would have. Runs in the slow lane.
+    ///
+    /// Returns the guest's answer with what it would have stored, or `None` if the two runs cannot be compared.
+    pub async fn replay(
+        &self,
+        mount: &Arc<MountContext>,
+        request: Arc<Request>,
+        record: Record,
+        settings: Settings,
+    ) -> Option<SecondRun> {
+        let (calls, trace) = record.into_parts()?;
+        let before = trace.written().clone();
+        let second = Arc::new(Second {
+            replayer: Arc::new(Replayer::new(calls)),
+            trace,
+            replayed: Mutex::default(),
+        });
+        let context = mount.replayed(&second);
+        let outcome = self.run(&context, Replay(request, settings)).await;
+        let replayed = second.replayed.lock().take();
+        let written = match (&outcome.result, replayed) {
+            (Ok(_), Some(replayed)) if !replayed.is_comparable => return None,
+            (Ok(_), Some(replayed)) => replayed.written,
+            // It failed, and would have stored nothing.
+            _ => Written::new(),
+        };
+        second.replayer.told_all().then_some(SecondRun {
+            outcome,
+            before,
+            written,
+        })
     }
 
     /// Answers `Some(true)` if a path holds something, and `None` if the guest has no such check for the path. Nothing

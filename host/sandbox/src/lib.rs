@@ -40,13 +40,14 @@ mod imports;
 mod limits;
 mod load;
 mod mount;
+mod replay;
 mod run;
 mod sandbox;
 pub mod types;
 
 pub use airlock_logical::SpecialPaths;
 pub use error::{CallError, LoadError, Result};
-pub use guest::Guest;
+pub use guest::{Guest, SecondRun};
 pub use limits::{Exceeded, Limit, Limits};
 pub use load::code::{CodeOrigin, CompiledCode};
 pub use load::compiler::{Compiler, compile_child};
@@ -58,6 +59,7 @@ pub use mount::{
     Alias, Clock, Entity, Events, Group, Level, LogLine, LogSink, MountContext, Random, Real, Replication,
     Services, System, SystemError,
 };
+pub use replay::Record;
 pub use run::account::Usage;
 pub use run::permit::{AnswerMemory, Outcome, Permit};
 pub use sandbox::{Sandbox, SandboxSettings};

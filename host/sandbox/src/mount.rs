@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use crate::bindings::airlock::engine::{log, system};
 use crate::limits::Limits;
+use crate::replay::{Record, Second};
 use crate::run::gate::Gate;
 use crate::run::lanes::SLOW_PERMITS;
 use crate::types::{Json, Nanoseconds, WrapInfo};
@@ -29,6 +30,10 @@ pub struct MountContext {
     pub(crate) slow_permits: Arc<Semaphore>,
     /// The gate of large requests, which they pass before the other one.
     pub(crate) large: Gate,
+    /// Set for a request whose run is recorded.
+    pub(crate) record: Option<Arc<Record>>,
+    /// Set for the second run of a request.
+    pub(crate) second: Option<Arc<Second>>,
 }
 
 /// Most large requests of one mount that run at once. A large request leaves its slot of the pool larger than small ones
@@ -55,7 +60,41 @@ impl MountContext {
                 instances: LARGE.min(limits.instances),
                 ..limits.clone()
             }),
+            record: None,
+            second: None,
         })
+    }
+
+    /// Returns this context for one request whose run is recorded.
+    pub(crate) fn recorded(&self, record: &Arc<Record>) -> Arc<Self> {
+        Arc::new(Self {
+            services: self.services.recorded(record),
+            record: Some(record.clone()),
+            ..self.view()
+        })
+    }
+
+    /// Returns this context for the second run of one request.
+    pub(crate) fn replayed(&self, second: &Arc<Second>) -> Arc<Self> {
+        Arc::new(Self {
+            services: Services::replayed(&second.replayer),
+            second: Some(second.clone()),
+            ..self.view()
+        })
+    }
+
+    fn view(&self) -> Self {
+        Self {
+            storage: self.storage.clone(),
+            term: Mutex::new(*self.term.lock()),
+            services: self.services.clone(),
+            config: self.config.clone(),
+            gate: self.gate.clone(),
+            slow_permits: self.slow_permits.clone(),
+            large: self.large.clone(),
+            record: None,
+            second: None,
+        }
     }
 
     /// Puts the guest in office: `term` is what [`replace_guest`](airlock_storage::Mount::replace_guest) returned.

@@ -53,9 +53,15 @@ async fn attempts<C: Transact>(
         let mut session = Box::new(Session::new(transaction, mount.clone()));
         match call.ending() {
             Ending::Discard(settings) => session.transaction.begin_trial(settings.clone()),
+            Ending::Replay(settings) => {
+                if let Some(second) = &mount.second {
+                    session.transaction.begin_replay(&second.trace, settings.clone());
+                }
+            }
             // This comes after the beginning: see `airlock_storage`, `succession.rs`.
             _ if mount.is_replaced() => return Err(CallError::Replaced),
             Ending::KeepReads(_) => session.transaction.begin_check(),
+            Ending::Commit if mount.record.is_some() => session.transaction.trace(),
             Ending::Commit => {}
         }
         match self::attempt(code, session, account, call).await {
@@ -82,17 +88,31 @@ async fn attempt<C: Transact>(
     let (answer, mut session) = instance::call(&code.component, account, session, call).await?;
     let result = match (checked(answer, account, call).await, call.ending()) {
         (Err(error), _) => Err(session.verdict(error, account)),
-        (Ok(output), Ending::KeepReads(_) | Ending::Discard(_)) => Ok(output),
+        (Ok(output), Ending::KeepReads(_) | Ending::Discard(_) | Ending::Replay(_)) => Ok(output),
         (Ok(output), Ending::Commit) => match session.commit(account).await {
             Ok(()) => Ok(output),
             Err(error) => Err(error.into()),
         },
     };
     account.transaction_ended(session.transaction.usage());
+    compared(&mut session);
     if let (Ok(_), Ending::KeepReads(id)) = (&result, call.ending()) {
         session.transaction.keep_reads(id)?;
     }
     result
+}
+
+/// Hands over what a run that is compared has read and written.
+fn compared(session: &mut Session) {
+    let mount = session.mount.clone();
+    if let Some(record) = &mount.record
+        && let Some(trace) = session.transaction.take_trace()
+    {
+        record.keep(trace);
+    }
+    if let Some(second) = &mount.second {
+        *second.replayed.lock() = Some(session.transaction.end_replay());
+    }
 }
 
 /// Confirms Vault's decision between create and update, within the transaction that relies on it. Repeats the existence

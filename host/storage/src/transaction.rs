@@ -14,6 +14,7 @@ use crate::conflict::counters::Thing;
 use crate::conflict::ledger::Generation;
 use crate::conflict::protocol::{self, Found};
 use crate::conflict::scratch::ScratchWrites;
+use crate::replay::{Replay, Trace};
 use crate::succession::Committed;
 use crate::transaction::check::Aside;
 use crate::transaction::listing::Budget;
@@ -50,6 +51,10 @@ pub struct Transaction {
     pub(crate) continues_check: bool,
     /// True if a commit is only acted out.
     pub(crate) is_trial: bool,
+    /// What is remembered of this run, for a second one.
+    pub(crate) traced: Option<Box<Trace>>,
+    /// Set if this is the second run.
+    pub(crate) replay: Option<Replay>,
 }
 
 /// The relation of a transaction to the commit lock.
@@ -88,6 +93,8 @@ impl Transaction {
             committed: None,
             continues_check: false,
             is_trial: false,
+            traced: None,
+            replay: None,
         }
     }
 
@@ -167,6 +174,10 @@ impl Transaction {
         if let Some(own) = self.scratch.get(key) {
             return Ok(own);
         }
+        if self.replay.is_some() {
+            // The scratch is that of the guest in office.
+            return Ok(None);
+        }
         let (ledger, generation) = (&self.mount.ledger, self.generation);
         let (value, sample) = self
             .mount
@@ -226,6 +237,10 @@ impl Transaction {
 
     /// Remembers when this was read, and fails at once if the transaction cannot commit any more.
     pub(crate) fn note<T>(&mut self, found: Found<T>) -> Result<T> {
+        if let Some(replay) = &mut self.replay {
+            replay.read(found.sample);
+            return Ok(found.value);
+        }
         let noted = self.reads.sampled(found.sample);
         if self.is_snapshot {
             return Ok(found.value);

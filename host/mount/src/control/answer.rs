@@ -78,6 +78,7 @@ impl VaultMount {
             Err(error) => (Record::default(), Some(error.to_string())),
         };
         let previous: Vec<_> = record.previous.iter().map(Earlier::from).collect();
+        let canary = self.canary.read().clone();
         Response::json(&json!({
             "host": "airlock",
             "host_version": env!("CARGO_PKG_VERSION"),
@@ -90,6 +91,7 @@ impl VaultMount {
             "active": record.active.map(|build| build.sha256),
             "previous": previous,
             "highest": record.highest.map(|version| version.to_string()),
+            "canary": canary.map(|canary| json!({ "sha256": canary.digest, "report": canary.report() })),
         }))
     }
 

@@ -1,5 +1,7 @@
 //! What callers send to a mount's own paths, and what is done with it.
 
+use std::collections::BTreeSet;
+
 use airlock_trust::{Digest, LONGEST_SIGNATURE};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,9 +9,10 @@ use serde::Deserialize;
 use vault_plugin::{Error, Request, Response};
 
 use super::{answer, named};
+use crate::canary::MOST;
 use crate::pushed::About;
 use crate::vault_mount::VaultMount;
-use crate::vault_mount::swap::{Move, refused};
+use crate::vault_mount::swap::{Move, Moved, refused};
 
 /// The announcement of a guest.
 #[derive(Deserialize)]
@@ -31,6 +34,12 @@ struct Target {
     sha256: Option<String>,
     #[serde(default)]
     reload: bool,
+    /// The number of requests on which the guest is tried first.
+    #[serde(default)]
+    canary: Option<u32>,
+    /// The fields of answers that may differ meanwhile.
+    #[serde(default)]
+    tolerate: BTreeSet<String>,
 }
 
 impl VaultMount {
@@ -96,8 +105,26 @@ impl VaultMount {
 
     pub(super) async fn move_to(&self, way: Move, request: &Request) -> Result<Response, Error> {
         self.finder.source.takes_pushed().map_err(Error::User)?;
-        let Target { sha256, reload } = request.decode()?;
+        let Target {
+            sha256,
+            reload,
+            canary,
+            tolerate,
+        } = request.decode()?;
         let digest = sha256.as_deref().map(named).transpose()?;
+        if let Some(wanted) = canary {
+            if way != Move::Swap || !(1..=MOST).contains(&wanted) {
+                return Err(Error::User(format!(
+                    "canary is for .airlock/swap, with a number of requests from 1 to {MOST}"
+                )));
+            }
+            let record = self.begin_canary(digest, wanted, tolerate).await?;
+            let moved = Moved {
+                record,
+                reload_needed: false,
+            };
+            return answer::moved(&moved, self.running());
+        }
         let moved = self.shift(digest, way, reload).await?;
         answer::moved(&moved, self.running())
     }

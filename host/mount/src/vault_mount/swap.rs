@@ -9,6 +9,7 @@
 //!
 //! If a step fails, the old guest serves on, and the record names it again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use vault_plugin::{Backend as _, Error, Report};
 
 use super::VaultMount;
 use super::candidate::Candidate;
+use crate::canary::Canary;
 use crate::guest_mount::{GuestMount, unavailable};
 use crate::pushed::{Build, PushError, Record};
 use crate::source::GrantedGuest;
@@ -42,6 +44,24 @@ pub(crate) struct Moved {
     pub reload_needed: bool,
 }
 
+/// What is known before a guest takes over.
+enum Prepared {
+    /// It runs already.
+    Runs(Record),
+    /// It may run after a reload, once this record is written.
+    NeedsReload(Record),
+    Ready(Successor),
+}
+
+/// A guest that may take over.
+struct Successor {
+    record: Record,
+    next: Record,
+    granted: Arc<GrantedGuest>,
+    new: Arc<GuestMount>,
+    old: Option<Arc<GuestMount>>,
+}
+
 impl VaultMount {
     /// Lets another guest take over. `reload` allows a guest whose special paths Vault does not enforce: then the record
     /// names it, and it runs after a reload.
@@ -55,6 +75,58 @@ impl VaultMount {
         reload: bool,
     ) -> Result<Moved, Error> {
         let _one = self.moving.lock().await;
+        match self.prepare(digest, way, reload).await? {
+            Prepared::Runs(record) => Ok(Moved {
+                record,
+                reload_needed: false,
+            }),
+            Prepared::NeedsReload(next) => {
+                next.write(&*self.finder.parts.storage)
+                    .await
+                    .map_err(|error| refused(error.into()))?;
+                Ok(Moved {
+                    record: next,
+                    reload_needed: true,
+                })
+            }
+            Prepared::Ready(successor) => self.take_over(successor).await,
+        }
+    }
+
+    /// Tries another guest on the next `wanted` requests. It takes over if it answers them as the present one does, but for
+    /// the fields in `tolerated`.
+    ///
+    /// # Errors
+    /// The guest could not take over now either, or nothing runs to compare it with.
+    pub(crate) async fn begin_canary(
+        &self,
+        digest: Option<Digest>,
+        wanted: u32,
+        tolerated: BTreeSet<String>,
+    ) -> Result<Record, Error> {
+        let _one = self.moving.lock().await;
+        match self.prepare(digest, Move::Swap, false).await? {
+            Prepared::Ready(Successor {
+                record,
+                granted,
+                new,
+                old: Some(_),
+                ..
+            }) => {
+                let digest = granted.guest.digest().parse().map_err(|_| Error::Unrecoverable)?;
+                let canary = Canary::new(digest, new, wanted, tolerated);
+                *self.canary.write() = Some(Arc::new(canary));
+                Ok(record)
+            }
+            Prepared::Runs(_) => Err(Error::User("this guest runs already".to_owned())),
+            Prepared::Ready(_) | Prepared::NeedsReload(_) => Err(Error::User(
+                "no guest runs on this mount to compare it with: push it without --canary".to_owned(),
+            )),
+        }
+    }
+
+    /// Loads a guest and checks everything that can be checked before it takes over.
+    async fn prepare(&self, digest: Option<Digest>, way: Move, reload: bool) -> Result<Prepared, Error> {
         // Read anew: another node may have written it.
         let record = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
         let (build, next) = self.target(&record, digest, way).await?;
@@ -65,17 +137,41 @@ impl VaultMount {
             None => record.then(build.clone(), granted.voucher.as_ref()),
         };
         self.compare(&record, &build, &granted, way)?;
-        let running = self.candidate.lock().mount.clone();
+        let old = self.candidate.lock().mount.clone().ok();
         if record.active.as_ref() == Some(&build)
-            && running.is_ok_and(|running| self.is_running(&running, &build))
+            && old.as_ref().is_some_and(|old| self.is_running(old, &build))
         {
-            let reload_needed = false;
-            return Ok(Moved {
-                record,
-                reload_needed,
-            });
+            return Ok(Prepared::Runs(record));
         }
-        self.take_over(record, next, granted, reload).await
+        let parts = self.finder.parts.clone();
+        let new = match &old {
+            Some(old) => old.successor(&granted, parts).await,
+            None => GuestMount::set_up(&granted, parts).await,
+        };
+        let new = Arc::new(new.map_err(as_refusal)?);
+        if self.told.enforced().as_ref() != Some(new.paths()) {
+            if reload {
+                return Ok(Prepared::NeedsReload(next));
+            }
+            return Err(Error::User(
+                "the guest has other special paths than those that Vault enforces here: push it with --reload, which \
+                 reloads the plugin for this mount"
+                    .to_owned(),
+            ));
+        }
+        new.try_initialize().await.map_err(|error| {
+            Error::User(format!(
+                "the guest cannot be initialized: {}",
+                Report::new(&error)
+            ))
+        })?;
+        Ok(Prepared::Ready(Successor {
+            record,
+            next,
+            granted,
+            new,
+            old,
+        }))
     }
 
     /// Returns the guest to which the mount moves, and for a way back the record after it.
@@ -153,44 +249,14 @@ impl VaultMount {
         Ok(())
     }
 
-    async fn take_over(
-        &self,
-        record: Record,
-        next: Record,
-        granted: Arc<GrantedGuest>,
-        reload: bool,
-    ) -> Result<Moved, Error> {
-        let old = self.candidate.lock().mount.clone().ok();
-        let parts = self.finder.parts.clone();
-        let new = match &old {
-            Some(old) => old.successor(&granted, parts).await,
-            None => GuestMount::set_up(&granted, parts).await,
-        };
-        let new = Arc::new(new.map_err(as_refusal)?);
-        if self.told.enforced().as_ref() != Some(new.paths()) {
-            if !reload {
-                return Err(Error::User(
-                    "the guest has other special paths than those that Vault enforces here: push it with --reload, which \
-                     reloads the plugin for this mount"
-                        .to_owned(),
-                ));
-            }
-            next.write(&*self.finder.parts.storage)
-                .await
-                .map_err(|error| refused(error.into()))?;
-            let reload_needed = true;
-            return Ok(Moved {
-                record: next,
-                reload_needed,
-            });
-        }
-        new.try_initialize().await.map_err(|error| {
-            Error::User(format!(
-                "the guest cannot be initialized: {}",
-                Report::new(&error)
-            ))
-        })?;
-
+    async fn take_over(&self, successor: Successor) -> Result<Moved, Error> {
+        let Successor {
+            record,
+            next,
+            granted,
+            new,
+            old,
+        } = successor;
         let _no_other_looks = self.looking.lock().await;
         *self.serving.write() = None;
         if old.is_some() {
@@ -207,6 +273,10 @@ impl VaultMount {
                 };
                 *self.candidate.lock() = candidate;
                 *self.record.lock() = Ok(next.clone());
+                // What is being tried was compared with another guest.
+                self.canary
+                    .write()
+                    .take_if(|canary| canary.report().state() == "running");
                 let description = granted.guest.description();
                 tracing::info!(
                     guest = description.name,

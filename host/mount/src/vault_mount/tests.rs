@@ -15,7 +15,7 @@ impl Source for NoGuest {
 }
 
 /// Returns a mount whose guest cannot be loaded.
-async fn without_guest(storage: &FaultyStorage) -> VaultMount {
+async fn without_guest(storage: &FaultyStorage) -> Arc<VaultMount> {
     let source = NoGuest;
     let parts = Parts {
         config: Vec::new(),

@@ -24,6 +24,9 @@ pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
     /// The limit that bounds its time.
     const TIME: Limit = Limit::Wall;
 
+    /// True if nobody waits for it, so that it should keep nobody waiting.
+    const IS_ASIDE: bool = false;
+
     /// Begins the transaction of an attempt.
     fn begin(
         &self,
@@ -56,6 +59,8 @@ pub(crate) enum Ending<'a> {
     /// Stores nothing, though the guest's commits seem to succeed: a trial of a guest that is not in office, with its
     /// settings.
     Discard(&'a Settings),
+    /// Stores nothing, and compares what was written: the second run of a request on such a guest.
+    Replay(&'a Settings),
 }
 
 /// `describe`.
@@ -180,6 +185,38 @@ impl Transact for HandleRequest {
             Some(response) => answer::check(response, &self.0.operation, account).await,
             None => Ok(()),
         }
+    }
+}
+
+/// `handle-request`, for the second time. Vault's decision between create and update is that of the first run.
+pub(crate) struct Replay(pub Arc<Request>, pub Settings);
+
+impl Call for Replay {
+    type Answer = Result<Option<Box<Response>>, Refusal>;
+
+    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
+        HandleRequest(self.0.clone()).invoke(guest, store).await
+    }
+
+    fn asked_bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    fn answered_bytes(answer: &Self::Answer) -> usize {
+        HandleRequest::answered_bytes(answer)
+    }
+}
+
+impl Transact for Replay {
+    type Output = Option<Box<Response>>;
+    const IS_ASIDE: bool = true;
+
+    fn ending(&self) -> Ending<'_> {
+        Ending::Replay(&self.1)
+    }
+
+    async fn check(&self, answer: &Option<Box<Response>>, account: &Account) -> Result<()> {
+        HandleRequest(self.0.clone()).check(answer, account).await
     }
 }
 

@@ -8,9 +8,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::{Limit, Limits};
 
+#[derive(Clone)]
 pub(crate) struct Gate {
     permits: Arc<Semaphore>,
-    waiting: AtomicU32,
+    waiting: Arc<AtomicU32>,
     queue: u32,
 }
 
@@ -18,7 +19,7 @@ impl Gate {
     pub fn new(limits: &Limits) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(limits.instances as usize)),
-            waiting: AtomicU32::new(0),
+            waiting: Arc::default(),
             queue: limits.queue,
         }
     }

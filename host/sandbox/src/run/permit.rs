@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::limits::Limit;
 use crate::mount::MountContext;
+use crate::replay::Record;
 use crate::run::account::{Account, Usage};
 use crate::run::attempts;
 use crate::run::calls::{CheckExistence, HandleRequest, Transact};
@@ -116,6 +117,17 @@ impl Permit {
         self.run(HandleRequest(request.into())).await
     }
 
+    /// Does the same as [`handle_request`](Self::handle_request), and records the run, for
+    /// [`Guest::replay`](crate::Guest::replay).
+    pub async fn handle_recorded(
+        self,
+        request: impl Into<Arc<Request>>,
+        record: &Arc<Record>,
+    ) -> Outcome<Option<Box<Response>>> {
+        let mount = self.mount.recorded(record);
+        Self { mount, ..self }.handle_request(request).await
+    }
+
     /// Does the same as [`Guest::check_existence`](crate::Guest::check_existence).
     pub async fn check_existence(self, request: impl Into<Arc<Request>>) -> Outcome<Option<bool>> {
         self.run(CheckExistence(request.into())).await
@@ -130,7 +142,7 @@ impl Permit {
         } = self;
         let (shared, slow_permits) = (code.shared.clone(), mount.slow_permits.clone());
         let (large, ..) = &held;
-        if C::TIME == Limit::Start || large.is_some() {
+        if C::TIME == Limit::Start || C::IS_ASIDE || large.is_some() {
             account.becomes_long();
         }
         let account_ = account.clone();

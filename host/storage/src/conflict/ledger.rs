@@ -96,6 +96,11 @@ impl Ledger {
             .sample(self.places.of(Thing::Folder(folder)))
     }
 
+    /// Returns the place of the guest.
+    pub(crate) fn guest(&self) -> Place {
+        self.guest
+    }
+
     /// Returns the sample of the guest, which each transaction takes when it begins. Nobody ever marks it.
     pub(crate) fn sample_guest(&self) -> Option<Sample> {
         self.state.lock().counters.sample(self.guest)

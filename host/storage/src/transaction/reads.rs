@@ -1,6 +1,6 @@
 //! The reads of a transaction.
 
-use crate::conflict::counters::{ByPlace, Sample};
+use crate::conflict::counters::{ByPlace, Place, Sample};
 use crate::{Error, Result, StorageEntry};
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ const KNOWN: usize = 1 << 20;
 /// The approximate cost of a key or a sample in a map beside its own bytes.
 const OVERHEAD: usize = 100;
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Reads {
     samples: ByPlace<Sample>,
     keys: HashMap<String, Read>,
@@ -20,6 +20,7 @@ pub(crate) struct Reads {
     known: usize,
 }
 
+#[derive(Clone)]
 struct Read {
     exists: bool,
     /// `None`: too large to be remembered.
@@ -66,6 +67,11 @@ impl Reads {
     /// Returns true if the key existed, or `None` if that was not read.
     pub(crate) fn existed(&self, key: &str) -> Option<bool> {
         self.keys.get(key).map(|read| read.exists)
+    }
+
+    /// Returns the clock when a place was first read.
+    pub(crate) fn since(&self, place: Place) -> Option<u64> {
+        self.samples.get(&place).map(|sample| sample.at)
     }
 
     pub(crate) fn samples(&self) -> impl Iterator<Item = Sample> {

@@ -1,0 +1,151 @@
+//! Tells a guest what another one was told.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::{Calls, Told, asked};
+use crate::mount::{Clock, Random, System};
+use crate::types::{Json, Nanoseconds, WrapInfo};
+use crate::{Entity, Group, Replication, SystemError};
+
+/// Answers what was recorded, in its order. What was not recorded is answered with nothing real, and makes the runs not
+/// comparable.
+pub(crate) struct Replayer {
+    left: Mutex<Left>,
+    asked_more: AtomicBool,
+}
+
+struct Left {
+    times: VecDeque<SystemTime>,
+    random: VecDeque<Vec<u8>>,
+    system: Vec<(String, Told)>,
+}
+
+impl Replayer {
+    pub fn new(calls: Calls) -> Self {
+        let left = Left {
+            times: calls.times.into(),
+            random: calls.random.into(),
+            system: calls.system,
+        };
+        Self {
+            left: Mutex::new(left),
+            asked_more: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns true if the guest was told all that it asked for.
+    pub fn told_all(&self) -> bool {
+        !self.asked_more.load(Ordering::Relaxed)
+    }
+
+    fn asks_more(&self) {
+        self.asked_more.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the first answer to this question that is left.
+    fn told(&self, asked: &str) -> Option<Told> {
+        let mut left = self.left.lock();
+        let at = left.system.iter().position(|(question, _)| question == asked);
+        if at.is_none() {
+            self.asks_more();
+        }
+        at.map(|at| left.system.remove(at).1)
+    }
+}
+
+impl Clock for Replayer {
+    fn now(&self) -> SystemTime {
+        self.left.lock().times.pop_front().unwrap_or_else(|| {
+            self.asks_more();
+            SystemTime::UNIX_EPOCH
+        })
+    }
+}
+
+impl Random for Replayer {
+    fn fill(&self, buffer: &mut [u8]) -> Result<(), String> {
+        match self.left.lock().random.pop_front() {
+            Some(bytes) if bytes.len() == buffer.len() => {
+                buffer.copy_from_slice(&bytes);
+                Ok(())
+            }
+            _ => {
+                self.asks_more();
+                Err("not recorded".to_owned())
+            }
+        }
+    }
+}
+
+/// Implements the system: the methods without arguments, which are all alike, and the rest.
+macro_rules! replay {
+    ({ $($method:ident -> $answer:ty: $told:ident),+ $(,)? } $($rest:tt)*) => {
+        #[async_trait]
+        impl System for Replayer {
+    $(
+                    async fn $method(&self) -> Result<$answer, SystemError> {
+                        match self.told(&asked(stringify!($method), "")) {
+                            Some(Told::$told(answer)) => answer,
+                            _ => Err(SystemError::Unsupported),
+                        }
+                    }
+                )+
+            $($rest)*
+        }
+    };
+}
+
+replay! {
+    {
+        default_lease_ttl -> Nanoseconds: Time,
+        max_lease_ttl -> Nanoseconds: Time,
+        tainted -> bool: Flag,
+        caching_disabled -> bool: Flag,
+        local_mount -> bool: Flag,
+        replication_state -> Replication: State,
+        vault_version -> String: Text,
+        cluster_id -> String: Text,
+    }
+
+    async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>, SystemError> {
+        match self.told(&asked("entity_info", entity_id)) {
+            Some(Told::Entity(answer)) => answer,
+            _ => Err(SystemError::Unsupported),
+        }
+    }
+
+    async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>, SystemError> {
+        match self.told(&asked("groups_for_entity", entity_id)) {
+            Some(Told::Groups(answer)) => answer,
+            _ => Err(SystemError::Unsupported),
+        }
+    }
+
+    async fn generate_password(&self, policy: &str) -> Result<String, SystemError> {
+        match self.told(&asked("generate_password", policy)) {
+            Some(Told::Text(answer)) => answer,
+            _ => Err(SystemError::Unsupported),
+        }
+    }
+
+    async fn identity_token(
+        &self,
+        audience: &str,
+        ttl: Nanoseconds,
+    ) -> Result<(String, Nanoseconds), SystemError> {
+        match self.told(&asked("identity_token", &format!("{audience} {ttl:?}"))) {
+            Some(Told::Token(answer)) => answer,
+            _ => Err(SystemError::Unsupported),
+        }
+    }
+
+    async fn wrap_data(&self, _: Json, _: Nanoseconds) -> Result<WrapInfo, SystemError> {
+        self.asks_more();
+        Err(SystemError::Unsupported)
+    }
+}

@@ -1,0 +1,95 @@
+//! A second run of a request, with what the first one read.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use airlock_storage::{StorageEntry, Trace};
+use support::*;
+
+/// Runs a request that reads `a` and writes `b`, and returns its trace.
+async fn first(bed: &Bed) -> Trace {
+    let mut transaction = bed.begin().await;
+    transaction.trace();
+    get(&mut transaction, "a").await.unwrap();
+    put(&mut transaction, "b", "written").await.unwrap();
+    transaction.commit().await.unwrap();
+    transaction.take_trace().unwrap()
+}
+
+#[tokio::test]
+async fn the_second_run_reads_what_the_first_one_read_and_stores_nothing() {
+    let bed = Bed::with(&[("a", "old"), ("c", "other")], settings());
+    let trace = first(&bed).await;
+    store(&bed.mount, "a", "new").await.unwrap();
+    let before = bed.stored();
+
+    let mut replay = bed.begin().await;
+    replay.begin_replay(&trace, settings());
+    assert_eq!(get(&mut replay, "a").await.unwrap().as_deref(), Some("old"));
+    // Nobody wrote it, so it is what the first run would have read.
+    assert_eq!(get(&mut replay, "c").await.unwrap().as_deref(), Some("other"));
+    put(&mut replay, "b", "written").await.unwrap();
+    replay.commit().await.unwrap();
+    let replayed = replay.end_replay();
+    assert!(replayed.is_comparable);
+    assert!(replayed.written == *trace.written());
+    assert_eq!(bed.stored(), before);
+}
+
+#[tokio::test]
+async fn a_second_run_that_reads_what_changed_meanwhile_is_not_comparable() {
+    for changed in ["b", "c"] {
+        let bed = Bed::with(&[("a", "old"), ("c", "other")], settings());
+        let trace = first(&bed).await;
+        store(&bed.mount, "c", "new").await.unwrap();
+        let mut replay = bed.begin().await;
+        replay.begin_replay(&trace, settings());
+        get(&mut replay, changed).await.unwrap();
+        assert!(!replay.end_replay().is_comparable, "{changed}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_is_comparable_until_something_in_it_changes() {
+    let bed = Bed::with(&[("f/a", "1")], settings());
+    let mut transaction = bed.begin().await;
+    transaction.trace();
+    assert_eq!(transaction.list("f/").await.unwrap(), ["a"]);
+    transaction.commit().await.unwrap();
+    let trace = transaction.take_trace().unwrap();
+    for is_comparable in [true, false] {
+        let mut replay = bed.begin().await;
+        replay.begin_replay(&trace, settings());
+        replay.list("f/").await.unwrap();
+        assert_eq!(replay.end_replay().is_comparable, is_comparable);
+        store(&bed.mount, "f/b", "2").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_failed_has_a_trace_without_writes() {
+    let bed = Bed::with(&[("a", "old")], settings());
+    let mut transaction = bed.begin().await;
+    transaction.trace();
+    get(&mut transaction, "a").await.unwrap();
+    put(&mut transaction, "b", "never").await.unwrap();
+    let trace = transaction.take_trace().unwrap();
+    drop(transaction);
+    assert!(trace.written().is_empty() && trace.is_one_transaction());
+    store(&bed.mount, "a", "new").await.unwrap();
+    let mut replay = bed.begin().await;
+    replay.begin_replay(&trace, settings());
+    assert_eq!(get(&mut replay, "a").await.unwrap().as_deref(), Some("old"));
+}
+
+#[tokio::test]
+async fn a_run_that_committed_twice_says_so() {
+    let bed = Bed::new(settings());
+    let mut transaction = bed.begin().await;
+    transaction.trace();
+    for key in ["a", "b"] {
+        transaction.put(StorageEntry::new(key, "1")).await.unwrap();
+        transaction.commit().await.unwrap();
+    }
+    assert!(!transaction.take_trace().unwrap().is_one_transaction());
+}
