@@ -174,7 +174,7 @@ fn a_changed_byte_is_refused_in_one_line() {
         changed[at] ^= 1;
         let file = program(folder.path(), name, &changed);
         let plugin = Plugin::bundle(name, &file, &SERVER);
-        assert_refused(name, &plugin, &["this program's file is damaged", what]);
+        assert_refused(name, &plugin, &["the bundle is damaged", what]);
     }
     let cut = program(folder.path(), "cut", &sound[..sound.len() - 1]);
     let plugin = Plugin::bundle("cut", &cut, &SERVER);

@@ -107,8 +107,9 @@ fn write(args: &BundleArgs, program: File, trailer: &Trailer, component: &[u8], 
             file.persist_noclobber(&args.output)
         };
         kept.map_err(|error| error.error)?;
-        // The name is as durable as the file.
-        File::open(folder)?.sync_all()
+        // Makes the name as durable as the file, where the file system can do that.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        Ok(())
     })();
     match written {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => bail!(already_there(&args.output)),

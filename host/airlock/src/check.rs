@@ -73,7 +73,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     if let Origin::ThisProgram(contained) = origin {
         let _ = writeln!(
             out,
-            "this program contains it, with SHA-256 {}, {}\n{}",
+            "this program contains it: SHA-256 {}, {}\n{}",
             granted.guest.digest(),
             bundled(contained.trailer()),
             match granted.guest.code_origin() {

@@ -223,7 +223,9 @@ fn for_bundle(command: clap::Command) -> clap::Command {
             .mut_arg("unpinned", |arg| arg.hide(true))
     };
     command
-        .mut_subcommand("serve", without_guest)
+        .mut_subcommand("serve", |command| {
+            without_guest(command).long_about(SERVE_CONTAINED)
+        })
         .mut_subcommand("check", without_guest)
         .mut_subcommand("inspect", |command| {
             command.mut_arg("guest", |arg| {
@@ -354,6 +356,15 @@ Vault starts this command. If you start it by hand, it explains itself and ends.
 
 With -args=--trust=<the signer's public key> in place of the guest's digest, each build that this key signed may run \
 (`airlock sign`).
+
+Every request runs in a fresh instance of the guest, under the limits below. A request that exceeds one fails alone, \
+with an error that names the limit and its flag.";
+
+const SERVE_CONTAINED: &str = "\
+Serve the guest in this program to Vault.
+
+Vault starts this command, with or without the word `serve`. If you start it by hand, it explains itself and ends. `check` \
+prints the commands that register it: this file's SHA-256 is all that pins the guest.
 
 Every request runs in a fresh instance of the guest, under the limits below. A request that exceeds one fails alone, \
 with an error that names the limit and its flag.";

@@ -32,7 +32,7 @@ pub enum Problem {
     )]
     Unreadable(#[source] io::Error),
     #[error(
-        "this program's file is damaged, so nothing of it is run: {0}; install the file again, or bundle its guest again"
+        "the bundle is damaged, so nothing of it is run: {0}; install the file again, or bundle its guest again"
     )]
     Damaged(Damage),
 }

@@ -7,7 +7,7 @@ use airlock_mount::special_paths;
 use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, SpecialPaths};
 use airlock_storage::Prefixes;
 use airlock_trust::{Signature, Trust};
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use printable::Printable;
 
 use crate::args::KeyArgs;
@@ -17,22 +17,25 @@ use crate::file::{read_guest, read_signature};
 use crate::guest;
 
 /// Reads the guest and asks it to describe itself, in the sandbox. The guest is a file, or is contained in a bundle; `None`
-/// means this program. `options` are a mount's, for which the guest names its special paths. `keys` are those that its signature is verified with.
+/// means this program. `options` are a mount's, for which the guest names its special paths. `keys` are those that its
+/// signature is verified with.
 ///
 /// A bundle's compiled code is not used: whoever inspects a bundle need not trust it.
 pub async fn run(path: Option<&Path>, options: &[(String, String)], keys: &KeyArgs) -> Result<String> {
     let trust = Trust::new([], keys.read()?);
-    let path = path.unwrap_or(Path::new(THIS_PROGRAM));
-    // A file that cannot be read is refused below, in the words for a guest.
-    let (component, trailer) = match Contained::find(path) {
+    let file = path.unwrap_or(Path::new(THIS_PROGRAM));
+    let (component, trailer) = match Contained::find(file) {
         Ok(Some(bundle)) => (bundle.read_guest()?, Some(bundle.trailer().clone())),
-        Err(problem @ Problem::Damaged(_)) => return Err(problem.into()),
-        Ok(None) | Err(Problem::Unreadable(_)) => (read_guest(path)?, None),
+        // A file that cannot be read is refused in the words for a guest.
+        Err(Problem::Unreadable(_)) if path.is_some() => (read_guest(file)?, None),
+        Ok(None) => (read_guest(file)?, None),
+        Err(problem) if path.is_some() => return Err(problem).with_context(|| file.display().to_string()),
+        Err(problem) => return Err(problem.into()),
     };
-    let guest = load(path, &component).await?;
+    let guest = load(file, &component).await?;
     let paths = guest.special_paths(options).await?;
     let mut out = describe(&guest, &paths, component.len());
-    let signature = signature(&trust, path, &component, &guest);
+    let signature = signature(&trust, file, &component, &guest);
     let _ = writeln!(out, "{:<16} {}", "signature:", Printable(signature));
     if let Some(trailer) = trailer {
         let _ = writeln!(out, "{:<16} {}", "bundled:", bundled(&trailer));
@@ -48,7 +51,7 @@ pub async fn load(path: &Path, component: &[u8]) -> Result<Guest> {
 /// Returns what a bundle says of the code in it.
 pub fn bundled(trailer: &Trailer) -> String {
     let Trailer { baseline, code, .. } = trailer;
-    format!("with {} bytes of code, compiled for {baseline}", code.length)
+    format!("{} bytes of code, compiled for {baseline}", code.length)
 }
 
 /// Returns limits that are high, because a guest's needs are to be shown and not refused.

@@ -54,6 +54,7 @@ pub static TARGETS: &[Target] = &[
     targets::launch::COMMAND_LINES,
     targets::launch::HANDSHAKES,
     targets::launch::BROKER_MESSAGES,
+    targets::bundle::TRAILERS,
     targets::author::SCENARIOS,
     targets::author::DURATIONS,
     targets::dev::CALLS,

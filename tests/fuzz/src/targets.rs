@@ -1,6 +1,7 @@
 //! The decoders, grouped by the origin of their bytes.
 
 pub mod author;
+pub mod bundle;
 pub mod component;
 pub mod dev;
 pub mod guest;

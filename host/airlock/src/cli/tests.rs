@@ -47,6 +47,35 @@ fn verify_wants_a_pin_or_a_key_and_inspect_neither() {
 }
 
 #[test]
+fn a_program_that_contains_its_guest_wants_none_named() {
+    let parse = |args: &[&str]| {
+        let args: Vec<_> = [&["airlock"], args].concat().iter().map(Into::into).collect();
+        Cli::read(&args, true)
+    };
+    for command in [
+        ["serve"].as_slice(),
+        &["check"],
+        &["inspect"],
+        &["serve", "--cpu-ms=1"],
+    ] {
+        parse(command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    }
+    // Whoever gives one is told why it is refused, which clap cannot know.
+    assert!(parse(&["serve", "--guest=g.wasm"]).is_ok());
+    assert!(parse(&["serve", "--cpu-ms=0"]).is_err());
+    assert!(parse(&["call"]).is_err());
+    let help = parse(&["serve", "--help"]).unwrap_err().to_string();
+    assert!(
+        !help.contains("--guest") && !help.contains("--unpinned"),
+        "{help}"
+    );
+    assert!(
+        help.contains("--cpu-ms") && help.contains("Serve the guest in this program"),
+        "{help}"
+    );
+}
+
+#[test]
 fn an_empty_prefix_does_not_grant_every_path_without_token() {
     let parse = |grant: &str| Cli::try_parse_from(["airlock", "serve", "--guest=g", "--unpinned", grant]);
     assert!(parse("--unauthenticated=login/").is_ok());

@@ -55,7 +55,14 @@ fn command_lines(input: &[u8]) -> bool {
     while !input.is_empty() && arguments.len() < 12 {
         arguments.push(OsString::from_vec(input.bytes().to_vec()));
     }
-    match airlock::fuzz::command_line(&arguments) {
+    let of_bundle = is_to_serve(&arguments, true);
+    let serves = is_to_serve(&arguments, false);
+    assert!(of_bundle || !serves, "a bundle wants more than a plain program");
+    serves
+}
+
+fn is_to_serve(arguments: &[OsString], contains_guest: bool) -> bool {
+    match airlock::fuzz::command_line(arguments, contains_guest) {
         Ok(Some(limits)) => {
             assert!(limits.memory_bytes > 0 && limits.instances > 0 && !limits.cpu.is_zero());
             true
