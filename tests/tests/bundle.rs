@@ -50,10 +50,12 @@ fn length(bundle: &[u8], part: usize) -> usize {
     usize::try_from(u64::from_le_bytes(bundle[at..at + 8].try_into().unwrap())).unwrap()
 }
 
-/// Registers a bundle without arguments, and mounts it.
+/// Registers a bundle without arguments, under its guest's version, and mounts it.
 #[track_caller]
 fn mount(name: &str, file: &Path) -> airlock_tests::Mount {
-    Plugin::bundle(name, file, &SERVER).register(&SERVER);
+    Plugin::bundle(name, file, &SERVER)
+        .version(&format!("v{}", env!("CARGO_PKG_VERSION")))
+        .register(&SERVER);
     SERVER.mount(name, name)
 }
 
