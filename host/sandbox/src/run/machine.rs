@@ -23,14 +23,15 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Number of such times after which memory is returned although messages still come.
 const MOST_QUIET: usize = 6;
 
-/// Gives the system the freed memory that the allocator keeps, once messages have stopped for a while, until the channel is
-/// closed.
+/// Gives memory back to the system until the channel is closed: once after the start, and then each time that messages
+/// have stopped for a while.
 ///
-/// glibc's allocator keeps freed memory if anything beyond it is in use, so a process would stay as large as it ever
-/// was. Other allocators are left alone. This takes long, so it has a thread of its own: if the epoch's thread did it,
-/// no guest would be interrupted in the meantime.
+/// This takes long, so it has a thread of its own: if the epoch's thread did it, no guest would be interrupted in the
+/// meantime.
 pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
     let thread = thread::Builder::new().name("memory".into()).spawn(move || {
+        thread::sleep(QUIET);
+        give_back();
         while returns.recv().is_ok() {
             for _ in 0..MOST_QUIET {
                 thread::sleep(QUIET);
@@ -38,13 +39,43 @@ pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
                     break;
                 }
             }
-            trim();
+            give_back();
         }
     })?;
     drop(thread);
     Ok(())
 }
 
+fn give_back() {
+    unmap_program();
+    trim();
+}
+
+/// Unmaps the code and the constants of this program, which stay in the system's cache of the file. What runs again is
+/// mapped again.
+///
+/// Around each page that a process uses, Linux maps at least 64 KiB. So after the start, most of what is mapped is code that
+/// no request runs: that of the command line, of loading, and what lies beside it.
+fn unmap_program() {
+    #[cfg(target_os = "linux")]
+    #[allow(unsafe_code)]
+    {
+        unsafe extern "C" {
+            /// The first byte of the program.
+            static __executable_start: u8;
+            /// The first byte after its code.
+            static etext: u8;
+        }
+        let start = (&raw const __executable_start).cast_mut();
+        let bytes = (&raw const etext).addr() - start.addr();
+        // SAFETY: the linker defines both symbols. What is between them was mapped from the program's file and cannot be
+        // written to, so the file still has the same bytes.
+        let _ = unsafe { rustix::mm::madvise(start.cast(), bytes, rustix::mm::Advice::LinuxDontNeed) };
+    }
+}
+
+/// Returns freed memory, which glibc's allocator keeps if anything beyond it is in use. A process would stay as large as
+/// it ever was. Other allocators are left alone.
 fn trim() {
     #[cfg(target_env = "gnu")]
     #[allow(unsafe_code)]
@@ -89,6 +120,28 @@ fn group_limit(groups: &str, root: &Path) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Returns the resident memory of this process that belongs to files, in KiB.
+    #[cfg(target_os = "linux")]
+    fn resident_of_files() -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssFile:"));
+        line.unwrap().trim_end_matches("kB").trim().parse().unwrap()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn unmaps_what_only_the_start_needed() {
+        // Compiling a guest runs much code.
+        let component = wat::parse_str("(component)").unwrap();
+        crate::compile(&component).unwrap();
+        let before = resident_of_files();
+        unmap_program();
+        let after = resident_of_files();
+        assert!(after + 1024 < before, "{before} KiB, then {after}");
+        // The code is still there.
+        crate::compile(&component).unwrap();
+    }
 
     #[test]
     fn reads_the_memory_of_this_machine() {
