@@ -52,10 +52,21 @@ pub async fn load(
     limits: Limits,
     memory_bytes: Option<u64>,
 ) -> Result<Guest> {
-    sandbox(COMPILE, cache, memory_bytes)?
+    sandbox_aside(COMPILE, cache, memory_bytes)
+        .await?
         .load(component, limits)
         .await
         .with_context(|| named(path))
+}
+
+/// Does the same as [`sandbox`] on another thread. It takes milliseconds, and the runtime of `serve` has one thread, which has
+/// to answer Vault's TLS handshake.
+pub async fn sandbox_aside(
+    compile: &'static [&str],
+    cache: Option<PathBuf>,
+    memory_bytes: Option<u64>,
+) -> Result<Sandbox> {
+    tokio::task::spawn_blocking(move || sandbox(compile, cache, memory_bytes)).await?
 }
 
 /// Returns a sandbox that compiles with this command of this program.

@@ -91,7 +91,7 @@ impl Loader {
             .sandbox
             .get_or_try_init(async || {
                 let memory = guest::process_memory(&args.limits);
-                guest::sandbox(guest::COMPILE, args.cache_dir.clone(), memory)
+                guest::sandbox_aside(guest::COMPILE, args.cache_dir.clone(), memory).await
             })
             .await?;
         let limits = guest::limits(&args.limits);

@@ -162,7 +162,7 @@ impl Sandbox {
         contained: Option<&CompiledCode>,
     ) -> Result<(Component, CodeOrigin), LoadError> {
         if let Some(code) = contained {
-            match self.deserialize(code.bytes()) {
+            match deserialize(self.linker.engine(), code.bytes()) {
                 Ok(component) => return Ok((component, CodeOrigin::Contained)),
                 Err(error) => tracing::warn!(
                     reason = %Report::new(&error),
@@ -171,38 +171,47 @@ impl Sandbox {
                 ),
             }
         }
-        if let Some(code) = self.cache.as_ref().and_then(|cache| cache.get(digest)) {
-            match self.deserialize(&code) {
-                Ok(component) => return Ok((component, CodeOrigin::Cached)),
-                Err(error) => {
-                    tracing::warn!(%error, "a compiled guest on disk does not fit; compiling again")
-                }
-            }
+        if let Some(component) = self.kept(digest).await {
+            return Ok((component, CodeOrigin::Cached));
         }
         let code = self.compiler.run(component).await?;
-        let component = self.deserialize(&code)?;
+        let component = deserialize(self.linker.engine(), &code)?;
         if let Some(cache) = &self.cache {
             cache.put(digest, &code);
         }
         Ok((component, CodeOrigin::Compiled))
     }
 
-    fn deserialize(&self, code: &[u8]) -> Result<Component, LoadError> {
-        let engine: &Engine = self.linker.engine();
-        // SAFETY: these bytes are native code, and are trusted as this program is. They come from its own compiler, in
-        // this process or a child of it, or from a directory that only this user can enter. Its own compiler put them
-        // there, and a digest vouches that they are still the same. Or they are `CompiledCode`, whose owner has vouched for
-        // them: `airlock` takes it from its own executable only, which Vault has checked as a whole.
-        #[allow(unsafe_code)]
-        let component = unsafe { Component::deserialize(engine, code) };
-        component.map_err(|error| match Engine::detect_precompiled(code) {
-            Some(_) => LoadError::Link(format!("{error:#}")),
-            None => LoadError::Compiler {
-                what: "made something that is not a compiled component".into(),
-                source: None,
-            },
-        })
+    /// Returns the component from the cache. Reading and checking the code takes milliseconds, so it has a thread of its own.
+    async fn kept(&self, digest: &str) -> Option<Component> {
+        let (cache, engine) = (self.cache.clone()?, self.linker.engine().clone());
+        let digest = digest.to_owned();
+        let kept = tokio::task::spawn_blocking(move || {
+            let code = cache.get(&digest)?;
+            deserialize(&engine, &code)
+                .inspect_err(|error| {
+                    tracing::warn!(%error, "a compiled guest on disk does not fit; compiling again");
+                })
+                .ok()
+        });
+        kept.await.ok().flatten()
     }
+}
+
+fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, LoadError> {
+    // SAFETY: these bytes are native code, and are trusted as this program is. They come from its own compiler, in
+    // this process or a child of it, or from a directory that only this user can enter. Its own compiler put them
+    // there, and a digest vouches that they are still the same. Or they are `CompiledCode`, whose owner has vouched for
+    // them: `airlock` takes it from its own executable only, which Vault has checked as a whole.
+    #[allow(unsafe_code)]
+    let component = unsafe { Component::deserialize(engine, code) };
+    component.map_err(|error| match Engine::detect_precompiled(code) {
+        Some(_) => LoadError::Link(format!("{error:#}")),
+        None => LoadError::Compiler {
+            what: "made something that is not a compiled component".into(),
+            source: None,
+        },
+    })
 }
 
 #[cfg(test)]
