@@ -1,11 +1,13 @@
 //! The existence check of a write, from end to end; and which errors of it Vault gets.
 //!
 //! 1. Vault asks whether the path of a write holds something, with the id of the write. The guest answers in a transaction
-//!    that stores nothing. What it read is kept under the id (`airlock_storage`, `transaction/kept.rs`).
+//!    that stores nothing. What it read is kept under the id (`airlock_storage`, `transaction/kept.rs`), and so is the
+//!    instance (`airlock_sandbox`, `run/kept.rs`).
 //! 2. Vault asks its policies for `create` or `update`, according to the answer. So a token that may create but not update
 //!    gets 403 here.
 //! 3. The write comes with the same id, as a create or an update. Its transaction continues that of the check: what the
-//!    check read counts as read by the write. If another request changed that, the write conflicts and runs again.
+//!    check read counts as read by the write. The write may then run in the check's instance. If another request changed
+//!    what the check read, the write conflicts and runs again.
 //! 4. An attempt that does not continue the check repeats it, in its own transaction (`airlock_sandbox`, `run.rs`). If the
 //!    answer is another one now, the caller gets 412: Vault authorised something else than what would happen.
 //! 5. A check may fail, and Vault does not show why: the caller would read "internal error". So Vault is told that the path

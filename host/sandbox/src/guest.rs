@@ -47,6 +47,15 @@ pub struct SecondRun {
     pub written: Written,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        let Code {
+            shared, component, ..
+        } = &self.code;
+        shared.kept.guest_ended(component);
+    }
+}
+
 impl fmt::Debug for Guest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Description { name, version, .. } = self.description();

@@ -14,9 +14,9 @@
 //!
 //! # What happens to a request
 //! It gets an account with one budget for all its attempts, waits for an instance permit of its mount, and runs in a
-//! fresh instance from a pool, as part of the caller's task. It is interrupted after at most two ticks of an epoch. If it
-//! succeeds, its transaction is committed and its events are sent. If it conflicted with another request, it runs
-//! again. All memory that is held for it is reserved first. The private module `run` tells this step by step; `load`
+//! fresh instance from a pool, or in the one that its existence check left, as part of the caller's task. It is
+//! interrupted after at most two ticks of an epoch. If it succeeds, its transaction is committed and its events are
+//! sent. If it conflicted with another request, it runs again. All memory that is held for it is reserved first. The private module `run` tells this step by step; `load`
 //! does the same for the loading of a guest.
 //!
 //! # What to watch

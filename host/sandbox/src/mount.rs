@@ -1,6 +1,6 @@
 //! A guest's mount: its storage, Vault's services, and its instance permits.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::SystemTime;
 
 use airlock_storage::Term;
@@ -12,6 +12,7 @@ use crate::bindings::airlock::engine::{log, system};
 use crate::limits::Limits;
 use crate::replay::{Record, Second};
 use crate::run::gate::Gate;
+use crate::run::kept::KeptInstances;
 use crate::run::lanes::SLOW_PERMITS;
 use crate::types::{Json, Nanoseconds, WrapInfo};
 
@@ -34,6 +35,8 @@ pub struct MountContext {
     pub(crate) record: Option<Arc<Record>>,
     /// Set for the second run of a request.
     pub(crate) second: Option<Arc<Second>>,
+    /// Where instances are kept for this mount, once any are.
+    kept_in: OnceLock<Weak<KeptInstances>>,
 }
 
 /// Most large requests of one mount that run at once. A large request leaves its slot of the pool larger than small ones
@@ -62,25 +65,24 @@ impl MountContext {
             }),
             record: None,
             second: None,
+            kept_in: OnceLock::new(),
         })
     }
 
     /// Returns this context for one request whose run is recorded.
     pub(crate) fn recorded(&self, record: &Arc<Record>) -> Arc<Self> {
-        Arc::new(Self {
-            services: self.services.recorded(record),
-            record: Some(record.clone()),
-            ..self.view()
-        })
+        let mut view = self.view();
+        view.services = self.services.recorded(record);
+        view.record = Some(record.clone());
+        Arc::new(view)
     }
 
     /// Returns this context for the second run of one request.
     pub(crate) fn replayed(&self, second: &Arc<Second>) -> Arc<Self> {
-        Arc::new(Self {
-            services: Services::replayed(&second.replayer),
-            second: Some(second.clone()),
-            ..self.view()
-        })
+        let mut view = self.view();
+        view.services = Services::replayed(&second.replayer);
+        view.second = Some(second.clone());
+        Arc::new(view)
     }
 
     fn view(&self) -> Self {
@@ -94,6 +96,7 @@ impl MountContext {
             large: self.large.clone(),
             record: None,
             second: None,
+            kept_in: OnceLock::new(),
         }
     }
 
@@ -107,9 +110,22 @@ impl MountContext {
         *self.term.lock() != self.storage.term()
     }
 
+    /// Tells the mount where instances are kept for it, so that they end with it.
+    pub(crate) fn keeps_in(&self, kept: &Arc<KeptInstances>) {
+        self.kept_in.get_or_init(|| Arc::downgrade(kept));
+    }
+
     /// Returns the mount's storage.
     pub fn storage(&self) -> &Arc<airlock_storage::Mount> {
         &self.storage
+    }
+}
+
+impl Drop for MountContext {
+    fn drop(&mut self) {
+        if let Some(kept) = self.kept_in.get().and_then(Weak::upgrade) {
+            kept.mount_ended();
+        }
     }
 }
 

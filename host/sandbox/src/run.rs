@@ -4,8 +4,9 @@
 //!    ([`gate`]) and a slot of the process's pool ([`code`]).
 //! 2. [`lanes`]: it runs in the fast lane, as part of its caller's task, or in the slow one if it takes long.
 //! 3. [`attempts`], below: it begins a transaction, and confirms Vault's decision between create and update.
-//! 4. [`instance`]: a fresh instance is called. The guest's own calls arrive in [`imports`](crate::imports), and work on the
-//!    attempt's [`session`].
+//! 4. [`instance`]: a fresh instance is called, or after an existence check the one that the check left ([`kept`]). The
+//!    guest's own calls arrive in [`imports`](crate::imports), and work on the attempt's [`session`]. [`hooks`] run at each
+//!    change between guest and host.
 //! 5. [`answer`]: the answer is checked as strictly as Vault will check it.
 //! 6. The transaction is committed, and then the events are sent. On a conflict it all starts over at step 3, unless
 //!    another guest has taken over: then the request is returned for that one.
@@ -17,7 +18,9 @@ pub(crate) mod calls;
 pub(crate) mod code;
 pub(crate) mod gate;
 mod growth;
+mod hooks;
 pub(crate) mod instance;
+pub(crate) mod kept;
 pub(crate) mod lanes;
 pub(crate) mod machine;
 pub(crate) mod memory;
@@ -35,17 +38,25 @@ use crate::types;
 use crate::{CallError, Result};
 use account::Account;
 use calls::{Ending, Transact};
-use code::Code;
+use code::{Code, Slot};
+use instance::{Called, Instance};
 use session::Session;
 
 /// Runs a request. Runs it again if another request was in the way, or if it belongs in the slow lane.
+///
+/// An existence check may take the `slot` of the pool, for the instance that it keeps.
 async fn attempts<C: Transact>(
     code: &Code,
     mount: &Arc<MountContext>,
     account: &Arc<Account>,
+    slot: &mut Option<Slot>,
     call: &C,
 ) -> Result<C::Output> {
     let mut attempt = Attempt::FIRST;
+    let mut reused = call
+        .checked_before()
+        .and_then(|request| code.shared.kept.take(mount, &code.component, request))
+        .and_then(|instance| instance.reuse(account));
     loop {
         account.attempt();
         let mut transaction = call.begin(&mount.storage, attempt).await?;
@@ -60,11 +71,14 @@ async fn attempts<C: Transact>(
             }
             // This comes after the beginning: see `airlock_storage`, `succession.rs`.
             _ if mount.is_replaced() => return Err(CallError::Replaced),
-            Ending::KeepReads(_) => session.transaction.begin_check(),
+            Ending::Keep(_) => session.transaction.begin_check(),
             Ending::Commit if mount.record.is_some() => session.transaction.trace(),
             Ending::Commit => {}
         }
-        match self::attempt(code, session, account, call).await {
+        // Its memory may hold what the check read, so the transaction has to have read it too.
+        let instance = reused.take().filter(|_| session.transaction.continues_check());
+        let is_reused = instance.is_some();
+        match self::attempt(code, session, account, instance, slot, call).await {
             Err(CallError::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
                 if account.should_move() {
                     // It starts over in the slow lane. This does not count as a conflict.
@@ -73,6 +87,8 @@ async fn attempts<C: Transact>(
                     attempt = attempt.next();
                 }
             }
+            // It may be what the check left that did not do, so it starts over without that.
+            Err(error) if is_reused && kept::may_be_due_to_reuse(&error) && account.may_run_again() => {}
             result => return result,
         }
     }
@@ -82,13 +98,20 @@ async fn attempt<C: Transact>(
     code: &Code,
     session: Box<Session>,
     account: &Arc<Account>,
+    reused: Option<Instance>,
+    slot: &mut Option<Slot>,
     call: &C,
 ) -> Result<C::Output> {
     let session = confirm(code, session, account, call).await?;
-    let (answer, mut session) = instance::call(&code.component, account, session, call).await?;
+    let called = instance::call(&code.component, account, session, reused, call).await?;
+    let Called {
+        answer,
+        mut session,
+        instance,
+    } = called;
     let result = match (checked(answer, account, call).await, call.ending()) {
         (Err(error), _) => Err(session.verdict(error, account)),
-        (Ok(output), Ending::KeepReads(_) | Ending::Discard(_) | Ending::Replay(_)) => Ok(output),
+        (Ok(output), Ending::Keep(_) | Ending::Discard(_) | Ending::Replay(_)) => Ok(output),
         (Ok(output), Ending::Commit) => match session.commit(account).await {
             Ok(()) => Ok(output),
             Err(error) => Err(error.into()),
@@ -96,8 +119,14 @@ async fn attempt<C: Transact>(
     };
     account.transaction_ended(session.transaction.usage());
     compared(&mut session);
-    if let (Ok(_), Ending::KeepReads(id)) = (&result, call.ending()) {
-        session.transaction.keep_reads(id)?;
+    if let (Ok(_), Ending::Keep(request)) = (&result, call.ending()) {
+        // What the check wrote is not stored, but its memory may say that it is.
+        let instance = instance.filter(|_| !session.transaction.has_writes());
+        let mount = session.mount.clone();
+        session.transaction.keep_reads(&request.id)?;
+        if let Some(instance) = instance {
+            code.keep(&mount, request, instance, slot);
+        }
     }
     result
 }
@@ -131,8 +160,10 @@ async fn confirm<C: Transact>(
     }
     session.transaction.begin_check();
     // Boxed, so that the future of every request does not reserve space for it.
-    let repeated = Box::pin(instance::call(&code.component, account, session, &check));
-    let (answer, mut session) = repeated.await?;
+    let repeated = Box::pin(instance::call(&code.component, account, session, None, &check));
+    let Called {
+        answer, mut session, ..
+    } = repeated.await?;
     session.transaction.end_check();
     let error = match answer {
         Ok(Some(exists)) if exists != existed => CallError::ExistenceChanged { exists },

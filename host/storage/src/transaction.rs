@@ -116,6 +116,11 @@ impl Transaction {
         self.has_committed
     }
 
+    /// Returns true if it has written something, to storage or to scratch, that is not committed.
+    pub fn has_writes(&self) -> bool {
+        !self.writes.is_empty() || !self.scratch.is_empty()
+    }
+
     /// Returns what this request has cost so far, flushes included.
     pub fn usage(&self) -> Usage {
         self.calls.usage()

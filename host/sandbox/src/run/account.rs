@@ -186,7 +186,8 @@ impl Account {
         }
     }
 
-    fn cpu_used(&self) -> Duration {
+    /// Returns the CPU time that is used so far, also in the current poll.
+    pub fn cpu_used(&self) -> Duration {
         Duration::from_nanos(self.cpu.load(Relaxed) + self.uncharged(self.now()))
     }
 

@@ -41,6 +41,11 @@ pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
         None
     }
 
+    /// Returns the request that may go on in the instance of its existence check.
+    fn checked_before(&self) -> Option<&Request> {
+        None
+    }
+
     /// Returns how the transaction ends if the call succeeds.
     fn ending(&self) -> Ending<'_>;
 
@@ -54,8 +59,8 @@ pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
 pub(crate) enum Ending<'a> {
     /// Stores what was written.
     Commit,
-    /// Stores nothing, and keeps what was read for the request with this id: an existence check.
-    KeepReads(&'a str),
+    /// Stores nothing, and keeps what was read, and the instance, for this request: an existence check.
+    Keep(&'a Arc<Request>),
     /// Stores nothing, though the guest's commits seem to succeed: a trial of a guest that is not in office, with its
     /// settings.
     Discard(&'a Settings),
@@ -176,6 +181,10 @@ impl Transact for HandleRequest {
         Some((CheckExistence(self.0.clone()), existed))
     }
 
+    fn checked_before(&self) -> Option<&Request> {
+        matches!(self.0.operation, Operation::Create | Operation::Update).then_some(&*self.0)
+    }
+
     fn ending(&self) -> Ending<'_> {
         Ending::Commit
     }
@@ -225,6 +234,7 @@ pub(crate) struct CheckExistence(pub Arc<Request>);
 
 impl Call for CheckExistence {
     type Answer = Result<Option<bool>, Refusal>;
+    const LEAVES_INSTANCE: bool = true;
 
     async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
         guest
@@ -246,7 +256,7 @@ impl Transact for CheckExistence {
     type Output = Option<bool>;
 
     fn ending(&self) -> Ending<'_> {
-        Ending::KeepReads(&self.0.id)
+        Ending::Keep(&self.0)
     }
 }
 

@@ -7,12 +7,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::bindings::EnginePre;
 use crate::limits::{Limit, Limits};
+use crate::mount::MountContext;
 use crate::run::account::Account;
-use crate::run::instance::{self, Call, State};
+use crate::run::instance::{self, Call, Instance, State};
+use crate::run::kept::KeptInstances;
 use crate::run::lanes::{Lanes, SLOW_PERMITS, Work};
 use crate::run::memory::ProcessMemory;
 use crate::run::ticker::Ticker;
+use crate::types::Request;
 use crate::{CallError, Result};
+
+/// The right to have one instance of the pool.
+pub(crate) type Slot = OwnedSemaphorePermit;
 
 /// A component that can be instantiated, and what it needs for that.
 #[derive(Clone)]
@@ -29,6 +35,8 @@ pub(crate) struct Shared {
     pub ticker: Arc<Ticker>,
     pub lanes: Lanes,
     pub memory: ProcessMemory,
+    /// The instances of existence checks whose requests have not come yet.
+    pub kept: Arc<KeptInstances>,
     slots: Arc<Semaphore>,
 }
 
@@ -38,17 +46,21 @@ impl Shared {
         Self {
             ticker: Arc::new(ticker),
             lanes: Lanes::default(),
+            kept: KeptInstances::new(memory.slots()),
             slots: Arc::new(Semaphore::new(memory.slots() as usize)),
             memory,
         }
     }
 
-    /// Waits for a slot of the pool of instances.
+    /// Waits for a slot of the pool of instances. An instance that is only kept makes room at once.
     ///
     /// # Errors
     /// [`CallError::Full`] if no slot is free in time.
-    pub async fn slot(&self, deadline: Instant) -> Result<OwnedSemaphorePermit> {
+    pub async fn slot(&self, deadline: Instant) -> Result<Slot> {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            return Ok(slot);
+        }
+        if let Some(slot) = self.kept.give_up() {
             return Ok(slot);
         }
         match tokio::time::timeout_at(deadline.into(), self.slots.clone().acquire_owned()).await {
@@ -62,6 +74,24 @@ impl Shared {
 }
 
 impl Code {
+    /// Keeps the instance of an existence check for its request, and takes its slot for that, unless slots are scarce.
+    pub fn keep(
+        &self,
+        mount: &Arc<MountContext>,
+        request: &Arc<Request>,
+        instance: Instance,
+        slot: &mut Option<Slot>,
+    ) {
+        let Shared {
+            slots, memory, kept, ..
+        } = &*self.shared;
+        // If half of the slots are free, no request waits for one.
+        if instance.is_small() && slots.available_permits() >= memory.slots() as usize / 2 {
+            mount.keeps_in(kept);
+            kept.keep(mount, &self.component, request, instance, slot);
+        }
+    }
+
     /// Opens the account of a request. `time` is the limit that bounds its time, which begins now.
     pub fn open_account(&self, time: Limit) -> Arc<Account> {
         Arc::new(Account::open(

@@ -31,6 +31,23 @@ impl Growth {
         }
     }
 
+    /// Returns the bytes that the instance has.
+    pub fn bytes(&self) -> u64 {
+        self.reservation.bytes()
+    }
+
+    /// Charges what the instance has, and what it grows by from now on, to another account. Returns false, and changes
+    /// nothing, if the account has no memory for it.
+    pub fn charge_to(&mut self, account: &Arc<Account>) -> bool {
+        let mut reservation = Reservation::of(&account.memory);
+        let fits = reservation.add_now(self.bytes());
+        if fits {
+            self.account = account.clone();
+            self.reservation = reservation;
+        }
+        fits
+    }
+
     async fn grow(
         &mut self,
         current: usize,

@@ -1,26 +1,25 @@
-//! Makes one instance of a guest, and calls it once.
+//! Makes instances of a guest and calls them.
 //!
-//! An instance comes from the pool, is called once and goes back. Its store holds what the imports need: the request's
-//! account, and its session, which outlives the instance if a request needs several instances.
+//! An instance comes from the pool, is called and goes back. Its store holds what the imports need: the request's
+//! account, and its session, which outlives the instance if a request needs several instances. One call leaves its
+//! instance for a second one: an existence check, for its own request ([`kept`](crate::run::kept)).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use wasmtime::component::Linker;
-use wasmtime::{AsContextMut as _, CallHook, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{Store, Trap, WasmBacktrace};
 
 use crate::bindings::{Engine as Guest, EnginePre};
 use crate::limits::{Exceeded, Limit};
 use crate::run::account::Account;
 use crate::run::backtrace::functions;
 use crate::run::growth::Growth;
+use crate::run::hooks::{self, SHORT_COPY, may_copy, may_restart};
 use crate::run::memory::Reservation;
 use crate::run::session::Session;
 use crate::run::stop::Stop;
 use crate::{CallError, LoadError, Result};
-
-/// Bytes that a guest may hand over beyond those that it may still move. An import can then refuse them and say why,
-/// and the guest can tell its caller.
-const TO_BE_REFUSED: u64 = 1 << 20;
 
 /// Bytes that a transaction takes to keep one thing, beside the bytes of that thing.
 const KEPT: u64 = 128;
@@ -32,18 +31,19 @@ const LONG_ANSWER: usize = 256 << 10;
 /// piece, and add to it. For a request in the fast lane, that piece is then below [`SHORT_COPY`].
 const LONG_REQUEST: usize = 256 << 10;
 
-/// Most bytes that are copied from a guest in one go in the fast lane. This takes less than a millisecond, however
-/// small the pieces are.
-const SHORT_COPY: u64 = 512 << 10;
+/// Most bytes of memory and tables, and most CPU time, that an existence check may have used if its instance is to wait
+/// for the request. Such an instance fits into what its slot of the pool stands for.
+const MOST_IDLE_BYTES: u64 = 256 << 10;
+const MOST_IDLE_TIME: Duration = Duration::from_millis(1);
 
 /// The data in the store of an instance.
 pub(crate) struct State {
     pub account: Arc<Account>,
-    /// `None` for `describe` and `special-paths`, which may not call an import.
+    /// `None` between calls, and in `describe` and `special-paths`, which may not call an import.
     session: Option<Box<Session>>,
     memory: Growth,
     /// Memory of what the current call to the host takes from the guest and gives to it.
-    call: Reservation,
+    pub call: Reservation,
 }
 
 impl State {
@@ -111,6 +111,9 @@ pub(crate) fn is_large(asked_bytes: usize) -> bool {
 pub(crate) trait Call: Send + Sync + 'static {
     type Answer: Send + 'static;
 
+    /// True if an instance may serve another call after this one.
+    const LEAVES_INSTANCE: bool = false;
+
     fn invoke(
         &self,
         guest: &Guest,
@@ -133,24 +136,38 @@ pub(crate) trait Call: Send + Sync + 'static {
     }
 }
 
-/// Makes an instance and calls it within a session. Returns the session if the call came to an end, whatever the guest
-/// answered.
+/// A call within a session that came to its end, whatever the guest answered.
+pub(crate) struct Called<A> {
+    pub answer: A,
+    pub session: Box<Session>,
+    /// The idle instance, if the [call](Call::LEAVES_INSTANCE) leaves it.
+    pub instance: Option<Instance>,
+}
+
+/// Calls an instance within a session: a fresh one, or the one of the request's existence check.
 pub(crate) async fn call<C: Call>(
     guest: &EnginePre<State>,
     account: &Arc<Account>,
     session: Box<Session>,
+    reused: Option<Instance>,
     call: &C,
-) -> Result<(C::Answer, Box<Session>)> {
-    let mut store = store(guest, account, Some(session));
-    let result = run(guest, &mut store, call).await;
-    // This drops the instance.
-    let Some(session) = store.into_data().session else {
-        unreachable!("the store was made with a session, and nothing takes it out");
+) -> Result<Called<C::Answer>> {
+    let mut instance = reused.unwrap_or_else(|| Instance::new(guest, account));
+    instance.store.data_mut().session = Some(session);
+    let result = instance.run(guest, account, call).await;
+    let Some(session) = instance.store.data_mut().session.take() else {
+        unreachable!("the store was given a session, and nothing else takes it out");
     };
+    // All others are dropped here.
+    let instance = (C::LEAVES_INSTANCE && result.is_ok()).then_some(instance);
     match result {
         Ok(answer) => {
             make_room(C::answered_bytes(&answer), account).await;
-            Ok((answer, session))
+            Ok(Called {
+                answer,
+                session,
+                instance,
+            })
         }
         Err(error) => {
             account.transaction_ended(session.transaction.usage());
@@ -165,42 +182,80 @@ pub(crate) async fn call_static<C: Call>(
     account: &Arc<Account>,
     call: &C,
 ) -> Result<C::Answer> {
-    run(guest, &mut store(guest, account, None), call).await
+    Instance::new(guest, account).run(guest, account, call).await
 }
 
-fn store(guest: &EnginePre<State>, account: &Arc<Account>, session: Option<Box<Session>>) -> Store<State> {
-    let mut store = Store::new(
-        guest.engine(),
-        State {
+/// An instance of a guest, and the store that it lives in. Between calls it has no session, so it could call no import.
+pub(crate) struct Instance {
+    store: Store<State>,
+    /// The guest's exports. The first call makes the instance and finds them.
+    exports: Option<Guest>,
+}
+
+impl Instance {
+    fn new(guest: &EnginePre<State>, account: &Arc<Account>) -> Self {
+        let state = State {
             account: account.clone(),
-            session,
+            session: None,
             memory: Growth::of(account),
             call: Reservation::of(&account.memory),
-        },
-    );
-    store.limiter_async(|state| &mut state.memory);
-    store.call_hook(on_call);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(on_tick);
-    store
-}
+        };
+        let mut store = Store::new(guest.engine(), state);
+        store.limiter_async(|state| &mut state.memory);
+        hooks::install(&mut store);
+        Self { store, exports: None }
+    }
 
-async fn run<C: Call>(guest: &EnginePre<State>, store: &mut Store<State>, call: &C) -> Result<C::Answer> {
-    let account = store.data().account.clone();
-    let called = async {
-        account
-            .hold_request(call.asked_bytes() as u64)
-            .await
-            .map_err(Stop::from)?;
-        let instance = guest.instantiate_async(&mut *store).await?;
-        let answer = call.invoke(&instance, &mut *store).await?;
-        account
-            .hold_answer(C::answered_bytes(&answer))
-            .await
-            .map_err(Stop::from)?;
-        Ok(answer)
-    };
-    called.await.map_err(|error| explain(&error, store.data()))
+    /// Returns true if the instance may wait for the request of its check: it has little memory, has not used much time,
+    /// and was not refused anything.
+    ///
+    /// Time counts because a component also has tables that are not counted as memory. They grow by its instructions.
+    pub fn is_small(&self) -> bool {
+        let State { account, memory, .. } = self.store.data();
+        memory.bytes() <= MOST_IDLE_BYTES
+            && !memory.refused
+            && !account.is_long()
+            && account.cpu_used() <= MOST_IDLE_TIME
+    }
+
+    /// Charges the instance and what it does from now on to another account. Returns `None`, and drops the instance, if
+    /// the account has no memory for it.
+    pub fn reuse(mut self, account: &Arc<Account>) -> Option<Self> {
+        let state = self.store.data_mut();
+        if !state.memory.charge_to(account) {
+            return None;
+        }
+        state.account = account.clone();
+        state.call = Reservation::of(&account.memory);
+        hooks::renew_tick(&mut self.store);
+        Some(self)
+    }
+
+    async fn run<C: Call>(
+        &mut self,
+        guest: &EnginePre<State>,
+        account: &Arc<Account>,
+        call: &C,
+    ) -> Result<C::Answer> {
+        let Self { store, exports } = self;
+        let called = async {
+            account
+                .hold_request(call.asked_bytes() as u64)
+                .await
+                .map_err(Stop::from)?;
+            let exports = match exports {
+                Some(exports) => exports,
+                none => none.insert(guest.instantiate_async(&mut *store).await?),
+            };
+            let answer = call.invoke(exports, &mut *store).await?;
+            account
+                .hold_answer(C::answered_bytes(&answer))
+                .await
+                .map_err(Stop::from)?;
+            Ok(answer)
+        };
+        called.await.map_err(|error| explain(&error, store.data()))
+    }
 }
 
 /// Moves a request with a large answer to the slow lane, because the answer takes long to check.
@@ -210,59 +265,6 @@ async fn make_room(answered_bytes: usize, account: &Account) {
         tokio::task::yield_now().await;
         account.time_exactly();
     }
-}
-
-/// Checks the request whenever the guest calls the host or returns to it, before wasmtime copies what the guest hands
-/// over. This is the one place that a guest cannot get around by calling imports in a row.
-fn on_call(mut store: StoreContextMut<'_, State>, call: CallHook) -> wasmtime::Result<()> {
-    match call {
-        CallHook::CallingHost => {
-            store.data().account.check_time().map_err(Stop::from)?;
-            limit_copying(store);
-        }
-        CallHook::ReturningFromHost => {
-            store.data_mut().call.clear();
-            // Once in each poll, because this is also the end of `memory.grow` and the like, which never yield: a loop of
-            // them would renew its tick for ever.
-            if store.data().account.renews_tick() {
-                store.set_epoch_deadline(1);
-            }
-        }
-        CallHook::ReturningFromWasm => limit_copying(store),
-        CallHook::CallingWasm => {}
-    }
-    Ok(())
-}
-
-/// Lets the guest hand over what the request may still move and hold, in the fast lane at most 512 KiB.
-fn limit_copying(mut store: StoreContextMut<'_, State>) {
-    let account = &store.data().account;
-    let (bytes, _) = may_copy(account);
-    let bytes = match may_restart(account) {
-        true => bytes.min(SHORT_COPY),
-        false => bytes,
-    };
-    store.set_hostcall_fuel(usize::try_from(bytes).unwrap_or(usize::MAX));
-}
-
-/// Returns true if the request is in the fast lane and can be run again in the slow one.
-fn may_restart(account: &Account) -> bool {
-    !account.is_slow() && account.may_run_again()
-}
-
-/// Returns how many bytes may be copied from the guest at once, and the limit that says so.
-fn may_copy(account: &Account) -> (u64, Limit) {
-    let movable = account.transfer_left().saturating_add(TO_BE_REFUSED);
-    match account.memory.left() {
-        left if left < movable => (left, Limit::Memory),
-        _ => (movable, Limit::Transfer),
-    }
-}
-
-fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
-    store.as_context_mut().data().account.tick().map_err(Stop::from)?;
-    // Uses tokio's yield. After wasmtime's, the runtime would run the guest again before it looks for what has arrived.
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }
 
 /// Converts the error of a call to this crate's error.

@@ -165,6 +165,17 @@ impl RequestMemory {
         Ok(reservation)
     }
 
+    /// Takes bytes that the request may hold without asking. Returns false, and takes nothing, if it needs more.
+    fn take_now(&self, bytes: u64) -> bool {
+        let mut held = self.held.lock();
+        let after = held.now.saturating_add(bytes);
+        let fits = after <= self.limit.min(held.granted);
+        if fits {
+            held.hold(bytes);
+        }
+        fits
+    }
+
     async fn take(&self, bytes: u64) -> Result<(), Exceeded> {
         let missing = {
             let mut held = self.held.lock();
@@ -265,6 +276,20 @@ impl Reservation {
         self.memory.take(bytes).await?;
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Reserves more if that needs no wait. Otherwise returns false and reserves nothing.
+    pub fn add_now(&mut self, bytes: u64) -> bool {
+        let fits = self.memory.take_now(bytes);
+        if fits {
+            self.bytes += bytes;
+        }
+        fits
+    }
+
+    /// Returns the bytes that are reserved.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Gives everything back.

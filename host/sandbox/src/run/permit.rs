@@ -15,7 +15,7 @@ use crate::replay::Record;
 use crate::run::account::{Account, Usage};
 use crate::run::attempts;
 use crate::run::calls::{CheckExistence, HandleRequest, Transact};
-use crate::run::code::Code;
+use crate::run::code::{Code, Slot};
 use crate::run::lanes::Work;
 use crate::types::{Request, Response};
 use crate::{CallError, Result};
@@ -40,11 +40,7 @@ pub struct Permit {
 }
 
 /// The permit of a large request, the instance permit, and the slot of the pool.
-type Permits = (
-    Option<OwnedSemaphorePermit>,
-    OwnedSemaphorePermit,
-    OwnedSemaphorePermit,
-);
+type Permits = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit, Slot);
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -138,17 +134,17 @@ impl Permit {
             code,
             mount,
             account,
-            held,
+            held: (large, instance, slot),
         } = self;
         let (shared, slow_permits) = (code.shared.clone(), mount.slow_permits.clone());
-        let (large, ..) = &held;
         if C::TIME == Limit::Start || C::IS_ASIDE || large.is_some() {
             account.becomes_long();
         }
         let account_ = account.clone();
         let work = Work::new(account.clone(), shared.ticker.run(), async move {
-            let result = attempts(&code, &mount, &account_, &call).await;
-            drop(held);
+            let mut slot = Some(slot);
+            let result = attempts(&code, &mount, &account_, &mut slot, &call).await;
+            drop((large, instance, slot));
             result
         });
         let result = shared.lanes.run(work, slow_permits).await;

@@ -13,6 +13,7 @@ mod events;
 mod guests;
 mod hidden;
 mod isolation;
+mod kept;
 mod kv;
 mod loading;
 mod snapshots;

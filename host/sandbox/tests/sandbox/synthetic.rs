@@ -16,6 +16,8 @@ pub struct Synthetic {
     pub initialize: &'static str,
     /// The body of `handle-request`, which returns an address.
     pub handle_request: &'static str,
+    /// The body of `check-existence`, which returns an address.
+    pub check_existence: &'static str,
 }
 
 /// The address of [`Synthetic::default`]'s description.
@@ -33,6 +35,7 @@ impl Default for Synthetic {
             describe: DESCRIPTION,
             initialize: "unreachable",
             handle_request: "unreachable",
+            check_existence: "unreachable",
         }
     }
 }
@@ -89,6 +92,7 @@ impl Synthetic {
             describe,
             initialize,
             handle_request,
+            check_existence,
             ..
         } = self;
         let backend = format!("airlock:engine/backend@{version}");
@@ -101,7 +105,7 @@ impl Synthetic {
                 (func (export "{backend}#special-paths") (param i32 i32) (result i32) unreachable)
                 (func (export "{backend}#initialize") (result i32) {initialize})
                 (func (export "{backend}#handle-request") (param i32) (result i32) {handle_request})
-                (func (export "{backend}#check-existence") (param i32) (result i32) unreachable)
+                (func (export "{backend}#check-existence") (param i32) (result i32) {check_existence})
                 (func (export "{backend}#invalidate") (param i32 i32) unreachable)
                 ;; name and version, each an address and a length; everything else is zero or none.
                 (data (i32.const 1024) "\00\08\00\00\09\00\00\00\10\08\00\00\05\00\00\00")
