@@ -91,7 +91,7 @@ impl Guest {
     }
 
     pub(crate) fn component(&self) -> &Component {
-        self.inner.code.component.instance_pre().component()
+        self.inner.code.component.component()
     }
 
     /// Returns what the guest says of itself.

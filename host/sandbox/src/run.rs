@@ -16,6 +16,7 @@ pub(crate) mod answer;
 mod backtrace;
 pub(crate) mod calls;
 pub(crate) mod code;
+pub(crate) mod exports;
 pub(crate) mod gate;
 mod growth;
 mod hooks;

@@ -9,7 +9,6 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::LoadError;
-use crate::bindings::EnginePre;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::load::cache::Cache;
@@ -18,6 +17,7 @@ use crate::load::compiler::Compiler;
 use crate::load::{contract, description, engine};
 use crate::run::calls::Describe;
 use crate::run::code::{Code, Shared};
+use crate::run::exports::GuestCode;
 use crate::run::instance::{self, State};
 use crate::run::machine;
 use crate::run::memory::ProcessMemory;
@@ -145,7 +145,7 @@ impl Sandbox {
         let code = Code {
             // The guest's name is not known yet.
             name: format!("with digest {}…", &digest[..12]).into(),
-            component: Arc::new(EnginePre::new(pre).map_err(link)?),
+            component: Arc::new(GuestCode::new(pre).map_err(link)?),
             limits,
             shared: self.shared.clone(),
         };

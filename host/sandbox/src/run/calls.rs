@@ -5,14 +5,16 @@ use std::sync::Arc;
 use airlock_logical::SpecialPaths;
 use airlock_storage::{Attempt, Mount, Settings, Transaction};
 use wasmtime::Store;
+use wasmtime::component::Instance;
 
 use crate::Result;
-use crate::bindings::Engine as Guest;
-use crate::bindings::exports::airlock::engine::backend::Description;
+use crate::bindings::Engine as Exports;
+use crate::bindings::exports::airlock::engine::backend::{Description, Paths};
 use crate::limits::Limit;
 use crate::load::description;
 use crate::run::account::Account;
 use crate::run::answer;
+use crate::run::exports::{self, GuestCode};
 use crate::run::instance::{Call, State};
 use crate::run::stop::Stop;
 use crate::types::{Error as Refusal, Operation, Request, Response};
@@ -74,8 +76,15 @@ pub(crate) struct Describe;
 impl Call for Describe {
     type Answer = Description;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Description> {
-        guest.airlock_engine_backend().call_describe(store).await
+    async fn invoke(
+        &self,
+        _: &GuestCode,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Description> {
+        // Checks the types of all exports, once for the guest.
+        let exports = Exports::new(&mut *store, instance)?;
+        exports.airlock_engine_backend().call_describe(store).await
     }
 }
 
@@ -85,9 +94,15 @@ pub(crate) struct AskSpecialPaths(pub Vec<(String, String)>);
 impl Call for AskSpecialPaths {
     type Answer = SpecialPaths;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<SpecialPaths> {
-        let guest = guest.airlock_engine_backend();
-        let paths = SpecialPaths::from(guest.call_special_paths(store, &self.0).await?);
+    async fn invoke(
+        &self,
+        guest: &GuestCode,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<SpecialPaths> {
+        let export = &guest.exports.special_paths;
+        let (paths,): (Paths,) = exports::call(instance, store, export, (&self.0[..],)).await?;
+        let paths = SpecialPaths::from(paths);
         // Checks here, because this runs in the slow lane, and dropping a million paths takes long.
         description::check_paths(&paths).map_err(Stop::Contract)?;
         Ok(paths)
@@ -100,8 +115,14 @@ pub(crate) struct Initialize;
 impl Call for Initialize {
     type Answer = Result<(), Refusal>;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        guest.airlock_engine_backend().call_initialize(store).await
+    async fn invoke(
+        &self,
+        guest: &GuestCode,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Self::Answer> {
+        let (answer,) = exports::call(instance, store, &guest.exports.initialize, ()).await?;
+        Ok(answer)
     }
 }
 
@@ -141,12 +162,16 @@ impl Call for HandleRequest {
     // Boxed, so that each layer moves a pointer.
     type Answer = Result<Option<Box<Response>>, Refusal>;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        guest
-            .airlock_engine_backend()
-            .call_handle_request(store, &self.0)
-            .await
-            .map(|answer| answer.map(|response| response.map(Box::new)))
+    async fn invoke(
+        &self,
+        guest: &GuestCode,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Self::Answer> {
+        let export = &guest.exports.handle_request;
+        let (answer,): (Result<Option<Response>, Refusal>,) =
+            exports::call(instance, store, export, (&*self.0,)).await?;
+        Ok(answer.map(|response| response.map(Box::new)))
     }
 
     fn asked_bytes(&self) -> usize {
@@ -236,11 +261,15 @@ impl Call for CheckExistence {
     type Answer = Result<Option<bool>, Refusal>;
     const LEAVES_INSTANCE: bool = true;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        guest
-            .airlock_engine_backend()
-            .call_check_existence(store, &self.0)
-            .await
+    async fn invoke(
+        &self,
+        guest: &GuestCode,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Self::Answer> {
+        let export = &guest.exports.check_existence;
+        let (answer,) = exports::call(instance, store, export, (&*self.0,)).await?;
+        Ok(answer)
     }
 
     fn asked_bytes(&self) -> usize {
@@ -266,12 +295,15 @@ pub(crate) struct Invalidate(pub String);
 impl Call for Invalidate {
     type Answer = Result<(), Refusal>;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        guest
-            .airlock_engine_backend()
-            .call_invalidate(store, &self.0)
-            .await
-            .map(Ok)
+    async fn invoke(
+        &self,
+        guest: &GuestCode,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Self::Answer> {
+        let export = &guest.exports.invalidate;
+        exports::call::<_, ()>(instance, store, export, (&self.0[..],)).await?;
+        Ok(Ok(()))
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::bindings::EnginePre;
 use crate::limits::{Limit, Limits};
 use crate::mount::MountContext;
 use crate::run::account::Account;
-use crate::run::instance::{self, Call, Instance, State};
+use crate::run::exports::GuestCode;
+use crate::run::instance::{self, Call, Instance};
 use crate::run::kept::KeptInstances;
 use crate::run::lanes::{Lanes, SLOW_PERMITS, Work};
 use crate::run::memory::ProcessMemory;
@@ -25,7 +25,7 @@ pub(crate) type Slot = OwnedSemaphorePermit;
 pub(crate) struct Code {
     /// The guest's name, for errors and log lines.
     pub name: Arc<str>,
-    pub component: Arc<EnginePre<State>>,
+    pub component: Arc<GuestCode>,
     pub limits: Limits,
     pub shared: Arc<Shared>,
 }

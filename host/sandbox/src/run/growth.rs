@@ -1,8 +1,9 @@
 //! Reserves what an instance grows by, before it grows.
 
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use wasmtime::ResourceLimiterAsync;
 
 use crate::limits::Limit;
@@ -48,6 +49,13 @@ impl Growth {
         fits
     }
 
+    /// Reserves the growth if nothing speaks against it and there is nothing to wait for.
+    fn grow_now(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool {
+        desired <= SMALL.min(maximum.unwrap_or(usize::MAX))
+            && !self.account.should_move()
+            && self.reservation.add_now(desired.saturating_sub(current) as u64)
+    }
+
     async fn grow(
         &mut self,
         current: usize,
@@ -76,26 +84,39 @@ impl Growth {
     }
 }
 
-#[async_trait]
+/// The future of a method of [`ResourceLimiterAsync`].
+type Grown<'a> = Pin<Box<dyn Future<Output = wasmtime::Result<bool>> + Send + 'a>>;
+
+// Not `async`: each instance asks for each of its memories and tables, and rarely has to wait.
 impl ResourceLimiterAsync for Growth {
-    async fn memory_growing(
-        &mut self,
+    fn memory_growing<'this, 'async_trait>(
+        &'this mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
-        self.grow(current, desired, maximum).await
+    ) -> Grown<'async_trait>
+    where
+        'this: 'async_trait,
+        Self: 'async_trait,
+    {
+        match self.grow_now(current, desired, maximum) {
+            true => Box::pin(ready(Ok(true))),
+            false => Box::pin(self.grow(current, desired, maximum)),
+        }
     }
 
-    async fn table_growing(
-        &mut self,
+    fn table_growing<'this, 'async_trait>(
+        &'this mut self,
         current: usize,
         desired: usize,
         maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    ) -> Grown<'async_trait>
+    where
+        'this: 'async_trait,
+        Self: 'async_trait,
+    {
         let bytes = |elements: usize| elements.saturating_mul(8);
-        self.grow(bytes(current), bytes(desired), maximum.map(bytes))
-            .await
+        self.memory_growing(bytes(current), bytes(desired), maximum.map(bytes))
     }
 }
 

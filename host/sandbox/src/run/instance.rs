@@ -7,13 +7,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::Linker;
+use wasmtime::component::{self, Linker};
 use wasmtime::{Store, Trap, WasmBacktrace};
 
-use crate::bindings::{Engine as Guest, EnginePre};
+use crate::bindings::Engine as Guest;
 use crate::limits::{Exceeded, Limit};
 use crate::run::account::Account;
 use crate::run::backtrace::functions;
+use crate::run::exports::GuestCode;
 use crate::run::growth::Growth;
 use crate::run::hooks::{self, SHORT_COPY, may_copy, may_restart};
 use crate::run::memory::Reservation;
@@ -116,7 +117,8 @@ pub(crate) trait Call: Send + Sync + 'static {
 
     fn invoke(
         &self,
-        guest: &Guest,
+        guest: &GuestCode,
+        instance: &component::Instance,
         store: &mut Store<State>,
     ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
 
@@ -146,7 +148,7 @@ pub(crate) struct Called<A> {
 
 /// Calls an instance within a session: a fresh one, or the one of the request's existence check.
 pub(crate) async fn call<C: Call>(
-    guest: &EnginePre<State>,
+    guest: &GuestCode,
     account: &Arc<Account>,
     session: Box<Session>,
     reused: Option<Instance>,
@@ -178,7 +180,7 @@ pub(crate) async fn call<C: Call>(
 
 /// Makes an instance and calls it without a session, so that it can call no import.
 pub(crate) async fn call_static<C: Call>(
-    guest: &EnginePre<State>,
+    guest: &GuestCode,
     account: &Arc<Account>,
     call: &C,
 ) -> Result<C::Answer> {
@@ -188,22 +190,22 @@ pub(crate) async fn call_static<C: Call>(
 /// An instance of a guest, and the store that it lives in. Between calls it has no session, so it could call no import.
 pub(crate) struct Instance {
     store: Store<State>,
-    /// The guest's exports. The first call makes the instance and finds them.
-    exports: Option<Guest>,
+    /// The instance itself, which the first call makes.
+    made: Option<component::Instance>,
 }
 
 impl Instance {
-    fn new(guest: &EnginePre<State>, account: &Arc<Account>) -> Self {
+    fn new(guest: &GuestCode, account: &Arc<Account>) -> Self {
         let state = State {
             account: account.clone(),
             session: None,
             memory: Growth::of(account),
             call: Reservation::of(&account.memory),
         };
-        let mut store = Store::new(guest.engine(), state);
+        let mut store = Store::new(guest.component().engine(), state);
         store.limiter_async(|state| &mut state.memory);
         hooks::install(&mut store);
-        Self { store, exports: None }
+        Self { store, made: None }
     }
 
     /// Returns true if the instance may wait for the request of its check: it has little memory, has not used much time,
@@ -233,21 +235,21 @@ impl Instance {
 
     async fn run<C: Call>(
         &mut self,
-        guest: &EnginePre<State>,
+        guest: &GuestCode,
         account: &Arc<Account>,
         call: &C,
     ) -> Result<C::Answer> {
-        let Self { store, exports } = self;
+        let Self { store, made } = self;
         let called = async {
             account
                 .hold_request(call.asked_bytes() as u64)
                 .await
                 .map_err(Stop::from)?;
-            let exports = match exports {
-                Some(exports) => exports,
-                none => none.insert(guest.instantiate_async(&mut *store).await?),
+            let instance = match made {
+                Some(instance) => instance,
+                none => none.insert(guest.instantiate(store).await?),
             };
-            let answer = call.invoke(exports, &mut *store).await?;
+            let answer = call.invoke(guest, instance, store).await?;
             account
                 .hold_answer(C::answered_bytes(&answer))
                 .await

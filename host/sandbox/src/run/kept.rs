@@ -24,11 +24,11 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use crate::CallError;
-use crate::bindings::EnginePre;
 use crate::limits::Limit;
 use crate::mount::MountContext;
 use crate::run::code::Slot;
-use crate::run::instance::{Instance, State};
+use crate::run::exports::GuestCode;
+use crate::run::instance::Instance;
 use crate::types::Request;
 
 /// Time for which an instance is kept. Between a check and its request Vault asks its policies, which takes well below a
@@ -42,7 +42,7 @@ const MOST_OF_A_MOUNT: usize = 64;
 const MOST_REQUEST: usize = 64 << 10;
 
 /// The kept instances of the process. Tests keep something else, of another kind of guest.
-pub(crate) struct KeptInstances<I = Instance, G = EnginePre<State>> {
+pub(crate) struct KeptInstances<I = Instance, G = GuestCode> {
     kept: Mutex<Kept<I, G>>,
     /// Most instances.
     most: usize,
