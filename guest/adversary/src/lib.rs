@@ -27,6 +27,9 @@ const FOLDER: &str = "adversary/";
 /// The number of requests that this instance has served. It exceeds 1 only if the host uses an instance twice.
 static SERVED: AtomicU32 = AtomicU32::new(0);
 
+/// The number of existence checks that this instance has answered. A request finds its own check at most.
+static CHECKED: AtomicU32 = AtomicU32::new(0);
+
 struct Adversary;
 
 impl Guest for Adversary {
@@ -77,6 +80,7 @@ impl Guest for Adversary {
     }
 
     fn check_existence(request: Request) -> Result<Option<bool>, Error> {
+        CHECKED.fetch_add(1, Ordering::Relaxed);
         stored_command("check-existence")?;
         Ok(Some(get(&request.path)?.is_some()))
     }
@@ -131,6 +135,7 @@ fn run(command: &str) -> Result<String, Error> {
         },
         "one-allocation" => Ok(format!(r#"{{"bytes":{}}}"#, black_box(vec![1_u8; 1 << 30]).len())),
         "served" => Ok(format!(r#"{{"served":{}}}"#, SERVED.load(Ordering::Relaxed))),
+        "checked" => Ok(format!(r#"{{"checked":{}}}"#, CHECKED.load(Ordering::Relaxed))),
         // Leaves a mark all over the memory, for `scan` to find if the next instance gets that memory.
         "mark" => {
             black_box(vec![0x5a_u8; 8 * MIB].leak());

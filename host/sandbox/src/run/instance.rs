@@ -192,6 +192,8 @@ pub(crate) struct Instance {
     store: Store<State>,
     /// The instance itself, which the first call makes.
     made: Option<component::Instance>,
+    /// True if another call has left it.
+    is_reused: bool,
 }
 
 impl Instance {
@@ -205,7 +207,11 @@ impl Instance {
         let mut store = Store::new(guest.component().engine(), state);
         store.limiter_async(|state| &mut state.memory);
         hooks::install(&mut store);
-        Self { store, made: None }
+        Self {
+            store,
+            made: None,
+            is_reused: false,
+        }
     }
 
     /// Returns true if the instance may wait for the request of its check: it has little memory, has not used much time,
@@ -230,6 +236,7 @@ impl Instance {
         state.account = account.clone();
         state.call = Reservation::of(&account.memory);
         hooks::renew_tick(&mut self.store);
+        self.is_reused = true;
         Some(self)
     }
 
@@ -239,7 +246,11 @@ impl Instance {
         account: &Arc<Account>,
         call: &C,
     ) -> Result<C::Answer> {
-        let Self { store, made } = self;
+        let Self {
+            store,
+            made,
+            is_reused,
+        } = self;
         let called = async {
             account
                 .hold_request(call.asked_bytes() as u64)
@@ -250,6 +261,10 @@ impl Instance {
                 none => none.insert(guest.instantiate(store).await?),
             };
             let answer = call.invoke(guest, instance, store).await?;
+            // It may have answered that it has too little memory. A fresh instance may have enough.
+            if *is_reused && store.data().memory.refused && account.may_run_again() {
+                return Err(Stop::from(account.exceeded(Limit::Memory)).into());
+            }
             account
                 .hold_answer(C::answered_bytes(&answer))
                 .await

@@ -21,7 +21,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 
 use crate::CallError;
 use crate::limits::Limit;
@@ -126,7 +126,7 @@ impl<I: Send + 'static, G: Send + Sync + 'static> KeptInstances<I, G> {
         drop(kept);
         drop((same, surplus));
         if !sweeps {
-            tokio::spawn(Sweep(Arc::downgrade(self)).run(self.lifetime));
+            tokio::spawn(Sweep(Arc::downgrade(self)).run(Instant::now() + self.lifetime));
         }
     }
 
@@ -241,17 +241,20 @@ pub(crate) fn may_be_due_to_reuse(error: &CallError) -> bool {
 struct Sweep<I, G>(Weak<KeptInstances<I, G>>);
 
 impl<I: Send + 'static, G: Send + Sync + 'static> Sweep<I, G> {
-    async fn run(mut self, lifetime: Duration) {
+    async fn run(mut self, mut next: Instant) {
         loop {
-            sleep(lifetime).await;
+            sleep_until(next).await;
             let Some(shared) = self.0.upgrade() else { return };
             let now = Instant::now();
             shared.drop_all(|entry| entry.until <= now);
             let mut kept = shared.kept.lock();
-            if kept.entries.is_empty() {
-                kept.sweeping = false;
-                self.0 = Weak::new();
-                return;
+            match kept.entries.front() {
+                Some(oldest) => next = oldest.until,
+                None => {
+                    kept.sweeping = false;
+                    self.0 = Weak::new();
+                    return;
+                }
             }
         }
     }

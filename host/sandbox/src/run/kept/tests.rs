@@ -1,4 +1,5 @@
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use super::*;
 use crate::limits::{Exceeded, Limits};
@@ -7,11 +8,11 @@ use crate::types::Operation;
 
 const LIFETIME: Duration = Duration::from_millis(80);
 
-/// A pool with instances that are numbers, of guests that are texts.
+/// A pool with instances and guests that are numbers.
 struct Pool {
     slots: Arc<Semaphore>,
-    kept: Arc<KeptInstances<u32, &'static str>>,
-    guest: Arc<&'static str>,
+    kept: Arc<KeptInstances<u32, u8>>,
+    guest: Arc<u8>,
     mount: Arc<MountContext>,
 }
 
@@ -20,7 +21,7 @@ impl Pool {
         Self {
             slots: Arc::new(Semaphore::new(slots as usize)),
             kept: KeptInstances::with_lifetime(slots, LIFETIME),
-            guest: Arc::new("guest"),
+            guest: Arc::new(1),
             mount: mount(),
         }
     }
@@ -141,7 +142,7 @@ async fn vault_may_fill_in_what_belongs_to_the_token() {
 #[tokio::test]
 async fn a_mount_and_a_guest_get_only_their_own() {
     let pool = Pool::new(16);
-    let (other_mount, other_guest) = (mount(), Arc::new("guest"));
+    let (other_mount, other_guest) = (mount(), Arc::new(1));
     pool.keep(&request("one"), 1);
     assert_eq!(pool.kept.take(&other_mount, &pool.guest, &request("one")), None);
     assert_eq!(pool.kept.take(&pool.mount, &other_guest, &request("one")), None);
@@ -165,7 +166,7 @@ async fn instances_go_after_their_time_also_if_nobody_asks() {
     sleep(LIFETIME).await;
     assert_eq!(pool.take(&request("one")), None);
     pool.keep(&request("two"), 1);
-    sleep(LIFETIME * 3).await;
+    sleep(LIFETIME * 3 / 2).await;
     assert_eq!(pool.free(), 16);
     assert!(!pool.kept.kept.lock().sweeping);
 }
@@ -203,7 +204,7 @@ async fn a_slot_that_is_needed_comes_back() {
 async fn instances_end_with_their_mount_and_their_guest() {
     let mut pool = Pool::new(16);
     pool.keep(&request("one"), 1);
-    pool.kept.guest_ended(&Arc::new("guest"));
+    pool.kept.guest_ended(&Arc::new(1));
     assert_eq!(pool.free(), 15, "another guest ended");
     pool.kept.guest_ended(&pool.guest);
     assert_eq!(pool.free(), 16);
