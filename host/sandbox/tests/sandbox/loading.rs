@@ -48,6 +48,18 @@ async fn a_guest_says_what_it_is() {
     assert_eq!(paths.root, ["root/*"]);
 }
 
+/// A request looks up only the export that it calls, so all of them have to be checked before.
+#[tokio::test]
+async fn a_guest_with_an_export_of_another_type_is_not_loaded() {
+    let guest = Synthetic::default();
+    let wit = guest
+        .wit
+        .replace("invalidate: func(key: string)", "invalidate: func(key: list<u8>)");
+    assert_ne!(wit, guest.wit);
+    let guest = Synthetic { wit, ..guest };
+    assert!(try_load(&guest.component(), Limits::default()).await.is_err());
+}
+
 #[tokio::test]
 async fn a_synthetic_guest_loads() {
     let guest = try_load(&Synthetic::default().component(), Limits::default())
