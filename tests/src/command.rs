@@ -44,6 +44,23 @@ pub fn airlock<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Outpu
     run(Command::new(files::airlock()).args(arguments))
 }
 
+/// Returns `airlock <arguments>` for a client's server, with its token in the environment and none in the home directory.
+pub fn airlock_for<S: AsRef<OsStr>>(client: &Client, arguments: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(files::airlock());
+    for name in ["ADDR", "TOKEN", "NAMESPACE", "CACERT", "CAPATH", "SKIP_VERIFY"] {
+        command.env_remove(format!("BAO_{name}"));
+        command.env_remove(format!("VAULT_{name}"));
+    }
+    command
+        .args(arguments)
+        .env("HOME", "/nonexistent")
+        .env("VAULT_ADDR", client.address());
+    if !client.token().is_empty() {
+        command.env("VAULT_TOKEN", client.token());
+    }
+    command
+}
+
 /// Runs `vault <arguments>` with the address and the token of this client.
 pub fn vault<S: AsRef<OsStr>>(client: &Client, arguments: impl IntoIterator<Item = S>) -> Output {
     run(Command::new(files::vault())

@@ -43,7 +43,7 @@ mod versioned_kv;
 
 pub use brand::{Brand, skipped_on};
 pub use cluster::{Cluster, eventually};
-pub use command::{Output, airlock, run, vault};
+pub use command::{Output, airlock, airlock_for, run, vault};
 pub use dev_server::{DevServer, TOKEN};
 pub use dice::Dice;
 pub use http::{Answer, Client, Mount, RawAnswer};

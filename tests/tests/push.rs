@@ -4,13 +4,11 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
-use std::process::Command;
 use std::sync::LazyLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use airlock_tests::{Client, Output, Server, Storage, files, free_port, run};
+use airlock_tests::{Client, Output, Server, Storage, airlock_for, files, free_port, run};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -18,25 +16,8 @@ use serde_json::{Value, json};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("push", Storage::Memory));
 
-/// Returns an `airlock` command that talks to this client's server with its token.
-fn command(client: &Client, home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(files::airlock());
-    for name in ["ADDR", "TOKEN", "NAMESPACE", "CACERT", "CAPATH", "SKIP_VERIFY"] {
-        command.env_remove(format!("BAO_{name}"));
-        command.env_remove(format!("VAULT_{name}"));
-    }
-    command
-        .args(arguments)
-        .env("HOME", home)
-        .env("VAULT_ADDR", client.address());
-    if !client.token().is_empty() {
-        command.env("VAULT_TOKEN", client.token());
-    }
-    command
-}
-
 fn airlock(client: &Client, arguments: &[&str]) -> Output {
-    run(&mut command(client, Path::new("/nonexistent"), arguments))
+    run(&mut airlock_for(client, arguments))
 }
 
 fn guest() -> String {
@@ -122,7 +103,7 @@ fn a_missing_or_unknown_token_is_refused() {
 
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join(".vault-token"), SERVER.client().token()).unwrap();
-    let output = run(&mut command(&nobody, home.path(), &push));
+    let output = run(airlock_for(&nobody, push).env("HOME", home.path()));
     assert_refused(&output, &["nothing is mounted at demo/"]);
 }
 
@@ -146,10 +127,7 @@ fn a_token_without_the_policy_is_told_the_line_to_add() {
 #[test]
 fn a_wrong_address_is_named() {
     let arguments = ["status", "--mount", "demo"];
-    let with = |address: &str| {
-        let mut command = command(SERVER.client(), Path::new("/nonexistent"), &arguments);
-        run(command.env("VAULT_ADDR", address))
-    };
+    let with = |address: &str| run(airlock_for(SERVER.client(), arguments).env("VAULT_ADDR", address));
     let nobody = format!("http://127.0.0.1:{}", free_port());
     assert_refused(&with(&nobody), &[&nobody, "connection refused", "VAULT_ADDR"]);
     let tls = SERVER.client().address().replace("http:", "https:");
@@ -207,11 +185,7 @@ fn tls_takes_the_variables_of_vaults_command() {
         )
     });
     let with = |address: String, variables: &[(&str, &str)]| {
-        let mut command = command(
-            server.client(),
-            Path::new("/nonexistent"),
-            &["status", "--mount", "demo"],
-        );
+        let mut command = airlock_for(server.client(), ["status", "--mount", "demo"]);
         command.env("VAULT_ADDR", address).envs(variables.iter().copied());
         run(&mut command)
     };
@@ -283,12 +257,7 @@ fn redirecting(location: impl Fn(&str) -> String + Send + 'static) -> (String, R
 #[test]
 fn a_standbys_redirect_is_followed_with_the_token_and_no_other() {
     let status = |address: &str| {
-        let mut command = command(
-            SERVER.client(),
-            Path::new("/nonexistent"),
-            &["status", "--mount", "demo"],
-        );
-        run(command.env("VAULT_ADDR", address))
+        run(airlock_for(SERVER.client(), ["status", "--mount", "demo"]).env("VAULT_ADDR", address))
     };
     let active = SERVER.client().address().to_owned();
     let (standby, asked) = redirecting(move |path| format!("{active}{path}"));
