@@ -151,14 +151,16 @@ fn named_flags(document: &str) -> impl Iterator<Item = String> {
 }
 
 #[test]
-fn operators_are_told_of_every_flag_of_serve() {
+fn operators_are_told_of_every_flag_of_serve_and_push() {
     let cli = Cli::command();
-    let serve = cli.find_subcommand("serve").unwrap();
-    for flag in serve.get_arguments().filter_map(clap::Arg::get_long) {
-        let told = [README, OPERATING]
-            .iter()
-            .any(|text| named_flags(text).any(|named| named == format!("--{flag}")));
-        assert!(told, "neither README.md nor docs/operating.md has --{flag}");
+    for name in ["serve", "push", "status", "rollback", "downgrade", "guests", "gc"] {
+        let command = cli.find_subcommand(name).unwrap();
+        for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+            let told = [README, OPERATING]
+                .iter()
+                .any(|text| named_flags(text).any(|named| named == format!("--{flag}")));
+            assert!(told, "neither README.md nor docs/operating.md has --{flag} of {name}");
+        }
     }
 }
 
