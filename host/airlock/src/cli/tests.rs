@@ -159,7 +159,10 @@ fn operators_are_told_of_every_flag_of_serve_and_push() {
             let told = [README, OPERATING]
                 .iter()
                 .any(|text| named_flags(text).any(|named| named == format!("--{flag}")));
-            assert!(told, "neither README.md nor docs/operating.md has --{flag} of {name}");
+            assert!(
+                told,
+                "neither README.md nor docs/operating.md has --{flag} of {name}"
+            );
         }
     }
 }
