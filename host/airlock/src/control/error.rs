@@ -39,7 +39,8 @@ pub enum ControlError {
     #[error("{mount} does not take guests: {}; nothing was sent", Printable(reason))]
     Refuses { mount: MountPath, reason: String },
     #[error(
-        "{mount}: permission denied: a policy of the token needs  path \"{path}\" {{ capabilities = [{capabilities}] }}"
+        "{mount}: permission denied: a policy of the token needs  path \"{path}\" {{ capabilities = [{capabilities}] }} \
+         (or the token is not valid any more: log in again)"
     )]
     Denied {
         mount: MountPath,

@@ -28,7 +28,8 @@ fn a_denied_request_names_the_policy_line_to_add() {
     assert_eq!(
         denied.to_string(),
         "demo/: permission denied: a policy of the token needs  \
-         path \"demo/.airlock/guests/*\" { capabilities = [\"create\", \"update\", \"sudo\"] }"
+         path \"demo/.airlock/guests/*\" { capabilities = [\"create\", \"update\", \"sudo\"] } \
+         (or the token is not valid any more: log in again)"
     );
     let unknown_token = control().failed("status", READ, answered(403, "* invalid token"));
     assert!(

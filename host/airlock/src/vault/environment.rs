@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 /// The variables. OpenBao's own name of a variable, `BAO_…`, comes before `VAULT_…`, as for the `bao` command.
 pub struct Environment {
-    lookup: Box<dyn Fn(&str) -> Option<String>>,
+    lookup: Box<Lookup>,
 }
+
+/// Returns the value of a variable by its full name.
+type Lookup = dyn Fn(&str) -> Option<String>;
 
 /// A variable that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
