@@ -133,7 +133,7 @@ mod tests {
         let Command::Serve(args) = cli.command else {
             unreachable!("the command is serve");
         };
-        let source = GuestFile::new(Ok(Arc::new(Loader::new(args).unwrap())));
+        let source = GuestFile::new(Ok(Loader::new(args).unwrap()));
         let missing = reason(source.guest(None).await);
         let tried = source.state.lock().failure.as_ref().map(|failure| failure.at);
         assert_eq!(reason(source.guest(None).await), missing);
