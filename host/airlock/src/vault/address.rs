@@ -54,7 +54,12 @@ impl Address {
         if authority.as_str().contains('@') {
             return Err("contains a user name: Vault is asked with a token, so leave it out");
         }
-        if authority.host().is_empty() || (authority.port().is_some() && authority.port_u16().is_none()) {
+        // The library takes a port that is too large for none.
+        let port = authority
+            .as_str()
+            .strip_prefix(authority.host())
+            .unwrap_or_default();
+        if authority.host().is_empty() || (!port.is_empty() && authority.port_u16().is_none()) {
             return Err(NO_URL);
         }
         if uri.query().is_some() || text.contains('#') {
