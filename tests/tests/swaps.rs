@@ -370,3 +370,37 @@ fn a_guest_of_sixteen_mebibytes_is_pushed() {
     mount.write("a", json!({"value": "1"})).expect_success("write");
     assert_eq!(runs(&mount), "0.1.0");
 }
+
+#[test]
+fn a_guest_that_words_an_answer_otherwise_does_not_pass_its_trial_unless_that_is_tolerated() {
+    let builds = Builds::new(&SERVER.temporary_directory().join("tried"));
+    builds.register(&SERVER, "tried");
+    let mount = SERVER.mount("tried", "tried");
+    push(SERVER.client(), &builds.one, "tried");
+    let two = builds.two.to_str().unwrap();
+    let load = Load::default();
+    let push = |tolerate: &[&str]| {
+        let push = ["push", two, "--mount", "tried", "--canary", "40"];
+        operate(SERVER.client(), &[&push, tolerate].concat())
+    };
+    thread::scope(|scope| {
+        let _stop = load.stop_when_dropped();
+        for caller in 0..4 {
+            let (load, mount) = (&load, &mount);
+            scope.spawn(move || {
+                let mut count = 0_u64;
+                load.call(|| write_and_read(mount, caller, &mut count));
+            });
+        }
+        let differs = push(&[]);
+        assert_eq!(differs.status, 1, "{differs:?}");
+        assert!(differs.stderr.contains("create: field message"), "{differs:?}");
+        assert!(!differs.stderr.contains("CREATED"), "{differs:?}");
+        assert_eq!(runs(&mount), "0.1.0");
+        let passes = push(&["--tolerate", "message"]).expect_success("push");
+        assert!(passes.stdout.contains("the same"), "{passes:?}");
+        assert_eq!(runs(&mount), "0.2.0");
+        load.stop();
+    });
+    load.assert_none_failed();
+}

@@ -156,6 +156,15 @@ impl Control {
         self.write_swap("swap", "the swap", &body, Repeat::Always)
     }
 
+    /// Tries a stored guest on the next requests.
+    ///
+    /// # Errors
+    /// The guest could not take over now either.
+    pub fn try_out(&self, sha256: &str, requests: u32, tolerate: &[String]) -> Result<Swapped, ControlError> {
+        let body = json!({ "sha256": sha256, "canary": requests, "tolerate": tolerate });
+        self.write_swap("swap", "the trial", &body, Repeat::IfNotDone)
+    }
+
     /// Makes a guest of a lower version the active one.
     pub fn downgrade(&self, sha256: &str, reload: bool) -> Result<Swapped, ControlError> {
         let body = body(Some(sha256), reload);

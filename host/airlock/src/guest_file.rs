@@ -124,16 +124,20 @@ mod tests {
         result.err().unwrap()
     }
 
+    fn serving(path: &std::path::Path, trust: &str) -> GuestFile {
+        let guest = format!("--guest={}", path.display());
+        let cli = Cli::try_parse_from(["airlock", "serve", &guest, trust]).unwrap();
+        let Command::Serve(args) = cli.command else {
+            unreachable!("the command is serve");
+        };
+        GuestFile::new(Loader::new(args).map_err(|error| format!("{error:#}")))
+    }
+
     #[tokio::test]
     async fn a_failure_is_believed_until_the_file_changes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("guest.wasm");
-        let guest = format!("--guest={}", path.display());
-        let cli = Cli::try_parse_from(["airlock", "serve", &guest, "--unpinned"]).unwrap();
-        let Command::Serve(args) = cli.command else {
-            unreachable!("the command is serve");
-        };
-        let source = GuestFile::new(Ok(Loader::new(args).unwrap()));
+        let source = serving(&path, "--unpinned");
         let missing = reason(source.guest(None).await);
         let tried = source.state.lock().failure.as_ref().map(|failure| failure.at);
         assert_eq!(reason(source.guest(None).await), missing);
@@ -145,6 +149,50 @@ mod tests {
         let other = reason(source.guest(None).await);
         assert!(other.contains("it is not WebAssembly"), "{other}");
         assert!(source.state.lock().loaded.is_none());
+    }
+
+    /// The key of the vectors in `host/trust`.
+    const KEY: &str = "RWSGbb3p+gtLwCc9ry5ZcmzunuJO+g7SgjdFrMMdeE3cZ7LRmFYvorMR";
+
+    #[tokio::test]
+    async fn a_failure_is_believed_until_the_signature_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("guest.wasm");
+        std::fs::write(&path, "component").unwrap();
+        let source = serving(&path, &format!("--trust={KEY}"));
+        let unsigned = reason(source.guest(None).await);
+        assert!(unsigned.contains("it is not signed"), "{unsigned}");
+        let sign = |text| std::fs::write(directory.path().join("guest.wasm.minisig"), text).unwrap();
+        sign("garbage");
+        let garbage = reason(source.guest(None).await);
+        assert!(garbage.contains("not in minisign's format"), "{garbage}");
+        // Signed, and so it is loaded.
+        sign(include_str!("../../trust/tests/vectors/plain.minisig"));
+        let signed = reason(source.guest(None).await);
+        assert!(signed.contains("it is not WebAssembly"), "{signed}");
+    }
+
+    #[tokio::test]
+    async fn a_signature_that_cannot_be_read_does_not_matter_to_a_pin() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("guest.wasm");
+        std::fs::write(&path, "component").unwrap();
+        std::fs::create_dir(directory.path().join("guest.wasm.minisig")).unwrap();
+        let refused = reason(serving(&path, &format!("--trust={KEY}")).guest(None).await);
+        assert!(
+            refused.contains("guest.wasm.minisig: not a regular file"),
+            "{refused}"
+        );
+        let pin = airlock_trust::Digest::of(b"component");
+        let pinned = reason(serving(&path, &format!("--guest-sha256={pin}")).guest(None).await);
+        assert!(pinned.contains("it is not WebAssembly"), "{pinned}");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_read_is_the_reason() {
+        let source = serving(std::path::Path::new("/g.wasm"), "--trust=/no/such.pub");
+        let missing = reason(source.guest(None).await);
+        assert!(missing.contains("--trust=/no/such.pub"), "{missing}");
     }
 
     #[tokio::test]

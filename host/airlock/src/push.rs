@@ -1,5 +1,6 @@
 //! `airlock push`: sends a guest into a mount's own storage and makes it the one that runs there.
 
+mod canary;
 mod pieces;
 mod progress;
 
@@ -20,6 +21,7 @@ use crate::control::answers::{Status, Stored, Swapped};
 use crate::control::{Control, MountArgs};
 use crate::file::read_guest;
 use crate::swap::{running, short};
+pub use canary::{CanaryArgs, summary};
 use pieces::{Piece, Pieces};
 use progress::Progress;
 
@@ -35,8 +37,11 @@ pub struct PushArgs {
 
     /// If the guest has other special paths than Vault enforces for the mount, reload the mount as `vault plugin reload
     /// -mounts=MOUNT/` does, and wait until the guest runs
-    #[arg(long)]
+    #[arg(long, conflicts_with = "canary")]
     pub reload: bool,
+
+    #[command(flatten)]
+    pub canary: CanaryArgs,
 }
 
 /// Most pieces that are sent at a time.
@@ -71,6 +76,11 @@ pub fn run(args: &PushArgs) -> Result<String> {
     let mut out = told(&stored, &sha256, sent, pieces.len());
     if runs_from_storage(&before, &sha256) {
         let _ = writeln!(out, "{} runs it already", control.mount());
+        return Ok(out);
+    }
+    if let Some(requests) = args.canary.canary {
+        control.try_out(&sha256, requests, &args.canary.tolerate)?;
+        out += &canary::wait(&control, &sha256)?;
         return Ok(out);
     }
     let swapped = control.swap(&sha256, args.reload)?;

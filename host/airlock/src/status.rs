@@ -9,6 +9,8 @@ use printable::Printable;
 use crate::control::answers::{Previous, Status};
 use crate::control::{Control, MountArgs};
 use crate::output::json;
+use crate::push::summary;
+use crate::swap::short;
 
 /// The arguments of `status`.
 #[derive(Debug, Args)]
@@ -65,6 +67,10 @@ fn text(status: &Status) -> String {
     }
     if let Some(highest) = &status.highest {
         line("highest version", highest);
+    }
+    if let Some(trial) = &status.canary {
+        let (state, found) = (&trial.report.state, summary(&trial.report));
+        line("trial", &format!("{} {state}: {found}", short(&trial.sha256)));
     }
     let takes = match (status.accepts_push && status.can_write, &status.why_not) {
         (true, _) => "yes".to_owned(),

@@ -8,7 +8,7 @@ use crate::{bridge, special_paths, told};
 
 /// Converts a request of Vault to the form that a guest gets.
 pub fn request(request: vault_plugin::Request) -> types::Request {
-    bridge::request(Box::new(request))
+    bridge::request(request)
 }
 
 /// Converts a guest's answer to the form that Vault gets.

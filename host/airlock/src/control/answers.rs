@@ -28,6 +28,32 @@ pub struct Status {
     pub previous: Vec<Previous>,
     /// The highest version that ran on the mount.
     pub highest: Option<String>,
+    /// The guest that is being tried, or was tried last.
+    #[serde(default)]
+    pub canary: Option<Canary>,
+}
+
+/// A guest that is tried on live traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Canary {
+    pub sha256: String,
+    pub report: Report,
+}
+
+/// What a trial has found so far. The numbers are of requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Report {
+    /// Those that both guests answered alike, by operation.
+    pub same: BTreeMap<String, u64>,
+    /// Those that could not be repeated exactly, by operation.
+    pub not_comparable: BTreeMap<String, u64>,
+    /// Those that were not tried.
+    pub skipped: u64,
+    /// The differences, by operation and kind.
+    pub differences: BTreeMap<String, u64>,
+    /// `running`, `passed`, `differs`, `nothing-to-compare`, `timed-out` or `failed`.
+    pub state: String,
+    pub cause: Option<String>,
 }
 
 /// A guest that runs.

@@ -5,7 +5,7 @@ use airlock_sandbox::types;
 use vault_plugin::{Json, Secret, ServerError, SpecialPaths};
 
 /// Converts a request to the contract's form. It comes boxed, so that only its fields are moved.
-pub fn request(request: Box<vault_plugin::Request>) -> types::Request {
+pub fn request(request: vault_plugin::Request) -> types::Request {
     types::Request {
         id: request.id,
         operation: request.operation,
@@ -113,7 +113,7 @@ mod tests {
         let place = text.as_ptr();
         let mut incoming = vault_plugin::Request::new(vault_plugin::Operation::Update, "a");
         incoming.data = Some(text);
-        let data = request(Box::new(incoming)).data.unwrap();
+        let data = request(incoming).data.unwrap();
         assert_eq!((data.as_str(), data.as_ptr()), (TEXT, place));
         let outgoing = answer(types::Response {
             data: Some(data),

@@ -141,8 +141,13 @@ pub(crate) struct TryInitialize(pub Settings);
 impl Call for TryInitialize {
     type Answer = Result<(), Refusal>;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        Initialize.invoke(guest, store).await
+    async fn invoke(
+        &self,
+        guest: &GuestCode,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Self::Answer> {
+        Initialize.invoke(guest, instance, store).await
     }
 }
 
@@ -228,8 +233,13 @@ pub(crate) struct Replay(pub Arc<Request>, pub Settings);
 impl Call for Replay {
     type Answer = Result<Option<Box<Response>>, Refusal>;
 
-    async fn invoke(&self, guest: &Guest, store: &mut Store<State>) -> wasmtime::Result<Self::Answer> {
-        HandleRequest(self.0.clone()).invoke(guest, store).await
+    async fn invoke(
+        &self,
+        guest: &GuestCode,
+        instance: &Instance,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<Self::Answer> {
+        HandleRequest(self.0.clone()).invoke(guest, instance, store).await
     }
 
     fn asked_bytes(&self) -> usize {

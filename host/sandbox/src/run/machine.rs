@@ -134,13 +134,13 @@ mod tests {
     fn unmaps_what_only_the_start_needed() {
         // Compiling a guest runs much code.
         let component = wat::parse_str("(component)").unwrap();
-        crate::compile(&component).unwrap();
+        crate::compile(&component, crate::Target::ThisMachine).unwrap();
         let before = resident_of_files();
         unmap_program();
         let after = resident_of_files();
         assert!(after + 1024 < before, "{before} KiB, then {after}");
         // The code is still there.
-        crate::compile(&component).unwrap();
+        crate::compile(&component, crate::Target::ThisMachine).unwrap();
     }
 
     #[test]
