@@ -39,6 +39,9 @@ pub(crate) const LARGEST: u64 = 64 << 20;
 /// Most bytes of all guests of a mount, before compression.
 pub(crate) const QUOTA: u64 = 192 << 20;
 
+/// Most guests of a mount, those included that are being pushed.
+pub(crate) const MOST: usize = 64;
+
 /// The reason why a pushed guest cannot be taken or found.
 #[derive(Debug, Error)]
 pub(crate) enum PushError {
@@ -60,6 +63,8 @@ pub(crate) enum PushError {
         QUOTA >> 20
     )]
     Full { used: u64 },
+    #[error("{MOST} guests are stored on this mount already: remove old ones with `airlock gc`")]
+    TooMany,
     #[error("no guest that is being pushed names this piece: begin the push again")]
     Unwanted,
     #[error("piece {digest} is not taken: {why}")]

@@ -28,7 +28,7 @@ use crate::canary::{Canary, Next, Trial};
 use crate::control::{self, Running};
 use crate::existence::Checks;
 use crate::guest_mount::{GuestMount, Parts, unavailable};
-use crate::pushed::{self, Guests, Record};
+use crate::pushed::{self, Guests, PushError, Record};
 use crate::source::{PATIENCE, Source};
 use crate::told::{self, Told};
 use candidate::{Candidate, Finder};
@@ -104,11 +104,13 @@ impl VaultMount {
             parts,
             guests,
         };
-        let candidate = match Self::can_wait(&finder, &told, &record).await {
+        let can_wait = Self::can_wait(&finder, &told, &record).await;
+        let candidate = match can_wait {
             true => Candidate::untried(),
             false => finder.try_out(&record, None, None).await,
         };
         let paths = match (&candidate.mount, &told) {
+            (Err(_), _) if can_wait => None,
             (Ok(mount), _) => Some(mount.paths().clone()),
             (Err(reason), Ok(None)) if !Self::awaits_push(&finder) => return Err(cannot_serve(reason)),
             (Err(reason), _) => {
@@ -122,7 +124,7 @@ impl VaultMount {
         }
         let is_new = matches!(told, Ok(None));
         let told = Told::new(finder.parts.storage.clone(), told, paths).await;
-        Ok(Arc::new_cyclic(|this| Self {
+        let mount = Arc::new_cyclic(|this| Self {
             is_new,
             ended: AtomicBool::new(false),
             told,
@@ -137,14 +139,25 @@ impl VaultMount {
             is_standby,
             canary: RwLock::new(None),
             this: this.clone(),
-        }))
+        });
+        if can_wait {
+            // Loads the guest beside the rest of the unseal, so that the first request finds it loaded.
+            let mount = mount.clone();
+            tokio::spawn(async move {
+                let record = mount.record.lock().clone();
+                if let Err(reason) = mount.finder.find(&record, None).await {
+                    tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
+                }
+            });
+        }
+        Ok(mount)
     }
 
     async fn read_record(parts: &Parts) -> Result<Record, String> {
         match Record::read(&*parts.storage).await {
             Ok(record) => Ok(record),
             // The server's words about its storage may name a key.
-            Err(pushed::PushError::Storage(_)) => {
+            Err(PushError::Storage(_)) => {
                 Err("the record of what runs here cannot be read: the mount's storage failed".to_owned())
             }
             Err(error) => Err(error.to_string()),
@@ -241,26 +254,27 @@ impl VaultMount {
     /// Raises the highest signed version that ran here, if the guest is above it. A guest that cannot be noted does not run:
     /// an older one could come back after it.
     async fn note_version(&self) -> Result<(), Error> {
-        let voucher = self
-            .candidate
-            .lock()
-            .guest
-            .as_ref()
-            .and_then(|guest| guest.voucher.clone());
-        let record = self.record.lock().clone();
-        let Ok(mut record) = record else { return Ok(()) };
-        let highest = record.raised_by(voucher.as_ref());
-        if highest == record.highest {
+        let guest = self.candidate.lock().guest.clone();
+        let voucher = guest.as_ref().and_then(|guest| guest.voucher.as_ref());
+        let rises = |record: &Record| record.raised_by(voucher) != record.highest;
+        if !self.record.lock().as_ref().is_ok_and(rises) {
             return Ok(());
         }
-        record.highest = highest;
-        match record.write(&*self.finder.parts.storage).await {
-            Ok(()) => {
+        // Read anew, because what else it says may have been written since.
+        let storage = &*self.finder.parts.storage;
+        let noted = async {
+            let mut record = Record::read(storage).await?;
+            record.highest = record.raised_by(voucher);
+            record.write(storage).await?;
+            Ok(record)
+        };
+        match noted.await {
+            Ok(record) => {
                 *self.record.lock() = Ok(record);
                 Ok(())
             }
             // The active node notes it.
-            Err(airlock_storage::Error::ReadOnly) => Ok(()),
+            Err(PushError::Storage(airlock_storage::Error::ReadOnly)) => Ok(()),
             Err(error) => Err(cannot_serve(&format!("its version cannot be recorded: {error}"))),
         }
     }

@@ -38,6 +38,7 @@ pub struct Record {
 pub(crate) struct Calls {
     times: Vec<SystemTime>,
     random: Vec<Vec<u8>>,
+    random_bytes: usize,
     system: Vec<(String, Told)>,
 }
 
@@ -53,15 +54,16 @@ pub(crate) enum Told {
     Token(Result<(String, Nanoseconds), SystemError>),
 }
 
-/// Most calls of one kind that are recorded.
+/// Most calls of one kind that are recorded, and most random bytes.
 const MOST: usize = 256;
+const MOST_RANDOM: usize = 256 << 10;
 
 impl Record {
     /// Returns what the run read and wrote, unless it cannot be repeated: because it committed more than once, wrapped
     /// data, or asked for more than is recorded.
     pub(crate) fn into_parts(self) -> Option<(Calls, Trace)> {
         let trace = self.trace.into_inner()?;
-        let is_whole = !self.is_partial.into_inner() && trace.is_one_transaction();
+        let is_whole = !self.is_partial.into_inner() && trace.is_whole();
         is_whole.then(|| (self.calls.into_inner(), trace))
     }
 

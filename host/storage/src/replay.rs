@@ -28,7 +28,11 @@ pub struct Trace {
     /// The clock when the run began.
     since: u64,
     commits: u32,
+    is_too_large: bool,
 }
+
+/// Most bytes of writes that are kept of a run.
+const LARGEST: usize = 1 << 20;
 
 impl Trace {
     /// Returns what the run wrote.
@@ -36,9 +40,10 @@ impl Trace {
         &self.written
     }
 
-    /// Returns true if the run committed at most once, so that all that it read was true at one time.
-    pub fn is_one_transaction(&self) -> bool {
-        self.commits <= 1
+    /// Returns true if the run can be repeated: it committed at most once, so that all that it read was true at one time, and
+    /// did not write more than is kept for this.
+    pub fn is_whole(&self) -> bool {
+        self.commits <= 1 && !self.is_too_large
     }
 }
 
@@ -103,8 +108,15 @@ impl Transaction {
         if let Some(trace) = &mut self.traced {
             trace.commits += 1;
             if trace.commits == 1 {
-                trace.reads = reads.clone();
-                trace.written = written(writes);
+                let bytes = |write: &Write| match write {
+                    Write::Put(entry) => entry.key.len() + entry.value.len(),
+                    Write::Delete(key) => key.len(),
+                };
+                trace.is_too_large = writes.outcome().map(bytes).sum::<usize>() > LARGEST;
+                if !trace.is_too_large {
+                    trace.reads = reads.clone();
+                    trace.written = written(writes);
+                }
             }
         }
     }

@@ -75,7 +75,7 @@ async fn a_run_that_failed_has_a_trace_without_writes() {
     put(&mut transaction, "b", "never").await.unwrap();
     let trace = transaction.take_trace().unwrap();
     drop(transaction);
-    assert!(trace.written().is_empty() && trace.is_one_transaction());
+    assert!(trace.written().is_empty() && trace.is_whole());
     store(&bed.mount, "a", "new").await.unwrap();
     let mut replay = bed.begin().await;
     replay.begin_replay(&trace, settings());
@@ -83,7 +83,7 @@ async fn a_run_that_failed_has_a_trace_without_writes() {
 }
 
 #[tokio::test]
-async fn a_run_that_committed_twice_says_so() {
+async fn a_run_that_committed_twice_or_wrote_much_says_so() {
     let bed = Bed::new(settings());
     let mut transaction = bed.begin().await;
     transaction.trace();
@@ -91,5 +91,13 @@ async fn a_run_that_committed_twice_says_so() {
         transaction.put(StorageEntry::new(key, "1")).await.unwrap();
         transaction.commit().await.unwrap();
     }
-    assert!(!transaction.take_trace().unwrap().is_one_transaction());
+    assert!(!transaction.take_trace().unwrap().is_whole());
+
+    let mut transaction = bed.begin().await;
+    transaction.trace();
+    let large = StorageEntry::new("c", vec![0; (1 << 20) + 1]);
+    transaction.put(large).await.unwrap();
+    transaction.commit().await.unwrap();
+    let trace = transaction.take_trace().unwrap();
+    assert!(!trace.is_whole() && trace.written().is_empty());
 }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::manifest::{About, Manifest};
 use super::piece;
-use super::{PushError, QUOTA};
+use super::{MOST, PushError, QUOTA};
 
 const GUESTS: &str = ".airlock/guests/";
 const PIECES: &str = ".airlock/pieces/";
@@ -63,6 +63,9 @@ impl Guests {
             manifest.about.clone_from(&before.about);
         }
         let used: u64 = stored.values().map(|manifest| manifest.size).sum();
+        if before.is_none() && stored.len() >= MOST {
+            return Err(PushError::TooMany);
+        }
         if before.is_none() && used.saturating_add(size) > QUOTA {
             return Err(PushError::Full { used });
         }
@@ -299,6 +302,15 @@ mod tests {
         assert!(matches!(announce(3).await, Err(PushError::Full { .. })));
         // One that is announced already may come again.
         announce(2).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_mount_has_a_limited_number_of_guests_however_small() {
+        let (_, guests) = guests();
+        for number in 0..=MOST {
+            let announced = guests.announce(Digest::of(&number.to_le_bytes()), 0, Vec::new(), None);
+            assert_eq!(announced.await.is_ok(), number < MOST);
+        }
     }
 
     #[tokio::test]

@@ -81,6 +81,7 @@ impl VaultMount {
                 reload_needed: false,
             }),
             Prepared::NeedsReload(next) => {
+                let _no_other_writes = self.looking.lock().await;
                 next.write(&*self.finder.parts.storage)
                     .await
                     .map_err(|error| refused(error.into()))?;

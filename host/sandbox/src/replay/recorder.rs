@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::{MOST, Record, Told, asked};
+use super::{MOST, MOST_RANDOM, Record, Told, asked};
 use crate::mount::{Clock, Random, Services, System};
 use crate::types::{Json, Nanoseconds, WrapInfo};
 use crate::{Entity, Group, Replication, SystemError};
@@ -47,7 +47,8 @@ impl Random for Recorder {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), String> {
         self.services.random.fill(buffer)?;
         let mut calls = self.record.calls.lock();
-        if calls.random.len() < MOST {
+        calls.random_bytes = calls.random_bytes.saturating_add(buffer.len());
+        if calls.random.len() < MOST && calls.random_bytes <= MOST_RANDOM {
             calls.random.push(buffer.to_vec());
         } else {
             self.record.gives_up();
