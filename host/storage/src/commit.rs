@@ -84,10 +84,23 @@ impl Transaction {
             Err(Error::Conflict) => self.stale = !self.has_committed,
             Err(_) => {}
         }
-        if !self.has_committed {
-            self.committed = None;
-        }
         result
+    }
+
+    /// Takes the guard of a request that commits or has another effect. No other guest takes over until the request ends.
+    async fn begin_effects(&mut self, holds_lock: bool) -> Result<()> {
+        if self.committed.is_none() {
+            let succession = &self.mount.succession;
+            self.committed = Some(match holds_lock {
+                true => succession.committing_now().ok_or(Error::Conflict)?,
+                false => succession.committing(self.settings.wait).await?,
+            });
+        }
+        // Another guest may have taken over before. What was read says so too, but a commit may have no reads left.
+        match self.term == self.mount.term() {
+            true => Ok(()),
+            false => Err(Error::Conflict),
+        }
     }
 
     /// Ends the transaction. Empties `reads` as soon as it has found that they are unchanged.
@@ -97,19 +110,13 @@ impl Transaction {
             scratch,
             lock,
         } = ending;
+        self.begin_effects(matches!(lock, Lock::Held(_))).await?;
         if writes.is_empty() && scratch.is_empty() {
             if !self.reads_stand(reads) {
                 return Err(Error::Conflict);
             }
             take(reads);
             return Ok(());
-        }
-        if self.committed.is_none() {
-            let succession = &self.mount.succession;
-            self.committed = Some(match lock {
-                Lock::Held(_) => succession.committing_now().ok_or(Error::Conflict)?,
-                Lock::None | Lock::Due => succession.committing(self.settings.wait).await?,
-            });
         }
         let permit = match lock {
             Lock::Held(exclusive) => exclusive.into_permit()?,
@@ -191,6 +198,9 @@ impl Transaction {
     pub async fn lock_commits(&mut self) -> Result<()> {
         self.may_have_effects()?;
         self.enter().await?;
+        let begun = self.begin_effects(matches!(self.lock, Lock::Held(_))).await;
+        self.stale |= begun == Err(Error::Conflict);
+        begun?;
         if let Lock::None = self.lock {
             self.hold_lock().await?;
         }

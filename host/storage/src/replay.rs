@@ -28,7 +28,7 @@ pub struct Trace {
     /// The clock when the run began.
     since: u64,
     commits: u32,
-    is_too_large: bool,
+    is_partial: bool,
 }
 
 /// Most bytes of writes that are kept of a run.
@@ -41,9 +41,9 @@ impl Trace {
     }
 
     /// Returns true if the run can be repeated: it committed at most once, so that all that it read was true at one time, and
-    /// did not write more than is kept for this.
+    /// did not write more than is kept for this, nor read scratch.
     pub fn is_whole(&self) -> bool {
-        self.commits <= 1 && !self.is_too_large
+        self.commits <= 1 && !self.is_partial
     }
 }
 
@@ -54,16 +54,17 @@ impl fmt::Debug for Trace {
 }
 
 /// The second run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Replay {
     since: u64,
-    is_comparable: bool,
+    /// What it read that the first run did not read.
+    samples: Vec<Sample>,
 }
 
 impl Replay {
     /// Notes a read that the first run did not make.
     pub(crate) fn read(&mut self, sample: Sample) {
-        self.is_comparable &= sample.last_write <= self.since;
+        self.samples.push(sample);
     }
 }
 
@@ -112,12 +113,19 @@ impl Transaction {
                     Write::Put(entry) => entry.key.len() + entry.value.len(),
                     Write::Delete(key) => key.len(),
                 };
-                trace.is_too_large = writes.outcome().map(bytes).sum::<usize>() > LARGEST;
-                if !trace.is_too_large {
+                trace.is_partial |= writes.outcome().map(bytes).sum::<usize>() > LARGEST;
+                if !trace.is_partial {
                     trace.reads = reads.clone();
                     trace.written = written(writes);
                 }
             }
+        }
+    }
+
+    /// Remembers that the run found something in scratch, which a second run does not have.
+    pub(crate) fn trace_scratch(&mut self) {
+        if let Some(trace) = &mut self.traced {
+            trace.is_partial = true;
         }
     }
 
@@ -127,16 +135,20 @@ impl Transaction {
         self.reads = trace.reads.clone();
         self.replay = Some(Replay {
             since: trace.since,
-            is_comparable: true,
+            samples: Vec::new(),
         });
     }
 
     /// Ends the second run.
     pub fn end_replay(&mut self) -> Replayed {
         let replay = self.replay.take();
+        let is_comparable = replay.is_some_and(|Replay { since, samples }| {
+            // Neither before it was read nor while it was read.
+            samples.iter().all(|sample| sample.last_write <= since) && self.mount.ledger.stand(samples)
+        });
         Replayed {
             written: written(&std::mem::take(&mut self.writes)),
-            is_comparable: replay.is_some_and(|replay| replay.is_comparable),
+            is_comparable,
         }
     }
 }

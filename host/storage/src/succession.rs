@@ -1,9 +1,11 @@
 //! Another guest takes over a mount that goes on serving.
 //!
-//! 1. Wait for the requests that have committed and go on: they cannot run again, so the old guest has to end them.
+//! 1. Wait for the requests that have committed, or had another effect, and go on: they cannot run again, so the old guest has to
+//!    end them. A commit without writes counts.
 //! 2. Take the commit lock exclusively: every flush that has begun has ended.
-//! 3. In one step, make every transaction conflict that has begun: each has read the guest, and that changes now. The reads
-//!    that are kept for a request fall with it, so the new guest repeats the existence checks of the old one.
+//! 3. In one step, make every transaction conflict that has begun: each has read the guest, and that changes now; and a commit
+//!    compares the term. The reads that are kept for a request fall with it, so the new guest repeats the existence checks of the
+//!    old one.
 //! 4. Give the new guest its [`Term`]. Whoever runs requests compares it with [`Mount::term`] after each
 //!    [`begin`](Mount::begin), so that a request that the old guest was about to begin goes to the new one.
 //!
@@ -73,8 +75,8 @@ impl Mount {
         let _no_flush = self.commit_lock.take(wait, wait).await?;
         // The term comes first. A transaction that begins in between has the old guest's sample or finds the new term.
         let term = self.succession.term.fetch_add(1, Ordering::AcqRel) + 1;
-        self.ledger.replace_guest();
         self.adopt(settings);
+        self.ledger.replace_guest();
         Ok(Term(term))
     }
 }

@@ -15,7 +15,7 @@ use crate::conflict::ledger::Generation;
 use crate::conflict::protocol::{self, Found};
 use crate::conflict::scratch::ScratchWrites;
 use crate::replay::{Replay, Trace};
-use crate::succession::Committed;
+use crate::succession::{Committed, Term};
 use crate::transaction::check::Aside;
 use crate::transaction::listing::Budget;
 use crate::transaction::reads::Reads;
@@ -46,7 +46,9 @@ pub struct Transaction {
     /// True if the storage itself reads from a consistent snapshot.
     pub(crate) is_snapshot: bool,
     pub(crate) has_committed: bool,
-    /// Kept from the first commit on, so that no other guest takes over before the request ends.
+    /// The term of the guest that began it.
+    pub(crate) term: Term,
+    /// Kept from the first commit or effect on, so that no other guest takes over before the request ends.
     pub(crate) committed: Option<Committed>,
     pub(crate) continues_check: bool,
     /// True if a commit is only acted out.
@@ -90,6 +92,7 @@ impl Transaction {
             stale: false,
             is_snapshot: false,
             has_committed: false,
+            term: Term::default(),
             committed: None,
             continues_check: false,
             is_trial: false,
@@ -188,6 +191,9 @@ impl Transaction {
             .mount
             .until(self.settings.wait, || ledger.scratch(key, generation))
             .await?;
+        if value.is_some() {
+            self.trace_scratch();
+        }
         self.note(Found {
             value,
             sample,

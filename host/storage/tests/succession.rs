@@ -5,7 +5,8 @@ mod support;
 
 use std::time::Duration;
 
-use airlock_storage::{Attempt, Error, Settings};
+use airlock_faults::{Call, Fault};
+use airlock_storage::{Attempt, Error, Rejection, Settings};
 use support::*;
 use tokio::time::timeout;
 
@@ -86,13 +87,13 @@ async fn a_request_that_does_not_end_keeps_the_old_guest_in_office() {
 }
 
 #[tokio::test]
-async fn a_request_that_holds_the_commit_lock_does_not_block_its_successor() {
+async fn an_exclusive_attempt_does_not_block_the_successor_of_its_guest() {
     let bed = Bed::new(settings());
     let mut going_on = bed.begin().await;
     put(&mut going_on, "a", "1").await.unwrap();
     going_on.commit().await.unwrap();
-    let mut alone = bed.begin().await;
-    alone.lock_commits().await.unwrap();
+    let exclusive = Attempt::FIRST.next().next().next();
+    let mut alone = bed.mount.begin(exclusive).await.unwrap();
     put(&mut alone, "b", "2").await.unwrap();
     let mount = bed.mount.clone();
     let replaced = tokio::spawn(async move { mount.replace_guest(settings(), WAIT).await });
@@ -130,4 +131,58 @@ async fn the_new_guest_finds_nothing_in_cache_and_scratch() {
     drop(old);
     bed.mount.replace_guest(scratch(), WAIT).await.unwrap();
     assert_eq!(bed.begin().await.scratch_get("s").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_commit_without_writes_counts_as_one() {
+    let bed = Bed::new(settings());
+    let mut request = bed.begin().await;
+    request.commit().await.unwrap();
+    let refused = bed
+        .mount
+        .replace_guest(settings(), Duration::from_millis(20))
+        .await;
+    assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
+    put(&mut request, "a", "1").await.unwrap();
+    request.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_rejected_commit_nothing_of_the_old_guest_is_stored() {
+    let bed = Bed::new(settings());
+    let mut request = bed.begin().await;
+    bed.storage.nth(Call::Put, 1, Fault::Reject(Rejection::TooLarge));
+    put(&mut request, "a", "too large").await.unwrap();
+    assert!(matches!(request.commit().await, Err(Error::Rejected { .. })));
+    // The request goes on, so the guest stays.
+    let refused = bed
+        .mount
+        .replace_guest(settings(), Duration::from_millis(20))
+        .await;
+    assert!(matches!(refused, Err(Error::Busy { .. })), "{refused:?}");
+    put(&mut request, "a", "1").await.unwrap();
+    request.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_has_taken_the_lock_for_an_effect_is_waited_for() {
+    let bed = Bed::new(settings());
+    let mut request = bed.begin().await;
+    request.lock_commits().await.unwrap();
+    let mount = bed.mount.clone();
+    let replaced = tokio::spawn(async move { mount.replace_guest(settings(), WAIT).await });
+    tokio::task::yield_now().await;
+    put(&mut request, "a", "1").await.unwrap();
+    request.commit().await.unwrap();
+    drop(request);
+    replaced.await.unwrap().unwrap();
+    assert_eq!(bed.stored(), pairs(&[("a", "1")]));
+}
+
+#[tokio::test]
+async fn an_effect_of_the_old_guest_is_refused_before_it_happens() {
+    let bed = Bed::new(settings());
+    let mut request = bed.begin().await;
+    bed.mount.replace_guest(settings(), WAIT).await.unwrap();
+    assert_eq!(request.lock_commits().await, Err(Error::Conflict));
 }

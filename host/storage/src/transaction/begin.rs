@@ -14,17 +14,23 @@ impl Mount {
     /// lock did not become free in time.
     pub async fn begin(self: &Arc<Self>, attempt: Attempt) -> Result<Transaction> {
         self.recover().await?;
-        let (settings, generation) = self.settings.lock().clone();
         let lock = match attempt.is_exclusive() {
-            true => Lock::Held(self.commit_lock.take(settings.wait, settings.lock_time).await?),
+            true => {
+                let (settings, _) = self.settings.lock().clone();
+                Lock::Held(self.commit_lock.take(settings.wait, settings.lock_time).await?)
+            }
             false => Lock::None,
         };
+        // In this order, so that nobody begins with the settings of one guest and the sample of another.
+        let (guest, term) = (self.ledger.sample_guest(), self.term());
+        let (settings, generation) = self.settings.lock().clone();
         let snapshot = self.storage.snapshot();
         let is_snapshot = snapshot.is_some();
         let calls = Arc::new(Calls::new(snapshot.unwrap_or_else(|| self.storage.clone())));
         let mut transaction = Transaction::new(self.clone(), settings, generation, calls, lock);
         transaction.is_snapshot = is_snapshot;
-        if let Some(guest) = self.ledger.sample_guest() {
+        transaction.term = term;
+        if let Some(guest) = guest {
             transaction.reads.sampled(guest)?;
         }
         Ok(transaction)
