@@ -300,7 +300,7 @@ fn check_and_inspect_say_what_it_contains_and_how_to_register_it() {
     // The program is found by the kernel's link, whatever its caller says that its name is.
     let output = run(Command::new(&file).arg0("/no/such/program").arg("check")).expect_success("check");
     for told in [
-        &format!("ok: kv {version} would be served\n"),
+        &format!("ok: kv {version} would be served, pinned with the program that contains it\n"),
         "this machine runs that code",
         baseline,
         digest.as_str(),

@@ -136,9 +136,12 @@ fn the_hosts_own_paths_need_sudo_and_never_reach_the_guest() {
     let (server, _) = server("guest-control", &json!({}), &[]);
     let fragile = server.mounted("fragile");
     for path in [".airlock", ".airlock/status"] {
-        assert_eq!(fragile.read(path).status, 404, "{path}");
-        assert_eq!(fragile.write(path, json!({"value": "x"})).status, 404, "{path}");
+        let status = fragile.read(path).expect_success("status");
+        assert_eq!(status.data()["running"]["source"], "file", "{path}");
+        assert_eq!(fragile.write(path, json!({"value": "x"})).status, 405, "{path}");
     }
+    assert_eq!(fragile.read(".airlock/other").status, 404);
+    assert_eq!(fragile.write(".airlock/other", json!({"value": "x"})).status, 404);
     let reader = reader(&server, &fragile);
     reader.read("a").expect_success("read");
     assert_eq!(reader.read(".airlock/status").status, 403);

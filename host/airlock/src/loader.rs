@@ -57,16 +57,8 @@ impl Loader {
     pub async fn load_own(&self) -> Result<GrantedGuest> {
         let read = self.origin.read(&self.trust)?;
         let what = self.origin.to_string();
-        let granted = self.load(&read.component, read.code.as_ref(), read.voucher, &what);
-        let granted = granted.await?;
-        if self.trust.is_unpinned() {
-            tracing::warn!(
-                sha256 = granted.guest.digest(),
-                "UNPINNED: whoever can write the guest's file can run code on this mount's secrets; register the plugin \
-                 with --guest-sha256 or --trust for anything but development"
-            );
-        }
-        Ok(granted)
+        self.load(&read.component, read.code.as_ref(), read.voucher, &what)
+            .await
     }
 
     /// Loads a guest that was pushed into a mount.
@@ -111,6 +103,13 @@ impl Loader {
             code = %guest.code_origin(),
             "guest is loaded"
         );
+        if self.trust.is_unpinned() {
+            tracing::warn!(
+                sha256 = guest.digest(),
+                "UNPINNED: whoever can write the guest's file, or push to a mount, can run code on this mount's secrets; \
+                 register the plugin with --guest-sha256 or --trust for anything but development"
+            );
+        }
         Ok(GrantedGuest {
             guest,
             voucher: Some(voucher),

@@ -62,15 +62,12 @@ impl GuestMount {
         Ok(mount)
     }
 
-    /// Prepares a guest that is to take over from this one. Until then it may only be [tried](Self::try_initialize).
+    /// Prepares a guest over the storage of a mount that another guest may be serving. Until it has [taken
+    /// over](Self::take_over), it may only be [tried](Self::try_initialize).
     ///
     /// # Errors
     /// The same as for [`set_up`](Self::set_up).
-    pub async fn successor(&self, granted: &GrantedGuest, parts: Parts) -> Result<Self, Error> {
-        Self::over(self.storage().clone(), granted, parts).await
-    }
-
-    async fn over(
+    pub(crate) async fn over(
         storage: Arc<airlock_storage::Mount>,
         granted: &GrantedGuest,
         parts: Parts,

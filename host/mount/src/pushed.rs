@@ -63,6 +63,8 @@ pub(crate) enum PushError {
         QUOTA >> 20
     )]
     Full { used: u64 },
+    #[error("guest {digest} is stored already, in other pieces than these: send it with `airlock push`")]
+    Recut { digest: Digest },
     #[error("{MOST} guests are stored on this mount already: remove old ones with `airlock gc`")]
     TooMany,
     #[error("no guest that is being pushed names this piece: begin the push again")]

@@ -13,7 +13,7 @@ mod candidate;
 mod look;
 pub(crate) mod swap;
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -23,26 +23,31 @@ use tokio::time::timeout;
 use vault_plugin::{Backend, Error, Operation, Report, Request, Response, Setup, SpecialPaths, async_trait};
 
 use crate::bridge::{self, HostLog, VaultEvents, VaultStorage, VaultSystem};
+use crate::caching;
 use crate::canary::{Canary, Next, Trial};
 use crate::control::{self, Running};
 use crate::existence::Checks;
-use crate::guest_mount::{GuestMount, Parts, unavailable};
+use crate::guest_mount::{GuestMount, Parts, Replaced, unavailable};
 use crate::pushed::{self, Guests, PushError, Record};
 use crate::source::Source;
 use crate::told::{self, Told};
 use candidate::{Candidate, Finder};
-use swap::Move;
 
 /// The time for which a status waits for a guest that is being loaded.
 const STATUS: Duration = Duration::from_secs(2);
+
+/// Most guests that take over from each other while one request is served.
+const MOST_GUESTS: u32 = 8;
 
 /// One mount, for as long as Vault has it set up.
 pub struct VaultMount {
     pub(crate) finder: Finder,
     /// What should run here, or the reason why nobody knows.
     pub(crate) record: Mutex<Result<Record, String>>,
-    /// True if the record was written by another node, and has to be read again.
-    is_outdated: AtomicBool,
+    /// Counts the changes of the record by other nodes, and of what Vault enforces.
+    changes: AtomicU64,
+    /// The number of changes that were seen when the guest was last looked for.
+    read_at: Mutex<Option<u64>>,
     told: Told,
     pub(crate) candidate: Mutex<Candidate>,
     /// The candidate, once it may serve.
@@ -98,15 +103,24 @@ impl VaultMount {
         let told = told::read(&*parts.storage).await;
         let record = Self::read_record(&parts).await;
         let guests = Guests::new(parts.storage.clone());
+        let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
+        caching::follow(&storage, &parts.services.system).await;
         let finder = Finder {
             source,
             parts,
             guests,
+            storage,
         };
         let can_wait = Self::can_wait(&finder, &told, &record).await;
         let candidate = match can_wait {
             true => Candidate::untried(),
-            false => finder.try_out(&record, None, None).await,
+            false => match &record {
+                Ok(record) => finder.try_out(record, None).await,
+                Err(reason) => Candidate {
+                    mount: Err(reason.clone()),
+                    ..Candidate::untried()
+                },
+            },
         };
         let paths = match (&candidate.mount, &told) {
             (Err(_), _) if can_wait => None,
@@ -129,7 +143,8 @@ impl VaultMount {
             told,
             finder,
             record: Mutex::new(record),
-            is_outdated: AtomicBool::new(false),
+            changes: AtomicU64::new(0),
+            read_at: Mutex::new(Some(0)),
             candidate: Mutex::new(candidate),
             serving: RwLock::new(None),
             checks: Checks::default(),
@@ -144,7 +159,11 @@ impl VaultMount {
             let mount = mount.clone();
             tokio::spawn(async move {
                 let record = mount.record.lock().clone();
-                if let Err(reason) = mount.finder.find(&record, None).await {
+                let found = match &record {
+                    Ok(record) => mount.finder.find(record, None).await.map(drop),
+                    Err(reason) => Err(reason.clone()),
+                };
+                if let Err(reason) = found {
                     tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
                 }
             });
@@ -205,7 +224,7 @@ impl VaultMount {
         tokio::spawn(async move {
             if canary.compare(request, trial).await == Next::TakeOver
                 && let Some(mount) = this.upgrade()
-                && let Err(error) = mount.shift(Some(canary.digest), Move::Swap, false).await
+                && let Err(error) = mount.shift_tried(&canary).await
             {
                 tracing::error!(%error, "a guest that passed its trial could not take over");
                 canary.failed(error.to_string());
@@ -213,11 +232,23 @@ impl VaultMount {
         });
     }
 
+    /// Forgets a guest whose trial has not ended, because it was compared with another one.
+    fn drop_canary(&self) {
+        self.canary
+            .write()
+            .take_if(|canary| matches!(canary.report().state(), "running" | "passed"));
+    }
+
     /// Returns once a guest runs. Does not wait for long.
     pub(crate) async fn state(&self) -> Result<(), Error> {
-        match timeout(STATUS, self.guest()).await {
-            Ok(guest) => guest.map(drop),
-            Err(_) => Err(cannot_serve("its guest is being loaded")),
+        let Some(this) = self.this.upgrade() else {
+            return Err(cannot_serve("it is being taken down"));
+        };
+        // In a task of its own, so that nobody gives up a search half way.
+        let looked = tokio::spawn(async move { this.guest().await.map(drop) });
+        match timeout(STATUS, looked).await {
+            Ok(Ok(looked)) => looked,
+            Ok(Err(_)) | Err(_) => Err(cannot_serve("its guest is being loaded")),
         }
     }
 }
@@ -230,8 +261,10 @@ fn cannot_serve(reason: &str) -> Error {
 impl Backend for VaultMount {
     fn special_paths(&self) -> SpecialPaths {
         // The next request checks again which guest may serve, under the paths that Vault takes now.
+        let answer = self.told.answer();
+        self.changes.fetch_add(1, SeqCst);
         *self.serving.write() = None;
-        self.told.answer()
+        answer
     }
 
     async fn initialize(&self) -> Result<(), Error> {
@@ -300,7 +333,7 @@ impl Backend for VaultMount {
         let request = Arc::new(bridge::request(request));
         let canary = self.canary.read().clone();
         let mut trial = canary.and_then(|canary| Some((canary.try_one(&request)?, canary)));
-        loop {
+        for _ in 0..MOST_GUESTS {
             let guest = match self.guest().await {
                 Ok(guest) => guest,
                 // Otherwise Vault would log an error each minute. There is nothing to roll back.
@@ -318,7 +351,9 @@ impl Backend for VaultMount {
             }
             // Another guest has taken over.
             trial = None;
+            tokio::task::yield_now().await;
         }
+        Err(Replaced.into())
     }
 
     async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
@@ -327,23 +362,25 @@ impl Backend for VaultMount {
         }
         let caller = request.caller.clone();
         let request = Arc::new(bridge::request(request));
-        loop {
+        for _ in 0..MOST_GUESTS {
             match self.guest().await {
                 Ok(guest) => {
                     if let Ok(answer) = guest.check(&request, &caller).await {
                         return answer;
                     }
                     // Another guest has taken over.
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => return self.checks.not_made(&request.id, error),
             }
         }
+        self.checks.not_made(&request.id, Replaced.into())
     }
 
     async fn invalidate_key(&self, key: &str) {
         if key == pushed::record::KEY {
             // The next request finds out which guest runs now.
-            self.is_outdated.store(true, SeqCst);
+            self.changes.fetch_add(1, SeqCst);
             *self.serving.write() = None;
             return;
         }
@@ -355,10 +392,8 @@ impl Backend for VaultMount {
 
     async fn cleanup(&self) {
         self.ended.store(true, SeqCst);
-        let mount = self.candidate.lock().mount.clone();
-        if let Ok(mount) = mount {
-            mount.cleanup().await;
-        }
+        self.finder.storage.drain().await;
+        tracing::trace!("a mount was taken down");
     }
 }
 

@@ -8,6 +8,7 @@ use airlock_storage::{Settings, Written};
 use parking_lot::Mutex;
 use wasmtime::component::Component;
 
+use crate::CallError;
 use crate::limits::{Limit, Limits};
 use crate::load::code::CodeOrigin;
 use crate::load::description::Description;
@@ -45,6 +46,19 @@ pub struct SecondRun {
     pub before: Written,
     /// What the second run would have stored.
     pub written: Written,
+}
+
+/// Returns true if a run ended because of the host's state, and not of what the guest did.
+fn is_of_the_host<T>(result: &Result<T>) -> bool {
+    matches!(
+        result,
+        Err(CallError::Busy { .. }
+            | CallError::Full { .. }
+            | CallError::Storage(_)
+            | CallError::HungUp
+            | CallError::Replaced
+            | CallError::GivenUp)
+    )
 }
 
 impl Drop for Inner {
@@ -190,8 +204,12 @@ impl Guest {
         let context = mount.replayed(&second);
         let outcome = self.run(&context, Replay(request, settings)).await;
         let replayed = second.replayed.lock().take();
+        if replayed.as_ref().is_some_and(|replayed| !replayed.is_comparable)
+            || is_of_the_host(&outcome.result)
+        {
+            return None;
+        }
         let written = match (&outcome.result, replayed) {
-            (Ok(_), Some(replayed)) if !replayed.is_comparable => return None,
             (Ok(_), Some(replayed)) => replayed.written,
             // It failed, and would have stored nothing.
             _ => Written::new(),

@@ -67,11 +67,15 @@ impl Record {
         is_whole.then(|| (self.calls.into_inner(), trace))
     }
 
+    /// Forgets what an earlier attempt of the run was told.
+    pub(crate) fn begin_attempt(&self) {
+        *self.calls.lock() = Calls::default();
+        *self.trace.lock() = None;
+        self.is_partial.store(false, Ordering::Relaxed);
+    }
+
     pub(crate) fn keep(&self, trace: Trace) {
-        if self.trace.lock().replace(trace).is_some() {
-            // It ran more than once, and the calls of all runs are recorded one after the other.
-            self.gives_up();
-        }
+        *self.trace.lock() = Some(trace);
     }
 
     pub(crate) fn gives_up(&self) {

@@ -104,6 +104,10 @@ async fn attempt<C: Transact>(
     call: &C,
 ) -> Result<C::Output> {
     let session = confirm(code, session, account, call).await?;
+    if let Some(record) = &session.mount.record {
+        // What an earlier attempt was told, or a repeated check, is not what this one is told.
+        record.begin_attempt();
+    }
     let called = instance::call(&code.component, account, session, reused, call).await?;
     let Called {
         answer,

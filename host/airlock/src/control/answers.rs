@@ -51,7 +51,7 @@ pub struct Report {
     pub skipped: u64,
     /// The differences, by operation and kind.
     pub differences: BTreeMap<String, u64>,
-    /// `running`, `passed`, `differs`, `nothing-to-compare`, `timed-out` or `failed`.
+    /// `running`, `passed`, `differs`, `too-few-comparable`, `timed-out` or `failed`.
     pub state: String,
     pub cause: Option<String>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -30,9 +30,13 @@ pub struct CanaryArgs {
 /// The wait between two looks at the trial.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// The time in which a guest that has passed takes over.
+const TAKES_OVER: Duration = Duration::from_secs(60);
+
 /// Waits until a trial has ended. Returns the text about what runs then.
 pub fn wait(control: &Control, sha256: &str) -> Result<String> {
     let mount = control.mount();
+    let mut passed = None;
     loop {
         let status = control.status()?;
         let trial = status.canary.filter(|trial| trial.sha256 == sha256);
@@ -48,7 +52,11 @@ pub fn wait(control: &Control, sha256: &str) -> Result<String> {
                 return Ok(format!("tried: {found}\n{} runs at {mount} now\n", running(now)));
             }
             // It is about to take over.
-            ("passed", _) => {}
+            ("passed", _) if passed.get_or_insert_with(Instant::now).elapsed() < TAKES_OVER => {}
+            ("passed", _) => bail!(
+                "{mount}: {} passed its trial, and another guest runs: {found}",
+                short(sha256)
+            ),
             (state, _) => bail!(
                 "{mount}: {} did not pass its trial ({}), and the guest that ran before runs on: {found}{}",
                 short(sha256),

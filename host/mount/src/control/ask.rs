@@ -14,6 +14,9 @@ use crate::pushed::About;
 use crate::vault_mount::VaultMount;
 use crate::vault_mount::swap::{Move, Moved, refused};
 
+/// Most fields that may differ in a trial.
+const MOST_TOLERATED: usize = 64;
+
 /// The announcement of a guest.
 #[derive(Deserialize)]
 struct Announcement {
@@ -116,6 +119,11 @@ impl VaultMount {
             if way != Move::Swap || !(1..=MOST).contains(&wanted) {
                 return Err(Error::User(format!(
                     "canary is for .airlock/swap, with a number of requests from 1 to {MOST}"
+                )));
+            }
+            if tolerate.len() > MOST_TOLERATED {
+                return Err(Error::User(format!(
+                    "tolerate names more than {MOST_TOLERATED} fields"
                 )));
             }
             let record = self.begin_canary(digest, wanted, tolerate).await?;

@@ -46,7 +46,7 @@ impl Manifest {
             return Err(PushError::TooLarge { size });
         }
         let wanted = size.div_ceil(PIECE as u64);
-        if wanted != pieces.len() as u64 {
+        if size == 0 || wanted != pieces.len() as u64 {
             let pieces = pieces.len();
             return Err(PushError::Cut { size, wanted, pieces });
         }

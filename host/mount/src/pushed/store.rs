@@ -47,7 +47,7 @@ impl Guests {
 
     /// Takes the announcement of a guest. Returns its manifest, and which of its pieces are missing.
     ///
-    /// A guest that is stored already gets the new signature, unless there is none.
+    /// The manifest of a guest that is stored already has the new signature, if there is one; [`keep`](Self::keep) stores that.
     pub async fn announce(
         &self,
         digest: Digest,
@@ -62,17 +62,23 @@ impl Guests {
             manifest.signature = manifest.signature.or_else(|| before.signature.clone());
             manifest.about.clone_from(&before.about);
         }
-        let used: u64 = stored.values().map(|manifest| manifest.size).sum();
-        if before.is_none() && stored.len() >= MOST {
+        let others = stored.iter().filter(|(other, _)| **other != digest);
+        let used: u64 = others.clone().map(|(_, manifest)| manifest.size).sum();
+        if others.count() >= MOST {
             return Err(PushError::TooMany);
         }
-        if before.is_none() && used.saturating_add(size) > QUOTA {
+        if used.saturating_add(size) > QUOTA {
             return Err(PushError::Full { used });
         }
-        if before.is_none_or(|before| {
-            (&before.pieces, &before.signature) != (&manifest.pieces, &manifest.signature)
-        }) {
-            self.write(digest, &manifest).await?;
+        match before {
+            // What is whole may run at the next start, so nothing changes it that was not checked: `keep` does.
+            Some(before) if before.about.is_some() => {
+                if before.pieces != manifest.pieces {
+                    return Err(PushError::Recut { digest });
+                }
+            }
+            Some(before) if *before == manifest => {}
+            _ => self.write(digest, &manifest).await?,
         }
         let missing = self.missing(&manifest).await?;
         self.wanted.lock().extend(&missing);
@@ -131,13 +137,14 @@ impl Guests {
         }
     }
 
-    /// Notes that a guest is whole, and what it says of itself.
+    /// Notes that a guest is whole and was loaded with this signature, and what it says of itself.
     pub async fn keep(&self, digest: Digest, mut manifest: Manifest, about: About) -> Result<(), PushError> {
-        if manifest.about.as_ref() == Some(&about) {
-            return Ok(());
-        }
+        let stored = self.manifest(digest).await?;
         manifest.about = Some(about);
-        self.write(digest, &manifest).await
+        match stored == manifest {
+            true => Ok(()),
+            false => self.write(digest, &manifest).await,
+        }
     }
 
     /// Returns what is stored of a guest.
@@ -273,18 +280,41 @@ mod tests {
         ));
     }
 
+    fn about() -> About {
+        About {
+            name: "kv".into(),
+            version: "1.0.0".into(),
+            signer: None,
+        }
+    }
+
     #[tokio::test]
-    async fn a_new_signature_replaces_the_old_one_and_none_leaves_it() {
+    async fn a_new_signature_replaces_the_old_one_once_it_was_checked() {
         let (_, guests) = guests();
         let digest = Digest::of(b"x");
         let announce = async |signature: Option<&str>| {
             let announced = guests.announce(digest, 1, vec![digest], signature.map(str::to_owned));
-            announced.await.unwrap();
-            guests.manifest(digest).await.unwrap().signature
+            announced.await.unwrap().0
         };
-        assert_eq!(announce(Some("one")).await.as_deref(), Some("one"));
-        assert_eq!(announce(None).await.as_deref(), Some("one"));
-        assert_eq!(announce(Some("two")).await.as_deref(), Some("two"));
+        let stored = async || guests.manifest(digest).await.unwrap().signature;
+        let first = announce(Some("one")).await;
+        guests.keep(digest, first, about()).await.unwrap();
+        assert_eq!(announce(None).await.signature.as_deref(), Some("one"));
+        let second = announce(Some("two")).await;
+        assert_eq!(stored().await.as_deref(), Some("one"));
+        guests.keep(digest, second, about()).await.unwrap();
+        assert_eq!(stored().await.as_deref(), Some("two"));
+    }
+
+    #[tokio::test]
+    async fn a_stored_guest_cannot_be_announced_with_other_pieces() {
+        let (_, guests) = guests();
+        let digest = Digest::of(b"x");
+        let (manifest, _) = guests.announce(digest, 1, vec![digest], None).await.unwrap();
+        guests.keep(digest, manifest.clone(), about()).await.unwrap();
+        let other = guests.announce(digest, 1, vec![Digest::of(b"y")], None).await;
+        assert!(matches!(other, Err(PushError::Recut { .. })));
+        assert_eq!(guests.manifest(digest).await.unwrap().pieces, manifest.pieces);
     }
 
     #[tokio::test]
@@ -300,15 +330,45 @@ mod tests {
             announce(number).await.unwrap();
         }
         assert!(matches!(announce(3).await, Err(PushError::Full { .. })));
-        // One that is announced already may come again.
+        // One that is announced already may come again, but not larger.
         announce(2).await.unwrap();
+        let small = |size: u64| {
+            guests.announce(
+                Digest::of(b"small"),
+                size,
+                vec![Digest::of(b""); size.div_ceil(PIECE as u64) as usize],
+                None,
+            )
+        };
+        assert!(matches!(small(1).await, Err(PushError::Full { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_grows_counts_by_its_new_size() {
+        let (_, guests) = guests();
+        let announce = async |number: u8, size: u64| {
+            let pieces = vec![Digest::of(&[number]); size.div_ceil(PIECE as u64) as usize];
+            guests.announce(Digest::of(&[number]), size, pieces, None).await
+        };
+        for number in 0..4 {
+            announce(number, 1).await.unwrap();
+        }
+        for number in 0..2 {
+            announce(number, super::super::LARGEST).await.unwrap();
+        }
+        announce(2, super::super::LARGEST - 1).await.unwrap();
+        assert!(matches!(
+            announce(3, PIECE as u64).await,
+            Err(PushError::Full { .. })
+        ));
     }
 
     #[tokio::test]
     async fn a_mount_has_a_limited_number_of_guests_however_small() {
         let (_, guests) = guests();
         for number in 0..=MOST {
-            let announced = guests.announce(Digest::of(&number.to_le_bytes()), 0, Vec::new(), None);
+            let pieces = vec![Digest::of(b"")];
+            let announced = guests.announce(Digest::of(&number.to_le_bytes()), 1, pieces, None);
             assert_eq!(announced.await.is_ok(), number < MOST);
         }
     }

@@ -16,6 +16,8 @@ pub(crate) struct Finder {
     pub source: Arc<dyn Source>,
     pub parts: Parts,
     pub guests: Guests,
+    /// The mount's transactions. Every guest of the mount is over this one, so that none commits beside another.
+    pub storage: Arc<airlock_storage::Mount>,
 }
 
 /// The guest that was tried last on a mount.
@@ -24,6 +26,8 @@ pub(crate) struct Candidate {
     pub guest: Option<Arc<GrantedGuest>>,
     /// The guest on this mount, or the reason why it cannot be set up.
     pub mount: Result<Arc<GuestMount>, String>,
+    /// The record that named it, unless nothing was tried yet.
+    pub record: Option<Record>,
     pub at: Instant,
 }
 
@@ -33,49 +37,60 @@ impl Candidate {
         Self {
             guest: None,
             mount: Err("its guest is being loaded".to_owned()),
+            record: None,
             at: Instant::now(),
         }
+    }
+
+    /// Returns true if this is the pushed guest that the record names.
+    pub fn is_pushed_by(&self, record: &Record) -> bool {
+        let (Ok(mount), Some(active)) = (&self.mount, &record.active) else {
+            return false;
+        };
+        mount.guest().digest() == active.sha256.to_string()
+    }
+
+    /// Returns true if the pushed guest that the record names has just failed.
+    pub fn has_just_failed(&self, record: &Record) -> bool {
+        let is_recent = self.mount.is_err() && self.at.elapsed() < PATIENCE;
+        is_recent && record.active.is_some() && self.record.as_ref() == Some(record)
     }
 }
 
 impl Finder {
-    /// Finds the guest that the record names, loads it and sets it up. It takes over from `old`, if there is that.
-    pub async fn try_out(
-        &self,
-        record: &Result<Record, String>,
-        unfit: Option<&Arc<GrantedGuest>>,
-        old: Option<&GuestMount>,
-    ) -> Candidate {
+    /// Finds the guest that the record names, loads it and sets it up. It takes over from the one that serves, if there is one.
+    pub async fn try_out(&self, record: &Record, unfit: Option<&Arc<GrantedGuest>>) -> Candidate {
         let granted = self.find(record, unfit).await;
         let mount = match &granted {
-            Ok(granted) => self.set_up(granted, old).await.map(Arc::new),
+            Ok(granted) => self.set_up(granted).await.map(Arc::new),
             Err(reason) => Err(reason.clone()),
         };
         Candidate {
             guest: granted.ok().or_else(|| unfit.cloned()),
             mount,
+            record: Some(record.clone()),
             at: Instant::now(),
         }
     }
 
-    async fn set_up(&self, granted: &GrantedGuest, old: Option<&GuestMount>) -> Result<GuestMount, String> {
-        let words = |error: Error| Report::new(&error).to_string();
-        let Some(old) = old else {
-            let mount = GuestMount::set_up(granted, self.parts.clone()).await;
-            return mount.map_err(words);
-        };
-        let mount = old.successor(granted, self.parts.clone()).await.map_err(words)?;
+    async fn set_up(&self, granted: &GrantedGuest) -> Result<GuestMount, String> {
+        let mount = self.prepare(granted).await;
+        let mount = mount.map_err(|error| Report::new(&error).to_string())?;
         let taken = mount.take_over(HANDOVER).await;
         taken.map(|()| mount).map_err(|error| error.to_string())
+    }
+
+    /// Prepares a guest that may take over.
+    pub async fn prepare(&self, granted: &GrantedGuest) -> Result<GuestMount, Error> {
+        GuestMount::over(self.storage.clone(), granted, self.parts.clone()).await
     }
 
     /// Returns the guest that the record names: a pushed one, or that of the process. `unfit` is as in [`Source::guest`].
     pub async fn find(
         &self,
-        record: &Result<Record, String>,
+        record: &Record,
         unfit: Option<&Arc<GrantedGuest>>,
     ) -> Result<Arc<GrantedGuest>, String> {
-        let record = record.as_ref().map_err(Clone::clone)?;
         if let Some(build) = &record.active {
             let loaded = timeout(PATIENCE, self.load(build)).await;
             return loaded.unwrap_or_else(|_| {

@@ -13,6 +13,9 @@ use crate::guest_mount::GuestMount;
 use crate::pushed::{PushError, Record};
 use crate::source::PATIENCE;
 
+/// How often a search starts over.
+const ROUNDS: u32 = 8;
+
 impl VaultMount {
     /// Returns the guest, if it may serve now.
     ///
@@ -30,8 +33,25 @@ impl VaultMount {
     }
 
     /// Returns a guest that may serve. Tries another one if the last one cannot.
+    ///
+    /// What Vault enforces and what the record says may change meanwhile. Then this starts over, so that no guest is served
+    /// for what was true before.
     async fn look(&self) -> Result<Arc<GuestMount>, Error> {
         let _alone = self.looking.lock().await;
+        for _ in 0..ROUNDS {
+            let seen = self.changes.load(SeqCst);
+            let mount = self.find(seen).await?;
+            let mut serving = self.serving.write();
+            if self.changes.load(SeqCst) == seen {
+                *serving = Some(mount.clone());
+                return Ok(mount);
+            }
+        }
+        Err(cannot_serve("what runs here changes all the time; try again"))
+    }
+
+    /// Finds the guest that may serve, after the `seen` changes of the record and of what Vault enforces.
+    async fn find(&self, seen: u64) -> Result<Arc<GuestMount>, Error> {
         match self.told.record().await {
             Ok(()) => {}
             Err(airlock_storage::Error::ReadOnly) => return Err(ServerError::ReadOnly.into()),
@@ -42,14 +62,22 @@ impl VaultMount {
         }
         let enforced = self.told.enforced();
         let fits = |mount: &Arc<GuestMount>| enforced.as_ref() == Some(mount.paths());
-        let is_outdated = self.is_outdated.swap(false, SeqCst) || self.record.lock().is_err();
-        if is_outdated {
-            let record = Self::read_record(&self.finder.parts).await;
-            *self.record.lock() = record;
+        let known = self.record.lock().clone().ok();
+        let is_known = *self.read_at.lock() == Some(seen);
+        let record = match known.filter(|_| is_known) {
+            Some(record) => record,
+            None => {
+                let record = Self::read_record(&self.finder.parts).await;
+                *self.record.lock() = record.clone();
+                // A candidate that is right stays: storage may answer again.
+                record.map_err(|reason| cannot_serve(&reason))?
+            }
+        };
+        if !is_known || !self.candidate.lock().mount.as_ref().is_ok_and(fits) {
+            self.try_another(&record).await;
         }
-        if is_outdated || !self.candidate.lock().mount.as_ref().is_ok_and(fits) {
-            self.try_another().await;
-        }
+        // This comes last, because a search that is given up has to be repeated.
+        *self.read_at.lock() = Some(seen);
         let mount = self.candidate.lock().mount.clone();
         let mount = mount.map_err(|reason| cannot_serve(&reason))?;
         if !fits(&mount) {
@@ -61,27 +89,28 @@ impl VaultMount {
             }));
         }
         self.note_version().await?;
-        *self.serving.write() = Some(mount.clone());
         Ok(mount)
     }
 
     /// Tries the guest that the record or the file names now, unless it was the last one that was tried.
-    async fn try_another(&self) {
-        let record = self.record.lock().clone();
+    async fn try_another(&self, record: &Record) {
         let (last, is_recent) = {
             let candidate = self.candidate.lock();
+            if candidate.is_pushed_by(record) || candidate.has_just_failed(record) {
+                return;
+            }
             let is_recent = candidate.mount.is_ok() || candidate.at.elapsed() < PATIENCE;
             (candidate.guest.clone(), is_recent)
         };
         if let Some(last) = &last
             && is_recent
-            && matches!(self.finder.find(&record, Some(last)).await, Ok(same) if Arc::ptr_eq(&same, last))
+            && matches!(self.finder.find(record, Some(last)).await, Ok(same) if Arc::ptr_eq(&same, last))
         {
             return;
         }
-        let old = self.candidate.lock().mount.clone().ok();
-        let next = self.finder.try_out(&record, last.as_ref(), old.as_deref()).await;
+        let next = self.finder.try_out(record, last.as_ref()).await;
         *self.candidate.lock() = next;
+        self.drop_canary();
         // `cleanup` may have run before this candidate was there to be cleaned up.
         if self.ended.load(SeqCst) {
             self.cleanup().await;

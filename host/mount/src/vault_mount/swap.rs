@@ -7,11 +7,13 @@
 //! 4. The record names the new guest. From here on, a crash does not bring the old one back.
 //! 5. The new guest's `initialize` runs, and requests go on, those of the old guest that conflicted included.
 //!
-//! If a step fails, the old guest serves on, and the record names it again.
+//! If a step fails, the old guest serves on, and the record names it again; but not if the new one stores its data in another
+//! layout and has begun to.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
 
 use airlock_trust::Digest;
 use vault_plugin::{Backend as _, Error, Report};
@@ -42,6 +44,14 @@ pub(crate) struct Moved {
     pub record: Record,
     /// True if Vault has to reload the mount before the guest runs.
     pub reload_needed: bool,
+}
+
+/// A guest could not begin.
+enum Failed {
+    /// The one that ran before runs on.
+    Back(Error),
+    /// It cannot, because what is stored may be the new guest's already.
+    Converted(Error),
 }
 
 /// What is known before a guest takes over.
@@ -75,6 +85,30 @@ impl VaultMount {
         reload: bool,
     ) -> Result<Moved, Error> {
         let _one = self.moving.lock().await;
+        self.drop_canary();
+        self.carry_out(digest, way, reload).await
+    }
+
+    /// Lets a guest take over that has passed its trial, unless something else has happened since.
+    ///
+    /// # Errors
+    /// The guest that ran still runs.
+    pub(super) async fn shift_tried(&self, tried: &Arc<Canary>) -> Result<(), Error> {
+        let _one = self.moving.lock().await;
+        let is_still = self
+            .canary
+            .read()
+            .as_ref()
+            .is_some_and(|canary| Arc::ptr_eq(canary, tried));
+        if !is_still {
+            return Err(unavailable("its trial was ended by another change".to_owned()));
+        }
+        self.carry_out(Some(tried.digest), Move::Swap, false)
+            .await
+            .map(drop)
+    }
+
+    async fn carry_out(&self, digest: Option<Digest>, way: Move, reload: bool) -> Result<Moved, Error> {
         match self.prepare(digest, way, reload).await? {
             Prepared::Runs(record) => Ok(Moved {
                 record,
@@ -144,12 +178,7 @@ impl VaultMount {
         {
             return Ok(Prepared::Runs(record));
         }
-        let parts = self.finder.parts.clone();
-        let new = match &old {
-            Some(old) => old.successor(&granted, parts).await,
-            None => GuestMount::set_up(&granted, parts).await,
-        };
-        let new = Arc::new(new.map_err(as_refusal)?);
+        let new = Arc::new(self.finder.prepare(&granted).await.map_err(as_refusal)?);
         if self.told.enforced().as_ref() != Some(new.paths()) {
             if reload {
                 return Ok(Prepared::NeedsReload(next));
@@ -259,70 +288,93 @@ impl VaultMount {
             old,
         } = successor;
         let _no_other_looks = self.looking.lock().await;
-        *self.serving.write() = None;
-        if old.is_some() {
-            new.take_over(HANDOVER)
-                .await
-                .map_err(|error| unavailable(error.to_string()))?;
+        let seen = self.changes.load(SeqCst);
+        let now = self.candidate.lock().mount.clone().ok();
+        let is_same = now.as_ref().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);
+        let stored = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
+        if !is_same || stored != record || self.ended.load(SeqCst) {
+            return Err(unavailable(
+                "what runs here has just changed: try again".to_owned(),
+            ));
         }
-        match self.begin(&record, &next, &new).await {
-            Ok(()) => {
-                let candidate = Candidate {
-                    guest: Some(granted.clone()),
-                    mount: Ok(new),
-                    at: std::time::Instant::now(),
-                };
-                *self.candidate.lock() = candidate;
-                *self.record.lock() = Ok(next.clone());
-                // What is being tried was compared with another guest.
-                self.canary
-                    .write()
-                    .take_if(|canary| canary.report().state() == "running");
-                let description = granted.guest.description();
-                tracing::info!(
-                    guest = description.name,
-                    version = description.version,
-                    sha256 = granted.guest.digest(),
-                    "another guest has taken over the mount"
-                );
-                Ok(Moved {
-                    record: next,
-                    reload_needed: false,
-                })
-            }
-            Err(error) => {
-                if let Some(old) = &old
-                    && let Err(error) = old.take_over(HANDOVER).await
-                {
-                    // Nothing of the new guest is running, so this cannot be; if it is, a reload sorts it out.
-                    tracing::error!(%error, "the guest that ran before could not take over again");
-                }
-                Err(error)
-            }
+        *self.serving.write() = None;
+        new.take_over(HANDOVER)
+            .await
+            .map_err(|error| unavailable(error.to_string()))?;
+        let (error, goes_on) = match self.begin(&record, &next, &new, old.as_deref()).await {
+            Ok(()) => (None, true),
+            Err(Failed::Back(error)) => (Some(error), false),
+            Err(Failed::Converted(error)) => (Some(error), true),
+        };
+        if goes_on {
+            let description = granted.guest.description();
+            tracing::info!(
+                guest = description.name,
+                version = description.version,
+                sha256 = granted.guest.digest(),
+                "another guest has taken over the mount"
+            );
+            *self.candidate.lock() = Candidate {
+                guest: Some(granted.clone()),
+                mount: Ok(new),
+                record: Some(next.clone()),
+                at: Instant::now(),
+            };
+            *self.record.lock() = Ok(next.clone());
+            *self.read_at.lock() = Some(seen);
+        } else if let Some(old) = &old
+            && let Err(error) = old.take_over(HANDOVER).await
+        {
+            // Nothing of the new guest is running, so this cannot be; and if it is, no request may go round and round.
+            tracing::error!(%error, "the guest that ran before could not take over again");
+            let mut candidate = self.candidate.lock();
+            candidate.mount = Err("a change of guest failed; reload the plugin".to_owned());
+            candidate.at = Instant::now();
+        }
+        match error {
+            Some(error) => Err(error),
+            None => Ok(Moved {
+                record: next,
+                reload_needed: false,
+            }),
         }
     }
 
-    /// Writes the record and initializes the new guest. If that fails, the record is as before.
-    async fn begin(&self, record: &Record, next: &Record, new: &GuestMount) -> Result<(), Error> {
+    /// Writes the record and initializes the new guest. If that fails, the record is as before, unless the new guest may have
+    /// converted what the old one stored.
+    async fn begin(
+        &self,
+        record: &Record,
+        next: &Record,
+        new: &GuestMount,
+        old: Option<&GuestMount>,
+    ) -> Result<(), Failed> {
         let storage = &*self.finder.parts.storage;
         if let Err(error) = next.write(storage).await
             && Record::read(storage).await.ok().as_ref() != Some(next)
         {
-            return Err(refused(error.into()));
+            return Err(Failed::Back(refused(error.into())));
         }
         let Err(error) = new.initialize().await else {
             return Ok(());
         };
         let cause = Report::new(&error).to_string();
-        match record.write(storage).await {
-            Ok(()) => Err(Error::User(format!(
+        let layout = |mount: &GuestMount| mount.guest().description().storage_version;
+        if old.is_some_and(|old| layout(old) != layout(new)) {
+            return Err(Failed::Converted(unavailable(format!(
+                "the guest could not be initialized, and may have begun to convert what is stored, so the one that ran before \
+                 cannot run on: {cause}"
+            ))));
+        }
+        Err(Failed::Back(match record.write(storage).await {
+            Ok(()) => Error::User(format!(
                 "the guest could not be initialized, and the one that ran before runs on: {cause}"
-            ))),
-            Err(_) => Err(unavailable(format!(
+            )),
+            Err(_) => unavailable(format!(
                 "the guest could not be initialized ({cause}), and the record of what runs here could not be written back: \
                  push the guest that ran before again"
-            ))),
-        }
+            )),
+        }))
     }
 
     fn is_running(&self, running: &GuestMount, build: &Build) -> bool {
