@@ -404,3 +404,76 @@ fn a_guest_that_words_an_answer_otherwise_does_not_pass_its_trial_unless_that_is
     });
     load.assert_none_failed();
 }
+
+#[test]
+fn swaps_and_failovers_under_load_lose_no_acknowledged_write() {
+    let cluster = Cluster::start("swaps-failovers", 3);
+    let first = cluster.active();
+    let builds = Builds::new(&cluster.node(first).temporary_directory().join("builds"));
+    builds.register(cluster.node(first), "pushed");
+    cluster.node(first).mount("kv", "pushed");
+    push(cluster.node(first).client(), &builds.one, "kv");
+    push(cluster.node(first).client(), &builds.two, "kv");
+    let digests = [&builds.one, &builds.two].map(|build| files::sha256(build));
+    for other in cluster.others(first) {
+        let mount = cluster.node(other).mounted("kv");
+        eventually("a standby knows the mount", || {
+            (!mount.list("").errors().contains("no handler for route")).then_some(())
+        });
+    }
+    let load = Load::default();
+    // Of each caller's key: the last value whose write was acknowledged, and the last one that was sent.
+    let known: Vec<(u64, u64)> = thread::scope(|scope| {
+        let _stop = load.stop_when_dropped();
+        let callers: Vec<_> = (0..6)
+            .map(|caller| {
+                let (load, mount) = (&load, cluster.node(caller % 3).mounted("kv"));
+                scope.spawn(move || {
+                    let (mut acknowledged, mut sent) = (0, 0);
+                    load.call(|| {
+                        sent += 1;
+                        let (path, value) = (
+                            mount.path(&format!("caller-{caller}")),
+                            json!({"value": sent.to_string()}),
+                        );
+                        // During an election there may be nobody to answer.
+                        let end = match mount.client().try_request("PUT", &path, Some(&value)) {
+                            Ok(answer) => End::of(&answer),
+                            Err(error) => End::Failed(error.to_string()),
+                        };
+                        if matches!(end, End::Acknowledged) {
+                            acknowledged = sent;
+                        }
+                        end
+                    });
+                    (acknowledged, sent)
+                })
+            })
+            .collect();
+        for round in 0..8 {
+            load.wait_for(30);
+            let sha256 = &digests[round % 2];
+            eventually("another guest has taken over", || {
+                let active = cluster.node(cluster.active()).mounted("kv");
+                let moved = active.write(".airlock/downgrade", json!({ "sha256": sha256 }));
+                (moved.status == 200).then_some(())
+            });
+            if round % 2 == 1 {
+                cluster.step_down();
+            }
+        }
+        load.wait_for(30);
+        load.stop();
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
+    });
+    assert!(load.acknowledged() > 0);
+    let active = cluster.node(cluster.active()).mounted("kv");
+    for (caller, (acknowledged, sent)) in known.into_iter().enumerate() {
+        let found = active.read(&format!("caller-{caller}")).expect_success("read");
+        let value: u64 = found.data()["value"].as_str().unwrap().parse().unwrap();
+        assert!(
+            (acknowledged..=sent).contains(&value),
+            "{value}: {acknowledged} to {sent}"
+        );
+    }
+}
