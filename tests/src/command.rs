@@ -24,6 +24,16 @@ impl Output {
         assert_eq!(self.status, 0, "{what}: {self:?}");
         self
     }
+
+    /// Panics unless the command failed with status 1 and one line on standard error that has all of `words`.
+    #[track_caller]
+    pub fn assert_refused(&self, words: &[&str]) {
+        assert_eq!((self.status, self.stdout.as_str()), (1, ""), "{self:?}");
+        assert_eq!(self.stderr.trim_end().lines().count(), 1, "{self:?}");
+        for word in words {
+            assert!(self.stderr.contains(word), "no {word:?}: {self:?}");
+        }
+    }
 }
 
 /// Runs a command to its end, without standard input.

@@ -4,13 +4,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::LazyLock;
 use std::thread;
 
 use airlock_tests::{
-    Client, Cluster, Dice, End, Load, Mount, Output, Plugin, Server, Signer, Storage, eventually, files, run,
-    signature_of,
+    Client, Cluster, Dice, End, Load, Mount, Output, Plugin, Server, Signer, Storage, airlock_for,
+    eventually, files, run, signature_of,
 };
 use serde_json::{Value, json};
 
@@ -49,13 +48,7 @@ impl Builds {
 
 /// Runs `airlock` as an operator of this server would.
 fn operate(client: &Client, arguments: &[&str]) -> Output {
-    let mut command = Command::new(files::airlock());
-    command
-        .args(arguments)
-        .env("HOME", "/nonexistent")
-        .env("VAULT_ADDR", client.address())
-        .env("VAULT_TOKEN", client.token());
-    run(&mut command)
+    run(&mut airlock_for(client, arguments))
 }
 
 #[track_caller]
@@ -65,10 +58,7 @@ fn push(client: &Client, guest: &Path, mount: &str) {
 
 #[track_caller]
 fn refused(client: &Client, arguments: &[&str], words: &str) {
-    let output = operate(client, arguments);
-    assert_eq!(output.status, 1, "{output:?}");
-    assert_eq!(output.stderr.trim_end().lines().count(), 1, "{output:?}");
-    assert!(output.stderr.contains(words), "no {words:?}: {output:?}");
+    operate(client, arguments).assert_refused(&[words]);
 }
 
 fn status(mount: &Mount) -> Value {

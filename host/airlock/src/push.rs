@@ -5,8 +5,6 @@ mod pieces;
 mod progress;
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -19,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::control::answers::{Status, Stored, Swapped};
 use crate::control::{Control, MountArgs};
-use crate::file::read_guest;
+use crate::file::{self, read_guest};
 use crate::swap::{running, short};
 pub use canary::{CanaryArgs, summary};
 use pieces::{Piece, Pieces};
@@ -49,9 +47,6 @@ const AT_A_TIME: usize = 4;
 
 /// How often pieces are sent that the host misses. More than once is needed if somebody removes pieces meanwhile.
 const ROUNDS: u32 = 3;
-
-/// Most bytes of a signature's file; it has some hundreds.
-const MAX_SIGNATURE: u64 = 16 * 1024;
 
 /// What every WebAssembly component begins with. A module has another version and layer.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
@@ -258,24 +253,17 @@ fn check_is_component(path: &Path, guest: &[u8]) -> Result<()> {
     )
 }
 
-/// Reads the signature beside a guest's file, if there is one.
+/// Reads the signature beside a guest's file, if there is one. One that cannot be a signature is not sent.
 fn read_signature(guest: &Path) -> Result<Option<String>> {
-    let mut path = guest.as_os_str().to_owned();
-    path.push(".minisig");
-    let path = PathBuf::from(path);
-    let shown = || format!("signature {}", path.display());
-    let file = match File::open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(shown),
-    };
-    let mut text = String::new();
-    let read = file.take(MAX_SIGNATURE + 1).read_to_string(&mut text);
-    read.with_context(shown)?;
-    if text.len() as u64 > MAX_SIGNATURE || text.trim().is_empty() {
-        bail!("{}: it is not a minisign signature; nothing was sent", shown());
+    let text = file::read_signature(guest)?;
+    let is_text = |text: &String| !text.trim().is_empty() && !text.contains(char::REPLACEMENT_CHARACTER);
+    if text.as_ref().is_some_and(|text| !is_text(text)) {
+        bail!(
+            "signature {}: it is not a minisign signature; nothing was sent",
+            file::signature_of(guest).display()
+        );
     }
-    Ok(Some(text))
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ mod store;
 use airlock_trust::Digest;
 use thiserror::Error;
 
-pub(crate) use manifest::About;
+pub(crate) use manifest::{About, Manifest};
 pub(crate) use piece::{BadPiece, PIECE};
 pub(crate) use record::{Build, Record};
 pub(crate) use store::{Collected, Guests};

@@ -70,14 +70,9 @@ impl VaultMount {
         if !missing.is_empty() {
             return answer::missing(&missing);
         }
-        let signature = manifest.signature.clone();
-        let granted = match finder.source.loaded(digest, signature.as_deref()) {
-            Some(granted) => granted,
-            None => {
-                let component = finder.guests.assemble(digest, &manifest).await.map_err(refused)?;
-                let loaded = finder.source.load(component, signature.as_deref()).await;
-                loaded.map_err(Error::User)?
-            }
+        let granted = match finder.load_stored(digest, &manifest).await.map_err(refused)? {
+            Ok(granted) => granted,
+            Err(reason) => return Err(Error::User(reason)),
         };
         let description = granted.guest.description();
         let signed = granted.voucher.as_ref().and_then(|voucher| voucher.signed());

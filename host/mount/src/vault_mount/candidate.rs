@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use airlock_trust::Digest;
 use tokio::time::timeout;
 use vault_plugin::{Error, Report};
 
 use super::swap::HANDOVER;
 use crate::guest_mount::{GuestMount, Parts};
-use crate::pushed::{Build, Guests, PushError, Record};
+use crate::pushed::{Build, Guests, Manifest, PushError, Record};
 use crate::source::{GrantedGuest, PATIENCE, Source};
 
 /// What a mount finds its guest with.
@@ -117,15 +118,22 @@ impl Finder {
         };
         self.source.takes_pushed()?;
         let manifest = self.guests.manifest(build.sha256).await.map_err(words)?;
+        let loaded = self.load_stored(build.sha256, &manifest).await;
+        loaded.map_err(words)?
+    }
+
+    /// Loads a guest whose pieces are stored, unless the process has loaded it already. The inner error is the reason why it
+    /// may not run or cannot.
+    pub async fn load_stored(
+        &self,
+        digest: Digest,
+        manifest: &Manifest,
+    ) -> Result<Result<Arc<GrantedGuest>, String>, PushError> {
         let signature = manifest.signature.as_deref();
-        if let Some(loaded) = self.source.loaded(build.sha256, signature) {
-            return Ok(loaded);
+        if let Some(loaded) = self.source.loaded(digest, signature) {
+            return Ok(Ok(loaded));
         }
-        let component = self
-            .guests
-            .assemble(build.sha256, &manifest)
-            .await
-            .map_err(words)?;
-        self.source.load(component, signature).await
+        let component = self.guests.assemble(digest, manifest).await?;
+        Ok(self.source.load(component, signature).await)
     }
 }
