@@ -1,5 +1,6 @@
 //! A Vault server for one test, in a temporary directory and on a free port of the loopback interface.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
@@ -9,6 +10,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::brand::Brand;
+use crate::cluster::eventually;
+use crate::command::vault;
 use crate::http::{Answer, Client, Mount};
 use crate::log::Log;
 use crate::{files, process};
@@ -332,6 +335,19 @@ impl Server {
         self.client
             .write("sys/unseal", json!({"key": self.unseal_key}))
             .expect_success("unseal");
+    }
+
+    /// Replaces all of the server's data by a raft snapshot of another server, and unseals it with that one's key.
+    #[track_caller]
+    pub fn restore(&mut self, snapshot: &Path, of: &Server) {
+        let restore = ["operator", "raft", "snapshot", "restore", "-force"].map(OsStr::new);
+        vault(&self.client, restore.into_iter().chain([snapshot.as_os_str()])).expect_success("restore");
+        self.client = self.client.with_token(of.client.token());
+        self.unseal_key.clone_from(&of.unseal_key);
+        eventually("the restored server is sealed", || {
+            (self.client.read("sys/seal-status").body["sealed"] == true).then_some(())
+        });
+        self.unseal();
     }
 
     /// Kills the server with SIGKILL, as when the machine runs out of memory. Waits until the process has ended.

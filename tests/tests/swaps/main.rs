@@ -2,20 +2,27 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod clusters;
+mod under_load;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::thread;
 
 use airlock_tests::{
-    Client, Cluster, Dice, End, Load, Mount, Output, Plugin, Server, Signer, Storage, airlock_for,
-    eventually, files, run, signature_of,
+    Client, Dice, Load, Mount, Output, Plugin, Server, Signer, Storage, airlock_for, eventually, files, run,
+    signature_of,
 };
 use serde_json::{Value, json};
+use under_load::{Turn, write_and_read};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("swaps", Storage::Disk));
 
-/// A signer and two builds of the KV guest that it signed. The second build words an answer differently.
+/// What the two builds say when they have created a key, and when they have updated one.
+const WORDS: [[&str; 2]; 2] = [["key created", "key updated"], ["key CREATED", "key UPDATED"]];
+
+/// A signer and two builds of the KV guest that it signed. Each has its [`WORDS`].
 struct Builds {
     signer: Signer,
     one: PathBuf,
@@ -26,16 +33,21 @@ impl Builds {
     fn new(folder: &Path) -> Self {
         fs::create_dir_all(folder).unwrap();
         let signer = Signer::new(folder, "signer");
-        let build = |file: &str, version: &str, text: &str| {
+        let build = |file: &str, version: &str, [created, updated]: [&str; 2]| {
             let path = folder.join(file);
             let present = env!("CARGO_PKG_VERSION");
-            files::alter_guest("kv", &path, &[(present, version), ("key created", text)]);
+            let texts = [(present, version), (WORDS[0][0], created), (WORDS[0][1], updated)];
+            files::alter_guest("kv", &path, &texts);
             signer.sign(&path);
             path
         };
-        let one = build("one.wasm", "0.1.0", "key created");
-        let two = build("two.wasm", "0.2.0", "key CREATED");
+        let one = build("one.wasm", "0.1.0", WORDS[0]);
+        let two = build("two.wasm", "0.2.0", WORDS[1]);
         Self { signer, one, two }
+    }
+
+    fn digests(&self) -> [String; 2] {
+        [&self.one, &self.two].map(|build| files::sha256(build))
     }
 
     /// Registers a process without a guest of its own, which runs what this signer signed.
@@ -186,101 +198,6 @@ fn a_token_without_sudo_reaches_no_control_path() {
     assert_eq!(runs(&mount), "0.1.0");
 }
 
-/// The mounts, swaps and callers of the test under load.
-const MOUNTS: usize = 4;
-const SWAPS: usize = 100;
-const CALLERS: usize = 16;
-
-#[test]
-fn a_hundred_swaps_under_load_lose_no_request_and_no_write() {
-    let builds = Builds::new(&SERVER.temporary_directory().join("load"));
-    builds.register(&SERVER, "load");
-    let digests = [&builds.one, &builds.two].map(|build| files::sha256(build));
-    let mounts: Vec<Mount> = (0..MOUNTS)
-        .map(|number| {
-            let path = format!("load{number}");
-            let mount = SERVER.mount(&path, "load");
-            push(SERVER.client(), &builds.one, &path);
-            push(SERVER.client(), &builds.two, &path);
-            mount
-        })
-        .collect();
-    let load = Load::default();
-    thread::scope(|scope| {
-        let _stop = load.stop_when_dropped();
-        for caller in 0..CALLERS {
-            let (load, mount) = (&load, &mounts[caller % MOUNTS]);
-            scope.spawn(move || {
-                let mut count = 0_u64;
-                load.call(|| write_and_read(mount, caller, &mut count));
-            });
-        }
-        for swap in 0..SWAPS {
-            let mount = &mounts[swap % MOUNTS];
-            let to = &digests[(swap / MOUNTS) % 2];
-            let moved = mount.write(".airlock/downgrade", json!({ "sha256": to }));
-            let moved = moved.expect_success("swap");
-            assert_eq!(moved.data()["running"]["sha256"], json!(to));
-            load.wait_for(CALLERS as u64);
-        }
-        load.stop();
-    });
-    load.assert_none_failed();
-    assert!(load.acknowledged() > (SWAPS * CALLERS) as u64);
-}
-
-/// Creates a key, reads it, updates it, reads it, and deletes it. Nobody else uses the key.
-fn write_and_read(mount: &Mount, caller: usize, count: &mut u64) -> End {
-    *count += 1;
-    let key = format!("caller-{caller}/{count}");
-    let created = mount.write(&key, json!({"value": "first"}));
-    if created.status != 200 {
-        return End::of(&created);
-    }
-    let message = created.data()["message"].as_str().unwrap_or_default().to_owned();
-    if !["key created", "key CREATED"].contains(&message.as_str()) {
-        return End::Wrong(format!("{key}: {created:?}"));
-    }
-    let updated = mount.write(&key, json!({"value": "second"}));
-    if updated.status != 200 {
-        return End::of(&updated);
-    }
-    let found = mount.read(&key);
-    match found.status {
-        200 if found.data()["value"] == "second" && updated.data()["message"] == "key updated" => {
-            End::of(&mount.delete(&key))
-        }
-        200 => End::Wrong(format!("{key}: {updated:?}, {found:?}")),
-        _ => End::of(&found),
-    }
-}
-
-#[test]
-fn a_new_leader_runs_the_guest_that_was_pushed_to_another_node() {
-    let mut cluster = Cluster::start("pushed-cluster", 3);
-    let first = cluster.active();
-    let builds = Builds::new(&cluster.node(first).temporary_directory().join("builds"));
-    builds.register(cluster.node(first), "pushed");
-    let mount = cluster.node(first).mount("kv", "pushed");
-    push(cluster.node(first).client(), &builds.one, "kv");
-    mount.write("a", json!({"value": "1"})).expect_success("write");
-    push(cluster.node(first).client(), &builds.two, "kv");
-    assert_eq!(runs(&mount), "0.2.0");
-    // No node finds a file, a signature or a key any more.
-    fs::remove_file(&builds.one).unwrap();
-    fs::remove_file(&builds.two).unwrap();
-    cluster.kill(first);
-    let second = cluster.active();
-    assert_ne!(second, first);
-    let mount = cluster.node(second).mounted("kv");
-    eventually("the new leader serves", || {
-        (mount.read("a").status == 200 && mount.read("a").data()["value"] == "1").then_some(())
-    });
-    assert_eq!(runs(&mount), "0.2.0");
-    operate(cluster.node(second).client(), &["rollback", "--mount", "kv"]).expect_success("rollback");
-    assert_eq!(runs(&mount), "0.1.0");
-}
-
 #[test]
 fn an_older_file_does_not_run_where_a_newer_signed_one_ran() {
     let server = Server::start("older-file", Storage::Memory);
@@ -379,13 +296,13 @@ fn a_guest_that_words_an_answer_otherwise_does_not_pass_its_trial_unless_that_is
             let (load, mount) = (&load, &mount);
             scope.spawn(move || {
                 let mut count = 0_u64;
-                load.call(|| write_and_read(mount, caller, &mut count));
+                load.call(|| write_and_read(mount, &Turn::of_either(), caller, &mut count));
             });
         }
         let differs = push(&[]);
         assert_eq!(differs.status, 1, "{differs:?}");
-        assert!(differs.stderr.contains("create: field message"), "{differs:?}");
-        assert!(!differs.stderr.contains("CREATED"), "{differs:?}");
+        assert!(differs.stderr.contains("field message"), "{differs:?}");
+        assert!(!differs.stderr.contains("key "), "{differs:?}");
         assert_eq!(runs(&mount), "0.1.0");
         let passes = push(&["--tolerate", "message"]).expect_success("push");
         assert!(passes.stdout.contains("the same"), "{passes:?}");
@@ -393,77 +310,4 @@ fn a_guest_that_words_an_answer_otherwise_does_not_pass_its_trial_unless_that_is
         load.stop();
     });
     load.assert_none_failed();
-}
-
-#[test]
-fn swaps_and_failovers_under_load_lose_no_acknowledged_write() {
-    let cluster = Cluster::start("swaps-failovers", 3);
-    let first = cluster.active();
-    let builds = Builds::new(&cluster.node(first).temporary_directory().join("builds"));
-    builds.register(cluster.node(first), "pushed");
-    cluster.node(first).mount("kv", "pushed");
-    push(cluster.node(first).client(), &builds.one, "kv");
-    push(cluster.node(first).client(), &builds.two, "kv");
-    let digests = [&builds.one, &builds.two].map(|build| files::sha256(build));
-    for other in cluster.others(first) {
-        let mount = cluster.node(other).mounted("kv");
-        eventually("a standby knows the mount", || {
-            (!mount.list("").errors().contains("no handler for route")).then_some(())
-        });
-    }
-    let load = Load::default();
-    // Of each caller's key: the last value whose write was acknowledged, and the last one that was sent.
-    let known: Vec<(u64, u64)> = thread::scope(|scope| {
-        let _stop = load.stop_when_dropped();
-        let callers: Vec<_> = (0..6)
-            .map(|caller| {
-                let (load, mount) = (&load, cluster.node(caller % 3).mounted("kv"));
-                scope.spawn(move || {
-                    let (mut acknowledged, mut sent) = (0, 0);
-                    load.call(|| {
-                        sent += 1;
-                        let (path, value) = (
-                            mount.path(&format!("caller-{caller}")),
-                            json!({"value": sent.to_string()}),
-                        );
-                        // During an election there may be nobody to answer.
-                        let end = match mount.client().try_request("PUT", &path, Some(&value)) {
-                            Ok(answer) => End::of(&answer),
-                            Err(error) => End::Failed(error.to_string()),
-                        };
-                        if matches!(end, End::Acknowledged) {
-                            acknowledged = sent;
-                        }
-                        end
-                    });
-                    (acknowledged, sent)
-                })
-            })
-            .collect();
-        for round in 0..8 {
-            load.wait_for(30);
-            let sha256 = &digests[round % 2];
-            eventually("another guest has taken over", || {
-                let active = cluster.node(cluster.active()).mounted("kv");
-                let moved = active.write(".airlock/downgrade", json!({ "sha256": sha256 }));
-                (moved.status == 200).then_some(())
-            });
-            if round % 2 == 1 {
-                cluster.step_down();
-            }
-        }
-        load.wait_for(30);
-        load.stop();
-        callers.into_iter().map(|caller| caller.join().unwrap()).collect()
-    });
-    assert!(load.acknowledged() > 0);
-    let active = cluster.node(cluster.active()).mounted("kv");
-    for (caller, (acknowledged, sent)) in known.into_iter().enumerate() {
-        let found = active.read(&format!("caller-{caller}")).expect_success("read");
-        let value: u64 = found.data()["value"].as_str().unwrap().parse().unwrap();
-        assert!(
-            (acknowledged..=sent).contains(&value),
-            "{value}: {acknowledged} to {sent}"
-        );
-    }
 }
