@@ -14,7 +14,8 @@
 //! # What to watch
 //! - Only events whose target is one of the given module paths, or lies within one, are written. This matters for
 //!   security: the libraries below log what passes through them, and so would put secrets into the host's log.
-//! - Spans are not written, nor are their fields.
+//! - An event has the fields of the spans around it too, but no span has a line of its own. Of fields with the same name
+//!   the innermost counts. Spans of other targets are ignored, as are fields that are recorded after a span was made.
 //! - Long values are cut, because the host takes a line of 64 KiB or more for several lines of plain text.
 //! - Logging never waits for the host to read: a thread writes the lines, and up to 4 MiB of them may wait for it.
 //!   Lines that do not fit are dropped, and one line in their place says how many. At the end of the process the
@@ -30,13 +31,14 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use tracing::span::{Attributes, Id};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use line::render;
+use line::{Collected, render};
 use queue::Queue;
 
 /// The number of bytes that may wait for a host that does not read.
@@ -98,9 +100,8 @@ where
 {
     let targets: Vec<String> = targets.into_iter().map(Into::into).collect();
     // This is decided once for each place that logs; places that are not wanted cost nothing afterwards.
-    let wanted = move |metadata: &Metadata<'_>| {
-        metadata.is_event() && targets.iter().any(|target| is_within(metadata.target(), target))
-    };
+    let wanted =
+        move |metadata: &Metadata<'_>| targets.iter().any(|target| is_within(metadata.target(), target));
     Hclog { out: Mutex::new(out) }.with_filter(filter_fn(wanted).with_max_level_hint(LevelFilter::TRACE))
 }
 
@@ -135,9 +136,26 @@ impl<W> fmt::Debug for Hclog<W> {
     }
 }
 
-impl<S: Subscriber, W: Write + Send + 'static> Layer<S> for Hclog<W> {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let line = render(event, SystemTime::now());
+impl<S, W> Layer<S> for Hclog<W>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: Write + Send + 'static,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            span.extensions_mut()
+                .insert(Collected::from(|visitor| attributes.record(visitor)));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut collected = Collected::from(|visitor| event.record(visitor));
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(outer) = span.extensions().get::<Collected>() {
+                collected.add_outer(outer);
+            }
+        }
+        let line = render(event.metadata(), collected, SystemTime::now());
         // Without a host nobody reads, and nothing else is available to report it.
         let _ = self.out.lock().write_all(line.as_bytes());
     }

@@ -8,7 +8,7 @@ use printable::Escaping;
 use serde_json::Value;
 use time::OffsetDateTime;
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level};
+use tracing::{Level, Metadata};
 
 /// The host reads lines into a buffer of 64 KiB, the end of the line included.
 const LINE_LIMIT: usize = 64 << 10;
@@ -22,13 +22,9 @@ const CUT: &str = "…";
 /// The field that says that other fields are missing.
 const INCOMPLETE: &str = ",\"_incomplete\":true";
 
-/// Returns the event's JSON object and its line end. The line is shorter than the host's limit, and the three reserved
+/// Returns an event's JSON object and its line end. The line is shorter than the host's limit, and the three reserved
 /// names are always present and always text, because the host panics on anything else.
-pub(super) fn render(event: &Event<'_>, at: SystemTime) -> String {
-    let mut collected = Collected::default();
-    event.record(&mut collected);
-    let metadata = event.metadata();
-
+pub(super) fn render(metadata: &Metadata<'_>, collected: Collected, at: SystemTime) -> String {
     let mut line = String::with_capacity(256);
     line.push('{');
     push(&mut line, "@level", level(*metadata.level()).into());
@@ -113,14 +109,30 @@ fn timestamp(at: SystemTime) -> String {
     )
 }
 
-/// The event's message and its other fields.
+/// An event's message and its other fields, or the fields of a span.
 #[derive(Default)]
-struct Collected {
+pub(super) struct Collected {
     message: String,
     fields: Vec<(&'static str, Value)>,
 }
 
 impl Collected {
+    /// Takes the fields that `record` shows a visitor.
+    pub fn from(record: impl FnOnce(&mut dyn Visit)) -> Self {
+        let mut collected = Self::default();
+        record(&mut collected);
+        collected
+    }
+
+    /// Adds the fields of a span around this, except those that are here already.
+    pub fn add_outer(&mut self, outer: &Self) {
+        for (name, value) in &outer.fields {
+            if !self.fields.iter().any(|(taken, _)| taken == name) {
+                self.fields.push((name, value.clone()));
+            }
+        }
+    }
+
     fn text(&mut self, field: &Field, text: Text) {
         match field.name() {
             "message" => self.message = text.0,

@@ -166,3 +166,18 @@ fn timestamps_are_in_the_layout_that_the_host_parses() {
         .collect();
     assert_eq!(layout, "0000-00-00T00:00:00.000000Z");
 }
+
+#[test]
+fn a_line_has_the_fields_of_the_spans_around_it() {
+    let line = only(|| {
+        let mount = tracing::info_span!("mount", mount = "kv/", guest = "kv");
+        let foreign = tracing::info_span!(target: "elsewhere", "foreign", token = "s.1");
+        let request = tracing::info_span!(parent: &mount, "request", request = %"r-1", guest = "inner");
+        foreign.in_scope(|| request.in_scope(|| tracing::warn!(request = "own", "slow")));
+    });
+    assert_eq!(line["@message"], "slow");
+    assert_eq!(line["mount"], "kv/");
+    assert_eq!(line["guest"], "inner");
+    assert_eq!(line["request"], "own");
+    assert_eq!(line.get("token"), None);
+}
