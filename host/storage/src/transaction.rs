@@ -13,7 +13,7 @@ use crate::commit::lock::Exclusive;
 use crate::conflict::counters::Thing;
 use crate::conflict::ledger::Generation;
 use crate::conflict::protocol::{self, Found};
-use crate::conflict::scratch::ScratchWrites;
+use crate::conflict::scratch::{Scratch, ScratchWrites};
 use crate::replay::{Replay, Trace};
 use crate::succession::{Committed, Term};
 use crate::transaction::check::Aside;
@@ -182,7 +182,7 @@ impl Transaction {
         if let Some(own) = self.scratch.get(key) {
             return Ok(own);
         }
-        if self.replay.is_some() {
+        if self.is_aside() {
             // The scratch is that of the guest in office.
             return Ok(None);
         }
@@ -207,7 +207,11 @@ impl Transaction {
         self.enter().await?;
         let before = self.scratch.set(key, Some(Some(value)));
         let limit = self.settings.scratch_bytes;
-        if self.mount.ledger.scratch_bytes_after(&self.scratch) > limit {
+        let bytes = match self.is_aside() {
+            true => Scratch::default().bytes_after(&self.scratch),
+            false => self.mount.ledger.scratch_bytes_after(&self.scratch),
+        };
+        if bytes > limit {
             self.scratch.set(key, before);
             return Err(Error::ScratchFull { limit });
         }
@@ -220,6 +224,11 @@ impl Transaction {
         self.enter().await?;
         self.scratch.set(key, Some(None));
         Ok(())
+    }
+
+    /// Returns true if its guest is not in office, so that the mount's scratch is not the guest's.
+    fn is_aside(&self) -> bool {
+        self.is_trial || self.replay.is_some()
     }
 
     /// Begins every call: takes the exclusive commit lock if that is due, and checks that the lock's time is not over.

@@ -119,6 +119,29 @@ async fn a_trial_sees_its_commits_and_stores_nothing() {
 }
 
 #[tokio::test]
+async fn a_trial_has_a_scratch_of_its_own() {
+    let scratch = || Settings {
+        scratch_bytes: 16,
+        ..settings()
+    };
+    let bed = Bed::new(scratch());
+    let mut present = bed.begin().await;
+    present.scratch_put("s", "1234567890".into()).await.unwrap();
+    present.commit().await.unwrap();
+    let mut trial = bed.begin().await;
+    trial.begin_trial(scratch());
+    assert_eq!(trial.scratch_get("s").await.unwrap(), None);
+    // The present guest's scratch has no space for this.
+    trial.scratch_put("t", "0987654321".into()).await.unwrap();
+    trial.commit().await.unwrap();
+    drop(trial);
+    let mut present = bed.begin().await;
+    let kept = present.scratch_get("s").await.unwrap();
+    assert_eq!(kept.as_deref(), Some(&b"1234567890"[..]));
+    assert_eq!(present.scratch_get("t").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn the_new_guest_finds_nothing_in_cache_and_scratch() {
     let scratch = || Settings {
         scratch_bytes: 1024,
