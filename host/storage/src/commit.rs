@@ -122,10 +122,7 @@ impl Transaction {
             Lock::Held(exclusive) => exclusive.into_permit()?,
             Lock::None | Lock::Due => self.mount.commit_lock.share(self.settings.wait).await?,
         };
-        let begun = self.mount.flushes.token();
-        if self.mount.flushes.is_closed() {
-            return Err(Error::Draining);
-        }
+        let begun = self.mount.undrained()?;
         let marks = self.mark(reads, &writes, &scratch).await?;
         take(reads);
         let stored = Stored {

@@ -137,7 +137,7 @@ pub use commit::record_id::LOCAL_RECORDS;
 pub use commit::set_aside::SetAside;
 pub use error::{Error, Rejection, Result};
 pub use memory::{MemoryStorage, TransactionalStorage};
-pub use mount::{Attempt, Mount};
+pub use mount::{Attempt, Mount, Undrained};
 pub use replay::{Replayed, Trace, Written};
 pub use settings::Settings;
 pub use storage::{NoStorage, Storage, StorageTransaction};

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The number of an attempt of a request. The first three attempts are optimistic; later ones wait for the exclusive
 /// commit lock, and so cannot conflict.
@@ -109,10 +110,7 @@ impl Mount {
         if self.recovered.load(Ordering::Acquire) {
             return Ok(());
         }
-        let begun = self.flushes.token();
-        if self.flushes.is_closed() {
-            return Err(Error::Draining);
-        }
+        let begun = self.undrained()?;
         let mount = self.clone();
         // It runs in a task of its own, like a flush: nobody may begin while a recovery is half done because its caller
         // went away.
@@ -198,6 +196,18 @@ impl Mount {
         *generation = self.ledger.renew(settings.cache_bytes, settings.scratch_bytes);
     }
 
+    /// Begins something that writes to the storage: a [drain](Self::drain) waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Draining`].
+    pub fn undrained(&self) -> Result<Undrained> {
+        let begun = self.flushes.token();
+        match self.flushes.is_closed() {
+            true => Err(Error::Draining),
+            false => Ok(Undrained(begun)),
+        }
+    }
+
     /// Starts no new flush or recovery, and returns when those that have begun have ended. Commits fail with
     /// [`Error::Draining`] from then on; reads continue, unless the mount has not been [recovered](Self::recover).
     ///
@@ -233,6 +243,10 @@ impl Mount {
         })
     }
 }
+
+/// Something that writes and has begun before a [drain](Mount::drain), which waits until this is dropped.
+#[derive(Debug)]
+pub struct Undrained(#[allow(dead_code)] TaskTrackerToken);
 
 impl fmt::Debug for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,11 +14,10 @@ use crate::commit::together;
 use crate::conflict::ledger::{Marks, Stored};
 use crate::conflict::protocol;
 use crate::transaction::writes::Writes;
-use crate::{Error, Mount, Result, Settings};
+use crate::{Error, Mount, Result, Settings, Undrained};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// A flush about to begin.
 pub(crate) struct Flush {
@@ -29,7 +28,7 @@ pub(crate) struct Flush {
     /// Kept until the flush ends, because until then nobody may take the commit lock exclusively.
     pub(crate) permit: Permit,
     /// Kept until the flush ends, because the mount's drain waits for it.
-    pub(crate) begun: TaskTrackerToken,
+    pub(crate) begun: Undrained,
 }
 
 impl Flush {
