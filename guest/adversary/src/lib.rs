@@ -1,7 +1,8 @@
 //! A guest that misbehaves on command, so that tests can check that the sandbox contains it.
 //!
 //! The request's path is the command, whatever the operation: see [`run`]. `initialize` and `check-existence` run the
-//! commands stored at `adversary/initialize` and `adversary/check-existence`, so that tests can make these fail too.
+//! commands stored at `adversary/initialize` and `adversary/check-existence`, so that tests can make these fail too. A check
+//! whose command counts answers that the path exists.
 //! The guest asks for the special paths that the mount's options `root` and `unauthenticated` name.
 
 use std::hint::black_box;
@@ -81,8 +82,10 @@ impl Guest for Adversary {
 
     fn check_existence(request: Request) -> Result<Option<bool>, Error> {
         CHECKED.fetch_add(1, Ordering::Relaxed);
-        stored_command("check-existence")?;
-        Ok(Some(get(&request.path)?.is_some()))
+        let answer = stored_command("check-existence")?;
+        Ok(Some(
+            answer.contains("\"count\"") || get(&request.path)?.is_some(),
+        ))
     }
 
     fn invalidate(key: String) {

@@ -6,6 +6,9 @@
 //! 4. After as many requests as were asked for, none of which differed and half of which at least could be compared, the other
 //!    guest takes over.
 //!
+//! An existence check is a request of its own here, `check` in the report. The write after it is recorded too, although its check
+//! may still be compared: it runs in the check's instance and on what the check read, and so does its second run.
+//!
 //! What cannot be repeated exactly counts as not comparable. Reports name operations, statuses, fields and numbers of keys, and
 //! never a value. A restart or the time limit ends it too, and the guest in office stays.
 
@@ -22,7 +25,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::guest_mount::GuestMount;
-use compare::Answered;
+use compare::{Answered, Checked};
 
 /// Most requests of one trial, and most time that it takes.
 pub(crate) const MOST: u32 = 100_000;
@@ -31,16 +34,31 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// Most bytes of the data of a request that is recorded.
 const LARGEST: usize = 64 << 10;
 
+/// Time for which the record of an existence check is kept for its request. The check's instance is kept as long.
+const CHECKED: Duration = Duration::from_secs(1);
+
+/// How existence checks are called in the report.
+const CHECK: &str = "check";
+
 /// A guest that is being tried.
 pub(crate) struct Canary {
     pub digest: Digest,
-    guest: Arc<GuestMount>,
     wanted: u32,
-    tolerated: BTreeSet<String>,
     until: Instant,
+    /// `None` once the trial has ended.
+    tried: Mutex<Option<Arc<Tried>>>,
+    /// The last existence check that was recorded, by its request's id, until the request comes.
+    checked: Mutex<Option<(String, Arc<Record>)>>,
     /// One request at a time is compared, so that little is held for it.
     running: Arc<Semaphore>,
     report: Mutex<Report>,
+}
+
+/// What is needed for as long as the trial goes on.
+struct Tried {
+    guest: Arc<GuestMount>,
+    /// The fields that may differ.
+    tolerated: BTreeSet<String>,
 }
 
 /// What was found so far.
@@ -60,12 +78,6 @@ pub(crate) struct Report {
     cause: Option<String>,
 }
 
-impl Report {
-    pub fn state(&self) -> &'static str {
-        self.state
-    }
-}
-
 /// What to do after a request was compared.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -76,67 +88,134 @@ pub(crate) enum Next {
 /// One request whose run is recorded.
 pub(crate) struct Trial {
     pub record: Arc<Record>,
-    answered: Mutex<Option<Answered>>,
-    _one: OwnedSemaphorePermit,
+    answered: Mutex<Option<First>>,
+    /// `None` if it follows its existence check, whose trial may still have the permit.
+    one: Option<OwnedSemaphorePermit>,
+}
+
+/// The first guest's answer.
+enum First {
+    Request(Answered),
+    Check(Checked),
 }
 
 impl Trial {
-    /// Keeps the first guest's answer, unless it is no answer of the guest's.
+    /// Keeps the first guest's answer, unless it is not the guest's own.
     pub fn answered(&self, result: &airlock_sandbox::Result<Option<Box<types::Response>>>) {
-        *self.answered.lock() = match result {
-            Ok(response) => Some(Ok(response.clone())),
-            Err(CallError::Guest(refusal)) => Some(Err(refusal.clone())),
-            Err(_) => None,
-        };
+        *self.answered.lock() = of_the_guest(result).map(First::Request);
+    }
+
+    /// Does the same for an existence check.
+    pub fn checked(&self, result: &airlock_sandbox::Result<Option<bool>>) {
+        *self.answered.lock() = of_the_guest(result).map(First::Check);
+    }
+}
+
+fn of_the_guest<T: Clone>(result: &airlock_sandbox::Result<T>) -> Option<Result<T, types::Error>> {
+    match result {
+        Ok(answer) => Some(Ok(answer.clone())),
+        Err(CallError::Guest(refusal)) => Some(Err(refusal.clone())),
+        Err(_) => None,
     }
 }
 
 impl Canary {
-    pub fn new(digest: Digest, guest: Arc<GuestMount>, wanted: u32, tolerated: BTreeSet<String>) -> Self {
-        Self {
+    pub fn begin(
+        digest: Digest,
+        guest: Arc<GuestMount>,
+        wanted: u32,
+        tolerated: BTreeSet<String>,
+    ) -> Arc<Self> {
+        let canary = Arc::new(Self {
             digest,
-            guest,
             wanted,
-            tolerated,
             until: Instant::now() + LONGEST,
+            tried: Mutex::new(Some(Arc::new(Tried { guest, tolerated }))),
+            checked: Mutex::default(),
             running: Arc::new(Semaphore::new(1)),
             report: Mutex::new(Report {
                 state: "running",
                 ..Report::default()
             }),
-        }
+        });
+        let trial = Arc::downgrade(&canary);
+        tokio::spawn(async move {
+            tokio::time::sleep(LONGEST).await;
+            // This ends it, also if nobody asks any more.
+            trial.upgrade().map(|canary| canary.report());
+        });
+        canary
     }
 
     pub fn report(&self) -> Report {
         let mut report = self.report.lock();
-        if report.state == "running" && Instant::now() > self.until {
-            report.state = "timed-out";
+        if report.state == "running" && Instant::now() >= self.until {
+            self.end(&mut report, "timed-out");
         }
         report.clone()
     }
 
+    /// Returns true if the guest is being tried, or is about to take over.
+    pub fn is_open(&self) -> bool {
+        self.report();
+        self.tried.lock().is_some()
+    }
+
+    /// Ends the trial. Nothing of it is kept but the report.
+    fn end(&self, report: &mut Report, state: &'static str) {
+        report.state = state;
+        *self.tried.lock() = None;
+        *self.checked.lock() = None;
+    }
+
     /// Begins to record a request, if it should be tried.
-    pub fn try_one(&self, request: &types::Request) -> Option<Trial> {
+    pub fn try_request(&self, request: &types::Request) -> Option<Trial> {
         use types::Operation;
-        let is_tried = matches!(
-            request.operation,
-            Operation::Read
-                | Operation::Create
-                | Operation::Update
-                | Operation::Patch
-                | Operation::Delete
-                | Operation::List
-        );
-        if !is_tried || self.report().state != "running" {
+        let check = match request.operation {
+            Operation::Create | Operation::Update => self.take_check(&request.id),
+            Operation::Read | Operation::Patch | Operation::Delete | Operation::List => None,
+            _ => return None,
+        };
+        self.record(request, check)
+    }
+
+    /// Begins to record an existence check, if it should be tried.
+    pub fn try_check(self: &Arc<Self>, request: &types::Request) -> Option<Trial> {
+        let trial = self.record(request, None)?;
+        if !request.id.is_empty() {
+            *self.checked.lock() = Some((request.id.clone(), trial.record.clone()));
+            let (canary, id) = (Arc::downgrade(self), request.id.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(CHECKED).await;
+                canary.upgrade().and_then(|canary| canary.take_check(&id));
+            });
+        }
+        Some(trial)
+    }
+
+    /// Returns the record of a request's existence check.
+    fn take_check(&self, id: &str) -> Option<Arc<Record>> {
+        let check = self.checked.lock().take_if(|(checked, _)| checked == id);
+        check.map(|(_, record)| record)
+    }
+
+    fn record(&self, request: &types::Request, check: Option<Arc<Record>>) -> Option<Trial> {
+        if self.report().state != "running" {
             return None;
         }
         let bytes = request.data.as_ref().map_or(0, |data| data.as_str().len());
-        let one = self.running.clone().try_acquire_owned();
+        let (record, one) = match check {
+            Some(check) => (Record::after(check), Ok(None)),
+            None => (
+                Record::default(),
+                self.running.clone().try_acquire_owned().map(Some),
+            ),
+        };
         match one {
             Ok(one) if bytes <= LARGEST => Some(Trial {
-                record: Arc::default(),
+                record: Arc::new(record),
                 answered: Mutex::default(),
-                _one: one,
+                one,
             }),
             _ => {
                 self.report.lock().skipped += 1;
@@ -147,16 +226,37 @@ impl Canary {
 
     /// Runs the request on the other guest, and compares.
     pub async fn compare(&self, request: Arc<types::Request>, trial: Trial) -> Next {
-        let operation = request.operation.as_str().to_owned();
         let Trial {
             record,
             answered,
-            _one,
+            one,
         } = trial;
+        let _one = match one {
+            Some(one) => Ok(one),
+            // No more than one waits for each check.
+            None => self.running.clone().acquire_owned().await,
+        };
+        let answered = answered.into_inner();
+        let operation = match answered {
+            Some(First::Check(_)) => CHECK,
+            _ => request.operation.as_str(),
+        };
+        let operation = operation.to_owned();
+        let Some(tried) = self.tried.lock().clone() else {
+            return Next::GoOn;
+        };
+        let Tried { guest, tolerated } = &*tried;
         let differences = async {
-            let first = answered.into_inner()?;
-            let second = self.guest.replay(request, Arc::into_inner(record)?).await?;
-            Some(compare::differences(&first, &second, &self.tolerated))
+            match answered? {
+                First::Request(first) => {
+                    let second = guest.replay(request, &record).await?;
+                    Some(compare::differences(&first, &second, tolerated))
+                }
+                First::Check(first) => {
+                    let second = guest.replay_check(request, &record).await?;
+                    Some(compare::check_differences(&first, &second.result))
+                }
+            }
         };
         let differences = differences.await;
         let mut report = self.report.lock();
@@ -171,9 +271,9 @@ impl Canary {
                     let kind = format!("{operation}: {difference}");
                     *report.differences.entry(kind).or_default() += 1;
                 }
-                report.state = "differs";
+                self.end(&mut report, "differs");
                 tracing::warn!(
-                    guest = self.guest.name(),
+                    guest = guest.name(),
                     sha256 = %self.digest,
                     operation,
                     differences = differences.len(),
@@ -188,17 +288,22 @@ impl Canary {
             return Next::GoOn;
         }
         if same * 2 < all {
-            report.state = "too-few-comparable";
+            self.end(&mut report, "too-few-comparable");
             return Next::GoOn;
         }
         report.state = "passed";
         Next::TakeOver
     }
 
+    /// Notes that the guest has taken over.
+    pub fn took_over(&self) {
+        self.end(&mut self.report.lock(), "passed");
+    }
+
     /// Notes that the guest could not take over.
     pub fn failed(&self, cause: String) {
         let mut report = self.report.lock();
-        report.state = "failed";
+        self.end(&mut report, "failed");
         report.cause = Some(cause);
     }
 }

@@ -118,9 +118,21 @@ impl GuestMount {
     }
 
     /// Runs a request for the second time; see [`Guest::replay`].
-    pub(crate) async fn replay(&self, request: Arc<types::Request>, record: Record) -> Option<SecondRun> {
+    pub(crate) async fn replay(&self, request: Arc<types::Request>, record: &Record) -> Option<SecondRun> {
         let settings = self.settings.clone();
         self.guest.replay(&self.context, request, record, settings).await
+    }
+
+    /// Runs an existence check for the second time; see [`Guest::replay_check`].
+    pub(crate) async fn replay_check(
+        &self,
+        request: Arc<types::Request>,
+        record: &Record,
+    ) -> Option<Outcome<Option<bool>>> {
+        let settings = self.settings.clone();
+        self.guest
+            .replay_check(&self.context, request, record, settings)
+            .await
     }
 
     /// Takes over the mount. When this returns, nothing of another guest commits any more, and its requests come back as
@@ -261,7 +273,7 @@ impl GuestMount {
         Ok(answer)
     }
 
-    /// Answers an existence check.
+    /// Answers an existence check. `caller` and `trial` are as for [`answer`](Self::answer).
     ///
     /// # Errors
     /// As for [`answer`](Self::answer).
@@ -269,6 +281,7 @@ impl GuestMount {
         &self,
         request: &Arc<types::Request>,
         caller: &Caller,
+        trial: Option<&Trial>,
     ) -> Result<Result<Option<bool>, Error>, Replaced> {
         if is_control(&request.path) {
             return Ok(Err(Error::UnsupportedPath));
@@ -279,7 +292,13 @@ impl GuestMount {
         }
         let checked = match self.permit(call, request, caller).await {
             Ok(permit) => {
-                let outcome = permit.check_existence(request.clone()).await;
+                let outcome = match trial {
+                    Some(trial) => Box::pin(permit.check_recorded(request.clone(), &trial.record)).await,
+                    None => permit.check_existence(request.clone()).await,
+                };
+                if let Some(trial) = trial {
+                    trial.checked(&outcome.result);
+                }
                 self.report(call, outcome)
             }
             Err(error) => Err(error),
@@ -319,7 +338,9 @@ impl Backend for GuestMount {
 
     async fn check_existence(&self, request: Request) -> Result<Option<bool>, Error> {
         let caller = request.caller.clone();
-        let answer = self.check(&Arc::new(bridge::request(request)), &caller).await;
+        let answer = self
+            .check(&Arc::new(bridge::request(request)), &caller, None)
+            .await;
         answer.unwrap_or_else(|replaced| Err(replaced.into()))
     }
 

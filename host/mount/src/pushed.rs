@@ -24,6 +24,7 @@ pub(crate) mod manifest;
 pub(crate) mod piece;
 pub(crate) mod record;
 mod store;
+mod writer;
 
 use airlock_trust::Digest;
 use thiserror::Error;
@@ -32,6 +33,7 @@ pub(crate) use manifest::{About, Manifest};
 pub(crate) use piece::{BadPiece, PIECE};
 pub(crate) use record::{Build, Record};
 pub(crate) use store::{Collected, Guests};
+pub(crate) use writer::RecordWriter;
 
 /// Most bytes of one guest.
 pub(crate) const LARGEST: u64 = 64 << 20;
@@ -77,6 +79,11 @@ pub(crate) enum PushError {
     NotStored { digest: Digest },
     #[error("the pieces of guest {digest} make another file, {found}: push the guest again")]
     Other { digest: Digest, found: Digest },
+    #[error(
+        "storage did not say whether it took the last change of what runs here, and it still may: repeat that change, or try \
+         again in {seconds} s"
+    )]
+    Unsettled { seconds: u64 },
     #[error("{key} is not a record of this version of airlock")]
     Unreadable { key: String },
 }

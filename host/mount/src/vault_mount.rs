@@ -18,6 +18,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use airlock_sandbox::{Services, is_control, types};
+use airlock_trust::Digest;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::timeout;
 use vault_plugin::{Backend, Error, Operation, Report, Request, Response, Setup, SpecialPaths, async_trait};
@@ -28,7 +29,7 @@ use crate::canary::{Canary, Next, Trial};
 use crate::control::{self, Running};
 use crate::existence::Checks;
 use crate::guest_mount::{GuestMount, Parts, Replaced, unavailable};
-use crate::pushed::{self, Guests, PushError, Record};
+use crate::pushed::{self, Guests, PushError, Record, RecordWriter};
 use crate::source::Source;
 use crate::told::{self, Told};
 use candidate::{Candidate, Finder};
@@ -103,12 +104,14 @@ impl VaultMount {
         let told = told::read(&*parts.storage).await;
         let record = Self::read_record(&parts).await;
         let guests = Guests::new(parts.storage.clone());
+        let writer = RecordWriter::new(parts.storage.clone(), parts.storage_settings.late);
         let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
         caching::follow(&storage, &parts.services.system).await;
         let finder = Finder {
             source,
             parts,
             guests,
+            writer,
             storage,
         };
         let can_wait = Self::can_wait(&finder, &told, &record).await;
@@ -224,19 +227,28 @@ impl VaultMount {
         tokio::spawn(async move {
             if canary.compare(request, trial).await == Next::TakeOver
                 && let Some(mount) = this.upgrade()
-                && let Err(error) = mount.shift_tried(&canary).await
             {
-                tracing::error!(%error, "a guest that passed its trial could not take over");
-                canary.failed(error.to_string());
+                match mount.shift_tried(&canary).await {
+                    Ok(()) => canary.took_over(),
+                    Err(error) => {
+                        tracing::error!(%error, "a guest that passed its trial could not take over");
+                        canary.failed(error.to_string());
+                    }
+                }
             }
         });
     }
 
+    /// Returns the guest that is being tried, or is about to take over.
+    pub(crate) fn tried_guest(&self) -> Option<Digest> {
+        let canary = self.canary.read();
+        let canary = canary.as_ref().filter(|canary| canary.is_open());
+        canary.map(|canary| canary.digest)
+    }
+
     /// Forgets a guest whose trial has not ended, because it was compared with another one.
     fn drop_canary(&self) {
-        self.canary
-            .write()
-            .take_if(|canary| matches!(canary.report().state(), "running" | "passed"));
+        self.canary.write().take_if(|canary| canary.is_open());
     }
 
     /// Returns once a guest runs. Does not wait for long.
@@ -332,7 +344,7 @@ impl Backend for VaultMount {
         let caller = request.caller.clone();
         let request = Arc::new(bridge::request(request));
         let canary = self.canary.read().clone();
-        let mut trial = canary.and_then(|canary| Some((canary.try_one(&request)?, canary)));
+        let mut trial = canary.and_then(|canary| Some((canary.try_request(&request)?, canary)));
         for _ in 0..MOST_GUESTS {
             let guest = match self.guest().await {
                 Ok(guest) => guest,
@@ -362,13 +374,20 @@ impl Backend for VaultMount {
         }
         let caller = request.caller.clone();
         let request = Arc::new(bridge::request(request));
+        let canary = self.canary.read().clone();
+        let mut trial = canary.and_then(|canary| Some((canary.try_check(&request)?, canary)));
         for _ in 0..MOST_GUESTS {
             match self.guest().await {
                 Ok(guest) => {
-                    if let Ok(answer) = guest.check(&request, &caller).await {
+                    let tried = trial.as_ref().map(|(trial, _)| trial);
+                    if let Ok(answer) = guest.check(&request, &caller, tried).await {
+                        if let Some((trial, canary)) = trial {
+                            self.try_out(canary, request, trial);
+                        }
                         return answer;
                     }
                     // Another guest has taken over.
+                    trial = None;
                     tokio::task::yield_now().await;
                 }
                 Err(error) => return self.checks.not_made(&request.id, error),
@@ -392,6 +411,7 @@ impl Backend for VaultMount {
 
     async fn cleanup(&self) {
         self.ended.store(true, SeqCst);
+        *self.canary.write() = None;
         self.finder.storage.drain().await;
         tracing::trace!("a mount was taken down");
     }

@@ -8,17 +8,17 @@ use airlock_storage::{Settings, Written};
 use parking_lot::Mutex;
 use wasmtime::component::Component;
 
-use crate::CallError;
 use crate::limits::{Limit, Limits};
 use crate::load::code::CodeOrigin;
 use crate::load::description::Description;
 use crate::mount::MountContext;
-use crate::replay::{Record, Replayer, Second};
+use crate::replay::{Record, Recorded, Replayer, Second};
 use crate::run::calls::{
     AskSpecialPaths, CheckExistence, HandleRequest, Initialize, Invalidate, Replay, Transact, TryInitialize,
 };
 use crate::run::code::Code;
 use crate::run::instance::is_large;
+use crate::run::kept::may_be_due_to_reuse;
 use crate::run::permit::{Outcome, Permit};
 use crate::types::{Request, Response};
 use crate::{LoadError, Result};
@@ -46,19 +46,6 @@ pub struct SecondRun {
     pub before: Written,
     /// What the second run would have stored.
     pub written: Written,
-}
-
-/// Returns true if a run ended because of the host's state, and not of what the guest did.
-fn is_of_the_host<T>(result: &Result<T>) -> bool {
-    matches!(
-        result,
-        Err(CallError::Busy { .. }
-            | CallError::Full { .. }
-            | CallError::Storage(_)
-            | CallError::HungUp
-            | CallError::Replaced
-            | CallError::GivenUp)
-    )
 }
 
 impl Drop for Inner {
@@ -184,41 +171,72 @@ impl Guest {
     }
 
     /// Runs a request that another guest has answered, and stores nothing. `settings` are those that the guest's transactions
-    /// would have. Runs in the slow lane.
+    /// would have. Runs in the slow lane. If the first run was in the instance of its existence check, so is this one, as far as
+    /// the host would do that.
     ///
     /// Returns the guest's answer with what it would have stored, or `None` if the two runs cannot be compared.
     pub async fn replay(
         &self,
         mount: &Arc<MountContext>,
         request: Arc<Request>,
-        record: Record,
+        record: &Record,
         settings: Settings,
     ) -> Option<SecondRun> {
-        let (calls, trace) = record.into_parts()?;
+        let Recorded {
+            mut check,
+            calls,
+            trace,
+        } = record.take()?;
         let before = trace.written().clone();
+        loop {
+            let checked = check.take();
+            let call = Replay {
+                call: HandleRequest(request.clone()),
+                settings: settings.clone(),
+                check: checked.is_some().then(|| CheckExistence(request.clone())),
+            };
+            let second = Arc::new(Second {
+                replayer: Arc::new(Replayer::new(checked, calls.clone())),
+                trace: trace.clone(),
+                replayed: Mutex::default(),
+            });
+            let is_reused = call.check.is_some();
+            let outcome = self.run(&mount.replayed(&second), call).await;
+            // As in office, it starts over without what the check left.
+            if is_reused && outcome.result.as_ref().is_err_and(may_be_due_to_reuse) {
+                continue;
+            }
+            let written = second.end(&outcome.result)?;
+            return Some(SecondRun {
+                outcome,
+                before,
+                written,
+            });
+        }
+    }
+
+    /// Does the same as [`replay`](Self::replay) for an existence check, which stores nothing anyway.
+    pub async fn replay_check(
+        &self,
+        mount: &Arc<MountContext>,
+        request: Arc<Request>,
+        record: &Record,
+        settings: Settings,
+    ) -> Option<Outcome<Option<bool>>> {
+        let Recorded { calls, trace, .. } = record.take()?;
+        let call = Replay {
+            call: CheckExistence(request),
+            settings,
+            check: None,
+        };
         let second = Arc::new(Second {
-            replayer: Arc::new(Replayer::new(calls)),
+            replayer: Arc::new(Replayer::new(None, calls)),
             trace,
             replayed: Mutex::default(),
         });
-        let context = mount.replayed(&second);
-        let outcome = self.run(&context, Replay(request, settings)).await;
-        let replayed = second.replayed.lock().take();
-        if replayed.as_ref().is_some_and(|replayed| !replayed.is_comparable)
-            || is_of_the_host(&outcome.result)
-        {
-            return None;
-        }
-        let written = match (&outcome.result, replayed) {
-            (Ok(_), Some(replayed)) => replayed.written,
-            // It failed, and would have stored nothing.
-            _ => Written::new(),
-        };
-        second.replayer.told_all().then_some(SecondRun {
-            outcome,
-            before,
-            written,
-        })
+        let outcome = self.run(&mount.replayed(&second), call).await;
+        second.end(&outcome.result)?;
+        Some(outcome)
     }
 
     /// Answers `Some(true)` if a path holds something, and `None` if the guest has no such check for the path. Nothing

@@ -35,6 +35,8 @@ pub struct MountContext {
     pub(crate) record: Option<Arc<Record>>,
     /// Set for the second run of a request.
     pub(crate) second: Option<Arc<Second>>,
+    /// Set in the context of one request: that of the whole mount.
+    whole: Option<Arc<Self>>,
     /// Where instances are kept for this mount, once any are.
     kept_in: OnceLock<Weak<KeptInstances>>,
 }
@@ -65,12 +67,13 @@ impl MountContext {
             }),
             record: None,
             second: None,
+            whole: None,
             kept_in: OnceLock::new(),
         })
     }
 
     /// Returns this context for one request whose run is recorded.
-    pub(crate) fn recorded(&self, record: &Arc<Record>) -> Arc<Self> {
+    pub(crate) fn recorded(self: &Arc<Self>, record: &Arc<Record>) -> Arc<Self> {
         let mut view = self.view();
         view.services = self.services.recorded(record);
         view.record = Some(record.clone());
@@ -78,14 +81,14 @@ impl MountContext {
     }
 
     /// Returns this context for the second run of one request.
-    pub(crate) fn replayed(&self, second: &Arc<Second>) -> Arc<Self> {
+    pub(crate) fn replayed(self: &Arc<Self>, second: &Arc<Second>) -> Arc<Self> {
         let mut view = self.view();
         view.services = Services::replayed(&second.replayer);
         view.second = Some(second.clone());
         Arc::new(view)
     }
 
-    fn view(&self) -> Self {
+    fn view(self: &Arc<Self>) -> Self {
         Self {
             storage: self.storage.clone(),
             term: Mutex::new(*self.term.lock()),
@@ -96,8 +99,14 @@ impl MountContext {
             large: self.large.clone(),
             record: None,
             second: None,
+            whole: Some(self.clone()),
             kept_in: OnceLock::new(),
         }
+    }
+
+    /// Returns the context of the whole mount, for which instances are kept.
+    pub(crate) fn whole(self: &Arc<Self>) -> &Arc<Self> {
+        self.whole.as_ref().unwrap_or(self)
     }
 
     /// Puts the guest in office: `term` is what [`replace_guest`](airlock_storage::Mount::replace_guest) returned.

@@ -5,6 +5,9 @@
 //! 2. [`Guest::replay`](crate::Guest::replay) runs it on the other guest, which gets the same. It calls nothing that was not
 //!    recorded, logs nothing and sends nothing; its writes are returned and dropped.
 //!
+//! A request may run in the instance of its existence check, and then in both runs: [`Record::after`] makes the record of such a
+//! request, and its second run begins with the check.
+//!
 //! A record holds the secrets of one request. Keep it for as long as the second run lasts, and never print it.
 
 mod recorder;
@@ -14,12 +17,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
-use airlock_storage::{Replayed, Trace};
+use airlock_storage::{Replayed, Trace, Written};
 use parking_lot::Mutex;
 
 use crate::mount::{LogLine, LogSink, Services};
 use crate::types::Nanoseconds;
-use crate::{Entity, Group, Replication, SystemError};
+use crate::{CallError, Entity, Group, Replication, SystemError};
 
 pub(crate) use recorder::Recorder;
 pub(crate) use replayer::Replayer;
@@ -31,10 +34,22 @@ pub struct Record {
     trace: Mutex<Option<Trace>>,
     /// True if the run cannot be repeated.
     is_partial: AtomicBool,
+    /// The record of the request's existence check, in whose instance it may run.
+    check: Option<Arc<Record>>,
+    /// True if it ran in that instance.
+    is_in_check: AtomicBool,
+}
+
+/// What a second run is given.
+pub(crate) struct Recorded {
+    /// What the existence check was told in whose instance the run was.
+    pub check: Option<Calls>,
+    pub calls: Calls,
+    pub trace: Arc<Trace>,
 }
 
 /// What a guest was told, in its order.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Calls {
     times: Vec<SystemTime>,
     random: Vec<Vec<u8>>,
@@ -59,19 +74,50 @@ const MOST: usize = 256;
 const MOST_RANDOM: usize = 256 << 10;
 
 impl Record {
-    /// Returns what the run read and wrote, unless it cannot be repeated: because it committed more than once, wrapped
-    /// data, or asked for more than is recorded.
-    pub(crate) fn into_parts(self) -> Option<(Calls, Trace)> {
-        let trace = self.trace.into_inner()?;
-        let is_whole = !self.is_partial.into_inner() && trace.is_whole();
-        is_whole.then(|| (self.calls.into_inner(), trace))
+    /// Returns the record of a request whose existence check has this record.
+    pub fn after(check: Arc<Self>) -> Self {
+        Self {
+            check: Some(check),
+            ..Self::default()
+        }
     }
 
-    /// Forgets what an earlier attempt of the run was told.
-    pub(crate) fn begin_attempt(&self) {
+    /// Returns true if the run may be in the instance of its existence check. A second run could not repeat that without
+    /// the check's record.
+    pub(crate) fn has_check(&self) -> bool {
+        self.check.is_some()
+    }
+
+    /// Takes what the run read and wrote, unless it cannot be repeated: because it committed more than once, wrapped
+    /// data, or asked for more than is recorded.
+    pub(crate) fn take(&self) -> Option<Recorded> {
+        let trace = self.trace.lock().take().filter(Trace::is_whole)?;
+        let check = self
+            .check
+            .as_ref()
+            .filter(|_| self.is_in_check.load(Ordering::Relaxed));
+        Some(Recorded {
+            check: match check {
+                Some(check) => Some(check.whole_calls()?),
+                None => None,
+            },
+            calls: self.whole_calls()?,
+            trace: Arc::new(trace),
+        })
+    }
+
+    fn whole_calls(&self) -> Option<Calls> {
+        let is_whole = !self.is_partial.load(Ordering::Relaxed);
+        is_whole.then(|| self.calls.lock().clone())
+    }
+
+    /// Forgets what an earlier attempt of the run was told. `is_in_check` is true if this one is in the instance of the
+    /// request's existence check.
+    pub(crate) fn begin_attempt(&self, is_in_check: bool) {
         *self.calls.lock() = Calls::default();
         *self.trace.lock() = None;
         self.is_partial.store(false, Ordering::Relaxed);
+        self.is_in_check.store(is_in_check, Ordering::Relaxed);
     }
 
     pub(crate) fn keep(&self, trace: Trace) {
@@ -86,8 +132,37 @@ impl Record {
 /// What a second run is given, and how it ended.
 pub(crate) struct Second {
     pub replayer: Arc<Replayer>,
-    pub trace: Trace,
+    pub trace: Arc<Trace>,
     pub replayed: Mutex<Option<Replayed>>,
+}
+
+impl Second {
+    /// Returns what the run would have stored, or `None` if it cannot be compared with the first one.
+    pub(crate) fn end<T>(&self, result: &crate::Result<T>) -> Option<Written> {
+        let replayed = self.replayed.lock().take();
+        let is_comparable = replayed.as_ref().is_none_or(|replayed| replayed.is_comparable);
+        if !is_comparable || !self.replayer.told_all() || is_of_the_host(result) {
+            return None;
+        }
+        Some(match (result, replayed) {
+            (Ok(_), Some(replayed)) => replayed.written,
+            // It failed, and would have stored nothing.
+            _ => Written::new(),
+        })
+    }
+}
+
+/// Returns true if a run ended because of the host's state, and not of what the guest did.
+fn is_of_the_host<T>(result: &crate::Result<T>) -> bool {
+    matches!(
+        result,
+        Err(CallError::Busy { .. }
+            | CallError::Full { .. }
+            | CallError::Storage(_)
+            | CallError::HungUp
+            | CallError::Replaced
+            | CallError::GivenUp)
+    )
 }
 
 /// Takes no log lines.

@@ -38,7 +38,7 @@ use crate::mount::MountContext;
 use crate::types;
 use crate::{CallError, Result};
 use account::Account;
-use calls::{Ending, Transact};
+use calls::{CheckExistence, Ending, Transact};
 use code::{Code, Slot};
 use instance::{Called, Instance};
 use session::Session;
@@ -54,9 +54,12 @@ async fn attempts<C: Transact>(
     call: &C,
 ) -> Result<C::Output> {
     let mut attempt = Attempt::FIRST;
+    // A second run could not repeat what an instance remembers of a check that was not recorded.
+    let may_reuse = mount.record.as_ref().is_none_or(|record| record.has_check());
     let mut reused = call
         .checked_before()
-        .and_then(|request| code.shared.kept.take(mount, &code.component, request))
+        .filter(|_| may_reuse)
+        .and_then(|request| code.shared.kept.take(mount.whole(), &code.component, request))
         .and_then(|instance| instance.reuse(account));
     loop {
         account.attempt();
@@ -65,16 +68,21 @@ async fn attempts<C: Transact>(
         let mut session = Box::new(Session::new(transaction, mount.clone()));
         match call.ending() {
             Ending::Discard(settings) => session.transaction.begin_trial(settings.clone()),
-            Ending::Replay(settings) => {
+            ending @ (Ending::Replay(settings) | Ending::ReplayCheck(settings)) => {
                 if let Some(second) = &mount.second {
                     session.transaction.begin_replay(&second.trace, settings.clone());
+                    if matches!(ending, Ending::ReplayCheck(_)) {
+                        session.transaction.begin_replayed_check();
+                    }
                 }
             }
             // This comes after the beginning: see `airlock_storage`, `succession.rs`.
             _ if mount.is_replaced() => return Err(CallError::Replaced),
             Ending::Keep(_) => session.transaction.begin_check(),
-            Ending::Commit if mount.record.is_some() => session.transaction.trace(),
             Ending::Commit => {}
+        }
+        if mount.record.is_some() {
+            session.transaction.trace();
         }
         // Its memory may hold what the check read, so the transaction has to have read it too.
         let instance = reused.take().filter(|_| session.transaction.continues_check());
@@ -104,9 +112,13 @@ async fn attempt<C: Transact>(
     call: &C,
 ) -> Result<C::Output> {
     let session = confirm(code, session, account, call).await?;
+    let (session, reused) = match call.replays_after() {
+        Some(check) => replay_check(code, session, account, check).await?,
+        None => (session, reused),
+    };
     if let Some(record) = &session.mount.record {
         // What an earlier attempt was told, or a repeated check, is not what this one is told.
-        record.begin_attempt();
+        record.begin_attempt(reused.is_some());
     }
     let called = instance::call(&code.component, account, session, reused, call).await?;
     let Called {
@@ -116,7 +128,9 @@ async fn attempt<C: Transact>(
     } = called;
     let result = match (checked(answer, account, call).await, call.ending()) {
         (Err(error), _) => Err(session.verdict(error, account)),
-        (Ok(output), Ending::Keep(_) | Ending::Discard(_) | Ending::Replay(_)) => Ok(output),
+        (Ok(output), Ending::Keep(_) | Ending::Discard(_) | Ending::Replay(_) | Ending::ReplayCheck(_)) => {
+            Ok(output)
+        }
         (Ok(output), Ending::Commit) => match session.commit(account).await {
             Ok(()) => Ok(output),
             Err(error) => Err(error.into()),
@@ -130,7 +144,7 @@ async fn attempt<C: Transact>(
         let mount = session.mount.clone();
         session.transaction.keep_reads(&request.id)?;
         if let Some(instance) = instance {
-            code.keep(&mount, request, instance, slot);
+            code.keep(mount.whole(), request, instance, slot);
         }
     }
     result
@@ -179,6 +193,29 @@ async fn confirm<C: Transact>(
     };
     account.transaction_ended(session.transaction.usage());
     Err(session.verdict(error, account))
+}
+
+/// Runs the existence check of a request's second run, and returns its instance, in which the request runs. What the check
+/// answers was compared when it ran alone.
+async fn replay_check(
+    code: &Code,
+    mut session: Box<Session>,
+    account: &Arc<Account>,
+    check: &CheckExistence,
+) -> Result<(Box<Session>, Option<Instance>)> {
+    session.transaction.begin_replayed_check();
+    let called = Box::pin(instance::call(&code.component, account, session, None, check)).await?;
+    let Called {
+        mut session,
+        instance,
+        ..
+    } = called;
+    let instance = instance.filter(|_| !session.transaction.has_writes());
+    session.transaction.end_replayed_check();
+    if let Some(second) = &session.mount.second {
+        second.replayer.goes_on();
+    }
+    Ok((session, instance.and_then(|instance| instance.reuse(account))))
 }
 
 /// Checks the guest's answer. An error from the guest becomes [`CallError::Guest`].

@@ -7,12 +7,16 @@
 //!    seems to succeed.
 //! 3. [`Transaction::end_replay`] says whether the second run saw what the first one would have seen, and what it wrote.
 //!
+//! An existence check runs a second time in the same way, alone or before its request, between
+//! [`Transaction::begin_replayed_check`] and [`Transaction::end_replayed_check`].
+//!
 //! Traces hold values, like the transactions they come from: nothing prints them.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::conflict::counters::Sample;
+use crate::conflict::scratch::ScratchWrites;
 use crate::transaction::reads::Reads;
 use crate::transaction::writes::{Write, Writes};
 use crate::{Settings, StorageEntry, Transaction};
@@ -97,7 +101,10 @@ impl Transaction {
     /// Returns what the run has read and written, if it was [traced](Self::trace). Call it at the end of the run.
     pub fn take_trace(&mut self) -> Option<Trace> {
         let mut trace = self.traced.take()?;
-        if trace.commits == 0 {
+        if self.is_check() {
+            // The request that follows continues them.
+            trace.reads = self.reads.clone();
+        } else if trace.commits == 0 {
             // The run failed, and stores nothing.
             trace.reads = std::mem::take(&mut self.reads);
         }
@@ -137,6 +144,22 @@ impl Transaction {
             since: trace.since,
             samples: Vec::new(),
         });
+    }
+
+    /// Makes the second run one of an existence check, in which a commit is refused, as it was in the first run.
+    pub fn begin_replayed_check(&mut self) {
+        if self.replay.is_some() {
+            self.is_trial = false;
+        }
+    }
+
+    /// Goes on with the second run of the check's request, which does not see what the check wrote.
+    pub fn end_replayed_check(&mut self) {
+        if self.replay.is_some() {
+            self.is_trial = true;
+            self.writes = Writes::default();
+            self.scratch = ScratchWrites::default();
+        }
     }
 
     /// Ends the second run.

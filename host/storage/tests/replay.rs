@@ -3,7 +3,7 @@
 
 mod support;
 
-use airlock_storage::{StorageEntry, Trace};
+use airlock_storage::{Attempt, Error, StorageEntry, Trace};
 use support::*;
 
 /// Runs a request that reads `a` and writes `b`, and returns its trace.
@@ -100,4 +100,44 @@ async fn a_run_that_committed_twice_or_wrote_much_says_so() {
     transaction.commit().await.unwrap();
     let trace = transaction.take_trace().unwrap();
     assert!(!trace.is_whole() && trace.written().is_empty());
+}
+
+#[tokio::test]
+async fn a_check_is_repeated_on_what_it_read_and_keeps_that_for_its_request() {
+    let bed = Bed::with(&[("a", "old")], settings());
+    let mut check = bed.mount.begin_check(Attempt::FIRST).await.unwrap();
+    check.trace();
+    get(&mut check, "a").await.unwrap();
+    let trace = check.take_trace().unwrap();
+    check.keep_reads("id").unwrap();
+    assert!(bed.mount.begin_with_reads("id").await.unwrap().continues_check());
+    store(&bed.mount, "a", "new").await.unwrap();
+
+    let mut replay = bed.begin().await;
+    replay.begin_replay(&trace, settings());
+    replay.begin_replayed_check();
+    assert_eq!(get(&mut replay, "a").await.unwrap().as_deref(), Some("old"));
+    put(&mut replay, "b", "check").await.unwrap();
+    assert!(matches!(replay.commit().await, Err(Error::Denied(_))));
+    replay.end_replayed_check();
+    // Its request sees nothing of that.
+    put(&mut replay, "c", "request").await.unwrap();
+    replay.commit().await.unwrap();
+    let replayed = replay.end_replay();
+    assert_eq!(replayed.written.keys().collect::<Vec<_>>(), ["c"]);
+    assert_eq!(bed.stored(), pairs(&[("a", "new")]));
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_what_has_begun_outside_of_a_transaction() {
+    let bed = Bed::new(settings());
+    let begun = bed.mount.undrained().unwrap();
+    let mut drain = Box::pin(bed.mount.drain());
+    let pending = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(Future::poll(drain.as_mut(), context).is_pending())
+    });
+    assert!(pending.await);
+    drop(begun);
+    drain.await;
+    assert!(matches!(bed.mount.undrained(), Err(Error::Draining)));
 }

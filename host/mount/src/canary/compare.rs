@@ -5,14 +5,49 @@ use std::collections::{BTreeMap, BTreeSet};
 use airlock_sandbox::{CallError, SecondRun, types};
 use serde_json::value::RawValue;
 
-/// The answer of a guest: a response, or its refusal.
+/// The answer of a guest to a request: a response, or its refusal.
 pub(super) type Answered = Result<Option<Box<types::Response>>, types::Error>;
+
+/// The answer of a guest to an existence check, or its refusal.
+pub(super) type Checked = Result<Option<bool>, types::Error>;
 
 /// Returns the kinds of difference: `status`, `field NAME`, `3 keys` and so on. Fields in `tolerated` may differ.
 pub(super) fn differences(first: &Answered, second: &SecondRun, tolerated: &BTreeSet<String>) -> Vec<String> {
+    let mut found = results(first, &second.outcome.result, |first, second, found| {
+        responses(first.as_deref(), second.as_deref(), tolerated, found);
+    });
+    let keys: BTreeSet<_> = second.before.keys().chain(second.written.keys()).collect();
+    let different = keys
+        .into_iter()
+        .filter(|key| second.before.get(*key) != second.written.get(*key))
+        .count();
+    if different > 0 {
+        found.push(format!("{different} keys written"));
+    }
+    found
+}
+
+/// Does the same for an existence check.
+pub(super) fn check_differences(
+    first: &Checked,
+    second: &airlock_sandbox::Result<Option<bool>>,
+) -> Vec<String> {
+    results(first, second, |first, second, found| {
+        if first != second {
+            found.push("answer".to_owned());
+        }
+    })
+}
+
+/// Compares results. `answers` compares two answers.
+fn results<T>(
+    first: &Result<T, types::Error>,
+    second: &airlock_sandbox::Result<T>,
+    answers: impl FnOnce(&T, &T, &mut Vec<String>),
+) -> Vec<String> {
     let mut found = Vec::new();
-    match (first, &second.outcome.result) {
-        (Ok(first), Ok(second)) => responses(first.as_deref(), second.as_deref(), tolerated, &mut found),
+    match (first, second) {
+        (Ok(first), Ok(second)) => answers(first, second, &mut found),
         (Err(first), Err(CallError::Guest(second))) => {
             let status = |error: &types::Error| CallError::Guest(error.clone()).status();
             if status(first) != status(second) {
@@ -29,14 +64,6 @@ pub(super) fn differences(first: &Answered, second: &SecondRun, tolerated: &BTre
             let second = second.as_ref().err().map_or(200, CallError::status);
             found.push(format!("status {first} and {second}"));
         }
-    }
-    let keys: BTreeSet<_> = second.before.keys().chain(second.written.keys()).collect();
-    let different = keys
-        .into_iter()
-        .filter(|key| second.before.get(*key) != second.written.get(*key))
-        .count();
-    if different > 0 {
-        found.push(format!("{different} keys written"));
     }
     found
 }
@@ -134,6 +161,17 @@ mod tests {
         let text = Err(CallError::Guest(types::Error::User("other".into())));
         assert_eq!(compared(no("secret"), text), ["error text"]);
         assert_eq!(compared(first(), Ok(None)), ["answer or none"]);
+    }
+
+    #[test]
+    fn checks_differ_in_their_answer_or_their_status() {
+        let compared = |first, second| check_differences(&first, &second);
+        assert_eq!(compared(Ok(Some(true)), Ok(Some(true))), Vec::<String>::new());
+        for other in [Some(false), None] {
+            assert_eq!(compared(Ok(Some(true)), Ok(other)), ["answer"]);
+        }
+        let refused = Err(CallError::Guest(types::Error::User("secret".into())));
+        assert_eq!(compared(Ok(None), refused), ["status 200 and 400"]);
     }
 
     #[test]

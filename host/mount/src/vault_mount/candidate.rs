@@ -9,7 +9,7 @@ use vault_plugin::{Error, Report};
 
 use super::swap::HANDOVER;
 use crate::guest_mount::{GuestMount, Parts};
-use crate::pushed::{Build, Guests, Manifest, PushError, Record};
+use crate::pushed::{Build, Guests, Manifest, PushError, Record, RecordWriter};
 use crate::source::{GrantedGuest, PATIENCE, Source};
 
 /// What a mount finds its guest with.
@@ -17,6 +17,7 @@ pub(crate) struct Finder {
     pub source: Arc<dyn Source>,
     pub parts: Parts,
     pub guests: Guests,
+    pub writer: RecordWriter,
     /// The mount's transactions. Every guest of the mount is over this one, so that none commits beside another.
     pub storage: Arc<airlock_storage::Mount>,
 }

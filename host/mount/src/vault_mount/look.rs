@@ -131,7 +131,7 @@ impl VaultMount {
         let noted = async {
             let mut record = Record::read(storage).await?;
             record.highest = record.raised_by(voucher);
-            record.write(storage).await?;
+            self.finder.writer.write(&record).await?;
             Ok(record)
         };
         match noted.await {

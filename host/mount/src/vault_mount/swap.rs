@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
+use airlock_storage::Undrained;
 use airlock_trust::Digest;
 use vault_plugin::{Backend as _, Error, Report};
 
@@ -116,9 +117,8 @@ impl VaultMount {
             }),
             Prepared::NeedsReload(next) => {
                 let _no_other_writes = self.looking.lock().await;
-                next.write(&*self.finder.parts.storage)
-                    .await
-                    .map_err(|error| refused(error.into()))?;
+                let _undrained = self.undrained()?;
+                self.finder.writer.write(&next).await.map_err(refused)?;
                 Ok(Moved {
                     record: next,
                     reload_needed: true,
@@ -149,8 +149,7 @@ impl VaultMount {
                 ..
             }) => {
                 let digest = granted.guest.digest().parse().map_err(|_| Error::Unrecoverable)?;
-                let canary = Canary::new(digest, new, wanted, tolerated);
-                *self.canary.write() = Some(Arc::new(canary));
+                *self.canary.write() = Some(Canary::begin(digest, new, wanted, tolerated));
                 Ok(record)
             }
             Prepared::Runs(_) => Err(Error::User("this guest runs already".to_owned())),
@@ -254,6 +253,13 @@ impl VaultMount {
         let before = active
             .map(|active| (active.name.clone(), active.layout))
             .or(running);
+        if before.is_none() && self.finder.source.has_guest() {
+            return Err(Error::User(
+                "nothing was pushed to this mount before, and the guest of its process cannot be loaded, so it is not known \
+                 what the mount stores: mend that guest first; `airlock status` says what is wrong"
+                    .to_owned(),
+            ));
+        }
         if let Some((name, layout)) = before {
             if name != build.name {
                 return Err(Error::User(format!(
@@ -288,6 +294,7 @@ impl VaultMount {
             old,
         } = successor;
         let _no_other_looks = self.looking.lock().await;
+        let _undrained = self.undrained()?;
         let seen = self.changes.load(SeqCst);
         let now = self.candidate.lock().mount.clone().ok();
         let is_same = now.as_ref().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);
@@ -349,12 +356,11 @@ impl VaultMount {
         new: &GuestMount,
         old: Option<&GuestMount>,
     ) -> Result<(), Failed> {
-        let storage = &*self.finder.parts.storage;
-        if let Err(error) = next.write(storage).await
-            && Record::read(storage).await.ok().as_ref() != Some(next)
-        {
-            return Err(Failed::Back(refused(error.into())));
-        }
+        let writer = &self.finder.writer;
+        writer
+            .write(next)
+            .await
+            .map_err(|error| Failed::Back(refused(error)))?;
         let Err(error) = new.initialize().await else {
             return Ok(());
         };
@@ -366,7 +372,7 @@ impl VaultMount {
                  cannot run on: {cause}"
             ))));
         }
-        Err(Failed::Back(match record.write(storage).await {
+        Err(Failed::Back(match writer.write(record).await {
             Ok(()) => Error::User(format!(
                 "the guest could not be initialized, and the one that ran before runs on: {cause}"
             )),
@@ -375,6 +381,17 @@ impl VaultMount {
                  push the guest that ran before again"
             )),
         }))
+    }
+
+    /// Makes a take-down of the mount wait for what is written meanwhile.
+    ///
+    /// # Errors
+    /// The mount is being taken down.
+    fn undrained(&self) -> Result<Undrained, Error> {
+        self.finder
+            .storage
+            .undrained()
+            .map_err(|error| unavailable(error.to_string()))
     }
 
     fn is_running(&self, running: &GuestMount, build: &Build) -> bool {
@@ -388,6 +405,7 @@ pub(crate) fn refused(error: PushError) -> Error {
     match error {
         PushError::Storage(Storage::ReadOnly) => vault_plugin::ServerError::ReadOnly.into(),
         PushError::Storage(error) => unavailable(format!("the mount's storage failed: {error}")),
+        error @ PushError::Unsettled { .. } => unavailable(error.to_string()),
         error @ PushError::Unreadable { .. } => Error::Internal(error.to_string()),
         error @ PushError::NotStored { .. } => Error::Coded {
             status: 404,

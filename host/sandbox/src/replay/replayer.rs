@@ -16,6 +16,8 @@ use crate::{Entity, Group, Replication, SystemError};
 /// comparable.
 pub(crate) struct Replayer {
     left: Mutex<Left>,
+    /// What is told next, after [`goes_on`](Self::goes_on).
+    next: Mutex<Option<Left>>,
     asked_more: AtomicBool,
 }
 
@@ -25,16 +27,34 @@ struct Left {
     system: Vec<(String, Told)>,
 }
 
-impl Replayer {
-    pub fn new(calls: Calls) -> Self {
-        let left = Left {
+impl From<Calls> for Left {
+    fn from(calls: Calls) -> Self {
+        Self {
             times: calls.times.into(),
             random: calls.random.into(),
             system: calls.system,
+        }
+    }
+}
+
+impl Replayer {
+    /// `check` is what the existence check was told that runs before.
+    pub fn new(check: Option<Calls>, calls: Calls) -> Self {
+        let (left, next) = match check {
+            Some(check) => (check, Some(calls.into())),
+            None => (calls, None),
         };
         Self {
-            left: Mutex::new(left),
+            left: Mutex::new(left.into()),
+            next: Mutex::new(next),
             asked_more: AtomicBool::new(false),
+        }
+    }
+
+    /// Ends the existence check and begins its request.
+    pub fn goes_on(&self) {
+        if let Some(next) = self.next.lock().take() {
+            *self.left.lock() = next;
         }
     }
 

@@ -21,7 +21,7 @@ use crate::types::{Error as Refusal, Operation, Request, Response};
 
 /// A call that works in a transaction: it may run again, and commits when it succeeds.
 pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
-    type Output: Send + 'static;
+    type Output: Send + Sync + 'static;
 
     /// The limit that bounds its time.
     const TIME: Limit = Limit::Wall;
@@ -48,6 +48,11 @@ pub(crate) trait Transact: Call<Answer = Result<Self::Output, Refusal>> {
         None
     }
 
+    /// Returns the existence check that runs first, in the same instance, because it did so in the first run.
+    fn replays_after(&self) -> Option<&CheckExistence> {
+        None
+    }
+
     /// Returns how the transaction ends if the call succeeds.
     fn ending(&self) -> Ending<'_>;
 
@@ -68,6 +73,8 @@ pub(crate) enum Ending<'a> {
     Discard(&'a Settings),
     /// Stores nothing, and compares what was written: the second run of a request on such a guest.
     Replay(&'a Settings),
+    /// Stores nothing: the second run of an existence check on such a guest.
+    ReplayCheck(&'a Settings),
 }
 
 /// `describe`.
@@ -227,11 +234,17 @@ impl Transact for HandleRequest {
     }
 }
 
-/// `handle-request`, for the second time. Vault's decision between create and update is that of the first run.
-pub(crate) struct Replay(pub Arc<Request>, pub Settings);
+/// A call for the second time. Vault's decision between create and update is that of the first run.
+pub(crate) struct Replay<C> {
+    pub call: C,
+    /// The settings that the guest's transactions would have.
+    pub settings: Settings,
+    /// The existence check in whose instance the first run was.
+    pub check: Option<CheckExistence>,
+}
 
-impl Call for Replay {
-    type Answer = Result<Option<Box<Response>>, Refusal>;
+impl<C: Transact> Call for Replay<C> {
+    type Answer = C::Answer;
 
     async fn invoke(
         &self,
@@ -239,28 +252,35 @@ impl Call for Replay {
         instance: &Instance,
         store: &mut Store<State>,
     ) -> wasmtime::Result<Self::Answer> {
-        HandleRequest(self.0.clone()).invoke(guest, instance, store).await
+        self.call.invoke(guest, instance, store).await
     }
 
     fn asked_bytes(&self) -> usize {
-        self.0.bytes()
+        self.call.asked_bytes()
     }
 
     fn answered_bytes(answer: &Self::Answer) -> usize {
-        HandleRequest::answered_bytes(answer)
+        C::answered_bytes(answer)
     }
 }
 
-impl Transact for Replay {
-    type Output = Option<Box<Response>>;
+impl<C: Transact> Transact for Replay<C> {
+    type Output = C::Output;
     const IS_ASIDE: bool = true;
 
-    fn ending(&self) -> Ending<'_> {
-        Ending::Replay(&self.1)
+    fn replays_after(&self) -> Option<&CheckExistence> {
+        self.check.as_ref()
     }
 
-    async fn check(&self, answer: &Option<Box<Response>>, account: &Account) -> Result<()> {
-        HandleRequest(self.0.clone()).check(answer, account).await
+    fn ending(&self) -> Ending<'_> {
+        match self.call.ending() {
+            Ending::Keep(_) => Ending::ReplayCheck(&self.settings),
+            _ => Ending::Replay(&self.settings),
+        }
+    }
+
+    async fn check(&self, answer: &Self::Output, account: &Account) -> Result<()> {
+        self.call.check(answer, account).await
     }
 }
 

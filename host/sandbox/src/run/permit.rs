@@ -129,6 +129,17 @@ impl Permit {
         self.run(CheckExistence(request.into())).await
     }
 
+    /// Does the same as [`check_existence`](Self::check_existence), and records the run, for
+    /// [`Guest::replay_check`](crate::Guest::replay_check).
+    pub async fn check_recorded(
+        self,
+        request: impl Into<Arc<Request>>,
+        record: &Arc<Record>,
+    ) -> Outcome<Option<bool>> {
+        let mount = self.mount.recorded(record);
+        Self { mount, ..self }.check_existence(request).await
+    }
+
     pub(crate) async fn run<C: Transact>(self, call: C) -> Outcome<C::Output> {
         let Self {
             code,
