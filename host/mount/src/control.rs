@@ -32,8 +32,14 @@ pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Opti
     if request.unauthenticated {
         return Err(Error::PermissionDenied);
     }
+    if request.path.contains("//") {
+        return Err(Error::User(format!(
+            "the path has more than one `/` in a row: write it as in `{CONTROL}/status`"
+        )));
+    }
     let path = request.path.strip_prefix(CONTROL).unwrap_or_default();
-    let path = path.trim_start_matches('/').trim_end_matches('/');
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let path = path.strip_suffix('/').unwrap_or(path);
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     let is_write = matches!(request.operation, Operation::Create | Operation::Update);
     match (first, rest, &request.operation) {
@@ -55,9 +61,15 @@ pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Opti
     }
 }
 
-/// Reads a digest from a path or from the data.
+/// Reads a digest from a path or from the data. It has one spelling, so that a policy for a path is about all of it.
 fn named(digest: &str) -> Result<Digest, Error> {
-    digest.parse().map_err(|_| {
-        Error::User("name the guest or the piece by its SHA-256, in 64 hexadecimal digits".to_owned())
-    })
+    let parsed = digest.parse().ok();
+    parsed
+        .filter(|parsed: &Digest| parsed.to_string() == digest)
+        .ok_or_else(|| {
+            Error::User(
+                "name the guest or the piece by its SHA-256, in 64 hexadecimal digits, letters in lower case"
+                    .to_owned(),
+            )
+        })
 }

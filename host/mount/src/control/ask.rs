@@ -135,7 +135,8 @@ impl VaultMount {
     pub(super) async fn collect(&self) -> Result<Response, Error> {
         let _one = self.moving.lock().await;
         let record = crate::pushed::Record::read(&*self.finder.parts.storage).await;
-        let kept = record.map_err(refused)?.digests().collect();
+        let mut kept: BTreeSet<_> = record.map_err(refused)?.digests().collect();
+        kept.extend(self.tried_guest());
         let collected = self.finder.guests.collect(&kept).await.map_err(refused)?;
         answer::collected(&collected)
     }
