@@ -1,5 +1,7 @@
 //! One mount: Vault's requests on one side, the guest on the other.
 
+mod report;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +19,7 @@ use crate::invalidations::Invalidations;
 use crate::source::GrantedGuest;
 use crate::special_paths;
 use crate::start::Start;
-
-/// Duration from which a call gets a line in the log.
-const SLOW: Duration = Duration::from_secs(1);
+use report::{printable, report};
 
 /// A mount that a guest serves.
 pub struct GuestMount {
@@ -364,21 +364,6 @@ impl From<Replaced> for Error {
     }
 }
 
-/// Escapes an error for the operator. Vault's log and command line print it unchanged, and the guest may have worded
-/// it.
-fn printable(error: Error) -> Error {
-    let escape = |text: String| printable::escape(&text).into_owned();
-    match error {
-        Error::User(text) => Error::User(escape(text)),
-        Error::Internal(text) => Error::Internal(escape(text)),
-        Error::Coded { status, message } => Error::Coded {
-            status,
-            message: escape(message),
-        },
-        other => other,
-    }
-}
-
 /// Returns true if OpenBao asks under which path its policies are to look for a request, as it does before each read
 /// and write. The contract has no such question. So the path is the one that was sent, and no instance has to say so.
 fn is_asked_for_its_path(operation: &Operation) -> bool {
@@ -392,41 +377,6 @@ fn operation_name(operation: &Operation) -> &str {
         Operation::Other(_) => "other",
         known => known.as_str(),
     }
-}
-
-/// Returns the result of a call. Logs what the call used only if somebody would look for it: a line for each request
-/// would cost Vault more than the guest does.
-fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
-    let usage = &outcome.usage;
-    if usage.attempts > 1 || usage.wall > SLOW {
-        tracing::debug!(
-            guest = guest.description().name,
-            call = what,
-            done = outcome.result.is_ok(),
-            attempts = usage.attempts,
-            cpu_us = usage.cpu.as_micros() as u64,
-            wall_us = usage.wall.as_micros() as u64,
-            memory_bytes = usage.memory_bytes,
-            storage_calls = usage.storage.calls(),
-            "a call of the guest was slow or ran more than once"
-        );
-    }
-    use airlock_storage::Error as Storage;
-    match &outcome.result {
-        Err(CallError::Guest(_)) | Ok(_) => {}
-        // This is the caller's mistake, and the server's words about it may name a key.
-        Err(CallError::Storage(Storage::Rejected { .. })) => {}
-        // The server's words about its storage may name a key. Only the caller gets them.
-        Err(CallError::Storage(
-            Storage::Backend(_) | Storage::UnknownOutcome(_) | Storage::Incomplete { .. },
-        )) => {
-            tracing::warn!(call = what, "a call of the guest was not done: storage failed");
-        }
-        Err(CallError::Replaced) => {}
-        // These are our own words: they name the guest, the limit and the setting, and contain nothing of the request.
-        Err(error) => tracing::warn!(call = what, %error, "a call of the guest was not done"),
-    }
-    outcome.result
 }
 
 /// Returns the answer while a mount cannot serve. A 404 would look like a deleted secret.

@@ -8,12 +8,14 @@
 //! Note how the lists match: `root` knows exact paths and prefixes only, and its longest entry wins. So an exact entry
 //! takes `sudo` away from what a shorter prefix covers. The other lists of paths know `+` as well.
 
-use std::collections::BTreeSet;
+mod root;
 
 use airlock_sandbox::{CONTROL, is_control};
 use airlock_storage::Prefixes;
 use thiserror::Error;
 use vault_plugin::SpecialPaths;
+
+use root::root;
 
 /// Most bytes of all special paths together. Vault keeps them in memory, and the mount's record must fit into one
 /// entry.
@@ -195,36 +197,6 @@ fn prefix_of(path: &str) -> &str {
     path.strip_suffix('*').unwrap_or(path)
 }
 
-/// Returns the root paths with the host's own, without the entries that a prefix covers. So Vault's router asks for
-/// `sudo` wherever one of them matches.
-fn root(guests: Vec<String>) -> Vec<String> {
-    let all = guests
-        .into_iter()
-        .chain([CONTROL.to_owned(), format!("{CONTROL}/*")]);
-    let (prefixes, exact): (Vec<_>, Vec<_>) = all.partition(|path| path.ends_with('*'));
-    // Sorted by the text before the `*`, a prefix is followed at once by those that it covers.
-    let mut sorted: Vec<_> = prefixes.iter().map(|path| prefix_of(path)).collect();
-    sorted.sort_unstable();
-    let mut kept: BTreeSet<&str> = BTreeSet::new();
-    for prefix in sorted {
-        if !is_covered(prefix, &kept) {
-            kept.insert(prefix);
-        }
-    }
-    let exact = exact.iter().filter(|path| !is_covered(path, &kept));
-    let exact: BTreeSet<_> = exact.cloned().collect();
-    kept.iter()
-        .map(|prefix| format!("{prefix}*"))
-        .chain(exact)
-        .collect()
-}
-
-/// Returns true if one of the prefixes covers the path. None of the prefixes may cover another.
-fn is_covered(path: &str, prefixes: &BTreeSet<&str>) -> bool {
-    let before = prefixes.range(..=path).next_back();
-    before.is_some_and(|prefix| path.starts_with(prefix))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,13 +210,6 @@ mod tests {
             unauthenticated: vec![path.to_owned()],
             ..none()
         }
-    }
-
-    fn told_root<const N: usize>(paths: [&str; N]) -> Vec<String> {
-        let root = paths.map(str::to_owned).into();
-        check(SpecialPaths { root, ..none() }, &Prefixes::none())
-            .unwrap()
-            .root
     }
 
     #[test]
@@ -350,28 +315,6 @@ mod tests {
             let error = check(paths, &Prefixes::all()).unwrap_err();
             assert!(matches!(error, Refused::Control { .. }), "{error}");
         }
-    }
-
-    #[test]
-    fn the_hosts_own_paths_always_need_sudo() {
-        assert_eq!(control_only().root, [".airlock/*", ".airlock"]);
-        assert_eq!(told_root(["b", "a/*"]), [".airlock/*", "a/*", ".airlock", "b"]);
-        // An exact entry beside `*` would take `sudo` from `.airlocks`.
-        assert_eq!(told_root(["*"]), ["*"]);
-        assert_eq!(told_root([".air*"]), [".air*"]);
-    }
-
-    #[test]
-    fn an_exact_root_path_does_not_take_sudo_from_a_prefix() {
-        // In Vault's router `x/` and `x/*` are one entry, of which the later counts, and `x/y` hides `x/*` from `x/y/z`.
-        assert_eq!(
-            told_root(["x/*", "x/", "x/y", "x"]),
-            [".airlock/*", "x/*", ".airlock", "x"]
-        );
-        assert_eq!(
-            told_root(["x/y*", "x/*", "x/*", "x/y"]),
-            [".airlock/*", "x/*", ".airlock"]
-        );
     }
 
     #[test]

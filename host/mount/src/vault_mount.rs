@@ -11,27 +11,26 @@
 
 mod candidate;
 mod look;
+mod set_up;
 pub(crate) mod swap;
+mod trial;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use airlock_sandbox::{Services, is_control, types};
-use airlock_trust::Digest;
+use airlock_sandbox::is_control;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::timeout;
-use vault_plugin::{Backend, Error, Operation, Report, Request, Response, Setup, SpecialPaths, async_trait};
+use vault_plugin::{Backend, Error, Operation, Report, Request, Response, SpecialPaths, async_trait};
 
-use crate::bridge::{self, HostLog, VaultEvents, VaultStorage, VaultSystem};
-use crate::caching;
-use crate::canary::{Canary, Next, Trial};
+use crate::bridge;
+use crate::canary::Canary;
 use crate::control::{self, Running};
 use crate::existence::Checks;
-use crate::guest_mount::{GuestMount, Parts, Replaced, unavailable};
-use crate::pushed::{self, Guests, PushError, Record, RecordWriter};
-use crate::source::Source;
-use crate::told::{self, Told};
+use crate::guest_mount::{GuestMount, Replaced, unavailable};
+use crate::pushed::{self, Record};
+use crate::told::Told;
 use candidate::{Candidate, Finder};
 
 /// The time for which a status waits for a guest that is being loaded.
@@ -69,135 +68,6 @@ pub struct VaultMount {
 }
 
 impl VaultMount {
-    /// Sets up a mount.
-    ///
-    /// # Errors
-    /// For a new mount only: the reason why its guest cannot be loaded.
-    pub async fn set_up(source: Arc<dyn Source>, setup: Setup) -> Result<Arc<Self>, Error> {
-        let system = VaultSystem(setup.system);
-        let is_standby = system.is_standby().await;
-        let storage = match is_standby {
-            true => VaultStorage::of_standby(setup.storage).await,
-            false => VaultStorage::new(setup.storage),
-        };
-        let parts = Parts {
-            config: setup.config.into_iter().collect(),
-            storage: Arc::new(storage),
-            storage_settings: airlock_storage::Settings::default(),
-            services: Services {
-                system: Arc::new(system),
-                events: Arc::new(VaultEvents(setup.events)),
-                log: Arc::new(HostLog),
-                ..Services::default()
-            },
-            on_usage: |_| {},
-        };
-        Self::over(source, parts, is_standby).await
-    }
-
-    /// Sets up a mount whose storage and services are not those of a server's plugin connection. `is_standby` is true if
-    /// another server takes the writes.
-    ///
-    /// # Errors
-    /// The same as for [`set_up`](Self::set_up).
-    pub async fn over(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Arc<Self>, Error> {
-        let told = told::read(&*parts.storage).await;
-        let record = Self::read_record(&parts).await;
-        let guests = Guests::new(parts.storage.clone());
-        let writer = RecordWriter::new(parts.storage.clone(), parts.storage_settings.late);
-        let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
-        caching::follow(&storage, &parts.services.system).await;
-        let finder = Finder {
-            source,
-            parts,
-            guests,
-            writer,
-            storage,
-        };
-        let can_wait = Self::can_wait(&finder, &told, &record).await;
-        let candidate = match can_wait {
-            true => Candidate::untried(),
-            false => match &record {
-                Ok(record) => finder.try_out(record, None).await,
-                Err(reason) => Candidate {
-                    mount: Err(reason.clone()),
-                    ..Candidate::untried()
-                },
-            },
-        };
-        let paths = match (&candidate.mount, &told) {
-            (Err(_), _) if can_wait => None,
-            (Ok(mount), _) => Some(mount.paths().clone()),
-            (Err(reason), Ok(None)) if !Self::awaits_push(&finder) => return Err(cannot_serve(reason)),
-            (Err(reason), _) => {
-                tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
-                None
-            }
-        };
-        // Logs no error text: the server's words about its storage may name a key.
-        if told.is_err() {
-            tracing::error!("the record of the mount's special paths cannot be read");
-        }
-        let is_new = matches!(told, Ok(None));
-        let told = Told::new(finder.parts.storage.clone(), told, paths).await;
-        let mount = Arc::new_cyclic(|this| Self {
-            is_new,
-            ended: AtomicBool::new(false),
-            told,
-            finder,
-            record: Mutex::new(record),
-            changes: AtomicU64::new(0),
-            read_at: Mutex::new(Some(0)),
-            candidate: Mutex::new(candidate),
-            serving: RwLock::new(None),
-            checks: Checks::default(),
-            looking: tokio::sync::Mutex::new(()),
-            moving: tokio::sync::Mutex::new(()),
-            is_standby,
-            canary: RwLock::new(None),
-            this: this.clone(),
-        });
-        if can_wait {
-            // Loads the guest beside the rest of the unseal, so that the first request finds it loaded.
-            let mount = mount.clone();
-            tokio::spawn(async move {
-                let record = mount.record.lock().clone();
-                let found = match &record {
-                    Ok(record) => mount.finder.find(record, None).await.map(drop),
-                    Err(reason) => Err(reason.clone()),
-                };
-                if let Err(reason) = found {
-                    tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
-                }
-            });
-        }
-        Ok(mount)
-    }
-
-    async fn read_record(parts: &Parts) -> Result<Record, String> {
-        match Record::read(&*parts.storage).await {
-            Ok(record) => Ok(record),
-            // The server's words about its storage may name a key.
-            Err(PushError::Storage(_)) => {
-                Err("the record of what runs here cannot be read: the mount's storage failed".to_owned())
-            }
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    /// Returns true if a pushed guest need not be loaded now. At an unseal, Vault sets up one mount after the other and waits
-    /// for each; and it goes on enforcing what it was told before. At a reload it asks for the guest's special paths.
-    async fn can_wait(
-        finder: &Finder,
-        told: &Result<Option<told::Record>, airlock_storage::Error>,
-        record: &Result<Record, String>,
-    ) -> bool {
-        let (Ok(Some(told)), Ok(Record { active: Some(_), .. })) = (told, record) else {
-            return false;
-        };
-        told.len() == 1 && told::is_read_only(&*finder.parts.storage, told).await
-    }
-
     /// Returns true if a mount without a guest should exist, because one will be pushed.
     fn awaits_push(finder: &Finder) -> bool {
         !finder.source.has_guest() && finder.source.takes_pushed().is_ok()
@@ -219,36 +89,6 @@ impl VaultMount {
             None => self.finder.source.origin(),
         };
         Some(Running::of(granted, source))
-    }
-
-    /// Compares a guest that is tried, when the caller has its answer. If it passed, it takes over.
-    fn try_out(&self, canary: Arc<Canary>, request: Arc<types::Request>, trial: Trial) {
-        let this = self.this.clone();
-        tokio::spawn(async move {
-            if canary.compare(request, trial).await == Next::TakeOver
-                && let Some(mount) = this.upgrade()
-            {
-                match mount.shift_tried(&canary).await {
-                    Ok(()) => canary.took_over(),
-                    Err(error) => {
-                        tracing::error!(%error, "a guest that passed its trial could not take over");
-                        canary.failed(error.to_string());
-                    }
-                }
-            }
-        });
-    }
-
-    /// Returns the guest that is being tried, or is about to take over.
-    pub(crate) fn tried_guest(&self) -> Option<Digest> {
-        let canary = self.canary.read();
-        let canary = canary.as_ref().filter(|canary| canary.is_open());
-        canary.map(|canary| canary.digest)
-    }
-
-    /// Forgets a guest whose trial has not ended, because it was compared with another one.
-    fn drop_canary(&self) {
-        self.canary.write().take_if(|canary| canary.is_open());
     }
 
     /// Returns once a guest runs. Does not wait for long.

@@ -10,7 +10,6 @@
 //! If a step fails, the old guest serves on, and the record names it again; but not if the new one stores its data in another
 //! layout and has begun to.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -21,7 +20,6 @@ use vault_plugin::{Backend as _, Error, Report};
 
 use super::VaultMount;
 use super::candidate::Candidate;
-use crate::canary::Canary;
 use crate::guest_mount::{GuestMount, unavailable};
 use crate::pushed::{Build, PushError, Record};
 use crate::source::GrantedGuest;
@@ -56,7 +54,7 @@ enum Failed {
 }
 
 /// What is known before a guest takes over.
-enum Prepared {
+pub(super) enum Prepared {
     /// It runs already.
     Runs(Record),
     /// It may run after a reload, once this record is written.
@@ -65,12 +63,12 @@ enum Prepared {
 }
 
 /// A guest that may take over.
-struct Successor {
-    record: Record,
+pub(super) struct Successor {
+    pub record: Record,
     next: Record,
-    granted: Arc<GrantedGuest>,
-    new: Arc<GuestMount>,
-    old: Option<Arc<GuestMount>>,
+    pub granted: Arc<GrantedGuest>,
+    pub new: Arc<GuestMount>,
+    pub old: Option<Arc<GuestMount>>,
 }
 
 impl VaultMount {
@@ -90,26 +88,12 @@ impl VaultMount {
         self.carry_out(digest, way, reload).await
     }
 
-    /// Lets a guest take over that has passed its trial, unless something else has happened since.
-    ///
-    /// # Errors
-    /// The guest that ran still runs.
-    pub(super) async fn shift_tried(&self, tried: &Arc<Canary>) -> Result<(), Error> {
-        let _one = self.moving.lock().await;
-        let is_still = self
-            .canary
-            .read()
-            .as_ref()
-            .is_some_and(|canary| Arc::ptr_eq(canary, tried));
-        if !is_still {
-            return Err(unavailable("its trial was ended by another change".to_owned()));
-        }
-        self.carry_out(Some(tried.digest), Move::Swap, false)
-            .await
-            .map(drop)
-    }
-
-    async fn carry_out(&self, digest: Option<Digest>, way: Move, reload: bool) -> Result<Moved, Error> {
+    pub(super) async fn carry_out(
+        &self,
+        digest: Option<Digest>,
+        way: Move,
+        reload: bool,
+    ) -> Result<Moved, Error> {
         match self.prepare(digest, way, reload).await? {
             Prepared::Runs(record) => Ok(Moved {
                 record,
@@ -128,39 +112,13 @@ impl VaultMount {
         }
     }
 
-    /// Tries another guest on the next `wanted` requests. It takes over if it answers them as the present one does, but for
-    /// the fields in `tolerated`.
-    ///
-    /// # Errors
-    /// The guest could not take over now either, or nothing runs to compare it with.
-    pub(crate) async fn begin_canary(
+    /// Loads a guest and checks everything that can be checked before it takes over.
+    pub(super) async fn prepare(
         &self,
         digest: Option<Digest>,
-        wanted: u32,
-        tolerated: BTreeSet<String>,
-    ) -> Result<Record, Error> {
-        let _one = self.moving.lock().await;
-        match self.prepare(digest, Move::Swap, false).await? {
-            Prepared::Ready(Successor {
-                record,
-                granted,
-                new,
-                old: Some(_),
-                ..
-            }) => {
-                let digest = granted.guest.digest().parse().map_err(|_| Error::Unrecoverable)?;
-                *self.canary.write() = Some(Canary::begin(digest, new, wanted, tolerated));
-                Ok(record)
-            }
-            Prepared::Runs(_) => Err(Error::User("this guest runs already".to_owned())),
-            Prepared::Ready(_) | Prepared::NeedsReload(_) => Err(Error::User(
-                "no guest runs on this mount to compare it with: push it without --canary".to_owned(),
-            )),
-        }
-    }
-
-    /// Loads a guest and checks everything that can be checked before it takes over.
-    async fn prepare(&self, digest: Option<Digest>, way: Move, reload: bool) -> Result<Prepared, Error> {
+        way: Move,
+        reload: bool,
+    ) -> Result<Prepared, Error> {
         // Read anew: another node may have written it.
         let record = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
         let (build, next) = self.target(&record, digest, way).await?;

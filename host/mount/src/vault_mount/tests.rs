@@ -1,8 +1,12 @@
 use airlock_faults::{Call, Fault, FaultyStorage};
 use airlock_storage::{MemoryStorage, Storage as _, StorageEntry};
 
+use airlock_sandbox::Services;
+
 use super::*;
-use crate::GrantedGuest;
+use crate::guest_mount::Parts;
+use crate::source::Source;
+use crate::{GrantedGuest, told};
 
 /// A source that cannot load its guest.
 struct NoGuest;

@@ -1,0 +1,149 @@
+//! Sets up a mount: finds out what should run on it, and what Vault is to be told of that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use airlock_sandbox::Services;
+use parking_lot::{Mutex, RwLock};
+use vault_plugin::{Error, Setup};
+
+use super::candidate::{Candidate, Finder};
+use super::{VaultMount, cannot_serve};
+use crate::bridge::{HostLog, VaultEvents, VaultStorage, VaultSystem};
+use crate::caching;
+use crate::existence::Checks;
+use crate::guest_mount::Parts;
+use crate::pushed::{Guests, PushError, Record, RecordWriter};
+use crate::source::Source;
+use crate::told::{self, Told};
+
+impl VaultMount {
+    /// Sets up a mount.
+    ///
+    /// # Errors
+    /// For a new mount only: the reason why its guest cannot be loaded.
+    pub async fn set_up(source: Arc<dyn Source>, setup: Setup) -> Result<Arc<Self>, Error> {
+        let system = VaultSystem(setup.system);
+        let is_standby = system.is_standby().await;
+        let storage = match is_standby {
+            true => VaultStorage::of_standby(setup.storage).await,
+            false => VaultStorage::new(setup.storage),
+        };
+        let parts = Parts {
+            config: setup.config.into_iter().collect(),
+            storage: Arc::new(storage),
+            storage_settings: airlock_storage::Settings::default(),
+            services: Services {
+                system: Arc::new(system),
+                events: Arc::new(VaultEvents(setup.events)),
+                log: Arc::new(HostLog),
+                ..Services::default()
+            },
+            on_usage: |_| {},
+        };
+        Self::over(source, parts, is_standby).await
+    }
+
+    /// Sets up a mount whose storage and services are not those of a server's plugin connection. `is_standby` is true if
+    /// another server takes the writes.
+    ///
+    /// # Errors
+    /// The same as for [`set_up`](Self::set_up).
+    pub async fn over(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Arc<Self>, Error> {
+        let told = told::read(&*parts.storage).await;
+        let record = Self::read_record(&parts).await;
+        let guests = Guests::new(parts.storage.clone());
+        let writer = RecordWriter::new(parts.storage.clone(), parts.storage_settings.late);
+        let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
+        caching::follow(&storage, &parts.services.system).await;
+        let finder = Finder {
+            source,
+            parts,
+            guests,
+            writer,
+            storage,
+        };
+        let can_wait = Self::can_wait(&finder, &told, &record).await;
+        let candidate = match can_wait {
+            true => Candidate::untried(),
+            false => match &record {
+                Ok(record) => finder.try_out(record, None).await,
+                Err(reason) => Candidate {
+                    mount: Err(reason.clone()),
+                    ..Candidate::untried()
+                },
+            },
+        };
+        let paths = match (&candidate.mount, &told) {
+            (Err(_), _) if can_wait => None,
+            (Ok(mount), _) => Some(mount.paths().clone()),
+            (Err(reason), Ok(None)) if !Self::awaits_push(&finder) => return Err(cannot_serve(reason)),
+            (Err(reason), _) => {
+                tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
+                None
+            }
+        };
+        // Logs no error text: the server's words about its storage may name a key.
+        if told.is_err() {
+            tracing::error!("the record of the mount's special paths cannot be read");
+        }
+        let is_new = matches!(told, Ok(None));
+        let told = Told::new(finder.parts.storage.clone(), told, paths).await;
+        let mount = Arc::new_cyclic(|this| Self {
+            is_new,
+            ended: AtomicBool::new(false),
+            told,
+            finder,
+            record: Mutex::new(record),
+            changes: AtomicU64::new(0),
+            read_at: Mutex::new(Some(0)),
+            candidate: Mutex::new(candidate),
+            serving: RwLock::new(None),
+            checks: Checks::default(),
+            looking: tokio::sync::Mutex::new(()),
+            moving: tokio::sync::Mutex::new(()),
+            is_standby,
+            canary: RwLock::new(None),
+            this: this.clone(),
+        });
+        if can_wait {
+            // Loads the guest beside the rest of the unseal, so that the first request finds it loaded.
+            let mount = mount.clone();
+            tokio::spawn(async move {
+                let record = mount.record.lock().clone();
+                let found = match &record {
+                    Ok(record) => mount.finder.find(record, None).await.map(drop),
+                    Err(reason) => Err(reason.clone()),
+                };
+                if let Err(reason) = found {
+                    tracing::error!(reason, "the mount answers 503 until its guest can be loaded");
+                }
+            });
+        }
+        Ok(mount)
+    }
+
+    pub(super) async fn read_record(parts: &Parts) -> Result<Record, String> {
+        match Record::read(&*parts.storage).await {
+            Ok(record) => Ok(record),
+            // The server's words about its storage may name a key.
+            Err(PushError::Storage(_)) => {
+                Err("the record of what runs here cannot be read: the mount's storage failed".to_owned())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Returns true if a pushed guest need not be loaded now. At an unseal, Vault sets up one mount after the other and waits
+    /// for each; and it goes on enforcing what it was told before. At a reload it asks for the guest's special paths.
+    async fn can_wait(
+        finder: &Finder,
+        told: &Result<Option<told::Record>, airlock_storage::Error>,
+        record: &Result<Record, String>,
+    ) -> bool {
+        let (Ok(Some(told)), Ok(Record { active: Some(_), .. })) = (told, record) else {
+            return false;
+        };
+        told.len() == 1 && told::is_read_only(&*finder.parts.storage, told).await
+    }
+}

@@ -1,0 +1,96 @@
+//! A guest is tried on the mount's live requests, and takes over if it passes; see [`canary`](crate::canary).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use airlock_sandbox::types;
+use airlock_trust::Digest;
+use vault_plugin::Error;
+
+use super::VaultMount;
+use super::swap::{Move, Prepared, Successor};
+use crate::canary::{Canary, Next, Trial};
+use crate::guest_mount::unavailable;
+use crate::pushed::Record;
+
+impl VaultMount {
+    /// Tries another guest on the next `wanted` requests. It takes over if it answers them as the present one does, but for
+    /// the fields in `tolerated`.
+    ///
+    /// # Errors
+    /// The guest could not take over now either, or nothing runs to compare it with.
+    pub(crate) async fn begin_canary(
+        &self,
+        digest: Option<Digest>,
+        wanted: u32,
+        tolerated: BTreeSet<String>,
+    ) -> Result<Record, Error> {
+        let _one = self.moving.lock().await;
+        match self.prepare(digest, Move::Swap, false).await? {
+            Prepared::Ready(Successor {
+                record,
+                granted,
+                new,
+                old: Some(_),
+                ..
+            }) => {
+                let digest = granted.guest.digest().parse().map_err(|_| Error::Unrecoverable)?;
+                *self.canary.write() = Some(Canary::begin(digest, new, wanted, tolerated));
+                Ok(record)
+            }
+            Prepared::Runs(_) => Err(Error::User("this guest runs already".to_owned())),
+            Prepared::Ready(_) | Prepared::NeedsReload(_) => Err(Error::User(
+                "no guest runs on this mount to compare it with: push it without --canary".to_owned(),
+            )),
+        }
+    }
+
+    /// Compares a guest that is tried, when the caller has its answer. If it passed, it takes over.
+    pub(super) fn try_out(&self, canary: Arc<Canary>, request: Arc<types::Request>, trial: Trial) {
+        let this = self.this.clone();
+        tokio::spawn(async move {
+            if canary.compare(request, trial).await == Next::TakeOver
+                && let Some(mount) = this.upgrade()
+            {
+                match mount.shift_tried(&canary).await {
+                    Ok(()) => canary.took_over(),
+                    Err(error) => {
+                        tracing::error!(%error, "a guest that passed its trial could not take over");
+                        canary.failed(error.to_string());
+                    }
+                }
+            }
+        });
+    }
+
+    /// Returns the guest that is being tried, or is about to take over.
+    pub(crate) fn tried_guest(&self) -> Option<Digest> {
+        let canary = self.canary.read();
+        let canary = canary.as_ref().filter(|canary| canary.is_open());
+        canary.map(|canary| canary.digest)
+    }
+
+    /// Forgets a guest whose trial has not ended, because it was compared with another one.
+    pub(super) fn drop_canary(&self) {
+        self.canary.write().take_if(|canary| canary.is_open());
+    }
+
+    /// Lets a guest take over that has passed its trial, unless something else has happened since.
+    ///
+    /// # Errors
+    /// The guest that ran still runs.
+    async fn shift_tried(&self, tried: &Arc<Canary>) -> Result<(), Error> {
+        let _one = self.moving.lock().await;
+        let is_still = self
+            .canary
+            .read()
+            .as_ref()
+            .is_some_and(|canary| Arc::ptr_eq(canary, tried));
+        if !is_still {
+            return Err(unavailable("its trial was ended by another change".to_owned()));
+        }
+        self.carry_out(Some(tried.digest), Move::Swap, false)
+            .await
+            .map(drop)
+    }
+}
