@@ -49,7 +49,9 @@ pub struct Report {
     pub not_comparable: BTreeMap<String, u64>,
     /// Those that were not tried.
     pub skipped: u64,
-    /// The differences, by operation and kind.
+    /// Those that the guests answered otherwise, by operation.
+    pub different: BTreeMap<String, u64>,
+    /// What differed, by operation and kind. A request may differ in several.
     pub differences: BTreeMap<String, u64>,
     /// `running`, `passed`, `differs`, `too-few-comparable`, `timed-out` or `failed`.
     pub state: String,

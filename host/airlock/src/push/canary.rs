@@ -81,8 +81,13 @@ pub fn summary(report: &Report) -> String {
         by(&report.not_comparable),
         report.skipped
     );
-    if !report.differences.is_empty() {
-        let _ = write!(out, ", different{}", by(&report.differences));
+    if !report.different.is_empty() {
+        let (different, in_what) = (sum(&report.different), by(&report.differences));
+        let _ = write!(
+            out,
+            ", {different} different{}, in{in_what}",
+            by(&report.different)
+        );
     }
     out
 }
@@ -117,13 +122,15 @@ mod tests {
             same: counts(&[("list", 1), ("read", 41)]),
             not_comparable: counts(&[("update", 2)]),
             skipped: 7,
-            differences: counts(&[("read: field a\nb", 1)]),
+            different: counts(&[("read", 3)]),
+            differences: counts(&[("read: field a\nb", 1), ("read: status 200 and 404", 2)]),
             state: "differs".to_owned(),
             cause: None,
         };
         assert_eq!(
             summary(&report),
-            "42 the same (list 1, read 41), 2 not comparable (update 2), 7 skipped, different (read: field a\\nb 1)"
+            "42 the same (list 1, read 41), 2 not comparable (update 2), 7 skipped, 3 different (read 3), \
+             in (read: field a\\nb 1, read: status 200 and 404 2)"
         );
     }
 }

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use airlock_sandbox::{CallError, SecondRun, types};
 use serde_json::value::RawValue;
 
+/// Most bytes of a field's name that are shown.
+const LONGEST_NAME: usize = 64;
+
 /// The answer of a guest to a request: a response, or its refusal.
 pub(super) type Answered = Result<Option<Box<types::Response>>, types::Error>;
 
@@ -83,7 +86,8 @@ fn responses(
     let names: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
     for name in names {
         if ours.get(name) != theirs.get(name) && !tolerated.contains(name) {
-            found.push(format!("field {}", printable::escape(name)));
+            let end = name.floor_char_boundary(LONGEST_NAME);
+            found.push(format!("field {}", printable::escape(&name[..end])));
         }
     }
     let mut compare = |what: &str, is_same: bool| {
