@@ -188,6 +188,13 @@ impl Server {
         installed.file_name().unwrap().to_str().unwrap().to_owned()
     }
 
+    /// Replaces an installed binary of the same name by this one, as an operator should not.
+    pub fn install_over(&self, plugin: &Path) {
+        let installed = self.directory.join("plugins").join(plugin.file_name().unwrap());
+        fs::remove_file(installed).unwrap();
+        self.install(plugin);
+    }
+
     /// Returns the digest of the plugin's binary, in the form that Vault's catalog takes.
     pub fn plugin_sha256(&self) -> &str {
         &self.plugin_sha256

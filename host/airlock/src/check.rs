@@ -1,4 +1,7 @@
-//! `airlock check`: says whether `serve` would work with these arguments, before Vault has to.
+//! `airlock check`: says whether `serve` would work with these arguments, before Vault has to. [`upgrade`] says whether mounts
+//! can move to it from what they run now.
+
+mod upgrade;
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -13,6 +16,7 @@ use clap::Args;
 use printable::Printable;
 use sha2::{Digest as _, Sha256};
 
+use self::upgrade::{Facts, Old};
 use crate::args::{OptionArgs, ServeArgs};
 use crate::file::signature_of;
 use crate::inspect::{bundled, list};
@@ -27,12 +31,22 @@ pub struct CheckArgs {
 
     #[command(flatten)]
     pub options: OptionArgs,
+
+    /// A program or a guest that is registered now; repeatable. Refuses an upgrade from it that would break mounts: this
+    /// program or --guest has the file name of the old one, or the guest cannot take over what the old guest stored. Says
+    /// whether there is a way back
+    #[arg(long, value_name = "FILE")]
+    pub upgrade_from: Vec<PathBuf>,
 }
 
 /// Returns the text to print: the guest, and the commands that register it with the arguments that `check` was given,
 /// mount it, and upgrade a mount to it.
 pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
-    let CheckArgs { serve: args, options } = args;
+    let CheckArgs {
+        serve: args,
+        options,
+        upgrade_from,
+    } = args;
     if let Some(guest) = &args.guest {
         check_is_absolute("--guest", guest)?;
     }
@@ -44,10 +58,23 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     for path in args.trusted.keys.paths() {
         check_is_absolute("--trust", path)?;
     }
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let old: Result<Vec<_>> = upgrade_from
+        .iter()
+        .map(|path| Old::read(path, &program, args.guest.as_deref()))
+        .collect();
+    let old = old?;
     let loader = Loader::new(args.clone())?;
+    let upgrades = async |new: Option<&Facts>| {
+        let mut out = String::new();
+        for old in &old {
+            out += &old.compare(new, &options.options, loader.trust()).await?;
+        }
+        anyhow::Ok(out)
+    };
     let origin = loader.origin();
     if let Origin::Pushed = origin {
-        return for_pushed(args, given);
+        return for_pushed(args, given, &program, &upgrades(None).await?);
     }
     let granted = loader.load_own().await?;
     let voucher = granted.voucher.as_ref();
@@ -59,7 +86,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         // `serve` does without a directory that it cannot use, and compiles the guest at every start.
         Sandbox::check_cache(directory, &granted.guest).context("--cache-dir")?;
     }
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let upgrades = upgrades(Some(&Facts::of(&granted, &told))).await?;
     let command = program.file_name().unwrap_or_default().to_string_lossy();
     let (name, version) = (&description.name, &description.version);
     let mut out = format!(
@@ -69,7 +96,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
             .unwrap_or_default(),
         Printable(list(&told.unauthenticated, "nothing")),
         Printable(list(&told.root, "nothing")),
-    );
+    ) + &upgrades;
     if let Origin::ThisProgram(contained) = origin {
         let _ = writeln!(
             out,
@@ -107,7 +134,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         sha256(&program)?,
         quoted(&command)
     );
-    let arguments: Vec<_> = without_options(given).map(|arg| quoted(arg)).collect();
+    let arguments: Vec<_> = for_serve(given).map(|arg| quoted(arg)).collect();
     // A program that contains its guest serves without being told.
     if origin.file().is_some() || !arguments.is_empty() {
         let _ = write!(out, " \\\n      -args=serve");
@@ -134,19 +161,19 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
 }
 
 /// Returns the text to print for a process that runs pushed guests only.
-fn for_pushed(args: &ServeArgs, given: &[String]) -> Result<String> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
+fn for_pushed(args: &ServeArgs, given: &[String], program: &Path, upgrades: &str) -> Result<String> {
     let command = program.file_name().unwrap_or_default().to_string_lossy();
-    let mut out = "ok: guests would be served that are pushed, if a trusted key signed them\n".to_owned();
+    let mut out =
+        "ok: guests would be served that are pushed, if a trusted key signed them\n".to_owned() + upgrades;
     out += &unpinned_keys(args);
     let _ = write!(
         out,
         "\nTo register it, with this program in Vault's plugin directory:\n\n  \
          vault plugin register -sha256={} -command={} -args=serve",
-        sha256(&program)?,
+        sha256(program)?,
         quoted(&command)
     );
-    for argument in without_options(given) {
+    for argument in for_serve(given) {
         let _ = write!(out, " \\\n      -args={}", quoted(argument));
     }
     out += " \\\n      secret airlock\n\nTo mount it, here at kv/, and to push a guest into the mount:\n\n  \
@@ -168,13 +195,17 @@ fn unpinned_keys(args: &ServeArgs) -> String {
     out
 }
 
-/// Returns the arguments that `serve` takes. `--option` is for the mount.
-fn without_options(given: &[String]) -> impl Iterator<Item = &String> {
+/// The flags of `check` that `serve` does not have.
+const OWN_FLAGS: [&str; 2] = ["--option", "--upgrade-from"];
+
+/// Returns the arguments that `serve` takes.
+fn for_serve(given: &[String]) -> impl Iterator<Item = &String> {
     let mut is_value = false;
     given.iter().filter(move |arg| {
-        let is_option = is_value || *arg == "--option" || arg.starts_with("--option=");
-        is_value = !is_value && *arg == "--option";
-        !is_option
+        let flag = arg.split_once('=').map_or(arg.as_str(), |(flag, _)| flag);
+        let is_own = is_value || OWN_FLAGS.contains(&flag);
+        is_value = !is_value && OWN_FLAGS.contains(&arg.as_str());
+        !is_own
     })
 }
 

@@ -60,7 +60,8 @@ pub enum Command {
     /// Say whether `serve` with the same arguments would work, and how to register it
     ///
     /// Loads and describes the guest exactly as `serve` would, in the same sandbox and under the same limits, without
-    /// a Vault. Prints the commands that register it, mount it and upgrade a mount to it.
+    /// a Vault. Prints the commands that register it, mount it and upgrade a mount to it. With --upgrade-from, also says
+    /// whether mounts can move to it from what they run now, one registration after the other.
     Check(CheckArgs),
 
     /// Write one executable that contains this program, a guest and the guest's compiled code

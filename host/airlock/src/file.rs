@@ -52,6 +52,11 @@ pub fn read_guest(path: &Path) -> Result<Vec<u8>, Unread> {
     read("guest", path, MAX_GUEST_BYTES)
 }
 
+/// Reads a file that is a guest or a program, up to the largest size of a guest.
+pub fn read_program_or_guest(path: &Path) -> Result<Vec<u8>, Unread> {
+    read("program or guest", path, MAX_GUEST_BYTES)
+}
+
 /// Reads the signature of a guest, which is beside the guest's file, or returns `None` if there is none.
 pub fn read_signature(guest: &Path) -> Result<Option<String>, Unread> {
     match read("signature", &signature_of(guest), LONGEST_SIGNATURE) {
