@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use airlock_tests::{Client, Mount, Output, Plugin, Server, Storage, airlock_for, files, run};
@@ -459,4 +459,31 @@ fn the_audit_log_names_the_guest_if_it_is_told_to() {
             "{piece}"
         );
     }
+}
+
+/// `script` gives the command a terminal, and copies what it writes there.
+#[test]
+fn a_push_shows_a_bar_on_a_terminal_and_removes_it() {
+    let kv = mount("terminal", "kv");
+    let build = Build::of_kv("0.2.0", 2 << 20, 41);
+    let push = airlock_for(SERVER.client(), Vec::<&str>::new());
+    let line = format!(
+        "{} push {} --mount {}",
+        files::airlock().display(),
+        build.path.display(),
+        kv.name()
+    );
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm");
+    for (name, value) in push.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let shown = run(&mut command).expect_success("push").stdout;
+    let bar = shown.find("0 %, 0 of ").expect("a bar");
+    let cleared = shown.rfind("\u{1b}[2K").expect("an end of the bar");
+    let result = shown.find("stored kv 0.2.0").expect("a result");
+    assert!(bar < cleared && cleared < result, "{shown:?}");
 }
