@@ -37,5 +37,6 @@ mod told;
 mod vault_mount;
 
 pub use guest_mount::{GuestMount, Parts};
+pub use pushed::PIECE;
 pub use source::{GrantedGuest, PATIENCE, Source};
 pub use vault_mount::VaultMount;

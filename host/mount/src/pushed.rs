@@ -30,7 +30,8 @@ use airlock_trust::Digest;
 use thiserror::Error;
 
 pub(crate) use manifest::{About, Manifest};
-pub(crate) use piece::{BadPiece, PIECE};
+pub(crate) use piece::BadPiece;
+pub use piece::PIECE;
 pub(crate) use record::{Build, Record};
 pub(crate) use store::{Collected, Guests};
 pub(crate) use writer::RecordWriter;

@@ -3,15 +3,13 @@
 
 use std::io::{self, Write as _};
 
+use airlock_mount::PIECE;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-
-/// The bytes of a piece, except the last: small enough for raft's entries when compressed and encoded.
-pub const PIECE_BYTES: usize = 256 * 1024;
 
 /// A guest, cut into pieces.
 pub struct Pieces<'a> {
@@ -30,7 +28,7 @@ pub struct Piece<'a> {
 impl<'a> Pieces<'a> {
     /// Cuts a guest.
     pub fn of(guest: &'a [u8]) -> Self {
-        let pieces = guest.chunks(PIECE_BYTES).map(|bytes| Piece {
+        let pieces = guest.chunks(PIECE).map(|bytes| Piece {
             sha256: hex::encode(Sha256::digest(bytes)),
             bytes,
         });
@@ -94,13 +92,7 @@ mod tests {
 
     #[test]
     fn cuts_at_fixed_offsets() {
-        for (length, count) in [
-            (0, 0),
-            (1, 1),
-            (PIECE_BYTES, 1),
-            (PIECE_BYTES + 1, 2),
-            (3 * PIECE_BYTES, 3),
-        ] {
+        for (length, count) in [(0, 0), (1, 1), (PIECE, 1), (PIECE + 1, 2), (3 * PIECE, 3)] {
             let guest = guest(length);
             let pieces = Pieces::of(&guest);
             assert_eq!(pieces.len(), count, "{length}");
@@ -114,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_piece_is_sent_as_zlib_in_base64_and_is_smaller_than_a_raft_entry() {
-        let guest = guest(PIECE_BYTES + 7);
+        let guest = guest(PIECE + 7);
         let pieces = Pieces::of(&guest);
         let mut back = Vec::new();
         for piece in &pieces.pieces {
@@ -126,7 +118,7 @@ mod tests {
         }
         assert_eq!(back, guest);
 
-        let mut random = vec![0; PIECE_BYTES];
+        let mut random = vec![0; PIECE];
         getrandom::fill(&mut random).unwrap();
         let encoded = Pieces::of(&random).pieces[0].encoded().unwrap();
         assert!(encoded.len() < 512 * 1024, "{}", encoded.len());
@@ -134,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_missing_piece_is_sent_once_and_a_strange_one_is_refused() {
-        let guest = vec![0; 3 * PIECE_BYTES + 1];
+        let guest = vec![0; 3 * PIECE + 1];
         let pieces = Pieces::of(&guest);
         let (same, last) = (pieces.pieces[0].sha256.clone(), pieces.pieces[3].sha256.clone());
         let asked = [same.clone(), last.clone(), same.clone()];

@@ -7,7 +7,7 @@ use flate2::bufread::ZlibDecoder;
 use thiserror::Error;
 
 /// Bytes of a piece before compression. The last one of a guest may be shorter.
-pub(crate) const PIECE: usize = 256 << 10;
+pub const PIECE: usize = 256 << 10;
 
 /// Most bytes of a compressed piece: a little more than a piece, because random bytes grow.
 const LARGEST: usize = PIECE + 4096;

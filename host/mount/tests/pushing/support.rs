@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_faults::FaultyStorage;
-use airlock_mount::{GrantedGuest, Parts, Source, VaultMount};
+use airlock_mount::{GrantedGuest, PIECE, Parts, Source, VaultMount};
 use airlock_sandbox::{Compiler, Limits, Sandbox, SandboxSettings, Services};
 use airlock_storage::{MemoryStorage, Prefixes};
 use airlock_trust::{Digest, Trust};
@@ -15,9 +15,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use vault_plugin::{Backend as _, Error, Json, Operation, Request};
-
-/// Bytes of a piece.
-const PIECE: usize = 256 << 10;
 
 /// The key of the record of what runs.
 pub const RECORD: &str = ".airlock/active";
