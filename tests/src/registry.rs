@@ -22,7 +22,7 @@ pub struct Registry {
     address: String,
 }
 
-/// What a registry answers with: the end of a path, the type of the content, and the content.
+/// The answer of a registry: the end of a path, the type of the content, and the content.
 type Content = (String, &'static str, Vec<u8>);
 
 impl Registry {

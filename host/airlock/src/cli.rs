@@ -324,7 +324,7 @@ Examples:
 
 Exit status: 0 the project is there; 1 it is not, and nothing was left behind; 2 wrong usage.";
 
-/// What every command about a mount's guests has below its flags.
+/// The text below the flags of every command about a mount's guests.
 const VAULT: &str = "\
 Environment, as for `vault` and `bao`: VAULT_ADDR (https://127.0.0.1:8200 if unset), VAULT_TOKEN or else ~/.vault-token, \
 VAULT_NAMESPACE, VAULT_CACERT, VAULT_CACERT_BYTES or VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, \

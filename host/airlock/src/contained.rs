@@ -56,7 +56,7 @@ pub fn this_program() -> Result<Option<&'static ThisProgram>, &'static Problem> 
     FOUND.as_ref().map(Option::as_ref)
 }
 
-/// What the running program contains. Only [`this_program`] makes one, so its code is as trustworthy as the program.
+/// The guest in the running program. Only [`this_program`] makes one, so its code is as trustworthy as the program.
 #[derive(Debug)]
 pub struct ThisProgram(Contained);
 

@@ -31,13 +31,13 @@ pub struct Control {
     mount: MountPath,
 }
 
-/// What a token needs to read.
+/// The capabilities that a token needs to read.
 const READ: &str = r#""read", "sudo""#;
 
-/// What a token needs to list.
+/// The capabilities that a token needs to list.
 const LIST: &str = r#""list", "sudo""#;
 
-/// What a token needs to write, if the path exists or not.
+/// The capabilities that a token needs to write, whether the path exists or not.
 const WRITE: &str = r#""create", "update", "sudo""#;
 
 impl Control {
@@ -171,8 +171,8 @@ impl Control {
         self.write_swap("downgrade", "the downgrade", &body, Repeat::Always)
     }
 
-    /// Makes the guest active that was so before. Twice is not the same as once, so it is not sent again unless the host
-    /// has certainly not done it.
+    /// Makes the guest active that was so before. Doing it twice has another effect than once, so the request is sent again
+    /// only if the host has certainly not done it.
     pub fn rollback(&self, reload: bool) -> Result<Swapped, ControlError> {
         self.write_swap("rollback", "the rollback", &body(None, reload), Repeat::IfNotDone)
     }

@@ -166,7 +166,7 @@ mod tests {
         sign("garbage");
         let garbage = reason(source.guest(None).await);
         assert!(garbage.contains("not in minisign's format"), "{garbage}");
-        // Signed, and so it is loaded.
+        // It is signed now, so the host loads it.
         sign(include_str!("../../trust/tests/vectors/plain.minisig"));
         let signed = reason(source.guest(None).await);
         assert!(signed.contains("it is not WebAssembly"), "{signed}");

@@ -13,7 +13,7 @@ use crate::args::ServeArgs;
 use crate::guest;
 use crate::origin::Origin;
 
-/// What the operator says of guests, and the sandbox in which they run.
+/// The operator's decisions about guests, and the sandbox in which they run.
 pub struct Loader {
     args: ServeArgs,
     trust: Trust,
@@ -25,7 +25,7 @@ impl Loader {
     /// Reads the keys that the arguments name by their paths. They are those of this process: another key needs a reload.
     ///
     /// # Errors
-    /// What is wrong with the arguments.
+    /// Says what is wrong with the arguments.
     pub fn new(args: ServeArgs) -> Result<Arc<Self>> {
         Ok(Arc::new(Self {
             trust: args.trust()?,
@@ -53,7 +53,7 @@ impl Loader {
     /// Loads the guest of this process.
     ///
     /// # Errors
-    /// Why it may not run, or cannot.
+    /// Says why it may not run, or cannot.
     pub async fn load_own(&self) -> Result<GrantedGuest> {
         let read = self.origin.read(&self.trust)?;
         let what = self.origin.to_string();
@@ -64,7 +64,7 @@ impl Loader {
     /// Loads a guest that was pushed into a mount.
     ///
     /// # Errors
-    /// Why it may not run, or cannot.
+    /// Says why it may not run, or cannot.
     pub async fn load_pushed(&self, component: &[u8], signature: Option<&str>) -> Result<GrantedGuest> {
         let what = "the pushed guest";
         let voucher = self.trust.vouch(component, signature).context(what)?;

@@ -32,7 +32,7 @@ pub struct Read {
     pub component: Vec<u8>,
     /// Its compiled code, where that comes with it.
     pub code: Option<CompiledCode>,
-    /// What vouches for it.
+    /// The voucher for it.
     pub voucher: Voucher,
 }
 
@@ -64,7 +64,7 @@ impl Origin {
     /// Reads the guest, if it may run.
     ///
     /// # Errors
-    /// Why it may not, or cannot be read.
+    /// Says why it may not, or cannot be read.
     pub fn read(&self, trust: &Trust) -> Result<Read> {
         match self {
             Self::File(path) => {

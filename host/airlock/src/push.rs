@@ -45,10 +45,10 @@ pub struct PushArgs {
 /// Most pieces that are sent at a time.
 const AT_A_TIME: usize = 4;
 
-/// How often pieces are sent that the host misses. More than once is needed if somebody removes pieces meanwhile.
+/// The most times that pieces are sent which the host misses. More than once is needed if somebody removes pieces meanwhile.
 const ROUNDS: u32 = 3;
 
-/// What every WebAssembly component begins with. A module has another version and layer.
+/// The bytes with which every WebAssembly component begins. A module has another version and layer.
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
 /// The time in which a guest has to run after a reload.

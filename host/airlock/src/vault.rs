@@ -45,7 +45,7 @@ pub struct Client {
     active: Mutex<Option<Address>>,
     token: Token,
     namespace: Option<HeaderValue>,
-    /// Whether there was an answer.
+    /// True once Vault has answered.
     reached: AtomicBool,
 }
 

@@ -11,7 +11,7 @@ use crate::file;
 /// Most bytes of a public key's file.
 const LONGEST_KEY: usize = 1024;
 
-/// What vouches for a guest.
+/// The arguments that vouch for a guest.
 #[derive(Debug, Clone, Args)]
 #[group(id = "vouchers", required = true, multiple = true)]
 pub struct TrustArgs {

@@ -57,7 +57,7 @@ impl Part {
     }
 }
 
-/// What a bundle consists of.
+/// The parts of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trailer {
     /// Bytes of the program, with which the file begins.

@@ -1,4 +1,4 @@
-//! What the host answers at a mount's control paths.
+//! Defines the host's answers at a mount's control paths.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ pub struct Status {
     pub host: String,
     pub host_version: String,
     pub protocol: u64,
-    /// Whether this node may write to the mount's storage.
+    /// True if this node may write to the mount's storage.
     pub can_write: bool,
-    /// Whether the mount takes guests from its storage.
+    /// True if the mount takes guests from its storage.
     pub accepts_push: bool,
     /// The reason why one of these is false.
     pub why_not: Option<String>,
@@ -40,7 +40,7 @@ pub struct Canary {
     pub report: Report,
 }
 
-/// What a trial has found so far. The numbers are of requests.
+/// The findings of a trial so far. The numbers are of requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Report {
     /// Those that both guests answered alike, by operation.
@@ -123,7 +123,7 @@ pub struct GuestInfo {
     pub active: bool,
 }
 
-/// What `gc` has removed.
+/// The guests and pieces that `gc` has removed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Removed {
     pub guests: u64,

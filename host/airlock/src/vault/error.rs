@@ -1,4 +1,4 @@
-//! What can go wrong between this command and Vault, each told in one line: what, where, and what to do.
+//! Defines the errors between this command and Vault. Each is one line: what failed, where, and what to do.
 
 use std::io;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub enum Failure {
         status: u16,
         /// Vault's own words, not escaped.
         texts: Vec<String>,
-        /// How long Vault asks to wait.
+        /// The time that Vault asks to wait.
         retry_after: Option<Duration>,
         /// The path below `/v1/`.
         path: String,

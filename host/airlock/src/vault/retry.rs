@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::Failure;
 
-/// What may happen to a request that failed.
+/// The next step for a request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
     /// It may be sent again: carrying it out twice is the same as once.
@@ -25,7 +25,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(4);
 /// The longest wait that Vault may name in `Retry-After`.
 const LONGEST_ASKED: Duration = Duration::from_secs(30);
 
-/// What a 500 of Vault says while its cluster elects a leader. Other 500s are not temporary.
+/// The text of a 500 of Vault while its cluster elects a leader. Other 500s are not temporary.
 const ELECTION: [&str; 4] = [
     "local node not active but active cluster node not found",
     "node is not the leader",
