@@ -15,7 +15,7 @@
 //! - Only events whose target is one of the given module paths, or lies within one, are written. This matters for
 //!   security: the libraries below log what passes through them, and so would put secrets into the host's log.
 //! - An event has the fields of the spans around it too, but no span has a line of its own. Of fields with the same name
-//!   the innermost counts. Spans of other targets are ignored, as are fields that are recorded after a span was made.
+//!   the innermost counts. Spans of other targets are ignored.
 //! - Long values are cut, because the host takes a line of 64 KiB or more for several lines of plain text.
 //! - Logging never waits for the host to read: a thread writes the lines, and up to 4 MiB of them may wait for it.
 //!   Lines that do not fit are dropped, and one line in their place says how many. At the end of the process the
@@ -31,7 +31,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
-use tracing::span::{Attributes, Id};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
@@ -145,6 +145,14 @@ where
         if let Some(span) = context.span(id) {
             span.extensions_mut()
                 .insert(Collected::from(|visitor| attributes.record(visitor)));
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(collected) = span.extensions_mut().get_mut::<Collected>()
+        {
+            values.record(collected);
         }
     }
 

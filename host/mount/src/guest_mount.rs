@@ -204,6 +204,15 @@ impl GuestMount {
         }
     }
 
+    /// Says in the log's lines about the request which guest serves it.
+    fn name_in_log(&self) {
+        let description = self.guest.description();
+        tracing::Span::current()
+            .record("guest", &*description.name)
+            .record("guest_version", &*description.version)
+            .record("guest_sha256", self.guest.digest().get(..12));
+    }
+
     /// Waits for the permits of a request, but not for longer than the caller does.
     async fn permit(
         &self,
@@ -238,6 +247,7 @@ impl GuestMount {
         if is_asked_for_its_path(&request.operation) {
             return Ok(Err(Error::UnsupportedOperation));
         }
+        self.name_in_log();
         if let Err(error) = self.checks.take_failure(&request.id) {
             return Ok(Err(error));
         }
@@ -286,6 +296,7 @@ impl GuestMount {
         if is_control(&request.path) {
             return Ok(Err(Error::UnsupportedPath));
         }
+        self.name_in_log();
         let call = "existence check";
         if let Err(error) = self.ready().await {
             return Ok(self.checks.not_made(&request.id, error));

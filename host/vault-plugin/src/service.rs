@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use go_plugin::{Channel, DialError};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use crate::backend::{BackendType, Factory, Setup};
 use crate::caller::Caller;
@@ -26,7 +27,7 @@ use airlock_logical::SpecialPaths;
 pub(crate) use ending::Ending;
 pub(crate) use methods::BackendServer;
 pub(crate) use mounts::Mounts;
-use mounts::{Mount, multiplex_id, run};
+use mounts::{Mount, about_mount, multiplex_id, run};
 pub(crate) use reply::{Reader, reply};
 
 /// The way in which a mount reaches the server.
@@ -68,9 +69,10 @@ impl BackendService {
         }
         let (factory, server, mounts) = (self.factory.clone(), self.server.clone(), self.mounts.clone());
         let (place, before) = mounts.reserve(&id);
+        let span = about_mount(&args.backend_uuid);
         let result = run(tokio::spawn({
             let (id, place) = (id.clone(), place.clone());
-            async move {
+            let set_up = async move {
                 // Two mounts must not use the same storage, so the old one first finishes what it has begun to write.
                 if let Some(before) = before {
                     before.take_down().await;
@@ -85,7 +87,8 @@ impl BackendService {
                         ))
                     }
                 }
-            }
+            };
+            set_up.instrument(span.clone())
         }));
         let result = result.await.flatten();
         if result.is_err() {
@@ -95,7 +98,7 @@ impl BackendService {
             Ok(()) => String::new(),
             Err(error) => {
                 let error = Report::new(&error).to_string();
-                tracing::error!(error, "the mount was not set up");
+                tracing::error!(parent: &span, error, "the mount was not set up");
                 match error {
                     // Vault would take an empty text as success.
                     text if text.is_empty() => "setup failed".to_owned(),
@@ -112,7 +115,7 @@ impl BackendService {
     ) -> Result<Response<pb::InitializeReply>, Status> {
         let mount = self.mounts.of(&request)?;
         let result = mount
-            .call(async |backend| backend.initialize().await)
+            .call(mount.span(), async |backend| backend.initialize().await)
             .await
             .flatten();
         Ok(Response::new(pb::InitializeReply {
@@ -129,8 +132,9 @@ impl BackendService {
         let mount = self.mounts.of(&request)?;
         let (request, _waits) = inner_request(request.into_inner().request, ending)?;
         let reader = Reader::of(&request);
+        let span = mount.span_of(&request);
         let result = mount
-            .call(async move |backend| backend.handle_request(*request).await)
+            .call(span, async move |backend| backend.handle_request(*request).await)
             .await;
         let mut result = result.flatten();
         ending.release(result.is_ok(), &mount.link).await;
@@ -151,8 +155,9 @@ impl BackendService {
         ending.admit().await;
         let mount = self.mounts.of(&request)?;
         let (request, _waits) = inner_request(request.into_inner().request, ending)?;
+        let span = mount.span_of(&request);
         let result = mount
-            .call(async move |backend| backend.check_existence(*request).await)
+            .call(span, async move |backend| backend.check_existence(*request).await)
             .await;
         // A check stores nothing, so there is nothing to report: the next process can answer it too.
         ending.release(false, &mount.link).await;
@@ -175,7 +180,9 @@ impl BackendService {
         let mount = self.mounts.of(&request)?;
         let key = request.into_inner().key;
         mount
-            .call(async move |backend| backend.invalidate_key(&key).await)
+            .call(mount.span(), async move |backend| {
+                backend.invalidate_key(&key).await
+            })
             .await
             .map_err(status)?;
         Ok(Response::new(pb::Empty {}))
@@ -208,9 +215,12 @@ impl BackendService {
     async fn cleanup(&self, request: Request<pb::Empty>) -> Result<Response<pb::Empty>, Status> {
         // A registration has no mount, nor has a mount that could not be set up: there is nothing to do.
         if let Some(mount) = self.mounts.remove(multiplex_id(&request)?) {
-            run(tokio::spawn(async move { mount.take_down().await }))
-                .await
-                .map_err(status)?;
+            let span = mount.span();
+            run(tokio::spawn(
+                async move { mount.take_down().await }.instrument(span),
+            ))
+            .await
+            .map_err(status)?;
         }
         Ok(Response::new(pb::Empty {}))
     }
@@ -228,14 +238,14 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
     let link = Arc::new(Link::new(channel, server.closed()));
     let backend = factory.setup(Setup {
         config: args.config,
-        backend_uuid: args.backend_uuid,
+        backend_uuid: args.backend_uuid.clone(),
         storage: Storage::new(link.clone()),
         system: SystemView::new(link.clone()),
         events: Events::new(link.clone()),
         observations: Observations::new(link.clone()),
     });
     match backend.await {
-        Ok(backend) => Ok(Mount::new(backend, link)),
+        Ok(backend) => Ok(Mount::new(args.backend_uuid, backend, link)),
         Err(error) => {
             link.close();
             Err(error)

@@ -133,10 +133,17 @@ impl Collected {
         }
     }
 
+    fn set(&mut self, name: &'static str, value: Value) {
+        match self.fields.iter_mut().find(|(taken, _)| *taken == name) {
+            Some((_, earlier)) => *earlier = value,
+            None => self.fields.push((name, value)),
+        }
+    }
+
     fn text(&mut self, field: &Field, text: Text) {
         match field.name() {
             "message" => self.message = text.0,
-            name => self.fields.push((name, text.0.into())),
+            name => self.set(name, text.0.into()),
         }
     }
 
@@ -144,7 +151,7 @@ impl Collected {
     fn value(&mut self, field: &Field, value: Value) {
         match field.name() {
             "message" => self.message = value.to_string(),
-            name => self.fields.push((name, value)),
+            name => self.set(name, value),
         }
     }
 }

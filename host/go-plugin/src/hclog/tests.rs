@@ -172,7 +172,9 @@ fn a_line_has_the_fields_of_the_spans_around_it() {
     let line = only(|| {
         let mount = tracing::info_span!("mount", mount = "kv/", guest = "kv");
         let foreign = tracing::info_span!(target: "elsewhere", "foreign", token = "s.1");
-        let request = tracing::info_span!(parent: &mount, "request", request = %"r-1", guest = "inner");
+        let request =
+            tracing::info_span!(parent: &mount, "request", request = %"r-1", guest = tracing::field::Empty);
+        request.record("guest", "outer").record("guest", "inner");
         foreign.in_scope(|| request.in_scope(|| tracing::warn!(request = "own", "slow")));
     });
     assert_eq!(line["@message"], "slow");

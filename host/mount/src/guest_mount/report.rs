@@ -12,33 +12,46 @@ const SLOW: Duration = Duration::from_secs(1);
 /// would cost Vault more than the guest does.
 pub(super) fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
     let usage = &outcome.usage;
-    if usage.attempts > 1 || usage.wall > SLOW {
-        tracing::debug!(
-            guest = guest.description().name,
-            call = what,
-            done = outcome.result.is_ok(),
-            attempts = usage.attempts,
-            cpu_us = usage.cpu.as_micros() as u64,
-            wall_us = usage.wall.as_micros() as u64,
-            memory_bytes = usage.memory_bytes,
-            storage_calls = usage.storage.calls(),
-            "a call of the guest was slow or ran more than once"
-        );
+    // The level is part of a call site, so there is one for each.
+    macro_rules! emit {
+        ($level:ident, $message:literal $(, $field:ident = $value:expr)*) => {
+            tracing::$level!(
+                guest = guest.description().name,
+                call = what,
+                attempts = usage.attempts,
+                cpu_us = usage.cpu.as_micros() as u64,
+                wall_us = usage.wall.as_micros() as u64,
+                memory_bytes = usage.memory_bytes,
+                storage_calls = usage.storage.calls(),
+                $($field = $value,)*
+                $message
+            )
+        };
     }
     use airlock_storage::Error as Storage;
     match &outcome.result {
-        Err(CallError::Guest(_)) | Ok(_) => {}
-        // This is the caller's mistake, and the server's words about it may name a key.
-        Err(CallError::Storage(Storage::Rejected { .. })) => {}
         // The server's words about its storage may name a key. Only the caller gets them.
         Err(CallError::Storage(
             Storage::Backend(_) | Storage::UnknownOutcome(_) | Storage::Incomplete { .. },
-        )) => {
-            tracing::warn!(call = what, "a call of the guest was not done: storage failed");
+        )) => emit!(warn, "a call of the guest was not done: storage failed"),
+        // The caller's mistake, about which the server's words may name a key, and what is no failure of the call.
+        Ok(_)
+        | Err(CallError::Guest(_) | CallError::Storage(Storage::Rejected { .. }) | CallError::Replaced) => {
+            if usage.attempts > 1 || usage.wall > SLOW {
+                let done = outcome.result.is_ok();
+                emit!(
+                    debug,
+                    "a call of the guest was slow or ran more than once",
+                    done = done
+                );
+            }
         }
-        Err(CallError::Replaced) => {}
         // These are our own words: they name the guest, the limit and the setting, and contain nothing of the request.
-        Err(error) => tracing::warn!(call = what, %error, "a call of the guest was not done"),
+        Err(error) => emit!(
+            warn,
+            "a call of the guest was not done",
+            error = tracing::field::display(error)
+        ),
     }
     outcome.result
 }

@@ -26,6 +26,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Sleep;
 use tokio_util::sync::PollSemaphore;
+use tracing::Instrument as _;
 
 use crate::run::account::Account;
 use crate::run::ticker::Running;
@@ -64,7 +65,7 @@ impl Lanes {
 
     async fn run_slowly<T: Send + 'static>(&self, work: Work<T>, permits: Arc<Semaphore>) -> Result<T> {
         work.account.becomes_slow();
-        let work = work.drive_with_permits(permits);
+        let work = work.drive_with_permits(permits).in_current_span();
         let task = match self.slow() {
             Ok(slow) => slow.spawn(work),
             Err(error) => {

@@ -9,6 +9,8 @@ use parking_lot::RwLock;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Status};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::ending::Ending;
 use crate::link::Link;
@@ -135,27 +137,52 @@ pub(super) fn multiplex_id<T>(request: &Request<T>) -> Result<&str, Status> {
 /// One mount and the calls that it is working on.
 pub(super) struct Mount {
     backend: Arc<dyn Backend>,
+    uuid: String,
     pub(super) link: Arc<Link>,
     calls: TaskTracker,
 }
 
 impl Mount {
-    pub(super) fn new(backend: Arc<dyn Backend>, link: Arc<Link>) -> Mount {
+    pub(super) fn new(uuid: String, backend: Arc<dyn Backend>, link: Arc<Link>) -> Mount {
         Mount {
             backend,
+            uuid,
             link,
             calls: TaskTracker::new(),
         }
     }
 
     /// Runs one call in a task of its own, because the connection drops the handler's future when the caller hangs up, and
-    /// that would leave the engine's work half done.
-    pub(super) async fn call<T, F>(&self, call: impl FnOnce(Arc<dyn Backend>) -> F) -> Result<T, Error>
+    /// that would leave the engine's work half done. What is logged meanwhile, a panic included, has the fields of `span`.
+    pub(super) async fn call<T, F>(
+        &self,
+        span: Span,
+        call: impl FnOnce(Arc<dyn Backend>) -> F,
+    ) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        run(self.calls.spawn(call(self.backend.clone()))).await
+        run(self.calls.spawn(call(self.backend.clone()).instrument(span))).await
+    }
+
+    /// Returns the span of a call that is about no request.
+    pub(super) fn span(&self) -> Span {
+        about_mount(&self.uuid)
+    }
+
+    /// Returns the span of a request, by which its lines join those of the server's audit log. An engine may record in it what
+    /// serves the request: `guest`, `guest_version` and `guest_sha256`.
+    pub(super) fn span_of(&self, request: &crate::Request) -> Span {
+        tracing::info_span!(
+            "request",
+            mount = request.mount_point,
+            mount_uuid = self.uuid,
+            request_id = request.id,
+            guest = Empty,
+            guest_version = Empty,
+            guest_sha256 = Empty,
+        )
     }
 
     pub(super) fn special_paths(&self) -> SpecialPaths {
@@ -189,6 +216,11 @@ impl Mount {
             );
         }
     }
+}
+
+/// Returns the span of what is done for a mount, and for no request.
+pub(super) fn about_mount(uuid: &str) -> Span {
+    tracing::info_span!("mount", mount_uuid = uuid)
 }
 
 /// Waits for a task. A panic in it is an error of that call alone.
