@@ -1,7 +1,7 @@
 //! The guest that a program's own file contains, if `airlock bundle` wrote it.
 //!
-//! [`this_program`] looks at the last bytes of the running program once. [`ThisProgram::read`] reads the guest and its code
-//! and checks their digests. The file is always `/proc/self/exe`, which is the file that the kernel runs, even if another
+//! [`this_program`] looks at the last bytes of the running program once. [`ThisProgram::read_code`] reads the guest's code and
+//! checks both digests. The file is always `/proc/self/exe`, which is the file that the kernel runs, even if another
 //! one has its name by now; `argv[0]` is whatever the caller wrote.
 //!
 //! The contained code runs as native code. It may, because Vault has checked the SHA-256 of the whole file before it started
@@ -16,9 +16,13 @@ use std::sync::LazyLock;
 
 use airlock_sandbox::CompiledCode;
 use rustix::fs::OFlags;
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::bundle::trailer::{self, Damage, Part, Trailer};
+
+/// Bytes of a guest that are read at once to check it.
+const CHUNK: usize = 64 << 10;
 
 /// The running program's own file.
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
@@ -66,20 +70,29 @@ impl ThisProgram {
         self.0.trailer()
     }
 
-    /// Reads the guest and its compiled code.
+    /// Reads the guest's compiled code, and checks the guest too, which is only needed if its code does not fit.
     ///
     /// # Errors
     /// [`Problem`] if they cannot be read, or one of them is not what was bundled.
-    pub fn read(&self) -> Result<(Vec<u8>, CompiledCode), Problem> {
-        let component = self.0.read_guest()?;
+    pub fn read_code(&self) -> Result<CompiledCode, Problem> {
+        self.0.check_guest()?;
         let code = self.0.read_code()?;
+        let digest = hex::encode(self.trailer().guest.sha256);
         // SAFETY: the bytes come from the very file that this process runs. `airlock bundle` put them there, beside the
         // compiler that made them; their digest shows that they are unchanged; and whoever could have written other code
         // and another digest could have written another program. Vault does not start the file unless its SHA-256 is the
         // one in the catalog.
         #[allow(unsafe_code)]
-        let code = unsafe { CompiledCode::trusted(code) };
-        Ok((component, code))
+        let code = unsafe { CompiledCode::trusted(code, digest) };
+        Ok(code)
+    }
+
+    /// Reads the guest.
+    ///
+    /// # Errors
+    /// [`Problem`] if it cannot be read, or is not what was bundled.
+    pub fn read_guest(&self) -> Result<Vec<u8>, Problem> {
+        self.0.read_guest()
     }
 }
 
@@ -128,6 +141,25 @@ impl Contained {
         self.part(*program, guest, Damage::Guest)
     }
 
+    /// Checks that the guest is what was bundled. Holds little of it at once.
+    fn check_guest(&self) -> Result<(), Problem> {
+        let Trailer { program, guest, .. } = &self.trailer;
+        let mut hasher = Sha256::new();
+        let mut bytes = vec![0; CHUNK];
+        let (mut at, end) = (*program, program + guest.length);
+        while at < end {
+            let length = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
+            self.file.read_exact_at(&mut bytes[..length], at)?;
+            hasher.update(&bytes[..length]);
+            at += length as u64;
+        }
+        if hasher.finalize()[..] == guest.sha256 {
+            Ok(())
+        } else {
+            Err(Damage::Guest.into())
+        }
+    }
+
     /// Reads the compiled code, of which only its digest is known here.
     fn read_code(&self) -> Result<Vec<u8>, Problem> {
         let Trailer {
@@ -174,6 +206,7 @@ mod tests {
         let contained = Contained::find(file.path()).unwrap().unwrap();
         assert_eq!(contained.read_guest().unwrap(), b"guest");
         assert_eq!(contained.read_code().unwrap(), b"code");
+        contained.check_guest().unwrap();
     }
 
     #[test]
@@ -207,6 +240,10 @@ mod tests {
         let contained = Contained::find(file.path()).unwrap().unwrap();
         let told = contained.read_guest().unwrap_err().to_string();
         assert!(told.contains("its guest is not the one"), "{told}");
+        assert!(matches!(
+            contained.check_guest(),
+            Err(Problem::Damaged(Damage::Guest))
+        ));
         assert!(matches!(
             contained.read_code(),
             Err(Problem::Damaged(Damage::Code))

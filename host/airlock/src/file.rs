@@ -93,10 +93,13 @@ pub fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, Unr
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path())
         .map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
         return Err(Unread::NotAFile { what, path: path() });
     }
-    let mut bytes = Vec::new();
+    // A buffer that grows would be copied and wiped again and again.
+    let length = usize::try_from(metadata.len()).map_or(most, |length| length.min(most));
+    let mut bytes = Vec::with_capacity(length + 1);
     file.take(most as u64 + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;

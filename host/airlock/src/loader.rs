@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use airlock_mount::GrantedGuest;
-use airlock_sandbox::{CompiledCode, Sandbox};
+use airlock_sandbox::{Guest, Sandbox};
 use airlock_storage::Prefixes;
 use airlock_trust::{Trust, Voucher};
 use anyhow::{Context as _, Result};
@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 
 use crate::args::ServeArgs;
 use crate::guest;
-use crate::origin::Origin;
+use crate::origin::{Content, Origin, Read};
 
 /// The operator's decisions about guests, and the sandbox in which they run.
 pub struct Loader {
@@ -54,11 +54,14 @@ impl Loader {
     ///
     /// # Errors
     /// Says why it may not run, or cannot.
-    pub async fn load_own(&self) -> Result<GrantedGuest> {
-        let read = self.origin.read(&self.trust)?;
-        let what = self.origin.to_string();
-        self.load(&read.component, read.code.as_ref(), read.voucher, &what)
-            .await
+    pub async fn load_own(self: &Arc<Self>) -> Result<GrantedGuest> {
+        let loader = self.clone();
+        // Reading and checking takes milliseconds, and the runtime's one thread has to answer Vault's TLS handshake.
+        let reading = tokio::task::spawn_blocking(move || loader.origin.read(&loader.trust));
+        let (read, sandbox) = tokio::join!(reading, self.sandbox());
+        let Read { content, voucher } = read??;
+        let guest = self.own(sandbox?, content, &voucher).await;
+        self.granted(guest, voucher, &self.origin.to_string())
     }
 
     /// Loads a guest that was pushed into a mount.
@@ -68,29 +71,44 @@ impl Loader {
     pub async fn load_pushed(&self, component: &[u8], signature: Option<&str>) -> Result<GrantedGuest> {
         let what = "the pushed guest";
         let voucher = self.trust.vouch(component, signature).context(what)?;
-        self.load(component, None, voucher, what).await
+        let guest = self.vouched(self.sandbox().await?, component, &voucher).await;
+        self.granted(guest, voucher, what)
     }
 
-    async fn load(
-        &self,
-        component: &[u8],
-        code: Option<&CompiledCode>,
-        voucher: Voucher,
-        what: &str,
-    ) -> Result<GrantedGuest> {
+    async fn sandbox(&self) -> Result<&Sandbox> {
         let Self { args, .. } = self;
-        let sandbox = self
-            .sandbox
+        self.sandbox
             .get_or_try_init(async || {
                 let memory = guest::process_memory(&args.limits);
                 guest::sandbox_aside(guest::COMPILE, args.cache_dir.clone(), memory).await
             })
-            .await?;
-        let limits = guest::limits(&args.limits);
-        let guest = sandbox
-            .load_with(component, code, limits)
             .await
-            .with_context(|| what.to_owned())?;
+    }
+
+    async fn own(&self, sandbox: &Sandbox, content: Content, voucher: &Voucher) -> Result<Guest> {
+        let component = match content {
+            Content::Component(component) => component,
+            Content::Compiled(code, program) => {
+                let limits = guest::limits(&self.args.limits);
+                match sandbox.load_compiled(code, limits).await? {
+                    Some(guest) => return Ok(guest),
+                    None => program.read_guest()?,
+                }
+            }
+        };
+        self.vouched(sandbox, &component, voucher).await
+    }
+
+    async fn vouched(&self, sandbox: &Sandbox, component: &[u8], voucher: &Voucher) -> Result<Guest> {
+        let limits = guest::limits(&self.args.limits);
+        let digest = voucher.digest().to_string();
+        Ok(sandbox.load_with_digest(component, &digest, limits).await?)
+    }
+
+    /// Checks that a loaded guest is what was vouched for, and grants it what the arguments say. `what` names it in errors.
+    fn granted(&self, guest: Result<Guest>, voucher: Voucher, what: &str) -> Result<GrantedGuest> {
+        let Self { args, .. } = self;
+        let guest = guest.with_context(|| what.to_owned())?;
         let description = guest.description();
         voucher
             .confirm(&description.name, &description.version)

@@ -29,11 +29,16 @@ pub enum Origin {
 
 /// A guest that may run.
 pub struct Read {
-    pub component: Vec<u8>,
-    /// Its compiled code, where that comes with it.
-    pub code: Option<CompiledCode>,
+    pub content: Content,
     /// The voucher for it.
     pub voucher: Voucher,
+}
+
+/// What there is of a guest.
+pub enum Content {
+    Component(Vec<u8>),
+    /// Its compiled code, and the program that contains the component in case the code does not fit.
+    Compiled(CompiledCode, &'static ThisProgram),
 }
 
 impl Origin {
@@ -71,20 +76,14 @@ impl Origin {
                 let component = read_guest(path)?;
                 let voucher = guest::vouch(trust, path, &component)?;
                 Ok(Read {
-                    component,
-                    code: None,
+                    content: Content::Component(component),
                     voucher,
                 })
             }
-            Self::ThisProgram(program) => {
-                let (component, code) = program.read()?;
-                let voucher = Voucher::of_program(&component);
-                Ok(Read {
-                    component,
-                    code: Some(code),
-                    voucher,
-                })
-            }
+            Self::ThisProgram(program) => Ok(Read {
+                content: Content::Compiled(program.read_code()?, program),
+                voucher: Voucher::of_program(program.trailer().guest.sha256.into()),
+            }),
             Self::Pushed => bail!(
                 "no guest was pushed to this mount, and the process has none of its own: run `airlock push FILE --mount PATH`"
             ),

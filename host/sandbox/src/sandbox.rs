@@ -61,15 +61,15 @@ impl Sandbox {
     /// # Errors
     /// [`LoadError::Runtime`] if the machine does not allow this, [`LoadError::Cache`] if the directory cannot be trusted.
     pub fn new(settings: SandboxSettings) -> Result<Self, LoadError> {
-        let engine = engine::serving()?;
-        let cache = settings
-            .cache
-            .map(|directory| Cache::open(&directory, &engine))
-            .transpose()?;
         let memory = settings
             .memory_bytes
             .unwrap_or_else(|| memory_by_default(machine::memory_bytes()));
         let (memory, returns) = ProcessMemory::with_returns(memory);
+        let engine = engine::serving(memory.slots())?;
+        let cache = settings
+            .cache
+            .map(|directory| Cache::open(&directory, &engine))
+            .transpose()?;
         machine::give_memory_back(returns).map_err(|error| LoadError::Runtime {
             what: "no thread that gives memory back",
             source: error.into(),
@@ -112,65 +112,101 @@ impl Sandbox {
     /// # Errors
     /// Each reason for which a file is not a guest that can run here: the variants of [`LoadError`].
     pub async fn load(&self, component: &[u8], limits: Limits) -> Result<Guest, LoadError> {
-        self.load_with(component, None, limits).await
+        let digest = hex::encode(Sha256::digest(component));
+        self.load_with_digest(component, &digest, limits).await
     }
 
-    /// Does the same as [`Sandbox::load`] for a component that may have its compiled code with it. Compiles the component,
-    /// or finds it compiled, if the code does not fit this host or this machine, and logs why.
+    /// Does the same as [`Sandbox::load`] for a caller that knows the component's SHA-256, in lower-case hexadecimal.
+    /// Computing it takes a millisecond for each MiB or two. The code that is found is that of the component with this digest.
     ///
     /// # Errors
     /// The same as of [`Sandbox::load`].
-    pub async fn load_with(
+    pub async fn load_with_digest(
         &self,
         component: &[u8],
-        code: Option<&CompiledCode>,
+        digest: &str,
         limits: Limits,
     ) -> Result<Guest, LoadError> {
-        if !self.shared.memory.fits(limits.memory_bytes) {
-            return Err(LoadError::Needs {
-                needs: format!(
-                    "{} MiB of memory for a request (--memory-mib)",
-                    limits.memory_bytes >> 20
-                ),
-                exceeded: self.shared.memory.exceeded(),
-            });
-        }
+        self.check_memory(&limits)?;
         contract::check_is_component(component)?;
-        let digest = hex::encode(Sha256::digest(component));
+        let (compiled, origin) = self.compiled(component, digest).await?;
+        self.guest(&compiled, digest.to_owned(), origin, limits).await
+    }
+
+    /// Does the same as [`Sandbox::load`] for compiled code that came with its component. Returns `None`, and logs why, if
+    /// the code does not fit this host or this machine: then load the component.
+    ///
+    /// # Errors
+    /// The same as of [`Sandbox::load`].
+    pub async fn load_compiled(
+        &self,
+        code: CompiledCode,
+        limits: Limits,
+    ) -> Result<Option<Guest>, LoadError> {
+        self.check_memory(&limits)?;
+        let digest = code.digest.clone();
+        let engine = self.linker.engine().clone();
+        // Takes a while, as the code is copied, checked and wiped.
+        let compiled = tokio::task::spawn_blocking(move || deserialize(&engine, code.bytes())).await;
+        let compiled = match compiled {
+            Ok(Ok(compiled)) => compiled,
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    reason = %Report::new(&error),
+                    "the compiled code that came with the guest does not fit this host or this machine; the guest is \
+                     compiled instead"
+                );
+                return Ok(None);
+            }
+            Err(error) => {
+                return Err(LoadError::Runtime {
+                    what: "reading compiled code panicked",
+                    source: error.into(),
+                });
+            }
+        };
+        let guest = self.guest(&compiled, digest, CodeOrigin::Contained, limits);
+        guest.await.map(Some)
+    }
+
+    fn check_memory(&self, limits: &Limits) -> Result<(), LoadError> {
+        if self.shared.memory.fits(limits.memory_bytes) {
+            return Ok(());
+        }
+        Err(LoadError::Needs {
+            needs: format!(
+                "{} MiB of memory for a request (--memory-mib)",
+                limits.memory_bytes >> 20
+            ),
+            exceeded: self.shared.memory.exceeded(),
+        })
+    }
+
+    async fn guest(
+        &self,
+        compiled: &Component,
+        digest: String,
+        origin: CodeOrigin,
+        limits: Limits,
+    ) -> Result<Guest, LoadError> {
         let engine = self.linker.engine();
-        let (compiled, origin) = self.compiled(component, &digest, code).await?;
-        contract::check(&compiled, engine)?;
+        contract::check(compiled, engine)?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
-        let pre = self.linker.instantiate_pre(&compiled).map_err(link)?;
+        let pre = self.linker.instantiate_pre(compiled).map_err(link)?;
         let code = Code {
             // The guest's name is not known yet.
-            name: format!("with digest {}…", &digest[..12]).into(),
+            name: format!("with digest {}…", digest.get(..12).unwrap_or(&digest)).into(),
             component: Arc::new(GuestCode::new(pre).map_err(link)?),
             limits,
             shared: self.shared.clone(),
         };
         let description = code.call_static(Describe).await?;
         description::check(&description, &code.limits)?;
-        let imports = contract::imports(&compiled, engine);
+        let imports = contract::imports(compiled, engine);
         Ok(Guest::new(code, digest, origin, imports, description))
     }
 
-    async fn compiled(
-        &self,
-        component: &[u8],
-        digest: &str,
-        contained: Option<&CompiledCode>,
-    ) -> Result<(Component, CodeOrigin), LoadError> {
-        if let Some(code) = contained {
-            match deserialize(self.linker.engine(), code.bytes()) {
-                Ok(component) => return Ok((component, CodeOrigin::Contained)),
-                Err(error) => tracing::warn!(
-                    reason = %Report::new(&error),
-                    "the compiled code that came with the guest does not fit this host or this machine; the guest is \
-                     compiled instead"
-                ),
-            }
-        }
+    async fn compiled(&self, component: &[u8], digest: &str) -> Result<(Component, CodeOrigin), LoadError> {
         if let Some(component) = self.kept(digest).await {
             return Ok((component, CodeOrigin::Cached));
         }

@@ -19,6 +19,13 @@ impl Digest {
     }
 }
 
+/// Takes a SHA-256 that was computed elsewhere.
+impl From<[u8; 32]> for Digest {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+}
+
 /// Reads 64 hexadecimal digits in any case, and ignores white space around them.
 impl FromStr for Digest {
     type Err = BadDigest;

@@ -7,9 +7,9 @@
 
 mod ancestors;
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -84,17 +84,17 @@ impl Cache {
     /// `None`.
     pub fn get(&self, digest: &str) -> Option<Vec<u8>> {
         let file = self.file(digest);
-        let mut bytes = fs::read(&file).ok()?;
-        let sound = bytes
-            .split_first_chunk::<32>()
-            .is_some_and(|(sum, code)| Sha256::digest(code)[..] == sum[..]);
-        if !sound {
+        let mut reader = File::open(&file).ok()?;
+        let (mut sum, mut code) = ([0; 32], Vec::new());
+        let read = reader
+            .read_exact(&mut sum)
+            .and_then(|()| reader.read_to_end(&mut code));
+        if read.is_err() || Sha256::digest(&code)[..] != sum {
             tracing::warn!(file = %file.display(), "a compiled guest on disk is damaged; compiling again");
             let _ = fs::remove_file(&file);
             return None;
         }
-        bytes.drain(..32);
-        Some(bytes)
+        Some(code)
     }
 
     /// Stores compiled code. Only logs a failure, because the guest runs without the cache.

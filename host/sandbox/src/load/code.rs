@@ -4,29 +4,33 @@ use std::fmt;
 
 /// Compiled code for which its owner vouches. It comes from [`Guest::compiled`](crate::Guest::compiled), in another process
 /// or at another time.
-pub struct CompiledCode(Vec<u8>);
+pub struct CompiledCode {
+    bytes: Vec<u8>,
+    /// The SHA-256 of the component, in lower-case hexadecimal.
+    pub(crate) digest: String,
+}
 
 impl CompiledCode {
-    /// Takes bytes as compiled code.
+    /// Takes bytes as the compiled code of the component with this SHA-256, which is in lower-case hexadecimal.
     ///
     /// # Safety
     /// The bytes run as native code of this process. So they must be what [`Guest::compiled`](crate::Guest::compiled)
-    /// returned for the same component, unchanged, and whoever could have changed them must be someone who could have
+    /// returned for that component, unchanged, and whoever could have changed them must be someone who could have
     /// changed this program as well. wasmtime refuses code of another version, for another machine or with other settings,
     /// but it does not notice code that was made to harm.
     #[allow(unsafe_code)]
-    pub unsafe fn trusted(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+    pub unsafe fn trusted(bytes: Vec<u8>, digest: String) -> Self {
+        Self { bytes, digest }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl fmt::Debug for CompiledCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CompiledCode({} bytes)", self.0.len())
+        write!(f, "CompiledCode({} bytes)", self.bytes.len())
     }
 }
 

@@ -7,8 +7,8 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use crate::LoadError;
 use crate::load::target::Target;
 
-/// Most instances that can exist at once in the process. A slot without an instance only reserves address space: 4 GiB,
-/// so that compiled code needs no bounds checks.
+/// Most instances that can exist at once in the process, on the largest machine. A slot without an instance only reserves
+/// address space: 4 GiB, so that compiled code needs no bounds checks.
 pub(crate) const POOL: u32 = 1024;
 
 /// Most core instances, and most tables, of one instance of a guest. A guest in Rust has one memory, one table and two
@@ -55,14 +55,16 @@ fn config() -> Config {
     config
 }
 
-/// Returns the wasmtime engine that serves requests. A process has one.
-pub(crate) fn serving() -> Result<Engine, LoadError> {
+/// Returns the wasmtime engine that serves requests, with a pool of so many slots, [`POOL`] at most. A process has one.
+///
+/// Each slot costs about 2 µs at the start, for the page that guards its stack. So there are no more than memory allows.
+pub(crate) fn serving(slots: u32) -> Result<Engine, LoadError> {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(POOL)
-        .total_core_instances(POOL * CORE_INSTANCES)
-        .total_memories(POOL)
-        .total_tables(POOL * TABLES)
-        .total_stacks(POOL)
+    pool.total_component_instances(slots)
+        .total_core_instances(slots * CORE_INSTANCES)
+        .total_memories(slots)
+        .total_tables(slots * TABLES)
+        .total_stacks(slots)
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(1)
         .max_tables_per_component(TABLES)

@@ -9,6 +9,9 @@ use airlock_sandbox::{
 
 use crate::support::{Bench, component};
 
+/// What the code says of its component, which is not there.
+const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
 /// Loads `kv` with this code. The compiler, if it is started at all, is a program that does not exist, or one in this
 /// process.
 async fn load(code: Vec<u8>, has_compiler: bool) -> Result<Guest, LoadError> {
@@ -34,10 +37,11 @@ async fn load_with_cache(
     })?;
     // SAFETY: all code in this file is made by this file, of the same component.
     #[allow(unsafe_code)]
-    let code = unsafe { CompiledCode::trusted(code) };
-    sandbox
-        .load_with(&component("kv"), Some(&code), Limits::default())
-        .await
+    let code = unsafe { CompiledCode::trusted(code, DIGEST.to_owned()) };
+    match sandbox.load_compiled(code, Limits::default()).await? {
+        Some(guest) => Ok(guest),
+        None => sandbox.load(&component("kv"), Limits::default()).await,
+    }
 }
 
 async fn assert_is_compiled(code: Vec<u8>) {
@@ -60,6 +64,7 @@ async fn code_that_comes_with_the_guest_runs_without_a_compiler() {
         let code = compile(&component("kv"), target).unwrap();
         let guest = load(code, false).await.unwrap();
         assert_eq!(guest.code_origin(), CodeOrigin::Contained);
+        assert_eq!(guest.digest(), DIGEST);
         assert_serves(guest).await;
     }
 }
