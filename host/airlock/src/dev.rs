@@ -229,6 +229,7 @@ impl EngineFactory for Factory {
                 ..Services::default()
             },
             on_usage: report_usage,
+            metrics: Arc::default(),
         };
         Ok(Arc::new(GuestMount::set_up(&granted, parts).await?))
     }

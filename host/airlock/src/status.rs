@@ -68,6 +68,11 @@ fn text(status: &Status) -> String {
     if let Some(highest) = &status.highest {
         line("highest version", highest);
     }
+    if let Some(refused) = &status.refused {
+        let guest = refused.sha256.as_deref().map_or_else(|| "a rollback".to_owned(), short);
+        let at = refused.at.as_deref().unwrap_or("at an unknown time");
+        line("refused", &format!("{guest}, {at}: {}", refused.reason));
+    }
     if let Some(trial) = &status.canary {
         let (state, found) = (&trial.report.state, summary(&trial.report));
         line("trial", &format!("{} {state}: {found}", short(&trial.sha256)));
@@ -95,6 +100,7 @@ mod tests {
             "running": {"name": "kv", "version": "0.2.0", "sha256": "ab", "vouched_by": "signature", "signer": "ann",
                 "source": "storage", "layout_version": 1},
             "previous": [{"sha256": "cd", "name": "kv", "version": "0.1.0"}],
+            "refused": {"sha256": "ef", "at": "2026-01-02T03:04:05Z", "reason": "version 0.0.9 is too low"},
         }))
         .unwrap()
     }
@@ -105,7 +111,7 @@ mod tests {
             text(&status()),
             "host:            airlock 0.1.0\nrunning:         kv 0.2.0\nsha256:          ab\nfrom:            storage\n\
              vouched by:      signature ann\nlayout version:  1\nactive:          ab\nbefore:          kv 0.1.0, cd\n\
-             highest version: 0.2.0\ntakes a push:    yes\n"
+             highest version: 0.2.0\nrefused:         ef, 2026-01-02T03:04:05Z: version 0.0.9 is too low\ntakes a push:    yes\n"
         );
     }
 

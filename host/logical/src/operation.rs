@@ -34,6 +34,14 @@ macro_rules! operations {
         }
 
         impl Operation {
+            /// Returns Vault's name for it, or `None` if it is an operation that this crate does not know.
+            pub fn known(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$operation => Some($name),)*
+                    Self::Other(_) => None,
+                }
+            }
+
             /// Returns Vault's name for it, such as `read`.
             pub fn as_str(&self) -> &str {
                 match self {

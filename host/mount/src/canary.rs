@@ -238,6 +238,9 @@ impl Canary {
             }),
             _ => {
                 self.report.lock().skipped += 1;
+                if let Some(tried) = &*self.tried.lock() {
+                    tried.guest.metrics().count_tried("skipped");
+                }
                 None
             }
         }
@@ -282,6 +285,11 @@ impl Canary {
         if report.state != "running" {
             return Next::GoOn;
         }
+        guest.metrics().count_tried(match &differences {
+            None => "not_comparable",
+            Some(differences) if differences.is_empty() => "same",
+            Some(_) => "different",
+        });
         match differences {
             None => *report.not_comparable.entry(operation).or_default() += 1,
             Some(differences) if differences.is_empty() => *report.same.entry(operation).or_default() += 1,

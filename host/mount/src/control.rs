@@ -3,6 +3,7 @@
 //! | path | operation | what |
 //! |---|---|---|
 //! | `.airlock`, `.airlock/status` | read | what runs, since when, and why not |
+//! | `.airlock/metrics` | read | the mount's numbers, for Prometheus |
 //! | `.airlock/guests` | list | the guests that are stored |
 //! | `.airlock/guests/<sha256>` | write | announce a guest; once all its pieces are here, check it |
 //! | `.airlock/pieces/<sha256>` | write | store a piece |
@@ -44,6 +45,7 @@ pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Opti
     let is_write = matches!(request.operation, Operation::Create | Operation::Update);
     match (first, rest, &request.operation) {
         ("" | "status", "", Operation::Read) => Ok(Some(mount.status().await?)),
+        ("metrics", "", Operation::Read) => Ok(Some(mount.numbers().await?)),
         ("guests", "", Operation::List) => Ok(Some(mount.stored_guests().await?)),
         ("guests", digest, _) if is_write => {
             let announced = mount.announce(named(digest)?, request).await?;
@@ -54,7 +56,7 @@ pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Opti
         ("downgrade", "", _) if is_write => mount.move_to(Move::Downgrade, request).await.map(Some),
         ("rollback", "", _) if is_write => mount.move_to(Move::Rollback, request).await.map(Some),
         ("gc", "", _) if is_write => mount.collect().await.map(Some),
-        ("" | "status" | "guests" | "pieces" | "swap" | "downgrade" | "rollback" | "gc", ..) => {
+        ("" | "status" | "metrics" | "guests" | "pieces" | "swap" | "downgrade" | "rollback" | "gc", ..) => {
             Err(Error::UnsupportedOperation)
         }
         _ => Err(Error::UnsupportedPath),

@@ -16,6 +16,7 @@ use crate::caching;
 use crate::canary::Trial;
 use crate::existence::Checks;
 use crate::invalidations::Invalidations;
+use crate::metrics::Metrics;
 use crate::source::GrantedGuest;
 use crate::special_paths;
 use crate::start::Start;
@@ -31,6 +32,7 @@ pub struct GuestMount {
     checks: Checks,
     invalidations: Invalidations,
     on_usage: fn(&Usage),
+    metrics: Arc<Metrics>,
 }
 
 /// The parts that a server gives a mount.
@@ -47,6 +49,8 @@ pub struct Parts {
     pub services: Services,
     /// Called with what each call of the guest used. If a request waits for the call, that is in the request's task.
     pub on_usage: fn(&Usage),
+    /// Counts the mount's calls. Guests that take over from each other share it.
+    pub metrics: Arc<Metrics>,
 }
 
 impl GuestMount {
@@ -86,9 +90,10 @@ impl GuestMount {
         settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&granted.cacheable);
         let context = MountContext::new(storage, parts.services, parts.config, guest.limits());
         let invalidations = Invalidations::new(guest.clone(), context.clone(), {
-            let (guest, on_usage) = (guest.clone(), parts.on_usage);
+            let (guest, on_usage, metrics) = (guest.clone(), parts.on_usage, parts.metrics.clone());
             move |outcome| {
                 on_usage(&outcome.usage);
+                metrics.count("invalidate", &outcome.result, &outcome.usage);
                 report(&guest, "invalidate", outcome)
             }
         });
@@ -101,6 +106,7 @@ impl GuestMount {
             checks: Checks::default(),
             invalidations,
             on_usage: parts.on_usage,
+            metrics: parts.metrics,
         })
     }
 
@@ -216,7 +222,7 @@ impl GuestMount {
     /// Waits for the permits of a request, but not for longer than the caller does.
     async fn permit(
         &self,
-        what: &str,
+        what: &'static str,
         request: &types::Request,
         caller: &Caller,
     ) -> airlock_sandbox::Result<Permit> {
@@ -320,8 +326,19 @@ impl GuestMount {
         }
     }
 
-    fn report<T>(&self, what: &str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
+    /// Returns the mount's numbers.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Returns how many requests run in an instance, and how many wait for one.
+    pub(crate) fn load(&self) -> (u32, u32) {
+        self.context.load()
+    }
+
+    fn report<T>(&self, what: &'static str, outcome: Outcome<T>) -> airlock_sandbox::Result<T> {
         (self.on_usage)(&outcome.usage);
+        self.metrics.count(what, &outcome.result, &outcome.usage);
         report(&self.guest, what, outcome)
     }
 }
@@ -383,11 +400,8 @@ fn is_asked_for_its_path(operation: &Operation) -> bool {
 
 /// Returns the operation's name for the log. The name of an operation that this host does not know may contain
 /// anything.
-fn operation_name(operation: &Operation) -> &str {
-    match operation {
-        Operation::Other(_) => "other",
-        known => known.as_str(),
-    }
+pub(crate) fn operation_name(operation: &Operation) -> &'static str {
+    operation.known().unwrap_or("other")
 }
 
 /// Returns the answer while a mount cannot serve. A 404 would look like a deleted secret.

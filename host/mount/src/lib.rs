@@ -29,6 +29,7 @@ mod existence;
 pub mod fuzz;
 mod guest_mount;
 mod invalidations;
+mod metrics;
 mod pushed;
 mod source;
 pub mod special_paths;
@@ -37,6 +38,7 @@ mod told;
 mod vault_mount;
 
 pub use guest_mount::{GuestMount, Parts};
+pub use metrics::Metrics;
 pub use pushed::PIECE;
 pub use source::{GrantedGuest, PATIENCE, Source};
 pub use vault_mount::VaultMount;

@@ -28,10 +28,11 @@ use crate::bridge;
 use crate::canary::Canary;
 use crate::control::{self, Running};
 use crate::existence::Checks;
-use crate::guest_mount::{GuestMount, Replaced, unavailable};
+use crate::guest_mount::{GuestMount, Replaced, operation_name, unavailable};
 use crate::pushed::{self, Record};
 use crate::told::Told;
 use candidate::{Candidate, Finder};
+use swap::Refused;
 
 /// The time for which a status waits for a guest that is being loaded.
 const STATUS: Duration = Duration::from_secs(2);
@@ -58,6 +59,8 @@ pub struct VaultMount {
     /// Locked while guests are pushed or take over.
     pub(crate) moving: tokio::sync::Mutex<()>,
     pub(crate) is_standby: bool,
+    /// The last change of guest, if it did not come about.
+    pub(crate) refused: Mutex<Option<Refused>>,
     /// The guest that is being tried, or that was tried last.
     pub(crate) canary: RwLock<Option<Arc<Canary>>>,
     this: Weak<Self>,
@@ -89,6 +92,12 @@ impl VaultMount {
             None => self.finder.source.origin(),
         };
         Some(Running::of(granted, source))
+    }
+
+    /// Returns how many requests run in an instance, and how many wait for one.
+    pub(crate) fn load(&self) -> (u32, u32) {
+        let guest = self.candidate.lock().mount.clone();
+        guest.map(|guest| guest.load()).unwrap_or_default()
     }
 
     /// Returns once a guest runs. Does not wait for long.
@@ -192,7 +201,13 @@ impl Backend for VaultMount {
                 Err(_) if request.operation == Operation::Rollback => {
                     return Err(Error::UnsupportedOperation);
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    self.finder
+                        .parts
+                        .metrics
+                        .count_unserved(operation_name(&request.operation));
+                    return Err(error);
+                }
             };
             let tried = trial.as_ref().map(|(trial, _)| trial);
             if let Ok(answer) = guest.answer(&request, &caller, tried).await {

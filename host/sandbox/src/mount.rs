@@ -124,6 +124,11 @@ impl MountContext {
         self.kept_in.get_or_init(|| Arc::downgrade(kept));
     }
 
+    /// Returns how many requests have an instance's permit, and how many wait for one.
+    pub fn load(&self) -> (u32, u32) {
+        self.gate.load()
+    }
+
     /// Returns the mount's storage.
     pub fn storage(&self) -> &Arc<airlock_storage::Mount> {
         &self.storage

@@ -28,9 +28,21 @@ pub struct Status {
     pub previous: Vec<Previous>,
     /// The highest version that ran on the mount.
     pub highest: Option<String>,
+    /// The last change of guest, if it did not come about.
+    #[serde(default)]
+    pub refused: Option<Refused>,
     /// The guest that is being tried, or was tried last.
     #[serde(default)]
     pub canary: Option<Canary>,
+}
+
+/// A change of guest that did not come about.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Refused {
+    /// The guest, unless it was that of a rollback.
+    pub sha256: Option<String>,
+    pub at: Option<String>,
+    pub reason: String,
 }
 
 /// A guest that is tried on live traffic.

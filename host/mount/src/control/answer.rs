@@ -1,6 +1,8 @@
 //! The answers of a mount's own paths.
 
 use airlock_trust::{By, Digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::{Map, json};
 use time::OffsetDateTime;
@@ -8,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use vault_plugin::{Error, Response};
 
 use super::PROTOCOL;
+use crate::metrics::{Info, MEDIA_TYPE, Now};
 use crate::pushed::{About, Build, Collected, Record};
 use crate::source::GrantedGuest;
 use crate::vault_mount::VaultMount;
@@ -91,7 +94,31 @@ impl VaultMount {
             "active": record.active.map(|build| build.sha256),
             "previous": previous,
             "highest": record.highest.map(|version| version.to_string()),
+            "refused": self.refused.lock().clone(),
             "canary": canary.map(|canary| json!({ "sha256": canary.digest, "report": canary.report() })),
+        }))
+    }
+
+    pub(super) async fn numbers(&self) -> Result<Response, Error> {
+        let runs = self.state().await.is_ok();
+        let info = self.running().filter(|_| runs).map(|running| Info {
+            name: running.name,
+            version: running.version,
+            sha256: running.sha256,
+            signer: running.signer.unwrap_or_default(),
+            source: running.source,
+        });
+        let (running, waiting) = self.load();
+        let text = self.finder.parts.metrics.text(Now {
+            info,
+            running: running.into(),
+            waiting: waiting.into(),
+        });
+        let text = text.map_err(|_| Error::Internal("the numbers cannot be written down".to_owned()))?;
+        Response::json(&json!({
+            "http_status_code": 200,
+            "http_content_type": MEDIA_TYPE,
+            "http_raw_body": BASE64.encode(text),
         }))
     }
 

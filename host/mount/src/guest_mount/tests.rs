@@ -44,6 +44,7 @@ async fn mount_with(storage: &FaultyStorage, services: Services) -> Arc<GuestMou
         storage_settings: airlock_storage::Settings::default(),
         services,
         on_usage: |_| {},
+        metrics: Arc::default(),
     };
     Arc::new(GuestMount::set_up(&adversary().await, parts).await.unwrap())
 }

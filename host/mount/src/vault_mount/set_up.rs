@@ -40,6 +40,7 @@ impl VaultMount {
                 ..Services::default()
             },
             on_usage: |_| {},
+            metrics: Arc::default(),
         };
         Self::over(source, parts, is_standby).await
     }
@@ -103,6 +104,7 @@ impl VaultMount {
             looking: tokio::sync::Mutex::new(()),
             moving: tokio::sync::Mutex::new(()),
             is_standby,
+            refused: Mutex::default(),
             canary: RwLock::new(None),
             this: this.clone(),
         });

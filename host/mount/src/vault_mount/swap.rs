@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 use airlock_storage::Undrained;
 use airlock_trust::Digest;
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use vault_plugin::{Backend as _, Error, Report};
 
 use super::VaultMount;
@@ -71,6 +74,16 @@ pub(super) struct Successor {
     pub old: Option<Arc<GuestMount>>,
 }
 
+/// A change of guest that did not come about.
+#[derive(Clone, Serialize)]
+pub(crate) struct Refused {
+    /// The guest, unless it was that of a rollback.
+    sha256: Option<Digest>,
+    /// In the layout of RFC 3339.
+    at: Option<String>,
+    reason: String,
+}
+
 impl VaultMount {
     /// Lets another guest take over. `reload` allows a guest whose special paths Vault does not enforce: then the record
     /// names it, and it runs after a reload.
@@ -94,6 +107,26 @@ impl VaultMount {
         way: Move,
         reload: bool,
     ) -> Result<Moved, Error> {
+        // Boxed, because it is large and rare.
+        let moved = Box::pin(self.try_carry_out(digest, way, reload)).await;
+        self.finder.parts.metrics.count_swap(moved.is_ok());
+        *self.refused.lock() = moved.as_ref().err().map(|error| Refused {
+            sha256: digest,
+            at: OffsetDateTime::now_utc().format(&Rfc3339).ok(),
+            reason: Report::new(error).to_string(),
+        });
+        if moved.is_err() {
+            // Without the reason: the guest may have worded it.
+            let sha256 = digest.as_ref().map(tracing::field::display);
+            tracing::warn!(
+                sha256,
+                "another guest was not let run on this mount; its status says why"
+            );
+        }
+        moved
+    }
+
+    async fn try_carry_out(&self, digest: Option<Digest>, way: Move, reload: bool) -> Result<Moved, Error> {
         match self.prepare(digest, way, reload).await? {
             Prepared::Runs(record) => Ok(Moved {
                 record,

@@ -27,6 +27,7 @@ async fn without_guest(storage: &FaultyStorage) -> Arc<VaultMount> {
         storage_settings: airlock_storage::Settings::default(),
         services: Services::default(),
         on_usage: |_| {},
+        metrics: Arc::default(),
     };
     VaultMount::over(Arc::new(source), parts, false).await.unwrap()
 }

@@ -101,6 +101,7 @@ pub async fn mount_with(storage: &FaultyStorage, has_guest: bool, services: Serv
         storage_settings: airlock_storage::Settings::default(),
         services,
         on_usage: |_| {},
+        metrics: Arc::default(),
     };
     let source = Pushed {
         sandbox: sandbox.unwrap(),

@@ -12,6 +12,7 @@ use crate::limits::{Limit, Limits};
 pub(crate) struct Gate {
     permits: Arc<Semaphore>,
     waiting: Arc<AtomicU32>,
+    instances: u32,
     queue: u32,
 }
 
@@ -20,8 +21,15 @@ impl Gate {
         Self {
             permits: Arc::new(Semaphore::new(limits.instances as usize)),
             waiting: Arc::default(),
+            instances: limits.instances,
             queue: limits.queue,
         }
+    }
+
+    /// Returns how many requests have a permit, and how many wait for one.
+    pub fn load(&self) -> (u32, u32) {
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        (self.instances.saturating_sub(free), self.waiting.load(SeqCst))
     }
 
     /// Waits for an instance permit, in the order of arrival. Dropping the future while it waits leaves no trace.

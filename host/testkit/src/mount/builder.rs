@@ -201,6 +201,7 @@ impl MountBuilder {
             storage_settings: settings,
             services,
             on_usage: usage::note,
+            metrics: Arc::default(),
         };
         // The mount is made in here because its flushes run on the runtime where it was made, and the test's own runtime is
         // blocked meanwhile.

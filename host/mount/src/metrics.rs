@@ -1,0 +1,287 @@
+//! The numbers of one mount, as text that Prometheus reads.
+//!
+//! 1. Each call of the guest is [counted](Metrics::count) with its operation, its outcome and what it used.
+//! 2. [`control`](crate::control) answers `.airlock/metrics` with the [text](Metrics::text), in the format of OpenMetrics 1.0.
+//!
+//! They count since the process began. A change of guest does not reset them; a reload and a restart do, as Prometheus expects of
+//! counters. Labels are words of the host and what the running guest says of itself: no path below the mount, no key, no value.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use airlock_sandbox::{CallError, Usage};
+use airlock_storage::Error as StorageError;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The media type of [`Metrics::text`].
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Upper bounds of the histogram of durations, in seconds.
+const SECONDS: [f64; 10] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0];
+
+type FloatCounter = Counter<f64, AtomicU64>;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Call {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Operation {
+    operation: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StorageCall {
+    call: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Counted {
+    result: &'static str,
+}
+
+/// What runs on a mount.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(crate) struct Info {
+    pub name: String,
+    pub version: String,
+    pub sha256: String,
+    pub signer: String,
+    pub source: &'static str,
+}
+
+/// The state of a mount when its numbers are read.
+pub(crate) struct Now {
+    /// What runs, if anything does.
+    pub info: Option<Info>,
+    /// Requests that run in an instance, or are about to.
+    pub running: u64,
+    /// Requests that wait for an instance.
+    pub waiting: u64,
+}
+
+/// The numbers of one mount.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    calls: Family<Call, Counter>,
+    seconds: Family<Operation, Histogram, fn() -> Histogram>,
+    cpu: FloatCounter,
+    memory_peak: AtomicU64,
+    repeats: Counter,
+    storage: Family<StorageCall, Counter>,
+    cached: Counter,
+    unknown: Counter,
+    swaps: Family<Counted, Counter>,
+    tried: Family<Counted, Counter>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("airlock"),
+            calls: Family::default(),
+            seconds: Family::new_with_constructor(seconds),
+            cpu: FloatCounter::default(),
+            memory_peak: AtomicU64::default(),
+            repeats: Counter::default(),
+            storage: Family::default(),
+            cached: Counter::default(),
+            unknown: Counter::default(),
+            swaps: Family::default(),
+            tried: Family::default(),
+        };
+        let Self {
+            registry,
+            calls,
+            seconds,
+            cpu,
+            repeats,
+            storage,
+            cached,
+            unknown,
+            swaps,
+            tried,
+            ..
+        } = &mut metrics;
+        registry.register("calls", "Calls of the guest that ended", calls.clone());
+        let help = "Time from a call's arrival to its answer";
+        registry.register_with_unit("call_duration", help, Unit::Seconds, seconds.clone());
+        let help = "CPU time of the guest, and of the host on its behalf";
+        registry.register_with_unit("guest_cpu", help, Unit::Seconds, cpu.clone());
+        let help = "Times that a call began anew, after a conflict or in the lane for long ones";
+        registry.register("repeats", help, repeats.clone());
+        registry.register("storage_calls", "Calls of the server's storage", storage.clone());
+        let help = "Reads that cost no call of the server's storage";
+        registry.register("storage_reads_cached", help, cached.clone());
+        let help = "Commits of which nobody knows whether they are stored";
+        registry.register("commits_of_unknown_outcome", help, unknown.clone());
+        registry.register("swaps", "Changes of guest", swaps.clone());
+        let help = "Requests on which a guest was tried that is to take over";
+        registry.register("canary_requests", help, tried.clone());
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Counts a call of the guest that ended. One that comes back because another guest took over has not ended.
+    pub(crate) fn count<T>(
+        &self,
+        operation: &'static str,
+        result: &airlock_sandbox::Result<T>,
+        usage: &Usage,
+    ) {
+        let outcome = match result {
+            Err(CallError::Replaced) => return,
+            Err(error) => failure(error),
+            Ok(_) => "ok",
+        };
+        self.calls.get_or_create(&Call { operation, outcome }).inc();
+        let seconds = self.seconds.get_or_create(&Operation { operation });
+        seconds.observe(usage.wall.as_secs_f64());
+        self.cpu.inc_by(usage.cpu.as_secs_f64());
+        self.memory_peak.fetch_max(usage.memory_bytes, Relaxed);
+        self.repeats.inc_by(u64::from(usage.attempts.saturating_sub(1)));
+        let storage = &usage.storage;
+        for (call, count) in [
+            ("get", storage.gets),
+            ("put", storage.puts),
+            ("delete", storage.deletes),
+            ("list", storage.lists),
+            ("transaction", storage.transaction_calls),
+        ] {
+            if count > 0 {
+                self.storage.get_or_create(&StorageCall { call }).inc_by(count);
+            }
+        }
+        self.cached.inc_by(storage.cached);
+        if matches!(result, Err(CallError::Storage(StorageError::UnknownOutcome(_)))) {
+            self.unknown.inc();
+        }
+    }
+
+    /// Counts a request that no guest was there to answer.
+    pub(crate) fn count_unserved(&self, operation: &'static str) {
+        let outcome = "unserved";
+        self.calls.get_or_create(&Call { operation, outcome }).inc();
+    }
+
+    /// Counts an attempt to let another guest take over.
+    pub(crate) fn count_swap(&self, is_done: bool) {
+        let result = if is_done { "done" } else { "refused" };
+        self.swaps.get_or_create(&Counted { result }).inc();
+    }
+
+    /// Counts a request on which a guest was tried: `same`, `different`, `not_comparable` or `skipped`.
+    pub(crate) fn count_tried(&self, result: &'static str) {
+        self.tried.get_or_create(&Counted { result }).inc();
+    }
+
+    /// Returns all numbers as text of the [`MEDIA_TYPE`].
+    ///
+    /// # Errors
+    /// None occurs in practice: writing to a text cannot fail.
+    pub(crate) fn text(&self, now: Now) -> Result<String, std::fmt::Error> {
+        let mut state = Registry::with_prefix("airlock");
+        let gauge = |value: u64| ConstGauge::new(value.min(i64::MAX as u64).cast_signed());
+        let running = gauge(now.running);
+        state.register(
+            "requests_running",
+            "Requests that have an instance's permit",
+            running,
+        );
+        let help = "Requests that wait for an instance's permit";
+        state.register("requests_waiting", help, gauge(now.waiting));
+        let peak = gauge(self.memory_peak.load(Relaxed));
+        let help = "The most memory that one call has taken";
+        state.register_with_unit("call_memory_peak", help, Unit::Bytes, peak);
+        let serves = gauge(now.info.is_some().into());
+        state.register("serving", "1 if a guest serves this mount, otherwise 0", serves);
+        if let Some(info) = now.info {
+            let info = prometheus_client::metrics::info::Info::new(info);
+            state.register("guest", "What runs on this mount", info);
+        }
+        let mut out = String::new();
+        text::encode_registry(&mut out, &self.registry)?;
+        text::encode_registry(&mut out, &state)?;
+        text::encode_eof(&mut out)?;
+        Ok(out)
+    }
+}
+
+/// Returns the word for a failure.
+fn failure(error: &CallError) -> &'static str {
+    match error {
+        CallError::Guest(_) if error.status() < 500 => "refused",
+        CallError::Guest(_) => "guest_error",
+        CallError::Trap { .. } => "trap",
+        CallError::Contract { .. } => "contract",
+        CallError::Limit { .. } => "limit",
+        CallError::Busy { .. } | CallError::Full { .. } => "busy",
+        CallError::ExistenceChanged { .. } => "existence_changed",
+        CallError::HungUp => "hung_up",
+        CallError::Storage(StorageError::UnknownOutcome(_)) => "unknown_outcome",
+        CallError::Storage(StorageError::Conflict) => "conflict",
+        CallError::Storage(StorageError::ReadOnly) => "read_only",
+        CallError::Storage(_) => "storage",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
+        let metrics = Metrics::default();
+        let mut usage = Usage::default();
+        usage.attempts = 2;
+        usage.storage.gets = 3;
+        metrics.count("read", &Ok(()), &usage);
+        let unknown = CallError::Storage(StorageError::UnknownOutcome("secret words".into()));
+        metrics.count::<()>("update", &Err(unknown), &usage);
+        metrics.count::<()>("update", &Err(CallError::Replaced), &usage);
+        metrics.count_swap(true);
+        let info = Info {
+            name: "kv".to_owned(),
+            version: "0.2.0".to_owned(),
+            sha256: "ab".to_owned(),
+            signer: String::new(),
+            source: "storage",
+        };
+        let now = Now {
+            info: Some(info),
+            running: 2,
+            waiting: 1,
+        };
+        let text = metrics.text(now).unwrap();
+        for line in [
+            r#"airlock_calls_total{operation="read",outcome="ok"} 1"#,
+            r#"airlock_calls_total{operation="update",outcome="unknown_outcome"} 1"#,
+            r#"airlock_call_duration_seconds_count{operation="read"} 1"#,
+            "airlock_repeats_total 2",
+            r#"airlock_storage_calls_total{call="get"} 6"#,
+            "airlock_commits_of_unknown_outcome_total 1",
+            r#"airlock_swaps_total{result="done"} 1"#,
+            "airlock_requests_running 2",
+            "airlock_requests_waiting 1",
+            "airlock_serving 1",
+            r#"airlock_guest_info{name="kv",version="0.2.0",sha256="ab",signer="",source="storage"} 1"#,
+        ] {
+            assert!(text.lines().any(|found| found == line), "no {line}: {text}");
+        }
+        assert!(
+            text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1,
+            "{text}"
+        );
+        assert!(!text.contains("secret"), "{text}");
+    }
+}
