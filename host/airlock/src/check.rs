@@ -281,9 +281,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_of_the_mount_are_not_arguments_of_serve() {
-        let given = ["--guest=/g", "--option", "a=1", "--option=b=2", "--unpinned"].map(str::to_owned);
-        let left: Vec<_> = without_options(&given).collect();
+    fn flags_of_check_alone_are_not_arguments_of_serve() {
+        let given = "--guest=/g --option a=1 --option=b=2 --upgrade-from=/o --upgrade-from /p --unpinned";
+        let given: Vec<_> = given.split(' ').map(str::to_owned).collect();
+        let left: Vec<_> = for_serve(&given).collect();
         assert_eq!(left, ["--guest=/g", "--unpinned"]);
     }
 
