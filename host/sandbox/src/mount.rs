@@ -37,7 +37,7 @@ pub struct MountContext {
     pub(crate) second: Option<Arc<Second>>,
     /// Set in the context of one request: that of the whole mount.
     whole: Option<Arc<Self>>,
-    /// Where instances are kept for this mount, once any are.
+    /// The place for kept instances of this mount, once there are any.
     kept_in: OnceLock<Weak<KeptInstances>>,
 }
 

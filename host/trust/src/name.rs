@@ -13,8 +13,8 @@ const LONGEST: usize = 1024;
 /// Most bytes of a guest's name, as in the contract.
 const LONGEST_NAME: usize = 64;
 
-/// What a signature says of the component that it signs. It is in the trusted comment, which the signature covers, as
-/// `name=kv version=1.2.0`.
+/// The name and version that a signature gives the component that it signs. They are in the trusted comment, which the
+/// signature covers, as `name=kv version=1.2.0`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedName {
     name: String,

@@ -156,7 +156,7 @@ pub enum SignatureRefused {
     Name {
         /// The key that signed it.
         signer: KeyId,
-        /// What is wrong with the comment.
+        /// The fault of the comment.
         reason: BadName,
     },
 }

@@ -10,7 +10,7 @@ use crate::key::{KeyId, PublicKey};
 use crate::name::SignedName;
 use crate::signature::{Signature, SignatureRefused, ids};
 
-/// What an operator trusts.
+/// The digests and keys that an operator trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trust {
     pins: Vec<Digest>,
@@ -97,7 +97,7 @@ pub struct Voucher {
     by: By,
 }
 
-/// What vouches for a component.
+/// The reason why a component may run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum By {
     /// A pinned digest; and a trusted signature, if the component has one as well.
@@ -229,7 +229,7 @@ pub enum Refused {
     AnotherName {
         /// The signature.
         signed: Signed,
-        /// What the component calls itself.
+        /// The name that the component gives itself.
         name: String,
         /// The version that the component states.
         version: String,

@@ -1,4 +1,4 @@
-//! The outcome of a call: the status that the service answers, or one that says why there is none.
+//! The outcome of a call: the status that the service answers, or one that says why the service did not answer.
 
 use std::sync::Arc;
 

@@ -165,7 +165,7 @@ async fn a_request_whose_checks_reads_changed_gets_a_fresh_instance() {
     assert_eq!(run(&bench, request).await, answers(0));
 }
 
-/// What the check read changes while the request waits for storage.
+/// The data that the check read changes while the request waits for storage.
 #[tokio::test]
 async fn a_second_attempt_gets_a_fresh_instance() {
     let guest = sandbox()

@@ -1,4 +1,4 @@
-//! What vouches for a guest: signatures, and the keys of signers.
+//! Parses what vouches for a guest: signatures, and the keys of signers.
 
 use airlock_trust::{PublicKey, Signature, SignedName, Trust};
 
