@@ -54,6 +54,11 @@ impl Line {
     pub fn field(&self, name: &str) -> &str {
         self.json[name].as_str().unwrap_or_default()
     }
+
+    /// Returns a field as a number, if it is one.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.json[name].as_u64()
+    }
 }
 
 /// All lines that a server has logged so far. Clones share the same log.

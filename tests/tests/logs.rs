@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::fs;
+
 use airlock_tests::{Plugin, Server, Storage, airlock, files, vault};
+use serde_json::Value;
 
 #[test]
 fn guests_line_carries_its_level_and_the_guests_name() {
@@ -15,6 +18,49 @@ fn guests_line_carries_its_level_and_the_guests_name() {
     assert_eq!(line.level(), "info", "{line:?}");
     assert!(line.is_hosts(), "{line:?}");
     assert_eq!(line.field("guest"), "kv", "{line:?}");
+}
+
+#[test]
+fn a_line_about_a_request_joins_the_audit_log_and_says_what_was_used() {
+    let server = Server::start("joined-line", Storage::Memory);
+    let audit = server.temporary_directory().join("audit.log");
+    server.audit_to(&audit);
+    let guest = files::guest("adversary");
+    Plugin::serving("adversary", &guest).register(&server);
+    let first = server.mount("first", "adversary");
+    server.mount("second", "adversary");
+    let sibling = server.mounted("second");
+    sibling.read("ok").expect_success("read");
+    assert_eq!(first.read("trap").status, 500);
+    let line = server.log().wait_for("a trap", |line| {
+        line.message() == "a call of the guest was not done"
+    });
+    let mounts = server.client().read("sys/mounts").expect_success("mounts");
+    assert_eq!(line.field("mount"), "first/", "{line:?}");
+    assert_eq!(
+        line.field("mount_uuid"),
+        mounts.data()["first/"]["uuid"],
+        "{line:?}"
+    );
+    assert_eq!(line.field("guest"), "adversary", "{line:?}");
+    assert_eq!(line.field("guest_version"), env!("CARGO_PKG_VERSION"), "{line:?}");
+    assert_eq!(
+        line.field("guest_sha256"),
+        &files::sha256(&guest)[..12],
+        "{line:?}"
+    );
+    for used in ["cpu_us", "wall_us", "memory_bytes", "storage_calls", "attempts"] {
+        assert!(line.number(used).is_some(), "{used}: {line:?}");
+    }
+    let audited = fs::read_to_string(&audit).unwrap();
+    let audited = audited
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let request = audited
+        .map(|line| line["request"].clone())
+        .find(|request| request["path"] == "first/trap")
+        .unwrap();
+    assert_eq!(line.field("request_id"), request["id"], "{line:?}");
 }
 
 #[test]

@@ -69,7 +69,10 @@ fn text(status: &Status) -> String {
         line("highest version", highest);
     }
     if let Some(refused) = &status.refused {
-        let guest = refused.sha256.as_deref().map_or_else(|| "a rollback".to_owned(), short);
+        let guest = refused
+            .sha256
+            .as_deref()
+            .map_or_else(|| "a rollback".to_owned(), short);
         let at = refused.at.as_deref().unwrap_or("at an unknown time");
         line("refused", &format!("{guest}, {at}: {}", refused.reason));
     }

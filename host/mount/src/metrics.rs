@@ -246,7 +246,9 @@ mod tests {
         usage.attempts = 2;
         usage.storage.gets = 3;
         metrics.count("read", &Ok(()), &usage);
-        let unknown = CallError::Storage(StorageError::UnknownOutcome("secret words".into()));
+        let unknown = CallError::Storage(StorageError::UnknownOutcome(Box::new(StorageError::Backend(
+            "secret words".into(),
+        ))));
         metrics.count::<()>("update", &Err(unknown), &usage);
         metrics.count::<()>("update", &Err(CallError::Replaced), &usage);
         metrics.count_swap(true);

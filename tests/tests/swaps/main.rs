@@ -155,6 +155,55 @@ fn what_no_trusted_key_signed_is_refused_and_the_guest_that_runs_stays() {
 }
 
 #[test]
+fn a_mount_s_numbers_are_read_through_the_server() {
+    let builds = Builds::new(&SERVER.temporary_directory().join("numbers"));
+    builds.register(&SERVER, "numbers");
+    let mount = SERVER.mount("numbers", "numbers");
+    push(SERVER.client(), &builds.one, "numbers");
+    mount
+        .write("secret-key", json!({"value": "secret-value"}))
+        .expect_success("write");
+    mount.read("secret-key").expect_success("read");
+    push(SERVER.client(), &builds.two, "numbers");
+    let one = builds.one.to_str().unwrap();
+    refused(
+        SERVER.client(),
+        &["push", one, "--mount", "numbers"],
+        "is below 0.2.0",
+    );
+
+    let sent = mount
+        .client()
+        .try_send("GET", &mount.path(".airlock/metrics"), &[], "");
+    let numbers = sent.unwrap();
+    assert_eq!(numbers.status, 200, "{numbers:?}");
+    let media_type = numbers.headers.iter().find(|(name, _)| name == "content-type");
+    assert!(media_type.unwrap().1.starts_with("application/openmetrics-text"));
+    for line in [
+        "airlock_calls_total{operation=\"create\",outcome=\"ok\"} 1",
+        "airlock_calls_total{operation=\"read\",outcome=\"ok\"} 1",
+        "airlock_swaps_total{result=\"done\"} 2",
+        "airlock_swaps_total{result=\"refused\"} 1",
+        "airlock_serving 1",
+    ] {
+        assert!(
+            numbers.text.lines().any(|found| found == line),
+            "no {line}: {}",
+            numbers.text
+        );
+    }
+    let runs = format!("version=\"0.2.0\",sha256=\"{}\"", files::sha256(&builds.two));
+    assert!(numbers.text.contains(&runs), "{}", numbers.text);
+    assert!(!numbers.text.contains("secret"), "{}", numbers.text);
+    // What was refused, and why, is also in the status, for whoever comes later.
+    let refused = status(&mount)["refused"].clone();
+    assert!(
+        refused["reason"].as_str().unwrap().contains("is below 0.2.0"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn no_control_is_kept_from_everybody() {
     let builds = Builds::new(&SERVER.temporary_directory().join("closed"));
     let key = format!("--trust={}", builds.signer.key());
