@@ -35,7 +35,6 @@ fn a_line_about_a_request_joins_the_audit_log_and_says_what_was_used() {
     let line = server.log().wait_for("a trap", |line| {
         line.message() == "a call of the guest was not done"
     });
-    let mounts = server.client().read("sys/mounts").expect_success("mounts");
     assert_eq!(line.field("mount"), "first/", "{line:?}");
     assert_eq!(
         line.field("mount_uuid"),

@@ -177,7 +177,7 @@ impl Mount {
         tracing::info_span!(
             "request",
             mount = request.mount_point,
-            mount_uuid = self.uuid,
+            backend_uuid = self.uuid,
             request_id = request.id,
             guest = Empty,
             guest_version = Empty,
@@ -220,7 +220,7 @@ impl Mount {
 
 /// Returns the span of what is done for a mount, and for no request.
 pub(super) fn about_mount(uuid: &str) -> Span {
-    tracing::info_span!("mount", mount_uuid = uuid)
+    tracing::info_span!("mount", backend_uuid = uuid)
 }
 
 /// Waits for a task. A panic in it is an error of that call alone.
