@@ -41,6 +41,24 @@ async fn what_was_written_is_cached_as_it_was_written() {
 }
 
 #[tokio::test]
+async fn what_was_written_is_cached_though_another_commit_ended_meanwhile() {
+    let bed = Bed::new(cacheable("meta/"));
+    let gate = bed.storage.hold_answer(Call::Put, 1);
+    let slow = tokio::spawn({
+        let mount = bed.mount.clone();
+        async move { store(&mount, "meta/a", "1").await }
+    });
+    gate.reached().await;
+    store(&bed.mount, "meta/b", "2").await.unwrap();
+    gate.open();
+    slow.await.unwrap().unwrap();
+    for (key, value) in [("meta/a", "1"), ("meta/b", "2")] {
+        assert_eq!(read(&bed.mount, key).await.unwrap().as_deref(), Some(value));
+    }
+    assert_eq!(bed.storage.calls(Call::Get), 0);
+}
+
+#[tokio::test]
 async fn an_invalidated_key_is_read_anew() {
     let bed = Bed::with(&[("meta/a", "1")], cacheable("meta/"));
     read(&bed.mount, "meta/a").await.unwrap();

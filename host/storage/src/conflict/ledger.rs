@@ -312,10 +312,14 @@ pub(crate) struct Fence {
 }
 
 impl Fence {
-    /// Makes a fence for keys that have been fenced.
+    /// Makes a fence for keys that have been fenced. Without keys it makes none: dropping a fence keeps the commits
+    /// under way from being cached.
     fn around(ledger: &Arc<Ledger>, fenced: Footprint) -> Option<Self> {
+        if fenced.keys.is_empty() {
+            return None;
+        }
         let ledger = ledger.clone();
-        (!fenced.keys.is_empty()).then_some(Self { ledger, fenced })
+        Some(Self { ledger, fenced })
     }
 }
 
