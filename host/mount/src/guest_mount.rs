@@ -229,7 +229,10 @@ impl GuestMount {
         let Outcome { result, usage } = tokio::select! {
             biased;
             outcome = self.guest.permit(&self.context, request) => outcome,
-            () = caller.gone() => return Err(CallError::HungUp),
+            () = caller.gone() => Outcome {
+                result: Err(CallError::HungUp),
+                usage: Usage::default(),
+            },
         };
         match result {
             Ok(permit) => Ok(permit),

@@ -219,6 +219,7 @@ impl Metrics {
 /// Returns the word for a failure.
 fn failure(error: &CallError) -> &'static str {
     match error {
+        error if error.is_read_only() => "read_only",
         CallError::Guest(_) if error.status() < 500 => "refused",
         CallError::Guest(_) => "guest_error",
         CallError::Trap { .. } => "trap",
@@ -229,7 +230,6 @@ fn failure(error: &CallError) -> &'static str {
         CallError::HungUp => "hung_up",
         CallError::Storage(StorageError::UnknownOutcome(_)) => "unknown_outcome",
         CallError::Storage(StorageError::Conflict) => "conflict",
-        CallError::Storage(StorageError::ReadOnly) => "read_only",
         CallError::Storage(_) => "storage",
         _ => "other",
     }

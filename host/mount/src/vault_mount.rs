@@ -189,7 +189,10 @@ impl Backend for VaultMount {
                 false => Err(Error::UnsupportedPath),
             };
         }
-        self.checks.take_failure(&request.id)?;
+        let operation = operation_name(&request.operation);
+        self.checks
+            .take_failure(&request.id)
+            .inspect_err(|_| self.finder.parts.metrics.count_unserved(operation))?;
         let caller = request.caller.clone();
         let request = Arc::new(bridge::request(request));
         let canary = self.canary.read().clone();
@@ -202,10 +205,7 @@ impl Backend for VaultMount {
                     return Err(Error::UnsupportedOperation);
                 }
                 Err(error) => {
-                    self.finder
-                        .parts
-                        .metrics
-                        .count_unserved(operation_name(&request.operation));
+                    self.finder.parts.metrics.count_unserved(operation);
                     return Err(error);
                 }
             };

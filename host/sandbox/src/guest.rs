@@ -21,7 +21,7 @@ use crate::run::instance::is_large;
 use crate::run::kept::may_be_due_to_reuse;
 use crate::run::permit::{Outcome, Permit};
 use crate::types::{Request, Response};
-use crate::{LoadError, Result};
+use crate::{CallError, LoadError, Result};
 
 /// A guest that has been compiled, checked and described. Cheap to clone.
 #[derive(Clone)]
@@ -205,6 +205,10 @@ impl Guest {
             // As in office, it starts over without what the check left.
             if is_reused && outcome.result.as_ref().is_err_and(may_be_due_to_reuse) {
                 continue;
+            }
+            // Check and request had each limit for themselves in the first run, and share it here.
+            if is_reused && matches!(outcome.result, Err(CallError::Limit { .. })) {
+                return None;
             }
             let written = second.end(&outcome.result)?;
             return Some(SecondRun {

@@ -359,4 +359,5 @@ fn a_guest_that_words_an_answer_otherwise_does_not_pass_its_trial_unless_that_is
         load.stop();
     });
     load.assert_none_failed();
+    assert!(load.acknowledged() > 0);
 }

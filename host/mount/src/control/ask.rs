@@ -103,6 +103,10 @@ impl VaultMount {
 
     pub(super) async fn move_to(&self, way: Move, request: &Request) -> Result<Response, Error> {
         self.finder.source.takes_pushed().map_err(Error::User)?;
+        if self.is_standby {
+            // The server forwards it to the active node.
+            return Err(vault_plugin::ServerError::ReadOnly.into());
+        }
         let Target {
             sha256,
             reload,
@@ -137,6 +141,7 @@ impl VaultMount {
         let record = crate::pushed::Record::read(&*self.finder.parts.storage).await;
         let mut kept: BTreeSet<_> = record.map_err(refused)?.digests().collect();
         kept.extend(self.tried_guest());
+        kept.extend(self.finder.writer.unsettled());
         let collected = self.finder.guests.collect(&kept).await.map_err(refused)?;
         answer::collected(&collected)
     }

@@ -36,7 +36,12 @@ pub(super) fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlo
         )) => emit!(warn, "a call of the guest was not done: storage failed"),
         // The caller's mistake, about which the server's words may name a key, and what is no failure of the call.
         Ok(_)
-        | Err(CallError::Guest(_) | CallError::Storage(Storage::Rejected { .. }) | CallError::Replaced) => {
+        | Err(
+            CallError::Guest(_)
+            | CallError::Storage(Storage::Rejected { .. })
+            | CallError::Replaced
+            | CallError::HungUp,
+        ) => {
             if usage.attempts > 1 || usage.wall > SLOW {
                 let done = outcome.result.is_ok();
                 emit!(

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use airlock_storage::{Error, Storage};
+use airlock_trust::Digest;
 use parking_lot::Mutex;
 
 use super::{PushError, Record};
@@ -34,24 +35,41 @@ impl RecordWriter {
     /// # Errors
     /// Storage's, unless the record is there all the same. [`PushError::Unsettled`] while another one may still be stored.
     pub async fn write(&self, record: &Record) -> Result<(), PushError> {
-        if let Some((other, until)) = &*self.unsettled.lock() {
-            let left = until.saturating_duration_since(Instant::now());
-            if other != record && !left.is_zero() {
-                let seconds = left.as_secs() + 1;
-                return Err(PushError::Unsettled { seconds });
+        let is_unsettled = match &*self.unsettled.lock() {
+            Some((other, until)) => {
+                let left = until.saturating_duration_since(Instant::now());
+                if other != record && !left.is_zero() {
+                    let seconds = left.as_secs() + 1;
+                    return Err(PushError::Unsettled { seconds });
+                }
+                !left.is_zero()
             }
-        }
+            None => false,
+        };
+        // If it may be there before, finding it there says nothing of this write.
+        let may_be_there = is_unsettled
+            || Record::read(&*self.storage)
+                .await
+                .map_or(true, |stored| stored == *record);
         let Err(error) = record.write(&*self.storage).await else {
             return Ok(());
         };
         if !may_take_effect(&error) {
             return Err(error.into());
         }
-        if Record::read(&*self.storage).await.ok().as_ref() == Some(record) {
-            return Ok(());
+        let is_there = Record::read(&*self.storage).await.ok().as_ref() == Some(record);
+        if !is_there || may_be_there {
+            *self.unsettled.lock() = Some((record.clone(), Instant::now() + self.late));
         }
-        *self.unsettled.lock() = Some((record.clone(), Instant::now() + self.late));
-        Err(error.into())
+        if is_there { Ok(()) } else { Err(error.into()) }
+    }
+
+    /// Returns the guests that a record names which may still be stored.
+    pub fn unsettled(&self) -> Vec<Digest> {
+        match &*self.unsettled.lock() {
+            Some((record, until)) if *until > Instant::now() => record.digests().collect(),
+            _ => Vec::new(),
+        }
     }
 }
 
@@ -66,7 +84,6 @@ fn may_take_effect(error: &Error) -> bool {
 mod tests {
     use airlock_faults::{Call, Fault, FaultyStorage, Gate};
     use airlock_storage::{MemoryStorage, Rejection};
-    use airlock_trust::Digest;
 
     use super::*;
     use crate::pushed::Build;
@@ -98,6 +115,17 @@ mod tests {
         gate.open();
         writer.write(&record(1)).await.unwrap();
         assert_eq!(Record::read(&storage).await.unwrap(), record(1));
+    }
+
+    #[tokio::test]
+    async fn finding_a_record_that_may_have_been_there_before_settles_nothing() {
+        let (storage, over) = writer(Duration::from_secs(90));
+        over.write(&record(1)).await.unwrap();
+        storage.nth(Call::Put, 1, Fault::Fail);
+        // It is there, but this write of it may come late.
+        over.write(&record(1)).await.unwrap();
+        assert_eq!(over.unsettled(), [record(1).active.unwrap().sha256]);
+        over.write(&record(2)).await.unwrap_err();
     }
 
     #[tokio::test]

@@ -61,7 +61,10 @@ pub(super) enum Prepared {
     /// It runs already.
     Runs(Record),
     /// It may run after a reload, once this record is written.
-    NeedsReload(Record),
+    NeedsReload {
+        record: Record,
+        next: Record,
+    },
     Ready(Successor),
 }
 
@@ -132,9 +135,10 @@ impl VaultMount {
                 record,
                 reload_needed: false,
             }),
-            Prepared::NeedsReload(next) => {
+            Prepared::NeedsReload { record, next } => {
                 let _no_other_writes = self.looking.lock().await;
                 let _undrained = self.undrained()?;
+                self.is_unchanged(&record).await?;
                 self.finder.writer.write(&next).await.map_err(refused)?;
                 Ok(Moved {
                     record: next,
@@ -171,7 +175,7 @@ impl VaultMount {
         let new = Arc::new(self.finder.prepare(&granted).await.map_err(as_refusal)?);
         if self.told.enforced().as_ref() != Some(new.paths()) {
             if reload {
-                return Ok(Prepared::NeedsReload(next));
+                return Ok(Prepared::NeedsReload { record, next });
             }
             return Err(Error::User(
                 "the guest has other special paths than those that Vault enforces here: push it with --reload, which \
@@ -289,11 +293,9 @@ impl VaultMount {
         let seen = self.changes.load(SeqCst);
         let now = self.candidate.lock().mount.clone().ok();
         let is_same = now.as_ref().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);
-        let stored = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
-        if !is_same || stored != record || self.ended.load(SeqCst) {
-            return Err(unavailable(
-                "what runs here has just changed: try again".to_owned(),
-            ));
+        self.is_unchanged(&record).await?;
+        if !is_same {
+            return Err(just_changed());
         }
         *self.serving.write() = None;
         new.take_over(HANDOVER)
@@ -338,6 +340,15 @@ impl VaultMount {
         }
     }
 
+    /// Makes sure that the record is still the one with which a guest was compared.
+    async fn is_unchanged(&self, record: &Record) -> Result<(), Error> {
+        let stored = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
+        match stored == *record && !self.ended.load(SeqCst) {
+            true => Ok(()),
+            false => Err(just_changed()),
+        }
+    }
+
     /// Writes the record and initializes the new guest. If that fails, the record is as before, unless the new guest may have
     /// converted what the old one stored.
     async fn begin(
@@ -367,9 +378,9 @@ impl VaultMount {
             Ok(()) => Error::User(format!(
                 "the guest could not be initialized, and the one that ran before runs on: {cause}"
             )),
-            Err(_) => unavailable(format!(
-                "the guest could not be initialized ({cause}), and the record of what runs here could not be written back: \
-                 push the guest that ran before again"
+            Err(unwritten) => unavailable(format!(
+                "the guest could not be initialized ({cause}), and the record of what runs here could not be written back \
+                 ({unwritten}): push the guest that ran before again, once that is possible"
             )),
         }))
     }
@@ -388,6 +399,10 @@ impl VaultMount {
     fn is_running(&self, running: &GuestMount, build: &Build) -> bool {
         running.guest().digest() == build.sha256.to_string() && self.serving.read().is_some()
     }
+}
+
+fn just_changed() -> Error {
+    unavailable("what runs here has just changed: try again".to_owned())
 }
 
 /// Converts an error of the guests in storage to an answer.

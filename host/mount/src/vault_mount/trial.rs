@@ -39,7 +39,7 @@ impl VaultMount {
                 Ok(record)
             }
             Prepared::Runs(_) => Err(Error::User("this guest runs already".to_owned())),
-            Prepared::Ready(_) | Prepared::NeedsReload(_) => Err(Error::User(
+            Prepared::Ready(_) | Prepared::NeedsReload { .. } => Err(Error::User(
                 "no guest runs on this mount to compare it with: push it without --canary".to_owned(),
             )),
         }
