@@ -242,8 +242,10 @@ mod tests {
     #[test]
     fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
         let metrics = Metrics::default();
-        let mut usage = Usage::default();
-        usage.attempts = 2;
+        let mut usage = Usage {
+            attempts: 2,
+            ..Usage::default()
+        };
         usage.storage.gets = 3;
         metrics.count("read", &Ok(()), &usage);
         let unknown = CallError::Storage(StorageError::UnknownOutcome(Box::new(StorageError::Backend(
