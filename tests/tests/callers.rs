@@ -112,7 +112,7 @@ fn after_256_callers_hang_up_in_a_burst_every_mount_still_answers() {
     let server = Server::start("hang-up", Storage::Memory);
     Plugin::kv().register(&server);
     Plugin::serving("adversary", &files::guest("adversary"))
-        .arg("--cpu-ms=50")
+        .args(["--cpu-ms=50", "--breaker=0"])
         .register(&server);
     let kv = [
         server.mount("one", "airlock-kv"),

@@ -142,7 +142,7 @@ fn the_command_line_creates_the_same_keys_if_told_to_retry() {
 fn a_full_queue_answers_a_create_with_503_and_its_cause() {
     let server = Server::start("creates-full", Storage::Memory);
     Plugin::serving("adversary", &files::guest("adversary"))
-        .args(["--instances=1", "--queue=1", "--cpu-ms=300"])
+        .args(["--instances=1", "--queue=1", "--cpu-ms=300", "--breaker=0"])
         .register(&server);
     let mount = server.mount("full", "adversary");
     let stop = AtomicBool::new(false);

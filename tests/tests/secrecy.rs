@@ -19,7 +19,12 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
     let server = Server::start("secrecy", Storage::Memory);
     Plugin::kv().register(&server);
     Plugin::serving("adversary", &files::guest("adversary"))
-        .args(["--cpu-ms=200", "--storage-ops=3", "--memory-mib=16"])
+        .args([
+            "--cpu-ms=200",
+            "--storage-ops=3",
+            "--memory-mib=16",
+            "--breaker=0",
+        ])
         .register(&server);
     let (kv, adversary) = (
         server.mount("kv", "airlock-kv"),

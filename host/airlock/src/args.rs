@@ -1,10 +1,12 @@
 //! Defines the arguments that several commands share.
 
+mod breaker;
 mod limits;
 mod option;
 mod serve;
 mod trust;
 
+pub use breaker::BreakerArgs;
 pub use limits::LimitArgs;
 pub use option::OptionArgs;
 pub use serve::ServeArgs;

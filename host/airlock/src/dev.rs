@@ -230,6 +230,7 @@ impl EngineFactory for Factory {
             },
             on_usage: report_usage,
             metrics: Arc::default(),
+            breaker: airlock_mount::BreakerSettings::OFF,
         };
         Ok(Arc::new(GuestMount::set_up(&granted, parts).await?))
     }

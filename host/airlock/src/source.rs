@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use airlock_mount::{GrantedGuest, Source};
+use airlock_mount::{BreakerSettings, GrantedGuest, Source};
 use airlock_trust::Digest;
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -66,6 +66,13 @@ impl Source for ProcessGuests {
 
     fn has_control(&self) -> bool {
         !self.loader().is_ok_and(|loader| loader.args().no_control)
+    }
+
+    fn breaker(&self) -> BreakerSettings {
+        self.loader().map_or_else(
+            |_| BreakerSettings::default(),
+            |loader| loader.args().breaker.settings(),
+        )
     }
 
     fn takes_pushed(&self) -> Result<(), String> {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use printable::Printable;
 
-use crate::control::answers::{Previous, Status};
+use crate::control::answers::{Breaker, Previous, Status};
 use crate::control::{Control, MountArgs};
 use crate::output::json;
 use crate::push::summary;
@@ -80,12 +80,40 @@ fn text(status: &Status) -> String {
         let (state, found) = (&trial.report.state, summary(&trial.report));
         line("trial", &format!("{} {state}: {found}", short(&trial.sha256)));
     }
+    if let Some(found) = &status.breaker {
+        line("breaker", &breaker(found));
+    }
     let takes = match (status.accepts_push && status.can_write, &status.why_not) {
         (true, _) => "yes".to_owned(),
         (false, Some(reason)) => format!("no: {reason}"),
         (false, None) => "no".to_owned(),
     };
     line("takes a push", &takes);
+    out
+}
+
+fn breaker(breaker: &Breaker) -> String {
+    let Breaker {
+        state,
+        since,
+        failures,
+        cause,
+        refuses,
+        next_try,
+    } = breaker;
+    let unknown = "an unknown time";
+    let mut out = format!("{state} since {}", since.as_deref().unwrap_or(unknown));
+    if let (true, Some(cause)) = (*failures > 0, cause) {
+        let _ = write!(out, ", {failures} failures in a row, the last because {cause}");
+    }
+    if let Some(refuses) = refuses {
+        let whom = match refuses.as_str() {
+            "callers" => "the callers whose requests failed",
+            refuses => refuses,
+        };
+        let next = next_try.as_deref().unwrap_or(unknown);
+        let _ = write!(out, "; refuses {whom}, next try {next}");
+    }
     out
 }
 

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use vault_plugin::{Error, ServerError};
 
+use crate::breaker::Fault;
 use crate::bridge;
 
 /// Most failed checks that are remembered, each with a text of some 16 KiB at most. Vault gets the error of a check
@@ -39,31 +40,44 @@ pub struct Checks {
     failed: Mutex<Failed>,
 }
 
+/// The reason why a check could not be made.
+#[derive(Debug)]
+pub struct Cause {
+    /// What the caller is told.
+    pub error: Error,
+    /// The guest's own failure, if it was one.
+    pub(crate) fault: Option<Fault>,
+}
+
 #[derive(Default)]
 struct Failed {
     /// The causes, by the id of the request.
-    causes: HashMap<String, (Error, Instant)>,
+    causes: HashMap<String, (Cause, Instant)>,
     /// The ids in the order in which they were remembered. The requests of some may have come already.
     order: VecDeque<(String, Instant)>,
 }
 
 impl Checks {
-    /// Returns what Vault is told of the check for the request with this id.
+    /// Returns what Vault is told of the check for the request with this id. `fault` is the guest's own failure, if it was one.
     ///
     /// # Errors
     /// The errors that Vault passes on to the caller or acts upon: the caller's mistake, a path without such a check,
     /// and read-only storage. Also any other error if too many failed checks are remembered already; it becomes a 500
     /// without a text.
-    pub fn answer(
+    pub(crate) fn answer(
         &self,
         id: &str,
         checked: airlock_sandbox::Result<Option<bool>>,
+        fault: Option<Fault>,
     ) -> Result<Option<bool>, Error> {
         match checked {
             Ok(exists) => Ok(exists),
             // No request follows.
             Err(error @ airlock_sandbox::CallError::HungUp) => Err(bridge::refusal(error)),
-            Err(error) => self.not_made(id, bridge::refusal(error.of_existence_check())),
+            Err(error) => {
+                let error = bridge::refusal(error.of_existence_check());
+                self.remember(id, Cause { error, fault })
+            }
         }
     }
 
@@ -71,10 +85,16 @@ impl Checks {
     ///
     /// # Errors
     /// The same as for [`answer`](Self::answer).
-    pub fn not_made(&self, id: &str, cause: Error) -> Result<Option<bool>, Error> {
-        match cause {
-            Error::User(_) | Error::UnsupportedPath | Error::Server(ServerError::ReadOnly) => Err(cause),
-            cause => self
+    pub fn not_made(&self, id: &str, error: Error) -> Result<Option<bool>, Error> {
+        self.remember(id, Cause { error, fault: None })
+    }
+
+    fn remember(&self, id: &str, cause: Cause) -> Result<Option<bool>, Error> {
+        match cause.error {
+            Error::User(_) | Error::UnsupportedPath | Error::Server(ServerError::ReadOnly) => {
+                Err(cause.error)
+            }
+            _ => self
                 .failed
                 .lock()
                 .remember(id, cause, Instant::now())
@@ -86,7 +106,7 @@ impl Checks {
     ///
     /// # Errors
     /// The cause. The request must not be run.
-    pub fn take_failure(&self, id: &str) -> Result<(), Error> {
+    pub fn take_failure(&self, id: &str) -> Result<(), Cause> {
         match self.failed.lock().take(id, Instant::now()) {
             Some(cause) => Err(cause),
             None => Ok(()),
@@ -97,7 +117,7 @@ impl Checks {
 impl Failed {
     /// Remembers why a check failed. Remembers nothing for an empty id, because more than one request may have it: the
     /// check is then repeated within the request.
-    fn remember(&mut self, id: &str, cause: Error, now: Instant) -> Result<(), Error> {
+    fn remember(&mut self, id: &str, cause: Cause, now: Instant) -> Result<(), Error> {
         if id.is_empty() {
             return Ok(());
         }
@@ -105,7 +125,7 @@ impl Failed {
             self.forget(now);
         }
         if self.order.len() >= MOST {
-            return Err(cause);
+            return Err(cause.error);
         }
         let until = now + LIFETIME;
         self.order.push_back((id.to_owned(), until));
@@ -120,7 +140,7 @@ impl Failed {
         order.retain(|(id, until)| causes.get(id).is_some_and(|(_, its)| its == until));
     }
 
-    fn take(&mut self, id: &str, now: Instant) -> Option<Error> {
+    fn take(&mut self, id: &str, now: Instant) -> Option<Cause> {
         let (cause, until) = self.causes.remove(id)?;
         (until > now).then_some(cause)
     }
@@ -129,25 +149,28 @@ impl Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use airlock_sandbox::CallError as Cause;
+    use airlock_sandbox::CallError;
     use airlock_sandbox::types;
 
     fn full() -> airlock_sandbox::Result<Option<bool>> {
-        Err(Cause::Full { instances: 1 })
+        Err(CallError::Full { instances: 1 })
     }
 
     fn told(checks: &Checks, id: &str) -> Option<(u16, String)> {
         match checks.take_failure(id) {
             Ok(()) => None,
-            Err(Error::Coded { status, message }) => Some((status, message)),
-            Err(other) => panic!("{other}"),
+            Err(Cause {
+                error: Error::Coded { status, message },
+                ..
+            }) => Some((status, message)),
+            Err(other) => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn the_request_of_a_failed_check_gets_503_and_the_cause() {
         let checks = Checks::default();
-        assert!(matches!(checks.answer("a", full()), Ok(None)));
+        assert!(matches!(checks.answer("a", full(), None), Ok(None)));
         assert_eq!(told(&checks, "b"), None);
         let (status, message) = told(&checks, "a").unwrap();
         assert_eq!(status, 503);
@@ -166,16 +189,16 @@ mod tests {
             types::Error::UnsupportedPath,
             types::Error::ReadOnly,
         ] {
-            assert!(checks.answer("a", Err(Cause::Guest(refusal))).is_err());
+            assert!(checks.answer("a", Err(CallError::Guest(refusal)), None).is_err());
         }
-        assert!(matches!(checks.answer("a", Ok(Some(true))), Ok(Some(true))));
+        assert!(matches!(checks.answer("a", Ok(Some(true)), None), Ok(Some(true))));
         assert_eq!(told(&checks, "a"), None);
     }
 
     #[test]
     fn nothing_is_remembered_for_a_request_without_id() {
         let checks = Checks::default();
-        assert!(matches!(checks.answer("", full()), Ok(None)));
+        assert!(matches!(checks.answer("", full(), None), Ok(None)));
         assert_eq!(told(&checks, ""), None);
     }
 
@@ -183,7 +206,10 @@ mod tests {
     fn a_failed_check_is_forgotten_after_its_time() {
         let mut failed = Failed::default();
         let now = Instant::now();
-        let cause = || Error::Internal("busy".into());
+        let cause = || Cause {
+            error: Error::Internal("busy".into()),
+            fault: None,
+        };
         failed.remember("a", cause(), now).unwrap();
         assert!(failed.take("a", now + LIFETIME).is_none());
         failed.remember("b", cause(), now).unwrap();
@@ -195,13 +221,13 @@ mod tests {
     fn too_many_failed_checks_are_errors_and_not_conflicts() {
         let checks = Checks::default();
         for number in 0..MOST {
-            assert!(checks.answer(&number.to_string(), full()).is_ok());
+            assert!(checks.answer(&number.to_string(), full(), None).is_ok());
         }
-        assert!(checks.answer("one more", full()).is_err());
+        assert!(checks.answer("one more", full(), None).is_err());
         for number in 0..MOST {
             assert!(told(&checks, &number.to_string()).is_some());
         }
-        assert!(checks.answer("one more", full()).is_ok());
+        assert!(checks.answer("one more", full(), None).is_ok());
         assert_eq!(checks.failed.lock().order.len(), 1);
     }
 }

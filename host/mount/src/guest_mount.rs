@@ -11,6 +11,7 @@ use airlock_sandbox::{
 use airlock_storage::{Prefixes, Settings, Storage};
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
+use crate::breaker::{self, Breaker};
 use crate::bridge;
 use crate::caching;
 use crate::canary::Trial;
@@ -33,6 +34,7 @@ pub struct GuestMount {
     invalidations: Invalidations,
     on_usage: fn(&Usage),
     metrics: Arc<Metrics>,
+    breaker: Breaker,
 }
 
 /// The parts that a server gives a mount.
@@ -51,6 +53,8 @@ pub struct Parts {
     pub on_usage: fn(&Usage),
     /// Counts the mount's calls. Guests that take over from each other share it.
     pub metrics: Arc<Metrics>,
+    /// When a guest that fails again and again is set aside for a while.
+    pub breaker: breaker::Settings,
 }
 
 impl GuestMount {
@@ -97,6 +101,7 @@ impl GuestMount {
                 report(&guest, "invalidate", outcome)
             }
         });
+        let breaker = Breaker::new(parts.breaker, &guest.description().name, parts.metrics.clone());
         Ok(Self {
             guest,
             context,
@@ -107,6 +112,7 @@ impl GuestMount {
             invalidations,
             on_usage: parts.on_usage,
             metrics: parts.metrics,
+            breaker,
         })
     }
 
@@ -257,13 +263,23 @@ impl GuestMount {
             return Ok(Err(Error::UnsupportedOperation));
         }
         self.name_in_log();
-        if let Err(error) = self.checks.take_failure(&request.id) {
-            return Ok(Err(error));
+        if let Err(cause) = self.checks.take_failure(&request.id) {
+            if let Some(fault) = cause.fault {
+                self.breaker.check_failed(request, fault);
+            }
+            return Ok(Err(cause.error));
         }
         if let Err(error) = self.ready().await {
             return Ok(Err(error));
         }
         let operation = operation_name(&request.operation);
+        let passage = match self.breaker.admit(request) {
+            Ok(passage) => passage,
+            Err(error) => {
+                self.metrics.count_set_aside(operation);
+                return Ok(Err(error));
+            }
+        };
         let permit = match self.permit(operation, request, caller).await {
             Ok(permit) => permit,
             Err(error) => return Ok(Err(bridge::refusal(error))),
@@ -274,6 +290,7 @@ impl GuestMount {
             Some(trial) => Box::pin(permit.handle_recorded(request.clone(), &trial.record)).await,
             None => permit.handle_request(request.clone()).await,
         };
+        passage.ended(request, &outcome);
         if let Some(trial) = trial {
             trial.answered(&outcome.result);
         }
@@ -310,6 +327,10 @@ impl GuestMount {
         if let Err(error) = self.ready().await {
             return Ok(self.checks.not_made(&request.id, error));
         }
+        if let Err(error) = self.breaker.admit_check(request) {
+            return Ok(self.checks.not_made(&request.id, error));
+        }
+        let mut fault = None;
         let checked = match self.permit(call, request, caller).await {
             Ok(permit) => {
                 let outcome = match trial {
@@ -319,19 +340,25 @@ impl GuestMount {
                 if let Some(trial) = trial {
                     trial.checked(&outcome.result);
                 }
+                fault = breaker::fault(&outcome.result, &outcome.usage);
                 self.report(call, outcome)
             }
             Err(error) => Err(error),
         };
         match checked {
             Err(CallError::Replaced) => Err(Replaced),
-            checked => Ok(self.checks.answer(&request.id, checked)),
+            checked => Ok(self.checks.answer(&request.id, checked, fault)),
         }
     }
 
     /// Returns the mount's numbers.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Returns what sets the guest aside while it fails again and again.
+    pub(crate) fn breaker(&self) -> &Breaker {
+        &self.breaker
     }
 
     /// Returns how many requests run in an instance, and how many wait for one.

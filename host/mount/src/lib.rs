@@ -20,6 +20,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod breaker;
 pub mod bridge;
 mod caching;
 mod canary;
@@ -37,6 +38,7 @@ mod start;
 mod told;
 mod vault_mount;
 
+pub use breaker::Settings as BreakerSettings;
 pub use guest_mount::{GuestMount, Parts};
 pub use metrics::Metrics;
 pub use pushed::PIECE;

@@ -64,6 +64,8 @@ pub(crate) struct Now {
     pub running: u64,
     /// Requests that wait for an instance.
     pub waiting: u64,
+    /// The state of the guest's breaker: 0 closed, 1 half-open, 2 open.
+    pub breaker: u8,
 }
 
 /// The numbers of one mount.
@@ -80,6 +82,7 @@ pub struct Metrics {
     unknown: Counter,
     swaps: Family<Counted, Counter>,
     tried: Family<Counted, Counter>,
+    openings: Counter,
 }
 
 impl Default for Metrics {
@@ -97,6 +100,7 @@ impl Default for Metrics {
             unknown: Counter::default(),
             swaps: Family::default(),
             tried: Family::default(),
+            openings: Counter::default(),
         };
         let Self {
             registry,
@@ -109,6 +113,7 @@ impl Default for Metrics {
             unknown,
             swaps,
             tried,
+            openings,
             ..
         } = &mut metrics;
         registry.register("calls", "Calls of the guest that ended", calls.clone());
@@ -126,6 +131,8 @@ impl Default for Metrics {
         registry.register("swaps", "Changes of guest", swaps.clone());
         let help = "Requests on which a guest was tried that is to take over";
         registry.register("canary_requests", help, tried.clone());
+        let help = "Times that a guest was set aside because it failed again and again";
+        registry.register("breaker_openings", help, openings.clone());
         metrics
     }
 }
@@ -173,6 +180,17 @@ impl Metrics {
         self.calls.get_or_create(&Call { operation, outcome }).inc();
     }
 
+    /// Counts a request that did not run because its guest is set aside.
+    pub(crate) fn count_set_aside(&self, operation: &'static str) {
+        let outcome = "set_aside";
+        self.calls.get_or_create(&Call { operation, outcome }).inc();
+    }
+
+    /// Counts that a guest was set aside.
+    pub(crate) fn count_opening(&self) {
+        self.openings.inc();
+    }
+
     /// Counts an attempt to let another guest take over.
     pub(crate) fn count_swap(&self, is_done: bool) {
         let result = if is_done { "done" } else { "refused" };
@@ -204,6 +222,9 @@ impl Metrics {
         state.register_with_unit("call_memory_peak", help, Unit::Bytes, peak);
         let serves = gauge(now.info.is_some().into());
         state.register("serving", "1 if a guest serves this mount, otherwise 0", serves);
+        let breaker = gauge(now.breaker.into());
+        let help = "2 while the guest is set aside because it failed again and again, 1 while it is tried again, otherwise 0";
+        state.register("breaker_state", help, breaker);
         if let Some(info) = now.info {
             let info = prometheus_client::metrics::info::Info::new(info);
             state.register("guest", "What runs on this mount", info);
@@ -254,6 +275,8 @@ mod tests {
         metrics.count::<()>("update", &Err(unknown), &usage);
         metrics.count::<()>("update", &Err(CallError::Replaced), &usage);
         metrics.count_swap(true);
+        metrics.count_opening();
+        metrics.count_set_aside("read");
         let info = Info {
             name: "kv".to_owned(),
             version: "0.2.0".to_owned(),
@@ -265,6 +288,7 @@ mod tests {
             info: Some(info),
             running: 2,
             waiting: 1,
+            breaker: 2,
         };
         let text = metrics.text(now).unwrap();
         for line in [
@@ -278,6 +302,9 @@ mod tests {
             "airlock_requests_running 2",
             "airlock_requests_waiting 1",
             "airlock_serving 1",
+            "airlock_breaker_state 2",
+            "airlock_breaker_openings_total 1",
+            r#"airlock_calls_total{operation="read",outcome="set_aside"} 1"#,
             r#"airlock_guest_info{name="kv",version="0.2.0",sha256="ab",signer="",source="storage"} 1"#,
         ] {
             assert!(text.lines().any(|found| found == line), "no {line}: {text}");

@@ -8,6 +8,8 @@ use airlock_storage::Prefixes;
 use airlock_trust::{Digest, Voucher};
 use async_trait::async_trait;
 
+use crate::BreakerSettings;
+
 /// Longest time that loading a guest may take. Vault waits for it when it sets up a mount, and when it asks for the version.
 /// Also the time for which a failure is believed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,6 +49,11 @@ pub trait Source: Send + Sync + 'static {
     /// Returns true if mounts answer the requests for their own paths ([`CONTROL`](airlock_sandbox::CONTROL)).
     fn has_control(&self) -> bool {
         true
+    }
+
+    /// Returns when a guest that fails again and again is set aside.
+    fn breaker(&self) -> BreakerSettings {
+        BreakerSettings::default()
     }
 
     /// Says whether this process runs guests that were pushed into a mount's storage.

@@ -94,10 +94,14 @@ impl VaultMount {
         Some(Running::of(granted, source))
     }
 
+    /// Returns the guest that was set up last, if one could be.
+    pub(crate) fn current(&self) -> Option<Arc<GuestMount>> {
+        self.candidate.lock().mount.clone().ok()
+    }
+
     /// Returns how many requests run in an instance, and how many wait for one.
     pub(crate) fn load(&self) -> (u32, u32) {
-        let guest = self.candidate.lock().mount.clone();
-        guest.map(|guest| guest.load()).unwrap_or_default()
+        self.current().map(|guest| guest.load()).unwrap_or_default()
     }
 
     /// Returns once a guest runs. Does not wait for long.
@@ -190,9 +194,10 @@ impl Backend for VaultMount {
             };
         }
         let operation = operation_name(&request.operation);
-        self.checks
-            .take_failure(&request.id)
-            .inspect_err(|_| self.finder.parts.metrics.count_unserved(operation))?;
+        self.checks.take_failure(&request.id).map_err(|cause| {
+            self.finder.parts.metrics.count_unserved(operation);
+            cause.error
+        })?;
         let caller = request.caller.clone();
         let request = Arc::new(bridge::request(request));
         let canary = self.canary.read().clone();

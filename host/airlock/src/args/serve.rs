@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 
+use super::breaker::BreakerArgs;
 use super::limits::LimitArgs;
 use super::trust::TrustArgs;
 
@@ -51,6 +52,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub limits: LimitArgs,
+
+    #[command(flatten)]
+    pub breaker: BreakerArgs,
 }
 
 /// The value of `--cache` that keeps nothing.

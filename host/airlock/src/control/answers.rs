@@ -34,6 +34,26 @@ pub struct Status {
     /// The guest that is being tried, or was tried last.
     #[serde(default)]
     pub canary: Option<Canary>,
+    /// Whether the guest is set aside because it failed again and again.
+    #[serde(default)]
+    pub breaker: Option<Breaker>,
+}
+
+/// The state of a mount's breaker.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Breaker {
+    /// `closed`, `open`, `half-open` or `off`.
+    pub state: String,
+    /// The time since which it is open, or closed.
+    pub since: Option<String>,
+    /// The number of failures in a row.
+    pub failures: u64,
+    /// The last failure.
+    pub cause: Option<String>,
+    /// Whom it refuses while it is open: `everybody`, or the `callers` whose requests failed.
+    pub refuses: Option<String>,
+    /// The time from which the guest is tried again.
+    pub next_try: Option<String>,
 }
 
 /// A change of guest that did not come about.

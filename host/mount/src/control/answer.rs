@@ -82,6 +82,7 @@ impl VaultMount {
         };
         let previous: Vec<_> = record.previous.iter().map(Earlier::from).collect();
         let canary = self.canary.read().clone();
+        let guest = self.current();
         Response::json(&json!({
             "host": "airlock",
             "host_version": env!("CARGO_PKG_VERSION"),
@@ -95,6 +96,7 @@ impl VaultMount {
             "previous": previous,
             "highest": record.highest.map(|version| version.to_string()),
             "refused": self.refused.lock().clone(),
+            "breaker": guest.map(|guest| guest.breaker().report()),
             "canary": canary.map(|canary| json!({ "sha256": canary.digest, "report": canary.report() })),
         }))
     }
@@ -113,6 +115,7 @@ impl VaultMount {
             info,
             running: running.into(),
             waiting: waiting.into(),
+            breaker: self.current().map_or(0, |guest| guest.breaker().number()),
         });
         let text = text.map_err(|_| Error::Internal("the numbers cannot be written down".to_owned()))?;
         Response::json(&json!({

@@ -45,6 +45,7 @@ async fn mount_with(storage: &FaultyStorage, services: Services) -> Arc<GuestMou
         services,
         on_usage: |_| {},
         metrics: Arc::default(),
+        breaker: breaker::Settings::default(),
     };
     Arc::new(GuestMount::set_up(&adversary().await, parts).await.unwrap())
 }

@@ -41,6 +41,7 @@ impl VaultMount {
             },
             on_usage: |_| {},
             metrics: Arc::default(),
+            breaker: source.breaker(),
         };
         Self::over(source, parts, is_standby).await
     }

@@ -28,6 +28,7 @@ async fn without_guest(storage: &FaultyStorage) -> Arc<VaultMount> {
         services: Services::default(),
         on_usage: |_| {},
         metrics: Arc::default(),
+        breaker: crate::BreakerSettings::default(),
     };
     VaultMount::over(Arc::new(source), parts, false).await.unwrap()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_faults::FaultyStorage;
-use airlock_mount::{GrantedGuest, PIECE, Parts, Source, VaultMount};
+use airlock_mount::{BreakerSettings, GrantedGuest, PIECE, Parts, Source, VaultMount};
 use airlock_sandbox::{Compiler, Limits, Sandbox, SandboxSettings, Services};
 use airlock_storage::{MemoryStorage, Prefixes};
 use airlock_trust::{Digest, Trust};
@@ -90,6 +90,16 @@ pub async fn mount(storage: &FaultyStorage) -> Arc<VaultMount> {
 
 /// Does the same for a process that has a guest of its own, which cannot be loaded, or with other services.
 pub async fn mount_with(storage: &FaultyStorage, has_guest: bool, services: Services) -> Arc<VaultMount> {
+    mount_breaking(storage, has_guest, services, BreakerSettings::default()).await
+}
+
+/// Does the same for a mount that sets its guest aside at other times.
+pub async fn mount_breaking(
+    storage: &FaultyStorage,
+    has_guest: bool,
+    services: Services,
+    breaker: BreakerSettings,
+) -> Arc<VaultMount> {
     let sandbox = Sandbox::new(SandboxSettings {
         compiler: Compiler::InProcess,
         cache: None,
@@ -102,6 +112,7 @@ pub async fn mount_with(storage: &FaultyStorage, has_guest: bool, services: Serv
         services,
         on_usage: |_| {},
         metrics: Arc::default(),
+        breaker,
     };
     let source = Pushed {
         sandbox: sandbox.unwrap(),

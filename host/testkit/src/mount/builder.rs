@@ -202,6 +202,7 @@ impl MountBuilder {
             services,
             on_usage: usage::note,
             metrics: Arc::default(),
+            breaker: airlock_mount::BreakerSettings::OFF,
         };
         // The mount is made in here because its flushes run on the runtime where it was made, and the test's own runtime is
         // blocked meanwhile.
