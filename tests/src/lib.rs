@@ -23,6 +23,7 @@
 
 mod brand;
 mod cluster;
+mod collector;
 mod command;
 mod dev_server;
 mod dice;
@@ -43,6 +44,7 @@ mod versioned_kv;
 
 pub use brand::{Brand, skipped_on};
 pub use cluster::{Cluster, eventually};
+pub use collector::{Collector, attribute};
 pub use command::{Output, airlock, airlock_for, run, vault};
 pub use dev_server::{DevServer, TOKEN};
 pub use dice::Dice;

@@ -1,10 +1,14 @@
-//! Tests that no log line has a secret, at trace level, whatever happens to the request with the secret.
+//! Tests that nothing that is emitted has a secret, whatever happens to the request with the secret: not the log at trace
+//! level, the traces, the metrics, or what `airlock`'s own commands print.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::path::{Path, PathBuf};
 use std::thread;
 
-use airlock_tests::{Line, Plugin, Server, Storage, files, process};
+use airlock_tests::{
+    Collector, Line, Load, Mount, Plugin, Server, Signer, Storage, airlock_for, files, process, run,
+};
 use serde_json::json;
 
 /// A text in every value.
@@ -17,7 +21,8 @@ const HEADER: &str = "canary-of-a-header-77de";
 #[test]
 fn no_log_line_holds_a_value_a_key_or_a_token() {
     let server = Server::start("secrecy", Storage::Memory);
-    Plugin::kv().register(&server);
+    let collector = Collector::start();
+    Plugin::kv().arg(collector.flag()).register(&server);
     Plugin::serving("adversary", &files::guest("adversary"))
         .args([
             "--cpu-ms=200",
@@ -25,6 +30,7 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
             "--memory-mib=16",
             "--breaker=0",
         ])
+        .arg(collector.flag())
         .register(&server);
     let (kv, adversary) = (
         server.mount("kv", "airlock-kv"),
@@ -34,7 +40,7 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
         .client()
         .write(
             "sys/mounts/kv/tune",
-            json!({"passthrough_request_headers": ["X-Canary"]}),
+            json!({"passthrough_request_headers": ["X-Canary", "traceparent", "tracestate"]}),
         )
         .expect_success("let a header through");
 
@@ -70,6 +76,13 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
     ] {
         adversary.write(command, json!({"value": VALUE, KEY: VALUE}));
         assert!(adversary.read(command).status >= 400, "{command}");
+    }
+    for mount in [&kv, &adversary] {
+        let numbers = metrics(mount);
+        assert!(numbers.contains("airlock_calls_total"), "{numbers}");
+        for secret in [VALUE, KEY, HEADER, server.client().token()] {
+            assert!(!numbers.contains(secret), "{secret}: {numbers}");
+        }
     }
     // A guest whose `initialize` fails with the text, which the host reports to Vault.
     server
@@ -108,6 +121,106 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
     }
     // Vault's own lines do contain paths; the host's must not.
     assert_absent(KEY, lines.iter().filter(|line| line.is_hosts()));
+    // Failures with words of the request are among them.
+    collector.wait_for("a trace of each end", |spans| {
+        ["ok", "refused", "trap", "limit", "contract"]
+            .iter()
+            .all(|outcome| spans.iter().any(|span| holds(span, outcome)))
+    });
+    for secret in [VALUE, KEY, HEADER, server.client().token()] {
+        assert!(!collector.holds(secret), "{secret} is in the traces");
+    }
+}
+
+fn holds(span: &airlock_otlp::proto::trace::v1::Span, outcome: &str) -> bool {
+    airlock_tests::attribute(&span.attributes, "airlock.outcome") == outcome
+}
+
+/// Returns what Prometheus reads.
+fn metrics(mount: &Mount) -> String {
+    let path = mount.path(".airlock/metrics");
+    let answer = mount.client().try_send("GET", &path, &[], "").unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.text
+}
+
+/// Makes a build of `kv` that a signer signed, with other words when it has created a key.
+fn build(signer: &Signer, folder: &Path, version: &str, created: &str) -> PathBuf {
+    let path = folder.join(format!("kv-{version}.wasm"));
+    let texts = [("0.1.0", version), ("key created", created)];
+    files::alter_guest("kv", &path, &texts);
+    signer.sign(&path);
+    path
+}
+
+#[test]
+fn changes_of_guest_emit_no_value_key_or_token() {
+    let server = Server::start("secrecy-swap", Storage::Memory);
+    let collector = Collector::start();
+    let folder = server.temporary_directory();
+    let signer = Signer::new(&folder, "signer");
+    let trust = format!("--trust={}", signer.key());
+    Plugin::with_args("airlock-kv", [trust, collector.flag()]).register(&server);
+    let kv = server.mount("swap", "airlock-kv");
+    let mut printed = String::new();
+    let mut airlock = |arguments: &[&str]| {
+        let output = run(&mut airlock_for(server.client(), arguments));
+        printed += &format!("{}{}", output.stdout, output.stderr);
+        output
+    };
+    let at = ["--mount", "swap"];
+    let one = build(&signer, &folder, "0.2.0", "key created");
+    let two = build(&signer, &folder, "0.3.0", "key CREATED");
+    let (one, two) = (one.to_str().unwrap(), two.to_str().unwrap());
+    airlock(&[&["push", one], &at[..]].concat()).expect_success("push");
+    let path = format!("folder/{KEY}");
+    let load = Load::default();
+    thread::scope(|scope| {
+        let _stop = load.stop_when_dropped();
+        scope.spawn(|| {
+            let mut count = 0_u64;
+            load.call(|| {
+                count += 1;
+                let path = format!("{path}-{count}");
+                kv.write(&path, json!({"value": VALUE})).expect_success("write");
+                kv.read(&path).expect_success("read");
+                kv.read(&format!("missing/{path}"));
+                airlock_tests::End::of(&kv.list("folder"))
+            });
+        });
+        airlock(&[&["push", two, "--canary", "40"], &at[..]].concat());
+        load.stop();
+    });
+    kv.write(&path, json!({"wrong": VALUE}));
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["guests"],
+        &["rollback"],
+        &["downgrade", &"ab".repeat(32)],
+        &["gc"],
+    ] {
+        airlock(&[arguments, &at].concat());
+    }
+    for answer in [kv.read(".airlock/status"), kv.read(&format!(".airlock/{KEY}"))] {
+        assert!(!answer.body.to_string().contains(VALUE), "{answer:?}");
+    }
+    let numbers = metrics(&kv);
+    collector.wait_for("a trace of a control request", |spans| {
+        spans.iter().any(|span| span.name == "update")
+    });
+
+    let lines = server.log().lines();
+    for secret in [VALUE, server.client().token()] {
+        assert_absent(secret, lines.iter());
+    }
+    assert_absent(KEY, lines.iter().filter(|line| line.is_hosts()));
+    assert!(printed.contains("differ"), "{printed}");
+    for secret in [VALUE, KEY, server.client().token()] {
+        assert!(!collector.holds(secret), "{secret} is in the traces");
+        assert!(!numbers.contains(secret), "{secret}: {numbers}");
+        assert!(!printed.contains(secret), "{secret}: {printed}");
+    }
 }
 
 #[track_caller]

@@ -4,10 +4,12 @@ mod breaker;
 mod limits;
 mod option;
 mod serve;
+mod traces;
 mod trust;
 
 pub use breaker::BreakerArgs;
 pub use limits::LimitArgs;
 pub use option::OptionArgs;
 pub use serve::ServeArgs;
+pub use traces::TraceArgs;
 pub use trust::{KeyArgs, TrustArgs};

@@ -11,18 +11,20 @@
 use std::sync::Arc;
 
 use airlock_mount::{Source as _, VaultMount};
+use airlock_otlp::Traces;
 use anyhow::{Context as _, Result, bail};
 use tracing_subscriber::layer::SubscriberExt as _;
 use vault_plugin::{Backend, Error, Factory, Setup, async_trait};
 
-use crate::args::ServeArgs;
+use crate::args::{ServeArgs, TraceArgs};
 use crate::hardening;
 use crate::source::ProcessGuests;
 
 /// The crates whose events are logged: only our own. The libraries beneath may log the data that passes through them.
-const LOGGED: [&str; 6] = [
+const LOGGED: [&str; 7] = [
     "airlock",
     "airlock_mount",
+    "airlock_otlp",
     "airlock_sandbox",
     "airlock_storage",
     "go_plugin",
@@ -44,26 +46,45 @@ pub fn run(args: Result<ServeArgs, String>) -> Result<()> {
         bail!(ADVICE);
     }
     hardening::seal_process();
-    log_to_vault()?;
+    let traces = log_to_vault(args.as_ref().ok().map(|args| &args.traces))?;
     // Uses one thread: two of them cost more than they give, and the sandbox has its own for guests that run long.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(async { vault_plugin::serve(Plugin::start(args)).await });
+    let served = runtime.block_on(async {
+        let exporter = traces.map(Traces::start);
+        let served = vault_plugin::serve(Plugin::start(args)).await;
+        if let Some(exporter) = exporter {
+            exporter.end().await;
+        }
+        served
+    });
     // A guest may still be running, but its request is over.
     runtime.shutdown_background();
     served.map_err(Into::into)
 }
 
-/// Writes the host's own events where Vault reads them.
+/// Writes the host's own events where Vault reads them, and collects traces if they are wanted.
 ///
 /// Unlike `tracing_subscriber`'s own way of doing this, it does not take what libraries write with the `log` crate.
 /// [`LOGGED`] would drop these lines, but only one by one: if a guest exhausts its stack, wasmtime writes a line for
 /// each frame.
-pub fn log_to_vault() -> Result<()> {
-    let subscriber = tracing_subscriber::registry().with(go_plugin::hclog::layer(LOGGED));
-    tracing::subscriber::set_global_default(subscriber).context("cannot set up the log")
+pub fn log_to_vault(traces: Option<&TraceArgs>) -> Result<Option<Traces>> {
+    let log = tracing_subscriber::registry().with(go_plugin::hclog::layer(LOGGED));
+    // Without traces there is no layer for them, so that the places that make their spans cost nothing.
+    let (traces, set) = match traces.and_then(|args| Some((args.otlp.clone()?, args.otlp_sample))) {
+        Some((endpoint, part)) => {
+            let (layer, traces) = airlock_otlp::traces(endpoint, part);
+            (
+                Some(traces),
+                tracing::subscriber::set_global_default(log.with(layer)),
+            )
+        }
+        None => (None, tracing::subscriber::set_global_default(log)),
+    };
+    set.context("cannot set up the log")?;
+    Ok(traces)
 }
 
 /// The process as Vault sees it: a guest to serve, or the reason why it has none yet.

@@ -53,6 +53,7 @@ pub mod redact;
 mod special_paths;
 mod storage_entry;
 pub mod time;
+pub mod trace;
 mod wrapping;
 
 pub use identity::{Alias, Entity, Group};

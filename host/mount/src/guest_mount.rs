@@ -5,10 +5,12 @@ mod report;
 use std::sync::Arc;
 use std::time::Duration;
 
+use airlock_logical::trace::TARGET;
 use airlock_sandbox::{
     CallError, Guest, MountContext, Outcome, Permit, Record, SecondRun, Services, Usage, is_control, types,
 };
 use airlock_storage::{Prefixes, Settings, Storage};
+use tracing::Instrument as _;
 use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
 use crate::breaker::{self, Breaker};
@@ -208,7 +210,8 @@ impl GuestMount {
     }
 
     async fn run_initialize(&self) -> airlock_sandbox::Result<()> {
-        let outcome = self.guest.initialize(&self.context).await;
+        let span = tracing::trace_span!(target: TARGET, "initialize");
+        let outcome = self.guest.initialize(&self.context).instrument(span).await;
         match self.report("initialize", outcome) {
             // A standby cannot write. Its active node has initialized the mount, or will.
             Err(error) if error.is_read_only() => Ok(()),

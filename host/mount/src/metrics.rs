@@ -8,6 +8,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use airlock_logical::trace::TARGET;
 use airlock_sandbox::{CallError, Usage};
 use airlock_storage::Error as StorageError;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -150,6 +151,7 @@ impl Metrics {
             Err(error) => failure(error),
             Ok(_) => "ok",
         };
+        traced(operation, outcome, usage);
         self.calls.get_or_create(&Call { operation, outcome }).inc();
         let seconds = self.seconds.get_or_create(&Operation { operation });
         seconds.observe(usage.wall.as_secs_f64());
@@ -177,6 +179,7 @@ impl Metrics {
     /// Counts a request that no guest was there to answer.
     pub(crate) fn count_unserved(&self, operation: &'static str) {
         let outcome = "unserved";
+        tracing::trace!(target: TARGET, outcome);
         self.calls.get_or_create(&Call { operation, outcome }).inc();
     }
 
@@ -234,6 +237,21 @@ impl Metrics {
         text::encode_registry(&mut out, &state)?;
         text::encode_eof(&mut out)?;
         Ok(out)
+    }
+}
+
+/// Says in the request's trace how the call ended and what it used. `initialize` is no answer to the request that waits for it.
+fn traced(operation: &'static str, outcome: &'static str, usage: &Usage) {
+    if operation != "initialize" {
+        tracing::trace!(
+            target: TARGET,
+            outcome,
+            attempts = usage.attempts,
+            cpu_us = usage.cpu.as_micros() as u64,
+            memory_bytes = usage.memory_bytes,
+            storage_calls = usage.storage.calls(),
+            storage_cached = usage.storage.cached,
+        );
     }
 }
 

@@ -32,7 +32,10 @@ pub(crate) mod ticker;
 
 use std::sync::Arc;
 
+use airlock_logical::trace::TARGET;
 use airlock_storage::Attempt;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::mount::MountContext;
 use crate::types;
@@ -63,7 +66,10 @@ async fn attempts<C: Transact>(
         .and_then(|instance| instance.reuse(account));
     loop {
         account.attempt();
-        let mut transaction = call.begin(&mount.storage, attempt).await?;
+        let number = account.attempts();
+        let span = tracing::trace_span!(target: TARGET, "attempt", number, outcome = Empty);
+        let begun = call.begin(&mount.storage, attempt).instrument(span.clone());
+        let mut transaction = begun.await?;
         transaction.set_budget(account.clone());
         let mut session = Box::new(Session::new(transaction, mount.clone()));
         match call.ending() {
@@ -87,7 +93,13 @@ async fn attempts<C: Transact>(
         // Its memory may hold what the check read, so the transaction has to have read it too.
         let instance = reused.take().filter(|_| session.transaction.continues_check());
         let is_reused = instance.is_some();
-        match self::attempt(code, session, account, instance, slot, call).await {
+        let attempted = self::attempt(code, session, account, instance, slot, call);
+        let result = attempted.instrument(span.clone()).await;
+        if !span.is_disabled() {
+            span.record("outcome", outcome(&result));
+        }
+        drop(span);
+        match result {
             Err(CallError::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
                 if account.should_move() {
                     // It starts over in the slow lane. This does not count as a conflict.
@@ -100,6 +112,16 @@ async fn attempts<C: Transact>(
             Err(error) if is_reused && kept::may_be_due_to_reuse(&error) && account.may_run_again() => {}
             result => return result,
         }
+    }
+}
+
+/// Returns the word with which an attempt ends in a trace. The request's own span says more.
+fn outcome<T>(result: &Result<T>) -> &'static str {
+    match result {
+        Ok(_) => "ok",
+        Err(CallError::Guest(_)) => "refused",
+        Err(CallError::Storage(airlock_storage::Error::Conflict)) => "conflict",
+        Err(_) => "failed",
     }
 }
 

@@ -1,11 +1,14 @@
-//! Storage calls, counted.
+//! Storage calls, counted, and each a span of its request's trace.
 
 use crate::storage::StorageTransaction;
 use crate::transaction::writes::Write;
 use crate::{Error, Result, Storage, StorageEntry, Usage};
+use airlock_logical::trace::{TARGET, size_class};
 use parking_lot::Mutex;
 use std::pin::Pin;
 use std::sync::Arc;
+use tracing::Span;
+use tracing::field::Empty;
 
 /// The storage calls of one request, its flushes included.
 pub(crate) struct Calls {
@@ -15,6 +18,26 @@ pub(crate) struct Calls {
 
 /// A call that begins a transaction of the storage's own.
 pub(crate) type Begin = Pin<Box<dyn Future<Output = Result<Option<Box<dyn StorageTransaction>>>> + Send>>;
+
+/// Begins the span of a call. It says nothing of the key.
+macro_rules! span {
+    ($name:literal) => {
+        tracing::trace_span!(target: TARGET, $name, outcome = Empty, size = Empty)
+    };
+}
+
+/// Ends the span of a call that moved so many bytes.
+fn end<T>(span: Span, result: &Result<T>, bytes: impl FnOnce(&T) -> u64) {
+    if span.is_disabled() {
+        return;
+    }
+    match result {
+        Ok(answer) => span
+            .record("outcome", "ok")
+            .record("size", size_class(bytes(answer))),
+        Err(error) => span.record("outcome", error.kind()),
+    };
+}
 
 impl Calls {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
@@ -33,7 +56,9 @@ impl Calls {
     }
 
     pub(crate) async fn get(&self, key: &str) -> Result<Option<StorageEntry>> {
+        let span = span!("storage.get");
         let entry = self.storage.get(key).await;
+        end(span, &entry, |entry| bytes_of(entry.as_ref()));
         self.count(|usage| {
             usage.gets += 1;
             usage.bytes_read += bytes_of(entry.as_ref().ok().and_then(Option::as_ref));
@@ -43,25 +68,33 @@ impl Calls {
 
     /// Lists all names, or with `page` at most that many names after the given one.
     pub(crate) async fn list(&self, folder: &str, page: Option<(&str, usize)>) -> Result<Vec<String>> {
+        let span = span!("storage.list");
         let names = match page {
             None => self.storage.list(folder).await,
             Some((after, limit)) => self.storage.list_page(folder, after, limit).await,
         };
+        end(span, &names, |names| bytes_in(names));
         self.count(|usage| {
             usage.lists += 1;
-            usage.bytes_read += names.iter().flatten().map(|name| name.len() as u64).sum::<u64>();
+            usage.bytes_read += names.as_ref().map_or(0, |names| bytes_in(names));
         });
         names
     }
 
     pub(crate) async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.count_put(&entry);
-        self.storage.put(entry).await
+        let (span, bytes) = (span!("storage.put"), bytes_of(Some(&entry)));
+        let put = self.storage.put(entry).await;
+        end(span, &put, |()| bytes);
+        put
     }
 
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         self.count_delete(key);
-        match self.storage.delete(key).await {
+        let span = span!("storage.delete");
+        let deleted = self.storage.delete(key).await;
+        end(span, &deleted, |()| 0);
+        match deleted {
             // Storage never contains a key that it cannot hold, and deleting a missing key is not an error.
             Err(Error::Rejected { .. }) => Ok(()),
             answer => answer,
@@ -79,7 +112,9 @@ impl Calls {
     pub(crate) fn begin(&self) -> Begin {
         let (storage, usage) = (self.storage.clone(), self.usage.clone());
         Box::pin(async move {
+            let span = span!("storage.begin");
             let begun = storage.begin().await;
+            end(span, &begun, |_| 0);
             // Makes no call if the storage has no transactions.
             usage.lock().transaction_calls += u64::from(!matches!(begun, Ok(None)));
             begun
@@ -94,23 +129,35 @@ impl Calls {
         match write {
             Write::Put(entry) => {
                 self.count_put(entry);
-                transaction.put(entry.clone()).await
+                let (span, bytes) = (span!("storage.put"), bytes_of(Some(entry)));
+                let put = transaction.put(entry.clone()).await;
+                end(span, &put, |()| bytes);
+                put
             }
             Write::Delete(key) => {
                 self.count_delete(key);
-                transaction.delete(key).await
+                let span = span!("storage.delete");
+                let deleted = transaction.delete(key).await;
+                end(span, &deleted, |()| 0);
+                deleted
             }
         }
     }
 
     pub(crate) async fn commit(&self, transaction: &mut dyn StorageTransaction) -> Result<()> {
         self.count(|usage| usage.transaction_calls += 1);
-        transaction.commit().await
+        let span = span!("storage.commit");
+        let committed = transaction.commit().await;
+        end(span, &committed, |()| 0);
+        committed
     }
 
     pub(crate) async fn rollback(&self, transaction: &mut dyn StorageTransaction) -> Result<()> {
         self.count(|usage| usage.transaction_calls += 1);
-        transaction.rollback().await
+        let span = span!("storage.rollback");
+        let rolled_back = transaction.rollback().await;
+        end(span, &rolled_back, |()| 0);
+        rolled_back
     }
 
     fn count_put(&self, entry: &StorageEntry) {
@@ -126,6 +173,10 @@ impl Calls {
             usage.bytes_written += key.len() as u64;
         });
     }
+}
+
+fn bytes_in(names: &[String]) -> u64 {
+    names.iter().map(|name| name.len() as u64).sum()
 }
 
 fn bytes_of(entry: Option<&StorageEntry>) -> u64 {

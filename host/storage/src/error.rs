@@ -114,6 +114,22 @@ impl Error {
         }
     }
 
+    /// Returns a word for the error that names nothing: for traces.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read_only",
+            Self::Denied(_) => "denied",
+            Self::InvalidKey(_) | Self::Rejected { .. } => "rejected",
+            Self::Incomplete { .. } => "incomplete",
+            Self::ScratchFull { .. } | Self::OverBudget => "limit",
+            Self::Conflict => "conflict",
+            Self::Busy { .. } => "busy",
+            Self::Draining | Self::Unreachable => "ending",
+            Self::UnknownOutcome(_) => "unknown_outcome",
+            Self::Backend(_) => "failed",
+        }
+    }
+
     /// Returns the reason why storage rejected an entry, also if others of the same commit are stored.
     pub fn rejection(&self) -> Option<Rejection> {
         match self {

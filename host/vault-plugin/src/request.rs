@@ -110,6 +110,27 @@ impl Request {
         };
         decoded.map_err(|error| Error::User(error.to_string()))
     }
+
+    /// Returns the values of a header that the mount lets through. Upper and lower case of its name are the same.
+    fn header(&self, name: &str) -> impl Iterator<Item = &str> {
+        let named = self
+            .headers
+            .iter()
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name));
+        named.flat_map(|(_, values)| values).map(String::as_str)
+    }
+
+    /// Returns the value of a header that was sent once.
+    pub(crate) fn only_header(&self, name: &str) -> Option<&str> {
+        let mut values = self.header(name);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// Returns the values of a header as one, as HTTP allows for lists.
+    pub(crate) fn joined_header(&self, name: &str) -> Option<String> {
+        let values: Vec<_> = self.header(name).collect();
+        (!values.is_empty()).then(|| values.join(","))
+    }
 }
 
 /// Shows nothing of the path, the data, the headers or the caller.

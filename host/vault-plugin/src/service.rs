@@ -21,8 +21,9 @@ use crate::proto::logical::plugin_version_server::PluginVersion;
 use crate::proto::pb;
 use crate::proto::pluginutil::multiplexing::plugin_multiplexing_server::PluginMultiplexing;
 use crate::proto::pluginutil::multiplexing::{MultiplexingSupportRequest, MultiplexingSupportResponse};
-use crate::{Error, Events, Observations, Report, Storage, SystemView};
+use crate::{Error, Events, Observations, Report, ServerError, Storage, SystemView};
 use airlock_logical::SpecialPaths;
+use airlock_logical::trace::TARGET;
 
 pub(crate) use ending::Ending;
 pub(crate) use methods::BackendServer;
@@ -132,9 +133,11 @@ impl BackendService {
         let mount = self.mounts.of(&request)?;
         let (request, _waits) = inner_request(request.into_inner().request, ending)?;
         let reader = Reader::of(&request);
-        let span = mount.span_of(&request);
+        let span = mount.span_of(&request, request.operation.known().unwrap_or("other"));
         let result = mount
-            .call(span, async move |backend| backend.handle_request(*request).await)
+            .call(span, async move |backend| {
+                traced(backend.handle_request(*request).await)
+            })
             .await;
         let mut result = result.flatten();
         ending.release(result.is_ok(), &mount.link).await;
@@ -155,9 +158,11 @@ impl BackendService {
         ending.admit().await;
         let mount = self.mounts.of(&request)?;
         let (request, _waits) = inner_request(request.into_inner().request, ending)?;
-        let span = mount.span_of(&request);
+        let span = mount.span_of(&request, "existence check");
         let result = mount
-            .call(span, async move |backend| backend.check_existence(*request).await)
+            .call(span, async move |backend| {
+                traced(backend.check_existence(*request).await)
+            })
             .await;
         // A check stores nothing, so there is nothing to report: the next process can answer it too.
         ending.release(false, &mount.link).await;
@@ -224,6 +229,18 @@ impl BackendService {
         }
         Ok(Response::new(pb::Empty {}))
     }
+}
+
+/// Says in the request's trace how it ended, unless the engine has said more of that.
+fn traced<T>(answer: Result<T, Error>) -> Result<T, Error> {
+    let outcome = || match &answer {
+        Ok(_) => "ok",
+        Err(Error::Server(ServerError::ReadOnly)) => "read_only",
+        Err(error) if error.status() < 500 => "refused",
+        Err(_) => "failed",
+    };
+    tracing::trace!(target: TARGET, outcome = outcome());
+    answer
 }
 
 fn status(error: Error) -> Status {

@@ -10,6 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use super::breaker::BreakerArgs;
 use super::limits::LimitArgs;
+use super::traces::TraceArgs;
 use super::trust::TrustArgs;
 
 /// The arguments of `serve`.
@@ -55,6 +56,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub breaker: BreakerArgs,
+
+    #[command(flatten)]
+    pub traces: TraceArgs,
 }
 
 /// The value of `--cache` that keeps nothing.

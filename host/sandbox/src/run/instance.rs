@@ -7,6 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use airlock_logical::trace::TARGET;
+use tracing::Instrument as _;
 use wasmtime::component::{self, Linker};
 use wasmtime::{Store, Trap, WasmBacktrace};
 
@@ -258,9 +260,13 @@ impl Instance {
                 .map_err(Stop::from)?;
             let instance = match made {
                 Some(instance) => instance,
-                none => none.insert(guest.instantiate(store).await?),
+                none => {
+                    let span = tracing::trace_span!(target: TARGET, "instance");
+                    none.insert(guest.instantiate(store).instrument(span).await?)
+                }
             };
-            let answer = call.invoke(guest, instance, store).await?;
+            let span = tracing::trace_span!(target: TARGET, "guest", reused = *is_reused);
+            let answer = call.invoke(guest, instance, store).instrument(span).await?;
             // It may have answered that it has too little memory. A fresh instance may have enough.
             if *is_reused && store.data().memory.refused && account.may_run_again() {
                 return Err(Stop::from(account.exceeded(Limit::Memory)).into());

@@ -7,7 +7,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use airlock_logical::trace::TARGET;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::field::Empty;
 
 use crate::limits::Limit;
 use crate::mount::MountContext;
@@ -96,7 +98,10 @@ impl Permit {
             let instance = mount.gate.enter(account.deadline).await.map_err(busy)?;
             Ok((large, instance, code.shared.slot(account.deadline).await?))
         };
+        let queue = tracing::trace_span!(target: TARGET, "queue", outcome = Empty);
         let result: Result<_> = held.await;
+        queue.record("outcome", if result.is_ok() { "ok" } else { "busy" });
+        drop(queue);
         Outcome {
             usage: account.usage(),
             result: result.map(|held| Self {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_logical::json::check_object;
+use airlock_logical::trace::TARGET;
 use airlock_storage::Transaction;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::CallError;
 use crate::limits::Exceeded;
@@ -80,7 +83,17 @@ impl Session {
     /// event bus that hangs must not make an error of it.
     pub async fn commit(&mut self, account: &Account) -> airlock_storage::Result<()> {
         account.commit_begins();
-        let result = self.transaction.commit().await;
+        let span = tracing::trace_span!(target: TARGET, "commit", outcome = Empty);
+        let result = self.transaction.commit().instrument(span.clone()).await;
+        if !span.is_disabled() {
+            span.record(
+                "outcome",
+                result
+                    .as_ref()
+                    .map_or_else(airlock_storage::Error::kind, |()| "ok"),
+            );
+        }
+        drop(span);
         let events = std::mem::take(&mut self.events);
         if result.is_ok() && !events.is_empty() {
             self.send(&events, &account.guest).await;

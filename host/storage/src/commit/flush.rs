@@ -18,6 +18,7 @@ use crate::{Error, Mount, Result, Settings, Undrained};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
+use tracing::{Instrument as _, Span};
 
 /// A flush about to begin.
 pub(crate) struct Flush {
@@ -36,14 +37,15 @@ impl Flush {
     pub(crate) async fn run(self, marks: Marks, stored: Stored) -> Result<()> {
         let (answer, answered) = oneshot::channel();
         let mount = self.mount.clone();
-        mount.spawn(self.carry_out(marks, stored, Answer::new(answer)));
+        mount.spawn(self.carry_out(marks, stored, Answer::new(answer), Span::current()));
         answered.await.unwrap_or_else(|_| {
             let panicked = Error::Backend("the storage implementation panicked".into());
             Err(Error::UnknownOutcome(Box::new(panicked)))
         })
     }
 
-    async fn carry_out(self, marks: Marks, stored: Stored, mut answer: Answer) {
+    /// What storage is asked, and what is logged of that, has the `span` of the request. It ends before the fence does.
+    async fn carry_out(self, marks: Marks, stored: Stored, mut answer: Answer, span: Span) {
         let Self {
             mount,
             settings,
@@ -61,7 +63,7 @@ impl Flush {
                 Err(failure) => Err((failure, retried)),
             }
         };
-        let (result, fence) = match protocol::carry_out(marks, stored, store).await {
+        let (result, fence) = match protocol::carry_out(marks, stored, store.instrument(span)).await {
             Ok(fence) => (Ok(()), fence),
             Err(((Failure::Nothing(error), _), _marks)) => (Err(error), None),
             Err(((Failure::Part(error), retried), marks)) => (Err(error), marks.give_up_but(retried)),

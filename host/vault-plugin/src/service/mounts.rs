@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_logical::SpecialPaths;
+use airlock_logical::trace::TARGET;
 use parking_lot::RwLock;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::task::TaskTracker;
@@ -173,8 +174,10 @@ impl Mount {
 
     /// Returns the span of a request, by which its lines join those of the server's audit log. An engine may record in it what
     /// serves the request: `guest`, `guest_version` and `guest_sha256`.
-    pub(super) fn span_of(&self, request: &crate::Request) -> Span {
-        tracing::info_span!(
+    ///
+    /// If traces are exported, it is the request's span there too, within the trace that its headers name.
+    pub(super) fn span_of(&self, request: &crate::Request, operation: &'static str) -> Span {
+        let span = tracing::info_span!(
             "request",
             mount = request.mount_point,
             backend_uuid = self.uuid,
@@ -182,7 +185,15 @@ impl Mount {
             guest = Empty,
             guest_version = Empty,
             guest_sha256 = Empty,
-        )
+        );
+        tracing::trace!(
+            target: TARGET,
+            parent: &span,
+            operation,
+            traceparent = request.only_header("traceparent"),
+            tracestate = request.joined_header("tracestate"),
+        );
+        span
     }
 
     pub(super) fn special_paths(&self) -> SpecialPaths {
