@@ -1,6 +1,7 @@
 //! `airlock check`: says whether `serve` would work with these arguments, before Vault has to. [`upgrade`] says whether mounts
-//! can move to it from what they run now.
+//! can move to it from what they run now, and [`against`] runs it on a copy of what one stores.
 
+mod against;
 mod upgrade;
 
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use clap::Args;
 use printable::Printable;
 use sha2::{Digest as _, Sha256};
 
+use self::against::AgainstArgs;
 use self::upgrade::{Facts, Old};
 use crate::args::{OptionArgs, ServeArgs};
 use crate::file::signature_of;
@@ -37,6 +39,9 @@ pub struct CheckArgs {
     /// whether there is a way back
     #[arg(long, value_name = "FILE")]
     pub upgrade_from: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub against: AgainstArgs,
 }
 
 /// Returns the text to print: the guest, and the commands that register it with the arguments that `check` was given,
@@ -46,6 +51,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         serve: args,
         options,
         upgrade_from,
+        against,
     } = args;
     if let Some(guest) = &args.guest {
         check_is_absolute("--guest", guest)?;
@@ -86,7 +92,8 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         // `serve` does without a directory that it cannot use, and compiles the guest at every start.
         Sandbox::check_cache(directory, &granted.guest).context("--cache-dir")?;
     }
-    let upgrades = upgrades(Some(&Facts::of(&granted, &told))).await?;
+    let upgrades = upgrades(Some(&Facts::of(&granted, &told))).await?
+        + &against::run(against, &granted, &options.options).await?;
     let command = program.file_name().unwrap_or_default().to_string_lossy();
     let (name, version) = (&description.name, &description.version);
     let mut out = format!(
@@ -196,7 +203,14 @@ fn unpinned_keys(args: &ServeArgs) -> String {
 }
 
 /// The flags of `check` that `serve` does not have.
-const OWN_FLAGS: [&str; 2] = ["--option", "--upgrade-from"];
+const OWN_FLAGS: [&str; 6] = [
+    "--option",
+    "--upgrade-from",
+    "--against",
+    "--read",
+    "--list",
+    "--requests",
+];
 
 /// Returns the arguments that `serve` takes.
 fn for_serve(given: &[String]) -> impl Iterator<Item = &String> {
@@ -282,7 +296,7 @@ mod tests {
 
     #[test]
     fn flags_of_check_alone_are_not_arguments_of_serve() {
-        let given = "--guest=/g --option a=1 --option=b=2 --upgrade-from=/o --upgrade-from /p --unpinned";
+        let given = "--guest=/g --option a=1 --option=b=2 --upgrade-from=/o --upgrade-from /p --against demo --read=a --list b --unpinned";
         let given: Vec<_> = given.split(' ').map(str::to_owned).collect();
         let left: Vec<_> = for_serve(&given).collect();
         assert_eq!(left, ["--guest=/g", "--unpinned"]);

@@ -13,7 +13,7 @@ use crate::vault::environment::Environment;
 use crate::vault::error::{Failure, SetupError};
 use crate::vault::retry::Repeat;
 use crate::vault::tls::skips_verification;
-use answers::{Guests, PROTOCOL, Removed, Status, Stored, Swapped};
+use answers::{Guests, PROTOCOL, Page, Removed, Status, Stored, Swapped};
 use error::ControlError;
 use mount_path::MountPath;
 
@@ -191,6 +191,17 @@ impl Control {
     pub fn gc(&self) -> Result<Removed, ControlError> {
         let data = self.write("gc", "gc", &json!({}), Repeat::Always)?;
         self.decode("the removal", data)
+    }
+
+    /// Fetches the entries of the mount's storage that follow a key.
+    pub fn export(&self, after: &str) -> Result<Page, ControlError> {
+        let data = self.write("export", "export", &json!({ "after": after }), Repeat::Always)?;
+        serde_json::from_value(data).map_err(|_| ControlError::Malformed {
+            mount: self.mount.clone(),
+            what: "the export",
+            // The decoder's own words may quote a value.
+            reason: "it is not a page of entries".to_owned(),
+        })
     }
 
     /// Does what `vault plugin reload -mounts=<mount>` does.

@@ -75,6 +75,10 @@ impl Source for ProcessGuests {
         )
     }
 
+    fn allows_export(&self) -> bool {
+        self.loader().is_ok_and(|loader| loader.args().allow_export)
+    }
+
     fn takes_pushed(&self) -> Result<(), String> {
         let loader = self.loader()?;
         if loader.trust().is_empty() {

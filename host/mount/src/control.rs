@@ -9,6 +9,7 @@
 //! | `.airlock/pieces/<sha256>` | write | store a piece |
 //! | `.airlock/swap`, `downgrade`, `rollback` | write | let another guest take over |
 //! | `.airlock/gc` | write | remove guests that nothing names |
+//! | `.airlock/export` | write | a page of what is stored, if the registration allows that |
 //!
 //! No guest ever sees these requests. Vault is told all of them as root paths, so a caller needs `sudo`; and a request that
 //! came without a token is refused, whatever Vault may have been told.
@@ -56,9 +57,12 @@ pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Opti
         ("downgrade", "", _) if is_write => mount.move_to(Move::Downgrade, request).await.map(Some),
         ("rollback", "", _) if is_write => mount.move_to(Move::Rollback, request).await.map(Some),
         ("gc", "", _) if is_write => mount.collect().await.map(Some),
-        ("" | "status" | "metrics" | "guests" | "pieces" | "swap" | "downgrade" | "rollback" | "gc", ..) => {
-            Err(Error::UnsupportedOperation)
-        }
+        ("export", "", _) if is_write => mount.export(request).await.map(Some),
+        (
+            "" | "status" | "metrics" | "guests" | "pieces" | "swap" | "downgrade" | "rollback" | "gc"
+            | "export",
+            ..,
+        ) => Err(Error::UnsupportedOperation),
         _ => Err(Error::UnsupportedPath),
     }
 }

@@ -26,6 +26,7 @@ mod caching;
 mod canary;
 mod control;
 mod existence;
+mod export;
 #[doc(hidden)]
 pub mod fuzz;
 mod guest_mount;

@@ -56,6 +56,11 @@ pub trait Source: Send + Sync + 'static {
         BreakerSettings::default()
     }
 
+    /// Returns true if the operator lets a caller with `sudo` copy what a mount stores.
+    fn allows_export(&self) -> bool {
+        false
+    }
+
     /// Says whether this process runs guests that were pushed into a mount's storage.
     ///
     /// # Errors

@@ -58,6 +58,8 @@ pub struct VaultMount {
     looking: tokio::sync::Mutex<()>,
     /// Locked while guests are pushed or take over.
     pub(crate) moving: tokio::sync::Mutex<()>,
+    /// Locked while a page of an export is made.
+    pub(crate) exporting: tokio::sync::Mutex<()>,
     pub(crate) is_standby: bool,
     /// The last change of guest, if it did not come about.
     pub(crate) refused: Mutex<Option<Refused>>,

@@ -51,6 +51,11 @@ pub struct ServeArgs {
     #[arg(long)]
     pub no_control: bool,
 
+    /// Hand out what a mount stores to callers with `sudo` on its `.airlock/export`, for `airlock check --against`. They get
+    /// every value of the mount, as the guest stored it
+    #[arg(long, conflicts_with = "no_control")]
+    pub allow_export: bool,
+
     #[command(flatten)]
     pub limits: LimitArgs,
 

@@ -162,3 +162,20 @@ pub struct Removed {
     pub pieces: u64,
     pub bytes: u64,
 }
+
+/// A page of what a mount stores. It has no `Debug`: the entries are secrets.
+#[derive(Deserialize)]
+pub struct Page {
+    pub entries: Vec<Exported>,
+    /// The key to ask for the next page with.
+    pub next: Option<String>,
+}
+
+/// An entry of a mount's storage.
+#[derive(Deserialize)]
+pub struct Exported {
+    pub stored_key: String,
+    /// In base64.
+    pub stored_value: String,
+    pub seal_wrap: bool,
+}

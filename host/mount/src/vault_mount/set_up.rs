@@ -104,6 +104,7 @@ impl VaultMount {
             checks: Checks::default(),
             looking: tokio::sync::Mutex::new(()),
             moving: tokio::sync::Mutex::new(()),
+            exporting: tokio::sync::Mutex::new(()),
             is_standby,
             refused: Mutex::default(),
             canary: RwLock::new(None),
