@@ -178,6 +178,25 @@ fn check_refuses_a_cache_directory_that_is_full() {
     );
 }
 
+/// Runs a request with a limit on the address space, in KiB, as a service may be started with.
+fn call_with_address_space(kib: u32) -> Output {
+    run(Command::new("sh")
+        .args(["-c", &format!("ulimit -v {kib}; exec \"$@\""), "limited"])
+        .arg(files::airlock())
+        .args(["call", &guest(), "write", "a", "value=1"]))
+}
+
+#[test]
+fn a_limit_on_the_address_space_leaves_a_smaller_pool() {
+    call_with_address_space(12 << 20).expect_success("call");
+}
+
+#[test]
+fn too_little_address_space_is_told_with_what_is_needed() {
+    let output = call_with_address_space(3 << 20);
+    assert_one_line(&output, 1, &["3145728 KiB", "ulimit -v", "LimitAS="]);
+}
+
 #[test]
 fn check_refuses_to_cache_what_the_guest_does_not() {
     let output = airlock([

@@ -24,6 +24,9 @@ airlock_tests::on_each_storage!(
     a_write_runs_in_the_instance_of_its_own_check,
     sixty_four_loops_on_one_mount_leave_another_mount_answering,
     more_requests_than_may_run_and_wait_are_refused_with_429,
+    options_lower_the_limits_of_one_mount_alone,
+    an_option_above_the_registration_is_refused_at_enable,
+    a_mount_goes_on_after_its_registration_allows_less,
 );
 
 static SERVERS: Servers = Servers::new(|storage| {
@@ -233,4 +236,61 @@ fn more_requests_than_may_run_and_wait_are_refused_with_429(storage: Storage) {
         assert!(answer.errors().contains("--queue"), "{answer:?}");
     }
     assert_eq!(mount.read("ok").status, 200);
+}
+
+fn options_lower_the_limits_of_one_mount_alone(storage: Storage) {
+    let server = SERVERS.on(storage);
+    let options = json!({ "storage-ops": "7", "cpu-ms": "50", "unauthenticated": "none" });
+    let enabled = server.try_mount_with("lowered", "adversary", &options);
+    assert_eq!(enabled.status, 204, "{enabled:?}");
+    let sibling = server.mount("not-lowered", "adversary");
+    let lowered = server.mounted("lowered");
+    for (mount, calls, time) in [(&lowered, "7", "50 ms"), (&sibling, "100", "200 ms")] {
+        let answer = mount.read("storage");
+        assert!(
+            answer.errors().contains(&format!("{calls} calls of storage")),
+            "{answer:?}"
+        );
+        let answer = mount.read("loop");
+        assert!(
+            answer.errors().contains(&format!("{time} of CPU time")),
+            "{answer:?}"
+        );
+    }
+}
+
+fn an_option_above_the_registration_is_refused_at_enable(storage: Storage) {
+    let server = SERVERS.on(storage);
+    for (option, value, told) in [
+        ("cpu-ms", "201", "its registration allows 200 (--cpu-ms)"),
+        ("cpu-ms", "0", "give a whole number above 0"),
+        ("memory-mib", "a lot", "give a whole number above 0"),
+        ("unauthenticated", ",", "give prefixes"),
+    ] {
+        let refused = server.try_mount_with("above", "adversary", &json!({ option: value }));
+        assert!(refused.status >= 400, "{refused:?}");
+        assert!(
+            refused.errors().contains(option) && refused.errors().contains(told),
+            "{refused:?}"
+        );
+    }
+}
+
+fn a_mount_goes_on_after_its_registration_allows_less(storage: Storage) {
+    let server = Server::start("limits-less", storage);
+    let registered = |most| adversary().arg(format!("--storage-ops={most}")).register(&server);
+    registered(100);
+    let enabled = server.try_mount_with("less", "adversary", &json!({ "storage-ops": "50" }));
+    assert_eq!(enabled.status, 204, "{enabled:?}");
+    registered(20);
+    server.reload("less");
+    let answer = server.mounted("less").read("storage");
+    assert!(answer.errors().contains("20 calls of storage"), "{answer:?}");
+    assert_eq!(server.mounted("less").read("ok").status, 200);
+    let lines = server.log().lines();
+    let told = |line: &airlock_tests::Line| {
+        line.message()
+            .contains("storage-ops=50: its registration allows 20")
+    };
+    assert!(lines.iter().any(told), "the log does not say so");
 }

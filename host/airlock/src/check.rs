@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use airlock_mount::special_paths;
+use airlock_mount::{MountOptions, special_paths};
 use airlock_sandbox::{CodeOrigin, Sandbox};
 use airlock_storage::Prefixes;
 use anyhow::{Context as _, Result, bail};
@@ -53,6 +53,9 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         upgrade_from,
         against,
     } = args;
+    if let Some(file) = &args.config {
+        check_is_absolute("--config", file)?;
+    }
     if let Some(guest) = &args.guest {
         check_is_absolute("--guest", guest)?;
     }
@@ -70,11 +73,12 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
         .map(|path| Old::read(path, &program, args.guest.as_deref()))
         .collect();
     let old = old?;
+    let of_mount = MountOptions::read(&options.options)?;
     let loader = Loader::new(args.clone())?;
     let upgrades = async |new: Option<&Facts>| {
         let mut out = String::new();
         for old in &old {
-            out += &old.compare(new, &options.options, loader.trust()).await?;
+            out += &old.compare(new, &of_mount.for_guest, loader.trust()).await?;
         }
         anyhow::Ok(out)
     };
@@ -85,7 +89,9 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let granted = loader.load_own().await?;
     let voucher = granted.voucher.as_ref();
     let description = granted.guest.description();
-    let paths = granted.guest.special_paths(&options.options).await?;
+    of_mount.check(granted.guest.limits())?;
+    let granted = of_mount.grant(&granted)?;
+    let paths = granted.guest.special_paths(&of_mount.for_guest).await?;
     let told = special_paths::check(paths, &granted.unauthenticated).with_context(|| origin.to_string())?;
     check_cacheable(args.cache_prefixes().unwrap_or_default(), &description.cacheable)?;
     if let Some(directory) = &args.cache_dir {

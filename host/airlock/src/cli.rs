@@ -5,12 +5,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Id, Parser, Subcommand};
+use printable::escape;
 
 use crate::args::{KeyArgs, OptionArgs, ServeArgs};
 use crate::bundle::BundleArgs;
 use crate::call::CallArgs;
 use crate::check::CheckArgs;
+use crate::config::{self, ConfigCommand, FileArgs};
 use crate::control::MountArgs;
 use crate::dev::DevArgs;
 use crate::keygen::KeygenArgs;
@@ -63,6 +66,10 @@ pub enum Command {
     /// a Vault. Prints the commands that register it, mount it and upgrade a mount to it. With --upgrade-from, also says
     /// whether mounts can move to it from what they run now, one registration after the other.
     Check(CheckArgs),
+
+    /// Check a configuration file of `serve --config`, or print one with every key
+    #[command(subcommand)]
+    Config(ConfigCommand),
 
     /// Write one executable that contains this program, a guest and the guest's compiled code
     ///
@@ -198,7 +205,8 @@ pub enum Command {
 }
 
 impl Cli {
-    /// Reads the arguments. A program that contains its guest needs none to name one.
+    /// Reads the arguments, and the configuration file that they name. A program that contains its guest needs none to name
+    /// one.
     ///
     /// # Errors
     /// Those of clap, and the help that was asked for.
@@ -207,9 +215,34 @@ impl Cli {
         if contains_guest {
             command = for_bundle(command);
         }
-        let mut matches = command.try_get_matches_from_mut(args)?;
+        let (args, file) = config::expand(args, &command)
+            .map_err(|error| command.error(ErrorKind::ValueValidation, error))?;
+        let mut matches = command
+            .try_get_matches_from_mut(args)
+            .map_err(|error| located(error, file.as_ref(), &mut command))?;
         Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
     }
+}
+
+/// Says in which line of the configuration file the wrong argument is, if it is there.
+fn located(error: clap::Error, file: Option<&FileArgs>, command: &mut clap::Command) -> clap::Error {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    match file.and_then(|file| file.place(argument)) {
+        Some(place) => command.error(error.kind(), format!("{place}: {}", first_paragraph(&error))),
+        None => error,
+    }
+}
+
+/// Returns what is wrong with the arguments: the part of clap's text that says so, without usage and hints, which are for a
+/// terminal.
+pub fn first_paragraph(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let what = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let what = what.collect::<Vec<_>>().join(" ");
+    // The text quotes the arguments, and goes to Vault's log.
+    escape(what.trim_start_matches("error: ")).into_owned()
 }
 
 /// Takes the guest's arguments out of the help, and requires none of them. Whoever gives one is told why it is refused.

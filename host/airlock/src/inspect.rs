@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use airlock_mount::special_paths;
+use airlock_mount::{MountOptions, special_paths};
 use airlock_sandbox::{CONTRACT_VERSION, Guest, Limits, SpecialPaths};
 use airlock_storage::Prefixes;
 use airlock_trust::{Signature, Trust};
@@ -33,7 +33,9 @@ pub async fn run(path: Option<&Path>, options: &[(String, String)], keys: &KeyAr
         Err(problem) => return Err(problem.into()),
     };
     let guest = load(file, &component).await?;
-    let paths = guest.special_paths(options).await?;
+    let paths = guest
+        .special_paths(&MountOptions::read(options)?.for_guest)
+        .await?;
     let mut out = describe(&guest, &paths, component.len());
     let signature = signature(&trust, file, &component, &guest);
     let _ = writeln!(out, "{:<16} {}", "signature:", Printable(signature));

@@ -9,6 +9,7 @@ mod call;
 mod check;
 mod cli;
 mod componentize;
+mod config;
 mod contained;
 mod control;
 mod dev;
@@ -44,7 +45,8 @@ use anyhow::{Context as _, Result};
 use clap::error::ErrorKind;
 use printable::{Printable, Report};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, first_paragraph};
+use crate::config::ConfigCommand;
 use crate::output::print;
 // It changes the whole process, so its test is a program of its own.
 #[doc(hidden)]
@@ -116,6 +118,11 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
                 .collect();
             print(runtime()?.block_on(check::run(&check, &given))?)
         }
+        Command::Config(ConfigCommand::Check { file }) => print(config::check(
+            &file,
+            !matches!(contained::this_program(), Ok(None)),
+        )?),
+        Command::Config(ConfigCommand::Example) => print(config::example()),
         Command::Inspect { guest, keys, options } => {
             print(runtime()?.block_on(inspect::run(guest.as_deref(), &options.options, &keys))?)
         }
@@ -157,25 +164,12 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .context("cannot start the runtime")
 }
 
-/// Returns what is wrong with the arguments: the part of clap's text that says so, without usage and hints, which are
-/// for a terminal.
+/// Returns what is wrong with the arguments, in one line.
 fn one_line(error: &clap::Error) -> String {
     if !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
         && error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     {
-        return first_paragraph(&error.to_string());
+        return format!("its arguments are wrong: {}", first_paragraph(error));
     }
     WRONG_COMMAND.to_owned()
-}
-
-fn first_paragraph(text: &str) -> String {
-    let what: Vec<_> = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.is_empty())
-        .collect();
-    let what = what.join(" ");
-    // The text quotes the arguments, and goes to Vault's log.
-    let what = printable::escape(what.trim_start_matches("error: "));
-    format!("its arguments are wrong: {what}")
 }

@@ -24,6 +24,7 @@
 
 mod line;
 mod queue;
+mod span;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -40,6 +41,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use line::{Collected, render};
 use queue::Queue;
+use span::SpanFields;
 
 /// The number of bytes that may wait for a host that does not read.
 const ROOM: usize = 4 << 20;
@@ -144,22 +146,22 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
             span.extensions_mut()
-                .insert(Collected::from(|visitor| attributes.record(visitor)));
+                .insert(SpanFields::from(|visitor| attributes.record(visitor)));
         }
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
         if let Some(span) = context.span(id)
-            && let Some(collected) = span.extensions_mut().get_mut::<Collected>()
+            && let Some(fields) = span.extensions_mut().get_mut::<SpanFields>()
         {
-            values.record(collected);
+            values.record(fields);
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut collected = Collected::from(|visitor| event.record(visitor));
         for span in context.event_scope(event).into_iter().flatten() {
-            if let Some(outer) = span.extensions().get::<Collected>() {
+            if let Some(outer) = span.extensions().get::<SpanFields>() {
                 collected.add_outer(outer);
             }
         }

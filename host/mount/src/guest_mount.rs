@@ -11,7 +11,9 @@ use airlock_sandbox::{
 };
 use airlock_storage::{Prefixes, Settings, Storage};
 use tracing::Instrument as _;
-use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
+use vault_plugin::{
+    Backend, Caller, Error, Held, Operation, Report, Request, Response, SpecialPaths, async_trait,
+};
 
 use crate::breaker::{self, Breaker};
 use crate::bridge;
@@ -20,6 +22,7 @@ use crate::canary::Trial;
 use crate::existence::Checks;
 use crate::invalidations::Invalidations;
 use crate::metrics::Metrics;
+use crate::options::MountOptions;
 use crate::source::GrantedGuest;
 use crate::special_paths;
 use crate::start::Start;
@@ -42,7 +45,7 @@ pub struct GuestMount {
 /// The parts that a server gives a mount.
 #[derive(Clone)]
 pub struct Parts {
-    /// The mount's options.
+    /// The mount's options: the host's own, see [`MountOptions`], and the guest's.
     pub config: Vec<(String, String)>,
     /// The mount's storage.
     pub storage: Arc<dyn Storage>,
@@ -82,9 +85,11 @@ impl GuestMount {
         granted: &GrantedGuest,
         parts: Parts,
     ) -> Result<Self, Error> {
-        let guest = granted.guest.clone();
+        let options = MountOptions::read(&parts.config).map_err(refused)?;
+        let granted = options.grant(granted).map_err(refused)?;
+        let guest = granted.guest;
         let paths = guest
-            .special_paths(&parts.config)
+            .special_paths(&options.for_guest)
             .await
             .map_err(bridge::refusal)?;
         let mut paths = special_paths::check(paths, &granted.unauthenticated)
@@ -94,7 +99,7 @@ impl GuestMount {
         settings.seal_wrapped = bridge::storage_prefixes(&paths.seal_wrap_storage);
         settings.local = bridge::storage_prefixes(&paths.local_storage);
         settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&granted.cacheable);
-        let context = MountContext::new(storage, parts.services, parts.config, guest.limits());
+        let context = MountContext::new(storage, parts.services, options.for_guest, guest.limits());
         let invalidations = Invalidations::new(guest.clone(), context.clone(), {
             let (guest, on_usage, metrics) = (guest.clone(), parts.on_usage, parts.metrics.clone());
             move |outcome| {
@@ -413,6 +418,10 @@ impl Backend for GuestMount {
         self.context.storage().drain().await;
         tracing::trace!(guest = self.guest.description().name, "a mount was taken down");
     }
+}
+
+fn refused(error: impl std::error::Error + 'static) -> Error {
+    Error::Internal(Report::new(&error).to_string())
 }
 
 /// Another guest has taken over the mount, and nothing of the request was done.

@@ -35,6 +35,6 @@ pub fn check_is_component(bytes: &[u8]) -> Result<(), LoadError> {
 }
 
 fn account() -> Account {
-    let memory = ProcessMemory::with_returns(1 << 30).0;
+    let memory = ProcessMemory::with_returns(1 << 30, 256).0;
     Account::open("fuzzed".into(), Limits::default(), Limit::Wall, &memory)
 }

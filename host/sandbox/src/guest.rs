@@ -10,13 +10,14 @@ use wasmtime::component::Component;
 
 use crate::limits::{Limit, Limits};
 use crate::load::code::CodeOrigin;
-use crate::load::description::Description;
+use crate::load::description::{self, Description};
 use crate::mount::MountContext;
 use crate::replay::{Record, Recorded, Replayer, Second};
 use crate::run::calls::{
     AskSpecialPaths, CheckExistence, HandleRequest, Initialize, Invalidate, Replay, Transact, TryInitialize,
 };
-use crate::run::code::Code;
+use crate::run::code::{Code, Shared};
+use crate::run::exports::GuestCode;
 use crate::run::instance::is_large;
 use crate::run::kept::may_be_due_to_reuse;
 use crate::run::permit::{Outcome, Permit};
@@ -27,10 +28,13 @@ use crate::{CallError, LoadError, Result};
 #[derive(Clone)]
 pub struct Guest {
     inner: Arc<Inner>,
+    /// The guest's code, under the limits of this handle.
+    code: Arc<Code>,
 }
 
 struct Inner {
-    code: Code,
+    component: Arc<GuestCode>,
+    shared: Arc<Shared>,
     digest: String,
     code_origin: CodeOrigin,
     imports: Vec<String>,
@@ -50,10 +54,7 @@ pub struct SecondRun {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        let Code {
-            shared, component, ..
-        } = &self.code;
-        shared.kept.guest_ended(component);
+        self.shared.kept.guest_ended(&self.component);
     }
 }
 
@@ -82,17 +83,19 @@ impl Guest {
         };
         Self {
             inner: Arc::new(Inner {
-                code,
+                component: code.component.clone(),
+                shared: code.shared.clone(),
                 digest,
                 code_origin,
                 imports,
                 description,
             }),
+            code: Arc::new(code),
         }
     }
 
     pub(crate) fn component(&self) -> &Component {
-        self.inner.code.component.component()
+        self.inner.component.component()
     }
 
     /// Returns what the guest says of itself.
@@ -126,9 +129,24 @@ impl Guest {
         &self.inner.imports
     }
 
-    /// Returns the limits under which the guest was loaded.
+    /// Returns the limits of the guest's requests.
     pub fn limits(&self) -> &Limits {
-        &self.inner.code.limits
+        &self.code.limits
+    }
+
+    /// Returns the same guest, under limits that are not higher than those under which it was loaded.
+    ///
+    /// # Errors
+    /// [`LoadError::Needs`] if the guest says that it needs more.
+    pub fn with_limits(&self, limits: Limits) -> Result<Self, LoadError> {
+        description::check_needs(&self.description().needs, &limits)?;
+        Ok(Self {
+            inner: self.inner.clone(),
+            code: Arc::new(Code {
+                limits,
+                ..Code::clone(&self.code)
+            }),
+        })
     }
 
     /// Returns the paths that Vault treats specially, for a mount's options.
@@ -137,7 +155,7 @@ impl Guest {
     /// The same as for a request. The time limit is [`Limits::start`].
     pub async fn special_paths(&self, config: &[(String, String)]) -> Result<SpecialPaths> {
         let call = AskSpecialPaths(config.to_vec());
-        self.inner.code.call_static(call).await
+        self.code.call_static(call).await
     }
 
     /// Prepares a mount, before its first request. The time limit is [`Limits::start`].
@@ -156,7 +174,7 @@ impl Guest {
     /// # Errors
     /// [`CallError::Busy`](crate::CallError::Busy) and [`CallError::Full`](crate::CallError::Full).
     pub async fn permit(&self, mount: &Arc<MountContext>, request: &Request) -> Outcome<Permit> {
-        Permit::take(&self.inner.code, mount, Limit::Wall, is_large(request.bytes())).await
+        Permit::take(&self.code, mount, Limit::Wall, is_large(request.bytes())).await
     }
 
     /// Answers a request.
@@ -260,7 +278,7 @@ impl Guest {
     }
 
     async fn run<C: Transact>(&self, mount: &Arc<MountContext>, call: C) -> Outcome<C::Output> {
-        let Outcome { result, usage } = Permit::take(&self.inner.code, mount, C::TIME, call.is_large()).await;
+        let Outcome { result, usage } = Permit::take(&self.code, mount, C::TIME, call.is_large()).await;
         match result {
             Ok(permit) => permit.run(call).await,
             Err(error) => Outcome {

@@ -64,7 +64,51 @@ pub enum Limit {
     Start,
 }
 
+impl Limits {
+    /// Sets a limit to a number of the unit that the name of its [setting](Limit::setting) contains: MiB, milliseconds, or
+    /// things. [`Limit::ProcessMemory`] is none of these limits, and changes nothing.
+    #[must_use]
+    pub fn with(mut self, limit: Limit, number: u32) -> Self {
+        let mib = u64::from(number) << 20;
+        let milliseconds = Duration::from_millis(number.into());
+        match limit {
+            Limit::Memory => self.memory_bytes = mib,
+            Limit::ProcessMemory => {}
+            Limit::Cpu => self.cpu = milliseconds,
+            Limit::Wall => self.wall = milliseconds,
+            Limit::StorageOperations => self.storage_operations = number,
+            Limit::Transfer => self.transfer_bytes = mib,
+            Limit::LogLines => self.log_lines = number,
+            Limit::Instances => self.instances = number,
+            Limit::Queue => self.queue = number,
+            Limit::Start => self.start = milliseconds,
+        }
+        self
+    }
+}
+
 impl Limit {
+    /// The limits of one request, and of one mount: all but that of the whole process.
+    pub const OF_MOUNT: [Self; 9] = [
+        Self::Memory,
+        Self::Cpu,
+        Self::Wall,
+        Self::StorageOperations,
+        Self::Transfer,
+        Self::LogLines,
+        Self::Instances,
+        Self::Queue,
+        Self::Start,
+    ];
+
+    /// Returns the value of the limit in the unit that its name contains; see [`Limits::with`].
+    pub fn number(self, limits: &Limits) -> u64 {
+        match self {
+            Self::Memory | Self::ProcessMemory | Self::Transfer => self.value(limits) >> 20,
+            _ => self.value(limits),
+        }
+    }
+
     /// Returns the setting that changes the limit, as the `airlock` binary spells it.
     pub fn setting(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@
 //!    another guest has taken over: then the request is returned for that one.
 
 pub(crate) mod account;
+pub(crate) mod address_space;
 pub(crate) mod answer;
 mod backtrace;
 pub(crate) mod calls;

@@ -15,6 +15,7 @@ use crate::load::cache::Cache;
 use crate::load::code::{CodeOrigin, CompiledCode};
 use crate::load::compiler::Compiler;
 use crate::load::{contract, description, engine};
+use crate::run::address_space;
 use crate::run::calls::Describe;
 use crate::run::code::{Code, Shared};
 use crate::run::exports::GuestCode;
@@ -59,12 +60,14 @@ impl Sandbox {
     /// Sets up the runtime. Reserves address space for the pool, which does not take memory.
     ///
     /// # Errors
-    /// [`LoadError::Runtime`] if the machine does not allow this, [`LoadError::Cache`] if the directory cannot be trusted.
+    /// [`LoadError::Runtime`] if the machine does not allow this, [`LoadError::AddressSpace`] if its limit on address space is
+    /// too low, [`LoadError::Cache`] if the directory cannot be trusted.
     pub fn new(settings: SandboxSettings) -> Result<Self, LoadError> {
         let memory = settings
             .memory_bytes
             .unwrap_or_else(|| memory_by_default(machine::memory_bytes()));
-        let (memory, returns) = ProcessMemory::with_returns(memory);
+        let slots = address_space::most_slots(ProcessMemory::slots_of(memory))?;
+        let (memory, returns) = ProcessMemory::with_returns(memory, slots);
         let engine = engine::serving(memory.slots())?;
         let cache = settings
             .cache

@@ -16,6 +16,11 @@ use super::trust::TrustArgs;
 /// The arguments of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
+    /// Take arguments from this file, too: TOML, in which each key has the name of a flag (`airlock config example`). A flag that
+    /// is given on the command line takes the place of the file's. Only root and Vault's user may be able to write the file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     /// The guest, a WebAssembly component; an absolute path, as Vault's working directory is not yours. It runs on the mounts
     /// into which no other was pushed; with --trust it may be left out
     #[arg(long, value_name = "FILE", required_unless_present = "trust")]

@@ -10,11 +10,13 @@ use time::OffsetDateTime;
 use tracing::field::{Field, Visit};
 use tracing::{Level, Metadata};
 
+use super::span::{SpanFields, SpanValue};
+
 /// The host reads lines into a buffer of 64 KiB, the end of the line included.
 const LINE_LIMIT: usize = 64 << 10;
 
 /// The longest text in a line, in bytes. JSON's escapes can double it, and the result must still fit into a line.
-const TEXT_LIMIT: usize = 8 << 10;
+pub(super) const TEXT_LIMIT: usize = 8 << 10;
 
 /// Marks the end of a text that was cut.
 const CUT: &str = "…";
@@ -109,7 +111,7 @@ fn timestamp(at: SystemTime) -> String {
     )
 }
 
-/// An event's message and its other fields, or the fields of a span.
+/// An event's message and its other fields.
 #[derive(Default)]
 pub(super) struct Collected {
     message: String,
@@ -125,11 +127,16 @@ impl Collected {
     }
 
     /// Adds the fields of a span around this, except those that are here already.
-    pub fn add_outer(&mut self, outer: &Self) {
-        for (name, value) in &outer.fields {
-            if !self.fields.iter().any(|(taken, _)| taken == name) {
-                self.fields.push((name, value.clone()));
+    pub fn add_outer(&mut self, outer: &SpanFields) {
+        for (name, value) in outer.iter() {
+            if self.fields.iter().any(|(taken, _)| *taken == name) {
+                continue;
             }
+            let value = match value {
+                SpanValue::Text(text) => Text::of(format_args!("{text}")).0.into(),
+                SpanValue::Other(value) => value.clone(),
+            };
+            self.fields.push((name, value));
         }
     }
 

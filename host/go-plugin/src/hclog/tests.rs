@@ -183,3 +183,19 @@ fn a_line_has_the_fields_of_the_spans_around_it() {
     assert_eq!(line["request"], "own");
     assert_eq!(line.get("token"), None);
 }
+
+#[test]
+fn a_spans_text_is_cut_and_escaped_in_the_line() {
+    let line = only(|| {
+        let request = tracing::info_span!("request", long = "é".repeat(8 << 10), forged = "a\nb", calls = 3);
+        request.in_scope(|| tracing::info!("done"));
+    });
+    let long = line["long"].as_str().unwrap();
+    assert!(
+        long.ends_with("é…") && long.len() <= (8 << 10) + "…".len(),
+        "{} bytes",
+        long.len()
+    );
+    assert_eq!(line["forged"], "a\\nb");
+    assert_eq!(line["calls"], 3);
+}

@@ -13,6 +13,7 @@ use crate::bridge::{HostLog, VaultEvents, VaultStorage, VaultSystem};
 use crate::caching;
 use crate::existence::Checks;
 use crate::guest_mount::Parts;
+use crate::options::MountOptions;
 use crate::pushed::{Guests, PushError, Record, RecordWriter};
 use crate::source::Source;
 use crate::told::{self, Told};
@@ -53,6 +54,11 @@ impl VaultMount {
     /// The same as for [`set_up`](Self::set_up).
     pub async fn over(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Arc<Self>, Error> {
         let told = told::read(&*parts.storage).await;
+        let is_new = matches!(told, Ok(None));
+        let options = MountOptions::read(&parts.config);
+        if let (Err(error), true) = (&options, is_new) {
+            return Err(cannot_serve(&error.to_string()));
+        }
         let record = Self::read_record(&parts).await;
         let guests = Guests::new(parts.storage.clone());
         let writer = RecordWriter::new(parts.storage.clone(), parts.storage_settings.late);
@@ -76,6 +82,10 @@ impl VaultMount {
                 },
             },
         };
+        if let (Ok(options), Some(granted), true) = (&options, &candidate.guest, is_new) {
+            let checked = options.check(granted.guest.limits());
+            checked.map_err(|error| cannot_serve(&error.to_string()))?;
+        }
         let paths = match (&candidate.mount, &told) {
             (Err(_), _) if can_wait => None,
             (Ok(mount), _) => Some(mount.paths().clone()),
@@ -89,7 +99,6 @@ impl VaultMount {
         if told.is_err() {
             tracing::error!("the record of the mount's special paths cannot be read");
         }
-        let is_new = matches!(told, Ok(None));
         let told = Told::new(finder.parts.storage.clone(), told, paths).await;
         let mount = Arc::new_cyclic(|this| Self {
             is_new,

@@ -22,6 +22,18 @@ pub enum LoadError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
+    /// The process may use too little address space for even one request.
+    #[error(
+        "the WebAssembly runtime cannot start: the limit on the address space is {limit_kib} KiB, and one request at a time \
+         needs {least_kib}; raise it (`ulimit -v`, or LimitAS= of the service) or remove it"
+    )]
+    AddressSpace {
+        /// The limit.
+        limit_kib: u64,
+        /// The least limit with which a request can run.
+        least_kib: u64,
+    },
+
     /// The directory for compiled guests cannot be used.
     #[error("cache directory {}: {what}", directory.display())]
     Cache {

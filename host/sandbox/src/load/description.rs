@@ -116,7 +116,8 @@ fn check_list(name: &str, list: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_needs(needs: &Needs, limits: &Limits) -> Result<(), LoadError> {
+/// Checks that the limits are enough for what a guest says it needs.
+pub(crate) fn check_needs(needs: &Needs, limits: &Limits) -> Result<(), LoadError> {
     let milliseconds = |number: u32| Duration::from_millis(number.into());
     let missing = [
         (

@@ -70,20 +70,25 @@ impl Returned {
 impl ProcessMemory {
     #[cfg(test)]
     pub fn new(bytes: u64) -> Self {
-        Self::with_returns(bytes).0
+        Self::with_returns(bytes, Self::slots_of(bytes)).0
     }
 
-    /// Divides `bytes` between slots, which get a quarter at most, and the pool. The channel gets a message once
-    /// requests have given much back, whatever others hold. It closes when nothing uses this memory any longer.
-    pub fn with_returns(bytes: u64) -> (Self, Receiver<()>) {
+    /// Returns how many slots a quarter of `bytes` is enough for.
+    pub fn slots_of(bytes: u64) -> u32 {
+        let slots = bytes / 4 / BASE;
+        u32::try_from(slots).map_or(POOL, |slots| slots.clamp(1, POOL))
+    }
+
+    /// Divides `bytes` between this many slots and the pool. The channel gets a message once requests have given much back,
+    /// whatever others hold. It closes when nothing uses this memory any longer.
+    pub fn with_returns(bytes: u64, slots: u32) -> (Self, Receiver<()>) {
         let (announce, returns) = sync_channel(1);
-        let slots = (bytes / 4 / BASE).clamp(1, POOL.into());
-        let pages = bytes.saturating_sub(slots * BASE) / PAGE;
+        let pages = bytes.saturating_sub(u64::from(slots) * BASE) / PAGE;
         let pages =
             usize::try_from(pages).map_or(Semaphore::MAX_PERMITS, |pages| pages.min(Semaphore::MAX_PERMITS));
         let memory = Self {
             bytes,
-            slots: slots as u32,
+            slots,
             pool: Arc::new(Semaphore::new(pages)),
             returned: Arc::new(Returned {
                 bytes: AtomicU64::new(0),
@@ -336,7 +341,7 @@ mod tests {
 
     #[tokio::test]
     async fn much_returned_memory_is_announced_though_others_hold_some() {
-        let (process, returns) = ProcessMemory::with_returns(256 * MIB);
+        let (process, returns) = ProcessMemory::with_returns(256 * MIB, 64);
         let _beside = request(&process, 16).reserve(2 * MIB).await.unwrap();
         for _ in 0..100 {
             drop(request(&process, 16).reserve(3 * MIB / 2).await.unwrap());
@@ -351,7 +356,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_an_answer_gives_back_is_counted_too() {
-        let (process, returns) = ProcessMemory::with_returns(256 * MIB);
+        let (process, returns) = ProcessMemory::with_returns(256 * MIB, 64);
         let memory = request(&process, 128);
         drop(memory.reserve(100 * MIB).await.unwrap());
         assert!(returns.try_recv().is_err());
