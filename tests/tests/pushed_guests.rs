@@ -335,7 +335,7 @@ fn a_guest_with_other_special_paths_runs_after_a_reload() {
 
 /// Returns the policies that the documentation gives, by the name in their first line.
 fn policy(name: &str) -> String {
-    let text = fs::read_to_string(files::root().join("docs/operating.md")).unwrap();
+    let text = fs::read_to_string(files::root().join("docs/trust.md")).unwrap();
     let (_, rest) = text.split_once(&format!("```hcl\n# {name}")).expect("a policy");
     rest.split_once("```")
         .unwrap()
@@ -408,7 +408,7 @@ fn the_policies_of_the_documentation_are_enough_and_no_more() {
 fn the_audit_log_names_the_guest_if_it_is_told_to() {
     let kv = mount("push-audit", "kv");
     let log = SERVER.temporary_directory().join("audit.log");
-    let text = fs::read_to_string(files::root().join("docs/operating.md")).unwrap();
+    let text = fs::read_to_string(files::root().join("docs/trust.md")).unwrap();
     let tune = text
         .lines()
         .map(str::trim)

@@ -371,7 +371,7 @@ Examples:
   airlock push kv-0.3.0.wasm --mount demo --reload   # for a guest with other special paths
   airlock rollback --mount demo                      # the way back
 
-What the token needs, with the policies for operators and for CI, is in docs/operating.md.
+What the token needs, with the policies for operators and for CI, is in docs/trust.md.
 
 Environment, as for `vault` and `bao`: VAULT_ADDR (https://127.0.0.1:8200 if unset), VAULT_TOKEN or else ~/.vault-token, \
 VAULT_NAMESPACE, VAULT_CACERT, VAULT_CACERT_BYTES or VAULT_CAPATH, VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, \

@@ -1,4 +1,6 @@
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use clap::CommandFactory as _;
 
@@ -7,14 +9,18 @@ use crate::args::LimitArgs;
 use crate::guest;
 
 const README: &str = include_str!("../../../../README.md");
-const OPERATING: &str = include_str!("../../../../docs/operating.md");
-const DOCUMENTS: [&str; 5] = [
-    README,
-    OPERATING,
-    include_str!("../../../../docs/writing-guests.md"),
-    include_str!("../../../../docs/versioned-kv.md"),
-    include_str!("../../../../docs/development-server.md"),
-];
+
+/// Returns the README and every page in docs/, except the one about measurements, whose flags are those of other programs.
+fn documents() -> Vec<String> {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    let files = fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().path());
+    let pages = files.filter(|file| {
+        file.extension().is_some_and(|extension| extension == "md") && !file.ends_with("performance.md")
+    });
+    let pages: Vec<_> = pages.map(|page| fs::read_to_string(page).unwrap()).collect();
+    assert!(pages.len() > 10, "{} pages in docs/", pages.len());
+    [vec![README.to_owned()], pages].concat()
+}
 
 #[test]
 fn definition_is_consistent() {
@@ -153,15 +159,13 @@ fn named_flags(document: &str) -> impl Iterator<Item = String> {
 #[test]
 fn operators_are_told_of_every_flag_of_serve_and_push() {
     let cli = Cli::command();
+    let told: BTreeSet<_> = documents().iter().flat_map(|text| named_flags(text)).collect();
     for name in ["serve", "push", "status", "rollback", "downgrade", "guests", "gc"] {
         let command = cli.find_subcommand(name).unwrap();
         for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
-            let told = [README, OPERATING]
-                .iter()
-                .any(|text| named_flags(text).any(|named| named == format!("--{flag}")));
             assert!(
-                told,
-                "neither README.md nor docs/operating.md has --{flag} of {name}"
+                told.contains(&format!("--{flag}")),
+                "neither README.md nor a page in docs/ has --{flag} of {name}"
             );
         }
     }
@@ -172,8 +176,8 @@ fn documents_name_no_flag_that_does_not_exist() {
     // Flags of other programs, cargo and migrate.py, and those that every command has.
     let others = ["--open", "--deleted", "--journal", "--help"];
     let flags = flags();
-    for document in DOCUMENTS {
-        for flag in named_flags(document) {
+    for document in documents() {
+        for flag in named_flags(&document) {
             assert!(
                 flags.contains(&flag) || others.contains(&flag.as_str()),
                 "no command has {flag}"

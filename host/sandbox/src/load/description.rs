@@ -216,7 +216,7 @@ mod tests {
         }
     }
 
-    /// docs/operating.md and docs/writing-guests.md say how long a request waits, and what is cached.
+    /// docs/limits.md and docs/writing-guests.md say how long a request waits, and what is cached.
     #[test]
     fn a_mount_waits_and_caches_as_documented() {
         let settings = description().storage_settings(airlock_storage::Settings::default());
