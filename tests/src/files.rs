@@ -24,6 +24,17 @@ pub fn copy_program(from: &Path, to: &Path) {
     assert!(copied.unwrap().success(), "{} was not copied", from.display());
 }
 
+/// Writes another build of the host to a file: `airlock` with the file's name behind its last byte.
+pub fn another_host(file: &Path) {
+    copy_program(&airlock(), file);
+    // A child process writes it too, for the same reason.
+    let appended = Command::new("sh")
+        .args(["-ec", r#"printf %s "$1" >>"$1""#, "append"])
+        .arg(file)
+        .status();
+    assert!(appended.unwrap().success(), "{} was not written", file.display());
+}
+
 /// Returns a guest: `target/guests/<name>.wasm`.
 pub fn guest(name: &str) -> PathBuf {
     built(root().join(format!("target/guests/{name}.wasm")), "make build")

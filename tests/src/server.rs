@@ -182,6 +182,11 @@ impl Server {
         self.directory.join("tmp")
     }
 
+    /// Returns the server's `plugin_directory`.
+    pub fn plugin_directory(&self) -> PathBuf {
+        self.directory.join("plugins")
+    }
+
     /// Installs another plugin's binary beside the first, and returns its name there.
     pub fn install(&self, plugin: &Path) -> String {
         let installed = install(plugin, &self.directory.join("plugins"));

@@ -119,15 +119,10 @@ fn a_version_that_is_not_the_guests_is_refused() {
     assert!(refused.body.to_string().contains("v0.1.7"), "{refused:?}");
 }
 
-/// Makes another build of the host, which differs from `airlock` by its last bytes, under this name.
+/// Makes another build of the host under this name.
 fn other_host(directory: &Path, name: &str) -> PathBuf {
     let file = directory.join(name);
-    // A child process writes the file, for the reason in `files::copy_program`.
-    run(Command::new("sh")
-        .args(["-ec", r#"cp "$1" "$2"; printf %s "$3" >>"$2""#, "build"])
-        .args([&files::airlock(), &file])
-        .arg(name))
-    .expect_success(name);
+    files::another_host(&file);
     file
 }
 
