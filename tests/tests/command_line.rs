@@ -104,20 +104,20 @@ fn inspect_and_check_show_what_a_mounts_options_open() {
     let file = file.to_str().unwrap();
     let output = airlock(["inspect", file]).expect_success("inspect");
     assert!(output.stdout.contains("without token:   nothing"), "{output:?}");
-    let output = airlock(["inspect", file, "--option", "unauthenticated=open/*"]).expect_success("inspect");
+    let output = airlock(["inspect", file, "--option", "without-token=open/*"]).expect_success("inspect");
     assert!(output.stdout.contains("without token:   open/*"), "{output:?}");
-    let output = airlock(["inspect", file, "--option=unauthenticated=a/b+c"]).expect_success("inspect");
+    let output = airlock(["inspect", file, "--option=without-token=a/b+c"]).expect_success("inspect");
     let refused = output.stdout.lines().find(|line| line.starts_with("refused:"));
     assert!(refused.is_some_and(|line| line.contains("a/b+c")), "{output:?}");
 
-    let option = "--option=unauthenticated=open/*";
+    let option = "--option=without-token=open/*";
     let asked = ["--unauthenticated=open/"];
     assert_one_line(&airlock(["check", &guest, &pin, option]), 1, &asked);
     let output = airlock(["check", &guest, &pin, option, asked[0]]).expect_success("check");
     for told in [
         "without token: open/*",
         "-args=--unauthenticated=open/ ",
-        "-options='unauthenticated=open/*' airlock-adversary",
+        "-options='without-token=open/*' airlock-adversary",
     ] {
         assert!(output.stdout.contains(told), "no {told:?}: {}", output.stdout);
     }

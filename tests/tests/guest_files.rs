@@ -86,7 +86,7 @@ fn missing_at_unseal_is_503_and_heals_when_it_is_back() {
 
 #[test]
 fn paths_that_no_router_takes_do_not_keep_vault_sealed() {
-    let options = json!({"unauthenticated": "a/b+c"});
+    let options = json!({"without-token": "a/b+c"});
     let (server, guest) = server("guest-hostile", &options, &["adversary"]);
     let (fragile, sound) = (server.mounted("fragile"), server.mounted("sound"));
     server.seal();

@@ -194,7 +194,7 @@ fn special_paths_that_the_router_refuses_are_named() {
     assert_refused_with(
         "router",
         adversary().arg("--unauthenticated=a/"),
-        "unauthenticated=a/b+c",
+        "without-token=a/b+c",
         &["a/b+c", "whole segment"],
     );
     let mounts = SERVER.client().read("sys/mounts").expect_success("mounts");
@@ -204,7 +204,7 @@ fn special_paths_that_the_router_refuses_are_named() {
 #[test]
 fn special_paths_over_the_hosts_own_are_named() {
     for (name, option) in [
-        ("control", "unauthenticated=+/login"),
+        ("control", "without-token=+/login"),
         ("control-root", "root=.airlock/x"),
     ] {
         let plugin = adversary().arg("--unauthenticated=+/");
@@ -214,7 +214,7 @@ fn special_paths_over_the_hosts_own_are_named() {
 
 #[test]
 fn paths_without_a_token_need_a_grant() {
-    let option = "unauthenticated=open/*";
+    let option = "without-token=open/*";
     assert_refused_with("ungranted", adversary(), option, &["--unauthenticated=open/"]);
 
     adversary()
@@ -222,7 +222,7 @@ fn paths_without_a_token_need_a_grant() {
         .named("granted")
         .register(&SERVER);
     SERVER
-        .try_mount_with("granted", "granted", &json!({"unauthenticated": "open/*"}))
+        .try_mount_with("granted", "granted", &json!({"without-token": "open/*"}))
         .expect_success("mount");
     let anybody = SERVER.mounted("granted").with_token("");
     let answer = anybody.read("open/x");

@@ -62,7 +62,7 @@ impl Guest for Adversary {
         };
         Paths {
             root: [vec!["root/*".to_owned()], option("root")].concat(),
-            unauthenticated: option("unauthenticated"),
+            unauthenticated: option("without-token"),
             local_storage: vec![],
             seal_wrap_storage: vec![],
             write_forwarded_storage: vec![],
