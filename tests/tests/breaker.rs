@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use airlock_tests::{Mount, Plugin, Server, Storage, airlock_for, eventually, files, run};
+use airlock_tests::{Line, Mount, Plugin, Server, Storage, airlock_for, eventually, files, run};
 use serde_json::{Value, json};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("breaker", Storage::Memory));
@@ -27,6 +27,13 @@ fn callers<const N: usize>(mount: &Mount) -> [Mount; N] {
         let token = client.write("auth/token/create", json!({ "policies": ["breaker"] }));
         let token = token.expect_success("token").body["auth"]["client_token"].clone();
         mount.with_token(token.as_str().unwrap())
+    })
+}
+
+/// Waits for a line of the log about a mount, and returns it.
+fn logged(mount: &str, words: &str) -> Line {
+    SERVER.log().wait_for(words, |line| {
+        line.message().contains(words) && line.field("mount") == mount
     })
 }
 
@@ -65,14 +72,8 @@ fn a_guest_that_traps_is_set_aside_and_its_sibling_serves() {
     for word in ["open", "everybody", "3 failures in a row", "it trapped"] {
         assert!(line.contains(word), "no {word:?}: {line}");
     }
-    let logged = SERVER
-        .log()
-        .wait_for("the opening", |line| line.message().contains("is set aside"));
-    assert_eq!(
-        (logged.level(), logged.field("mount")),
-        ("warn", "failing/"),
-        "{logged:?}"
-    );
+    let logged = logged("failing/", "is set aside");
+    assert_eq!(logged.level(), "warn", "{logged:?}");
     assert_eq!(logged.field("cause"), "it trapped", "{logged:?}");
     assert_ne!(logged.field("request_id"), "", "{logged:?}");
 }
@@ -95,7 +96,6 @@ fn one_caller_is_refused_alone_and_is_known_in_writes_too() {
 fn a_guest_that_exceeds_a_limit_comes_back_by_itself() {
     register("recovering", "--breaker-ms=1");
     let mount = SERVER.mount("recovering", "recovering");
-    let mark = SERVER.log().mark();
     for caller in callers::<3>(&mount) {
         let failed = caller.read("loop");
         assert_eq!(failed.status, 500, "{failed:?}");
@@ -108,11 +108,7 @@ fn a_guest_that_exceeds_a_limit_comes_back_by_itself() {
         (&found["state"], &found["failures"]),
         (&json!("closed"), &json!(0))
     );
-    let opened = SERVER.log().wait_after(mark, "the opening", |line| {
-        line.message().contains("is set aside")
-    });
+    let opened = logged("recovering/", "is set aside");
     assert!(opened.field("cause").contains("--cpu-ms"), "{opened:?}");
-    SERVER.log().wait_after(mark, "the closing", |line| {
-        line.message().contains("is no longer set aside")
-    });
+    logged("recovering/", "is no longer set aside");
 }

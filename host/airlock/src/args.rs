@@ -7,7 +7,6 @@ mod serve;
 mod traces;
 mod trust;
 
-pub use breaker::BreakerArgs;
 pub use limits::LimitArgs;
 pub use option::OptionArgs;
 pub use serve::ServeArgs;

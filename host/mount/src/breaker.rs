@@ -3,7 +3,7 @@
 //! 1. Each request that the guest answers ends the row of failures. A trap, a broken contract, and a limit that the guest itself
 //!    went over make the row longer ([`fault`]). Everything else changes nothing: busy mounts, storage that fails, conflicts,
 //!    callers who hang up, errors of status 500 and above that the guest words itself.
-//! 2. After [`Settings::failures`] in a row the breaker opens. Requests get 503 with the cause, and the guest does not run.
+//! 2. After [`Settings::failures`] in a row, none more than [`MEMORY`] after the one before it, the breaker opens. Requests get 503 with the cause, and the guest does not run.
 //! 3. After [`Settings::pause`] one request is let through, the probe. If the guest answers it, all requests run again.
 //!    Otherwise the pause doubles, up to [`LONGEST`] times the first.
 //!
@@ -56,6 +56,9 @@ const CALLERS: usize = 3;
 
 /// The longest pause, as a multiple of the first one.
 const LONGEST: u32 = 64;
+
+/// The time after which failures are forgotten, if no other one followed.
+const MEMORY: Duration = Duration::from_secs(300);
 
 /// When a guest is set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use airlock_mount::{GrantedGuest, GuestMount, Parts};
+use airlock_mount::{BreakerSettings, GrantedGuest, GuestMount, Parts};
 use airlock_sandbox::Services;
 use airlock_storage::{MemoryStorage, Settings, StorageEntry};
 use airlock_testkit::FakeSystem;
@@ -218,6 +218,7 @@ async fn mounted(
         },
         on_usage: |_| {},
         metrics: Arc::default(),
+        breaker: BreakerSettings::OFF,
     };
     let guest = GuestMount::set_up(granted, parts).await;
     let guest = guest.map_err(|error| anyhow::anyhow!("the guest cannot be mounted: {}", kind(&error)))?;

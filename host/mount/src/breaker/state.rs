@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CALLERS, Fault, LONGEST, Settings};
+use super::{CALLERS, Fault, LONGEST, MEMORY, Settings};
 
 /// Who sent a request: a hash of the caller's entity, and one of its token.
 ///
@@ -109,7 +109,7 @@ impl State {
         now: Instant,
     ) -> bool {
         let longest = settings.pause.saturating_mul(LONGEST);
-        let is_stale = |at: Instant| now.saturating_duration_since(at) > longest;
+        let is_stale = |at: Instant| now.saturating_duration_since(at) > MEMORY;
         if self.open.is_none() && self.last.is_some_and(|(_, at)| is_stale(at)) {
             *self = Self::default();
         }
@@ -316,7 +316,7 @@ mod tests {
     fn failures_that_are_long_past_are_forgotten() {
         let mut breaker = Clocked::new();
         assert!(!breaker.fail(1) && !breaker.fail(2));
-        breaker.now += PAUSE * LONGEST + Duration::from_secs(1);
+        breaker.now += MEMORY + Duration::from_secs(1);
         assert!(!breaker.fail(3) && !breaker.fail(4) && breaker.fail(5));
     }
 
