@@ -23,8 +23,8 @@ impl Ratio {
         let mut low = [0; 8];
         low[1..].copy_from_slice(&trace_id[9..]);
         let random = u64::from_be_bytes(low);
-        // At most 2 to the 56th, which a double holds exactly.
-        (random as f64) < self.0 * (1_u64 << BITS) as f64
+        // The product is at most 2 to the 56th. An id is compared as an integer, because a double does not hold all of it.
+        random < (self.0 * (1_u64 << BITS) as f64) as u64
     }
 }
 
