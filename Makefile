@@ -24,10 +24,10 @@ $(call say,running the tests)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload bench soak dev vault-dev lint package clean vault venv
+.PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload bench soak dev vault-dev dist dist-aarch64 dist-compare lint package clean vault venv
 
 help: ## List the commands
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: ## Build the host, target/release/airlock, and the guests, target/guests/*.wasm
 	$(call say,building the host; the first time takes about 8 minutes on 2 cores)
@@ -115,6 +115,24 @@ dev: build ## Serve the guests behind Vault's API with `airlock dev`, until Ctrl
 
 vault-dev: build vault ## Run a real Vault development server with the KV guest mounted, until Ctrl-C
 	@tests/vault/dev.sh "$$(tests/vault/build.sh)"
+
+# KEY: the secret key that signs the guests and the list of digests; PASSWORD_FILE: its password. Without a key, nothing is
+# signed.
+KEY ?=
+PASSWORD_FILE ?=
+export KEY PASSWORD_FILE
+
+dist: ## Build what is shipped, below target/dist: a static program, guests, manual, SBOM, digests; KEY=… signs it
+	$(call say,building what is shipped)
+	tests/dist/build.sh
+	$(call say,running it in a root without a C library)
+	tests/dist/root.sh
+
+dist-aarch64: ## Build the same for ARM64
+	tests/dist/build.sh aarch64
+
+dist-compare: ## Build what is shipped twice, in different folders, and compare the bytes
+	tests/dist/compare.sh
 
 lint: ## Check format, lints and dependencies
 	$(call say,checking format and lints and dependencies)

@@ -7,12 +7,12 @@
 #   guest/build.sh --list         builds nothing; writes the names of the guests that ship
 #
 # The script refuses a guest that ships without a scenario. Build the host binary first, because it makes a component of
-# the compiler's output. AIRLOCK names another host binary.
+# the compiler's output. AIRLOCK names another host binary, AIRLOCK_GUESTS another folder for the guests.
 set -eu
 cd "$(dirname "$0")/.."
 
 build_dir=${CARGO_TARGET_DIR:-target}
-out=target/guests
+out=${AIRLOCK_GUESTS:-target/guests}
 airlock=${AIRLOCK:-$build_dir/release/airlock}
 
 say() { echo "guest/build.sh: $*" >&2; }

@@ -1,4 +1,5 @@
-//! Tests the clients that people use: the `vault` command, and hvac, a Python library.
+//! Tests the clients that people use: the `vault` command, and hvac, a Python library. Also tests the deployment examples,
+//! with which those of others begin.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -76,4 +77,13 @@ fn hvac_reads_writes_lists_and_deletes() {
         .env("VAULT_ADDR", SERVER.client().address())
         .env("VAULT_TOKEN", SERVER.client().token()));
     output.expect_success("hvac");
+}
+
+#[test]
+fn deployment_examples_are_what_their_tools_read() {
+    let output = run(Command::new(files::python())
+        .arg(files::root().join("tests/clients/deploy_examples.py"))
+        .arg(files::root().join("docs/deploy"))
+        .arg(env!("CARGO_PKG_VERSION")));
+    output.expect_success("the examples of docs/deploy");
 }

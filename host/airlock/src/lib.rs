@@ -55,6 +55,12 @@ pub use crate::serve::log_to_vault;
 /// The error if Vault runs anything but `serve`.
 const WRONG_COMMAND: &str = "Vault must run `airlock serve`: register the plugin with -args=serve -args=--guest=…; `airlock check` prints the whole command; a bundle needs no arguments, so if this file should be one, its end is missing";
 
+/// Returns the definition of the command line, from which the manual pages and the completions are made.
+#[doc(hidden)]
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}
+
 /// Runs the program with this process's arguments.
 pub fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();

@@ -16,16 +16,15 @@ const MEASUREMENTS: &str = "performance.md";
 /// The pages for authors of guests.
 const FOR_AUTHORS: [&str; 2] = ["writing-guests.md", "development-server.md"];
 
-/// Returns the README and the pages in docs/, except some.
+/// Returns the README, the pages in docs/, except some, and the deployment examples.
 fn documents(except: &[&str]) -> Vec<String> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
-    let files = fs::read_dir(docs).unwrap().map(|entry| entry.unwrap().path());
-    let pages = files.filter(|file| {
-        file.extension().is_some_and(|extension| extension == "md")
-            && !except.iter().any(|name| file.ends_with(name))
-    });
+    let folders = [docs.clone(), docs.join("deploy")];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let pages = files.filter(|file| !except.iter().any(|name| file.ends_with(name)));
     let pages: Vec<_> = pages.map(|page| fs::read_to_string(page).unwrap()).collect();
-    assert!(pages.len() > 8, "{} pages in docs/", pages.len());
+    assert!(pages.len() > 12, "{} pages in docs/", pages.len());
     [vec![README.to_owned()], pages].concat()
 }
 
@@ -181,8 +180,15 @@ fn operators_are_told_of_every_flag_of_serve_and_push() {
 
 #[test]
 fn documents_name_no_flag_that_does_not_exist() {
-    // Flags of other programs, cargo and migrate.py, and those that every command has.
-    let others = ["--open", "--deleted", "--journal", "--help"];
+    // Flags of other programs (cargo, migrate.py, Docker and tar), and those that every command has.
+    let others = [
+        "--open",
+        "--deleted",
+        "--journal",
+        "--chmod",
+        "--strip-components",
+        "--help",
+    ];
     let flags = flags();
     for document in documents(&[MEASUREMENTS]) {
         for flag in named_flags(&document) {

@@ -1,0 +1,59 @@
+# Finds what builds a program that needs no C library of the machine that it runs on; `build.sh` sources this file. Rust's
+# standard library for musl comes from rustup, Rust's own linker joins the program, and the C code of the cryptography is
+# compiled by zig, which PyPI has as a package and which knows every target. So neither root nor a cross compiler is
+# needed, and each machine compiles with the same version.
+#
+# The script must have defined `say`, which prints a message, and `die`, which prints one and ends the script. `use_target
+# ARCH` sets `triple` and what cargo needs to build for it.
+
+tools=$PWD/target/dist-tools
+
+rust_has() { libdir=$(rustc --print target-libdir --target "$1" 2>/dev/null) && [ -n "$(ls "$libdir" 2>/dev/null)" ]; }
+
+get_rust() {
+    rust_has "$1" && return
+    say "adding the target $1 to the Rust toolchain (some seconds)"
+    { command -v rustup && timeout 300 rustup target add "$1"; } >/dev/null 2>&1 && rust_has "$1" ||
+        die "Rust has no standard library for $1: run 'rustup target add $1'"
+}
+
+get_tools() {
+    [ ! -f "$tools/complete" ] || [ tests/dist/requirements.txt -nt "$tools/complete" ] || return 0
+    say "getting zig and what validates an SBOM from PyPI (about a minute)"
+    rm -rf "$tools"
+    { python3 -m venv "$tools" &&
+        "$tools/bin/pip" install --quiet --disable-pip-version-check -r tests/dist/requirements.txt; } >&2 ||
+        die "this needs Python 3.11 with its venv module (Debian: apt-get install python3-venv), and PyPI"
+    touch "$tools/complete"
+}
+
+use_target() {
+    triple=$1-unknown-linux-musl
+    get_rust "$triple"
+    get_tools
+    zig=$(find "$tools"/lib/python3*/site-packages/ziglang -maxdepth 1 -name zig)
+    wrappers=$CARGO_TARGET_DIR/$1-tools
+    mkdir -p "$wrappers"
+    # Crates name the target as Rust does, which zig does not understand.
+    cat >"$wrappers/zig-cc" <<END
+#!/bin/sh
+for argument do
+    shift
+    case \$argument in --target=*) ;; *) set -- "\$@" "\$argument" ;; esac
+done
+exec "$zig" cc -target $1-linux-musl "\$@"
+END
+    printf '#!/bin/sh\nexec "%s" ar "$@"\n' "$zig" >"$wrappers/zig-ar"
+    chmod +x "$wrappers/zig-cc" "$wrappers/zig-ar"
+    export ZIG_GLOBAL_CACHE_DIR="$CARGO_TARGET_DIR/zig-cache" ZIG_LOCAL_CACHE_DIR="$CARGO_TARGET_DIR/zig-cache"
+
+    name=$(echo "$triple" | tr - _)
+    export "CC_$name=$wrappers/zig-cc" "AR_$name=$wrappers/zig-ar"
+    # Builds the same bytes wherever the sources, the crates and the compiler lie.
+    remap="--remap-path-prefix=$PWD=/airlock --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+    NAME=$(echo "$name" | tr a-z A-Z)
+    export "CARGO_TARGET_${NAME}_LINKER=rust-lld"
+    export "CARGO_TARGET_${NAME}_RUSTFLAGS=-Clinker-flavor=ld.lld $remap"
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap"
+    unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+}
