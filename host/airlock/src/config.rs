@@ -157,8 +157,9 @@ impl FileArgs {
         })
     }
 
-    /// Returns where the file has a flag, as `FILE:LINE`.
-    pub fn place(&self, flag: &str) -> Option<String> {
+    /// Returns where the file has an argument that `clap` names, such as `--cpu-ms <MS>`, as `FILE:LINE`.
+    pub fn place(&self, argument: &str) -> Option<String> {
+        let flag = argument.split_whitespace().next()?;
         let (_, line, _) = self
             .keys
             .iter()

@@ -3,7 +3,8 @@
 //! 1. Each request that the guest answers ends the row of failures. A trap, a broken contract, and a limit that the guest itself
 //!    went over make the row longer ([`fault`]). Everything else changes nothing: busy mounts, storage that fails, conflicts,
 //!    callers who hang up, errors of status 500 and above that the guest words itself.
-//! 2. After [`Settings::failures`] in a row, none more than [`MEMORY`] after the one before it, the breaker opens. Requests get 503 with the cause, and the guest does not run.
+//! 2. After [`Settings::failures`] in a row, none more than [`MEMORY`] after the one before it, the breaker opens. Requests get
+//!    503 with the cause, and the guest does not run.
 //! 3. After [`Settings::pause`] one request is let through, the probe. If the guest answers it, all requests run again.
 //!    Otherwise the pause doubles, up to [`LONGEST`] times the first.
 //!
@@ -17,8 +18,9 @@
 //!   [`CALLERS`], told apart by the entity or, without one, by the token: logging in again makes no other caller. A mount with
 //!   one caller has nobody else to protect.
 //! - *Which requests count*: those that came with a token and that Vault's policies allow. A failure without a
-//!   token never counts, because anybody can cause one, and such a request is never the probe. Vault makes existence checks before it asks its policies, so a check that failed
-//!   counts when its request comes, and once with it; a check that succeeds says nothing about the request.
+//!   token never counts, because anybody can cause one, and such a request is never the probe. Vault makes existence checks before
+//!   it asks its policies, so a check that failed counts when its request comes, and once with it; a check that succeeds says
+//!   nothing about the request.
 //!
 //! What remains: several callers who work together can close a mount on which nobody else's requests succeed meanwhile.
 //!

@@ -21,7 +21,9 @@ fn documents(except: &[&str]) -> Vec<String> {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
     let folders = [docs.clone(), docs.join("deploy")];
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
-    let files = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let files = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file());
     let pages = files.filter(|file| !except.iter().any(|name| file.ends_with(name)));
     let pages: Vec<_> = pages.map(|page| fs::read_to_string(page).unwrap()).collect();
     assert!(pages.len() > 12, "{} pages in docs/", pages.len());

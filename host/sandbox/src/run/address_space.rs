@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn fewer_slots_fit_into_less_address_space() {
-        assert_eq!(fitting(u64::MAX, 0), u32::MAX);
+        assert!(fitting(u64::MAX, 0) > 1 << 20);
         assert_eq!(fitting(4 << 30, 0), 0);
         assert_eq!(fitting(REST + SLOT, 0), 1);
         assert_eq!(fitting(REST + SLOT, 1), 0);
