@@ -234,6 +234,10 @@ fn assert_absent<'a>(secret: &str, lines: impl Iterator<Item = &'a Line>) {
 }
 
 fn send_with_header(path: &str, server: &Server) {
+    // Neither is valid, so neither is taken for a trace.
+    let headers = ["traceparent", "tracestate"].map(|name| (name.to_owned(), format!("a={HEADER}")));
+    let read = server.client().try_send("GET", path, &headers, "").unwrap();
+    assert_eq!(read.status, 200, "{read:?}");
     let url = format!("{}/v1/{path}", server.client().address());
     let status = std::process::Command::new(files::python())
         .args(["-c", "import sys, requests; sys.exit(requests.get(sys.argv[1], headers={'X-Vault-Token': sys.argv[2], 'X-Canary': sys.argv[3]}).status_code != 200)"])

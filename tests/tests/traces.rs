@@ -211,6 +211,12 @@ fn a_failure_is_a_status_with_its_kind() {
         let status = request.status.clone().unwrap();
         assert_eq!((status.code(), &*status.message), (StatusCode::Error, kind));
     }
+    // A guest's own line still says for which request it is, though the guest's run is a span of its own.
+    let answer = adversary.read("log");
+    let line = SERVER.log().wait_for("a line of the guest", |line| {
+        line.message() == "line 1" && line.field("mount") == "failing/"
+    });
+    assert_ne!(line.field("request_id"), "", "{answer:?} {line:?}");
     // Vault asks for the control path's answer like for any other. No guest is asked.
     adversary.read(".airlock/status").expect_success("status");
     let spans = collector.wait_for("trace of a control request", |spans| {

@@ -31,6 +31,8 @@ mod allowed;
 mod context;
 mod endpoint;
 mod export;
+#[doc(hidden)]
+pub mod fuzz;
 mod layer;
 #[allow(missing_docs)]
 pub mod proto;

@@ -60,6 +60,7 @@ pub static TARGETS: &[Target] = &[
     targets::dev::CALLS,
     targets::text::PRINTABLE,
     targets::trust::SIGNATURES,
+    targets::traces::HEADERS,
 ];
 
 /// Returns the target of this name.

@@ -11,5 +11,6 @@ pub mod paths;
 pub mod server;
 pub mod storage;
 pub mod text;
+pub mod traces;
 pub mod trust;
 pub mod vault;
