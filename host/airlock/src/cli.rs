@@ -167,7 +167,7 @@ pub enum Command {
     #[command(after_long_help = PUSH)]
     Push(PushArgs),
 
-    /// Show which guest runs at a mount, from where, and which ran before
+    /// Show what runs at a mount, since when and by whom, its limits and what it has done; or a line for each mount
     #[command(after_long_help = VAULT)]
     Status(StatusArgs),
 

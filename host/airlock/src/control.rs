@@ -4,6 +4,9 @@ pub mod answers;
 pub mod error;
 pub mod mount_path;
 
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -27,7 +30,7 @@ pub struct MountArgs {
 
 /// The control paths of one mount.
 pub struct Control {
-    client: Client,
+    client: Arc<Client>,
     mount: MountPath,
 }
 
@@ -43,6 +46,28 @@ const WRITE: &str = r#""create", "update", "sudo""#;
 impl Control {
     /// Returns a mount's control paths, at the Vault that the environment names. Sends nothing.
     pub fn of(args: &MountArgs) -> Result<Self, SetupError> {
+        Ok(Self {
+            client: Arc::new(Self::client()?),
+            mount: args.mount.clone(),
+        })
+    }
+
+    /// Returns the control paths of every mount of an external plugin that the token can see. Those of other plugins are
+    /// among them: [`ControlError::NoAirlock`] tells them.
+    pub fn of_all() -> Result<Vec<Self>> {
+        let client = Arc::new(Self::client()?);
+        let data = client
+            .read("sys/internal/ui/mounts")
+            .context("the mounts cannot be listed")?;
+        let controls = external_mounts(&data).map(|mount| Self {
+            client: client.clone(),
+            mount,
+        });
+        Ok(controls.collect())
+    }
+
+    /// Makes a client for the Vault that the environment names.
+    fn client() -> Result<Client, SetupError> {
         let environment = Environment::of_process();
         let client = Client::of(&environment)?;
         if client.address().is_tls() && skips_verification(&environment)? {
@@ -51,10 +76,7 @@ impl Control {
                 client.address()
             );
         }
-        Ok(Self {
-            client,
-            mount: args.mount.clone(),
-        })
+        Ok(client)
     }
 
     /// Returns the mount's path.
@@ -278,6 +300,18 @@ impl Control {
             reason: printable::escape(&error.to_string()).into_owned(),
         })
     }
+}
+
+/// Returns the secrets engines in a list of Vault's that are external plugins.
+fn external_mounts(data: &Value) -> impl Iterator<Item = MountPath> {
+    let mounts = data["secret"].as_object().into_iter().flatten();
+    mounts
+        .filter(|(_, mount)| {
+            mount["running_sha256"]
+                .as_str()
+                .is_some_and(|sha256| !sha256.is_empty())
+        })
+        .filter_map(|(path, _)| path.parse().ok())
 }
 
 fn check_is_external(mount: &MountPath, data: &Value) -> Result<(), ControlError> {

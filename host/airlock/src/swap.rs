@@ -151,6 +151,7 @@ mod tests {
             signer: Some("ann\n".to_owned()),
             source: "storage".to_owned(),
             layout_version: 1,
+            since: None,
         };
         assert_eq!(
             running(&guest),

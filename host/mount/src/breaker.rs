@@ -46,9 +46,9 @@ use airlock_sandbox::{CallError, Exceeded, Limit, Outcome, Usage, types};
 use parking_lot::Mutex;
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use vault_plugin::{Error, Operation};
 
+use crate::control::time_text;
 use crate::guest_mount::unavailable;
 use crate::metrics::Metrics;
 use state::{Admission, State, Who};
@@ -242,7 +242,6 @@ impl Breaker {
         let state = self.state.lock();
         let instant = Instant::now();
         let now = OffsetDateTime::now_utc();
-        let text = |time: OffsetDateTime| time.format(&Rfc3339).ok();
         let open = state.open.as_ref();
         let since = match open {
             Some(open) => now - instant.saturating_duration_since(open.at),
@@ -253,14 +252,14 @@ impl Breaker {
                 0 => "off",
                 _ => name(&state, instant).0,
             },
-            since: text(since),
+            since: time_text(since),
             failures: state.failures,
             cause: state.last.map(|(fault, _)| fault.to_string()),
             refuses: open.map(|_| match state.refuses_everybody() {
                 true => "everybody",
                 false => "callers",
             }),
-            next_try: open.and_then(|open| text(now + open.until.saturating_duration_since(instant))),
+            next_try: open.and_then(|open| time_text(now + open.until.saturating_duration_since(instant))),
         }
     }
 

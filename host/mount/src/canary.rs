@@ -25,6 +25,7 @@ use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::guest_mount::GuestMount;
+use crate::pushed::Actor;
 use compare::{Answered, Checked};
 
 /// Most requests of one trial, and most time that it takes.
@@ -46,6 +47,8 @@ const CHECK: &str = "check";
 /// A guest that is being tried.
 pub(crate) struct Canary {
     pub digest: Digest,
+    /// Who asked for the trial, and so for the change of guest at its end.
+    pub by: Actor,
     wanted: u32,
     until: Instant,
     /// `None` once the trial has ended.
@@ -144,9 +147,11 @@ impl Canary {
         guest: Arc<GuestMount>,
         wanted: u32,
         tolerated: BTreeSet<String>,
+        by: Actor,
     ) -> Arc<Self> {
         let canary = Arc::new(Self {
             digest,
+            by,
             wanted,
             until: Instant::now() + LONGEST,
             tried: Mutex::new(Some(Arc::new(Tried { guest, tolerated }))),

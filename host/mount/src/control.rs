@@ -16,8 +16,10 @@
 
 mod answer;
 mod ask;
+mod status;
 
 pub(crate) use answer::Running;
+pub(crate) use status::text as time_text;
 
 use airlock_sandbox::CONTROL;
 use airlock_trust::Digest;

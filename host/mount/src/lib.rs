@@ -42,7 +42,7 @@ mod vault_mount;
 
 pub use breaker::Settings as BreakerSettings;
 pub use guest_mount::{GuestMount, Parts};
-pub use metrics::Metrics;
+pub use metrics::{MEDIA_TYPE as METRICS_MEDIA_TYPE, Metrics};
 pub use options::{BadOption, MountOptions};
 pub use pushed::PIECE;
 pub use source::{GrantedGuest, PATIENCE, Source};

@@ -6,6 +6,7 @@
 //! They count since the process began. A change of guest does not reset them; a reload and a restart do, as Prometheus expects of
 //! counters. Labels are words of the host and what the running guest says of itself: no path below the mount, no key, no value.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use airlock_logical::trace::TARGET;
@@ -17,9 +18,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use time::OffsetDateTime;
 
 /// The media type of [`Metrics::text`].
-pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper bounds of the histogram of durations, in seconds.
 const SECONDS: [f64; 10] = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0];
@@ -69,10 +71,33 @@ pub(crate) struct Now {
     pub breaker: u8,
 }
 
+/// How a call may end, as [`Call::outcome`] names it.
+const OUTCOMES: [&str; 16] = [
+    "ok",
+    "refused",
+    "guest_error",
+    "trap",
+    "contract",
+    "limit",
+    "busy",
+    "existence_changed",
+    "hung_up",
+    "conflict",
+    "storage",
+    "read_only",
+    "unknown_outcome",
+    "unserved",
+    "set_aside",
+    "other",
+];
+
 /// The numbers of one mount.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    since: OffsetDateTime,
+    /// The calls by their outcome alone, in the order of [`OUTCOMES`].
+    outcomes: [AtomicU64; OUTCOMES.len()],
     calls: Family<Call, Counter>,
     seconds: Family<Operation, Histogram, fn() -> Histogram>,
     cpu: FloatCounter,
@@ -80,6 +105,7 @@ pub struct Metrics {
     repeats: Counter,
     storage: Family<StorageCall, Counter>,
     cached: Counter,
+    cache: Family<Counted, Counter>,
     unknown: Counter,
     swaps: Family<Counted, Counter>,
     tried: Family<Counted, Counter>,
@@ -91,6 +117,8 @@ impl Default for Metrics {
         let seconds: fn() -> Histogram = || Histogram::new(SECONDS);
         let mut metrics = Self {
             registry: Registry::with_prefix("airlock"),
+            since: OffsetDateTime::now_utc(),
+            outcomes: Default::default(),
             calls: Family::default(),
             seconds: Family::new_with_constructor(seconds),
             cpu: FloatCounter::default(),
@@ -98,6 +126,7 @@ impl Default for Metrics {
             repeats: Counter::default(),
             storage: Family::default(),
             cached: Counter::default(),
+            cache: Family::default(),
             unknown: Counter::default(),
             swaps: Family::default(),
             tried: Family::default(),
@@ -111,6 +140,7 @@ impl Default for Metrics {
             repeats,
             storage,
             cached,
+            cache,
             unknown,
             swaps,
             tried,
@@ -127,6 +157,8 @@ impl Default for Metrics {
         registry.register("storage_calls", "Calls of the server's storage", storage.clone());
         let help = "Reads that cost no call of the server's storage";
         registry.register("storage_reads_cached", help, cached.clone());
+        let help = "Reads of keys that may be kept in memory, by whether they were";
+        registry.register("cache_reads", help, cache.clone());
         let help = "Commits of which nobody knows whether they are stored";
         registry.register("commits_of_unknown_outcome", help, unknown.clone());
         registry.register("swaps", "Changes of guest", swaps.clone());
@@ -152,7 +184,7 @@ impl Metrics {
             Ok(_) => "ok",
         };
         traced(operation, outcome, usage);
-        self.calls.get_or_create(&Call { operation, outcome }).inc();
+        self.count_call(operation, outcome);
         let seconds = self.seconds.get_or_create(&Operation { operation });
         seconds.observe(usage.wall.as_secs_f64());
         self.cpu.inc_by(usage.cpu.as_secs_f64());
@@ -171,6 +203,11 @@ impl Metrics {
             }
         }
         self.cached.inc_by(storage.cached);
+        for (result, count) in [("hit", storage.cache_hits), ("miss", storage.cache_misses)] {
+            if count > 0 {
+                self.cache.get_or_create(&Counted { result }).inc_by(count);
+            }
+        }
         if matches!(result, Err(CallError::Storage(StorageError::UnknownOutcome(_)))) {
             self.unknown.inc();
         }
@@ -178,15 +215,40 @@ impl Metrics {
 
     /// Counts a request that no guest was there to answer.
     pub(crate) fn count_unserved(&self, operation: &'static str) {
-        let outcome = "unserved";
-        tracing::trace!(target: TARGET, outcome);
-        self.calls.get_or_create(&Call { operation, outcome }).inc();
+        tracing::trace!(target: TARGET, outcome = "unserved");
+        self.count_call(operation, "unserved");
     }
 
     /// Counts a request that did not run because its guest is set aside.
     pub(crate) fn count_set_aside(&self, operation: &'static str) {
-        let outcome = "set_aside";
+        self.count_call(operation, "set_aside");
+    }
+
+    fn count_call(&self, operation: &'static str, outcome: &'static str) {
         self.calls.get_or_create(&Call { operation, outcome }).inc();
+        let named = OUTCOMES.iter().position(|name| *name == outcome);
+        if let Some(count) = named.and_then(|index| self.outcomes.get(index)) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Returns the time since which everything is counted.
+    pub(crate) fn since(&self) -> OffsetDateTime {
+        self.since
+    }
+
+    /// Returns the number of calls that ended in each way, where there were any.
+    pub(crate) fn outcomes(&self) -> BTreeMap<&'static str, u64> {
+        let counts = self.outcomes.iter().map(|count| count.load(Relaxed));
+        let counts = OUTCOMES.into_iter().zip(counts);
+        counts.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Returns the number of changes of guest that were done, and of those that were refused.
+    pub(crate) fn swaps(&self) -> BTreeMap<&'static str, u64> {
+        let results = ["done", "refused"];
+        let count = |result| self.swaps.get(&Counted { result }).map_or(0, |count| count.get());
+        results.map(|result| (result, count(result))).into()
     }
 
     /// Counts that a guest was set aside.
@@ -275,62 +337,4 @@ fn failure(error: &CallError) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
-        let metrics = Metrics::default();
-        let mut usage = Usage {
-            attempts: 2,
-            ..Usage::default()
-        };
-        usage.storage.gets = 3;
-        metrics.count("read", &Ok(()), &usage);
-        let unknown = CallError::Storage(StorageError::UnknownOutcome(Box::new(StorageError::Backend(
-            "secret words".into(),
-        ))));
-        metrics.count::<()>("update", &Err(unknown), &usage);
-        metrics.count::<()>("update", &Err(CallError::Replaced), &usage);
-        metrics.count_swap(true);
-        metrics.count_opening();
-        metrics.count_set_aside("read");
-        let info = Info {
-            name: "kv".to_owned(),
-            version: "0.2.0".to_owned(),
-            sha256: "ab".to_owned(),
-            signer: String::new(),
-            source: "storage",
-        };
-        let now = Now {
-            info: Some(info),
-            running: 2,
-            waiting: 1,
-            breaker: 2,
-        };
-        let text = metrics.text(now).unwrap();
-        for line in [
-            r#"airlock_calls_total{operation="read",outcome="ok"} 1"#,
-            r#"airlock_calls_total{operation="update",outcome="unknown_outcome"} 1"#,
-            r#"airlock_call_duration_seconds_count{operation="read"} 1"#,
-            "airlock_repeats_total 2",
-            r#"airlock_storage_calls_total{call="get"} 6"#,
-            "airlock_commits_of_unknown_outcome_total 1",
-            r#"airlock_swaps_total{result="done"} 1"#,
-            "airlock_requests_running 2",
-            "airlock_requests_waiting 1",
-            "airlock_serving 1",
-            "airlock_breaker_state 2",
-            "airlock_breaker_openings_total 1",
-            r#"airlock_calls_total{operation="read",outcome="set_aside"} 1"#,
-            r#"airlock_guest_info{name="kv",version="0.2.0",sha256="ab",signer="",source="storage"} 1"#,
-        ] {
-            assert!(text.lines().any(|found| found == line), "no {line}: {text}");
-        }
-        assert!(
-            text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1,
-            "{text}"
-        );
-        assert!(!text.contains("secret"), "{text}");
-    }
-}
+mod tests;

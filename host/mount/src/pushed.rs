@@ -32,7 +32,7 @@ use thiserror::Error;
 pub(crate) use manifest::{About, Manifest};
 pub(crate) use piece::BadPiece;
 pub use piece::PIECE;
-pub(crate) use record::{Build, Record};
+pub(crate) use record::{Activation, Actor, Build, Record};
 pub(crate) use store::{Collected, Guests};
 pub(crate) use writer::RecordWriter;
 

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use airlock_sandbox::is_control;
 use parking_lot::{Mutex, RwLock};
+use time::OffsetDateTime;
 use tokio::time::timeout;
 use vault_plugin::{Backend, Error, Operation, Report, Request, Response, SpecialPaths, async_trait};
 
@@ -53,6 +54,8 @@ pub struct VaultMount {
     pub(crate) candidate: Mutex<Candidate>,
     /// The candidate, once it may serve.
     serving: RwLock<Option<Arc<GuestMount>>>,
+    /// The path of the mount, as the last request had it.
+    path: RwLock<Arc<str>>,
     /// The checks that failed because the mount had no guest.
     checks: Checks,
     looking: tokio::sync::Mutex<()>,
@@ -93,12 +96,25 @@ impl VaultMount {
             Some(_) => "storage",
             None => self.finder.source.origin(),
         };
-        Some(Running::of(granted, source))
+        let since = OffsetDateTime::now_utc() - candidate.at.elapsed();
+        Some(Running::of(granted, source, since))
     }
 
     /// Returns the guest that was set up last, if one could be.
     pub(crate) fn current(&self) -> Option<Arc<GuestMount>> {
         self.candidate.lock().mount.clone().ok()
+    }
+
+    /// Returns the path at which the mount was when the last request came, with a slash at its end. Empty before the first
+    /// one: Vault tells a plugin the path only with requests.
+    pub fn path(&self) -> Arc<str> {
+        self.path.read().clone()
+    }
+
+    fn note_path(&self, path: &str) {
+        if !path.is_empty() && &**self.path.read() != path {
+            *self.path.write() = path.into();
+        }
     }
 
     /// Returns how many requests run in an instance, and how many wait for one.
@@ -188,6 +204,7 @@ impl Backend for VaultMount {
     }
 
     async fn handle_request(&self, request: Request) -> Result<Option<Response>, Error> {
+        self.note_path(&request.mount_point);
         if is_control(&request.path) {
             return match self.finder.source.has_control() {
                 // Boxed, so that the future of every request does not reserve space for it.

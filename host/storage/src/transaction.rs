@@ -152,7 +152,13 @@ impl Transaction {
                 }
             }
         };
-        self.calls.count(|usage| usage.cached += u64::from(found.cached));
+        self.calls.count(|usage| {
+            usage.cached += u64::from(found.cached);
+            if cacheable.is_some() {
+                usage.cache_hits += u64::from(found.cached);
+                usage.cache_misses += u64::from(!found.cached);
+            }
+        });
         let entry = self.note(found)?;
         self.reads.found(key, &entry);
         Ok(entry)

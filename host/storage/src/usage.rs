@@ -18,6 +18,10 @@ pub struct Usage {
     /// Reads that cost no call, because the cache or an earlier read of this transaction or of its existence check
     /// answered them.
     pub cached: u64,
+    /// Reads of cacheable keys that the mount's cache answered.
+    pub cache_hits: u64,
+    /// Reads of cacheable keys that it did not.
+    pub cache_misses: u64,
     /// Bytes of values and names that storage returned.
     pub bytes_read: u64,
     /// Bytes of keys and values that were sent to storage.
@@ -39,6 +43,8 @@ impl AddAssign for Usage {
         self.lists += other.lists;
         self.transaction_calls += other.transaction_calls;
         self.cached += other.cached;
+        self.cache_hits += other.cache_hits;
+        self.cache_misses += other.cache_misses;
         self.bytes_read += other.bytes_read;
         self.bytes_written += other.bytes_written;
     }

@@ -37,6 +37,47 @@ pub struct Status {
     /// Whether the guest is set aside because it failed again and again.
     #[serde(default)]
     pub breaker: Option<Breaker>,
+    /// When the pushed guest that runs became active, and by whom.
+    #[serde(default)]
+    pub activated: Option<Activated>,
+    /// The limits under which the guest runs, by the names of the flags of `serve`.
+    #[serde(default)]
+    pub limits: Option<BTreeMap<String, u64>>,
+    #[serde(default)]
+    pub counts: Option<Counts>,
+    #[serde(default)]
+    pub node: Option<Node>,
+}
+
+/// The change that made a guest active.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Activated {
+    pub at: Option<String>,
+    /// The caller's name, as Vault gives it.
+    pub display_name: String,
+    /// Empty for a token without an entity.
+    pub entity_id: String,
+}
+
+/// What a mount has done, on the node that answered.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Counts {
+    pub since: Option<String>,
+    /// The calls that ended, by their outcome.
+    pub calls: BTreeMap<String, u64>,
+    /// The changes of guest: `done` and `refused`.
+    pub swaps: BTreeMap<String, u64>,
+    pub requests_running: u64,
+    pub requests_waiting: u64,
+}
+
+/// The node that answered.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Node {
+    pub host: Option<String>,
+    pub pid: u64,
+    pub cluster_id: Option<String>,
+    pub vault_version: Option<String>,
 }
 
 /// The state of a mount's breaker.
@@ -102,6 +143,9 @@ pub struct Running {
     /// `file`, `storage` or `executable`.
     pub source: String,
     pub layout_version: u64,
+    /// The time since which it is set up on the node that answered.
+    #[serde(default)]
+    pub since: Option<String>,
 }
 
 /// A guest that was active before.

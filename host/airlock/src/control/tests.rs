@@ -17,7 +17,7 @@ fn control() -> Control {
         _ => None,
     };
     Control {
-        client: Client::of(&Environment::new(variables)).unwrap(),
+        client: Arc::new(Client::of(&Environment::new(variables)).unwrap()),
         mount: "demo".parse().unwrap(),
     }
 }
@@ -84,4 +84,18 @@ fn what_vault_says_of_the_mount_counts() {
             .contains("a path in the mount dem/")
     );
     assert!(check_is_external(&mount, &Value::Null).is_err());
+}
+
+#[test]
+fn every_external_engine_of_a_list_is_asked_and_no_other() {
+    let data = json!({
+        "auth": {"token/": {"type": "token", "running_sha256": "ab"}},
+        "secret": {
+            "cubbyhole/": {"type": "cubbyhole", "running_sha256": ""},
+            "demo/": {"type": "airlock-kv", "running_sha256": "ab"},
+            "sys/": {"type": "system"},
+        },
+    });
+    let found: Vec<_> = external_mounts(&data).map(|mount| mount.to_string()).collect();
+    assert_eq!(found, ["demo/"]);
 }

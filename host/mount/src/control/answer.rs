@@ -6,12 +6,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 use serde_json::{Map, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use vault_plugin::{Error, Response};
 
-use super::PROTOCOL;
+use super::time_text;
 use crate::metrics::{Info, MEDIA_TYPE, Now};
-use crate::pushed::{About, Build, Collected, Record};
+use crate::pushed::{About, Collected, Record};
 use crate::source::GrantedGuest;
 use crate::vault_mount::VaultMount;
 use crate::vault_mount::swap::{Moved, refused};
@@ -26,28 +25,12 @@ pub(crate) struct Running {
     signer: Option<String>,
     source: &'static str,
     layout_version: u32,
-}
-
-/// A guest that ran before.
-#[derive(Serialize)]
-struct Earlier<'a> {
-    sha256: Digest,
-    name: &'a str,
-    version: &'a str,
-}
-
-impl<'a> From<&'a Build> for Earlier<'a> {
-    fn from(build: &'a Build) -> Self {
-        Self {
-            sha256: build.sha256,
-            name: &build.name,
-            version: &build.version,
-        }
-    }
+    /// The time since which it is set up on this mount in this process.
+    since: Option<String>,
 }
 
 impl Running {
-    pub fn of(granted: &GrantedGuest, source: &'static str) -> Self {
+    pub fn of(granted: &GrantedGuest, source: &'static str, since: OffsetDateTime) -> Self {
         let description = granted.guest.description();
         let voucher = granted.voucher.as_ref();
         let signed = voucher.and_then(|voucher| voucher.signed());
@@ -64,44 +47,27 @@ impl Running {
             signer: signed.map(|signed| signed.signer().to_string()),
             source,
             layout_version: description.storage_version,
+            since: time_text(since),
         }
     }
 }
 
 impl VaultMount {
-    pub(super) async fn status(&self) -> Result<Response, Error> {
-        let (running, cause) = match self.state().await {
-            Ok(()) => (self.running(), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        let takes_pushed = self.finder.source.takes_pushed();
-        let record = Record::read(&*self.finder.parts.storage).await;
-        let (record, unreadable) = match record {
-            Ok(record) => (record, None),
-            Err(error) => (Record::default(), Some(error.to_string())),
-        };
-        let previous: Vec<_> = record.previous.iter().map(Earlier::from).collect();
-        let canary = self.canary.read().clone();
-        let guest = self.current();
+    pub(super) async fn numbers(&self) -> Result<Response, Error> {
+        let text = self.metrics_text().await;
+        let text = text.map_err(|_| Error::Internal("the numbers cannot be written down".to_owned()))?;
         Response::json(&json!({
-            "host": "airlock",
-            "host_version": env!("CARGO_PKG_VERSION"),
-            "protocol": PROTOCOL,
-            "can_write": !self.is_standby,
-            "accepts_push": takes_pushed.is_ok(),
-            "why_not": takes_pushed.err(),
-            "running": running,
-            "cause": unreadable.or(cause),
-            "active": record.active.map(|build| build.sha256),
-            "previous": previous,
-            "highest": record.highest.map(|version| version.to_string()),
-            "refused": self.refused.lock().clone(),
-            "breaker": guest.map(|guest| guest.breaker().report()),
-            "canary": canary.map(|canary| json!({ "sha256": canary.digest, "report": canary.report() })),
+            "http_status_code": 200,
+            "http_content_type": MEDIA_TYPE,
+            "http_raw_body": BASE64.encode(text),
         }))
     }
 
-    pub(super) async fn numbers(&self) -> Result<Response, Error> {
+    /// Returns the mount's numbers as text of the [`MEDIA_TYPE`](crate::METRICS_MEDIA_TYPE).
+    ///
+    /// # Errors
+    /// None occurs in practice: writing to a text cannot fail.
+    pub async fn metrics_text(&self) -> Result<String, std::fmt::Error> {
         let runs = self.state().await.is_ok();
         let info = self.running().filter(|_| runs).map(|running| Info {
             name: running.name,
@@ -111,18 +77,12 @@ impl VaultMount {
             source: running.source,
         });
         let (running, waiting) = self.load();
-        let text = self.finder.parts.metrics.text(Now {
+        self.finder.parts.metrics.text(Now {
             info,
             running: running.into(),
             waiting: waiting.into(),
             breaker: self.current().map_or(0, |guest| guest.breaker().number()),
-        });
-        let text = text.map_err(|_| Error::Internal("the numbers cannot be written down".to_owned()))?;
-        Response::json(&json!({
-            "http_status_code": 200,
-            "http_content_type": MEDIA_TYPE,
-            "http_raw_body": BASE64.encode(text),
-        }))
+        })
     }
 
     pub(super) async fn stored_guests(&self) -> Result<Response, Error> {
@@ -135,7 +95,7 @@ impl VaultMount {
             let about = manifest.about.as_ref();
             let stored = OffsetDateTime::from_unix_timestamp(manifest.pushed.cast_signed())
                 .ok()
-                .and_then(|time| time.format(&Rfc3339).ok());
+                .and_then(time_text);
             let about = json!({
                 "name": about.map(|about| &about.name),
                 "version": about.map(|about| &about.version),

@@ -10,7 +10,7 @@ use vault_plugin::{Error, Request, Response};
 
 use super::{answer, named};
 use crate::canary::MOST;
-use crate::pushed::About;
+use crate::pushed::{About, Actor};
 use crate::vault_mount::VaultMount;
 use crate::vault_mount::swap::{Move, Moved, refused};
 
@@ -125,14 +125,16 @@ impl VaultMount {
                     "tolerate names more than {MOST_TOLERATED} fields"
                 )));
             }
-            let record = self.begin_canary(digest, wanted, tolerate).await?;
+            let record = self
+                .begin_canary(digest, wanted, tolerate, Actor::of(request))
+                .await?;
             let moved = Moved {
                 record,
                 reload_needed: false,
             };
             return answer::moved(&moved, self.running());
         }
-        let moved = self.shift(digest, way, reload).await?;
+        let moved = self.shift(digest, way, reload, Actor::of(request)).await?;
         answer::moved(&moved, self.running())
     }
 

@@ -4,6 +4,8 @@ use airlock_storage::{Storage, StorageEntry};
 use airlock_trust::{Digest, Voucher};
 use semver::Version;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use vault_plugin::Request;
 
 use super::PushError;
 use crate::source::GrantedGuest;
@@ -17,6 +19,9 @@ const VERSION: u32 = 1;
 /// The number of earlier guests to which the mount can go back.
 const PREVIOUS: usize = 3;
 
+/// Most characters of a caller's name that are kept.
+const LONGEST_NAME: usize = 256;
+
 /// What runs on a mount.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
@@ -29,6 +34,37 @@ pub(crate) struct Record {
     /// The highest signed version that ran.
     #[serde(with = "as_text")]
     pub highest: Option<Version>,
+    /// When the guest that runs became active, and by whom. Records of earlier hosts say nothing about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Activation>,
+}
+
+/// The change that made a guest active.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Activation {
+    /// In seconds since 1970.
+    pub at: i64,
+    #[serde(flatten)]
+    pub by: Actor,
+}
+
+/// Who asked for a change, as Vault names the caller.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Actor {
+    /// Cut at [`LONGEST_NAME`] characters.
+    pub display_name: String,
+    /// Empty for a token without an entity.
+    pub entity_id: String,
+}
+
+impl Actor {
+    pub fn of(request: &Request) -> Self {
+        let cut = |name: &str| name.chars().take(LONGEST_NAME).collect();
+        Self {
+            display_name: cut(&request.display_name),
+            entity_id: cut(&request.entity_id),
+        }
+    }
 }
 
 /// Writes a version as text. `semver`'s own feature for this would change what wasmtime is built with.
@@ -80,6 +116,7 @@ impl Default for Record {
             active: None,
             previous: Vec::new(),
             highest: None,
+            activation: None,
         }
     }
 }
@@ -120,7 +157,29 @@ impl Record {
             active: Some(build),
             previous,
             highest: self.raised_by(voucher),
+            activation: None,
         }
+    }
+
+    /// Returns the record with who makes its guest active, now.
+    #[must_use]
+    pub fn activated(mut self, by: Actor) -> Self {
+        let at = OffsetDateTime::now_utc().unix_timestamp();
+        self.activation = Some(Activation { at, by });
+        self
+    }
+
+    /// Returns true if the records name the same guests, whoever made them active.
+    pub fn is_same_change(&self, other: &Self) -> bool {
+        let Self {
+            version,
+            active,
+            previous,
+            highest,
+            activation: _,
+        } = self;
+        (version, active, previous, highest)
+            == (&other.version, &other.active, &other.previous, &other.highest)
     }
 
     /// Returns the record once the mount has gone back to the guest that ran before, or `None` if there was none.
@@ -131,6 +190,7 @@ impl Record {
             active: Some(last.clone()),
             previous: earlier.to_vec(),
             highest: self.highest.clone(),
+            activation: None,
         })
     }
 
@@ -189,6 +249,28 @@ mod tests {
             (Some(build(1)), vec![build(3), build(2)])
         );
         assert_eq!(Record::default().back(), None);
+    }
+
+    #[tokio::test]
+    async fn a_record_says_who_made_its_guest_active_and_an_older_one_nothing() {
+        let storage = MemoryStorage::new();
+        let mut request = Request::new(vault_plugin::Operation::Update, ".airlock/swap");
+        request.display_name = "userpass-ann".to_owned();
+        request.entity_id = "e1".to_owned();
+        let record = Record::default()
+            .then(build(1), None)
+            .activated(Actor::of(&request));
+        record.write(&storage).await.unwrap();
+        let read = Record::read(&storage).await.unwrap();
+        assert_eq!(read, record);
+        assert_eq!(read.activation.unwrap().by.display_name, "userpass-ann");
+        assert_eq!(record.then(build(2), None).activation, None);
+
+        let old = r#"{"version":1,"active":null,"previous":[],"highest":null}"#;
+        storage.put(StorageEntry::new(KEY, old)).await.unwrap();
+        assert_eq!(Record::read(&storage).await.unwrap(), Record::default());
+        // An earlier host reads what it knows: it has no such field.
+        assert_eq!(serde_json::json!(Record::default()).to_string().len(), old.len());
     }
 
     #[tokio::test]

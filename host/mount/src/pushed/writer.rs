@@ -35,17 +35,17 @@ impl RecordWriter {
     /// # Errors
     /// Storage's, unless the record is there all the same. [`PushError::Unsettled`] while another one may still be stored.
     pub async fn write(&self, record: &Record) -> Result<(), PushError> {
-        let is_unsettled = match &*self.unsettled.lock() {
-            Some((other, until)) => {
-                let left = until.saturating_duration_since(Instant::now());
-                if other != record && !left.is_zero() {
-                    let seconds = left.as_secs() + 1;
-                    return Err(PushError::Unsettled { seconds });
-                }
-                !left.is_zero()
-            }
-            None => false,
-        };
+        let unsettled = self.unsettled.lock().clone();
+        let unsettled = unsettled.filter(|(_, until)| *until > Instant::now());
+        if let Some((other, until)) = &unsettled
+            && !other.is_same_change(record)
+        {
+            let seconds = until.saturating_duration_since(Instant::now()).as_secs() + 1;
+            return Err(PushError::Unsettled { seconds });
+        }
+        let is_unsettled = unsettled.is_some();
+        // If the change is repeated, it is the first record that may still be stored, with its time.
+        let record = unsettled.as_ref().map_or(record, |(other, _)| other);
         // If it may be there before, finding it there says nothing of this write.
         let may_be_there = is_unsettled
             || Record::read(&*self.storage)

@@ -110,6 +110,7 @@ impl VaultMount {
             read_at: Mutex::new(Some(0)),
             candidate: Mutex::new(candidate),
             serving: RwLock::new(None),
+            path: RwLock::new("".into()),
             checks: Checks::default(),
             looking: tokio::sync::Mutex::new(()),
             moving: tokio::sync::Mutex::new(()),

@@ -18,13 +18,13 @@ use airlock_storage::Undrained;
 use airlock_trust::Digest;
 use serde::Serialize;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use vault_plugin::{Backend as _, Error, Report};
 
 use super::VaultMount;
 use super::candidate::Candidate;
+use crate::control::time_text;
 use crate::guest_mount::{GuestMount, unavailable};
-use crate::pushed::{Build, PushError, Record};
+use crate::pushed::{Actor, Build, PushError, Record};
 use crate::source::GrantedGuest;
 
 /// Longest time for which new requests wait for those of the old guest that have committed and go on.
@@ -98,10 +98,11 @@ impl VaultMount {
         digest: Option<Digest>,
         way: Move,
         reload: bool,
+        by: Actor,
     ) -> Result<Moved, Error> {
         let _one = self.moving.lock().await;
         self.drop_canary();
-        self.carry_out(digest, way, reload).await
+        self.carry_out(digest, way, reload, by).await
     }
 
     pub(super) async fn carry_out(
@@ -109,13 +110,14 @@ impl VaultMount {
         digest: Option<Digest>,
         way: Move,
         reload: bool,
+        by: Actor,
     ) -> Result<Moved, Error> {
         // Boxed, because it is large and rare.
-        let moved = Box::pin(self.try_carry_out(digest, way, reload)).await;
+        let moved = Box::pin(self.try_carry_out(digest, way, reload, by)).await;
         self.finder.parts.metrics.count_swap(moved.is_ok());
         *self.refused.lock() = moved.as_ref().err().map(|error| Refused {
             sha256: digest,
-            at: OffsetDateTime::now_utc().format(&Rfc3339).ok(),
+            at: time_text(OffsetDateTime::now_utc()),
             reason: Report::new(error).to_string(),
         });
         if moved.is_err() {
@@ -129,8 +131,14 @@ impl VaultMount {
         moved
     }
 
-    async fn try_carry_out(&self, digest: Option<Digest>, way: Move, reload: bool) -> Result<Moved, Error> {
-        match self.prepare(digest, way, reload).await? {
+    async fn try_carry_out(
+        &self,
+        digest: Option<Digest>,
+        way: Move,
+        reload: bool,
+        by: Actor,
+    ) -> Result<Moved, Error> {
+        match self.prepare(digest, way, reload, by).await? {
             Prepared::Runs(record) => Ok(Moved {
                 record,
                 reload_needed: false,
@@ -155,6 +163,7 @@ impl VaultMount {
         digest: Option<Digest>,
         way: Move,
         reload: bool,
+        by: Actor,
     ) -> Result<Prepared, Error> {
         // Read anew: another node may have written it.
         let record = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
@@ -165,6 +174,7 @@ impl VaultMount {
             Some(next) => next,
             None => record.then(build.clone(), granted.voucher.as_ref()),
         };
+        let next = next.activated(by);
         self.compare(&record, &build, &granted, way)?;
         let old = self.candidate.lock().mount.clone().ok();
         if record.active.as_ref() == Some(&build)

@@ -11,7 +11,7 @@ use super::VaultMount;
 use super::swap::{Move, Prepared, Successor};
 use crate::canary::{Canary, Next, Trial};
 use crate::guest_mount::unavailable;
-use crate::pushed::Record;
+use crate::pushed::{Actor, Record};
 
 impl VaultMount {
     /// Tries another guest on the next `wanted` requests. It takes over if it answers them as the present one does, but for
@@ -24,9 +24,10 @@ impl VaultMount {
         digest: Option<Digest>,
         wanted: u32,
         tolerated: BTreeSet<String>,
+        by: Actor,
     ) -> Result<Record, Error> {
         let _one = self.moving.lock().await;
-        match self.prepare(digest, Move::Swap, false).await? {
+        match self.prepare(digest, Move::Swap, false, by.clone()).await? {
             Prepared::Ready(Successor {
                 record,
                 granted,
@@ -35,7 +36,7 @@ impl VaultMount {
                 ..
             }) => {
                 let digest = granted.guest.digest().parse().map_err(|_| Error::Unrecoverable)?;
-                *self.canary.write() = Some(Canary::begin(digest, new, wanted, tolerated));
+                *self.canary.write() = Some(Canary::begin(digest, new, wanted, tolerated, by));
                 Ok(record)
             }
             Prepared::Runs(_) => Err(Error::User("this guest runs already".to_owned())),
@@ -89,7 +90,7 @@ impl VaultMount {
         if !is_still {
             return Err(unavailable("its trial was ended by another change".to_owned()));
         }
-        self.carry_out(Some(tried.digest), Move::Swap, false)
+        self.carry_out(Some(tried.digest), Move::Swap, false, tried.by.clone())
             .await
             .map(drop)
     }
