@@ -23,6 +23,7 @@ mod hardening;
 mod inspect;
 mod keygen;
 mod loader;
+mod metrics_port;
 mod new;
 mod origin;
 mod output;

@@ -18,6 +18,7 @@ use vault_plugin::{Backend, Error, Factory, Setup, async_trait};
 
 use crate::args::{ServeArgs, TraceArgs};
 use crate::hardening;
+use crate::metrics_port::MetricsPort;
 use crate::source::ProcessGuests;
 
 /// The crates whose events are logged: only our own. The libraries beneath may log the data that passes through them.
@@ -88,31 +89,44 @@ pub fn log_to_vault(traces: Option<&TraceArgs>) -> Result<Option<Traces>> {
 }
 
 /// The process as Vault sees it: a guest to serve, or the reason why it has none yet.
-struct Plugin(Arc<ProcessGuests>);
+struct Plugin {
+    guests: Arc<ProcessGuests>,
+    metrics: Arc<MetricsPort>,
+}
 
 impl Plugin {
     /// Begins to load the guest. The handshake with Vault does not wait for it. The calls that need the guest wait.
     fn start(args: Result<ServeArgs, String>) -> Self {
+        let listen = args
+            .as_ref()
+            .ok()
+            .and_then(|args| args.metrics.metrics_listen.clone());
         let source = Arc::new(ProcessGuests::new(args));
         let loading = source.clone();
         // The reason for a failure is in the log, and in the answers of the mounts.
         if source.has_guest() {
             tokio::spawn(async move { loading.guest(None).await });
         }
-        Self(source)
+        Self {
+            guests: source,
+            metrics: MetricsPort::new(listen),
+        }
     }
 }
 
 #[async_trait]
 impl Factory for Plugin {
     async fn version(&self) -> String {
-        match self.0.guest(None).await {
+        match self.guests.guest(None).await {
             Ok(loaded) => format!("v{}", loaded.guest.description().version),
             Err(_) => String::new(),
         }
     }
 
     async fn setup(&self, setup: Setup) -> Result<Arc<dyn Backend>, Error> {
-        Ok(VaultMount::set_up(self.0.clone(), setup).await?)
+        let uuid = setup.backend_uuid.clone();
+        let mount = VaultMount::set_up(self.guests.clone(), setup).await?;
+        self.metrics.add(uuid, &mount);
+        Ok(mount)
     }
 }

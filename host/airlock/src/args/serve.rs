@@ -10,6 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 
 use super::breaker::BreakerArgs;
 use super::limits::LimitArgs;
+use super::metrics::MetricsArgs;
 use super::traces::TraceArgs;
 use super::trust::TrustArgs;
 
@@ -69,6 +70,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     pub traces: TraceArgs,
+
+    #[command(flatten)]
+    pub metrics: MetricsArgs,
 }
 
 /// The value of `--cache` that keeps nothing.
