@@ -27,6 +27,13 @@ get_tools() {
     touch "$tools/complete"
 }
 
+# Writes standard input to a program, unless it is that already: cargo would compile everything anew that it had compiled
+# with it.
+write_program() {
+    cat >"$1.new"
+    if cmp -s "$1.new" "$1"; then rm "$1.new"; else chmod +x "$1.new" && mv "$1.new" "$1"; fi
+}
+
 use_target() {
     triple=$1-unknown-linux-musl
     get_rust "$triple"
@@ -35,7 +42,7 @@ use_target() {
     wrappers=$CARGO_TARGET_DIR/$1-tools
     mkdir -p "$wrappers"
     # Crates name the target as Rust does, which zig does not understand.
-    cat >"$wrappers/zig-cc" <<END
+    write_program "$wrappers/zig-cc" <<END
 #!/bin/sh
 for argument do
     shift
@@ -43,8 +50,10 @@ for argument do
 done
 exec "$zig" cc -target $1-linux-musl "\$@"
 END
-    printf '#!/bin/sh\nexec "%s" ar "$@"\n' "$zig" >"$wrappers/zig-ar"
-    chmod +x "$wrappers/zig-cc" "$wrappers/zig-ar"
+    write_program "$wrappers/zig-ar" <<END
+#!/bin/sh
+exec "$zig" ar "\$@"
+END
     export ZIG_GLOBAL_CACHE_DIR="$CARGO_TARGET_DIR/zig-cache" ZIG_LOCAL_CACHE_DIR="$CARGO_TARGET_DIR/zig-cache"
 
     name=$(echo "$triple" | tr - _)

@@ -43,7 +43,7 @@ run vault plugin register -sha256="$sha256" -command=airlock -version="v$VERSION
 run vault secrets enable -path=pushed -plugin-version="v$VERSION" airlock
 echo 'nameserver 127.0.0.1' >/etc/resolv.conf
 export VAULT_ADDR=http://vault.test:8200
-run airlock push /versioned-kv.wasm --mount pushed
+run airlock push /versioned-kv.wasm --mount pushed --reload
 run airlock status --mount pushed
 export VAULT_ADDR=http://127.0.0.1:8200
 run vault write pushed/config max_versions=3

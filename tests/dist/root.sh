@@ -43,6 +43,6 @@ cp tests/dist/in-root.sh "$root/in-root.sh"
 
 # The name server is the only program from outside of the root.
 unshare --mount --pid --net --fork sh -c '"$3" ip link set lo up
-    python3 tests/dist/dns.py & exec env -i PATH=/bin:/plugins VERSION="$2" chroot "$1" /bin/sh /in-root.sh' \
+    python3 tests/dist/dns.py & exec chroot "$1" /bin/env -i PATH=/bin:/plugins VERSION="$2" /bin/sh /in-root.sh' \
     sh "$root" "$version" "$busybox"
 say "done: $dist/airlock needs no C library"
