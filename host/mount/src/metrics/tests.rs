@@ -4,7 +4,7 @@ use super::*;
 
 const RULES: &str = include_str!("../../../../docs/monitoring/rules.yml");
 const DASHBOARD: &str = include_str!("../../../../docs/monitoring/dashboard.json");
-const OPERATING: &str = include_str!("../../../../docs/operating.md");
+const PAGE: &str = include_str!("../../../../docs/logging-and-metrics.md");
 
 #[test]
 fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
@@ -111,8 +111,8 @@ fn every_number_that_the_documents_name_exists() {
             .find_map(|end| name.strip_suffix(end))
             .unwrap_or(name);
         assert!(
-            OPERATING.contains(&format!("`{name}`")),
-            "docs/operating.md has no {name}"
+            PAGE.contains(&format!("`{name}`")),
+            "docs/logging-and-metrics.md has no {name}"
         );
     }
     serde_json::from_str::<serde_json::Value>(DASHBOARD).expect("the dashboard is JSON");
