@@ -133,7 +133,7 @@ fn lower(limits: Limits, (limit, number): &(Limit, u32)) -> Limits {
 }
 
 /// Returns the option's name, which is the flag's.
-fn name(limit: Limit) -> &'static str {
+pub(crate) fn name(limit: Limit) -> &'static str {
     limit.setting().trim_start_matches("--")
 }
 

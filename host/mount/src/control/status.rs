@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use airlock_sandbox::Limits;
+use airlock_sandbox::Limit;
 use airlock_trust::Digest;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -13,7 +13,9 @@ use tokio::time::timeout;
 use vault_plugin::{Error, Response};
 
 use super::PROTOCOL;
+use crate::breaker::Settings;
 use crate::guest_mount::GuestMount;
+use crate::options;
 use crate::pushed::{Activation, Build, Record};
 use crate::vault_mount::VaultMount;
 
@@ -105,32 +107,16 @@ impl VaultMount {
 
     /// Returns the limits under which the guest runs, by the names of the flags.
     fn limits(&self, guest: &GuestMount) -> Value {
-        let Limits {
-            memory_bytes,
-            cpu,
-            wall,
-            storage_operations,
-            transfer_bytes,
-            log_lines,
-            instances,
-            queue,
-            start,
-        } = guest.guest().limits();
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let breaker = self.finder.parts.breaker;
-        json!({
-            "memory-mib": memory_bytes >> 20,
-            "cpu-ms": ms(*cpu),
-            "wall-ms": ms(*wall),
-            "storage-ops": storage_operations,
-            "transfer-mib": transfer_bytes >> 20,
-            "log-lines": log_lines,
-            "instances": instances,
-            "queue": queue,
-            "start-ms": ms(*start),
-            "breaker": breaker.failures,
-            "breaker-ms": ms(breaker.pause),
-        })
+        let limits = guest.guest().limits();
+        let of_mount = Limit::OF_MOUNT.into_iter();
+        let mut named: serde_json::Map<_, _> = of_mount
+            .map(|limit| (options::name(limit).to_owned(), limit.number(limits).into()))
+            .collect();
+        let Settings { failures, pause } = self.finder.parts.breaker;
+        let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        named.insert("breaker".to_owned(), failures.into());
+        named.insert("breaker-ms".to_owned(), pause_ms.into());
+        named.into()
     }
 
     /// Returns where this runs, as far as a plugin can know. What is not known is `null`.
