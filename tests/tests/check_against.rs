@@ -3,13 +3,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use airlock_tests::{Client, Mount, Output, Plugin, Server, Storage, airlock_for, files, run};
 use serde_json::{Value, json};
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("against", Storage::Memory));
+/// A server that audits from its start on: OpenBao answers 500 to what comes while it sets up an audit device.
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    let server = Server::start("against", Storage::Memory);
+    server.audit_to(&audit_log(&server));
+    server
+});
+
+fn audit_log(server: &Server) -> PathBuf {
+    server.temporary_directory().join("audit.log")
+}
 
 /// A text in every value.
 const VALUE: &str = "canary-of-a-value-41ab";
@@ -157,8 +166,6 @@ fn nothing_is_handed_out_without_the_flag_or_the_policy() {
 
 #[test]
 fn an_export_is_hashed_in_the_audit_log_and_has_nothing_of_the_host() {
-    let audit = SERVER.temporary_directory().join("audit.log");
-    SERVER.audit_to(&audit);
     let kv = mount("audited", &["--allow-export"]);
     kv.write("a", json!({"value": VALUE})).expect_success("write");
     let page = kv.write(".airlock/export", json!({})).expect_success("export");
@@ -179,7 +186,7 @@ fn an_export_is_hashed_in_the_audit_log_and_has_nothing_of_the_host() {
         );
     }
     let value = entries[0]["stored_value"].as_str().unwrap();
-    let audited = fs::read_to_string(&audit).unwrap();
+    let audited = fs::read_to_string(audit_log(&SERVER)).unwrap();
     assert!(audited.contains("audited/.airlock/export"));
     assert!(!audited.contains(value) && !audited.contains(VALUE));
 }

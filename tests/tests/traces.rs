@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::thread;
 
@@ -12,7 +13,16 @@ use airlock_otlp::proto::trace::v1::status::StatusCode;
 use airlock_tests::{Collector, End, Load, Mount, Plugin, Server, Storage, attribute, files, free_port};
 use serde_json::{Value, json};
 
-static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("traces", Storage::Memory));
+/// A server that audits from its start on: OpenBao answers 500 to what comes while it sets up an audit device.
+static SERVER: LazyLock<Server> = LazyLock::new(|| {
+    let server = Server::start("traces", Storage::Memory);
+    server.audit_to(&audit_log(&server));
+    server
+});
+
+fn audit_log(server: &Server) -> PathBuf {
+    server.temporary_directory().join("audit.log")
+}
 
 /// Mounts a guest whose requests are traced.
 fn mount(name: &str, guest: &str, flags: &[&str]) -> Mount {
@@ -64,14 +74,12 @@ fn value_of(span: &Span, name: &str) -> String {
 #[test]
 fn a_write_is_one_trace_that_joins_the_audit_log() {
     let collector = Collector::start();
-    let audit = SERVER.temporary_directory().join("audit.log");
-    SERVER.audit_to(&audit);
     let kv = mount("tree", "kv", &[&collector.flag()]);
     kv.write("a/b", json!({"value": "v"})).expect_success("write");
     let spans = collector.wait_for("trace of a write", |spans| {
         spans.iter().any(|span| is(span, "create"))
     });
-    let audited = fs::read_to_string(&audit).unwrap();
+    let audited = fs::read_to_string(audit_log(&SERVER)).unwrap();
     let audited = audited
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
