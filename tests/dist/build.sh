@@ -9,7 +9,7 @@
 # PASSWORD_FILE=FILE  the password of KEY; without one, the terminal is asked
 # SOURCE_DATE_EPOCH   the time that files in the archive have; by default that of the commit
 #
-# The same sources, Rust and packages give the same bytes, in whatever folder; `tests/dist/reproduce.sh` compares.
+# The same sources, Rust and packages give the same bytes, in whatever folder; `tests/dist/compare.sh` compares.
 set -eu
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR="$PWD/target/dist-build" LC_ALL=C

@@ -203,7 +203,7 @@ fn arguments(name: &str, arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<
             Ok(format!("--{name}={}", number.as_str()).into())
         }
         other => Err(format!(
-            "{name} takes a string or a decimal number, and not a {}",
+            "{name} takes a string or a decimal number; this is of type {}",
             other.type_str()
         )),
     };

@@ -13,7 +13,6 @@ use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -27,10 +26,11 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::args::MetricsAddress;
@@ -159,27 +159,28 @@ impl MetricsPort {
         if request.method() != Method::GET {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "the numbers are read with GET\n");
         }
-        let mut answer = Response::new(self.text().await.into());
+        let mut answer = Response::new(self.text().into());
         let media_type = hyper::header::HeaderValue::from_static(METRICS_MEDIA_TYPE);
         answer.headers_mut().insert(CONTENT_TYPE, media_type);
         answer
     }
 
     /// Returns the numbers of all mounts, each with the mount's path and UUID.
-    async fn text(&self) -> String {
-        let mut texts = JoinSet::new();
-        for Mounted { uuid, mount } in &self.mounts.lock().all {
-            let Some(mount) = mount.upgrade() else { continue };
-            let uuid = uuid.clone();
-            texts.spawn(async move {
-                let text = mount.metrics_text().await.unwrap_or_default();
-                (
-                    [("mount", mount.path().to_string()), ("backend_uuid", uuid)],
-                    text,
-                )
-            });
-        }
-        let mut texts = texts.join_all().await;
+    fn text(&self) -> String {
+        let mounted = self.mounts.lock();
+        let mut texts: Vec<_> = mounted
+            .all
+            .iter()
+            .filter_map(|Mounted { uuid, mount }| {
+                let mount = mount.upgrade()?;
+                let labels = [
+                    ("mount", mount.path().to_string()),
+                    ("backend_uuid", uuid.clone()),
+                ];
+                Some((labels, mount.known_metrics_text().unwrap_or_default()))
+            })
+            .collect();
+        drop(mounted);
         texts.sort();
         merged(&texts)
     }
@@ -209,8 +210,13 @@ async fn listen(address: &MetricsAddress) -> io::Result<Listener> {
 /// Removes a socket that nobody listens on, as a process that was killed leaves it. Never removes anything else.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    let nobody_listens =
-        || BlockingStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    // Does not wait: a process that has stopped takes no connection.
+    let connect = || {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
+    };
+    let nobody_listens = || connect() == Err(Errno::CONNREFUSED);
     match is_socket && nobody_listens() {
         true => fs::remove_file(path),
         false => Ok(()),

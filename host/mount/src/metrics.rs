@@ -61,6 +61,8 @@ pub(crate) struct Info {
 
 /// The state of a mount when its numbers are read.
 pub(crate) struct Now {
+    /// Whether a guest serves, as far as that is known.
+    pub serves: bool,
     /// What runs, if anything does.
     pub info: Option<Info>,
     /// Requests that run in an instance, or are about to.
@@ -221,6 +223,7 @@ impl Metrics {
 
     /// Counts a request that did not run because its guest is set aside.
     pub(crate) fn count_set_aside(&self, operation: &'static str) {
+        tracing::trace!(target: TARGET, outcome = "set_aside");
         self.count_call(operation, "set_aside");
     }
 
@@ -285,7 +288,7 @@ impl Metrics {
         let peak = gauge(self.memory_peak.load(Relaxed));
         let help = "The most memory that one call has taken";
         state.register_with_unit("call_memory_peak", help, Unit::Bytes, peak);
-        let serves = gauge(now.info.is_some().into());
+        let serves = gauge(now.serves.into());
         state.register("serving", "1 if a guest serves this mount, otherwise 0", serves);
         let breaker = gauge(now.breaker.into());
         let help = "2 while the guest is set aside because it failed again and again, 1 while it is tried again, otherwise 0";

@@ -8,7 +8,8 @@
 //! 1. [`MountOptions::read`] takes the host's options out of what Vault gives.
 //! 2. [`MountOptions::grant`] returns the guest under the mount's limits and grants.
 //! 3. For a new mount, [`MountOptions::check`] refuses what the registration does not allow. A mount that exists is served all
-//!    the same, with what its registration allows: to lower a flag must not stop its mounts.
+//!    the same, with what its registration allows: to lower a flag must not stop its mounts. A value that is not valid does: the
+//!    mount answers 503 with the cause.
 //!
 //! # What to watch
 //! - Vault gives a mount its options when it is set up, so a change needs a reload.

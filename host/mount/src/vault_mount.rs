@@ -117,6 +117,17 @@ impl VaultMount {
         }
     }
 
+    /// Returns false if it is known that no guest serves. Looks for none: that would store what Vault enforces, at a time that
+    /// Vault has not chosen.
+    pub(crate) fn may_serve(&self) -> bool {
+        let candidate = self.candidate.lock();
+        match &candidate.mount {
+            Ok(guest) => guest.failure().is_empty(),
+            // Nothing was tried yet.
+            Err(_) => candidate.record.is_none(),
+        }
+    }
+
     /// Returns how many requests run in an instance, and how many wait for one.
     pub(crate) fn load(&self) -> (u32, u32) {
         self.current().map(|guest| guest.load()).unwrap_or_default()

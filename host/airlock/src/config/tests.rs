@@ -72,11 +72,11 @@ fn what_is_wrong_in_the_file_is_told_with_its_line() {
         ),
         (
             "cpu-ms = 1.5",
-            "kv.toml:3: cpu-ms takes a string or a decimal number, and not a float",
+            "kv.toml:3: cpu-ms takes a string or a decimal number; this is of type float",
         ),
         (
             "cpu-ms = [1]",
-            "kv.toml:3: cpu-ms takes a string or a decimal number, and not a array",
+            "kv.toml:3: cpu-ms takes a string or a decimal number; this is of type array",
         ),
         ("cpu-ms = 1\ncpu-ms = 2", "kv.toml:4: "),
         (

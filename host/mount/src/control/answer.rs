@@ -54,7 +54,8 @@ impl Running {
 
 impl VaultMount {
     pub(super) async fn numbers(&self) -> Result<Response, Error> {
-        let text = self.metrics_text().await;
+        let serves = self.state().await.is_ok();
+        let text = self.metrics_text(serves);
         let text = text.map_err(|_| Error::Internal("the numbers cannot be written down".to_owned()))?;
         Response::json(&json!({
             "http_status_code": 200,
@@ -63,13 +64,17 @@ impl VaultMount {
         }))
     }
 
-    /// Returns the mount's numbers as text of the [`MEDIA_TYPE`](crate::METRICS_MEDIA_TYPE).
+    /// Returns the mount's numbers as text of the [`MEDIA_TYPE`](crate::METRICS_MEDIA_TYPE). Calls neither the guest nor storage,
+    /// so anybody may ask at any time.
     ///
     /// # Errors
     /// None occurs in practice: writing to a text cannot fail.
-    pub async fn metrics_text(&self) -> Result<String, std::fmt::Error> {
-        let runs = self.state().await.is_ok();
-        let info = self.running().filter(|_| runs).map(|running| Info {
+    pub fn known_metrics_text(&self) -> Result<String, std::fmt::Error> {
+        self.metrics_text(self.may_serve())
+    }
+
+    fn metrics_text(&self, serves: bool) -> Result<String, std::fmt::Error> {
+        let info = self.running().filter(|_| serves).map(|running| Info {
             name: running.name,
             version: running.version,
             sha256: running.sha256,
@@ -78,6 +83,7 @@ impl VaultMount {
         });
         let (running, waiting) = self.load();
         self.finder.parts.metrics.text(Now {
+            serves,
             info,
             running: running.into(),
             waiting: waiting.into(),

@@ -32,6 +32,7 @@ fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
         source: "storage",
     };
     let now = Now {
+        serves: true,
         info: Some(info),
         running: 2,
         waiting: 1,
@@ -90,6 +91,7 @@ fn every_number_that_the_documents_name_exists() {
         source: "storage",
     };
     let now = Now {
+        serves: true,
         info: Some(info),
         running: 0,
         waiting: 0,
