@@ -11,10 +11,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         folder.join("opentelemetry").display()
     );
     let descriptors = protox::compile([FILE], [folder])?;
-    // Messages only: they are sent over HTTP, without gRPC. Their comments have examples that are not Rust, which would be run as
-    // tests.
+    // Messages only: they are sent over HTTP, without gRPC.
     tonic_prost_build::configure()
-        .disable_comments(["."])
         .build_client(false)
         .build_server(false)
         .compile_fds(descriptors)?;
