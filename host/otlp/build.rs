@@ -10,7 +10,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "cargo::rerun-if-changed={}",
         folder.join("opentelemetry").display()
     );
-    let descriptors = protox::compile([FILE], [folder])?;
+    let mut descriptors = protox::compile([FILE], [folder])?;
+    // Without the comments, which have examples that are not Rust and would be run as tests.
+    for file in &mut descriptors.file {
+        file.source_code_info = None;
+    }
     // Messages only: they are sent over HTTP, without gRPC.
     tonic_prost_build::configure()
         .build_client(false)
