@@ -203,22 +203,32 @@ struct Text(String);
 
 impl Text {
     fn of(arguments: std::fmt::Arguments<'_>) -> Text {
-        let mut text = Text::default();
-        if Escaping(&mut text).write_fmt(arguments).is_err() {
-            text.0.push_str(CUT);
+        let mut text = String::new();
+        let mut bounded = Bounded {
+            text: &mut text,
+            most: TEXT_LIMIT,
+        };
+        if Escaping(&mut bounded).write_fmt(arguments).is_err() {
+            text.push_str(CUT);
         }
-        text
+        Text(text)
     }
 }
 
-impl Write for Text {
+/// A text that stops growing at a length, in bytes.
+pub(super) struct Bounded<'a> {
+    pub text: &'a mut String,
+    pub most: usize,
+}
+
+impl Write for Bounded<'_> {
     fn write_str(&mut self, piece: &str) -> std::fmt::Result {
-        let room = TEXT_LIMIT - self.0.len();
+        let room = self.most.saturating_sub(self.text.len());
         if piece.len() <= room {
-            self.0.push_str(piece);
+            self.text.push_str(piece);
             return Ok(());
         }
-        self.0.push_str(&piece[..piece.floor_char_boundary(room)]);
+        self.text.push_str(&piece[..piece.floor_char_boundary(room)]);
         Err(std::fmt::Error)
     }
 }

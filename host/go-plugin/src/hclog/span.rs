@@ -9,7 +9,7 @@ use std::ops::Range;
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 
-use super::line::TEXT_LIMIT;
+use super::line::{Bounded, TEXT_LIMIT};
 
 /// Bytes of text, and fields, for which a span has room from the beginning.
 const USUAL_TEXT: usize = 256;
@@ -67,8 +67,12 @@ impl SpanFields {
 
     fn text(&mut self, field: &Field, text: impl Display) {
         let start = self.texts.len();
-        // The line says that a text was cut: it is longer than the limit by then.
-        let _ = write!(Bounded(&mut self.texts, start + TEXT_LIMIT + 1), "{text}");
+        let mut bounded = Bounded {
+            text: &mut self.texts,
+            // A character more than a line has room for, so that the line says that the text was cut.
+            most: start + TEXT_LIMIT + char::MAX.len_utf8(),
+        };
+        let _ = write!(bounded, "{text}");
         let range = start..self.texts.len();
         self.set(field, Kept::Text(range));
     }
@@ -97,21 +101,5 @@ impl Visit for SpanFields {
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.set(field, Kept::Other(value.into()));
-    }
-}
-
-/// A text that stops growing at a length.
-struct Bounded<'a>(&'a mut String, usize);
-
-impl Write for Bounded<'_> {
-    fn write_str(&mut self, piece: &str) -> std::fmt::Result {
-        let room = self.1.saturating_sub(self.0.len());
-        if piece.len() <= room {
-            self.0.push_str(piece);
-            return Ok(());
-        }
-        // At least one byte over the limit, so that the line sees a text that is too long.
-        self.0.push_str(&piece[..piece.ceil_char_boundary(room)]);
-        Err(std::fmt::Error)
     }
 }
