@@ -1,9 +1,8 @@
 //! Loads guests, in the same way for every command.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use airlock_sandbox::{Compiler, Guest, Limits, LoadError, Sandbox, SandboxSettings};
+use airlock_sandbox::{Compiler, Guest, Limit, Limits, LoadError, Sandbox, SandboxSettings};
 use airlock_testkit::block_on;
 use airlock_trust::{Trust, Voucher};
 use anyhow::{Context as _, Result};
@@ -109,19 +108,22 @@ pub fn load_without_vault(path: &Path, limits: &LimitArgs) -> Result<airlock_tes
 
 /// Returns the limits that the command line sets.
 pub fn limits(args: &LimitArgs) -> Limits {
-    let mib = |count: u32| u64::from(count) << 20;
-    let milliseconds = |count: u32| Duration::from_millis(count.into());
-    Limits {
-        memory_bytes: mib(args.memory_mib),
-        cpu: milliseconds(args.cpu_ms),
-        wall: milliseconds(args.wall_ms),
-        storage_operations: args.storage_ops,
-        transfer_bytes: mib(args.transfer_mib),
-        log_lines: args.log_lines,
-        instances: args.instances,
-        queue: args.queue,
-        start: milliseconds(args.start_ms),
-    }
+    let given = [
+        (Limit::Memory, args.memory_mib),
+        (Limit::Cpu, args.cpu_ms),
+        (Limit::Wall, args.wall_ms),
+        (Limit::StorageOperations, args.storage_ops),
+        (Limit::Transfer, args.transfer_mib),
+        (Limit::LogLines, args.log_lines),
+        (Limit::Instances, args.instances),
+        (Limit::Queue, args.queue),
+        (Limit::Start, args.start_ms),
+    ];
+    given
+        .into_iter()
+        .fold(Limits::default(), |limits, (limit, number)| {
+            limits.with(limit, number)
+        })
 }
 
 /// Returns the bytes that the command line lets all requests together hold.
