@@ -6,6 +6,16 @@ const RULES: &str = include_str!("../../../../docs/monitoring/rules.yml");
 const DASHBOARD: &str = include_str!("../../../../docs/monitoring/dashboard.json");
 const PAGE: &str = include_str!("../../../../docs/logging-and-metrics.md");
 
+fn info() -> Info {
+    Info {
+        name: "kv".to_owned(),
+        version: "0.2.0".to_owned(),
+        sha256: "ab".to_owned(),
+        signer: String::new(),
+        source: "storage",
+    }
+}
+
 #[test]
 fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
     let metrics = Metrics::default();
@@ -24,16 +34,9 @@ fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
     metrics.count_swap(true);
     metrics.count_opening();
     metrics.count_set_aside("read");
-    let info = Info {
-        name: "kv".to_owned(),
-        version: "0.2.0".to_owned(),
-        sha256: "ab".to_owned(),
-        signer: String::new(),
-        source: "storage",
-    };
     let now = Now {
         serves: true,
-        info: Some(info),
+        info: Some(info()),
         running: 2,
         waiting: 1,
         breaker: 2,
@@ -83,16 +86,9 @@ fn every_number_that_the_documents_name_exists() {
     metrics.count("read", &Ok(()), &usage);
     metrics.count_swap(true);
     metrics.count_tried("same");
-    let info = Info {
-        name: "kv".to_owned(),
-        version: "0.2.0".to_owned(),
-        sha256: "ab".to_owned(),
-        signer: String::new(),
-        source: "storage",
-    };
     let now = Now {
         serves: true,
-        info: Some(info),
+        info: Some(info()),
         running: 0,
         waiting: 0,
         breaker: 0,
