@@ -12,7 +12,7 @@ use super::{answer, named};
 use crate::canary::MOST;
 use crate::pushed::{About, Actor};
 use crate::vault_mount::VaultMount;
-use crate::vault_mount::swap::{Move, Moved, refused};
+use crate::vault_mount::swap::{Change, Move, Moved, refused};
 
 /// Most fields that may differ in a trial.
 const MOST_TOLERATED: usize = 64;
@@ -134,7 +134,13 @@ impl VaultMount {
             };
             return answer::moved(&moved, self.running());
         }
-        let moved = self.shift(digest, way, reload, Actor::of(request)).await?;
+        let change = Change {
+            digest,
+            way,
+            reload,
+            by: Actor::of(request),
+        };
+        let moved = self.shift(change).await?;
         answer::moved(&moved, self.running())
     }
 

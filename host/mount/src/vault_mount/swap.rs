@@ -41,6 +41,16 @@ pub(crate) enum Move {
     Rollback,
 }
 
+/// A change of guest that somebody asks for.
+pub(crate) struct Change {
+    /// The guest; `None` for a rollback to the one before.
+    pub digest: Option<Digest>,
+    pub way: Move,
+    /// Whether the guest may have special paths that Vault does not enforce yet.
+    pub reload: bool,
+    pub by: Actor,
+}
+
 /// The result of a move.
 pub(crate) struct Moved {
     pub record: Record,
@@ -88,32 +98,20 @@ pub(crate) struct Refused {
 }
 
 impl VaultMount {
-    /// Lets another guest take over. `reload` allows a guest whose special paths Vault does not enforce: then the record
-    /// names it, and it runs after a reload.
+    /// Lets another guest take over. One that [needs a reload](Change::reload) is named by the record, and runs after it.
     ///
     /// # Errors
     /// The guest that ran still runs.
-    pub(crate) async fn shift(
-        &self,
-        digest: Option<Digest>,
-        way: Move,
-        reload: bool,
-        by: Actor,
-    ) -> Result<Moved, Error> {
+    pub(crate) async fn shift(&self, change: Change) -> Result<Moved, Error> {
         let _one = self.moving.lock().await;
         self.drop_canary();
-        self.carry_out(digest, way, reload, by).await
+        self.carry_out(change).await
     }
 
-    pub(super) async fn carry_out(
-        &self,
-        digest: Option<Digest>,
-        way: Move,
-        reload: bool,
-        by: Actor,
-    ) -> Result<Moved, Error> {
+    pub(super) async fn carry_out(&self, change: Change) -> Result<Moved, Error> {
+        let digest = change.digest;
         // Boxed, because it is large and rare.
-        let moved = Box::pin(self.try_carry_out(digest, way, reload, by)).await;
+        let moved = Box::pin(self.try_carry_out(change)).await;
         self.finder.parts.metrics.count_swap(moved.is_ok());
         *self.refused.lock() = moved.as_ref().err().map(|error| Refused {
             sha256: digest,
@@ -131,14 +129,8 @@ impl VaultMount {
         moved
     }
 
-    async fn try_carry_out(
-        &self,
-        digest: Option<Digest>,
-        way: Move,
-        reload: bool,
-        by: Actor,
-    ) -> Result<Moved, Error> {
-        match self.prepare(digest, way, reload, by).await? {
+    async fn try_carry_out(&self, change: Change) -> Result<Moved, Error> {
+        match self.prepare(change).await? {
             Prepared::Runs(record) => Ok(Moved {
                 record,
                 reload_needed: false,
@@ -158,13 +150,13 @@ impl VaultMount {
     }
 
     /// Loads a guest and checks everything that can be checked before it takes over.
-    pub(super) async fn prepare(
-        &self,
-        digest: Option<Digest>,
-        way: Move,
-        reload: bool,
-        by: Actor,
-    ) -> Result<Prepared, Error> {
+    pub(super) async fn prepare(&self, change: Change) -> Result<Prepared, Error> {
+        let Change {
+            digest,
+            way,
+            reload,
+            by,
+        } = change;
         // Read anew: another node may have written it.
         let record = Record::read(&*self.finder.parts.storage).await.map_err(refused)?;
         let (build, next) = self.target(&record, digest, way).await?;

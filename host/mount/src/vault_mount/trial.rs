@@ -8,7 +8,7 @@ use airlock_trust::Digest;
 use vault_plugin::Error;
 
 use super::VaultMount;
-use super::swap::{Move, Prepared, Successor};
+use super::swap::{Change, Move, Prepared, Successor};
 use crate::canary::{Canary, Next, Trial};
 use crate::guest_mount::unavailable;
 use crate::pushed::{Actor, Record};
@@ -27,7 +27,7 @@ impl VaultMount {
         by: Actor,
     ) -> Result<Record, Error> {
         let _one = self.moving.lock().await;
-        match self.prepare(digest, Move::Swap, false, by.clone()).await? {
+        match self.prepare(swap_to(digest, &by)).await? {
             Prepared::Ready(Successor {
                 record,
                 granted,
@@ -90,8 +90,17 @@ impl VaultMount {
         if !is_still {
             return Err(unavailable("its trial was ended by another change".to_owned()));
         }
-        self.carry_out(Some(tried.digest), Move::Swap, false, tried.by.clone())
-            .await
-            .map(drop)
+        let change = swap_to(Some(tried.digest), &tried.by);
+        self.carry_out(change).await.map(drop)
+    }
+}
+
+/// Returns the change of guest that a trial is for. It cannot wait for a reload.
+fn swap_to(digest: Option<Digest>, by: &Actor) -> Change {
+    Change {
+        digest,
+        way: Move::Swap,
+        reload: false,
+        by: by.clone(),
     }
 }
