@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, FromArgMatches as _, Id, Parser, Subcommand};
-use printable::escape;
+use printable::{Report, escape};
 
 use crate::args::{KeyArgs, OptionArgs, ServeArgs};
 use crate::bundle::BundleArgs;
@@ -216,7 +216,7 @@ impl Cli {
             command = for_bundle(command);
         }
         let (args, file) = config::expand(args, &command)
-            .map_err(|error| command.error(ErrorKind::ValueValidation, error))?;
+            .map_err(|error| command.error(ErrorKind::ValueValidation, Report::new(&error)))?;
         let mut matches = command
             .try_get_matches_from_mut(args)
             .map_err(|error| located(error, file.as_ref(), &mut command))?;

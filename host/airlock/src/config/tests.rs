@@ -150,3 +150,13 @@ fn only_serve_and_check_read_a_file() {
     assert_eq!(named(&["airlock", "serve", "--configure=/c"]), None);
     assert!(Cli::try_parse_from(["airlock", "config", "check", "/c"]).is_ok());
 }
+
+#[test]
+fn a_file_that_is_missing_is_told_with_the_cause() {
+    let args = ["airlock", "serve", "--config=/missing.toml"].map(OsString::from);
+    let error = first_paragraph(&Cli::read(&args, false).unwrap_err());
+    assert!(
+        error.contains("/missing.toml") && error.contains("No such file"),
+        "{error}"
+    );
+}
