@@ -47,6 +47,16 @@ pub fn skipped_on(brand: Brand, reason: &str) -> bool {
     is_lacking
 }
 
+/// Returns true, and reports the test's name and the reason, if this machine cannot do what the test needs. The test then
+/// returns.
+#[must_use]
+pub fn skipped_unless(possible: bool, reason: &str) -> bool {
+    if !possible {
+        report(reason);
+    }
+    !possible
+}
+
 /// Reports that the running test, or a part of it, was skipped.
 ///
 /// The test runner does not capture the line, because it would not show the output of a skipped test, which passes. The

@@ -24,6 +24,16 @@ pub fn copy_program(from: &Path, to: &Path) {
     assert!(copied.unwrap().success(), "{} was not copied", from.display());
 }
 
+/// Writes a script that can be run. A child process does it, for the same reason.
+pub fn write_program(file: &Path, text: &str) {
+    let written = Command::new("sh")
+        .args(["-ec", r#"printf %s "$2" >"$1"; chmod 755 "$1""#, "write"])
+        .arg(file)
+        .arg(text)
+        .status();
+    assert!(written.unwrap().success(), "{} was not written", file.display());
+}
+
 /// Writes another build of the host to a file: `airlock` with the file's name behind its last byte.
 pub fn another_host(file: &Path) {
     copy_program(&airlock(), file);

@@ -43,7 +43,7 @@ mod storages;
 pub mod twins;
 mod versioned_kv;
 
-pub use brand::{Brand, skipped_on};
+pub use brand::{Brand, skipped_on, skipped_unless};
 pub use cluster::{Cluster, eventually};
 pub use collector::{Collector, attribute};
 pub use command::{Output, airlock, airlock_for, run, vault};

@@ -65,6 +65,17 @@ impl Plugin {
         }
     }
 
+    /// Runs the host by a shell command: `launcher` comes before the host and its arguments, and `"$@"` is both of them in
+    /// what is between its own quotes. The script is installed with the plugin's name.
+    pub fn launched_by(mut self, launcher: &str, server: &Server) -> Self {
+        let script = server.plugin_directory().join(&self.name);
+        let host = server.plugin_directory().join("airlock");
+        let text = format!("#!/bin/sh\nset -- '{}' \"$@\"\nexec {launcher}\n", host.display());
+        files::write_program(&script, &text);
+        self.program = Some((self.name.clone(), files::sha256(&script)));
+        self
+    }
+
     /// Sets another name.
     pub fn named(mut self, name: &str) -> Self {
         self.name = name.to_owned();

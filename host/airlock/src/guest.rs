@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use airlock_sandbox::{Compiler, Guest, Limit, Limits, LoadError, Sandbox, SandboxSettings};
+use airlock_sandbox::{Compiler, Guest, Limit, Limits, LoadError, Sandbox, SandboxSettings, aside};
 use airlock_testkit::block_on;
 use airlock_trust::{Trust, Voucher};
 use anyhow::{Context as _, Result};
@@ -65,7 +65,7 @@ pub async fn sandbox_aside(
     cache: Option<PathBuf>,
     memory_bytes: Option<u64>,
 ) -> Result<Sandbox> {
-    tokio::task::spawn_blocking(move || sandbox(compile, cache, memory_bytes)).await?
+    aside(move || sandbox(compile, cache, memory_bytes)).await?
 }
 
 /// Returns a sandbox that compiles with this command of this program.
@@ -131,14 +131,18 @@ pub fn process_memory(args: &LimitArgs) -> Option<u64> {
     args.process_memory_mib.map(|mib| u64::from(mib) << 20)
 }
 
-/// Returns the path of this very program, even if the file from which it was started has been replaced.
+/// Returns the path of this very program, even if the file from which it was started has been replaced. Without `/proc` it
+/// is the path by which Vault started it, which is absolute.
 fn this_program() -> PathBuf {
     let link = PathBuf::from(crate::contained::THIS_PROGRAM);
     if link.exists() {
-        link
-    } else {
-        std::env::current_exe().unwrap_or(link)
+        return link;
     }
+    let started_as = std::env::args_os().next().map(PathBuf::from);
+    let found = std::env::current_exe().ok().or(started_as);
+    found
+        .filter(|path| path.is_absolute() && path.exists())
+        .unwrap_or(link)
 }
 
 /// Returns the folder `airlock` in the user's own cache directory, if there is one. It is for tools, not for a process

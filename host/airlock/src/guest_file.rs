@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use airlock_mount::{GrantedGuest, PATIENCE};
 use parking_lot::Mutex;
+use printable::Report;
 use tokio::time::timeout;
 
 use crate::file::GuestState;
@@ -71,7 +72,10 @@ impl GuestFile {
 
     async fn load(&self) -> Result<GrantedGuest, String> {
         let loader = self.loader.as_ref().map_err(Clone::clone)?;
-        loader.load_own().await.map_err(|error| format!("{error:#}"))
+        loader
+            .load_own()
+            .await
+            .map_err(|error| Report::new(error.as_ref()).to_string())
     }
 
     /// Returns the guest, and loads it if none is loaded yet; see [`Source::guest`](airlock_mount::Source::guest).

@@ -95,7 +95,14 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("airlock: {}", Printable(Report::new(error.as_ref())));
+            let reason = Report::new(error.as_ref());
+            if tracing::dispatcher::has_been_set() && serve::is_started_by_vault() {
+                // Vault logs other text on standard error at level debug only, which few see.
+                tracing::error!(%reason, "airlock cannot be a plugin here");
+                go_plugin::hclog::flush();
+            } else {
+                eprintln!("airlock: {}", Printable(reason));
+            }
             ExitCode::FAILURE
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use airlock_mount::GrantedGuest;
-use airlock_sandbox::{Guest, Sandbox};
+use airlock_sandbox::{Guest, Sandbox, aside};
 use airlock_storage::Prefixes;
 use airlock_trust::{Trust, Voucher};
 use anyhow::{Context as _, Result};
@@ -57,7 +57,7 @@ impl Loader {
     pub async fn load_own(self: &Arc<Self>) -> Result<GrantedGuest> {
         let loader = self.clone();
         // Reading and checking takes milliseconds, and the runtime's one thread has to answer Vault's TLS handshake.
-        let reading = tokio::task::spawn_blocking(move || loader.origin.read(&loader.trust));
+        let reading = aside(move || loader.origin.read(&loader.trust));
         let (read, sandbox) = tokio::join!(reading, self.sandbox());
         let Read { content, voucher } = read??;
         let guest = self.own(sandbox?, content, &voucher).await;

@@ -7,6 +7,7 @@ use airlock_mount::{BreakerSettings, GrantedGuest, Source};
 use airlock_trust::Digest;
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use printable::Report;
 
 use crate::args::ServeArgs;
 use crate::guest_file::GuestFile;
@@ -33,7 +34,8 @@ struct Pushed {
 
 impl ProcessGuests {
     pub fn new(args: Result<ServeArgs, String>) -> Self {
-        let loader = args.and_then(|args| Loader::new(args).map_err(|error| format!("{error:#}")));
+        let loader =
+            args.and_then(|args| Loader::new(args).map_err(|error| Report::new(error.as_ref()).to_string()));
         Self {
             own: GuestFile::new(loader.clone()),
             loader,
@@ -107,7 +109,7 @@ impl Source for ProcessGuests {
             return Ok(loaded);
         }
         let guest = loader.load_pushed(&component, signature).await;
-        let guest = Arc::new(guest.map_err(|error| format!("{error:#}"))?);
+        let guest = Arc::new(guest.map_err(|error| Report::new(error.as_ref()).to_string())?);
         let mut pushed = self.pushed.lock();
         pushed.retain(|pushed| pushed.digest != digest);
         pushed.truncate(MOST_LOADED - 1);

@@ -15,6 +15,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
 
+use crate::Report;
 use crate::mux::{self, Opener};
 
 /// The parts of a connection: a socket or a stream of the multiplexed one, with or without TLS.
@@ -45,9 +46,11 @@ pub(crate) struct Gate {
 impl Gate {
     /// Accepts connections until dropped.
     pub async fn accept(self, listener: UnixListener) {
+        let mut failing = false;
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
+                    failing = false;
                     let gate = self.clone();
                     let socket = match stream.as_fd().try_clone_to_owned() {
                         Ok(socket) => Arc::new(socket),
@@ -64,7 +67,10 @@ impl Gate {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    // Says it once: it may fail for as long as the peer waits, many times a second.
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(error = %Report::new(&error), "cannot accept a connection");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -1,6 +1,7 @@
 //! The crate's errors: one type for serving the plugin, and one for reaching the host's services.
 
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -159,9 +160,21 @@ pub enum DialError {
 
 /// A failure of the gRPC transport. `Display` shows the innermost cause, because the others only say "transport error";
 /// `Debug` shows them all.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", root(&*.0))]
+#[derive(Debug)]
 pub struct TransportError(Arc<dyn Error + Send + Sync>);
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(root(&*self.0), f)
+    }
+}
+
+/// The innermost cause is the source too, so that a [`Report`](crate::Report) knows an error of the system.
+impl Error for TransportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(root(&*self.0))
+    }
+}
 
 impl TransportError {
     /// Creates the error of a failure that others report too.

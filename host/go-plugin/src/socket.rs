@@ -108,7 +108,7 @@ fn private_directory(group: Option<Gid>) -> Result<TempDir, ServeError> {
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
         .tempdir_in(&parent)
         .map_err(|source| ServeError::Socket {
-            action: "make a directory in",
+            action: "make a directory for the socket (TMPDIR can name another place) in",
             path: parent,
             source,
         })?;

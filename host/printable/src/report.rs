@@ -42,6 +42,7 @@ impl<'a> Report<'a> {
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = self.0.to_string();
+        let mut files = lacks_files(self.0);
         let mut source = self.0.source();
         while let Some(error) = source {
             let cause = error.to_string();
@@ -50,10 +51,23 @@ impl fmt::Display for Report<'_> {
                 let gap = if text.is_empty() { "" } else { ": " };
                 text.extend([gap, &cause]);
             }
+            files |= lacks_files(error);
             source = error.source();
         }
-        f.write_str(&text)
+        f.write_str(&text)?;
+        if files {
+            f.write_str("; raise the limit on open files (`ulimit -n`, or LimitNOFILE= of the service)")?;
+        }
+        Ok(())
     }
+}
+
+/// Returns true if the error is that this process has as many files open as it may: the one error of the system that any
+/// step can meet, and whose remedy its text does not tell.
+fn lacks_files(error: &(dyn std::error::Error + 'static)) -> bool {
+    const EMFILE: i32 = 24;
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.raw_os_error() == Some(EMFILE))
 }
 
 #[cfg(test)]
@@ -81,6 +95,14 @@ mod tests {
         let third = Failure(third, None);
         let second = Failure(second, Some(Box::new(third)));
         Report::new(&Failure(first, Some(Box::new(second)))).to_string()
+    }
+
+    #[test]
+    fn the_limit_on_open_files_is_named_with_its_remedy() {
+        let error = std::io::Error::from_raw_os_error(24);
+        let shown = Report::new(&error).to_string();
+        assert!(shown.contains("(os error 24); raise the limit"), "{shown}");
+        assert!(shown.contains("ulimit -n"), "{shown}");
     }
 
     #[test]

@@ -30,6 +30,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod aside;
 mod bindings;
 mod error;
 mod failure;
@@ -46,6 +47,7 @@ mod sandbox;
 pub mod types;
 
 pub use airlock_logical::SpecialPaths;
+pub use aside::aside;
 pub use error::{CallError, LoadError, Result};
 pub use guest::{Guest, SecondRun};
 pub use limits::{Exceeded, Limit, Limits};

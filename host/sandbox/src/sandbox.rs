@@ -9,6 +9,7 @@ use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
 use crate::LoadError;
+use crate::aside::aside;
 use crate::guest::Guest;
 use crate::limits::Limits;
 use crate::load::cache::Cache;
@@ -60,27 +61,24 @@ impl Sandbox {
     /// Sets up the runtime. Reserves address space for the pool, which does not take memory.
     ///
     /// # Errors
-    /// [`LoadError::Runtime`] if the machine does not allow this, [`LoadError::AddressSpace`] if its limit on address space is
-    /// too low, [`LoadError::Cache`] if the directory cannot be trusted.
+    /// [`LoadError::Runtime`] if the machine does not allow this, [`LoadError::AddressSpace`], [`LoadError::Processes`] or
+    /// [`LoadError::Denied`] if its limits or its policy do not, [`LoadError::Cache`] if the directory cannot be trusted.
     pub fn new(settings: SandboxSettings) -> Result<Self, LoadError> {
         let memory = settings
             .memory_bytes
             .unwrap_or_else(|| memory_by_default(machine::memory_bytes()));
         let slots = address_space::most_slots(ProcessMemory::slots_of(memory))?;
         let (memory, returns) = ProcessMemory::with_returns(memory, slots);
+        machine::check_memory_files()?;
         let engine = engine::serving(memory.slots())?;
         let cache = settings
             .cache
             .map(|directory| Cache::open(&directory, &engine))
             .transpose()?;
-        machine::give_memory_back(returns).map_err(|error| LoadError::Runtime {
-            what: "no thread that gives memory back",
-            source: error.into(),
-        })?;
-        let ticker = Ticker::start(&engine).map_err(|error| LoadError::Runtime {
-            what: "no thread for the epoch",
-            source: error.into(),
-        })?;
+        machine::give_memory_back(returns)
+            .map_err(|error| LoadError::not_started("the thread that gives memory back", error))?;
+        let ticker = Ticker::start(&engine)
+            .map_err(|error| LoadError::not_started("the thread that interrupts guests", error))?;
         Ok(Self {
             linker: instance::linker(&engine)?,
             shared: Arc::new(Shared::new(ticker, memory)),
@@ -150,22 +148,15 @@ impl Sandbox {
         let digest = code.digest.clone();
         let engine = self.linker.engine().clone();
         // Takes a while, as the code is copied, checked and wiped.
-        let compiled = tokio::task::spawn_blocking(move || deserialize(&engine, code.bytes())).await;
-        let compiled = match compiled {
-            Ok(Ok(compiled)) => compiled,
-            Ok(Err(error)) => {
+        let compiled = match aside(move || deserialize(&engine, code.bytes())).await? {
+            Ok(compiled) => compiled,
+            Err(error) => {
                 tracing::warn!(
                     reason = %Report::new(&error),
                     "the compiled code that came with the guest does not fit this host or this machine; the guest is \
                      compiled instead"
                 );
                 return Ok(None);
-            }
-            Err(error) => {
-                return Err(LoadError::Runtime {
-                    what: "reading compiled code panicked",
-                    source: error.into(),
-                });
             }
         };
         let guest = self.guest(&compiled, digest, CodeOrigin::Contained, limits);
@@ -225,7 +216,7 @@ impl Sandbox {
     async fn kept(&self, digest: &str) -> Option<Component> {
         let (cache, engine) = (self.cache.clone()?, self.linker.engine().clone());
         let digest = digest.to_owned();
-        let kept = tokio::task::spawn_blocking(move || {
+        let kept = aside(move || {
             let code = cache.get(&digest)?;
             deserialize(&engine, &code)
                 .inspect_err(|error| {

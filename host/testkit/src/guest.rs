@@ -1,7 +1,8 @@
 //! Loading a guest, and the runtime that it runs on.
 
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, mpsc};
+use std::thread;
 
 use airlock_sandbox::{Compiler, Limits, LoadError, Sandbox, SandboxSettings};
 use parking_lot::Mutex;
@@ -96,17 +97,55 @@ fn cache() -> PathBuf {
     std::env::temp_dir().join(format!("airlock-testkit-{}", rustix::process::geteuid().as_raw()))
 }
 
+/// The threads of the runtime that guests run on.
+const THREADS: usize = 2;
+
+/// Says why the runtime cannot start, with the remedy for the limit on threads.
+fn unable(error: &std::io::Error) -> String {
+    let text = Report::new(error).to_string();
+    if error.kind() != std::io::ErrorKind::WouldBlock {
+        return text;
+    }
+    format!(
+        "{text}; raise the limit on processes and threads (`ulimit -u`, or the container's limit on pids)"
+    )
+}
+
+/// Starts so many threads and ends them again: tokio panics where the system refuses it one.
+fn try_threads(count: usize) -> std::io::Result<()> {
+    let started: std::io::Result<Vec<_>> = (0..count).map(|_| hold_thread()).collect();
+    for (hold, thread) in started? {
+        drop(hold);
+        // The thread only waits.
+        let _ = thread.join();
+    }
+    Ok(())
+}
+
+/// Starts a thread that ends when the sender is dropped.
+fn hold_thread() -> std::io::Result<(mpsc::Sender<()>, thread::JoinHandle<()>)> {
+    let (hold, held) = mpsc::channel();
+    let thread = thread::Builder::new().spawn(move || {
+        // It fails when the sender is gone.
+        let _ = held.recv();
+    })?;
+    Ok((hold, thread))
+}
+
 /// Runs a future to its end on the runtime that guests run on. This also works from within another runtime.
 ///
 /// # Errors
 /// Returns [`Error::Runtime`] if this machine cannot start the threads for it.
 pub fn block_on<F: Future<Output: Send> + Send>(future: F) -> Result<F::Output> {
-    static RUNTIME: LazyLock<std::io::Result<Runtime>> =
-        LazyLock::new(|| Builder::new_multi_thread().worker_threads(2).enable_all().build());
+    static RUNTIME: LazyLock<std::io::Result<Runtime>> = LazyLock::new(|| {
+        try_threads(THREADS)?;
+        Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .enable_all()
+            .build()
+    });
 
-    let runtime = RUNTIME
-        .as_ref()
-        .map_err(|error| Error::Runtime(error.to_string()))?;
+    let runtime = RUNTIME.as_ref().map_err(|error| Error::Runtime(unable(error)))?;
     if Handle::try_current().is_err() {
         return Ok(runtime.block_on(future));
     }

@@ -1,5 +1,6 @@
 //! The reasons why a guest cannot be loaded.
 
+use std::io;
 use std::path::PathBuf;
 
 use printable::Printable;
@@ -20,6 +21,39 @@ pub enum LoadError {
         what: &'static str,
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The system refuses a thread or a process, because there are as many as it allows.
+    #[error(
+        "{what} cannot be started, because the limit on processes and threads is reached; raise it (`ulimit -u`, LimitNPROC= or \
+         TasksMax= of the service, or the container's limit on pids)"
+    )]
+    Processes {
+        /// The thread or program that was to be started.
+        what: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
+
+    /// A thread or a process cannot be started.
+    #[error("{what} cannot be started")]
+    NotStarted {
+        /// The thread or program that was to be started.
+        what: &'static str,
+        /// The cause.
+        source: io::Error,
+    },
+
+    /// The system denies something without which no guest runs.
+    #[error(
+        "the WebAssembly runtime cannot start: the system denies {call}, with which each instance gets its memory; allow it in the \
+         seccomp filter or the SELinux or AppArmor policy of the service or container"
+    )]
+    Denied {
+        /// The system call.
+        call: &'static str,
+        /// The cause.
+        source: io::Error,
     },
 
     /// The process may use too little address space for even one request.
@@ -43,7 +77,7 @@ pub enum LoadError {
         what: String,
         /// The cause, if the system gave one.
         #[source]
-        source: Option<std::io::Error>,
+        source: Option<io::Error>,
     },
 
     /// The file is not a component. The text says what it is instead, and what to do.
@@ -90,7 +124,7 @@ pub enum LoadError {
         what: String,
         /// The cause, if the system gave one.
         #[source]
-        source: Option<std::io::Error>,
+        source: Option<io::Error>,
     },
 
     /// The guest's imports or exports have the right names but the wrong types, or the guest is too large for an
@@ -114,6 +148,18 @@ pub enum LoadError {
     /// The guest could not be asked for its description.
     #[error(transparent)]
     Describe(#[from] CallError),
+}
+
+impl LoadError {
+    /// Returns the reason why `what`, a thread or a program, was not started.
+    pub(crate) fn not_started(what: &'static str, source: io::Error) -> Self {
+        // EAGAIN, which also stands for this limit.
+        if source.kind() == io::ErrorKind::WouldBlock {
+            Self::Processes { what, source }
+        } else {
+            Self::NotStarted { what, source }
+        }
+    }
 }
 
 #[cfg(test)]

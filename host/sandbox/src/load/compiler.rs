@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 use crate::LoadError;
+use crate::aside::aside;
 use crate::load::engine::COMPILE_DEADLINE;
 use crate::load::target::Target;
 
@@ -60,12 +61,7 @@ impl Compiler {
         match self {
             Self::InProcess => {
                 let component = component.to_vec();
-                tokio::task::spawn_blocking(move || crate::compile(&component, Target::ThisMachine))
-                    .await
-                    .map_err(|_| LoadError::Compiler {
-                        what: "panicked".into(),
-                        source: None,
-                    })?
+                aside(move || crate::compile(&component, Target::ThisMachine)).await?
             }
             Self::Child { program, arguments } => {
                 let child = Command::new(program)
@@ -78,7 +74,7 @@ impl Compiler {
                     .stderr(Stdio::piped())
                     .kill_on_drop(true)
                     .spawn()
-                    .map_err(|error| failed("cannot be started", error))?;
+                    .map_err(|error| LoadError::not_started("the compiler", error))?;
                 tokio::time::timeout(COMPILE_DEADLINE, talk(child, component))
                     .await
                     .unwrap_or_else(|_| {

@@ -98,8 +98,18 @@ fn new_engine(config: &Config) -> Result<Engine, LoadError> {
 /// baseline, and [`LoadError::Runtime`] if wasmtime
 /// cannot be set up here.
 pub fn compile(component: &[u8], target: Target) -> Result<Vec<u8>, LoadError> {
+    compile_on_threads(component, target, true)
+}
+
+/// Does the same as [`compile`], in `parallel` on the threads of rayon's global pool or on this thread alone.
+pub(crate) fn compile_on_threads(
+    component: &[u8],
+    target: Target,
+    parallel: bool,
+) -> Result<Vec<u8>, LoadError> {
     crate::load::contract::check_is_component(component)?;
     let mut config = config();
+    config.parallel_compilation(parallel);
     target.apply(&mut config)?;
     let engine = new_engine(&config)?;
     engine

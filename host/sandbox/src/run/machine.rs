@@ -5,6 +5,11 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use std::{fs, io, thread};
 
+use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
+
+use crate::LoadError;
+
 /// Returns the memory of the machine in bytes, or the limit of the process's control group if that is lower. `None` if
 /// neither can be read.
 pub(crate) fn memory_bytes() -> Option<u64> {
@@ -44,6 +49,25 @@ pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
     })?;
     drop(thread);
     Ok(())
+}
+
+/// Checks that the process may make files in memory, from which wasmtime maps the data of instances.
+///
+/// # Errors
+/// [`LoadError::Denied`] if a policy of the system denies that, [`LoadError::Runtime`] if it fails otherwise.
+pub(crate) fn check_memory_files() -> Result<(), LoadError> {
+    match rustix::fs::memfd_create("airlock", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING) {
+        // wasmtime does without on a system that does not have them.
+        Ok(_) | Err(Errno::NOSYS) => Ok(()),
+        Err(errno @ (Errno::PERM | Errno::ACCESS)) => Err(LoadError::Denied {
+            call: "memfd_create",
+            source: errno.into(),
+        }),
+        Err(errno) => Err(LoadError::Runtime {
+            what: "a file in memory cannot be made",
+            source: errno.into(),
+        }),
+    }
 }
 
 fn give_back() {

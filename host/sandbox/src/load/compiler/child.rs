@@ -7,6 +7,7 @@ use printable::{Printable, Report};
 
 use super::{FAILED, REFUSED, confinement};
 use crate::LoadError;
+use crate::load::engine::compile_on_threads;
 use crate::load::target::Target;
 
 /// Compiles a component from standard input to native code on standard output, and ends the process. This is all that
@@ -31,7 +32,9 @@ fn run(target: Target) -> Result<(), LoadError> {
     io::stdin()
         .read_to_end(&mut component)
         .unwrap_or_else(|error| end(FAILED, &format!("the component cannot be read: {error}")));
-    let code = crate::compile(&component, target)?;
+    // Without the threads that the parent asks for, one is enough.
+    let parallel = rayon::ThreadPoolBuilder::new().build_global().is_ok();
+    let code = compile_on_threads(&component, target, parallel)?;
     let mut out = io::stdout();
     out.write_all(&code)
         .and_then(|()| out.flush())
