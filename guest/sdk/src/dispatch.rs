@@ -55,7 +55,8 @@ pub(crate) fn invalidate<E: Engine>(host: &Host, key: &str) {
     E::invalidate(&Context::new(host, Request::default()), key);
 }
 
-/// Returns the first route that matches, and its captures. A route that lists ignores the trailing slash of a list.
+/// Returns the first route that matches, and its captures. A list ignores the trailing slash of its route and of its path.
+/// So does every operation if the route's pattern ends in a slash, because such a route stands for the folder.
 pub(crate) fn find<'p>(
     routes: Routes,
     path: &'p str,
@@ -64,12 +65,23 @@ pub(crate) fn find<'p>(
     routes.iter().find_map(|route| {
         let head = route.head();
         let lists = verb.is_some_and(|verb| matches!(verb, Verb::List | Verb::Scan) && head.has(verb));
-        let captures = if lists {
+        let captures = if lists || head.pattern.ends_with('/') {
             capture_folder(head.pattern, path)
         } else {
             capture(head.pattern, path)
         };
-        captures.map(|captures| (*route, captures))
+        let captures = captures.filter(|captures| fit(*route, captures))?;
+        Some((*route, captures))
+    })
+}
+
+/// Returns true if each captured part of the path may be the field of its name.
+fn fit(route: &dyn AnyRoute, captures: &Captures<'_>) -> bool {
+    let operation = VERBS.iter().find_map(|verb| route.operation(*verb));
+    let fields = operation.map_or(&[][..], |operation| operation.fields());
+    captures.iter().all(|(name, part)| {
+        let field = fields.iter().find(|field| field.name() == *name);
+        field.is_none_or(|field| (field.fits_path)(part))
     })
 }
 

@@ -44,11 +44,12 @@ mod types;
 pub use collections::{Headers, StringSlice};
 pub use declaration::Field;
 pub use duration::{SignedSeconds, seconds};
+pub use numbers::Int;
 #[doc(hidden)]
 pub use raw::{FieldError, Raw};
 #[doc(hidden)]
 pub use strings::choose;
-pub use strings::{LowercaseString, Name};
+pub use strings::{LowercaseString, Name, NameWithAt};
 pub use types::{FieldType, Kind};
 
 /// The fields of a handler, made by [`fields!`](crate::fields). `()` has no fields.

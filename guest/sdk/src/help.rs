@@ -139,7 +139,7 @@ fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::String => "string",
         Kind::Lowercase => "lowercase string",
-        Kind::Name => "name string",
+        Kind::Name | Kind::NameWithAt => "name string",
         Kind::Int => "int",
         Kind::Int64 => "int64",
         Kind::Float => "float",

@@ -150,7 +150,7 @@ pub mod wasm;
 pub use context::{Clock, Context, Events, Line, Log, Random, Scratch};
 pub use engine::{Description, Engine, Needs, SpecialPaths};
 pub use error::{Error, Result};
-pub use field::{Field, FieldType, Fields, LowercaseString, Name};
+pub use field::{Field, FieldType, Fields, LowercaseString, Name, NameWithAt};
 pub use operation::Operation;
 pub use patch::{Patch, merge};
 pub use records::{Entry, Level};

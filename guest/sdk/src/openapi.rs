@@ -178,7 +178,7 @@ fn parameter(field: &Field, place: &str, required: bool) -> String {
 
 fn document_schema(field: &Field, schema: &mut Object<'_>) {
     let (kind, format, items) = match field.kind {
-        Kind::String | Kind::Name | Kind::Header => ("string", "", ""),
+        Kind::String | Kind::Name | Kind::NameWithAt | Kind::Header => ("string", "", ""),
         Kind::Lowercase => ("string", "lowercase", ""),
         Kind::Int => ("integer", "", ""),
         Kind::Int64 => ("integer", "int64", ""),
@@ -193,10 +193,10 @@ fn document_schema(field: &Field, schema: &mut Object<'_>) {
         Kind::CommaIntSlice => ("array", "", "integer"),
         Kind::Any => ("", "", ""),
     };
-    let pattern = if field.kind == Kind::Name {
-        r"\w([\w-.]*\w)?"
-    } else {
-        ""
+    let pattern = match field.kind {
+        Kind::Name => r"\w([\w-.]*\w)?",
+        Kind::NameWithAt => r"\w([\w-.@]*\w)?",
+        _ => "",
     };
     schema
         .some_string("type", kind)

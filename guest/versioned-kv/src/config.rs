@@ -1,9 +1,8 @@
 //! `config`: reads and changes the settings of a mount.
 
-use airlock_sdk::field::SignedSeconds;
+use airlock_sdk::field::{Int, SignedSeconds};
 use airlock_sdk::{Context, Response, Result, fields, json, route};
 
-use crate::fields::Int;
 use crate::path::Path;
 use crate::settings::{KEY, Settings};
 use crate::{events, go};

@@ -1,10 +1,11 @@
 //! `data/PATH`: reads and changes the secrets themselves.
 
+use airlock_sdk::field::Int;
 use airlock_sdk::{
     Context, Error, FieldType as _, Map, Operation, Response, Result, Value, fields, merge, route,
 };
 
-use crate::fields::{Int, Text};
+use crate::fields::Text;
 use crate::key::Key;
 use crate::model::{Attribution, KeyMetadata, VersionMetadata};
 use crate::path::Path;

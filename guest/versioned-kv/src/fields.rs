@@ -3,23 +3,6 @@
 use airlock_sdk::field::Kind;
 use airlock_sdk::{FieldType, Map, Value};
 
-/// A whole number, which may be negative.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Int(pub i64);
-
-impl FieldType for Int {
-    const KIND: Kind = Kind::Int;
-
-    fn from_json(value: Value) -> Result<Option<Self>, String> {
-        let number = i64::from_json(value).map_err(|error| error.replace("int64", "int"))?;
-        Ok(number.map(Int))
-    }
-
-    fn to_json(&self) -> Value {
-        self.0.into()
-    }
-}
-
 /// An object, or `null`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Object(pub Option<Map>);

@@ -9,13 +9,13 @@
 use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 
 use crate::extensions::Extensions;
-use crate::fields::Int;
 use crate::key::Key;
 use crate::layout::{METADATA, VALUES};
 use crate::model::KeyMetadata;
 use crate::names::Names;
 use crate::path::Path;
 use crate::{invalid, upgrade_note};
+use airlock_sdk::field::Int;
 
 pub(crate) const RECURSIVE: Path = &route("recursive-metadata/{path...}")
     .synopsis("List everything below a folder.")

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use airlock_sdk::field::Int;
 use airlock_sdk::{Context, Error, Response, Result, fields, route};
 
-use crate::fields::{Int, Object};
+use crate::fields::Object;
 use crate::key::Key;
 use crate::model::KeyMetadata;
 use crate::path::Path;

@@ -3,8 +3,8 @@
 use airlock_sdk::{Context, Map, Response, Result, Value, fields, route};
 
 use crate::data::{json_text, read_version};
-use crate::fields::Int;
 use crate::path::Path;
+use airlock_sdk::field::Int;
 
 pub(crate) const PATH: Path = &route("subkeys/{path...}")
     .synopsis("Read the structure of a secret, with the values removed.")

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 
 use super::{FieldType, Kind, coerce};
@@ -77,6 +78,24 @@ macro_rules! int_type {
 int_type! {
     i64 => Int64 "int64", u64 => Int64 "int64", i32 => Int "int", u32 => Int "int",
     i16 => Int "int", u16 => Int "int", i8 => Int "int", u8 => Int "int"
+}
+
+/// A whole number of 64 bits that may be negative: the type of most numbers in Vault's own engines. Errors call it
+/// `int`, whereas those of `i64` call it `int64`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Int(pub i64);
+
+impl FieldType for Int {
+    const KIND: Kind = Kind::Int;
+
+    fn from_json(value: Value) -> Result<Option<Self>, String> {
+        int("", value, "int").map(|number| Some(Int(number)))
+    }
+
+    fn to_json(&self) -> Value {
+        self.0.into()
+    }
 }
 
 impl FieldType for f64 {

@@ -79,8 +79,13 @@ text_type! {
 
 text_type! {
     /// A name that is safe in a path. It begins and ends with an ASCII letter, a digit or `_`, and may have `-` and `.`
-    /// inside.
+    /// inside. A path with another text in its place does not exist: 404.
     Name
+}
+
+text_type! {
+    /// A [`Name`] that may also have `@` inside, such as an email address.
+    NameWithAt
 }
 
 impl FieldType for LowercaseString {
@@ -96,21 +101,37 @@ impl FieldType for LowercaseString {
     }
 }
 
-impl FieldType for Name {
-    const KIND: Kind = Kind::Name;
-
-    fn from_json(value: Value) -> Result<Option<Self>, String> {
-        let text = coerce::text("", value)?;
-        let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        let bytes = text.as_bytes();
-        let ends = bytes.first().is_some_and(word) && bytes.last().is_some_and(word);
-        if !ends || !bytes.iter().all(|byte| word(byte) || matches!(byte, b'-' | b'.')) {
-            return Err("field does not match the formatting rules".into());
-        }
-        Ok(Some(Name(text)))
-    }
-
-    fn to_json(&self) -> Value {
-        self.as_str().into()
-    }
+/// Returns true for a text that begins and ends with a letter, a digit or `_`, and has only these and `inside` between.
+fn is_name(text: &str, inside: &[u8]) -> bool {
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let bytes = text.as_bytes();
+    let ends = bytes.first().is_some_and(word) && bytes.last().is_some_and(word);
+    ends && bytes.iter().all(|byte| word(byte) || inside.contains(byte))
 }
+
+macro_rules! name_type {
+    ($name:ident, $inside:literal) => {
+        impl FieldType for $name {
+            const KIND: Kind = Kind::$name;
+
+            fn fits_path(part: &str) -> bool {
+                is_name(part, $inside)
+            }
+
+            fn from_json(value: Value) -> Result<Option<Self>, String> {
+                let text = coerce::text("", value)?;
+                if !is_name(&text, $inside) {
+                    return Err("field does not match the formatting rules".into());
+                }
+                Ok(Some($name(text)))
+            }
+
+            fn to_json(&self) -> Value {
+                self.as_str().into()
+            }
+        }
+    };
+}
+
+name_type!(Name, b"-.");
+name_type!(NameWithAt, b"-.@");

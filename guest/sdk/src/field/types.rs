@@ -14,7 +14,9 @@ pub enum Kind {
     Lowercase,
     /// [`Name`](super::Name): letters, digits and `_`, with `-` and `.` inside.
     Name,
-    /// Up to 32 bits, such as `u32`. Accepts text too, including `0x1f` and `1_000`.
+    /// [`NameWithAt`](super::NameWithAt): a name with `@` inside too.
+    NameWithAt,
+    /// [`Int`](super::Int), and up to 32 bits, such as `u32`. Accepts text too, including `0x1f` and `1_000`.
     Int,
     /// `i64` and `u64`.
     Int64,
@@ -61,6 +63,12 @@ pub trait FieldType: Sized {
     /// True if a request may leave the field out.
     const OPTIONAL: bool = false;
 
+    /// Returns true if the part of a path that a route captures may be this field. Otherwise the route does not match,
+    /// so that the path is a 404, as in Vault, whose paths are regular expressions. By default any text may be.
+    fn fits_path(_part: &str) -> bool {
+        true
+    }
+
     /// Converts an input. `None` means that the input counts as absent, such as `null` for a duration.
     ///
     /// # Errors
@@ -89,6 +97,10 @@ impl<T: FieldType> FieldType for Option<T> {
     const KIND: Kind = T::KIND;
     const ALLOWED: &'static [&'static str] = T::ALLOWED;
     const OPTIONAL: bool = true;
+
+    fn fits_path(part: &str) -> bool {
+        T::fits_path(part)
+    }
 
     fn from_json(value: Value) -> Result<Option<Self>, String> {
         Ok(T::from_json(value)?.map(Some))
