@@ -107,7 +107,7 @@ fn it_stays_like_the_builtin_engine_through_any_requests() {
         differences.len(),
         differences.concat()
     );
-    assert!(accepted > 10, "{accepted} codes were accepted");
+    assert!(accepted >= 20, "only {accepted} codes were accepted");
 }
 
 /// Replaces `CODE` in the body by the present code of the mount's key, and `WRONG` by another code of its length.
