@@ -26,7 +26,7 @@ use airlock_trust::Digest;
 use vault_plugin::{Error, Operation, Request, Response};
 
 use crate::vault_mount::VaultMount;
-use crate::vault_mount::swap::Move;
+use crate::vault_mount::change::Move;
 
 /// The version of these paths and their answers.
 pub(crate) const PROTOCOL: u32 = 1;

@@ -45,8 +45,18 @@ pub struct Checks {
 pub struct Cause {
     /// What the caller is told.
     pub error: Error,
-    /// The guest's own failure, if it was one.
-    pub(crate) fault: Option<Fault>,
+    pub(crate) blame: Blame,
+}
+
+/// Whose doing it is that a check was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The guest's own.
+    Guest(Fault),
+    /// The guest is set aside.
+    Breaker,
+    /// Anything else's.
+    Other,
 }
 
 #[derive(Default)]
@@ -76,17 +86,18 @@ impl Checks {
             Err(error @ airlock_sandbox::CallError::HungUp) => Err(bridge::refusal(error)),
             Err(error) => {
                 let error = bridge::refusal(error.of_existence_check());
-                self.remember(id, Cause { error, fault })
+                let blame = fault.map_or(Blame::Other, Blame::Guest);
+                self.remember(id, Cause { error, blame })
             }
         }
     }
 
-    /// Does the same as [`answer`](Self::answer), for a check that ended with this error.
+    /// Does the same as [`answer`](Self::answer), for a check that did not run.
     ///
     /// # Errors
     /// The same as for [`answer`](Self::answer).
-    pub fn not_made(&self, id: &str, error: Error) -> Result<Option<bool>, Error> {
-        self.remember(id, Cause { error, fault: None })
+    pub(crate) fn not_made(&self, id: &str, error: Error, blame: Blame) -> Result<Option<bool>, Error> {
+        self.remember(id, Cause { error, blame })
     }
 
     fn remember(&self, id: &str, cause: Cause) -> Result<Option<bool>, Error> {
@@ -208,7 +219,7 @@ mod tests {
         let now = Instant::now();
         let cause = || Cause {
             error: Error::Internal("busy".into()),
-            fault: None,
+            blame: Blame::Other,
         };
         failed.remember("a", cause(), now).unwrap();
         assert!(failed.take("a", now + LIFETIME).is_none());

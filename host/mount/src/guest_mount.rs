@@ -1,5 +1,6 @@
 //! One mount: Vault's requests on one side, the guest on the other.
 
+mod parts;
 mod report;
 
 use std::sync::Arc;
@@ -7,25 +8,20 @@ use std::time::Duration;
 
 use airlock_logical::trace::TARGET;
 use airlock_sandbox::{
-    CallError, Guest, MountContext, Outcome, Permit, Record, SecondRun, Services, Usage, is_control, types,
+    CallError, Guest, MountContext, Outcome, Permit, Record, SecondRun, Usage, is_control, types,
 };
-use airlock_storage::{Prefixes, Settings, Storage};
+use airlock_storage::Settings;
 use tracing::Instrument as _;
-use vault_plugin::{
-    Backend, Caller, Error, Held, Operation, Report, Request, Response, SpecialPaths, async_trait,
-};
+use vault_plugin::{Backend, Caller, Error, Held, Operation, Request, Response, SpecialPaths, async_trait};
 
 use crate::breaker::{self, Breaker};
 use crate::bridge;
-use crate::caching;
 use crate::canary::Trial;
-use crate::existence::Checks;
+use crate::existence::{Blame, Checks};
 use crate::invalidations::Invalidations;
 use crate::metrics::Metrics;
-use crate::options::MountOptions;
-use crate::source::GrantedGuest;
-use crate::special_paths;
 use crate::start::Start;
+pub use parts::Parts;
 use report::{printable, report};
 
 /// A mount that a guest serves.
@@ -42,87 +38,7 @@ pub struct GuestMount {
     breaker: Breaker,
 }
 
-/// The parts that a server gives a mount.
-#[derive(Clone)]
-pub struct Parts {
-    /// The mount's options: the host's own, see [`MountOptions`], and the guest's.
-    pub config: Vec<(String, String)>,
-    /// The mount's storage.
-    pub storage: Arc<dyn Storage>,
-    /// The timeouts and sizes of the storage's transactions. The guest's description and what its operator grants set the
-    /// rest.
-    pub storage_settings: Settings,
-    /// The services that the guest can reach besides storage.
-    pub services: Services,
-    /// Called with what each call of the guest used. If a request waits for the call, that is in the request's task.
-    pub on_usage: fn(&Usage),
-    /// Counts the mount's calls. Guests that take over from each other share it.
-    pub metrics: Arc<Metrics>,
-    /// When a guest that fails again and again is set aside for a while.
-    pub breaker: breaker::Settings,
-}
-
 impl GuestMount {
-    /// Prepares a mount, and asks the guest for its special paths. Stores nothing yet.
-    ///
-    /// # Errors
-    /// The guest does not answer, or it may not have its special paths.
-    pub async fn set_up(granted: &GrantedGuest, parts: Parts) -> Result<Self, Error> {
-        let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
-        caching::follow(&storage, &parts.services.system).await;
-        let mount = Self::over(storage, granted, parts).await?;
-        mount.storage().adopt(mount.settings.clone());
-        Ok(mount)
-    }
-
-    /// Prepares a guest over the storage of a mount that another guest may be serving. Until it has [taken
-    /// over](Self::take_over), it may only be [tried](Self::try_initialize).
-    ///
-    /// # Errors
-    /// The same as for [`set_up`](Self::set_up).
-    pub(crate) async fn over(
-        storage: Arc<airlock_storage::Mount>,
-        granted: &GrantedGuest,
-        parts: Parts,
-    ) -> Result<Self, Error> {
-        let options = MountOptions::read(&parts.config).map_err(refused)?;
-        let granted = options.grant(granted).map_err(refused)?;
-        let guest = granted.guest;
-        let paths = guest
-            .special_paths(&options.for_guest)
-            .await
-            .map_err(bridge::refusal)?;
-        let mut paths = special_paths::check(paths, &granted.unauthenticated)
-            .map_err(|refused| Error::Internal(format!("guest {}: {refused}", guest.description().name)))?;
-        bridge::add_local_records(&mut paths, guest.description().redo_record);
-        let mut settings = guest.description().storage_settings(parts.storage_settings);
-        settings.seal_wrapped = bridge::storage_prefixes(&paths.seal_wrap_storage);
-        settings.local = bridge::storage_prefixes(&paths.local_storage);
-        settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&granted.cacheable);
-        let context = MountContext::new(storage, parts.services, options.for_guest, guest.limits());
-        let invalidations = Invalidations::new(guest.clone(), context.clone(), {
-            let (guest, on_usage, metrics) = (guest.clone(), parts.on_usage, parts.metrics.clone());
-            move |outcome| {
-                on_usage(&outcome.usage);
-                metrics.count("invalidate", &outcome.result, &outcome.usage);
-                report(&guest, "invalidate", outcome)
-            }
-        });
-        let breaker = Breaker::new(parts.breaker, &guest.description().name, parts.metrics.clone());
-        Ok(Self {
-            guest,
-            context,
-            settings,
-            paths,
-            start: Start::default(),
-            checks: Checks::default(),
-            invalidations,
-            on_usage: parts.on_usage,
-            metrics: parts.metrics,
-            breaker,
-        })
-    }
-
     /// Runs the guest's `initialize` and stores nothing, to see whether it would succeed.
     ///
     /// # Errors
@@ -271,16 +187,18 @@ impl GuestMount {
             return Ok(Err(Error::UnsupportedOperation));
         }
         self.name_in_log();
+        let operation = operation_name(&request.operation);
         if let Err(cause) = self.checks.take_failure(&request.id) {
-            if let Some(fault) = cause.fault {
-                self.breaker.check_failed(request, fault);
+            match cause.blame {
+                Blame::Guest(fault) => self.breaker.check_failed(request, fault),
+                Blame::Breaker => self.metrics.count_set_aside(operation),
+                Blame::Other => {}
             }
             return Ok(Err(cause.error));
         }
         if let Err(error) = self.ready().await {
             return Ok(Err(error));
         }
-        let operation = operation_name(&request.operation);
         let passage = match self.breaker.admit(request) {
             Ok(passage) => passage,
             Err(error) => {
@@ -333,11 +251,12 @@ impl GuestMount {
         self.name_in_log();
         let call = "existence check";
         if let Err(error) = self.ready().await {
-            return Ok(self.checks.not_made(&request.id, error));
+            return Ok(self.checks.not_made(&request.id, error, Blame::Other));
         }
-        if let Err(error) = self.breaker.admit_check(request) {
-            return Ok(self.checks.not_made(&request.id, error));
-        }
+        let _passage = match self.breaker.admit_check(request) {
+            Ok(passage) => passage,
+            Err(error) => return Ok(self.checks.not_made(&request.id, error, Blame::Breaker)),
+        };
         let mut fault = None;
         let checked = match self.permit(call, request, caller).await {
             Ok(permit) => {
@@ -418,10 +337,6 @@ impl Backend for GuestMount {
         self.context.storage().drain().await;
         tracing::trace!(guest = self.guest.description().name, "a mount was taken down");
     }
-}
-
-fn refused(error: impl std::error::Error + 'static) -> Error {
-    Error::Internal(Report::new(&error).to_string())
 }
 
 /// Another guest has taken over the mount, and nothing of the request was done.

@@ -10,6 +10,7 @@
 //! take over while the mount serves: see [`swap`].
 
 mod candidate;
+pub(crate) mod change;
 mod look;
 mod set_up;
 pub(crate) mod swap;
@@ -28,12 +29,12 @@ use vault_plugin::{Backend, Error, Operation, Report, Request, Response, Special
 use crate::bridge;
 use crate::canary::Canary;
 use crate::control::{self, Running};
-use crate::existence::Checks;
+use crate::existence::{Blame, Checks};
 use crate::guest_mount::{GuestMount, Replaced, operation_name, unavailable};
 use crate::pushed::{self, Record};
 use crate::told::Told;
 use candidate::{Candidate, Finder};
-use swap::Refused;
+use change::Refused;
 
 /// The time for which a status waits for a guest that is being loaded.
 const STATUS: Duration = Duration::from_secs(2);
@@ -280,10 +281,10 @@ impl Backend for VaultMount {
                     trial = None;
                     tokio::task::yield_now().await;
                 }
-                Err(error) => return self.checks.not_made(&request.id, error),
+                Err(error) => return self.checks.not_made(&request.id, error, Blame::Other),
             }
         }
-        self.checks.not_made(&request.id, Replaced.into())
+        self.checks.not_made(&request.id, Replaced.into(), Blame::Other)
     }
 
     async fn invalidate_key(&self, key: &str) {

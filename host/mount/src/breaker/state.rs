@@ -21,12 +21,28 @@ impl Who {
     }
 }
 
-/// What becomes of a request.
+/// What tries the guest of an open breaker. One of each kind runs at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A request. What becomes of it decides what becomes of the others.
+    Request,
+    /// An existence check. It decides nothing, because Vault has not asked its policies yet.
+    Check,
+}
+
+/// The right to try the guest of an open breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Probe {
+    kind: Kind,
+    /// The opening that it is for. What is left over from one has no say in the next.
+    opening: u64,
+}
+
+/// What becomes of a request or a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     Pass,
-    /// It runs, and what becomes of it decides what becomes of the others.
-    Probe,
+    Probe(Probe),
     /// It does not run. A probe is due after this time, or running if it is `None`.
     Refused(Option<Duration>),
 }
@@ -39,7 +55,19 @@ pub(super) struct Open {
     /// The time from which a probe may run.
     pub until: Instant,
     pause: Duration,
+    number: u64,
     pub is_probing: bool,
+    is_checking: bool,
+}
+
+impl Open {
+    /// Whether something of this kind tries the guest now.
+    fn is_trying(&mut self, kind: Kind) -> &mut bool {
+        match kind {
+            Kind::Request => &mut self.is_probing,
+            Kind::Check => &mut self.is_checking,
+        }
+    }
 }
 
 /// The failures in a row of one guest on one mount.
@@ -51,6 +79,8 @@ pub(super) struct State {
     /// The callers whose requests failed.
     pub failed: Vec<Who>,
     pub open: Option<Open>,
+    /// How often it has opened.
+    openings: u64,
 }
 
 impl State {
@@ -63,40 +93,50 @@ impl State {
         self.refuses_everybody() || who.is_some_and(|who| self.failed.iter().any(|failed| failed.is(who)))
     }
 
-    /// Decides about a request, but does not make a probe of it.
-    pub fn look(&self, who: Option<Who>, now: Instant) -> Admission {
-        match &self.open {
-            Some(open) if self.concerns(who) => match open.until.checked_duration_since(now) {
-                Some(wait) if !wait.is_zero() => Admission::Refused(Some(wait)),
-                // Nobody knows who it is, so it must neither decide for the others nor hold up the one that does.
-                _ if who.is_none() => Admission::Pass,
-                _ if open.is_probing => Admission::Refused(None),
-                _ => Admission::Probe,
-            },
-            _ => Admission::Pass,
+    /// Decides about a request or a check. A probe has to be [given back](Self::give_back) if neither [`succeed`](Self::succeed)
+    /// nor [`fail`](Self::fail) follows.
+    pub fn admit(&mut self, kind: Kind, who: Option<Who>, now: Instant) -> Admission {
+        let concerns = self.concerns(who);
+        let Some(open) = self.open.as_mut().filter(|_| concerns) else {
+            return Admission::Pass;
+        };
+        match open.until.checked_duration_since(now) {
+            Some(wait) if !wait.is_zero() => return Admission::Refused(Some(wait)),
+            // Nobody knows who it is, so it must neither decide for the others nor hold up the one that does.
+            _ if who.is_none() => return Admission::Pass,
+            _ => {}
+        }
+        match std::mem::replace(open.is_trying(kind), true) {
+            true => Admission::Refused(None),
+            false => Admission::Probe(Probe {
+                kind,
+                opening: open.number,
+            }),
         }
     }
 
-    /// Decides about a request. A probe has to be [given back](Self::give_back) if neither [`succeed`](Self::succeed) nor
-    /// [`fail`](Self::fail) follows.
-    pub fn admit(&mut self, who: Option<Who>, now: Instant) -> Admission {
-        let admission = self.look(who, now);
-        if let (Admission::Probe, Some(open)) = (admission, &mut self.open) {
-            open.is_probing = true;
+    /// Gives a probe back that decided nothing: the next request or check is one.
+    pub fn give_back(&mut self, probe: Probe) {
+        if let Some(open) = self.open_for(probe) {
+            *open.is_trying(probe.kind) = false;
         }
-        admission
     }
 
-    /// Gives a probe back that decided nothing: the next request is one.
-    pub fn give_back(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.is_probing = false;
-        }
+    fn open_for(&mut self, probe: Probe) -> Option<&mut Open> {
+        self.open.as_mut().filter(|open| open.number == probe.opening)
     }
 
     /// Notes that the guest has answered a request. Returns what had been noted before.
     pub fn succeed(&mut self) -> State {
-        std::mem::take(self)
+        let fresh = self.fresh();
+        std::mem::replace(self, fresh)
+    }
+
+    fn fresh(&self) -> State {
+        State {
+            openings: self.openings,
+            ..State::default()
+        }
     }
 
     /// Notes a failure. Returns true if the breaker opens because of it, and not because it was open already.
@@ -105,38 +145,38 @@ impl State {
         settings: &Settings,
         who: Who,
         fault: Fault,
-        is_probe: bool,
+        probe: Option<Probe>,
         now: Instant,
     ) -> bool {
         let longest = settings.pause.saturating_mul(LONGEST);
         let is_stale = |at: Instant| now.saturating_duration_since(at) > MEMORY;
         if self.open.is_none() && self.last.is_some_and(|(_, at)| is_stale(at)) {
-            *self = Self::default();
+            *self = self.fresh();
         }
         self.failures = self.failures.saturating_add(1);
         self.last = Some((fault, now));
         if !self.refuses_everybody() && !self.failed.iter().any(|failed| failed.is(who)) {
             self.failed.push(who);
         }
-        match &mut self.open {
-            Some(open) if is_probe => {
-                open.pause = open.pause.saturating_mul(2).min(longest);
-                open.until = now + open.pause;
-                open.is_probing = false;
-                false
-            }
-            Some(_) => false,
-            None if settings.failures != 0 && self.failures >= settings.failures => {
-                self.open = Some(Open {
-                    at: now,
-                    until: now + settings.pause,
-                    pause: settings.pause,
-                    is_probing: false,
-                });
-                true
-            }
-            None => false,
+        if let Some(open) = probe.and_then(|probe| self.open_for(probe)) {
+            open.pause = open.pause.saturating_mul(2).min(longest);
+            open.until = now + open.pause;
+            open.is_probing = false;
+            return false;
         }
+        let opens = self.open.is_none() && settings.failures != 0 && self.failures >= settings.failures;
+        if opens {
+            self.openings += 1;
+            self.open = Some(Open {
+                at: now,
+                until: now + settings.pause,
+                pause: settings.pause,
+                number: self.openings,
+                is_probing: false,
+                is_checking: false,
+            });
+        }
+        opens
     }
 }
 
@@ -172,13 +212,33 @@ mod tests {
         }
 
         fn fail(&mut self, number: u64) -> bool {
-            let is_probe = self.admit(number) == Admission::Probe;
-            self.state
-                .fail(&SETTINGS, who(number), Fault::Trap, is_probe, self.now)
+            let probe = match self.admit(number) {
+                Admission::Probe(probe) => Some(probe),
+                _ => None,
+            };
+            self.fail_as(who(number), probe)
+        }
+
+        fn fail_as(&mut self, who: Who, probe: Option<Probe>) -> bool {
+            self.state.fail(&SETTINGS, who, Fault::Trap, probe, self.now)
         }
 
         fn admit(&mut self, number: u64) -> Admission {
-            self.state.admit(Some(who(number)), self.now)
+            self.state.admit(Kind::Request, Some(who(number)), self.now)
+        }
+
+        /// Returns the probe that a request is.
+        #[track_caller]
+        fn probe(&mut self, kind: Kind, number: u64) -> Probe {
+            match self.state.admit(kind, Some(who(number)), self.now) {
+                Admission::Probe(probe) => probe,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        /// Admits a request that came without a token.
+        fn admit_nobody(&mut self) -> Admission {
+            self.state.admit(Kind::Request, None, self.now)
         }
 
         /// Fails until the breaker opens for everybody.
@@ -198,7 +258,7 @@ mod tests {
             Admission::Refused(Some(Duration::from_millis(1)))
         );
         breaker.now += Duration::from_millis(1);
-        assert_eq!(breaker.admit(9), Admission::Probe);
+        breaker.probe(Kind::Request, 9);
     }
 
     #[test]
@@ -219,7 +279,7 @@ mod tests {
         }
         assert!(matches!(breaker.admit(1), Admission::Refused(_)));
         assert_eq!(breaker.admit(2), Admission::Pass);
-        assert_eq!(breaker.state.look(None, breaker.now), Admission::Pass);
+        assert_eq!(breaker.admit_nobody(), Admission::Pass);
         // The other's success ends it for both.
         breaker.state.succeed();
         assert_eq!(breaker.admit(1), Admission::Pass);
@@ -233,9 +293,7 @@ mod tests {
             token: Some(8),
         };
         for _ in 0..3 {
-            breaker
-                .state
-                .fail(&SETTINGS, both, Fault::Trap, false, breaker.now);
+            breaker.fail_as(both, None);
         }
         assert_eq!(breaker.state.failed.len(), 1);
         let token = Who {
@@ -243,8 +301,8 @@ mod tests {
             token: Some(8),
         };
         for known in [who(7), token] {
-            let looked = breaker.state.look(Some(known), breaker.now);
-            assert!(matches!(looked, Admission::Refused(_)), "{known:?}");
+            let admission = breaker.state.admit(Kind::Request, Some(known), breaker.now);
+            assert!(matches!(admission, Admission::Refused(_)), "{known:?}");
         }
     }
 
@@ -253,8 +311,7 @@ mod tests {
         let mut breaker = Clocked::new();
         breaker.open();
         breaker.now += PAUSE;
-        assert_eq!(breaker.state.look(Some(who(4)), breaker.now), Admission::Probe);
-        assert_eq!(breaker.admit(4), Admission::Probe);
+        breaker.probe(Kind::Request, 4);
         assert_eq!(breaker.admit(5), Admission::Refused(None));
         assert!(breaker.state.succeed().open.is_some());
         assert_eq!(breaker.admit(5), Admission::Pass);
@@ -283,20 +340,49 @@ mod tests {
         let mut breaker = Clocked::new();
         breaker.open();
         breaker.now += PAUSE;
-        assert_eq!(breaker.admit(1), Admission::Probe);
-        breaker.state.give_back();
-        assert_eq!(breaker.admit(2), Admission::Probe);
+        let probe = breaker.probe(Kind::Request, 1);
+        breaker.state.give_back(probe);
+        breaker.probe(Kind::Request, 2);
+    }
+
+    #[test]
+    fn one_existence_check_runs_at_a_time_and_holds_up_no_request() {
+        let mut breaker = Clocked::new();
+        breaker.open();
+        breaker.now += PAUSE;
+        let check = breaker.probe(Kind::Check, 4);
+        let second = breaker.state.admit(Kind::Check, Some(who(5)), breaker.now);
+        assert_eq!(second, Admission::Refused(None));
+        breaker.probe(Kind::Request, 6);
+        breaker.state.give_back(check);
+        breaker.probe(Kind::Check, 5);
+        assert_eq!(breaker.admit(7), Admission::Refused(None));
+    }
+
+    #[test]
+    fn a_probe_has_no_say_in_a_later_opening() {
+        let mut breaker = Clocked::new();
+        breaker.open();
+        breaker.now += PAUSE;
+        let slow = breaker.probe(Kind::Request, 1);
+        breaker.state.succeed();
+        breaker.open();
+        breaker.fail_as(who(1), Some(slow));
+        assert_eq!(breaker.admit(1), Admission::Refused(Some(PAUSE)));
+        breaker.now += PAUSE;
+        breaker.probe(Kind::Request, 2);
+        breaker.state.give_back(slow);
+        assert_eq!(breaker.admit(3), Admission::Refused(None));
     }
 
     #[test]
     fn a_request_of_nobody_is_no_probe_and_waits_for_none() {
         let mut breaker = Clocked::new();
         breaker.open();
-        let looked = breaker.state.admit(None, breaker.now);
-        assert!(matches!(looked, Admission::Refused(_)));
+        assert!(matches!(breaker.admit_nobody(), Admission::Refused(_)));
         breaker.now += PAUSE;
-        assert_eq!(breaker.admit(1), Admission::Probe);
-        assert_eq!(breaker.state.admit(None, breaker.now), Admission::Pass);
+        breaker.probe(Kind::Request, 1);
+        assert_eq!(breaker.admit_nobody(), Admission::Pass);
     }
 
     #[test]
@@ -304,9 +390,7 @@ mod tests {
         let mut breaker = Clocked::new();
         breaker.open();
         for number in 4..60 {
-            breaker
-                .state
-                .fail(&SETTINGS, who(number), Fault::Trap, false, breaker.now);
+            breaker.fail_as(who(number), None);
         }
         assert_eq!(breaker.admit(1), Admission::Refused(Some(PAUSE)));
         assert_eq!(breaker.state.failed.len(), CALLERS);
@@ -328,7 +412,7 @@ mod tests {
             ..SETTINGS
         };
         for number in 0..100 {
-            assert!(!state.fail(&off, who(number), Fault::Trap, false, Instant::now()));
+            assert!(!state.fail(&off, who(number), Fault::Trap, None, Instant::now()));
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::metrics::{Info, MEDIA_TYPE, Now};
 use crate::pushed::{About, Collected, Record};
 use crate::source::GrantedGuest;
 use crate::vault_mount::VaultMount;
-use crate::vault_mount::swap::{Moved, refused};
+use crate::vault_mount::change::Moved;
+use crate::vault_mount::swap::refused;
 
 /// The guest that runs.
 #[derive(Serialize)]

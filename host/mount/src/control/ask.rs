@@ -12,7 +12,8 @@ use super::{answer, named};
 use crate::canary::MOST;
 use crate::pushed::{About, Actor};
 use crate::vault_mount::VaultMount;
-use crate::vault_mount::swap::{Change, Move, Moved, refused};
+use crate::vault_mount::change::{Change, Move, Moved};
+use crate::vault_mount::swap::refused;
 
 /// Most fields that may differ in a trial.
 const MOST_TOLERATED: usize = 64;

@@ -2,12 +2,13 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use airlock_faults::{Call, Fault, FaultyStorage};
-use airlock_sandbox::{Clock, Compiler, Limits, Sandbox, SandboxSettings};
-use airlock_storage::{MemoryStorage, StorageEntry};
+use airlock_sandbox::{Clock, Compiler, Limits, Sandbox, SandboxSettings, Services};
+use airlock_storage::{MemoryStorage, Prefixes, Storage as _, StorageEntry};
 use tokio::time::timeout;
 
 use super::*;
 use crate::invalidations::QUEUE;
+use crate::source::GrantedGuest;
 
 /// Ends a test that would hang.
 const TOO_LONG: Duration = Duration::from_secs(60);

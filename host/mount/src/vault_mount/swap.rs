@@ -16,47 +16,19 @@ use std::time::{Duration, Instant};
 
 use airlock_storage::Undrained;
 use airlock_trust::Digest;
-use serde::Serialize;
 use time::OffsetDateTime;
 use vault_plugin::{Backend as _, Error, Report};
 
 use super::VaultMount;
 use super::candidate::Candidate;
+use super::change::{Change, Move, Moved, Prepared, Refused, Successor};
 use crate::control::time_text;
 use crate::guest_mount::{GuestMount, unavailable};
-use crate::pushed::{Actor, Build, PushError, Record};
+use crate::pushed::{Build, PushError, Record};
 use crate::source::GrantedGuest;
 
 /// Longest time for which new requests wait for those of the old guest that have committed and go on.
 pub(super) const HANDOVER: Duration = Duration::from_secs(10);
-
-/// The way in which a mount gets another guest. Each has a path of its own, so that policies can keep them apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Move {
-    /// To a guest that is not older than any that ran.
-    Swap,
-    /// To any stored guest.
-    Downgrade,
-    /// To the guest that ran before.
-    Rollback,
-}
-
-/// A change of guest that somebody asks for.
-pub(crate) struct Change {
-    /// The guest; `None` for a rollback to the one before.
-    pub digest: Option<Digest>,
-    pub way: Move,
-    /// Whether the guest may have special paths that Vault does not enforce yet.
-    pub reload: bool,
-    pub by: Actor,
-}
-
-/// The result of a move.
-pub(crate) struct Moved {
-    pub record: Record,
-    /// True if Vault has to reload the mount before the guest runs.
-    pub reload_needed: bool,
-}
 
 /// A guest could not begin.
 enum Failed {
@@ -64,37 +36,6 @@ enum Failed {
     Back(Error),
     /// It cannot, because what is stored may be the new guest's already.
     Converted(Error),
-}
-
-/// What is known before a guest takes over.
-pub(super) enum Prepared {
-    /// It runs already.
-    Runs(Record),
-    /// It may run after a reload, once this record is written.
-    NeedsReload {
-        record: Record,
-        next: Record,
-    },
-    Ready(Successor),
-}
-
-/// A guest that may take over.
-pub(super) struct Successor {
-    pub record: Record,
-    next: Record,
-    pub granted: Arc<GrantedGuest>,
-    pub new: Arc<GuestMount>,
-    pub old: Option<Arc<GuestMount>>,
-}
-
-/// A change of guest that did not come about.
-#[derive(Clone, Serialize)]
-pub(crate) struct Refused {
-    /// The guest, unless it was that of a rollback.
-    sha256: Option<Digest>,
-    /// In the layout of RFC 3339.
-    at: Option<String>,
-    reason: String,
 }
 
 impl VaultMount {

@@ -8,7 +8,7 @@ use airlock_trust::Digest;
 use vault_plugin::Error;
 
 use super::VaultMount;
-use super::swap::{Change, Move, Prepared, Successor};
+use super::change::{Change, Move, Prepared, Successor};
 use crate::canary::{Canary, Next, Trial};
 use crate::guest_mount::unavailable;
 use crate::pushed::{Actor, Record};
