@@ -5,29 +5,35 @@
 //!
 //! # What to watch
 //! There is no token: whoever can reach the address reads how often which kind of request was made at which mount. A socket can
-//! be opened by the process's own user only. A few connections are served at once, each for one short request.
+//! be opened by the process's own user only, and a port answers no web page that a browser on this machine was led to. A few
+//! connections are served at once, each for one short request, and the text is made once a second at most: it costs time of the
+//! thread that also serves requests.
 
 mod merge;
 
 use std::convert::Infallible;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use airlock_mount::{METRICS_MEDIA_TYPE, VaultMount};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
+use rustix::fs::{Mode, fchmod};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
@@ -39,8 +45,17 @@ use merge::merged;
 /// Most connections that are served at once. Others wait in the kernel's queue.
 const CONNECTIONS: usize = 4;
 
-/// Longest time for a connection. A mount whose guest is being loaded is waited for 2 s.
+/// Longest time for a connection.
 const REQUEST: Duration = Duration::from_secs(10);
+
+/// Longest time until a request's headers are there, so that a few idle connections do not keep others out for long.
+const HEADERS: Duration = Duration::from_secs(2);
+
+/// Time for which the text is answered again.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Most connections that wait in the kernel's queue of a socket.
+const QUEUE: i32 = 128;
 
 /// Most bytes of a request's line and headers.
 const HEAD: usize = 16 << 10;
@@ -52,6 +67,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 pub struct MetricsPort {
     address: Option<MetricsAddress>,
     mounts: Mutex<Mounts>,
+    /// The last text, and when it was made.
+    made: Mutex<Option<(Instant, Bytes)>>,
 }
 
 #[derive(Default)]
@@ -79,6 +96,7 @@ impl MetricsPort {
         Arc::new(Self {
             address,
             mounts: Mutex::default(),
+            made: Mutex::default(),
         })
     }
 
@@ -140,29 +158,48 @@ impl MetricsPort {
     }
 
     async fn connection(&self, stream: Box<dyn Stream>) -> hyper::Result<()> {
-        let service = service_fn(|request: Request<Incoming>| async move {
-            Ok::<_, Infallible>(self.answer(&request).await)
-        });
+        let service =
+            service_fn(
+                |request: Request<Incoming>| async move { Ok::<_, Infallible>(self.answer(&request)) },
+            );
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(REQUEST)
+            .header_read_timeout(HEADERS)
             .max_buf_size(HEAD)
             .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
             .await
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        if matches!(self.address, Some(MetricsAddress::Loopback(_))) && !is_for_this_machine(request) {
+            return plain(
+                StatusCode::MISDIRECTED_REQUEST,
+                "the numbers are read by an address such as 127.0.0.1, or localhost\n",
+            );
+        }
         if request.uri().path() != "/metrics" {
             return plain(StatusCode::NOT_FOUND, "the numbers are at /metrics\n");
         }
         if request.method() != Method::GET {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "the numbers are read with GET\n");
         }
-        let mut answer = Response::new(self.text().into());
+        let mut answer = Response::new(Full::new(self.recent_text()));
         let media_type = hyper::header::HeaderValue::from_static(METRICS_MEDIA_TYPE);
         answer.headers_mut().insert(CONTENT_TYPE, media_type);
         answer
+    }
+
+    fn recent_text(&self) -> Bytes {
+        let mut made = self.made.lock();
+        match &*made {
+            Some((at, text)) if at.elapsed() < FRESH => text.clone(),
+            _ => {
+                let text = Bytes::from(self.text());
+                *made = Some((Instant::now(), text.clone()));
+                text
+            }
+        }
     }
 
     /// Returns the numbers of all mounts, each with the mount's path and UUID.
@@ -200,27 +237,43 @@ async fn listen(address: &MetricsAddress) -> io::Result<Listener> {
         MetricsAddress::Loopback(address) => TcpListener::bind(address).await.map(Listener::Tcp),
         MetricsAddress::Unix(path) => {
             remove_stale(path)?;
-            let listener = UnixListener::bind(path)?;
-            fs::set_permissions(path, Permissions::from_mode(0o600))?;
-            Ok(Listener::Unix(listener))
+            let socket = unix_socket()?;
+            // Before it has a name, so that nobody else can open it in between (unix(7)).
+            fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
+            bind(&socket, &SocketAddrUnix::new(path)?)?;
+            rustix::net::listen(&socket, QUEUE)?;
+            UnixListener::from_std(socket.into()).map(Listener::Unix)
         }
     }
+}
+
+/// Makes a socket that waits for nothing.
+fn unix_socket() -> rustix::io::Result<OwnedFd> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
 }
 
 /// Removes a socket that nobody listens on, as a process that was killed leaves it. Never removes anything else.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let is_socket = fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     // Does not wait: a process that has stopped takes no connection.
-    let connect = || {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)
-    };
-    let nobody_listens = || connect() == Err(Errno::CONNREFUSED);
+    let connected = || connect(unix_socket()?, &SocketAddrUnix::new(path)?);
+    let nobody_listens = || connected() == Err(Errno::CONNREFUSED);
     match is_socket && nobody_listens() {
         true => fs::remove_file(path),
         false => Ok(()),
     }
+}
+
+/// Whether a request names this machine itself. A web page of another name would name that, although its name may lead here.
+fn is_for_this_machine(request: &Request<Incoming>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let authority = host.and_then(|host| host.parse::<Authority>().ok());
+    authority.is_some_and(|authority| {
+        let host = authority.host();
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    })
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {

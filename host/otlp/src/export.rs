@@ -27,7 +27,7 @@ const BETWEEN_LINES: Duration = Duration::from_secs(60);
 /// The time that the end of the process waits for the last spans, if the collector took those before.
 const LAST: Duration = Duration::from_millis(100);
 
-/// The task that exports. Dropping it lets the task go on.
+/// The task that exports. If this is dropped and not [ended](Self::end), nobody waits for the spans that are left.
 pub struct Exporter {
     task: JoinHandle<()>,
     ending: watch::Sender<bool>,
