@@ -329,7 +329,7 @@ fn step(dice: &mut Dice) -> Step {
         4 => Step::new("GET", &key),
         5 => Step::new(
             "LIST",
-            &dice.pick(&[
+            dice.pick(&[
                 "keys",
                 "keys/",
                 "keys?after=a",
