@@ -128,6 +128,12 @@ impl BackendService {
         &self,
         request: Request<Box<pb::HandleRequestArgs>>,
     ) -> Result<Response<pb::HandleRequestReply>, Status> {
+        if request.get_ref().request.as_ref().is_some_and(asks_for_its_path) {
+            return Ok(Response::new(pb::HandleRequestReply {
+                err: Some(Error::UnsupportedOperation.into()),
+                ..pb::HandleRequestReply::default()
+            }));
+        }
         let ending = &self.mounts.ending;
         ending.admit().await;
         let mount = self.mounts.of(&request)?;
@@ -268,6 +274,13 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
             Err(error)
         }
     }
+}
+
+/// Whether OpenBao asks under which path its policies are to look for a request, as it does before each read and write. The answer,
+/// that no engine says so and the path is the one that was sent, is the same for every mount, and needs none: at a reload this
+/// question comes for the mount that was taken down, too, and an error would be the caller's.
+fn asks_for_its_path(request: &pb::Request) -> bool {
+    request.operation == "resolve-path"
 }
 
 /// Returns the request, boxed so that each layer moves a pointer, and a guard to keep for as long as its caller waits: the

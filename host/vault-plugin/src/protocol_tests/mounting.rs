@@ -73,6 +73,19 @@ async fn special_paths_are_answered_without_a_mount_too() {
 }
 
 #[tokio::test]
+async fn a_question_for_a_path_runs_no_engine_and_needs_no_mount() {
+    let plugin = Plugin::start(&StorageDouble::vault()).await;
+    let mount = plugin.mounted("one").await;
+    let before = mount.ask_for_path("mount").await.unwrap();
+    mount.cleanup().await.unwrap();
+    let after = mount.ask_for_path("mount").await.unwrap();
+    for reply in [before, after] {
+        assert_eq!(reply.response, None);
+        assert_eq!(reply.err.unwrap().err_msg, "unsupported operation");
+    }
+}
+
+#[tokio::test]
 async fn a_second_setup_takes_the_first_mount_down_before_it_begins() {
     let storage = StorageDouble::vault();
     let plugin = Plugin::start(&storage).await;

@@ -165,6 +165,16 @@ impl MountClient {
         .await
     }
 
+    /// Asks under which path policies are to look for a request, as OpenBao does.
+    pub(super) async fn ask_for_path(&self, path: &str) -> Result<pb::HandleRequestReply, Status> {
+        self.send(pb::Request {
+            operation: "resolve-path".into(),
+            path: path.into(),
+            ..pb::Request::default()
+        })
+        .await
+    }
+
     pub(super) async fn help(&self, id: &str, path: &str) -> pb::HandleRequestReply {
         let (id, path) = (id.to_owned(), path.to_owned());
         self.send(pb::Request {
