@@ -228,6 +228,7 @@ impl EngineFactory for Factory {
                 log: Arc::new(Terminal),
                 ..Services::default()
             },
+            is_standby: false,
             on_usage: report_usage,
             metrics: Arc::default(),
             breaker: airlock_mount::BreakerSettings::OFF,

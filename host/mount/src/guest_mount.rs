@@ -36,6 +36,7 @@ pub struct GuestMount {
     on_usage: fn(&Usage),
     metrics: Arc<Metrics>,
     breaker: Breaker,
+    is_standby: bool,
 }
 
 impl GuestMount {
@@ -219,6 +220,11 @@ impl GuestMount {
         }
         let answer = match self.report(operation, outcome) {
             Err(CallError::Replaced) => return Err(Replaced),
+            // The check has read what a standby had not been told of by then. The server forwards the request to the active node,
+            // which begins with a check of its own.
+            Err(CallError::ExistenceChanged { .. }) if self.is_standby => {
+                Err(CallError::Storage(airlock_storage::Error::ReadOnly))
+            }
             answer => answer,
         };
         let mut answer = answer

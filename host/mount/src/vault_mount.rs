@@ -64,7 +64,6 @@ pub struct VaultMount {
     pub(crate) moving: tokio::sync::Mutex<()>,
     /// Locked while a page of an export is made.
     pub(crate) exporting: tokio::sync::Mutex<()>,
-    pub(crate) is_standby: bool,
     /// The last change of guest, if it did not come about.
     pub(crate) refused: Mutex<Option<Refused>>,
     /// The guest that is being tried, or that was tried last.

@@ -81,6 +81,8 @@ fn send(
         200 => Ok(answer),
         // A standby may still know a leader, and redirect to it.
         307 if term.is_none() => Err(End::Failed("redirected".to_owned())),
+        // The key's first write, whose answer was lost with its node, may be stored late.
+        412 if term.is_none() => Err(End::Failed(answer.errors())),
         500.. if term.is_none() || nobody() => Err(End::Failed(answer.errors())),
         _ => Err(End::Wrong(format!("{method} {key}: {answer:?}"))),
     }

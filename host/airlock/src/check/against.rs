@@ -216,6 +216,7 @@ async fn mounted(
             system: Arc::new(FakeSystem::default()),
             ..Services::default()
         },
+        is_standby: false,
         on_usage: |_| {},
         metrics: Arc::default(),
         breaker: BreakerSettings::OFF,

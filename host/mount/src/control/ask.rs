@@ -104,7 +104,7 @@ impl VaultMount {
 
     pub(super) async fn move_to(&self, way: Move, request: &Request) -> Result<Response, Error> {
         self.finder.source.takes_pushed().map_err(Error::User)?;
-        if self.is_standby {
+        if self.finder.parts.is_standby {
             // The server forwards it to the active node.
             return Err(vault_plugin::ServerError::ReadOnly.into());
         }

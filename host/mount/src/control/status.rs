@@ -81,7 +81,7 @@ impl VaultMount {
             "host": "airlock",
             "host_version": env!("CARGO_PKG_VERSION"),
             "protocol": PROTOCOL,
-            "can_write": !self.is_standby,
+            "can_write": !self.finder.parts.is_standby,
             "accepts_push": takes_pushed.is_ok(),
             "why_not": takes_pushed.err(),
             "running": running,

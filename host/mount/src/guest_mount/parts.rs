@@ -31,6 +31,8 @@ pub struct Parts {
     pub storage_settings: Settings,
     /// The services that the guest can reach besides storage.
     pub services: Services,
+    /// True if another server takes the writes. This one then answers from what it has been told so far.
+    pub is_standby: bool,
     /// Called with what each call of the guest used. If a request waits for the call, that is in the request's task.
     pub on_usage: fn(&Usage),
     /// Counts the mount's calls. Guests that take over from each other share it.
@@ -97,6 +99,7 @@ impl GuestMount {
             on_usage: parts.on_usage,
             metrics: parts.metrics,
             breaker,
+            is_standby: parts.is_standby,
         })
     }
 }

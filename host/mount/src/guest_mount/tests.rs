@@ -6,6 +6,8 @@ use airlock_sandbox::{Clock, Compiler, Limits, Sandbox, SandboxSettings, Service
 use airlock_storage::{MemoryStorage, Prefixes, Storage as _, StorageEntry};
 use tokio::time::timeout;
 
+use vault_plugin::ServerError;
+
 use super::*;
 use crate::invalidations::QUEUE;
 use crate::source::GrantedGuest;
@@ -39,16 +41,28 @@ async fn mount(storage: &FaultyStorage) -> Arc<GuestMount> {
 }
 
 async fn mount_with(storage: &FaultyStorage, services: Services) -> Arc<GuestMount> {
-    let parts = Parts {
+    mount_of(Parts {
+        services,
+        ..parts(storage)
+    })
+    .await
+}
+
+async fn mount_of(parts: Parts) -> Arc<GuestMount> {
+    Arc::new(GuestMount::set_up(&adversary().await, parts).await.unwrap())
+}
+
+fn parts(storage: &FaultyStorage) -> Parts {
+    Parts {
         config: Vec::new(),
         storage: Arc::new(storage.clone()),
         storage_settings: airlock_storage::Settings::default(),
-        services,
+        services: Services::default(),
+        is_standby: false,
         on_usage: |_| {},
         metrics: Arc::default(),
         breaker: breaker::Settings::default(),
-    };
-    Arc::new(GuestMount::set_up(&adversary().await, parts).await.unwrap())
+    }
 }
 
 fn read(path: &str) -> Request {
@@ -166,6 +180,25 @@ async fn a_panic_while_the_guest_is_told_does_not_end_the_telling() {
         .await
         .expect("the worker is gone");
     assert_eq!(data("scratch-read").await, r#"{"there":false}"#);
+}
+
+#[tokio::test]
+async fn a_check_that_a_standby_made_too_early_is_the_active_nodes() {
+    let storage = FaultyStorage::new(MemoryStorage::new());
+    storage.put(StorageEntry::new("adversary/ok", "1")).await.unwrap();
+    for is_standby in [false, true] {
+        let mount = mount_of(Parts {
+            is_standby,
+            ..parts(&storage)
+        });
+        // The check found nothing.
+        let create = Request::new(Operation::Create, "ok");
+        let error = mount.await.handle_request(create).await.unwrap_err();
+        match is_standby {
+            false => assert!(matches!(error, Error::Coded { status: 412, .. }), "{error:?}"),
+            true => assert!(matches!(error, Error::Server(ServerError::ReadOnly)), "{error:?}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -40,19 +40,19 @@ impl VaultMount {
                 log: Arc::new(HostLog),
                 ..Services::default()
             },
+            is_standby,
             on_usage: |_| {},
             metrics: Arc::default(),
             breaker: source.breaker(),
         };
-        Self::over(source, parts, is_standby).await
+        Self::over(source, parts).await
     }
 
-    /// Sets up a mount whose storage and services are not those of a server's plugin connection. `is_standby` is true if
-    /// another server takes the writes.
+    /// Sets up a mount whose storage and services are not those of a server's plugin connection.
     ///
     /// # Errors
     /// The same as for [`set_up`](Self::set_up).
-    pub async fn over(source: Arc<dyn Source>, parts: Parts, is_standby: bool) -> Result<Arc<Self>, Error> {
+    pub async fn over(source: Arc<dyn Source>, parts: Parts) -> Result<Arc<Self>, Error> {
         let told = told::read(&*parts.storage).await;
         let is_new = matches!(told, Ok(None));
         let options = MountOptions::read(&parts.config);
@@ -115,7 +115,6 @@ impl VaultMount {
             looking: tokio::sync::Mutex::new(()),
             moving: tokio::sync::Mutex::new(()),
             exporting: tokio::sync::Mutex::new(()),
-            is_standby,
             refused: Mutex::default(),
             canary: RwLock::new(None),
             this: this.clone(),

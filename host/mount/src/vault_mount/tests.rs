@@ -26,11 +26,12 @@ async fn without_guest(storage: &FaultyStorage) -> Arc<VaultMount> {
         storage: Arc::new(storage.clone()),
         storage_settings: airlock_storage::Settings::default(),
         services: Services::default(),
+        is_standby: false,
         on_usage: |_| {},
         metrics: Arc::default(),
         breaker: crate::BreakerSettings::default(),
     };
-    VaultMount::over(Arc::new(source), parts, false).await.unwrap()
+    VaultMount::over(Arc::new(source), parts).await.unwrap()
 }
 
 /// Returns the storage of a mount that has served under special paths of its guest.

@@ -110,6 +110,7 @@ pub async fn mount_breaking(
         storage: Arc::new(storage.clone()),
         storage_settings: airlock_storage::Settings::default(),
         services,
+        is_standby: false,
         on_usage: |_| {},
         metrics: Arc::default(),
         breaker,
@@ -118,7 +119,7 @@ pub async fn mount_breaking(
         sandbox: sandbox.unwrap(),
         has_guest,
     };
-    let mount = VaultMount::over(Arc::new(source), parts, false).await.unwrap();
+    let mount = VaultMount::over(Arc::new(source), parts).await.unwrap();
     // The order of a reload.
     mount.initialize().await.unwrap();
     mount.special_paths();

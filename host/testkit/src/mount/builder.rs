@@ -200,6 +200,7 @@ impl MountBuilder {
             storage: Arc::new(faults.clone()),
             storage_settings: settings,
             services,
+            is_standby: false,
             on_usage: usage::note,
             metrics: Arc::default(),
             breaker: airlock_mount::BreakerSettings::OFF,
