@@ -19,6 +19,7 @@
 mod commands;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -124,8 +125,8 @@ fn is_flag(arg: &OsStr, flag: &str) -> bool {
 
 impl FileArgs {
     fn read(file: &Path, serve: &Command) -> Result<Self, BadConfig> {
-        let bytes = file::read("configuration", file, LONGEST)?;
-        if is_writable_by_others(file) {
+        let (bytes, metadata) = file::read_with_metadata("configuration", file, LONGEST)?;
+        if is_writable_by_others(&metadata) {
             return Err(BadConfig::Writable(file.to_owned()));
         }
         Self::parse(file, &String::from_utf8_lossy(&bytes), serve)
@@ -174,11 +175,9 @@ impl FileArgs {
 }
 
 /// Returns true if a user other than root and this process's can write the file.
-fn is_writable_by_others(file: &Path) -> bool {
-    std::fs::metadata(file).is_ok_and(|metadata| {
-        let is_owned = metadata.uid() == 0 || metadata.uid() == rustix::process::geteuid().as_raw();
-        !is_owned || metadata.mode() & 0o022 != 0
-    })
+fn is_writable_by_others(file: &Metadata) -> bool {
+    let is_owned = file.uid() == 0 || file.uid() == rustix::process::geteuid().as_raw();
+    !is_owned || file.mode() & 0o022 != 0
 }
 
 /// Finds the argument with this name, or says which name is the nearest.

@@ -2,7 +2,7 @@
 //! that what is vouched for is what runs.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -81,6 +81,15 @@ pub fn appended(path: &Path, ending: &str) -> PathBuf {
 
 /// Reads a regular file of at most `most` bytes. `what` says in errors what the file was to be.
 pub fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, Unread> {
+    read_with_metadata(what, path, most).map(|(bytes, _)| bytes)
+}
+
+/// Does the same as [`read`], and returns the metadata of what was read, even if the path names something else by now.
+pub fn read_with_metadata(
+    what: &'static str,
+    path: &Path,
+    most: usize,
+) -> Result<(Vec<u8>, Metadata), Unread> {
     let path = || path.to_owned();
     let unreadable = |source| Unread::Unreadable {
         what,
@@ -107,7 +116,7 @@ pub fn read(what: &'static str, path: &Path, most: usize) -> Result<Vec<u8>, Unr
         let path = path();
         return Err(Unread::TooLarge { what, path, most });
     }
-    Ok(bytes)
+    Ok((bytes, metadata))
 }
 
 /// The properties of a file that change when it is written or replaced.

@@ -182,13 +182,16 @@ fn operators_are_told_of_every_flag_of_serve_and_push() {
 
 #[test]
 fn documents_name_no_flag_that_does_not_exist() {
-    // Flags of other programs (cargo, migrate.py, Docker and tar), and those that every command has.
+    // Flags of other programs (cargo, migrate.py, Docker, podman and tar), and those that every command has.
     let others = [
         "--open",
         "--deleted",
         "--journal",
         "--chmod",
         "--strip-components",
+        "--change",
+        "--time",
+        "--format",
         "--help",
     ];
     let flags = flags();

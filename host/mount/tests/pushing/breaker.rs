@@ -90,8 +90,11 @@ async fn a_guest_that_fails_for_three_callers_is_set_aside_for_everybody() {
         found["since"].is_string() && found["next_try"].is_string(),
         "{found}"
     );
+    // The check of a write is refused before the write comes.
+    assert_eq!(write_as(&mount, "dan", "w").await.unwrap_err().status(), 503);
     let metrics = metrics(&mount).await;
     for line in [
+        r#"airlock_calls_total{operation="update",outcome="set_aside"} 1"#,
         "airlock_breaker_state 2",
         "airlock_breaker_openings_total 1",
         r#"airlock_calls_total{operation="read",outcome="set_aside"} 3"#,

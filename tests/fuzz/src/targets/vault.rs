@@ -24,6 +24,7 @@ pub const REQUESTS: Target = Target {
     words: &[
         "read",
         "update",
+        "resolve-role",
         "resolve-path",
         "{\"a\":1}",
         "null",
