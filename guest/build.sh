@@ -48,7 +48,6 @@ done
 . guest/compiler.sh
 
 mkdir -p "$out"
-[ -d "$build_dir/$target/guest" ] || say "building the guests, which for the first time takes 2 to 3 minutes"
 for name in $names; do
     manifest=guest/$name/Cargo.toml
     package=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$manifest" | head -n 1)
