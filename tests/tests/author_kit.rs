@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use airlock_tests::{airlock, files, run};
+use airlock_tests::{Output, airlock, files, run};
 
 fn kv() -> String {
     files::guest("kv").display().to_string()
@@ -141,32 +141,47 @@ fn scenarios_pass_and_fail_by_exit_status_and_in_junit() {
     );
 }
 
-#[test]
-fn a_new_project_builds_and_passes_outside_of_this_repository() {
-    let directory = tempfile::tempdir().unwrap();
-    let project = directory.path().join("my-engine");
-    let path = format!("--path={}", project.display());
-    airlock(["new", "my-engine", &path]).expect_success("new");
-    let again = airlock(["new", "my-engine", &path]);
-    assert!(
-        again.status == 1 && again.stderr.contains("is there already"),
-        "{again:?}"
-    );
-    // The build is kept for the next run; only the project itself is new.
-    let make = run(Command::new("make")
+/// Runs `make` in a new project. The build is kept for the next run and the next project; only the project itself is new.
+fn make(project: &Path) -> Output {
+    run(Command::new("make")
         .arg("test")
-        .current_dir(&project)
+        .current_dir(project)
         .env("AIRLOCK", files::airlock())
         .env("CARGO_TARGET_DIR", files::root().join("target/new-project"))
-        .env_remove("MAKEFLAGS"));
-    let make = make.expect_success("make test");
-    assert!(
-        make.stdout.contains("test result: ok") && make.stdout.contains("the scenario passed"),
-        "{make:?}"
-    );
-    let guest = project.join("target/my-engine.wasm").display().to_string();
-    let storage = format!("--storage={}", project.join("data").display());
-    airlock(["call", &guest, "write", "notes/a", "text=hello", &storage]).expect_success("write");
-    let read = airlock(["call", &guest, "read", "notes/a", &storage]).expect_success("read");
-    assert!(read.stdout.contains(r#""text": "hello""#), "{read:?}");
+        .env_remove("MAKEFLAGS"))
+}
+
+#[test]
+fn a_project_of_each_template_builds_and_passes() {
+    let directory = tempfile::tempdir().unwrap();
+    for (template, requests) in [
+        ("kv", ["write notes/a text=hello", "read notes/a"]),
+        ("leases", ["write roles/web ttl=15m", "read creds/web"]),
+        ("rotation", ["write passwords/db period=7d", "read passwords/db"]),
+    ] {
+        let project = directory.path().join(template);
+        let path = format!("--path={}", project.display());
+        let new = ["new", "my-engine", "--template", template, &path];
+        airlock(new).expect_success("new");
+        airlock(new).assert_refused(&["is there already"]);
+        let made = make(&project).expect_success("make test");
+        assert!(
+            made.stdout.contains("test result: ok") && made.stdout.contains("the scenario passed"),
+            "{made:?}"
+        );
+        // Only the first build compiles libraries, so only that one may say that it takes minutes.
+        assert!(
+            template == "kv" || !made.stderr.contains("takes 1 to 3 minutes"),
+            "{made:?}"
+        );
+        let readme = fs::read_to_string(project.join("README.md")).unwrap();
+        for request in requests {
+            let command = format!("call target/my-engine.wasm {request} --storage data");
+            assert!(readme.contains(&format!("    airlock {command}\n")), "{readme}");
+            run(Command::new(files::airlock())
+                .args(command.split(' '))
+                .current_dir(&project))
+            .expect_success(request);
+        }
+    }
 }

@@ -137,8 +137,8 @@ pub enum Command {
 
     /// Make a project for an engine of your own, ready to build and to test
     ///
-    /// The project has an engine to change, native tests, a scenario and the SDK, and builds wherever it stands. Its
-    /// build.sh finds the compiler for WebAssembly, or gets it.
+    /// The project has an engine to change, native tests, a scenario, a CI file and the SDK, and builds wherever it
+    /// stands. Its build.sh looks for the compiler for WebAssembly, and asks before it installs one.
     #[command(after_long_help = NEW)]
     New(NewArgs),
 
@@ -351,8 +351,9 @@ Exit status: 0 the guest is trusted; 1 it is not, with one line that says why; 2
 const NEW: &str = "\
 Examples:
   airlock new my-engine && cd my-engine
-  cargo test                  # the engine natively, in a minute
+  cargo test                  # the engine natively
   make test                   # the same, and its scenario against the guest that ships
+  airlock new my-engine --template leases
   airlock call target/my-engine.wasm write notes/a text=hello --storage data
 
 Exit status: 0 the project is there; 1 it is not, and nothing was left behind; 2 wrong usage.";
