@@ -6,7 +6,12 @@
 //! order. In such a line, `…` stands for any text, and a number of spaces for any other number; a line `…` alone says that others
 //! were left out. A block that cannot be run has a comment above it that says why: `<!-- not run: … -->`.
 //!
-//! Watch out: a block of another language is a mistake of the page, unless it has that comment or no language, as a picture has.
+//! A block ```` ```diff ```` is a change that the reader makes to the files that it names: `git apply` makes it. A block with a file
+//! behind its language, as in ```` ```rust src/lib.rs ````, is an excerpt: that file has to contain these lines.
+//!
+//! A program that the page leaves running with `&` is ended with the shell.
+//!
+//! Watch out: any other block is a mistake of the page, unless it has the comment or no language, as a picture has.
 
 use std::fs;
 use std::process::Command;
@@ -38,6 +43,12 @@ struct Step {
 enum Block {
     Run,
     Skipped,
+    /// A change to files, or an excerpt of one, which becomes one command.
+    Text {
+        line: usize,
+        file: Option<String>,
+        text: String,
+    },
 }
 
 impl Page {
@@ -50,10 +61,14 @@ impl Page {
         let mut block = None;
         let mut above = "";
         for (line, text) in (1..).zip(text.lines()) {
-            match (&block, text.strip_prefix("```")) {
+            match (&mut block, text.strip_prefix("```")) {
                 (None, Some(language)) => block = Some(page.open(line, language, above)?),
-                (Some(_), Some(_)) => block = None,
+                (Some(_), Some(_)) => page.close(block.take()),
                 (Some(Block::Run), None) => page.add(line, text)?,
+                (Some(Block::Text { text: all, .. }), None) => {
+                    all.push_str(text);
+                    all.push('\n');
+                }
                 _ => {}
             }
             above = text;
@@ -67,13 +82,40 @@ impl Page {
             self.not_run.push(format!("line {line}: {reason}"));
             return Ok(Block::Skipped);
         }
-        match language {
-            "console" | "sh" => Ok(Block::Run),
-            "" => Ok(Block::Skipped),
+        let text = |file: Option<&str>| Block::Text {
+            line,
+            file: file.map(str::to_owned),
+            text: String::new(),
+        };
+        match language.split_once(' ').unwrap_or((language, "")) {
+            ("console" | "sh", "") => Ok(Block::Run),
+            ("diff", "") => Ok(text(None)),
+            ("", "") => Ok(Block::Skipped),
+            (_, file) if !file.is_empty() => Ok(text(Some(file))),
             _ => Err(format!(
                 "line {line}: a block of {language} cannot be run: move it to another page, or say why above it: {NOT_RUN} … -->"
             )),
         }
+    }
+
+    fn close(&mut self, block: Option<Block>) {
+        let Some(Block::Text { line, file, text }) = block else {
+            return;
+        };
+        let command = match file {
+            // Without a repository around them, git changes files of the folder in which it runs.
+            None => {
+                format!("GIT_CEILING_DIRECTORIES=$(dirname \"$PWD\") git apply -p0 <<'CHANGE'\n{text}CHANGE")
+            }
+            Some(file) => {
+                format!("excerpt=$(cat <<'EXCERPT'\n{text}EXCERPT\n) && [[ $(<{file}) == *\"$excerpt\"* ]]")
+            }
+        };
+        self.steps.push(Step {
+            line,
+            command,
+            shown: Vec::new(),
+        });
     }
 
     fn add(&mut self, line: usize, text: &str) -> Result<(), String> {
@@ -137,7 +179,9 @@ impl Page {
 
     /// Returns a script in which each command is followed by the separator and its exit status. The first that fails ends it.
     fn script(&self) -> String {
-        let mut script = format!("set -uo pipefail\nexec 2>&1\nprintf '{SEPARATOR}'\n");
+        let mut script = format!(
+            "set -uo pipefail\nexec 2>&1\ntrap 'kill $(jobs -p) 2>/dev/null' EXIT\nprintf '{SEPARATOR}'\n"
+        );
         for Step { command, .. } in &self.steps {
             script += &format!(
                 "{{ {command}\n}} </dev/null || {{ printf '\\n%s\\n{SEPARATOR}' \"exit status $?\"; exit 1; }}\nprintf '\\n\\n{SEPARATOR}'\n"

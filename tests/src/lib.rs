@@ -36,6 +36,7 @@ mod log;
 mod mask;
 mod plugin;
 pub mod process;
+pub mod reader;
 mod registry;
 mod server;
 mod signer;

@@ -5,29 +5,17 @@
 //! aside. So the test has both.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
-#![allow(clippy::print_stderr)] // which blocks are not run, for whoever runs it
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use airlock_tests::reader::{self, beside, page};
 use airlock_tests::{Client, Page, Plugin, Server, Storage, eventually, files, process};
 use serde_json::json;
-
-/// Reads and parses a page of this repository.
-#[track_caller]
-fn page(name: &str) -> Page {
-    let text = fs::read_to_string(files::root().join(name)).unwrap();
-    let page = Page::parse(&text).unwrap_or_else(|mistake| panic!("{name}: {mistake}"));
-    for block in page.not_run() {
-        eprintln!("{name}: not run: {block}");
-    }
-    page
-}
 
 /// Starts a server that writes its log and its audit log to files in its directory.
 fn start(name: &str) -> Server {
@@ -37,42 +25,22 @@ fn start(name: &str) -> Server {
     server
 }
 
-/// Returns a path in the server's directory.
-fn beside(server: &Server, name: &str) -> PathBuf {
-    server.plugin_directory().with_file_name(name)
-}
-
-/// Makes the files that an operator has, and returns a shell in their directory, with what the pages assume: the variables, and
-/// `vault` and `airlock` on the path.
+/// Makes the files that an operator has, and returns a shell in their directory, with the variables that the pages assume.
 fn shell(server: &Server) -> Command {
-    let [work, guests, bin] = ["work", "guests", "bin"].map(|name| {
-        let directory = beside(server, name);
-        fs::create_dir(&directory).unwrap();
-        directory
-    });
+    let mut shell = reader::shell(server);
+    let work = beside(server, "work");
+    let guests = beside(server, "guests");
+    fs::create_dir(&guests).unwrap();
     for version in ["0.1.0", "0.2.0", "0.3.0"] {
         let file = work.join(format!("kv-{version}.wasm"));
         files::alter_guest("kv", &file, &[(env!("CARGO_PKG_VERSION"), version)]);
     }
     files::copy_program(&files::airlock(), &work.join("airlock-0.1.0"));
     files::another_host(&work.join("airlock-0.2.0"));
-    symlink(files::airlock(), bin.join("airlock")).unwrap();
-    symlink(files::vault(), bin.join("vault")).unwrap();
-    let path = std::env::var("PATH").unwrap();
-    let mut shell = Command::new("bash");
     shell
-        .current_dir(&work)
-        .env("PATH", format!("{}:{path}", bin.display()))
-        .env("HOME", &work)
-        .env("PLUGINS", server.plugin_directory())
         .env("GUESTS", &guests)
         .env("LOG", beside(server, "vault.log"))
         .env("AUDIT", beside(server, "audit.log"));
-    for brand in ["VAULT", "BAO"] {
-        shell
-            .env(format!("{brand}_ADDR"), server.client().address())
-            .env(format!("{brand}_TOKEN"), server.client().token());
-    }
     shell
 }
 
@@ -192,5 +160,35 @@ fn a_command_that_fails_or_prints_something_else_is_named() {
     ] {
         let failure = run(&format!("```console\n{text}\n```\n")).unwrap_err();
         assert!(failure.contains(named), "{text}: {failure}");
+    }
+}
+
+#[test]
+fn a_change_is_made_and_an_excerpt_is_compared() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |text: &str| {
+        fs::write(directory.path().join("a.txt"), "one\ntwo\n").unwrap();
+        let page = Page::parse(text).unwrap();
+        page.run(Command::new("bash").current_dir(directory.path()))
+    };
+    let change = "```diff\n--- a.txt\n+++ a.txt\n@@ -1,2 +1,2 @@\n one\n-two\n+$three\n```\n";
+    run(&format!("{change}```console\n$ tail -n 1 a.txt\n$three\n```\n")).unwrap();
+    run(&format!("{change}```text a.txt\none\n$three\n```\n")).unwrap();
+    for (text, named) in [
+        (change.replace("one", "zero"), "line 1: exit status 1"),
+        ("\n```text a.txt\ntwo\none\n```\n".into(), "line 2: exit status 1"),
+        ("```text b.txt\none\n```\n".into(), "line 1: exit status 1"),
+    ] {
+        let failure = run(&text).unwrap_err();
+        assert!(failure.contains(named), "{text}: {failure}");
+    }
+}
+
+#[test]
+fn a_program_left_running_ends_with_its_page() {
+    // `run` would wait for its output otherwise.
+    for (last, fails) in [("true", false), ("false", true)] {
+        let page = Page::parse(&format!("```console\n$ sleep 100000 &\n$ {last}\n```\n")).unwrap();
+        assert_eq!(page.run(&mut Command::new("bash")).is_err(), fails);
     }
 }
