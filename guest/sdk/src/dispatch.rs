@@ -61,7 +61,7 @@ pub(crate) fn find<'p>(
     routes: Routes,
     path: &'p str,
     verb: Option<Verb>,
-) -> Option<(&'static dyn AnyRoute, Captures<'p>)> {
+) -> Option<(&'static AnyRoute, Captures<'p>)> {
     routes.iter().find_map(|route| {
         let head = route.head();
         let lists = verb.is_some_and(|verb| matches!(verb, Verb::List | Verb::Scan) && head.has(verb));
@@ -76,12 +76,14 @@ pub(crate) fn find<'p>(
 }
 
 /// Returns true if each captured part of the path may be the field of its name.
-fn fit(route: &dyn AnyRoute, captures: &Captures<'_>) -> bool {
+fn fit(route: &AnyRoute, captures: &Captures<'_>) -> bool {
     let operation = VERBS.iter().find_map(|verb| route.operation(*verb));
     let fields = operation.map_or(&[][..], |operation| operation.fields());
     captures.iter().all(|(name, part)| {
         let field = fields.iter().find(|field| field.name() == *name);
-        field.is_none_or(|field| (field.fits_path)(part))
+        field
+            .and_then(|field| field.fits_path)
+            .is_none_or(|fits| fits(part))
     })
 }
 
@@ -112,7 +114,7 @@ fn answer(routes: Routes, cx: &Context, verb: Option<Verb>) -> Result<Option<Res
 }
 
 /// Returns the names that no operation of the route knows, in order.
-fn ignored(route: &dyn AnyRoute, raw: &Raw<'_>) -> Vec<String> {
+fn ignored(route: &AnyRoute, raw: &Raw<'_>) -> Vec<String> {
     let known = |operation: &dyn AnyOperation, name: &str| {
         operation
             .fields()

@@ -31,6 +31,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::refuse::refuse;
+
 mod coerce;
 mod collections;
 mod declaration;
@@ -80,13 +82,23 @@ impl Fields for () {
     }
 }
 
-/// Stops the compiler if a declaration is wrong.
+/// Stops the compiler if a declaration is wrong. Only here, because `fields!` evaluates each declaration several times.
 #[doc(hidden)]
+#[track_caller]
 pub const fn checked(fields: &'static [Field]) -> &'static [Field] {
     let mut i = 0;
-    while i + 1 < fields.len() {
-        if fields[i].is_rest() {
-            panic!("the field that takes the rest must be the last");
+    while i < fields.len() {
+        let field = &fields[i];
+        if field.is_rest() && !matches!(field.kind, Kind::Map) {
+            let must = "` takes the rest, so its type must be `serde_json::Map<String, Value>`";
+            refuse(&["the field `", field.name(), must]);
+        }
+        if field.is_rest() && i + 1 < fields.len() {
+            refuse(&[
+                "the field `",
+                field.name(),
+                "` takes the rest, so it must be the last",
+            ]);
         }
         i += 1;
     }

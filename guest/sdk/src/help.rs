@@ -68,7 +68,7 @@ fn engine<E: Engine>(routes: Routes) -> String {
     text
 }
 
-fn of_route(path: &str, route: &dyn AnyRoute) -> String {
+fn of_route(path: &str, route: &AnyRoute) -> String {
     let head = route.head();
     let verbs: Vec<&str> = VERBS
         .iter()
@@ -117,7 +117,7 @@ fn about(field: &Field) -> String {
 }
 
 /// Returns the fields of all operations of a route, ordered by name, without a field that takes the rest.
-fn fields(route: &dyn AnyRoute) -> Vec<Field> {
+fn fields(route: &AnyRoute) -> Vec<Field> {
     let mut fields: Vec<Field> = Vec::new();
     for operation in VERBS.iter().filter_map(|verb| route.operation(*verb)) {
         for field in operation.fields().iter().filter(|field| !field.is_rest()) {

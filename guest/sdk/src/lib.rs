@@ -132,6 +132,7 @@ mod openapi;
 mod operation;
 mod patch;
 mod records;
+mod refuse;
 mod request;
 mod response;
 pub mod route;
@@ -185,7 +186,7 @@ pub type Map = serde_json::Map<String, Value>;
 static ALLOCATOR: bump::Bump = bump::Bump::new();
 
 /// Makes a guest of an engine: `airlock_sdk::export!(MyEngine);`, once in its crate. In a native build it only checks
-/// the routes.
+/// the routes; see [`route::checked`].
 #[macro_export]
 macro_rules! export {
     ($engine:ty) => {
@@ -196,6 +197,6 @@ macro_rules! export {
     $crate::bindings::export_component!(Guest with_types_in $crate::bindings);
         };
         // Checks the routes even if nothing uses them: wrong routes do not compile.
-        const _: $crate::Routes = <$engine as $crate::Engine>::ROUTES;
+        const _: $crate::Routes = $crate::route::checked(<$engine as $crate::Engine>::ROUTES);
     };
 }

@@ -10,7 +10,7 @@ use crate::route::{AnyOperation, AnyRoute, Head};
 use crate::verb::{VERBS, Verb};
 
 /// Returns the document of some routes, as JSON. The ids of operations begin with `prefix`.
-pub(crate) fn document<E: Engine>(routes: &[&'static dyn AnyRoute], prefix: &str) -> String {
+pub(crate) fn document<E: Engine>(routes: &[&'static AnyRoute], prefix: &str) -> String {
     Object::text(|document| {
         document.string("openapi", "3.0.2");
         document.object("info", |info| {
@@ -31,7 +31,7 @@ pub(crate) fn document<E: Engine>(routes: &[&'static dyn AnyRoute], prefix: &str
 
 /// Adds the paths of a route. A list has its own path, with a slash at the end, so that it does not collide with the
 /// read.
-fn document_route(route: &dyn AnyRoute, prefix: &str, paths: &mut Object<'_>) {
+fn document_route(route: &AnyRoute, prefix: &str, paths: &mut Object<'_>) {
     let path = openapi_path(route.head().pattern);
     let path = path.trim_end_matches('/');
     document_path(
@@ -44,7 +44,7 @@ fn document_route(route: &dyn AnyRoute, prefix: &str, paths: &mut Object<'_>) {
     document_path(route, prefix, paths, &format!("{path}/"), &[Verb::List]);
 }
 
-fn document_path(route: &dyn AnyRoute, prefix: &str, paths: &mut Object<'_>, path: &str, verbs: &[Verb]) {
+fn document_path(route: &AnyRoute, prefix: &str, paths: &mut Object<'_>, path: &str, verbs: &[Verb]) {
     let head = route.head();
     if !verbs.iter().any(|verb| head.has(*verb)) {
         return;
@@ -151,7 +151,7 @@ fn document_body(fields: &[&Field], patch: bool, body: &mut Object<'_>) {
     body.truth("additionalProperties", fields.iter().any(|field| field.is_rest()));
 }
 
-fn path_parameters(route: &dyn AnyRoute) -> String {
+fn path_parameters(route: &AnyRoute) -> String {
     // Every operation has the fields that its path captures: the compiler has checked it.
     let operation = VERBS.iter().find_map(|verb| route.operation(*verb));
     let fields = operation.map_or(&[][..], |operation| operation.fields());

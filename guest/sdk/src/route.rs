@@ -22,7 +22,7 @@
 //! the path, which may be empty. The captured text becomes the field of that name and takes precedence over the body.
 //!
 //! The table is a constant, so that it costs a request nothing. A wrong pattern, a captured name that is not a field,
-//! and an operation declared twice do not compile:
+//! an operation declared twice, and a route that no request can reach do not compile, and the error names the route:
 //!
 //! ```compile_fail
 //! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
@@ -39,6 +39,21 @@
 //! # fn main() { let _ = ROUTES; }
 //! ```
 //!
+//! ```compile_fail
+//! # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
+//! # fields! { struct At { name: String } }
+//! # fn read_key(_: &Context, _: At) -> Result<Option<Response>> { Ok(None) }
+//! # fn read_config(_: &Context, _: ()) -> Result<Option<Response>> { Ok(None) }
+//! const ROUTES: Routes = route::checked(&[
+//!     &route("keys/{name}").read(read_key),
+//!     &route("keys/config").read(read_config), // the route above it matches the same path
+//! ]);
+//! # fn main() { let _ = ROUTES; }
+//! ```
+//!
+//! [`export!`](crate::export) checks the order of [`Engine::ROUTES`](crate::Engine::ROUTES); [`checked`] checks a table
+//! that [`Engine::routes`](crate::Engine::routes) chooses.
+//!
 //! A handler with a wrong argument or result does not compile either:
 //!
 //! ```compile_fail
@@ -49,26 +64,34 @@
 //! # fn main() { let _ = ROUTES; }
 //! ```
 
-use std::marker::PhantomData;
+use crate::field::{Field, Fields};
+use crate::refuse::refuse;
+use crate::{Context, Result};
 
-use crate::field::{Field, FieldError, Fields, Raw};
-use crate::{Context, Response, Result};
-
+mod operations;
+mod order;
 pub(crate) mod pattern;
 mod reply;
 
 #[doc(hidden)]
 pub use crate::verb::Verb;
 #[doc(hidden)]
+pub use operations::{AnyOperation, On, Operations};
+pub use order::checked;
+#[doc(hidden)]
 pub use reply::IntoResponse;
 pub use reply::Reply;
 
 /// An engine's routes, in the order in which they are tried.
-pub type Routes = &'static [&'static dyn AnyRoute];
+pub type Routes = &'static [&'static AnyRoute];
+
+/// A route with any operations.
+pub type AnyRoute = Route<dyn Operations>;
 
 /// Begins a route: `route("users/{username}")`.
 ///
 /// Refuses a pattern that cannot match, when the constant is compiled.
+#[track_caller]
 pub const fn route(pattern: &'static str) -> Route<()> {
     pattern::check(pattern);
     let head = Head {
@@ -76,6 +99,7 @@ pub const fn route(pattern: &'static str) -> Route<()> {
         synopsis: "",
         description: "",
         verbs: 0,
+        captured: &[],
         unauthenticated: false,
         sudo: false,
     };
@@ -83,11 +107,21 @@ pub const fn route(pattern: &'static str) -> Route<()> {
 }
 
 /// A path of the engine, and its operations. [`route`] makes one.
-#[derive(Clone, Copy)]
-pub struct Route<O> {
+///
+/// The compiler forgets the type of its operations in a table; see [`AnyRoute`]. The rest stays readable in constants,
+/// so that a table is checked when it is compiled.
+pub struct Route<O: ?Sized> {
     head: Head,
     operations: O,
 }
+
+impl<O: Copy> Clone for Route<O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<O: Copy> Copy for Route<O> {}
 
 /// The properties of a route, apart from its functions.
 #[doc(hidden)]
@@ -97,6 +131,8 @@ pub struct Head {
     pub(crate) synopsis: &'static str,
     pub(crate) description: &'static str,
     verbs: u16,
+    /// The fields of its first operation. Those that the pattern captures have the same types in every operation.
+    captured: &'static [Field],
     pub(crate) unauthenticated: bool,
     pub(crate) sudo: bool,
 }
@@ -107,7 +143,17 @@ impl Head {
     }
 }
 
-impl<O: Operations> Route<O> {
+impl<O: Operations + ?Sized> Route<O> {
+    pub(crate) const fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(crate) fn operation(&self, verb: Verb) -> Option<&dyn AnyOperation> {
+        self.operations.find(verb)
+    }
+}
+
+impl<O: Operations + Copy> Route<O> {
     /// Sets one line about the path, for the list of paths.
     pub const fn synopsis(mut self, text: &'static str) -> Self {
         self.head.synopsis = text;
@@ -128,15 +174,21 @@ impl<O: Operations> Route<O> {
 
     /// Asks for a token whose policy has `sudo` on the path. Vault knows such paths only exactly or by prefix, so only
     /// the last segment of the route may be captured.
+    #[track_caller]
     pub const fn sudo(mut self) -> Self {
         if pattern::captures_inside(self.head.pattern) {
-            panic!("a route with `sudo` may capture its last segment only");
+            refuse(&[
+                "the route `",
+                self.head.pattern,
+                "` has `sudo`, so it may capture its last segment only",
+            ]);
         }
         self.head.sudo = true;
         self
     }
 
     /// Declares the read. No response (`Ok(None)`) is a 404.
+    #[track_caller]
     pub const fn read<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -146,7 +198,8 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Read.bit(), handler)
     }
 
-    /// Declares the list; see [`Response::list`]. The request's path ends in `/`; the pattern may or may not.
+    /// Declares the list; see [`Response::list`](crate::Response::list). The request's path ends in `/`; the pattern may or may not.
+    #[track_caller]
     pub const fn list<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -157,6 +210,7 @@ impl<O: Operations> Route<O> {
     }
 
     /// Declares the recursive list of OpenBao.
+    #[track_caller]
     pub const fn scan<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -168,6 +222,7 @@ impl<O: Operations> Route<O> {
 
     /// Declares the update. Without [`create`](Route::create) every write to the path is an update, and policies need
     /// `update`.
+    #[track_caller]
     pub const fn update<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -186,6 +241,7 @@ impl<O: Operations> Route<O> {
     /// const ROUTES: Routes = &[&route("keys").create(create_key)];
     /// # fn main() { let _ = ROUTES; }
     /// ```
+    #[track_caller]
     pub const fn create<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -205,6 +261,7 @@ impl<O: Operations> Route<O> {
     /// const ROUTES: Routes = &[&route("keys").write(write_key)];
     /// # fn main() { let _ = ROUTES; }
     /// ```
+    #[track_caller]
     pub const fn write<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -216,6 +273,7 @@ impl<O: Operations> Route<O> {
     }
 
     /// Declares the patch; see [`Patch`](crate::Patch).
+    #[track_caller]
     pub const fn patch<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -226,6 +284,7 @@ impl<O: Operations> Route<O> {
     }
 
     /// Declares the delete.
+    #[track_caller]
     pub const fn delete<F, H, R>(self, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
@@ -238,6 +297,7 @@ impl<O: Operations> Route<O> {
     /// Declares the existence check, which returns true if the path exists. Vault then asks its policies for `update`,
     /// and otherwise for `create`. Without it, the check is derived from [`read`](Route::read): a path exists if its
     /// read answers something.
+    #[track_caller]
     pub const fn exists<F, H>(self, check: H) -> Route<(On<F, H, bool>, O)>
     where
         F: Fields,
@@ -246,127 +306,34 @@ impl<O: Operations> Route<O> {
         self.on(Verb::Exists.bit(), check)
     }
 
+    #[track_caller]
     const fn checks_existence(&self) {
         if !self.head.has(Verb::Exists) && !self.head.has(Verb::Read) {
-            panic!("a route that can create needs an existence check: declare `exists` or `read` before it");
+            refuse(&[
+                "the route `",
+                self.head.pattern,
+                "` can create, so it needs an existence check: declare `exists` or `read` before it",
+            ]);
         }
     }
 
+    #[track_caller]
     const fn on<F, H, R>(mut self, verbs: u16, handler: H) -> Route<(On<F, H, R>, O)>
     where
         F: Fields,
         H: Fn(&Context, F) -> Result<R> + Copy + 'static,
     {
         if self.head.verbs & verbs != 0 {
-            panic!("a route declares an operation twice");
+            refuse(&["the route `", self.head.pattern, "` declares an operation twice"]);
         }
-        pattern::check_captures(self.head.pattern, F::FIELDS);
+        if self.head.verbs == 0 {
+            self.head.captured = F::FIELDS;
+        }
+        pattern::check_captures(self.head.pattern, F::FIELDS, self.head.captured);
         self.head.verbs |= verbs;
         Route {
             head: self.head,
-            operations: (
-                On {
-                    verbs,
-                    handler,
-                    types: PhantomData,
-                },
-                self.operations,
-            ),
+            operations: (On::new(verbs, handler), self.operations),
         }
     }
-}
-
-/// A function of a route, with its operations and its fields.
-#[doc(hidden)]
-pub struct On<F, H, R> {
-    verbs: u16,
-    handler: H,
-    types: PhantomData<fn(F) -> R>,
-}
-
-impl<F, H: Copy, R> Clone for On<F, H, R> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<F, H: Copy, R> Copy for On<F, H, R> {}
-
-/// An operation with any types.
-#[doc(hidden)]
-pub trait AnyOperation {
-    fn fields(&self) -> &'static [Field];
-    fn validate(&self, raw: Raw<'_>) -> Result<(), FieldError>;
-    fn call(&self, cx: &Context, raw: &mut Raw<'_>) -> Result<Option<Response>>;
-}
-
-impl<F, H, R> AnyOperation for On<F, H, R>
-where
-    F: Fields,
-    H: Fn(&Context, F) -> Result<R>,
-    R: IntoResponse,
-{
-    fn fields(&self) -> &'static [Field] {
-        F::FIELDS
-    }
-
-    fn validate(&self, mut raw: Raw<'_>) -> Result<(), FieldError> {
-        F::parse(&mut raw).map(drop)
-    }
-
-    fn call(&self, cx: &Context, raw: &mut Raw<'_>) -> Result<Option<Response>> {
-        let fields = F::parse(raw).map_err(FieldError::refuse)?;
-        (self.handler)(cx, fields).map(R::into_response)
-    }
-}
-
-/// The operations of a route: a list of [`On`], each of its own type.
-#[doc(hidden)]
-pub trait Operations: Copy + 'static {
-    fn find(&self, verb: Verb) -> Option<&dyn AnyOperation>;
-}
-
-impl Operations for () {
-    fn find(&self, _: Verb) -> Option<&dyn AnyOperation> {
-        None
-    }
-}
-
-impl<F, H, R, O> Operations for (On<F, H, R>, O)
-where
-    F: Fields,
-    H: Fn(&Context, F) -> Result<R> + Copy + 'static,
-    R: IntoResponse,
-    O: Operations,
-{
-    fn find(&self, verb: Verb) -> Option<&dyn AnyOperation> {
-        if self.0.verbs & verb.bit() != 0 {
-            Some(&self.0)
-        } else {
-            self.1.find(verb)
-        }
-    }
-}
-
-/// A route with any operations. Only [`Route`] implements it.
-pub trait AnyRoute: sealed::Sealed {
-    #[doc(hidden)]
-    fn head(&self) -> &Head;
-    #[doc(hidden)]
-    fn operation(&self, verb: Verb) -> Option<&dyn AnyOperation>;
-}
-
-impl<O: Operations> AnyRoute for Route<O> {
-    fn head(&self) -> &Head {
-        &self.head
-    }
-
-    fn operation(&self, verb: Verb) -> Option<&dyn AnyOperation> {
-        self.operations.find(verb)
-    }
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl<O> Sealed for super::Route<O> {}
 }

@@ -22,7 +22,7 @@
 //!   that names it, and data is deleted only after the metadata no longer names it.
 //! - The existence check must not write; every other request may.
 
-use airlock_sdk::{Context, Description, Engine, Options, Result, Routes, System};
+use airlock_sdk::{Context, Description, Engine, Options, Result, Routes, System, route};
 
 use extensions::Extensions;
 
@@ -57,7 +57,7 @@ airlock_sdk::export!(VersionedKv);
 
 struct VersionedKv;
 
-const VERSION_2: Routes = &[
+const VERSION_2: Routes = route::checked(&[
     config::PATH,
     data::PATH,
     metadata::PATH,
@@ -66,10 +66,10 @@ const VERSION_2: Routes = &[
     versions::DESTROY,
     subkeys::PATH,
     invalid::PATH,
-];
+]);
 
 /// The routes of version 2, with the paths that Vault's engine does not have.
-const EXTENDED: Routes = &[
+const EXTENDED: Routes = route::checked(&[
     config::PATH,
     data::PATH,
     metadata::PATH,
@@ -82,7 +82,7 @@ const EXTENDED: Routes = &[
     transfer::COPY,
     transfer::MOVE,
     invalid::PATH,
-];
+]);
 
 impl Engine for VersionedKv {
     const DESCRIPTION: Description = Description::new(

@@ -3,4 +3,4 @@
 use airlock_sdk::route::AnyRoute;
 
 /// The route of a path, with any types.
-pub(crate) type Path = &'static dyn AnyRoute;
+pub(crate) type Path = &'static AnyRoute;

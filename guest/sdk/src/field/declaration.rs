@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::strings::is_name;
 use super::{FieldType, Kind};
 
 /// The declaration of a field, made by [`fields!`](crate::fields). Its methods are the flags that follow `as`.
@@ -12,7 +13,7 @@ pub struct Field {
     pub(crate) kind: Kind,
     pub(crate) allowed: &'static [&'static str],
     pub(crate) required: bool,
-    pub(crate) fits_path: fn(&str) -> bool,
+    pub(crate) fits_path: Option<fn(&str) -> bool>,
     pub(crate) default: Option<fn() -> Value>,
     pub(crate) in_query: bool,
     pub(crate) is_sensitive: bool,
@@ -29,7 +30,7 @@ impl Field {
             kind: T::KIND,
             allowed: T::ALLOWED,
             required: !T::OPTIONAL,
-            fits_path: T::fits_path,
+            fits_path: T::FITS_PATH,
             default: None,
             in_query: false,
             is_sensitive: false,
@@ -66,9 +67,6 @@ impl Field {
     /// Collects everything that the other fields do not take, for a path that accepts any input. The type of the field
     /// is `serde_json::Map`, and the field comes last.
     pub const fn rest(mut self) -> Field {
-        if !matches!(self.kind, Kind::Map) {
-            panic!("a field that takes the rest is a `serde_json::Map<String, Value>`");
-        }
         self.is_rest = true;
         self.required = false;
         self
@@ -82,6 +80,36 @@ impl Field {
     /// Returns true if the field takes everything that the other fields do not.
     pub const fn is_rest(&self) -> bool {
         self.is_rest
+    }
+
+    /// Returns true if both fields allow the same texts in a path.
+    pub(crate) const fn fits_the_same_paths(&self, other: &Field) -> bool {
+        match (self.fits_path, other.fits_path) {
+            (None, None) => true,
+            (Some(_), Some(_)) => self.kind as u8 == other.kind as u8,
+            _ => false,
+        }
+    }
+
+    /// Returns true if the field surely allows every text in a path that the other one allows.
+    pub(crate) const fn fits_all_paths_of(&self, other: &Field) -> bool {
+        match (self.fits_path, other.fits_path) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(_), Some(_)) => matches!(
+                (self.kind, other.kind),
+                (Kind::Name | Kind::NameWithAt, Kind::Name) | (Kind::NameWithAt, Kind::NameWithAt)
+            ),
+        }
+    }
+
+    /// Returns true if the field surely allows this part of a pattern.
+    pub(crate) const fn fits_literal(&self, literal: &[u8]) -> bool {
+        match self.kind {
+            Kind::Name => is_name(literal, b"-."),
+            Kind::NameWithAt => is_name(literal, b"-.@"),
+            _ => self.fits_path.is_none(),
+        }
     }
 
     /// Returns the comments of the field, in one line.

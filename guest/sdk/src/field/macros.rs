@@ -34,6 +34,9 @@ macro_rules! fields {
             $( $(#[$($attribute)*])* $field_vis $field: $type ),*
         }
 
+        // Checks the declarations even if nothing uses them.
+        const _: &[$crate::Field] = <$name as $crate::Fields>::FIELDS;
+
         impl $crate::Fields for $name {
             const FIELDS: &'static [$crate::Field] = $crate::field::checked(&[
                 $(

@@ -102,11 +102,23 @@ impl FieldType for LowercaseString {
 }
 
 /// Returns true for a text that begins and ends with a letter, a digit or `_`, and has only these and `inside` between.
-fn is_name(text: &str, inside: &[u8]) -> bool {
-    let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let bytes = text.as_bytes();
-    let ends = bytes.first().is_some_and(word) && bytes.last().is_some_and(word);
-    ends && bytes.iter().all(|byte| word(byte) || inside.contains(byte))
+/// It also runs in the compiler, which has no iterators.
+pub(super) const fn is_name(text: &[u8], inside: &[u8]) -> bool {
+    let mut i = 0;
+    while i < text.len() {
+        let word = text[i].is_ascii_alphanumeric() || text[i] == b'_';
+        let mut between = false;
+        let mut j = 0;
+        while i > 0 && i + 1 < text.len() && j < inside.len() {
+            between = between || text[i] == inside[j];
+            j += 1;
+        }
+        if !word && !between {
+            return false;
+        }
+        i += 1;
+    }
+    !text.is_empty()
 }
 
 macro_rules! name_type {
@@ -114,13 +126,11 @@ macro_rules! name_type {
         impl FieldType for $name {
             const KIND: Kind = Kind::$name;
 
-            fn fits_path(part: &str) -> bool {
-                is_name(part, $inside)
-            }
+            const FITS_PATH: Option<fn(&str) -> bool> = Some(|part| is_name(part.as_bytes(), $inside));
 
             fn from_json(value: Value) -> Result<Option<Self>, String> {
                 let text = coerce::text("", value)?;
-                if !is_name(&text, $inside) {
+                if !is_name(text.as_bytes(), $inside) {
                     return Err("field does not match the formatting rules".into());
                 }
                 Ok(Some($name(text)))

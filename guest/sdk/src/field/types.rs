@@ -62,12 +62,9 @@ pub trait FieldType: Sized {
     const ALLOWED: &'static [&'static str] = &[];
     /// True if a request may leave the field out.
     const OPTIONAL: bool = false;
-
     /// Returns true if the part of a path that a route captures may be this field. Otherwise the route does not match,
-    /// so that the path is a 404, as in Vault, whose paths are regular expressions. By default any text may be.
-    fn fits_path(_part: &str) -> bool {
-        true
-    }
+    /// so that the path is a 404, as in Vault, whose paths are regular expressions. `None` allows any text.
+    const FITS_PATH: Option<fn(&str) -> bool> = None;
 
     /// Converts an input. `None` means that the input counts as absent, such as `null` for a duration.
     ///
@@ -97,10 +94,7 @@ impl<T: FieldType> FieldType for Option<T> {
     const KIND: Kind = T::KIND;
     const ALLOWED: &'static [&'static str] = T::ALLOWED;
     const OPTIONAL: bool = true;
-
-    fn fits_path(part: &str) -> bool {
-        T::fits_path(part)
-    }
+    const FITS_PATH: Option<fn(&str) -> bool> = T::FITS_PATH;
 
     fn from_json(value: Value) -> Result<Option<Self>, String> {
         Ok(T::from_json(value)?.map(Some))

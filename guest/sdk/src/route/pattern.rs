@@ -2,32 +2,52 @@
 //!
 //! Patterns are checked when the engine is compiled, and matched without regular expressions.
 
+use crate::Field;
+use crate::refuse::refuse;
+
 /// The captures of a pattern: names, and the parts of the path that they stand for.
 pub(crate) type Captures<'p> = Vec<(&'static str, &'p str)>;
 
 /// Stops the compiler if a pattern is wrong.
+#[track_caller]
 pub(crate) const fn check(pattern: &str) {
     let bytes = pattern.as_bytes();
     let mut at = 0;
     while at <= bytes.len() {
         let end = segment_end(bytes, at);
         if end == at && end < bytes.len() {
-            panic!("a route has an empty segment: write it without a leading slash and without `//`");
+            wrong(
+                pattern,
+                "has an empty segment: write it without a leading slash and without `//`",
+            );
         }
         if end > at {
-            check_segment(bytes, at, end);
+            check_segment(pattern, at, end);
             if is_rest(bytes, at, end) && end < bytes.len() {
-                panic!("`{{name...}}` takes the rest of the path, so it must come last in a route");
+                wrong(
+                    pattern,
+                    "captures the rest of the path with `{name...}`, so that must come last",
+                );
             }
         }
         at = end + 1;
     }
 }
 
-const fn check_segment(bytes: &[u8], start: usize, end: usize) {
+#[track_caller]
+const fn wrong(pattern: &str, why: &str) -> ! {
+    refuse(&["the route `", pattern, "` ", why])
+}
+
+#[track_caller]
+const fn check_segment(pattern: &str, start: usize, end: usize) {
+    let bytes = pattern.as_bytes();
     let braces = bytes[start] == b'{';
     if braces && bytes[end - 1] != b'}' {
-        panic!("a `{{name}}` in a route must be a whole segment, closed by `}}`");
+        wrong(
+            pattern,
+            "has a `{name}` that is not a whole segment, closed by `}`",
+        );
     }
     let (from, to) = if braces {
         name(bytes, start, end)
@@ -35,40 +55,81 @@ const fn check_segment(bytes: &[u8], start: usize, end: usize) {
         (start, end)
     };
     if from == to {
-        panic!("a `{{name}}` in a route needs a name");
+        wrong(pattern, "has a `{}` without a name");
     }
     let mut i = from;
     while i < to {
         if bytes[i] == b'{' || bytes[i] == b'}' {
-            panic!("a `{{name}}` in a route must be a whole segment");
+            wrong(pattern, "has a `{name}` that is not a whole segment");
         }
         if braces && !(bytes[i].is_ascii_alphanumeric() || bytes[i] == b'_') {
-            panic!("the name in a route's `{{name}}` is that of a field: letters, digits and `_`");
+            wrong(
+                pattern,
+                "has a `{name}` that cannot be a field: use letters, digits and `_`",
+            );
         }
         i += 1;
     }
 }
 
-/// Stops the compiler if a pattern captures a name that is not a field.
-pub(crate) const fn check_captures(pattern: &str, fields: &[crate::Field]) {
+/// Stops the compiler if a pattern captures a name that is not a field, or that is a field of another type in the
+/// route's first operation: then it would depend on the operation which paths exist.
+#[track_caller]
+pub(crate) const fn check_captures(pattern: &str, fields: &[Field], first: &[Field]) {
     let bytes = pattern.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         let end = segment_end(bytes, at);
         if end > at && bytes[at] == b'{' {
-            let (from, to) = name(bytes, at, end);
-            let mut i = 0;
-            let mut found = false;
-            while i < fields.len() {
-                found = found || same(fields[i].name().as_bytes(), bytes, from, to);
-                i += 1;
-            }
-            if !found {
-                panic!("the route captures a `{{name}}` that the fields of this handler do not have");
+            let Some(field) = captured(bytes, at, end, fields) else {
+                let (from, to) = name(bytes, at, end);
+                refuse(&[
+                    "the route `",
+                    pattern,
+                    "` captures `",
+                    crate::refuse::part(pattern, from, to),
+                    "`, which is not a field of this handler",
+                ]);
+            };
+            if let Some(other) = captured(bytes, at, end, first)
+                && !field.fits_the_same_paths(other)
+            {
+                refuse(&[
+                    "the route `",
+                    pattern,
+                    "` captures `",
+                    field.name(),
+                    "`, whose type allows other paths in another operation: give it the same type in both",
+                ]);
             }
         }
         at = end + 1;
     }
+}
+
+/// Returns the field that a captured segment becomes.
+pub(super) const fn captured<'f>(
+    bytes: &[u8],
+    start: usize,
+    end: usize,
+    fields: &'f [Field],
+) -> Option<&'f Field> {
+    let (from, to) = name(bytes, start, end);
+    let mut i = 0;
+    while i < fields.len() {
+        if same(
+            fields[i].name().as_bytes(),
+            0,
+            fields[i].name().len(),
+            bytes,
+            from,
+            to,
+        ) {
+            return Some(&fields[i]);
+        }
+        i += 1;
+    }
+    None
 }
 
 /// Returns true if a segment other than the last is captured.
@@ -85,14 +146,14 @@ pub(crate) const fn captures_inside(pattern: &str) -> bool {
     false
 }
 
-const fn segment_end(bytes: &[u8], mut at: usize) -> usize {
+pub(super) const fn segment_end(bytes: &[u8], mut at: usize) -> usize {
     while at < bytes.len() && bytes[at] != b'/' {
         at += 1;
     }
     at
 }
 
-const fn is_rest(bytes: &[u8], start: usize, end: usize) -> bool {
+pub(super) const fn is_rest(bytes: &[u8], start: usize, end: usize) -> bool {
     end - start > 4
         && bytes[start] == b'{'
         && bytes[end - 2] == b'.'
@@ -108,13 +169,21 @@ const fn name(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
     }
 }
 
-const fn same(left: &[u8], bytes: &[u8], from: usize, to: usize) -> bool {
-    if left.len() != to - from {
+/// Returns true if two ranges of bytes are equal.
+pub(super) const fn same(
+    left: &[u8],
+    left_from: usize,
+    left_to: usize,
+    bytes: &[u8],
+    from: usize,
+    to: usize,
+) -> bool {
+    if left_to - left_from != to - from {
         return false;
     }
     let mut i = 0;
-    while i < left.len() {
-        if left[i] != bytes[from + i] {
+    while i < to - from {
+        if left[left_from + i] != bytes[from + i] {
             return false;
         }
         i += 1;
