@@ -19,7 +19,9 @@
 //! fn create_account(cx: &Context, _: ()) -> Result<()> {
 //!     let name = cx.random.uuid();
 //!     let entry = ACCOUNT.begin(cx, &Account { name: name.clone() })?; // in Vault when this returns
-//!     make(&name)?;
+//!     if let Err(error) = make(&name) {
+//!         return Err(entry.abandon(cx, error)); // nothing was made, so there is nothing to undo
+//!     }
 //!     cx.storage.put(&format!("account/{name}"), "")?;
 //!     entry.done(cx) // goes with the request's success, together with the account's own entry
 //! }
@@ -28,6 +30,9 @@
 //!     remove(&account.name)
 //! }
 //! ```
+//!
+//! If a handler returns an error and leaves the entry, the tick rolls it back. [`abandon`](WalEntry::abandon) removes it
+//! at once, if the handler knows that there is nothing to undo.
 //!
 //! A rollback may run twice, so make it succeed if there is nothing left to undo. If a rollback fails after it wrote to
 //! storage, the tick stops there, because its writes can only be dropped together with the whole request.
@@ -106,7 +111,7 @@ impl<T: Serialize> Wal<T> {
 
 /// An entry of a request that has not finished.
 #[derive(Debug)]
-#[must_use = "call `done` when what the entry guards is done"]
+#[must_use = "call `done` when what the entry guards is done, or `abandon` if it did not happen"]
 pub struct WalEntry {
     key: String,
 }
@@ -118,6 +123,26 @@ impl WalEntry {
     /// Those of storage.
     pub fn done(self, cx: &Context) -> Result<()> {
         cx.storage.delete(&self.key)
+    }
+
+    /// Removes the entry although the request fails, because there is nothing to undo, and returns the request's error.
+    /// The removal is in Vault when this returns.
+    ///
+    /// A failed request stores nothing else. So if the request has written since [`begin`](Wal::begin), or if the removal
+    /// fails, the entry stays, and the tick rolls it back as after a crash; a line of the log says so.
+    #[must_use = "return the error, so that the request fails"]
+    pub fn abandon(self, cx: &Context, error: Error) -> Error {
+        let removed = !cx.storage.is_dirty()
+            && cx
+                .storage
+                .delete(&self.key)
+                .and_then(|()| cx.storage.commit())
+                .is_ok();
+        if !removed {
+            cx.log
+                .warn("a write-ahead entry of a failed request stays, until the tick rolls it back");
+        }
+        error
     }
 }
 

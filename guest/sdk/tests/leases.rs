@@ -88,6 +88,10 @@ fields! {
     struct CreateAccount {
         name: String,
         crash: bool = false,
+        /// The other system makes no account, and the handler knows it.
+        refused: bool = false,
+        /// Something is written before that.
+        written: bool = false,
         stubborn: bool = false,
     }
 }
@@ -103,6 +107,12 @@ fn create_account(cx: &Context, account: CreateAccount) -> Result<()> {
     )?;
     if account.crash {
         return Err(Error::internal("crashed"));
+    }
+    if account.written {
+        cx.storage.put("account/too-early", "")?;
+    }
+    if account.refused {
+        return Err(entry.abandon(cx, Error::user("no such team")));
     }
     cx.storage.put(&format!("account/{}", account.name), "")?;
     entry.done(cx)
@@ -180,6 +190,36 @@ fn an_entry_outlives_a_crash_and_is_rolled_back_when_it_is_old_enough() {
     );
     assert_eq!(mount.stored_json("ticks"), Some(2));
     assert_eq!(mount.stored().len(), 1);
+}
+
+#[test]
+fn an_abandoned_entry_is_gone_and_its_request_fails() {
+    let mount = Mount::<Accounts>::new();
+    let refused = mount.write("accounts/ann", json!({ "refused": true }));
+    assert_eq!(refused.error(), &Error::user("no such team"));
+    assert!(mount.stored().is_empty());
+    assert!(mount.logs().is_empty());
+}
+
+#[test]
+fn an_entry_stays_if_abandoning_it_would_store_other_writes() {
+    let mount = Mount::<Accounts>::new();
+    let refused = mount.write("accounts/ann", json!({ "refused": true, "written": true }));
+    assert_eq!(refused.error(), &Error::user("no such team"));
+    let stored = mount.stored();
+    assert_eq!(stored.len(), 1);
+    assert!(stored.keys().all(|key| key.starts_with("wal/")));
+    assert_eq!(mount.logs().len(), 1);
+}
+
+#[test]
+fn an_entry_stays_if_storage_fails_while_it_is_abandoned() {
+    let mount = Mount::<Accounts>::new();
+    mount.fail(Fault::Commits(1)); // the first is that of `begin`
+    let refused = mount.write("accounts/ann", json!({ "refused": true }));
+    assert_eq!(refused.error(), &Error::user("no such team"));
+    assert_eq!(mount.stored().len(), 1);
+    assert_eq!(mount.logs().len(), 1);
 }
 
 #[test]
