@@ -5,8 +5,9 @@ use std::fmt::Display;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::Prefixes;
 use crate::host::Host;
-use crate::{Error, Level, Request, Result, Storage, System, Timestamp, codec};
+use crate::{Engine, Error, Level, Request, Result, Storage, System, Timestamp, codec};
 
 /// The request, and everything outside the engine. There is one context for each request.
 #[non_exhaustive]
@@ -30,10 +31,10 @@ pub struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(host: &Host, request: Request) -> Context {
+    pub(crate) fn new<E: Engine>(host: &Host, request: Request) -> Context {
         Context {
             request,
-            storage: Storage::new(host.clone()),
+            storage: Storage::new(host.clone(), Prefixes::of::<E>()),
             scratch: Scratch { host: host.clone() },
             system: System { host: host.clone() },
             events: Events { host: host.clone() },

@@ -9,7 +9,7 @@ use crate::{Context, Engine, Error, Operation, Request, Response, Result, Routes
 
 /// Answers a request.
 pub(crate) fn handle<E: Engine>(host: &Host, request: Request) -> Result<Option<Response>> {
-    let cx = Context::new(host, request);
+    let cx = Context::new::<E>(host, request);
     let response = match &cx.request.operation {
         Operation::Renew | Operation::Revoke => secret::handle(E::SECRETS, &cx),
         Operation::Rollback => tick::<E>(&cx),
@@ -25,7 +25,7 @@ pub(crate) fn handle<E: Engine>(host: &Host, request: Request) -> Result<Option<
 
 /// Returns true if the path exists. Returns `None` if the path has no existence check.
 pub(crate) fn exists<E: Engine>(host: &Host, request: Request) -> Result<Option<bool>> {
-    let cx = Context::new(host, request);
+    let cx = Context::new::<E>(host, request);
     let routes = E::routes(&cx.system);
     let (route, captures) = find(routes, &cx.request.path, None).ok_or(Error::UnsupportedPath)?;
     let write = route
@@ -47,12 +47,12 @@ pub(crate) fn exists<E: Engine>(host: &Host, request: Request) -> Result<Option<
 
 /// Prepares a mount.
 pub(crate) fn initialize<E: Engine>(host: &Host) -> Result<()> {
-    E::initialize(&Context::new(host, Request::default()))
+    E::initialize(&Context::new::<E>(host, Request::default()))
 }
 
 /// Tells the engine that storage changed beneath it.
 pub(crate) fn invalidate<E: Engine>(host: &Host, key: &str) {
-    E::invalidate(&Context::new(host, Request::default()), key);
+    E::invalidate(&Context::new::<E>(host, Request::default()), key);
 }
 
 /// Returns the first route that matches, and its captures. A list ignores the trailing slash of its route and of its path.

@@ -204,6 +204,29 @@ pub(crate) fn storage_prefixes<E: Engine + ?Sized>() -> Vec<&'static str> {
     prefixes
 }
 
+/// The prefixes of an engine's storage, as functions, so that no request pays for a list of them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Prefixes {
+    pub(crate) all: fn() -> Vec<&'static str>,
+    /// Returns true for a key below one of them.
+    pub(crate) contain: fn(&str) -> bool,
+}
+
+impl Prefixes {
+    pub(crate) fn of<E: Engine>() -> Prefixes {
+        Prefixes {
+            all: storage_prefixes::<E>,
+            contain: |key| {
+                E::DESCRIPTION
+                    .storage
+                    .iter()
+                    .any(|prefix| key.starts_with(prefix))
+                    || !E::WAL.is_empty() && key.starts_with(wal::PREFIX)
+            },
+        }
+    }
+}
+
 /// Paths and storage prefixes that Vault treats specially. A trailing `*` makes a prefix, `+` matches one segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

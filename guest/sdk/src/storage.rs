@@ -5,6 +5,7 @@ use std::cell::Cell;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::Prefixes;
 use crate::host::Host;
 use crate::{Entry, Error, Result, codec};
 
@@ -17,19 +18,23 @@ use crate::{Entry, Error, Result, codec};
 ///
 /// Errors have the status that fits their cause: [`Error::ReadOnly`], which the handler returns unchanged;
 /// [`Error::User`] for a key that storage cannot hold or a value too large for it; 503 if other requests kept this one
-/// waiting for too long; and otherwise [`Error::Internal`]. [`Error::context`] adds what the engine was doing.
+/// waiting for too long; and otherwise [`Error::Internal`]. A key outside the prefixes that the description declares,
+/// and a list of a prefix that is not a folder, are the engine's own mistakes: [`Error::Internal`], with the first part
+/// of the key. [`Error::context`] adds what the engine was doing.
 #[derive(Debug)]
 pub struct Storage {
     host: Host,
     /// True if something was written since the last commit.
     dirty: Cell<bool>,
+    declared: Prefixes,
 }
 
 impl Storage {
-    pub(crate) fn new(host: Host) -> Storage {
+    pub(crate) fn new(host: Host, declared: Prefixes) -> Storage {
         Storage {
             host,
             dirty: Cell::new(false),
+            declared,
         }
     }
 
@@ -71,6 +76,7 @@ impl Storage {
     /// # Errors
     /// Those of storage.
     pub fn get_entry(&self, key: &str) -> Result<Option<Entry>> {
+        self.check(key)?;
         self.host.storage_get(key)
     }
 
@@ -92,6 +98,7 @@ impl Storage {
     /// Those of storage.
     pub fn put_entry(&self, entry: Entry) -> Result<()> {
         self.dirty.set(true);
+        self.check(&entry.key)?;
         self.host.storage_put(entry)
     }
 
@@ -101,6 +108,7 @@ impl Storage {
     /// Those of storage.
     pub fn delete(&self, key: &str) -> Result<()> {
         self.dirty.set(true);
+        self.check(key)?;
         self.host.storage_delete(key)
     }
 
@@ -110,6 +118,8 @@ impl Storage {
     /// # Errors
     /// Those of storage.
     pub fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        check_folder(prefix)?;
+        self.check(prefix)?;
         self.host.storage_list(prefix)
     }
 
@@ -118,6 +128,8 @@ impl Storage {
     /// # Errors
     /// Those of storage.
     pub fn list_page(&self, prefix: &str, after: &str, limit: u32) -> Result<Vec<String>> {
+        check_folder(prefix)?;
+        self.check(prefix)?;
         self.host.storage_list_page(prefix, after, limit)
     }
 
@@ -130,4 +142,32 @@ impl Storage {
         self.dirty.set(false);
         Ok(())
     }
+
+    /// Refuses a key outside the declared prefixes here, because the host does not know whose mistake it is.
+    fn check(&self, key: &str) -> Result<()> {
+        if (self.declared.contain)(key) {
+            return Ok(());
+        }
+        Err(Error::Internal(format!(
+            "the engine used storage at {:?}, which is outside the prefixes {:?} that its `Description::storage` declares",
+            beginning(key),
+            (self.declared.all)(),
+        )))
+    }
+}
+
+/// Refuses to list what is not a folder: the engine forgot the slash.
+fn check_folder(prefix: &str) -> Result<()> {
+    if prefix.is_empty() || prefix.ends_with('/') {
+        return Ok(());
+    }
+    Err(Error::Internal(format!(
+        "the engine listed the storage prefix {:?} without `/` at its end; a prefix is empty or ends in `/`",
+        beginning(prefix),
+    )))
+}
+
+/// Returns the first part of a key. It names what the engine did, and leaves out what the caller chose.
+fn beginning(key: &str) -> &str {
+    key.find('/').map_or(key, |end| &key[..=end])
 }

@@ -51,6 +51,11 @@ fn act(cx: &Context, given: Do) -> Result<Response> {
     match given.path.as_str() {
         "event" => cx.events.send("world/spun", &json!({ "n": 1 }))?,
         "outside" => cx.storage.put("out/side", "")?,
+        "outside-get" => drop(cx.storage.get("out/side")?),
+        "outside-delete" => cx.storage.delete("out/side")?,
+        "outside-list" => drop(cx.storage.list("out/")?),
+        "list-no-folder" => drop(cx.storage.list("in/ann")?),
+        "page-no-folder" => drop(cx.storage.list_page("in/ann", "", 1)?),
         "inside" => cx.storage.put("in/side", "")?,
         "invalid" => cx.storage.put("in/a/../b", "")?,
         "commit" => {
@@ -120,8 +125,24 @@ fn events_leave_only_with_success() {
 #[test]
 fn refuses_storage_outside_the_declared_prefixes() {
     let mount = Mount::<World>::new();
-    assert_eq!(mount.read("outside").status(), 500);
+    for outside in ["outside", "outside-get", "outside-delete", "outside-list"] {
+        let refused = mount.read(outside);
+        assert_eq!(refused.status(), 500, "{outside}");
+        let expected = "the engine used storage at \"out/\", which is outside the prefixes [\"in/\"] that its `Description::storage` declares";
+        assert_eq!(*refused.error(), Error::internal(expected), "{outside}");
+    }
     assert_eq!(mount.read("inside").status(), 200);
+}
+
+#[test]
+fn a_list_without_a_slash_is_the_engines_mistake() {
+    let mount = Mount::<World>::new();
+    for list in ["list-no-folder", "page-no-folder"] {
+        let refused = mount.read(list);
+        assert_eq!(refused.status(), 500, "{list}");
+        let expected = "the engine listed the storage prefix \"in/\" without `/` at its end; a prefix is empty or ends in `/`";
+        assert_eq!(*refused.error(), Error::internal(expected), "{list}");
+    }
 }
 
 #[test]
