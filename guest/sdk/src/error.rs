@@ -1,5 +1,7 @@
 //! Defines the errors of requests and their HTTP statuses.
 
+mod from_std;
+
 /// The result of a handler.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -7,6 +9,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Nothing that the request wrote since its last [`commit`](crate::Storage::commit) is stored. The caller sees the
 /// text: put no secrets into it.
+///
+/// `?` makes an [`Error::Internal`] of the usual errors of the standard library and of `serde_json`: of numbers, texts
+/// and bytes that cannot be converted. Its text never repeats the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The caller's mistake: 400 with this text.
