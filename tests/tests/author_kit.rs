@@ -36,6 +36,12 @@ fn calls_share_what_a_directory_keeps() {
 }
 
 #[test]
+fn usage_counts_no_existence_check_as_an_attempt() {
+    let write = airlock(["call", &kv(), "write", "a", "value=1", "--usage"]).expect_success("write");
+    assert!(write.stderr.contains("attempts         1\n"), "{write:?}");
+}
+
+#[test]
 fn an_error_is_vaults_body_and_status_1() {
     let missing = airlock(["call", &kv(), "read", "a"]);
     assert_eq!(missing.status, 1, "{missing:?}");

@@ -237,6 +237,9 @@ impl Clock {
     }
 }
 
+/// The most random bytes that one call of the host returns.
+const MOST_RANDOM: u32 = 64 << 10;
+
 /// Random bytes that are suitable for cryptographic keys.
 #[derive(Debug)]
 pub struct Random {
@@ -244,18 +247,27 @@ pub struct Random {
 }
 
 impl Random {
-    /// Returns `length` random bytes, at most 64 KiB.
+    /// Returns `length` random bytes. The request's memory bounds the length.
     pub fn bytes(&self, length: u32) -> Vec<u8> {
-        self.host.random(length)
+        if length <= MOST_RANDOM {
+            return self.host.random(length);
+        }
+        let mut bytes = vec![0; length as usize];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(MOST_RANDOM as usize) {
+            // A chunk is at most 64 KiB, so its length fits.
+            chunk.copy_from_slice(&self.host.random(chunk.len() as u32));
+        }
     }
 
     /// Returns random bytes for a key of a known size.
     pub fn array<const N: usize>(&self) -> [u8; N] {
         let mut array = [0; N];
-        for chunk in array.chunks_mut(65_536) {
-            // A chunk is at most 64 KiB, so its length fits.
-            chunk.copy_from_slice(&self.bytes(chunk.len() as u32));
-        }
+        self.fill(&mut array);
         array
     }
 

@@ -31,21 +31,26 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use vault_core::list_path_in_mount;
+use vault_core::{LeaseTerms, list_path_in_mount};
 
 use crate::host::Host;
 use crate::host::world::World;
-use crate::{Engine, Lease, LeasedSecret, Operation, Request, Result, SpecialPaths, Timestamp, dispatch};
+use crate::{Engine, Operation, Request, Response, Result, SpecialPaths, Timestamp, dispatch};
 
+mod lease;
 mod reply;
 
+use lease::LeaseBook;
+
 pub use crate::host::world::{Fault, LogLine};
+pub use lease::GivenLease;
 pub use reply::Reply;
 
 /// An engine, mounted in memory at `test/`.
 #[derive(Debug)]
 pub struct Mount<E> {
     world: Host,
+    leases: LeaseBook,
     engine: PhantomData<fn() -> E>,
 }
 
@@ -80,6 +85,7 @@ impl<E: Engine> Mount<E> {
         );
         let mount = Mount {
             world: world.into(),
+            leases: LeaseBook::default(),
             engine: PhantomData,
         };
         if let Err(error) = mount.initialize() {
@@ -154,14 +160,42 @@ impl<E: Engine> Mount<E> {
         ))
     }
 
-    /// Renews a lease from an earlier answer.
-    pub fn renew(&self, lease: &Lease, increment: Duration) -> Reply {
-        self.send(self.about(Operation::Renew, lease, increment))
+    /// Renews a lease from an earlier answer, by `increment` if that is not zero.
+    ///
+    /// As in Vault, a lease that was revoked, has expired or is not renewable is a 400, and the engine is not asked. The
+    /// lease keeps its issue time, and its new time is limited by the mount's maximum.
+    pub fn renew(&self, lease: &GivenLease, increment: Duration) -> Reply {
+        let request = match self.leases.to_renew(lease, increment, self.now()) {
+            Ok(request) => request,
+            Err(error) => return Reply::new(Operation::Renew, Err(error)),
+        };
+        let mut result = self.answer(&request);
+        let terms = LeaseTerms {
+            increment,
+            ..self.world.lease_terms()
+        };
+        let renewed = match &mut result {
+            Ok(Some(response)) => self.leases.renewed(lease, response, self.now(), terms),
+            _ => Ok(None),
+        };
+        match renewed {
+            Ok(lease) => Reply::new(Operation::Renew, result).with_lease(lease),
+            Err(error) => Reply::new(Operation::Renew, Err(error)),
+        }
     }
 
-    /// Revokes a lease from an earlier answer.
-    pub fn revoke(&self, lease: &Lease) -> Reply {
-        self.send(self.about(Operation::Revoke, lease, Duration::ZERO))
+    /// Revokes a lease from an earlier answer. Does nothing if it was revoked.
+    ///
+    /// Vault revokes a lease by itself when it expires; a test calls this function then.
+    pub fn revoke(&self, lease: &GivenLease) -> Reply {
+        let Some(request) = self.leases.to_revoke(lease) else {
+            return Reply::new(Operation::Revoke, Ok(None));
+        };
+        let result = self.answer(&request);
+        if result.is_ok() {
+            self.leases.revoked(lease);
+        }
+        Reply::new(Operation::Revoke, result)
     }
 
     /// Runs Vault's tick: the periodic function, then the write-ahead entries that are old enough.
@@ -171,12 +205,19 @@ impl<E: Engine> Mount<E> {
 
     /// Sends a request of any kind unchanged. If it fails, nothing after its last commit is stored.
     pub fn send(&self, request: Request) -> Reply {
-        let operation = request.operation.clone();
-        Reply::new(
-            operation,
-            self.world
-                .transaction(|| dispatch::handle::<E>(&self.world, request.clone())),
-        )
+        let mut result = self.answer(&request);
+        let lease = match &mut result {
+            Ok(Some(response)) => self
+                .leases
+                .give(&request, response, self.now(), self.world.lease_terms()),
+            _ => None,
+        };
+        Reply::new(request.operation, result).with_lease(lease)
+    }
+
+    fn answer(&self, request: &Request) -> Result<Option<Response>> {
+        self.world
+            .transaction(|| dispatch::handle::<E>(&self.world, request.clone()))
     }
 
     /// Returns the result of the existence check.
@@ -250,22 +291,6 @@ impl<E: Engine> Mount<E> {
     /// Returns how often the engine has called `commit`.
     pub fn commits(&self) -> usize {
         self.world.commits()
-    }
-
-    fn about(&self, operation: Operation, lease: &Lease, increment: Duration) -> Request {
-        let secret = LeasedSecret {
-            ttl: lease.ttl,
-            max_ttl: lease.max_ttl,
-            renewable: lease.renewable,
-            increment,
-            issue_time: Some(self.now()),
-            internal_data: Some(lease.internal_data.clone()),
-            lease_id: "test/lease".into(),
-        };
-        Request {
-            secret: Some(secret),
-            ..request(operation, "", None)
-        }
     }
 }
 

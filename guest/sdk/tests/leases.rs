@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use airlock_sdk::testing::{Fault, Mount, request};
+use airlock_sdk::testing::{Fault, GivenLease, Mount, request};
 use airlock_sdk::{
     Context, Description, Engine, Error, Lease, LeaseTime, Leased, Operation, Response, Result, Routes,
     Secret, Secrets, Wal, WalKinds, fields, json, route,
@@ -141,13 +141,40 @@ fn a_lease_is_given_renewed_and_revoked() {
 }
 
 #[test]
+fn a_renewed_lease_keeps_its_issue_time() {
+    let mount = Mount::<Accounts>::new();
+    let lease = mount.read("token").lease().clone();
+    let mut renewed = lease;
+    for _ in 0..3 {
+        mount.advance(Duration::from_secs(600));
+        renewed = mount.renew(&renewed, Duration::from_secs(3600)).lease().clone();
+    }
+    // The maximum of an hour counts from the issue.
+    assert_eq!(renewed.ttl, Duration::from_secs(1800));
+}
+
+#[test]
+fn an_expired_or_revoked_lease_is_not_renewed() {
+    let mount = Mount::<Accounts>::new();
+    let refused = |lease: &GivenLease| mount.renew(lease, Duration::ZERO).error().clone();
+    let (one, other) = (mount.read("token"), mount.read("token"));
+    mount.advance(Duration::from_secs(600));
+    assert_eq!(mount.renew(one.lease(), Duration::ZERO).status(), 200);
+    mount.advance(Duration::from_secs(1));
+    assert_eq!(refused(other.lease()), Error::user("lease expired"));
+    assert_eq!(mount.revoke(one.lease()).status(), 204);
+    assert_eq!(refused(one.lease()), Error::user("lease not found"));
+    assert_eq!(mount.revoke(one.lease()).status(), 204);
+}
+
+#[test]
 fn what_cannot_be_renewed_says_so() {
     let mount = Mount::<Accounts>::new();
     let lease = mount.read("nonce").lease().clone();
     assert!(!lease.renewable);
     assert_eq!(
         mount.renew(&lease, Duration::ZERO).error(),
-        &Error::UnsupportedOperation
+        &Error::user("lease is not renewable")
     );
     assert_eq!(mount.revoke(&lease).status(), 204);
 }

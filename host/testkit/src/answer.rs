@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use airlock_logical::{Json, Operation, Secret, WrapInfo};
+use airlock_logical::{Operation, Secret, WrapInfo};
 use airlock_sandbox::Usage;
 use serde_json::Value;
 use vault_core::json::{read_object, sorted};
@@ -27,12 +27,10 @@ enum Body {
     Raw(String),
 }
 
-/// A lease as Vault stores it for later renewals or its revocation.
+/// A lease that Vault has given, with the times that it granted. The mount keeps it until it is revoked.
 #[derive(Clone)]
 pub struct Lease {
-    pub(crate) path: String,
     pub(crate) secret: Secret,
-    pub(crate) data: Option<Json>,
 }
 
 impl Lease {

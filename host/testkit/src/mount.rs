@@ -3,22 +3,24 @@
 //! The guest runs on an [`airlock_mount::GuestMount`], as it does in production.
 
 mod builder;
+mod leases;
 mod usage;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use airlock_faults::FaultyStorage;
 use airlock_logical::Operation;
-use airlock_logical::time::{duration, nanoseconds};
 use airlock_mount::GuestMount;
-use airlock_sandbox::Services;
+use airlock_sandbox::{Services, Usage};
 use airlock_storage::{Attempt, StorageEntry};
 use serde_json::Value;
-use vault_core::{LeaseTerms, SYSTEM_TTL};
+use vault_core::LeaseTerms;
 use vault_plugin::{Backend as _, Response};
 
 use crate::answer::Asked;
+use crate::request::About;
 use crate::{Answer, Clock, Lease, Recorder, Request, Result, block_on};
+use leases::Leases;
 
 pub use builder::MountBuilder;
 
@@ -30,6 +32,7 @@ pub struct Mount {
     clock: Clock,
     recorder: Recorder,
     requests: AtomicU64,
+    leases: Leases,
     guest: GuestMount,
 }
 
@@ -83,25 +86,64 @@ impl Mount {
         let Request {
             inner: mut request,
             undecided,
+            about,
         } = request;
         self.sign(&mut request);
-        let ((asked, result, lease), usage) = usage::of(async {
-            if undecided {
-                match self.check(&request).await {
-                    Ok(operation) => request.operation = operation,
-                    Err(error) => return (asked(&request), Err(error), None),
-                }
+        if let Some(about) = &about {
+            match self.leases.complete(&mut request, about, self.clock.now()) {
+                Ok(true) => {}
+                Ok(false) => return Answer::new(&asked(&request), Ok(None), Usage::default()),
+                Err(error) => return Answer::new(&asked(&request), Err(error), Usage::default()),
             }
-            let (asked, path) = (asked(&request), request.path.clone());
-            let mut result = self.guest.handle_request(request).await;
-            let lease = match &mut result {
-                Ok(Some(response)) => self.lease(&path, &asked.id, response).await,
-                _ => None,
-            };
-            (asked, result, lease)
-        })
-        .await;
-        Answer::new(&asked, result, usage).with_lease(lease)
+        }
+        let mut checked = Usage::default();
+        if undecided {
+            let (exists, used) = usage::of(self.check(&request)).await;
+            match exists {
+                Ok(operation) => request.operation = operation,
+                Err(error) => return Answer::new(&asked(&request), Err(error), used),
+            }
+            // The check is not an attempt at the request.
+            checked = Usage { attempts: 0, ..used };
+        }
+        let (asked, path) = (asked(&request), request.path.clone());
+        let (mut result, mut usage) = usage::of(self.guest.handle_request(request)).await;
+        usage::add(&mut usage, &checked);
+        let lease = match &mut result {
+            Ok(response) => self.lease(&asked, &path, response.as_mut(), about.as_ref()).await,
+            Err(_) => Ok(None),
+        };
+        match lease {
+            Ok(lease) => Answer::new(&asked, result, usage).with_lease(lease),
+            Err(error) => Answer::new(&asked, Err(error), usage),
+        }
+    }
+
+    /// Does with the lease of an answer, or of a request, what Vault does.
+    async fn lease(
+        &self,
+        asked: &Asked,
+        path: &str,
+        response: Option<&mut Response>,
+        about: Option<&About>,
+    ) -> Result<Option<Lease>, vault_plugin::Error> {
+        let (now, terms) = (self.clock.now(), leases::terms(&*self.built.system).await);
+        match (about, response) {
+            (Some(About::Revoke(id)), _) => {
+                self.leases.revoked(id);
+                Ok(None)
+            }
+            (Some(About::Renew(id, increment)), Some(response)) => {
+                let increment = *increment;
+                self.leases
+                    .renewed(id, response, now, LeaseTerms { increment, ..terms })
+            }
+            (None, Some(response)) => {
+                let id = format!("{}{path}/{}", self.built.path, asked.id.replace('-', ""));
+                Ok(self.leases.give(id, path, response, now, terms))
+            }
+            (_, None) => Ok(None),
+        }
     }
 
     /// Decides between create and update, as Vault does.
@@ -126,33 +168,17 @@ impl Mount {
         request.mount_point.clone_from(path);
         request.mount_type.clone_from(&guest.description().name);
         request.mount_accessor = format!("{}_00000000", guest.description().name);
+        // Vault itself makes these requests, on nobody's behalf.
+        if matches!(
+            request.operation,
+            Operation::Renew | Operation::Revoke | Operation::Rollback
+        ) {
+            return;
+        }
         if request.entity_id.is_empty() {
             request.entity_id.clone_from(&identity.entity);
         }
         request.display_name.clone_from(&identity.display_name);
-    }
-
-    /// Registers the lease of an answer, as Vault does. Its times are limited by those of the mount.
-    async fn lease(&self, path: &str, id: &str, response: &mut Response) -> Option<Lease> {
-        let secret = response.secret.as_mut()?;
-        let system = &self.built.system;
-        let terms = LeaseTerms {
-            ttl: secret.lease.ttl(),
-            max_ttl: secret.lease.max_ttl(),
-            mount_ttl: system.default_lease_ttl().await.map_or(SYSTEM_TTL, duration),
-            mount_max_ttl: system.max_lease_ttl().await.map_or(SYSTEM_TTL, duration),
-            ..LeaseTerms::default()
-        };
-        let (ttl, warning) = terms.granted().unwrap_or_default();
-        response.warnings.extend(warning);
-        secret.lease.ttl = nanoseconds(ttl);
-        secret.lease_id = format!("{}{path}/{}", self.built.path, id.replace('-', ""));
-        secret.lease.issue_time = Some(self.clock.now().into());
-        Some(Lease {
-            path: path.to_owned(),
-            secret: secret.clone(),
-            data: response.data.clone(),
-        })
     }
 
     /// Returns the value that is stored at a key.

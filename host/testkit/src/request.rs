@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use airlock_logical::time::nanoseconds;
 use airlock_logical::{Json, Operation};
 use serde_json::Value;
 use vault_core::list_path_in_mount;
@@ -15,6 +14,33 @@ pub struct Request {
     pub(crate) inner: vault_plugin::Request,
     /// True if the existence check decides between create and update.
     pub(crate) undecided: bool,
+    /// The lease to renew or revoke.
+    pub(crate) about: Option<About>,
+}
+
+/// What to do with the lease of this id.
+#[derive(Debug, Clone)]
+pub(crate) enum About {
+    /// Renew it, by the increment if that is not zero.
+    Renew(String, Duration),
+    Revoke(String),
+}
+
+impl About {
+    pub(crate) fn increment(&self) -> Duration {
+        match self {
+            Self::Renew(_, increment) => *increment,
+            Self::Revoke(_) => Duration::ZERO,
+        }
+    }
+
+    fn request(self, operation: Operation) -> Request {
+        Request {
+            about: Some(self),
+            // The mount adds the path and the data.
+            ..Request::new(operation, "")
+        }
+    }
 }
 
 impl Request {
@@ -24,6 +50,7 @@ impl Request {
         Self {
             inner: vault_plugin::Request::new(operation, path),
             undecided: false,
+            about: None,
         }
     }
 
@@ -65,25 +92,18 @@ impl Request {
         Self::new(Operation::Rollback, "")
     }
 
-    /// Renews a lease, by `increment` if that is not zero.
+    /// Renews a lease of the mount, by `increment` if that is not zero.
+    ///
+    /// As in Vault, a lease that was revoked, has expired or is not renewable is a 400, and the guest is not asked.
     pub fn renew(lease: &Lease, increment: Duration) -> Self {
-        let mut request = Self::of_lease(Operation::Renew, lease);
-        if let Some(secret) = &mut request.inner.secret {
-            secret.lease.increment = nanoseconds(increment);
-        }
-        request
+        About::Renew(lease.secret.lease_id.clone(), increment).request(Operation::Renew)
     }
 
-    /// Revokes a lease.
+    /// Revokes a lease of the mount. Does nothing if it was revoked.
+    ///
+    /// Vault revokes a lease by itself when it expires; a test sends this request then.
     pub fn revoke(lease: &Lease) -> Self {
-        Self::of_lease(Operation::Revoke, lease)
-    }
-
-    fn of_lease(operation: Operation, lease: &Lease) -> Self {
-        let mut request = Self::new(operation, &lease.path);
-        request.inner.secret = Some(lease.secret.clone());
-        request.inner.data = lease.data.clone();
-        request
+        About::Revoke(lease.secret.lease_id.clone()).request(Operation::Revoke)
     }
 
     /// Sets the data, a JSON object.

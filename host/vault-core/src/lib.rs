@@ -25,7 +25,8 @@
 //! - [`EngineAnswer`] decides the form and the status of an answer. [`OwnAnswer`] is an HTTP answer that the engine wrote
 //!   itself. [`RequestKind::status_of_nothing`] is the status if the engine answered nothing.
 //! - [`Envelope`] and [`errors`] make the bodies. [`json`] reads and writes them as Go does.
-//! - [`parse_duration`] and [`human_duration`] read and show durations. [`LeaseTerms`] limits the time of a lease.
+//! - [`parse_duration`] and [`human_duration`] read and show durations. [`LeaseTerms`] limits the time of a lease, and
+//!   [`Leases`] knows which leases can be renewed.
 //! - [`list_path`] completes the path of a list.
 //!
 //! The model is Vault 1.21: the tests of the development server compare statuses, texts and envelopes with it.
@@ -50,6 +51,7 @@ mod envelope;
 pub mod errors;
 pub mod json;
 mod lease;
+mod leases;
 mod own_answer;
 mod path;
 mod request_kind;
@@ -58,6 +60,7 @@ pub use answer::{EngineAnswer, Form, check_list, redirect_page};
 pub use duration::{human_duration, parse_duration, parse_units};
 pub use envelope::Envelope;
 pub use lease::{LeaseTerms, SYSTEM_TTL};
+pub use leases::{Held, Leases};
 pub use own_answer::OwnAnswer;
 pub use path::{list_path, list_path_in_mount};
 pub use request_kind::RequestKind;

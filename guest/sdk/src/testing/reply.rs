@@ -6,7 +6,8 @@ use serde_json::Value;
 use vault_core::json::read_object;
 use vault_core::{EngineAnswer, RequestKind};
 
-use crate::{Error, Lease, Operation, Response, Result};
+use super::GivenLease;
+use crate::{Error, Operation, Response, Result};
 
 /// The answer to a request, as Vault's caller would see it. If a test reads something that the answer does not have, it
 /// fails and shows the answer.
@@ -16,6 +17,7 @@ pub struct Reply {
     operation: Operation,
     result: Result<Option<Response>>,
     data: Value,
+    lease: Option<GivenLease>,
 }
 
 impl Reply {
@@ -31,7 +33,12 @@ impl Reply {
             operation,
             result,
             data,
+            lease: None,
         }
+    }
+
+    pub(super) fn with_lease(self, lease: Option<GivenLease>) -> Reply {
+        Reply { lease, ..self }
     }
 
     /// Returns the HTTP status of Vault's answer.
@@ -113,13 +120,13 @@ impl Reply {
         self.response().map_or(&[], |response| &response.warnings)
     }
 
-    /// Returns the lease.
+    /// Returns the lease, with the time that Vault granted.
     ///
     /// # Panics
     /// If the answer has no lease.
     #[track_caller]
-    pub fn lease(&self) -> &Lease {
-        match self.response().and_then(|response| response.lease.as_ref()) {
+    pub fn lease(&self) -> &GivenLease {
+        match &self.lease {
             Some(lease) => lease,
             None => panic!("no lease in {:?}", self.result),
         }

@@ -10,6 +10,7 @@ use airlock_sandbox::{Services, System};
 use airlock_storage::{MemoryStorage, Prefixes, Settings, Storage, StorageEntry};
 use vault_plugin::Backend as _;
 
+use super::leases::Leases;
 use super::{Mount, usage};
 use crate::{Clock, Error, FakeSystem, FolderStorage, Guest, Recorder, Result, Seeded, block_on};
 
@@ -174,6 +175,7 @@ impl MountBuilder {
             recorder,
             services,
             requests: AtomicU64::new(0),
+            leases: Leases::default(),
             built: self,
         })
     }

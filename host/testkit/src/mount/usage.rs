@@ -23,7 +23,8 @@ pub async fn of<T>(request: impl Future<Output = T>) -> (T, Usage) {
     .await
 }
 
-fn add(usage: &mut Usage, more: &Usage) {
+/// Adds what another call of the guest used.
+pub fn add(usage: &mut Usage, more: &Usage) {
     usage.cpu += more.cpu;
     usage.wall += more.wall;
     usage.memory_bytes = usage.memory_bytes.max(more.memory_bytes);

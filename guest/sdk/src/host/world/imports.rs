@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use vault_core::LeaseTerms;
 
 use super::{Fault, LogLine, World, is_no_path};
 use crate::records::{Entity, Entry, Group, IdentityToken, Level, Replication};
@@ -141,6 +142,11 @@ impl World {
 
 /// The system view of a server on its own, with Vault's default times.
 impl World {
+    /// Returns the times of the mount's leases.
+    pub(crate) fn lease_terms(&self) -> LeaseTerms {
+        LeaseTerms::default()
+    }
+
     pub(crate) fn config(&self) -> Vec<(String, String)> {
         self.options.clone()
     }
