@@ -81,7 +81,6 @@ pub struct Description {
     pub(crate) storage: &'static [&'static str],
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     pub(crate) cacheable: &'static [&'static str],
-    #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
     pub(crate) redo_record: bool,
     pub(crate) scratch_bytes: u32,
     #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]

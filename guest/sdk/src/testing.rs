@@ -22,19 +22,22 @@
 //! assert_eq!(mount.read("nowhere").status(), 404);
 //! ```
 //!
-//! It does not test limits, concurrent requests, or the compiled guest.
+//! It does not test limits, concurrent requests, or the compiled guest. A panic ends the test, whereas in the host it is
+//! a 500. In everything else it agrees with the sandbox: a test of Airlock's own runs every feature both ways.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use vault_core::{LeaseTerms, list_path_in_mount};
 
 use crate::host::Host;
 use crate::host::world::World;
+use crate::system::{Entity, Group};
 use crate::{Engine, Operation, Request, Response, Result, SpecialPaths, Timestamp, dispatch};
 
 mod lease;
@@ -46,11 +49,13 @@ pub use crate::host::world::{Fault, LogLine};
 pub use lease::GivenLease;
 pub use reply::Reply;
 
-/// An engine, mounted in memory at `test/`.
+/// An engine, mounted in memory at a path that is its name.
 #[derive(Debug)]
 pub struct Mount<E> {
     world: Host,
     leases: LeaseBook,
+    /// The number of requests so far.
+    requests: Cell<u64>,
     engine: PhantomData<fn() -> E>,
 }
 
@@ -82,10 +87,12 @@ impl<E: Engine> Mount<E> {
             options,
             crate::engine::storage_prefixes::<E>(),
             E::DESCRIPTION.scratch_bytes,
+            E::DESCRIPTION.redo_record,
         );
         let mount = Mount {
             world: world.into(),
             leases: LeaseBook::default(),
+            requests: Cell::new(0),
             engine: PhantomData,
         };
         if let Err(error) = mount.initialize() {
@@ -120,7 +127,7 @@ impl<E: Engine> Mount<E> {
 
     /// Writes to a path: creates or updates, depending on the existence check.
     pub fn write(&self, path: &str, data: Value) -> Reply {
-        let mut write = request(Operation::Update, path, Some(data));
+        let mut write = self.sign(request(Operation::Update, path, Some(data)));
         write.operation = match self.exists(write.clone()) {
             Ok(Some(false)) => Operation::Create,
             Ok(_) | Err(crate::Error::UnsupportedPath) => Operation::Update,
@@ -153,11 +160,7 @@ impl<E: Engine> Mount<E> {
 
     /// Returns the help of a path, or of the engine for the empty path.
     pub fn help(&self, path: &str) -> Reply {
-        self.send(request(
-            Operation::Help,
-            path,
-            Some(json!({ "requestResponsePrefix": E::DESCRIPTION.name })),
-        ))
+        self.send(request(Operation::Help, path, None))
     }
 
     /// Renews a lease from an earlier answer, by `increment` if that is not zero.
@@ -166,7 +169,7 @@ impl<E: Engine> Mount<E> {
     /// lease keeps its issue time, and its new time is limited by the mount's maximum.
     pub fn renew(&self, lease: &GivenLease, increment: Duration) -> Reply {
         let request = match self.leases.to_renew(lease, increment, self.now()) {
-            Ok(request) => request,
+            Ok(request) => self.sign(request),
             Err(error) => return Reply::new(Operation::Renew, Err(error)),
         };
         let mut result = self.answer(&request);
@@ -191,7 +194,7 @@ impl<E: Engine> Mount<E> {
         let Some(request) = self.leases.to_revoke(lease) else {
             return Reply::new(Operation::Revoke, Ok(None));
         };
-        let result = self.answer(&request);
+        let result = self.answer(&self.sign(request));
         if result.is_ok() {
             self.leases.revoked(lease);
         }
@@ -205,6 +208,7 @@ impl<E: Engine> Mount<E> {
 
     /// Sends a request of any kind unchanged. If it fails, nothing after its last commit is stored.
     pub fn send(&self, request: Request) -> Reply {
+        let request = self.sign(request);
         let mut result = self.answer(&request);
         let lease = match &mut result {
             Ok(Some(response)) => self
@@ -213,6 +217,27 @@ impl<E: Engine> Mount<E> {
             _ => None,
         };
         Reply::new(request.operation, result).with_lease(lease)
+    }
+
+    /// Adds what Vault adds to a request: an id of its own, and the mount's names.
+    fn sign(&self, mut request: Request) -> Request {
+        let fill = |field: &mut String, value: String| {
+            if field.is_empty() {
+                *field = value;
+            }
+        };
+        if request.id.is_empty() {
+            self.requests.set(self.requests.get() + 1);
+        }
+        let name = E::DESCRIPTION.name;
+        fill(
+            &mut request.id,
+            format!("00000000-0000-0000-0000-{:012}", self.requests.get()),
+        );
+        fill(&mut request.mount_point, format!("{name}/"));
+        fill(&mut request.mount_type, name.into());
+        fill(&mut request.mount_accessor, format!("{name}_00000000"));
+        request
     }
 
     fn answer(&self, request: &Request) -> Result<Option<Response>> {
@@ -268,6 +293,33 @@ impl<E: Engine> Mount<E> {
         self.world.conflict(conflicts);
     }
 
+    /// Adds or replaces an entity, and the groups that it is in. A request names it in its `entity_id`.
+    pub fn set_entity(&self, entity: Entity, groups: Vec<Group>) {
+        let mut system = self.world.system.borrow_mut();
+        system.entities.insert(entity.id.clone(), (entity, groups));
+    }
+
+    /// Adds or replaces a password policy, whose passwords have `length` characters of `charset`. They look random and
+    /// are the same in every run. There is no policy at the start.
+    pub fn set_password_policy(&self, name: &str, length: usize, charset: &str) {
+        self.world
+            .system
+            .borrow_mut()
+            .passwords
+            .set(name, length, charset);
+    }
+
+    /// Sets the default and the maximum time of the mount's leases. Both are 768 h at the start, as in Vault.
+    pub fn set_lease_times(&self, default: Duration, max: Duration) {
+        let mut system = self.world.system.borrow_mut();
+        (system.default_lease_ttl, system.max_lease_ttl) = (default, max);
+    }
+
+    /// Sets the clock, also to an earlier time.
+    pub fn set_time(&self, now: Timestamp) {
+        self.world.set_time(now);
+    }
+
     /// Returns the time of the clock, which starts at 2026-01-01T00:00:00Z and is frozen.
     pub fn now(&self) -> Timestamp {
         self.world.now()
@@ -294,15 +346,12 @@ impl<E: Engine> Mount<E> {
     }
 }
 
-/// Makes a request to the mount at `test/`, which a test can change and give to [`Mount::send`].
+/// Makes a request, which a test can change and give to [`Mount::send`]. Fields that stay empty get the mount's values.
 pub fn request(operation: Operation, path: &str, data: Option<Value>) -> Request {
     Request {
-        id: "00000000-0000-4000-8000-000000000000".into(),
         operation,
         path: path.into(),
         data: data.map(|data| object(data).to_string()),
-        mount_point: "test/".into(),
-        mount_type: "test".into(),
         ..Request::default()
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use airlock_sdk::testing::Mount;
+use airlock_sdk::testing::{Mount, request};
 use airlock_sdk::{
-    Context, Description, Engine, Name, Patch, Response, Result, Routes, Value, choices, fields, json, route,
+    Context, Description, Engine, Name, Operation, Patch, Response, Result, Routes, Value, choices, fields,
+    json, route,
 };
 
 choices! {
@@ -94,7 +95,10 @@ fn login(_: &Context, _: ()) -> Result<()> {
 }
 
 fn document() -> Value {
-    Mount::<Roles>::new().help("").data()["openapi"].clone()
+    // As Vault asks for its document of all engines.
+    let prefix = json!({ "requestResponsePrefix": "roles" });
+    let help = Mount::<Roles>::new().send(request(Operation::Help, "", Some(prefix)));
+    help.data()["openapi"].clone()
 }
 
 #[test]

@@ -48,6 +48,7 @@ pub use airlock_logical::{Alias, Entity, Group, Operation, Secret};
 pub use airlock_sandbox::{Events, Level, Limits, System, SystemError, Usage};
 pub use airlock_storage::{MemoryStorage, StorageEntry};
 pub use serde_json::{Value, json};
+pub use vault_core::PasswordPolicies;
 pub use vault_plugin::Report;
 
 pub use answer::{Answer, Lease};
@@ -60,4 +61,4 @@ pub use mount::{Mount, MountBuilder};
 pub use request::Request;
 pub use scenario::Scenario;
 
-pub use services::{FakeSystem, RecordedEvent, RecordedLine, Recorder, Seeded};
+pub use services::{FakeSystem, RecordedEvent, RecordedLine, Recorder, Seeded, Shared};

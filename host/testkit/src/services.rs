@@ -1,20 +1,23 @@
 //! Substitutes for Vault: a system view, an event bus, a log, and randomness that repeats.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_logical::Nanoseconds;
 use airlock_logical::time::nanoseconds;
+use airlock_logical::{Json, Nanoseconds, WrapInfo};
 use airlock_sandbox::{
     Entity, Events, Group, Level, LogLine, LogSink, Random, Replication, System, SystemError,
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use vault_core::SYSTEM_TTL;
+use vault_core::{PasswordPolicies, SYSTEM_TTL};
+
+use crate::Clock;
 
 /// A system view whose answers the test sets.
 ///
-/// It does not offer wrapping, identity tokens and password policies, which are Vault's own.
+/// Wrapped data gets a token that nobody can unwrap. Identity tokens are not offered.
 #[derive(Debug, Clone)]
 pub struct FakeSystem {
     /// The default lease TTL. Default: 768 h, like Vault's.
@@ -29,7 +32,19 @@ pub struct FakeSystem {
     pub entities: Vec<Entity>,
     /// The groups that every entity is in. Default: none.
     pub groups: Vec<Group>,
+    /// Further groups, by the id of the entity that is in them. Default: none.
+    pub groups_of: BTreeMap<String, Vec<Group>>,
+    /// The password policies. Default: none.
+    pub passwords: Shared<PasswordPolicies>,
+    /// The clock that says when data was wrapped. [`MountBuilder::system_view`](crate::MountBuilder::system_view) sets
+    /// it to the mount's.
+    pub clock: Clock,
+    /// The number of values that were wrapped.
+    pub wrapped: Shared<u64>,
 }
+
+/// A value that the clones of its owner share.
+pub type Shared<T> = Arc<Mutex<T>>;
 
 impl Default for FakeSystem {
     fn default() -> Self {
@@ -40,6 +55,10 @@ impl Default for FakeSystem {
             tainted: false,
             entities: Vec::new(),
             groups: Vec::new(),
+            groups_of: BTreeMap::new(),
+            passwords: Shared::default(),
+            clock: Clock::default(),
+            wrapped: Shared::default(),
         }
     }
 }
@@ -77,8 +96,25 @@ impl System for FakeSystem {
             .find(|entity| entity.id == entity_id)
             .cloned())
     }
-    async fn groups_for_entity(&self, _: &str) -> Result<Vec<Group>, SystemError> {
-        Ok(self.groups.clone())
+    async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>, SystemError> {
+        let own = self.groups_of.get(entity_id).into_iter().flatten();
+        Ok(self.groups.iter().chain(own).cloned().collect())
+    }
+    async fn generate_password(&self, policy: &str) -> Result<String, SystemError> {
+        let mut passwords = self.passwords.lock();
+        passwords
+            .generate(policy)
+            .map_err(|why| SystemError::Failed(why.into()))
+    }
+    async fn wrap_data(&self, _: Json, ttl: Nanoseconds) -> Result<WrapInfo, SystemError> {
+        let mut wrapped = self.wrapped.lock();
+        *wrapped += 1;
+        Ok(WrapInfo {
+            ttl,
+            token: format!("hvs.wrapped-{wrapped}"),
+            creation_time: Some(self.clock.now().into()),
+            ..WrapInfo::default()
+        })
     }
 }
 

@@ -27,7 +27,7 @@
 //! - [`Envelope`] and [`errors`] make the bodies. [`json`] reads and writes them as Go does.
 //! - [`parse_duration`] and [`human_duration`] read and show durations. [`LeaseTerms`] limits the time of a lease, and
 //!   [`Leases`] knows which leases can be renewed.
-//! - [`list_path`] completes the path of a list.
+//! - [`list_path`] completes the path of a list. [`PasswordPolicies`] makes passwords for tests.
 //!
 //! The model is Vault 1.21: the tests of the development server compare statuses, texts and envelopes with it.
 //!
@@ -53,6 +53,7 @@ pub mod json;
 mod lease;
 mod leases;
 mod own_answer;
+mod passwords;
 mod path;
 mod request_kind;
 
@@ -62,5 +63,6 @@ pub use envelope::Envelope;
 pub use lease::{LeaseTerms, SYSTEM_TTL};
 pub use leases::{Held, Leases};
 pub use own_answer::OwnAnswer;
+pub use passwords::PasswordPolicies;
 pub use path::{list_path, list_path_in_mount};
 pub use request_kind::RequestKind;

@@ -9,8 +9,13 @@ use serde_json::Value;
 
 use crate::records::{Entry, Level};
 use crate::{Error, Result, Timestamp};
+use key::{check_folder, check_key};
 
 mod imports;
+mod key;
+mod system;
+
+pub(crate) use system::SystemView;
 
 /// A failure of storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,19 +23,21 @@ mod imports;
 pub enum Fault {
     /// Nothing fails.
     None,
-    /// Writes fail, as on a standby.
+    /// Commits of writes fail, as on a standby.
     ReadOnly,
     /// Commits find storage busy, as if other requests kept it busy for too long.
     Busy,
     /// Reads fail after this number of further reads.
     Gets(usize),
-    /// Writes fail after this number of further writes.
+    /// Storing an entry fails after this number of further entries. As in the host, the writes of a request reach storage
+    /// when it commits: the commit fails, and the writes before the one that failed are stored.
     Puts(usize),
-    /// Deletions fail after this number of further deletions.
+    /// Deletions fail after this number of further deletions, in the same way.
     Deletes(usize),
     /// Lists fail after this number of further lists.
     Lists(usize),
     /// Commits fail after this number of further commits, both those of the engine and those at the end of a request.
+    /// Nothing of such a commit is stored.
     Commits(usize),
 }
 
@@ -53,12 +60,17 @@ pub(crate) struct World {
     options: Vec<(String, String)>,
     prefixes: Vec<&'static str>,
     scratch_bytes: u32,
+    /// True if a commit of several keys is all or nothing.
+    redo_record: bool,
+    pub(crate) system: RefCell<SystemView>,
     stored: RefCell<BTreeMap<String, Entry>>,
-    /// The request's writes since its last commit; `None` is a deletion.
-    written: RefCell<BTreeMap<String, Option<Entry>>>,
+    /// The request's writes since its last commit, in its order; `None` is a deletion.
+    written: RefCell<Vec<(String, Option<Entry>)>>,
     scratch: RefCell<BTreeMap<String, Vec<u8>>>,
     /// The number of events, and the contents of scratch, at the last commit.
     saved: RefCell<(usize, BTreeMap<String, Vec<u8>>)>,
+    /// True during an existence check, which may have no effect.
+    checks: Cell<bool>,
     conflicts: Cell<bool>,
     fault: Cell<Fault>,
     commits: Cell<usize>,
@@ -81,15 +93,19 @@ impl World {
         options: Vec<(String, String)>,
         prefixes: Vec<&'static str>,
         scratch_bytes: u32,
+        redo_record: bool,
     ) -> World {
         World {
             options,
             prefixes,
             scratch_bytes,
+            redo_record,
+            system: RefCell::default(),
             stored: RefCell::default(),
             written: RefCell::default(),
             scratch: RefCell::default(),
             saved: RefCell::default(),
+            checks: Cell::new(false),
             conflicts: Cell::new(false),
             fault: Cell::new(Fault::None),
             commits: Cell::new(0),
@@ -119,7 +135,9 @@ impl World {
     /// Runs a function that must not write, and drops anything that it writes.
     pub(crate) fn peek<T>(&self, check: impl FnOnce() -> T) -> T {
         self.save();
+        self.checks.set(true);
         let answer = check();
+        self.checks.set(false);
         self.restore();
         answer
     }
@@ -167,6 +185,10 @@ impl World {
         self.fault.set(fault);
     }
 
+    pub(crate) fn set_time(&self, now: Timestamp) {
+        self.now.set(now);
+    }
+
     pub(crate) fn advance(&self, time: Duration) {
         self.now.set(self.now.get() + time);
     }
@@ -185,23 +207,43 @@ impl World {
 
     fn flush(&self) -> Result<()> {
         let written = std::mem::take(&mut *self.written.borrow_mut());
-        if written.is_empty() {
+        if written.is_empty() && *self.scratch.borrow() == self.saved.borrow().1 {
             return Ok(());
         }
         if self.fault.get() == Fault::Busy {
             return Err(Error::coded(503, "storage is busy, as the test asked"));
         }
+        if written.is_empty() {
+            return Ok(());
+        }
+        if self.fault.get() == Fault::ReadOnly {
+            return Err(Error::ReadOnly);
+        }
         self.meet(|fault| match fault {
             Fault::Commits(left) => Some((left, Fault::Commits)),
             _ => None,
         })?;
-        let mut stored = self.stored.borrow_mut();
-        for (key, entry) in written {
-            match entry {
-                Some(entry) => stored.insert(key, entry),
-                None => stored.remove(&key),
-            };
+        let before = self.stored.borrow().clone();
+        let flushed = written
+            .into_iter()
+            .try_for_each(|(key, entry)| self.apply(key, entry));
+        if flushed.is_err() && self.redo_record {
+            *self.stored.borrow_mut() = before;
         }
+        flushed
+    }
+
+    fn apply(&self, key: String, entry: Option<Entry>) -> Result<()> {
+        self.meet(|fault| match (fault, &entry) {
+            (Fault::Puts(left), Some(_)) => Some((left, Fault::Puts)),
+            (Fault::Deletes(left), None) => Some((left, Fault::Deletes)),
+            _ => None,
+        })?;
+        let mut stored = self.stored.borrow_mut();
+        match entry {
+            Some(entry) => stored.insert(key, entry),
+            None => stored.remove(&key),
+        };
         Ok(())
     }
 
@@ -217,29 +259,31 @@ impl World {
         }
     }
 
-    fn allow(&self, key: &str) -> Result<()> {
-        if self.prefixes.iter().any(|prefix| key.starts_with(prefix)) {
-            return Ok(());
+    /// Refuses, within an existence check, a call that has an effect outside the request.
+    fn may_have_effects(&self) -> Result<()> {
+        if self.checks.get() {
+            return Err(Error::internal(
+                "storage access denied: an existence check stores nothing, so it cannot commit or wrap; do that in the \
+                 request",
+            ));
         }
-        Err(Error::internal(
-            "outside the prefixes that the description's `storage` names",
-        ))
+        Ok(())
+    }
+
+    /// Returns what the request itself wrote under a key.
+    fn own(&self, key: &str) -> Option<Option<Entry>> {
+        let written = self.written.borrow();
+        let (_, entry) = written.iter().rev().find(|(name, _)| name == key)?;
+        Some(entry.clone())
     }
 
     fn write(&self, key: String, entry: Option<Entry>) -> Result<()> {
-        if self.fault.get() == Fault::ReadOnly {
-            return Err(Error::ReadOnly);
+        check_key(&key, &self.prefixes)?;
+        let mut written = self.written.borrow_mut();
+        match written.last_mut() {
+            Some(last) if last.0 == key => last.1 = entry,
+            _ => written.push((key, entry)),
         }
-        self.allow(&key)?;
-        if key.is_empty() || key.ends_with('/') || is_no_path(&key) {
-            return Err(Error::user("not a storage key"));
-        }
-        self.written.borrow_mut().insert(key, entry);
         Ok(())
     }
-}
-
-/// Returns true for a text that no storage accepts as a key or a folder.
-fn is_no_path(path: &str) -> bool {
-    path.starts_with('/') || path.contains("//") || path.contains("..")
 }

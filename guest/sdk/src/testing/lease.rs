@@ -21,6 +21,12 @@ impl GivenLease {
     pub fn id(&self) -> &str {
         &self.id
     }
+
+    /// Returns the data that Vault keeps for the engine, a JSON object as text. Its member `secret_type` names the
+    /// secret.
+    pub fn internal_data(&self) -> &str {
+        &self.lease.internal_data
+    }
 }
 
 impl Deref for GivenLease {

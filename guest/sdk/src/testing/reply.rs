@@ -29,12 +29,17 @@ impl Reply {
             .and_then(|response| response.data.as_deref());
         let data = data.and_then(|data| read_object(data).ok());
         let data = data.map_or(Value::Null, Value::Object);
-        Reply {
+        let mut reply = Reply {
             operation,
             result,
             data,
             lease: None,
+        };
+        // The caller of an empty list gets a 404 without the engine's data.
+        if RequestKind::of(reply.operation.name()) == RequestKind::List && reply.status() == 404 {
+            reply.data = Value::Null;
         }
+        reply
     }
 
     pub(super) fn with_lease(self, lease: Option<GivenLease>) -> Reply {
@@ -97,6 +102,14 @@ impl Reply {
             Err(error) => error,
             Ok(response) => panic!("no error but {response:?}"),
         }
+    }
+
+    /// Returns the engine's answer or its error, whichever it is.
+    ///
+    /// # Errors
+    /// The error of the request.
+    pub fn result(&self) -> Result<Option<&Response>, &Error> {
+        self.result.as_ref().map(Option::as_ref)
     }
 
     /// Returns the response; `None` if the engine answered nothing.

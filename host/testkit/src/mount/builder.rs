@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use airlock_faults::FaultyStorage;
 use airlock_mount::{GrantedGuest, GuestMount, Parts};
@@ -23,6 +23,7 @@ pub struct MountBuilder {
     pub(super) path: String,
     pub(super) identity: Identity,
     pub(super) system: Arc<dyn System>,
+    clock: Clock,
     seed: u64,
     is_real: bool,
     retry: Duration,
@@ -66,12 +67,17 @@ impl Entries {
 
 impl MountBuilder {
     pub(crate) fn new(guest: Guest) -> Self {
+        let clock = Clock::default();
         Self {
             entries: Entries::Memory(Arc::default()),
             options: Vec::new(),
             path: format!("{}/", guest.description().name),
             identity: Identity::default(),
-            system: Arc::new(FakeSystem::default()),
+            system: Arc::new(FakeSystem {
+                clock: clock.clone(),
+                ..FakeSystem::default()
+            }),
+            clock,
             seed: 0,
             is_real: false,
             retry: Duration::ZERO,
@@ -122,6 +128,18 @@ impl MountBuilder {
         self
     }
 
+    /// Sets the system view, which shares the mount's clock.
+    pub fn system_view(self, system: FakeSystem) -> Self {
+        let clock = self.clock.clone();
+        self.system(FakeSystem { clock, ..system })
+    }
+
+    /// Sets the time at which the clock stands at the start. Default: 2026-01-01T00:00:00Z.
+    pub fn starts_at(self, moment: SystemTime) -> Self {
+        self.clock.set(moment);
+        self
+    }
+
     /// Sets the seed of the guest's randomness, which repeats in every run. Default: 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
@@ -155,7 +173,7 @@ impl MountBuilder {
     /// Returns [`Error::SetUp`], [`Error::Initialize`] or [`Error::Runtime`].
     pub fn start(self) -> Result<Mount> {
         let faults = FaultyStorage::over(self.entries.storage());
-        let (clock, recorder) = (Clock::default(), Recorder::default());
+        let (clock, recorder) = (self.clock.clone(), Recorder::default());
         let log = Arc::new(recorder.clone());
         let mut services = Services {
             system: self.system.clone(),

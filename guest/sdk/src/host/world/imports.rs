@@ -1,59 +1,55 @@
 //! Answers the calls of an engine.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
-use vault_core::LeaseTerms;
 
-use super::{Fault, LogLine, World, is_no_path};
-use crate::records::{Entity, Entry, Group, IdentityToken, Level, Replication};
-use crate::{Error, Result, Timestamp, WrapInfo};
+use super::key::MAX_KEY_BYTES;
+use super::{Fault, LogLine, World, check_folder, check_key};
+use crate::records::{Entry, Level};
+use crate::{Result, Timestamp};
 
 /// The most bytes of an event's type and metadata, as in the host.
 const LONGEST_EVENT: usize = 64 << 10;
 
+/// The most events of a transaction, as in the host.
+const MOST_EVENTS: usize = 256;
+
 impl World {
     pub(crate) fn storage_get(&self, key: &str) -> Result<Option<Entry>> {
-        self.allow(key)?;
+        check_key(key, &self.prefixes)?;
+        if let Some(own) = self.own(key) {
+            return Ok(own);
+        }
         self.meet(|fault| match fault {
             Fault::Gets(left) => Some((left, Fault::Gets)),
             _ => None,
         })?;
-        let written = self.written.borrow().get(key).cloned();
-        Ok(written.unwrap_or_else(|| self.stored.borrow().get(key).cloned()))
+        Ok(self.stored.borrow().get(key).cloned())
     }
 
     pub(crate) fn storage_put(&self, entry: Entry) -> Result<()> {
-        self.meet(|fault| match fault {
-            Fault::Puts(left) => Some((left, Fault::Puts)),
-            _ => None,
-        })?;
         self.write(entry.key.clone(), Some(entry))
     }
 
     pub(crate) fn storage_delete(&self, key: &str) -> Result<()> {
-        self.meet(|fault| match fault {
-            Fault::Deletes(left) => Some((left, Fault::Deletes)),
-            _ => None,
-        })?;
         self.write(key.into(), None)
     }
 
     pub(crate) fn storage_list(&self, prefix: &str) -> Result<Vec<String>> {
+        check_folder(prefix, &self.prefixes)?;
         self.meet(|fault| match fault {
             Fault::Lists(left) => Some((left, Fault::Lists)),
             _ => None,
         })?;
-        if !prefix.is_empty() && !prefix.ends_with('/') || is_no_path(prefix) {
-            return Err(Error::user("not a storage folder: it is empty or ends in `/`"));
+        let mut keys: BTreeSet<String> = self.stored.borrow().keys().cloned().collect();
+        for (key, entry) in &*self.written.borrow() {
+            match entry {
+                Some(_) => keys.insert(key.clone()),
+                None => keys.remove(key),
+            };
         }
-        let (stored, written) = (self.stored.borrow(), self.written.borrow());
-        let kept = stored.keys().filter(|key| !written.contains_key(*key));
-        let new = written
-            .iter()
-            .filter(|(_, entry)| entry.is_some())
-            .map(|(key, _)| key);
-        let below = kept.chain(new).filter_map(|key| key.strip_prefix(prefix));
+        let below = keys.iter().filter_map(|key| key.strip_prefix(prefix));
         let mut names: Vec<String> = below
             .map(|name| match name.split_once('/') {
                 Some((folder, _)) => format!("{folder}/"),
@@ -74,6 +70,7 @@ impl World {
     }
 
     pub(crate) fn storage_commit(&self) -> Result<()> {
+        self.may_have_effects()?;
         self.commits.set(self.commits.get() + 1);
         self.flush()?;
         self.save();
@@ -85,13 +82,19 @@ impl World {
     }
 
     pub(crate) fn scratch_put(&self, key: &str, value: &[u8]) -> Result<(), String> {
+        if key.len() > MAX_KEY_BYTES {
+            return Err("not a storage key: a key has at most 32,768 bytes".into());
+        }
         let mut scratch = self.scratch.borrow_mut();
         let others = scratch
             .iter()
             .filter(|(name, _)| *name != key)
             .map(|(name, value)| name.len() + value.len());
         if others.sum::<usize>() + key.len() + value.len() > self.scratch_bytes as usize {
-            return Err("the description's `scratch_bytes` are used up".into());
+            return Err(format!(
+                "scratch is full: this mount may keep {} bytes (`description.scratch-bytes`)",
+                self.scratch_bytes
+            ));
         }
         scratch.insert(key.into(), value.into());
         Ok(())
@@ -102,6 +105,9 @@ impl World {
     }
 
     pub(crate) fn send_event(&self, event_type: &str, metadata: &str) -> Result<(), String> {
+        if self.events.borrow().len() - self.saved.borrow().0 >= MOST_EVENTS {
+            return Err(format!("no more than {MOST_EVENTS} events in one transaction"));
+        }
         if event_type.len() + metadata.len() > LONGEST_EVENT {
             return Err(format!("an event takes more than {} KiB", LONGEST_EVENT >> 10));
         }
@@ -137,79 +143,5 @@ impl World {
         }
         bytes.truncate(length as usize);
         bytes
-    }
-}
-
-/// The system view of a server on its own, with Vault's default times.
-impl World {
-    /// Returns the times of the mount's leases.
-    pub(crate) fn lease_terms(&self) -> LeaseTerms {
-        LeaseTerms::default()
-    }
-
-    pub(crate) fn config(&self) -> Vec<(String, String)> {
-        self.options.clone()
-    }
-
-    pub(crate) fn default_lease_ttl(&self) -> Result<Duration> {
-        Ok(vault_core::SYSTEM_TTL)
-    }
-
-    pub(crate) fn max_lease_ttl(&self) -> Result<Duration> {
-        Ok(vault_core::SYSTEM_TTL)
-    }
-
-    pub(crate) fn tainted(&self) -> Result<bool> {
-        Ok(false)
-    }
-
-    pub(crate) fn caching_disabled(&self) -> Result<bool> {
-        Ok(false)
-    }
-
-    pub(crate) fn local_mount(&self) -> Result<bool> {
-        Ok(false)
-    }
-
-    pub(crate) fn replication_state(&self) -> Result<Replication> {
-        Ok(Replication::default())
-    }
-
-    pub(crate) fn vault_version(&self) -> Result<String> {
-        Ok("1.21.0".into())
-    }
-
-    pub(crate) fn cluster_id(&self) -> Result<String> {
-        Ok("test".into())
-    }
-
-    pub(crate) fn entity_info(&self, _entity_id: &str) -> Result<Option<Entity>> {
-        Ok(None)
-    }
-
-    pub(crate) fn groups_for_entity(&self, _entity_id: &str) -> Result<Vec<Group>> {
-        Ok(Vec::new())
-    }
-
-    pub(crate) fn generate_password(&self, _policy: &str) -> Result<String> {
-        let letters = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-        Ok(self
-            .random(20)
-            .iter()
-            .map(|byte| char::from(letters[usize::from(*byte) % letters.len()]))
-            .collect())
-    }
-
-    pub(crate) fn identity_token(&self, _audience: &str, _ttl: Duration) -> Result<IdentityToken> {
-        Err(Error::internal("identity tokens are not offered in tests"))
-    }
-
-    pub(crate) fn wrap_data(&self, _data: &Value, ttl: Duration) -> Result<WrapInfo> {
-        Ok(WrapInfo {
-            ttl,
-            token: "hvs.test".into(),
-            creation_time: Some(self.now()),
-            ..WrapInfo::default()
-        })
     }
 }

@@ -1,0 +1,144 @@
+//! An engine that uses every feature of the SDK on command. One table of steps runs it natively, in
+//! `airlock_sdk::testing`, and as a guest in the sandbox, and the answers are compared: `host/testkit/tests/conformance`.
+//!
+//! `act` does one thing and says what the host answered; `things/{name}` has all operations of a path; `lease` gives a
+//! lease; `wal/{name}` writes a write-ahead entry. The data `error` makes a request fail after it has done its work.
+
+mod act;
+mod leases;
+
+use airlock_sdk::{
+    Context, Description, Engine, Error, Name, Operation, Response, Result, Routes, Secrets, WalKinds,
+    fields, json, route,
+};
+
+airlock_sdk::export!(Conformance);
+
+fields! {
+    /// The thing of a request.
+    struct At {
+        /// Its name.
+        name: Name,
+    }
+
+    /// A thing to write.
+    struct Thing {
+        /// Its name.
+        name: Name,
+        /// Its value.
+        value: String = String::new(),
+        /// The number of further entries to write after it.
+        more: u32 = 0,
+        /// The text with which the request fails in the end.
+        error: Option<String>,
+    }
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Conformance;
+
+impl Engine for Conformance {
+    const DESCRIPTION: Description = Description::new("conformance", "1.0.0", "Uses every feature.")
+        .storage(&["in/"])
+        .scratch_bytes(64);
+
+    const ROUTES: Routes = &[
+        &route("act").synopsis("Do one thing.").update(act::act),
+        &route("things/").synopsis("List the things.").list(list),
+        &route("things/{name}")
+            .synopsis("Keep a thing.")
+            .read(read)
+            .write(write)
+            .patch(patch)
+            .delete(delete),
+        &route("checked/{name}")
+            .synopsis("Check with effects that a check may not have.")
+            .update(write)
+            .exists(check),
+        &route("lease").synopsis("Give a lease.").update(leases::give),
+        &route("wal/{name}")
+            .synopsis("Write a write-ahead entry.")
+            .update(leases::begin),
+    ];
+
+    const SECRETS: Secrets = &[&leases::RENEWABLE, &leases::FINAL];
+    const WAL: WalKinds = &[&leases::ENTRY];
+
+    fn initialize(cx: &Context) -> Result<()> {
+        cx.log.field("mount", &cx.request.mount_point).info("ready");
+        let count: u32 = cx.storage.get_json("in/starts")?.unwrap_or(0);
+        cx.storage.put_json("in/starts", &(count + 1))
+    }
+
+    fn periodic(cx: &Context) -> Result<()> {
+        cx.log.info("tick");
+        cx.storage.put("in/ticked", cx.clock.now().to_string())
+    }
+
+    fn rotate(cx: &Context) -> Result<()> {
+        cx.storage.put("in/rotated", "")
+    }
+
+    fn invalidate(cx: &Context, key: &str) {
+        cx.log.field("key", key).info("invalidated");
+        cx.scratch.delete("k");
+    }
+}
+
+fn fail(error: Option<String>) -> Result<()> {
+    error.map_or(Ok(()), |error| Err(Error::user(error)))
+}
+
+fn list(cx: &Context, _: ()) -> Result<Response> {
+    Ok(Response::list(cx.storage.list("in/things/")?))
+}
+
+fn read(cx: &Context, at: At) -> Result<Option<Response>> {
+    let value: Option<String> = cx.storage.get_json(&key(&at.name))?;
+    value
+        .map(|value| Response::json(&json!({ "value": value })))
+        .transpose()
+}
+
+fn write(cx: &Context, thing: Thing) -> Result<Response> {
+    cx.storage.put_json(&key(&thing.name), &thing.value)?;
+    for number in 0..thing.more {
+        cx.storage.put_json(&format!("in/more/{number}"), &number)?;
+    }
+    cx.events
+        .send("conformance/written", &json!({ "name": thing.name.to_string() }))?;
+    fail(thing.error)?;
+    let created = cx.request.operation == Operation::Create;
+    Response::json(&json!({ "created": created }))
+}
+
+fn patch(cx: &Context, thing: Thing) -> Result<()> {
+    match cx.storage.get(&key(&thing.name))? {
+        Some(_) => cx.storage.put_json(&key(&thing.name), &thing.value),
+        None => Err(Error::UnsupportedPath),
+    }
+}
+
+fn delete(cx: &Context, at: At) -> Result<()> {
+    cx.storage.delete(&key(&at.name))
+}
+
+/// Writes, sends, and says what a commit answered: nothing of it may have an effect.
+fn check(cx: &Context, at: At) -> Result<bool> {
+    cx.storage.put("in/checked", "")?;
+    cx.scratch.put("k", b"checked")?;
+    cx.events.send("conformance/checked", &json!({}))?;
+    let committed = cx.storage.commit();
+    cx.log
+        .field(
+            "commit",
+            committed.map_or_else(|error| error.to_string(), |()| String::new()),
+        )
+        .info("checked");
+    Ok(cx.storage.get(&key(&at.name))?.is_some())
+}
+
+fn key(name: &str) -> String {
+    format!("in/things/{name}")
+}

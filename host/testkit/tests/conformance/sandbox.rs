@@ -1,0 +1,204 @@
+//! The steps on the guest's `.wasm`, in the sandbox.
+
+use std::any::Any;
+use std::time::{Duration, UNIX_EPOCH};
+
+use airlock_testkit::{
+    Alias, Answer, Call, Entity, FakeSystem, Fault as Failure, Group, Guest, Lease, Mount, Operation,
+    Request, StorageEntry,
+};
+use serde_json::{Value, json};
+
+use crate::{Fault, Side, Step, Told, line};
+
+pub struct Sandbox {
+    mount: Mount,
+    lease: Option<Lease>,
+    /// Holds the commit lock while storage is busy.
+    busy: bool,
+    /// The number of lines and events that were shown.
+    seen: (usize, usize),
+}
+
+impl Sandbox {
+    /// Mounts the guest; `is_set`: with entities, groups, a password policy and times of leases.
+    pub fn new(is_set: bool) -> Self {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../target/guests/conformance.wasm"
+        );
+        let guest = Guest::load(path).unwrap();
+        let mut mount = guest
+            .mount()
+            .option("color", "red")
+            .busy_after(Duration::from_millis(20));
+        if is_set {
+            mount = mount.system_view(system());
+        }
+        Self {
+            mount: mount.start().unwrap(),
+            lease: None,
+            busy: false,
+            seen: (0, 0),
+        }
+    }
+
+    fn answer(&mut self, step: &Step) -> Option<Answer> {
+        let mount = &mut self.mount;
+        Some(match step {
+            Step::Read(path, data) => mount.send(Request::read(path).data(&object(data))),
+            Step::Write(path, data) => mount.write(path, data.clone()),
+            Step::Patch(path, data) => mount.patch(path, data.clone()),
+            Step::Delete(path) => mount.delete(path),
+            Step::List(path) => mount.list(path),
+            Step::Help(path) => mount.send(Request::help(path)),
+            Step::Update(path, data) => mount.send(Request::new(Operation::Update, path).data(data)),
+            Step::As(entity, data) => {
+                let request = Request::new(Operation::Update, "act").data(data);
+                mount.send(request.entity(entity))
+            }
+            Step::Renew(seconds) => {
+                let increment = Duration::from_secs(*seconds);
+                mount.send(Request::renew(self.lease.as_ref()?, increment))
+            }
+            Step::Revoke => mount.send(Request::revoke(self.lease.as_ref()?)),
+            Step::Tick => mount.send(Request::tick()),
+            Step::Rollback => mount.send(Request::tick().data(&json!({ "immediate": true }))),
+            Step::Rotate => mount.send(Request::new(Operation::Rotate, "")),
+            Step::Keep(step) => {
+                let answer = self.answer(step)?;
+                self.lease = answer.lease().cloned();
+                answer
+            }
+            Step::Advance(seconds) => {
+                mount.clock().advance(Duration::from_secs(*seconds));
+                return None;
+            }
+            Step::SetTime(seconds) => {
+                let since = Duration::from_secs(seconds.unsigned_abs());
+                mount.clock().set(UNIX_EPOCH + since);
+                return None;
+            }
+            Step::Store(key, value) => {
+                mount.store(StorageEntry::new(*key, value.to_string())).unwrap();
+                return None;
+            }
+            Step::Restart => {
+                mount.restart().unwrap();
+                return None;
+            }
+            Step::Fault(fault) => {
+                self.fail(*fault);
+                return None;
+            }
+        })
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        let faults = self.mount.faults();
+        faults.heal();
+        self.busy = fault == Fault::Busy;
+        let after = |call, count: usize| match count {
+            0 => faults.every(call, Failure::Fail),
+            count => faults.nth(call, count as u64 + 1, Failure::Fail),
+        };
+        match fault {
+            Fault::None | Fault::Busy => {}
+            Fault::ReadOnly => faults.set_read_only(true),
+            Fault::Gets(count) => after(Call::Get, count),
+            Fault::Puts(count) => after(Call::Put, count),
+            Fault::Deletes(count) => after(Call::Delete, count),
+            Fault::Lists(count) => after(Call::List, count),
+            Fault::Commits => {
+                faults.every(Call::Put, Failure::Fail);
+                faults.every(Call::Delete, Failure::Fail);
+            }
+        }
+    }
+}
+
+fn object(data: &Value) -> Value {
+    if data.is_null() { json!({}) } else { data.clone() }
+}
+
+fn system() -> FakeSystem {
+    let ann = Entity {
+        id: "1".into(),
+        name: "ann".into(),
+        aliases: vec![Alias {
+            id: "2".into(),
+            mount_type: "userpass".into(),
+            mount_accessor: "userpass_1".into(),
+            name: "ann@example.com".into(),
+            metadata: [("team".into(), "x".into())].into(),
+            ..Alias::default()
+        }],
+        metadata: [("level".into(), "3".into())].into(),
+        disabled: true,
+        ..Entity::default()
+    };
+    let bob = Entity {
+        id: "5".into(),
+        name: "bob".into(),
+        ..Entity::default()
+    };
+    let group = Group {
+        id: "4".into(),
+        name: "admins".into(),
+        metadata: [("since".into(), "2020".into())].into(),
+        ..Group::default()
+    };
+    let system = FakeSystem {
+        default_lease_ttl: Duration::from_secs(600),
+        max_lease_ttl: Duration::from_secs(7200),
+        entities: vec![ann, bob],
+        groups_of: [("1".into(), vec![group])].into(),
+        ..FakeSystem::default()
+    };
+    system.passwords.lock().set("digits", 12, "0123456789");
+    system
+}
+
+impl Side for Sandbox {
+    fn take(&mut self, step: &Step) -> Option<Told> {
+        let lock: Option<Box<dyn Any>> = match self.busy {
+            true => Some(Box::new(self.mount.occupy().unwrap())),
+            false => None,
+        };
+        let answer = self.answer(step);
+        drop(lock);
+        let answer = answer?;
+        Some(Told {
+            status: answer.status(),
+            error: answer.error().map(Into::into),
+            data: answer.data().clone(),
+            keys: answer.keys().into_iter().map(Into::into).collect(),
+            warnings: answer.warnings().to_vec(),
+            lease: answer.lease().map(|lease| {
+                let secret = lease.secret();
+                let data: Option<Value> = secret.internal_data.as_ref().and_then(|data| data.decode().ok());
+                let times = [secret.lease.ttl(), secret.lease.max_ttl()].map(|time| time.as_secs());
+                json!([times[0], times[1], secret.lease.renewable, data])
+            }),
+        })
+    }
+
+    fn state(&mut self) -> [(&'static str, Value); 3] {
+        let stored = self.mount.entries().into_iter();
+        let stored = stored.map(|entry| (entry.key, Value::from(String::from_utf8_lossy(&entry.value))));
+        let (lines, sent) = self.seen;
+        let (logs, events) = (self.mount.recorder().lines(), self.mount.recorder().events());
+        self.seen = (logs.len(), events.len());
+        let logs = logs.into_iter().skip(lines);
+        let logs = logs.map(|log| line(&format!("{:?}", log.level), &log.message, &log.fields));
+        let events = events.into_iter().skip(sent).map(|event| {
+            let metadata: Value = serde_json::from_str(&event.metadata).unwrap();
+            json!([event.event_type, metadata])
+        });
+        [
+            ("storage", Value::Object(stored.collect())),
+            ("logs", logs.collect()),
+            ("events", events.collect()),
+        ]
+    }
+}
