@@ -125,9 +125,11 @@ impl Response {
         self
     }
 
-    /// Adds a lease: Vault then sends renew and revoke at the right time.
+    /// Adds a lease: Vault then sends renew and revoke at the right time. The warnings of the lease become those of the
+    /// answer.
     #[must_use]
-    pub fn lease(mut self, lease: Lease) -> Response {
+    pub fn lease(mut self, mut lease: Lease) -> Response {
+        self.warnings.append(&mut lease.warnings);
         self.lease = Some(lease);
         self
     }
@@ -164,6 +166,7 @@ pub struct Lease {
     pub renewable: bool,
     pub(crate) secret_type: &'static str,
     pub(crate) internal_data: String,
+    pub(crate) warnings: Vec<String>,
 }
 
 impl Lease {
@@ -172,6 +175,14 @@ impl Lease {
     pub fn lasting(mut self, ttl: Duration, max_ttl: Duration) -> Lease {
         self.ttl = ttl;
         self.max_ttl = max_ttl;
+        self
+    }
+
+    /// Adds warnings for the caller, such as the one of [`LeaseTime::calculate`](crate::LeaseTime::calculate), whether
+    /// the lease is new or renewed.
+    #[must_use]
+    pub fn warnings(mut self, texts: impl IntoIterator<Item = String>) -> Lease {
+        self.warnings.extend(texts);
         self
     }
 }

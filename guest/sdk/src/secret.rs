@@ -1,7 +1,7 @@
 //! Leases secrets, which Vault revokes when their leases end.
 //!
 //! ```
-//! # use airlock_sdk::{Context, Lease, Leased, Response, Result, Secret, Secrets};
+//! # use airlock_sdk::{Context, Lease, LeaseTime, Leased, Response, Result, Secret, Secrets};
 //! # use serde_json::json;
 //! # use std::time::Duration;
 //! /// The data that revoking a token needs.
@@ -20,8 +20,16 @@
 //!     Ok(Response::json(&json!({ "token": id }))?.lease(lease))
 //! }
 //!
-//! fn renew_token(_: &Context, leased: Leased<Token>) -> Result<Lease> {
-//!     Ok(TOKEN.lease(&leased.data)?.lasting(Duration::from_secs(600), Duration::from_secs(3600)))
+//! fn renew_token(cx: &Context, leased: Leased<Token>) -> Result<Lease> {
+//!     let max_ttl = Duration::from_secs(3600);
+//!     let time = LeaseTime {
+//!         increment: leased.lease.increment,
+//!         max_ttl,
+//!         issue_time: leased.lease.issue_time,
+//!         ..LeaseTime::default()
+//!     };
+//!     let (ttl, warning) = time.calculate(cx)?; // warns if the caller gets less than it asked for
+//!     Ok(TOKEN.lease(&leased.data)?.lasting(ttl, max_ttl).warnings(warning))
 //! }
 //!
 //! fn revoke_token(cx: &Context, leased: Leased<Token>) -> Result<()> {
@@ -101,6 +109,7 @@ impl<T: Serialize> Secret<T> {
             renewable: self.renew.is_some(),
             secret_type: self.kind,
             internal_data: codec::text(&Value::Object(internal)),
+            warnings: Vec::new(),
         })
     }
 }

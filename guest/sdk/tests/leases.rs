@@ -64,8 +64,9 @@ fn renew(cx: &Context, leased: Leased<Token>) -> Result<Lease> {
         issue_time: leased.lease.issue_time,
         ..LeaseTime::default()
     };
-    let (ttl, _) = time.calculate(cx)?;
-    Ok(TOKEN.lease(&leased.data)?.lasting(ttl, Duration::from_secs(3600)))
+    let (ttl, warning) = time.calculate(cx)?;
+    let lease = TOKEN.lease(&leased.data)?;
+    Ok(lease.lasting(ttl, Duration::from_secs(3600)).warnings(warning))
 }
 
 fn revoke(cx: &Context, leased: Leased<Token>) -> Result<()> {
@@ -136,6 +137,8 @@ fn a_lease_is_given_renewed_and_revoked() {
     assert_eq!(mount.stored().len(), 1);
     let renewed = mount.renew(&lease, Duration::from_secs(7200));
     assert_eq!(renewed.lease().ttl, Duration::from_secs(3600));
+    let capped = "TTL of \"2h\" exceeded the effective max_ttl of \"1h\"; TTL value is capped accordingly";
+    assert_eq!(renewed.warnings(), [capped]);
     assert_eq!(mount.revoke(renewed.lease()).status(), 204);
     assert!(mount.stored().is_empty());
 }
