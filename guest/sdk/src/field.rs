@@ -25,9 +25,32 @@
 //! }
 //! ```
 //!
+//! Several handlers can share a group of fields, which is also declared by `fields!` and comes last, after `..`:
+//!
+//! ```
+//! # use airlock_sdk::{fields, Name};
+//! fields! {
+//!     /// The page of a list.
+//!     struct Page {
+//!         /// The name to begin after.
+//!         after: String as query = String::new(),
+//!         /// The most names.
+//!         limit: u32 as query = 100,
+//!     }
+//!
+//!     struct ListRoles {
+//!         /// Name of the team.
+//!         team: Name,
+//!         ..page: Page,
+//!     }
+//! }
+//! # fn handler(list: ListRoles) -> u32 { list.page.limit }
+//! ```
+//!
 //! The comments become the help text and the descriptions in OpenAPI. A field is required unless it is an `Option` or
-//! has a default after `=`. Its type decides how its input is decoded, as in Vault; see [`FieldType`]. After each `as`
-//! comes a flag, one of the methods of [`Field`].
+//! has a default after `=`; a [`Given`] knows whether it is the default. Its type decides how its input is decoded, as in
+//! Vault; see [`FieldType`]. After each `as` comes a flag, one of the methods of [`Field`]: `as sensitive`,
+//! `as display_name("Bind password")`.
 
 use serde_json::{Map, Value};
 
@@ -37,6 +60,8 @@ mod coerce;
 mod collections;
 mod declaration;
 mod duration;
+mod given;
+mod group;
 mod macros;
 mod numbers;
 mod raw;
@@ -46,6 +71,9 @@ mod types;
 pub use collections::{Headers, StringSlice};
 pub use declaration::Field;
 pub use duration::{SignedSeconds, seconds};
+pub use given::Given;
+#[doc(hidden)]
+pub use group::{count, join};
 pub use numbers::Int;
 #[doc(hidden)]
 pub use raw::{FieldError, Raw};
@@ -99,6 +127,17 @@ pub const fn checked(fields: &'static [Field]) -> &'static [Field] {
                 field.name(),
                 "` takes the rest, so it must be the last",
             ]);
+        }
+        let mut j = 0;
+        while j < i {
+            if fields[j].has_name_of(field) {
+                refuse(&[
+                    "the field `",
+                    field.name(),
+                    "` is declared twice, here or in a group",
+                ]);
+            }
+            j += 1;
         }
         i += 1;
     }

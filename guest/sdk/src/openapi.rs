@@ -92,17 +92,7 @@ fn document_operation(
     document.string("summary", &one_line(head.synopsis));
     document.string("operationId", &operation_id(head.pattern, verb, prefix));
     document.strings("tags", &["secrets"]);
-    document.json(
-        "responses",
-        match verb {
-            Verb::Delete => r#"{"204":{"description":"empty body"}}"#,
-            Verb::List => concat!(
-                r#"{"200":{"description":"OK","content":{"application/json":{"schema":{"type":"object","#,
-                r#""properties":{"keys":{"type":"array","items":{"type":"string"}}}}}}}}"#,
-            ),
-            _ => r#"{"200":{"description":"OK"}}"#,
-        },
-    );
+    document_answer(verb, operation.answer(), document);
     if matches!(verb, Verb::Create | Verb::Update | Verb::Patch) {
         document.object("requestBody", |request| {
             request.truth("required", true);
@@ -126,6 +116,33 @@ fn document_operation(
         parameters.push(list.into());
     }
     document.json("parameters", &array(&parameters));
+}
+
+/// Adds what an operation answers: the declared fields, or else what every operation of its kind answers.
+fn document_answer(verb: Verb, fields: &'static [Field], document: &mut Object<'_>) {
+    let usual = match verb {
+        _ if !fields.is_empty() => {
+            document.object("responses", |responses| {
+                responses.object("200", |answer| {
+                    answer.string("description", "OK");
+                    answer.object("content", |content| {
+                        content.object("application/json", |json| {
+                            let fields: Vec<&Field> = fields.iter().collect();
+                            json.object("schema", |schema| document_body(&fields, false, schema));
+                        });
+                    });
+                });
+            });
+            return;
+        }
+        Verb::Delete => r#"{"204":{"description":"empty body"}}"#,
+        Verb::List => concat!(
+            r#"{"200":{"description":"OK","content":{"application/json":{"schema":{"type":"object","#,
+            r#""properties":{"keys":{"type":"array","items":{"type":"string"}}}}}}}}"#,
+        ),
+        _ => r#"{"200":{"description":"OK"}}"#,
+    };
+    document.json("responses", usual);
 }
 
 /// Adds the schema of a request's body. A patch has no required fields.
@@ -213,8 +230,17 @@ fn document_schema(field: &Field, schema: &mut Object<'_>) {
     if let Some(default) = field.default {
         schema.json("default", &codec::text(&default()));
     }
-    if field.is_sensitive {
-        schema.json("x-vault-displayAttrs", r#"{"sensitive":true}"#);
+    let display = &field.display;
+    let texts = [display.name, display.value, display.group, display.edit_type];
+    if field.is_sensitive || texts.iter().any(|text| !text.is_empty()) {
+        schema.object("x-vault-displayAttrs", |attributes| {
+            attributes
+                .some_string("name", display.name)
+                .some_string("value", display.value)
+                .some_string("group", display.group)
+                .some_string("editType", display.edit_type)
+                .truth("sensitive", field.is_sensitive);
+        });
     }
 }
 

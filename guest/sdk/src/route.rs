@@ -337,3 +337,30 @@ impl<O: Operations + Copy> Route<O> {
         }
     }
 }
+
+impl<F, H, R, O> Route<(On<F, H, R>, O)>
+where
+    On<F, H, R>: Copy,
+    O: Copy,
+{
+    /// Declares the data that the last operation answers, for OpenAPI. Nothing checks the answer against it.
+    ///
+    /// ```
+    /// # use airlock_sdk::{Context, Response, Result, Routes, fields, route};
+    /// # fields! { struct At { name: String } }
+    /// # fn read_key(_: &Context, _: At) -> Result<Option<Response>> { Ok(None) }
+    /// fields! {
+    ///     struct Key {
+    ///         /// The public half of the key, in PEM.
+    ///         public_key: String,
+    ///     }
+    /// }
+    ///
+    /// const ROUTES: Routes = &[&route("keys/{name}").read(read_key).answers::<Key>()];
+    /// # fn main() { let _ = ROUTES; }
+    /// ```
+    pub const fn answers<T: Fields>(mut self) -> Self {
+        self.operations.0.answer = T::FIELDS;
+        self
+    }
+}

@@ -145,8 +145,14 @@ fn a_wrong_field_is_one_error_that_names_it() {
             "all: airlock_sdk::Map as rest, more: String",
             "the field `all` takes the rest, so it must be the last",
         ),
+        (
+            "name: String, ..group: Group",
+            "the field `name` is declared twice, here or in a group",
+        ),
     ] {
-        let code = format!("airlock_sdk::fields! {{ pub struct Wrong {{ {field} }} }}");
+        let code = format!(
+            "airlock_sdk::fields! {{ pub struct Group {{ name: String }} pub struct Wrong {{ {field} }} }}"
+        );
         check(&compile(&code), error);
     }
 }

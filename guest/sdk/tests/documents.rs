@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use airlock_sdk::field::Given;
 use airlock_sdk::testing::{Mount, request};
 use airlock_sdk::{
     Context, Description, Engine, Name, Operation, Patch, Response, Result, Routes, Value, choices, fields,
@@ -32,9 +33,31 @@ fields! {
         old: Option<Vec<i64>> as deprecated,
     }
 
+    /// The data of a role.
+    struct Role {
+        /// Its time to live.
+        ttl: Duration,
+        /// Who made it.
+        creator: Option<String>,
+    }
+
     struct Page {
         /// The name to begin after.
         after: Option<String> as query,
+    }
+
+    /// Fields of several handlers.
+    struct Connection {
+        /// Where the directory is.
+        url: String as display_name("URL") as display_value("ldaps://example.com") as display_group("Connection"),
+        /// The certificate of its issuer.
+        certificate: Given<String> as display_input("file") = Given::default_of(String::new()),
+    }
+
+    struct Connect {
+        /// Name of the directory.
+        name: Name,
+        ..connection: Connection,
     }
 }
 
@@ -50,6 +73,7 @@ impl Engine for Roles {
             .synopsis("Manage a role.")
             .description("A role is a role.")
             .read(read)
+            .answers::<Role>()
             .write(write)
             .patch(patch)
             .delete(delete),
@@ -57,6 +81,7 @@ impl Engine for Roles {
             .synopsis("Come in.")
             .unauthenticated()
             .update(login),
+        &route("connect/{name}").update(connect).answers::<Connection>(),
     ];
 }
 
@@ -88,6 +113,16 @@ fn patch(_: &Context, patch: Patch<At, Write>) -> Result<()> {
 
 fn delete(_: &Context, _: At) -> Result<()> {
     Ok(())
+}
+
+fn connect(_: &Context, given: Connect) -> Result<Response> {
+    let Connect { name, connection } = given;
+    Response::json(&json!({
+        "name": name,
+        "url": connection.url,
+        "certificate": *connection.certificate,
+        "given": connection.certificate.is_given(),
+    }))
 }
 
 fn login(_: &Context, _: ()) -> Result<()> {
@@ -159,6 +194,53 @@ fn a_path_has_one_operation_for_each_method() {
         }])
     );
     assert_eq!(document["paths"]["/login"]["x-vault-unauthenticated"], true);
+}
+
+#[test]
+fn an_answer_is_described_if_the_route_declares_it() {
+    let document = document();
+    let role = &document["paths"]["/roles/{name}"];
+    let schema = &role["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    let expected = json!({
+        "type": "object",
+        "properties": {
+            "ttl": { "description": "Its time to live.", "type": "string", "format": "duration" },
+            "creator": { "description": "Who made it.", "type": "string" },
+        },
+        "required": ["ttl"],
+    });
+    assert_eq!(*schema, expected);
+    assert_eq!(
+        role["post"]["responses"],
+        json!({ "200": { "description": "OK" } })
+    );
+}
+
+#[test]
+fn what_a_field_shows_in_user_interfaces_is_described() {
+    let document = document();
+    let connect = &document["paths"]["/connect/{name}"];
+    let body = &connect["post"]["requestBody"]["content"]["application/json"]["schema"];
+    let shown = |field: &str| body["properties"][field]["x-vault-displayAttrs"].clone();
+    let url = json!({ "name": "URL", "value": "ldaps://example.com", "group": "Connection" });
+    assert_eq!(shown("url"), url);
+    assert_eq!(shown("certificate"), json!({ "editType": "file" }));
+    assert_eq!(body["required"], json!(["url"]));
+    assert_eq!(body["properties"]["certificate"]["default"], "");
+}
+
+#[test]
+fn a_group_of_fields_is_read_and_a_default_is_told_apart() {
+    let mount = Mount::<Roles>::new();
+    let reply = mount.write("connect/a", json!({ "url": "u" }));
+    assert_eq!(
+        reply.data(),
+        &json!({ "name": "a", "url": "u", "certificate": "", "given": false })
+    );
+    let reply = mount.write("connect/a", json!({ "url": "u", "certificate": "" }));
+    assert_eq!(reply.data()["given"], true);
+    assert!(reply.warnings().is_empty());
+    assert_eq!(mount.write("connect/a", json!({})).status(), 400);
 }
 
 #[test]

@@ -5,6 +5,15 @@ use serde_json::Value;
 use super::strings::is_name;
 use super::{FieldType, Kind};
 
+/// The attributes of a field that user interfaces show; empty texts are left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Display {
+    pub(crate) name: &'static str,
+    pub(crate) value: &'static str,
+    pub(crate) group: &'static str,
+    pub(crate) edit_type: &'static str,
+}
+
 /// The declaration of a field, made by [`fields!`](crate::fields). Its methods are the flags that follow `as`.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
@@ -18,6 +27,7 @@ pub struct Field {
     pub(crate) in_query: bool,
     pub(crate) is_sensitive: bool,
     pub(crate) is_deprecated: bool,
+    pub(crate) display: Display,
     is_rest: bool,
 }
 
@@ -35,6 +45,12 @@ impl Field {
             in_query: false,
             is_sensitive: false,
             is_deprecated: false,
+            display: Display {
+                name: "",
+                value: "",
+                group: "",
+                edit_type: "",
+            },
             is_rest: false,
         }
     }
@@ -64,6 +80,30 @@ impl Field {
         self
     }
 
+    /// Sets the label that user interfaces show, in place of the field's name.
+    pub const fn display_name(mut self, label: &'static str) -> Field {
+        self.display.name = label;
+        self
+    }
+
+    /// Sets an example value for user interfaces.
+    pub const fn display_value(mut self, example: &'static str) -> Field {
+        self.display.value = example;
+        self
+    }
+
+    /// Sets the group of fields under which user interfaces show it.
+    pub const fn display_group(mut self, group: &'static str) -> Field {
+        self.display.group = group;
+        self
+    }
+
+    /// Sets the input that user interfaces show, such as `textarea` or `file`.
+    pub const fn display_input(mut self, edit_type: &'static str) -> Field {
+        self.display.edit_type = edit_type;
+        self
+    }
+
     /// Collects everything that the other fields do not take, for a path that accepts any input. The type of the field
     /// is `serde_json::Map`, and the field comes last.
     pub const fn rest(mut self) -> Field {
@@ -80,6 +120,15 @@ impl Field {
     /// Returns true if the field takes everything that the other fields do not.
     pub const fn is_rest(&self) -> bool {
         self.is_rest
+    }
+
+    pub(crate) const fn has_name_of(&self, other: &Field) -> bool {
+        let (mine, others) = (self.name.as_bytes(), other.name.as_bytes());
+        let mut i = 0;
+        while i < mine.len() && i < others.len() && mine[i] == others[i] {
+            i += 1;
+        }
+        i == mine.len() && i == others.len()
     }
 
     /// Returns true if both fields allow the same texts in a path.

@@ -24,42 +24,53 @@ macro_rules! fields {
         $vis:vis struct $name:ident {
             $(
                 $(#[$($attribute:tt)*])*
-                $field_vis:vis $field:ident : $type:ty $(as $flag:ident)* $(= $default:expr)?
+                $field_vis:vis $field:ident : $type:ty
+                    $(as $flag:ident $(($($argument:expr),*))?)* $(= $default:expr)?
             ),*
+            $(, .. $group_vis:vis $group:ident : $group_type:ty)*
             $(,)?
         }
     )+) => { $(
         $(#[$meta])*
         $vis struct $name {
-            $( $(#[$($attribute)*])* $field_vis $field: $type ),*
+            $( $(#[$($attribute)*])* $field_vis $field: $type, )*
+            $( $group_vis $group: $group_type, )*
         }
 
         // Checks the declarations even if nothing uses them.
         const _: &[$crate::Field] = <$name as $crate::Fields>::FIELDS;
 
         impl $crate::Fields for $name {
-            const FIELDS: &'static [$crate::Field] = $crate::field::checked(&[
-                $(
-                    $crate::Field::of::<$type>(
-                        stringify!($field),
-                        &[$($crate::__doc!($($attribute)*)),*],
-                    )
-                    $( .default(|| {
-                        let default: $type = $default;
-                        $crate::FieldType::to_json(&default)
-                    }) )?
-                    $( .$flag() )*
-                ),*
-            ]);
+            const FIELDS: &'static [$crate::Field] = {
+                const PARTS: &[&[$crate::Field]] = &[
+                    &[
+                        $(
+                            $crate::Field::of::<$type>(
+                                stringify!($field),
+                                &[$($crate::__doc!($($attribute)*)),*],
+                            )
+                            $( .default(|| {
+                                let default: $type = $default;
+                                $crate::FieldType::to_json(&default)
+                            }) )?
+                            $( .$flag($($($argument),*)?) )*
+                        ),*
+                    ],
+                    $( <$group_type as $crate::Fields>::FIELDS, )*
+                ];
+                const ALL: [$crate::Field; $crate::field::count(PARTS)] = $crate::field::join(PARTS);
+                $crate::field::checked(&ALL)
+            };
 
             #[allow(unused_variables)]
             fn parse(raw: &mut $crate::field::Raw<'_>) -> ::core::result::Result<Self, $crate::field::FieldError> {
                 ::core::result::Result::Ok(Self {
                     $( $field: {
                         const FIELD: $crate::Field =
-                            $crate::Field::of::<$type>(stringify!($field), &[]) $( .$flag() )*;
+                            $crate::Field::of::<$type>(stringify!($field), &[]) $( .$flag($($($argument),*)?) )*;
                         raw.take::<$type>(&FIELD, $crate::__default!($($default)?))?
-                    } ),*
+                    }, )*
+                    $( $group: <$group_type as $crate::Fields>::parse(raw)?, )*
                 })
             }
 
@@ -70,9 +81,10 @@ macro_rules! fields {
                 let mut given = $crate::Map::new();
                 $( {
                     const FIELD: $crate::Field =
-                        $crate::Field::of::<$type>(stringify!($field), &[]) $( .$flag() )*;
+                        $crate::Field::of::<$type>(stringify!($field), &[]) $( .$flag($($($argument),*)?) )*;
                     raw.give::<$type>(&FIELD, &mut given)?;
                 } )*
+                $( given.extend(<$group_type as $crate::Fields>::given(raw)?); )*
                 ::core::result::Result::Ok(given)
             }
         }

@@ -12,15 +12,19 @@ use crate::{Context, Response, Result};
 pub struct On<F, H, R> {
     verbs: u16,
     handler: H,
+    /// The fields of its answer's data, for OpenAPI; empty if they are not declared.
+    pub(super) answer: &'static [Field],
     types: PhantomData<fn(F) -> R>,
 }
 
 impl<F, H, R> On<F, H, R> {
     pub(super) const fn new(verbs: u16, handler: H) -> On<F, H, R> {
         let types = PhantomData;
+        let answer = &[];
         On {
             verbs,
             handler,
+            answer,
             types,
         }
     }
@@ -38,6 +42,7 @@ impl<F, H: Copy, R> Copy for On<F, H, R> {}
 #[doc(hidden)]
 pub trait AnyOperation {
     fn fields(&self) -> &'static [Field];
+    fn answer(&self) -> &'static [Field];
     fn validate(&self, raw: Raw<'_>) -> Result<(), FieldError>;
     fn call(&self, cx: &Context, raw: &mut Raw<'_>) -> Result<Option<Response>>;
 }
@@ -50,6 +55,10 @@ where
 {
     fn fields(&self) -> &'static [Field] {
         F::FIELDS
+    }
+
+    fn answer(&self) -> &'static [Field] {
+        self.answer
     }
 
     fn validate(&self, mut raw: Raw<'_>) -> Result<(), FieldError> {
