@@ -133,6 +133,12 @@ impl FaultyStorage {
         self.rules.clear();
     }
 
+    /// Returns whether each fault has met a call, in the order in which they were added since the last
+    /// [`heal`](Self::heal). If several faults meet a call, the first one counts.
+    pub fn applied(&self) -> Vec<bool> {
+        self.rules.applied()
+    }
+
     /// Returns the number of calls of a kind so far.
     pub fn calls(&self, call: Call) -> u64 {
         self.rules.count(call)

@@ -14,12 +14,16 @@ pub(super) struct Rules(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     rules: Vec<Rule>,
+    /// Whether each rule has been applied, in the order in which they were added.
+    applied: Vec<bool>,
     counts: BTreeMap<Call, u64>,
     read_only: bool,
     dead: bool,
 }
 
 struct Rule {
+    /// The rule's place in [`State::applied`].
+    number: usize,
     call: Call,
     /// The number of calls until it applies, once. `None`: it always applies.
     remaining: Option<u64>,
@@ -28,7 +32,11 @@ struct Rule {
 
 impl Rules {
     pub(super) fn add(&self, call: Call, remaining: Option<u64>, fault: Fault) {
-        self.0.lock().rules.push(Rule {
+        let mut state = self.0.lock();
+        let number = state.applied.len();
+        state.applied.push(false);
+        state.rules.push(Rule {
+            number,
             call,
             remaining,
             fault,
@@ -45,6 +53,10 @@ impl Rules {
             counts: std::mem::take(&mut state.counts),
             ..State::default()
         };
+    }
+
+    pub(super) fn applied(&self) -> Vec<bool> {
+        self.0.lock().applied.clone()
     }
 
     pub(super) fn count(&self, call: Call) -> u64 {
@@ -135,17 +147,24 @@ impl State {
             return Some(Fault::ReadOnly);
         }
         let mut fault = None;
+        let applied = &mut self.applied;
+        let mut choose = |rule: &Rule| {
+            if fault.is_none() {
+                fault = Some(rule.fault.clone());
+                applied[rule.number] = true;
+            }
+        };
         self.rules.retain_mut(|rule| {
             if rule.call != call && rule.call != Call::Any {
                 return true;
             }
             match &mut rule.remaining {
                 None => {
-                    fault.get_or_insert(rule.fault.clone());
+                    choose(rule);
                     true
                 }
                 Some(1) => {
-                    fault.get_or_insert(rule.fault.clone());
+                    choose(rule);
                     false
                 }
                 Some(remaining) => {
@@ -175,6 +194,20 @@ mod tests {
         assert!(storage.get("a").await.is_err());
         assert!(storage.get("a").await.is_ok());
         assert_eq!((storage.calls(Call::Get), storage.calls(Call::Any)), (3, 4));
+    }
+
+    #[tokio::test]
+    async fn a_fault_that_was_never_met_is_known() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        storage.nth(Call::Get, 2, Fault::Fail);
+        storage.every(Call::Put, Fault::Fail);
+        storage.nth(Call::Put, 1, Fault::ReadOnly);
+        assert!(storage.get("a").await.is_ok());
+        assert!(storage.put(StorageEntry::new("a", "")).await.is_err());
+        // The second read never came, and another fault came before the last one.
+        assert_eq!(storage.applied(), [false, true, false]);
+        storage.heal();
+        assert!(storage.applied().is_empty());
     }
 
     #[tokio::test]
