@@ -138,12 +138,61 @@ fn scenarios_pass_and_fail_by_exit_status_and_in_junit() {
     assert!(fs::read_to_string(&junit).unwrap().contains("<failure"));
     let refused = test(&[&good, &broken]);
     assert!(
-        refused.status == 1 && refused.stderr.contains("broken.toml:3: unknown field"),
+        refused.status == 1 && refused.stdout.contains("unknown field `expct`"),
         "{refused:?}"
     );
+    assert!(fs::read_to_string(&junit).unwrap().contains("unknown field"));
+}
+
+#[test]
+fn a_scenario_that_cannot_be_read_fails_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let broken = directory.path().join("broken.toml").display().to_string();
+    fs::write(&broken, "[[step]]\nrequest = 'read a'\nexpct = 1\n").unwrap();
+    let missing = directory.path().join("missing.toml").display().to_string();
+    let good = files::root()
+        .join("guest/kv/scenarios/values.toml")
+        .display()
+        .to_string();
+    let test = airlock(["test", &kv(), &broken, &missing, &good]);
+    assert!(test.status == 1 && test.stderr.is_empty(), "{test:?}");
+    for line in [
+        "broken.toml:3: the scenario is wrong",
+        "missing.toml:1: the scenario is wrong",
+        "cannot be read",
+        "values.toml: A value lives",
+        "2 of 3 scenarios failed",
+    ] {
+        assert!(test.stdout.contains(line), "no {line:?}: {test:?}");
+    }
+}
+
+#[test]
+fn one_scenario_runs_alone_and_shows_its_steps() {
+    let scenarios = ["values", "refusals"].map(|name| {
+        let file = format!("guest/kv/scenarios/{name}.toml");
+        files::root().join(file).display().to_string()
+    });
+    let test = |flags: &[&str]| {
+        let arguments = ["test", &kv(), &scenarios[0], &scenarios[1]].map(str::to_owned);
+        airlock(
+            arguments
+                .into_iter()
+                .chain(flags.iter().map(|&flag| flag.to_owned())),
+        )
+    };
+    let one = test(&["--only", "refus", "-v"]).expect_success("one scenario");
+    assert!(one.stdout.contains("the scenario passed"), "{one:?}");
     assert!(
-        refused.stdout.is_empty() && refused.stderr.lines().count() == 1,
-        "{refused:?}"
+        one.stdout.contains("refusals.toml:") && one.stdout.contains(" (400, "),
+        "{one:?}"
+    );
+    // Its `about` says so.
+    test(&["--only", "A value lives"]).expect_success("one scenario");
+    let none = test(&["--only", "nothing"]);
+    assert!(
+        none.status == 1 && none.stderr.contains("no scenario has \"nothing\""),
+        "{none:?}"
     );
 }
 

@@ -132,7 +132,7 @@ pub enum Command {
     /// A scenario is a TOML file with steps: requests, what to expect of them, and what goes wrong in the meantime.
     /// Each scenario has a mount of its own over an empty storage. Time stands still in it until a step advances the
     /// clock, and randomness is the same in every run. A scenario ends with the first step that is not as expected.
-    #[command(after_long_help = TEST)]
+    #[command(after_long_help = test_help())]
     Test(TestArgs),
 
     /// Make a project for an engine of your own, ready to build and to test
@@ -294,6 +294,12 @@ damaged, holds something else or has another version is refused and left unchang
 Exit status: 0 the answer is a success; 1 it is an error, or the request could not be made, with one line that says \
 why; 2 wrong usage.";
 
+/// The text below the flags of `test`, with every key of a scenario.
+fn test_help() -> String {
+    let keys = airlock_testkit::scenario::help();
+    format!("{TEST}\n\n{keys}\n{TEST_END}")
+}
+
 const TEST: &str = "\
 A scenario:
   about = \"A value is kept\"
@@ -310,18 +316,14 @@ A scenario:
   data = { value = \"bye\" }
   faults = [{ on = \"put\", do = \"fail\" }]
   expect.status = 500
-  budget.storage-calls = 2
+  budget.storage-calls = 2";
 
-In a step: data, json, entity, headers; wait = \"1h\" moves time on; faults = [{ on = \"put\", nth = 2, do = \"fail\" }] with \
-on = get, put, delete, list or any, and do = fail, lose-answer, read-only or kill, or slow = \"200ms\" in its place; \
-read-only and busy = true; lease = \"NAME\" keeps a lease for \"renew NAME\" and \"revoke NAME\".
-expect: status, data (exactly), has (at least), lacks, keys, error, error-has, warnings, storage, storage-is, \
-storage-lacks, logs, events. budget: cpu-ms, wall-ms, memory-mib, storage-ops, storage-calls.
-Above the steps: about, seed, mount = { path, options, entity, display-name }, storage, budget, retry-storage.
-
+const TEST_END: &str = "\
 Examples:
   airlock test kv.wasm scenarios/*.toml
+  airlock test kv.wasm scenarios/*.toml --only failures -v
   airlock test kv.wasm scenarios/*.toml --junit results.xml
+  airlock test --schema > scenario.schema.json
 
 Exit status: 0 all was as expected; 1 something was not, or a scenario is wrong: FILE:LINE says where; 2 wrong usage.";
 

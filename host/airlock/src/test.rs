@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use airlock_testkit::{Scenario, scenario};
-use anyhow::{Context as _, Result};
+use airlock_testkit::Scenario;
+use airlock_testkit::scenario::{self, Report};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::args::LimitArgs;
@@ -13,34 +14,64 @@ use crate::guest;
 #[derive(Debug, Args)]
 pub struct TestArgs {
     /// The guest, a WebAssembly component
-    #[arg(value_name = "GUEST")]
-    pub guest: PathBuf,
+    #[arg(value_name = "GUEST", required_unless_present = "schema")]
+    pub guest: Option<PathBuf>,
 
     /// Scenarios; each has a mount and a storage of its own
-    #[arg(value_name = "SCENARIO.toml", required = true)]
+    #[arg(value_name = "SCENARIO.toml", required_unless_present = "schema")]
     pub scenarios: Vec<PathBuf>,
+
+    /// Run only the scenarios whose file name or `about` contains this text
+    #[arg(long, value_name = "NAME")]
+    pub only: Option<String>,
+
+    /// Show every step with its status, and what the guest logged
+    #[arg(long, short)]
+    pub verbose: bool,
 
     /// Write the results in JUnit's form, too
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 
+    /// Write the JSON Schema of scenarios, which editors use, and run nothing
+    #[arg(long, exclusive = true)]
+    pub schema: bool,
+
     #[command(flatten)]
     pub limits: LimitArgs,
 }
 
-/// Runs the scenarios. Returns true if everything was as expected. Reads all scenarios before it runs any.
+/// Runs the scenarios. Returns true if everything was as expected. A scenario that cannot be read counts as failed, and
+/// the others run.
 pub fn run(args: &TestArgs) -> Result<bool> {
-    let scenarios = args
-        .scenarios
-        .iter()
-        .map(Scenario::read)
-        .collect::<Result<Vec<_>, _>>()?;
-    let guest = guest::load_without_vault(&args.guest, &args.limits)?;
+    let Some(guest) = &args.guest else {
+        crate::print(scenario::schema())?;
+        return Ok(true);
+    };
+    let guest = guest::load_without_vault(guest, &args.limits)?;
     let mut reports = Vec::new();
-    for scenario in &scenarios {
-        let report = scenario.run(&guest)?;
-        crate::print(report.to_string())?;
+    for file in &args.scenarios {
+        let is_meant = |scenario: &Scenario| args.only.as_ref().is_none_or(|text| scenario.is_about(text));
+        let report = match Scenario::read(file) {
+            Ok(scenario) if is_meant(&scenario) => scenario.run(&guest)?,
+            Err(error)
+                if args
+                    .only
+                    .as_ref()
+                    .is_none_or(|text| scenario::is_named(file, text)) =>
+            {
+                Report::unreadable(file.clone(), &error)
+            }
+            _ => continue,
+        };
+        crate::print(match args.verbose {
+            true => report.with_all_steps(),
+            false => report.to_string(),
+        })?;
         reports.push(report);
+    }
+    if let (Some(text), true) = (&args.only, reports.is_empty()) {
+        bail!("no scenario has {text:?} in its file name or its `about`");
     }
     if let Some(file) = &args.junit {
         std::fs::write(file, scenario::junit(&reports))

@@ -24,53 +24,23 @@
 //! expect.error-has = "the outcome of this commit is unknown"
 //! ```
 //!
-//! # A step
-//! - `request`: `read PATH`, `write`, `patch`, `delete`, `list`, `help`; `create` and `update`, which skip the
-//!   existence check; `tick` (the request that Vault sends once a minute), `restart` (of the host); `renew NAME` and
-//!   `revoke NAME` of a lease.
-//! - `data`: the data to send, as TOML; or `json`, the same as JSON text. `entity`, `headers`: the caller's entity and
-//!   the request's headers.
-//! - `wait`: how far the clock moves forward before the request, such as `"1h"`. Otherwise the clock stands still; it
-//!   starts at 2026-01-01T00:00:00Z.
-//! - `faults`: the faults during this step. `on`: `get`, `put`, `delete`, `list` or `any`; `nth`: which of these calls,
-//!   by default every one; `do`: `fail`, `lose-answer` (the call takes effect and reports a failure), `read-only` or
-//!   `kill` (this call and all later ones fail); or `slow = "200ms"`.
-//! - `read-only = true`: the host is a standby, which cannot write. `busy = true`: another request holds the commit
-//!   lock during the whole step, so that nothing can be committed.
-//! - `lease`: the name under which the answer's lease is kept for `renew` and `revoke`.
-//! - `budget`: as above, for this step.
-//! - `expect`: the expected result. Without it, success is expected.
-//!
-//! # What can be expected
-//! `status`; `data` (exactly these fields) or `has` (at least these, at any depth) and `lacks` (fields that must be
-//! absent, such as `"user.password"`); `keys` of a list; `error` (the whole text) or `error-has` (a part of it);
-//! `warnings`; `storage` (these keys have these values), `storage-lacks` (the key is absent, or every key below it if
-//! it ends in `/`), `storage-is` (these entries and no others); `logs` (a part of a line) and `events` (the type of an
-//! event), both since the previous step.
-//!
-//! A stored value is compared as text if the scenario gives a text, and as JSON if it gives anything else.
-//! `{ "$base64" = "…" }` stands for bytes.
-//! A stored value is compared as text if it is written as text, as JSON if it is written as anything else, and
-//! `{ "$base64" = "…" }` stands for bytes.
-//!
-//! # Budgets
-//! `cpu-ms`, `wall-ms`, `memory-mib`, `storage-ops` (the guest's calls) and `storage-calls` (what they cost in Vault). A
-//! step that uses more fails.
-//!
-//! # What to watch
-//! A storage call that is made to fail is not retried, whereas `airlock serve` retries writes for ten seconds.
-//! `retry-storage = "10s"` above the steps makes the host retry here, too. A write that is `slow` needs this setting.
+//! docs/scenarios.md describes every key. Code, page, `airlock test --help` and the JSON Schema share one table of keys,
+//! `reference.rs`.
 
 mod compare;
+mod expect;
 mod format;
+mod reference;
 mod report;
 mod run;
+mod saved;
 
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Guest, Result};
 use format::File;
 
+pub use reference::{help, page, schema};
 pub use report::{Report, StepReport, junit};
 
 /// A scenario that was read and found to be valid.
@@ -110,6 +80,11 @@ impl Scenario {
         }
     }
 
+    /// Returns true if the name of the file or the `about` text contains this text.
+    pub fn is_about(&self, text: &str) -> bool {
+        is_named(&self.file, text) || self.content.about.contains(text)
+    }
+
     /// Runs the scenario against a guest, over a storage of its own. The report lists each difference from what was
     /// expected.
     ///
@@ -118,6 +93,12 @@ impl Scenario {
     pub fn run(&self, guest: &Guest) -> Result<Report> {
         run::run(self, guest)
     }
+}
+
+/// Returns true if the name of a scenario's file contains this text.
+pub fn is_named(file: &Path, text: &str) -> bool {
+    let name = file.file_name().unwrap_or_default();
+    name.to_string_lossy().contains(text)
 }
 
 /// Returns the line of a byte, counted from 1.

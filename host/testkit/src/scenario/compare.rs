@@ -4,29 +4,32 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// Describes the first difference between two JSON values; `at` is their place in the answer. If `all` is true, the
-/// value must not have any other fields.
-pub(super) fn difference(at: &str, expected: &Value, got: &Value, all: bool) -> Option<String> {
+/// Describes the differences between two JSON values; `at` is their place in the answer. If `all` is true, the value
+/// must not have any other fields.
+pub(super) fn differences(at: &str, expected: &Value, got: &Value, all: bool) -> Vec<String> {
     match (expected, got) {
         (Value::Object(expected), Value::Object(got)) => {
-            let missing = expected.iter().find_map(|(name, value)| {
+            let differing = expected.iter().flat_map(|(name, value)| {
                 let at = format!("{at}.{name}");
                 match got.get(name) {
-                    None => Some(format!("{at}: expected {value}, and it is not there")),
-                    Some(got) => difference(&at, value, got, all),
+                    None => vec![format!("{at}: expected {value}, and it is not there")],
+                    Some(got) => differences(&at, value, got, all),
                 }
             });
-            let more = || got.keys().find(|name| all && !expected.contains_key(*name));
-            missing.or_else(|| more().map(|name| format!("{at}.{name}: is there and was not expected")))
+            let more = got.keys().filter(|name| all && !expected.contains_key(*name));
+            let more = more.map(|name| format!("{at}.{name}: is there and was not expected"));
+            differing.chain(more).collect()
         }
         (Value::Array(expected), Value::Array(got)) if expected.len() == got.len() => {
             let pairs = expected.iter().zip(got).enumerate();
-            pairs.into_iter().find_map(|(index, (expected, got))| {
-                difference(&format!("{at}[{index}]"), expected, got, all)
-            })
+            pairs
+                .flat_map(|(index, (expected, got))| {
+                    differences(&format!("{at}[{index}]"), expected, got, all)
+                })
+                .collect()
         }
-        _ if expected == got => None,
-        _ => Some(format!("{at}: expected {expected}, got {got}")),
+        _ if expected == got => Vec::new(),
+        _ => vec![format!("{at}: expected {expected}, got {got}")],
     }
 }
 
@@ -36,27 +39,25 @@ pub(super) fn field<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
 }
 
 /// Describes how a stored value differs from what was expected.
-pub(super) fn stored(key: &str, expected: &Value, got: Option<&[u8]>) -> Option<String> {
+pub(super) fn stored(key: &str, expected: &Value, got: Option<&[u8]>) -> Vec<String> {
     let at = format!("storage {key:?}");
     let Some(got) = got else {
-        return Some(format!("{at}: expected {expected}, and it is not there"));
+        return vec![format!("{at}: expected {expected}, and it is not there")];
     };
+    let shown = String::from_utf8_lossy(got);
     if let Value::String(_) | Value::Object(_) = expected
         && let Ok(bytes) = bytes(expected)
     {
-        return (bytes != got).then(|| {
-            format!(
-                "{at}: expected {expected}, got {:?}",
-                String::from_utf8_lossy(got)
-            )
-        });
+        return match bytes == got {
+            true => Vec::new(),
+            false => vec![format!("{at}: expected {expected}, got {shown:?}")],
+        };
     }
     match serde_json::from_slice(got) {
-        Ok(got) => difference(&at, expected, &got, true),
-        Err(_) => Some(format!(
-            "{at}: expected {expected}, got {:?}, which is not valid JSON",
-            String::from_utf8_lossy(got)
-        )),
+        Ok(got) => differences(&at, expected, &got, true),
+        Err(_) => vec![format!(
+            "{at}: expected {expected}, got {shown:?}, which is not valid JSON"
+        )],
     }
 }
 
@@ -86,31 +87,29 @@ mod tests {
     #[test]
     fn a_part_may_have_more_and_the_whole_may_not() {
         let (some, more) = (json!({ "a": { "b": 1 } }), json!({ "a": { "b": 1, "c": 2 } }));
-        assert_eq!(difference("data", &some, &more, false), None);
+        assert!(differences("data", &some, &more, false).is_empty());
         assert_eq!(
-            difference("data", &some, &more, true).unwrap(),
-            "data.a.c: is there and was not expected"
+            differences("data", &some, &more, true),
+            ["data.a.c: is there and was not expected"]
         );
         assert_eq!(
-            difference("data", &more, &some, false).unwrap(),
-            "data.a.c: expected 2, and it is not there"
+            differences("data", &more, &some, false),
+            ["data.a.c: expected 2, and it is not there"]
         );
-        let lists = difference("data", &json!([1, 2]), &json!([1, 3]), true);
-        assert_eq!(lists.unwrap(), "data[1]: expected 2, got 3");
-        assert!(difference("data", &json!([1]), &json!([1, 2]), false).is_some());
+        assert_eq!(
+            differences("data", &json!([1, 2, 3]), &json!([1, 3, 4]), true),
+            ["data[1]: expected 2, got 3", "data[2]: expected 3, got 4"]
+        );
+        assert_eq!(differences("data", &json!([1]), &json!([1, 2]), false).len(), 1);
     }
 
     #[test]
     fn stored_values_are_text_json_or_bytes() {
-        assert_eq!(stored("k", &json!("a"), Some(b"a")), None);
-        assert_eq!(stored("k", &json!({ "a": 1 }), Some(br#"{ "a":1 }"#)), None);
-        assert_eq!(stored("k", &json!({ "$base64": "AP8=" }), Some(&[0, 255])), None);
-        assert!(stored("k", &json!("a"), Some(b"b")).is_some());
-        assert!(
-            stored("k", &json!(1), Some(b"x"))
-                .unwrap()
-                .contains("not valid JSON")
-        );
-        assert!(stored("k", &json!("a"), None).unwrap().contains("not there"));
+        assert!(stored("k", &json!("a"), Some(b"a")).is_empty());
+        assert!(stored("k", &json!({ "a": 1 }), Some(br#"{ "a":1 }"#)).is_empty());
+        assert!(stored("k", &json!({ "$base64": "AP8=" }), Some(&[0, 255])).is_empty());
+        assert_eq!(stored("k", &json!("a"), Some(b"b")).len(), 1);
+        assert!(stored("k", &json!(1), Some(b"x"))[0].contains("not valid JSON"));
+        assert!(stored("k", &json!("a"), None)[0].contains("not there"));
     }
 }

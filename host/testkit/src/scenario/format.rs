@@ -1,8 +1,7 @@
 //! The format of a scenario's file.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use airlock_faults::{Call, Fault};
 use serde::Deserialize;
@@ -11,18 +10,24 @@ use toml::Spanned;
 
 use crate::parse_duration;
 
-/// The place of a mistake, in bytes from the start, and its description.
-pub(super) type Mistake = (usize, String);
+mod check;
 
-#[derive(Deserialize)]
+pub(super) use check::{Task, parse};
+
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct File {
     #[serde(default)]
     pub about: String,
     #[serde(default)]
     pub seed: u64,
+    pub start: Option<Moment>,
     #[serde(default)]
     pub mount: Mount,
+    #[serde(default)]
+    pub entities: Vec<Entity>,
+    #[serde(default)]
+    pub password_policies: BTreeMap<String, Policy>,
     #[serde(default)]
     pub storage: BTreeMap<String, Data>,
     #[serde(default)]
@@ -32,7 +37,7 @@ pub(super) struct File {
     pub steps: Vec<Step>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Clone, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Mount {
     pub path: Option<String>,
@@ -42,9 +47,58 @@ pub(super) struct Mount {
     pub entity: String,
     #[serde(default)]
     pub display_name: String,
+    pub default_lease_ttl: Option<Time>,
+    pub max_lease_ttl: Option<Time>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Entity {
+    pub id: String,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    pub disabled: bool,
+    #[serde(default)]
+    pub aliases: Vec<Alias>,
+    #[serde(default)]
+    pub groups: Vec<Group>,
+}
+
+#[derive(Deserialize, Clone, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Alias {
+    pub name: String,
+    #[serde(default)]
+    pub id: String,
+    #[serde(default)]
+    pub mount_type: String,
+    #[serde(default)]
+    pub mount_accessor: String,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Clone, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Group {
+    pub name: String,
+    #[serde(default)]
+    pub id: String,
+    #[serde(default)]
+    pub metadata: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Policy {
+    pub length: usize,
+    pub charset: String,
+}
+
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Step {
     pub name: Option<String>,
@@ -63,13 +117,16 @@ pub(super) struct Step {
     #[serde(default)]
     pub busy: bool,
     pub lease: Option<String>,
+    pub increment: Option<Time>,
+    #[serde(default)]
+    pub save: BTreeMap<String, String>,
     #[serde(default)]
     pub budget: Budget,
     #[serde(default)]
     pub expect: Expect,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct FaultRule {
     pub on: On,
@@ -98,6 +155,19 @@ pub(super) enum Action {
     Kill,
 }
 
+impl On {
+    /// Returns its name in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            On::Any => "any",
+            On::Get => "get",
+            On::Put => "put",
+            On::Delete => "delete",
+            On::List => "list",
+        }
+    }
+}
+
 impl FaultRule {
     pub fn call(&self) -> Call {
         match self.on {
@@ -122,7 +192,7 @@ impl FaultRule {
     }
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Clone, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Budget {
     pub cpu_ms: Option<u64>,
@@ -132,7 +202,7 @@ pub(super) struct Budget {
     pub storage_calls: Option<u64>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Clone, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Expect {
     pub status: Option<u16>,
@@ -149,10 +219,92 @@ pub(super) struct Expect {
     #[serde(default)]
     pub storage_lacks: Vec<String>,
     pub storage_is: Option<BTreeMap<String, Data>>,
+    pub lease: Option<LeaseExpected>,
     #[serde(default)]
-    pub logs: Vec<String>,
+    pub logs: Vec<LogExpected>,
     #[serde(default)]
-    pub events: Vec<String>,
+    pub events: Vec<EventExpected>,
+}
+
+#[derive(Deserialize, Clone, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LeaseExpected {
+    pub ttl: Option<Time>,
+    pub max_ttl: Option<Time>,
+    pub renewable: Option<bool>,
+    pub data: Option<Data>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(
+    untagged,
+    expecting = "a line of the log is a text that it contains, or a table of `level`, `message`, `has` and `fields`"
+)]
+pub(super) enum LogExpected {
+    Has(String),
+    Line(LogLine),
+}
+
+#[derive(Deserialize, Clone, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct LogLine {
+    pub level: Option<String>,
+    pub message: Option<String>,
+    pub has: Option<String>,
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(
+    untagged,
+    expecting = "an event is its type, or a table of `type` and `metadata`"
+)]
+pub(super) enum EventExpected {
+    Type(String),
+    Event(Event),
+}
+
+#[derive(Deserialize, Clone, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Event {
+    #[serde(rename = "type")]
+    pub event_type: Option<String>,
+    pub metadata: Option<Data>,
+}
+
+/// A point in time: a date and time of TOML, with its offset.
+#[derive(Deserialize, Clone, Copy)]
+#[serde(try_from = "toml::value::Datetime")]
+pub(super) struct Moment(pub SystemTime);
+
+impl TryFrom<toml::value::Datetime> for Moment {
+    type Error = &'static str;
+
+    fn try_from(moment: toml::value::Datetime) -> Result<Self, Self::Error> {
+        system_time(moment)
+            .map(Self)
+            .ok_or("write a moment since 1970 with its offset, such as 2026-03-01T12:00:00Z")
+    }
+}
+
+fn system_time(moment: toml::value::Datetime) -> Option<SystemTime> {
+    let (date, time, offset) = (moment.date?, moment.time?, moment.offset?);
+    let offset = match offset {
+        toml::value::Offset::Z => 0,
+        toml::value::Offset::Custom { minutes } => i64::from(minutes) * 60,
+    };
+    // Years begin in March here, so that the leap day is the last day.
+    let month = i64::from(date.month);
+    let year = i64::from(date.year) - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + i64::from(date.day) - 1;
+    let days =
+        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
+    let clock =
+        i64::from(time.hour) * 3600 + i64::from(time.minute) * 60 + i64::from(time.second.unwrap_or(0));
+    let seconds = u64::try_from(days * 86_400 + clock - offset).ok()?;
+    UNIX_EPOCH.checked_add(Duration::new(seconds, time.nanosecond.unwrap_or(0)))
 }
 
 /// A duration.
@@ -169,7 +321,7 @@ impl TryFrom<String> for Time {
 }
 
 /// A TOML value, converted to the equivalent JSON.
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(try_from = "toml::Value")]
 pub(super) struct Data(pub Value);
 
@@ -200,109 +352,55 @@ fn to_json(value: toml::Value) -> Option<Value> {
     })
 }
 
-/// The action of a step.
-pub(super) enum Task<'a> {
-    Send(crate::Operation, &'a str),
-    /// Writes; the existence check decides between create and update.
-    Write(&'a str),
-    Renew(&'a str),
-    Revoke(&'a str),
-    Tick,
-    Restart,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Step {
-    pub fn action(&self) -> Option<Task<'_>> {
-        use crate::Operation::*;
-        let request = self.request.get_ref();
-        let (verb, path) = request.split_once(' ').unwrap_or((request, ""));
-        Some(match verb {
-            "read" => Task::Send(Read, path),
-            "write" => Task::Write(path),
-            "create" => Task::Send(Create, path),
-            "update" => Task::Send(Update, path),
-            "patch" => Task::Send(Patch, path),
-            "delete" => Task::Send(Delete, path),
-            "list" => Task::Send(List, path),
-            "help" => Task::Send(Help, path),
-            "renew" => Task::Renew(path),
-            "revoke" => Task::Revoke(path),
-            "tick" if path.is_empty() => Task::Tick,
-            "restart" if path.is_empty() => Task::Restart,
-            _ => return None,
-        })
+    /// Returns the keys that the parser knows for a table, which the error for an unknown one names.
+    fn keys<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let error = toml::from_str::<T>("no-such-key = 1").err().unwrap().to_string();
+        let (_, known) = error.split_once("expected").unwrap();
+        let mut keys: Vec<String> = known.split('`').skip(1).step_by(2).map(Into::into).collect();
+        keys.sort_unstable();
+        keys
     }
-}
 
-const REQUESTS: &str = "read, write, create, update, patch, delete, list or help with a path, renew or revoke with a \
-                        lease's name, tick, or restart";
+    #[test]
+    fn the_reference_has_the_keys_of_the_parser() {
+        let parsed = [
+            ("scenario", keys::<File>()),
+            ("mount", keys::<Mount>()),
+            ("entity", keys::<Entity>()),
+            ("alias", keys::<Alias>()),
+            ("group", keys::<Group>()),
+            ("policy", keys::<Policy>()),
+            ("step", keys::<Step>()),
+            ("fault", keys::<FaultRule>()),
+            ("budget", keys::<Budget>()),
+            ("expect", keys::<Expect>()),
+            ("lease", keys::<LeaseExpected>()),
+            ("log", keys::<LogLine>()),
+            ("event", keys::<Event>()),
+        ];
+        let described = super::super::reference::SECTIONS.iter().map(|section| {
+            let mut keys: Vec<String> = section.keys.iter().map(|key| key.name.into()).collect();
+            keys.sort_unstable();
+            (section.name, keys)
+        });
+        assert_eq!(described.collect::<Vec<_>>(), parsed);
+    }
 
-pub(super) fn parse(text: &str) -> Result<File, Mistake> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span: Range<usize>| span.start);
-        (
-            at,
-            error.message().split_whitespace().collect::<Vec<_>>().join(" "),
-        )
-    })?;
-    if file.steps.is_empty() {
-        return Err((0, "has no step; begin one with [[step]]".into()));
-    }
-    let mut leases = Vec::new();
-    for step in &file.steps {
-        check(step, &file, &leases)?;
-        leases.extend(step.lease.as_deref());
-    }
-    Ok(file)
-}
-
-fn check(step: &Step, file: &File, leases: &[&str]) -> Result<(), Mistake> {
-    let at = step.request.span().start;
-    let wrong = |what: String| Err((at, what));
-    match step.action() {
-        None => {
-            return wrong(format!(
-                "{:?} is not a valid request; write {REQUESTS}",
-                step.request.get_ref()
-            ));
-        }
-        Some(Task::Renew(name) | Task::Revoke(name)) if !leases.contains(&name) => {
-            return wrong(format!(
-                "no step before this one keeps a lease {name:?}; give one `lease = {name:?}`"
-            ));
-        }
-        Some(_) => {}
-    }
-    if let Some(json) = &step.json {
-        let at = json.span().start;
-        if step.data.is_some() {
-            return Err((
-                at,
-                "`json` and `data` are the same thing; keep one of them".into(),
-            ));
-        }
-        if let Err(error) = serde_json::from_str::<serde_json::Map<String, Value>>(json.get_ref()) {
-            return Err((at, format!("`json` is not a JSON object: {error}")));
+    #[test]
+    fn a_moment_is_read_with_its_offset() {
+        let seconds = |text: &str| {
+            let moment = Moment::try_from(text.parse::<toml::value::Datetime>().unwrap());
+            moment.map(|moment| moment.0.duration_since(UNIX_EPOCH).unwrap().as_secs())
+        };
+        assert_eq!(seconds("2026-01-01T00:00:00Z"), Ok(1_767_225_600));
+        assert_eq!(seconds("2024-02-29T23:59:59Z"), Ok(1_709_251_199));
+        assert_eq!(seconds("2026-01-01T01:30:00+01:30"), Ok(1_767_225_600));
+        for bad in ["2026-01-01", "2026-01-01T00:00:00", "1969-12-31T00:00:00Z"] {
+            assert!(seconds(bad).is_err(), "{bad}");
         }
     }
-    if step.data.as_ref().is_some_and(|data| !data.0.is_object()) {
-        return wrong("`data` must be a table, such as { value = \"hello\" }".into());
-    }
-    for rule in &step.faults {
-        let (at, rule) = (rule.span().start, rule.get_ref());
-        if rule.fault().is_none() {
-            return Err((
-                at,
-                "a fault says either `do = \"fail\"` or `slow = \"1s\"`".into(),
-            ));
-        }
-        if rule.nth == Some(0) {
-            return Err((at, "`nth` counts from 1".into()));
-        }
-        if rule.slow.is_some() && rule.on != On::Get && rule.on != On::List && file.retry_storage.is_none() {
-            let what = "a slow write is given up at once; put `retry-storage = \"10s\"` above the steps";
-            return Err((at, what.into()));
-        }
-    }
-    Ok(())
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use printable::Printable;
 
+use crate::{Error, Level, RecordedEvent, RecordedLine};
+
 /// The report of one scenario.
 #[derive(Debug, Clone)]
 pub struct Report {
@@ -20,31 +22,65 @@ pub struct Report {
 }
 
 /// The report of one step.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct StepReport {
     /// The step's name, or its request if it has no name.
     pub name: String,
     /// The line of the step's request.
     pub line: usize,
+    /// The status of the answer, if the step sent a request.
+    pub status: Option<u16>,
     /// The differences from what was expected, one line each.
     pub failures: Vec<String>,
+    /// The lines that the guest logged and the events that it sent.
+    pub log: Vec<String>,
     /// The duration of the step.
     pub time: Duration,
 }
 
 impl Report {
+    /// Makes the report of a scenario that cannot be run, because its file cannot be read or is wrong.
+    pub fn unreadable(file: PathBuf, error: &Error) -> Self {
+        let line = match error {
+            Error::Scenario { line, .. } => *line,
+            _ => 1,
+        };
+        let why = match error {
+            Error::Scenario { what, .. } => what.clone(),
+            error => vault_plugin::Report::new(error).to_string(),
+        };
+        let step = StepReport {
+            name: "the scenario is wrong".into(),
+            line,
+            failures: vec![why],
+            ..StepReport::default()
+        };
+        Self {
+            file,
+            about: String::new(),
+            steps: vec![step],
+            not_run: 0,
+        }
+    }
+
     /// Returns true if everything was as expected.
     pub fn has_passed(&self) -> bool {
         self.steps.iter().all(|step| step.failures.is_empty())
     }
 
+    /// Returns the report with every step, its status, and what the guest logged, also of the steps that passed.
+    pub fn with_all_steps(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut out, true);
+        out
+    }
+
     fn time(&self) -> Duration {
         self.steps.iter().map(|step| step.time).sum()
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn write(&self, f: &mut dyn fmt::Write, all: bool) -> fmt::Result {
         let word = if self.has_passed() { "ok  " } else { "FAIL" };
         let file = self.file.display();
         let count = self.steps.len();
@@ -61,16 +97,15 @@ impl fmt::Display for Report {
             Printable(about),
             self.time().as_millis()
         )?;
-        for step in self.steps.iter().filter(|step| !step.failures.is_empty()) {
-            writeln!(
-                f,
-                "     {}:{}: {}",
-                Printable(&file),
-                step.line,
-                Printable(&step.name)
-            )?;
-            for failure in &step.failures {
-                writeln!(f, "       {}", Printable(failure))?;
+        for step in self.steps.iter().filter(|step| all || !step.failures.is_empty()) {
+            let status = match step.status {
+                Some(status) if all => format!(" ({status}, {} ms)", step.time.as_millis()),
+                _ => String::new(),
+            };
+            let name = Printable(&step.name);
+            writeln!(f, "     {}:{}: {name}{status}", Printable(&file), step.line)?;
+            for line in step.failures.iter().chain(&step.log) {
+                writeln!(f, "       {}", Printable(line))?;
             }
         }
         match self.not_run {
@@ -78,6 +113,38 @@ impl fmt::Display for Report {
             1 => writeln!(f, "     the step after it was not run"),
             more => writeln!(f, "     the {more} steps after it were not run"),
         }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, false)
+    }
+}
+
+/// Returns a log line as a person reads it.
+pub(super) fn line_text(line: &RecordedLine) -> String {
+    let fields: String = line
+        .fields
+        .iter()
+        .map(|(name, value)| format!(" {name}={value:?}"))
+        .collect();
+    format!("log {}: {}{fields}", level_name(line.level), line.message)
+}
+
+/// Returns an event as a person reads it.
+pub(super) fn event_text(event: &RecordedEvent) -> String {
+    format!("event {}: {}", event.event_type, event.metadata)
+}
+
+/// Returns the name of a level, as scenarios write it.
+pub(super) fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
     }
 }
 
@@ -112,7 +179,7 @@ pub fn junit(reports: &[Report]) -> String {
                     xml,
                     "><failure message=\"{}\">{}</failure></testcase>",
                     escaped(first),
-                    escaped(&all.join("\n"))
+                    escaped(&[all, &step.log].concat().join("\n"))
                 ),
             };
         }
@@ -148,6 +215,8 @@ mod tests {
             name: name.into(),
             line: 3,
             failures: failures.iter().map(|text| (*text).to_owned()).collect(),
+            status: Some(200),
+            log: vec!["log info: done".into()],
             time: Duration::from_millis(2),
         };
         let steps = vec![
@@ -166,8 +235,8 @@ mod tests {
     fn a_person_reads_where_and_why() {
         assert_eq!(
             report().to_string(),
-            "FAIL a.toml: About. (2 steps, 4 ms)\n     a.toml:3: write \"a\"\n       status: expected 200, got <500>\\u{1}\n     \
-             the step after it was not run\n"
+            "FAIL a.toml: About. (2 steps, 4 ms)\n     a.toml:3: write \"a\"\n       status: expected 200, got <500>\\u{1}\n       \
+             log info: done\n     the step after it was not run\n"
         );
     }
 
