@@ -1,11 +1,13 @@
 //! The format of a scenario's file.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use airlock_faults::{Call, Fault};
 use serde::Deserialize;
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use toml::Spanned;
 
 use crate::parse_duration;
@@ -282,29 +284,12 @@ impl TryFrom<toml::value::Datetime> for Moment {
     type Error = &'static str;
 
     fn try_from(moment: toml::value::Datetime) -> Result<Self, Self::Error> {
-        system_time(moment)
-            .map(Self)
+        OffsetDateTime::parse(&moment.to_string(), &Rfc3339)
+            .ok()
+            .filter(|moment| *moment >= OffsetDateTime::UNIX_EPOCH)
+            .map(|moment| Self(moment.into()))
             .ok_or("write a moment since 1970 with its offset, such as 2026-03-01T12:00:00Z")
     }
-}
-
-fn system_time(moment: toml::value::Datetime) -> Option<SystemTime> {
-    let (date, time, offset) = (moment.date?, moment.time?, moment.offset?);
-    let offset = match offset {
-        toml::value::Offset::Z => 0,
-        toml::value::Offset::Custom { minutes } => i64::from(minutes) * 60,
-    };
-    // Years begin in March here, so that the leap day is the last day.
-    let month = i64::from(date.month);
-    let year = i64::from(date.year) - i64::from(month <= 2);
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + i64::from(date.day) - 1;
-    let days =
-        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
-    let clock =
-        i64::from(time.hour) * 3600 + i64::from(time.minute) * 60 + i64::from(time.second.unwrap_or(0));
-    let seconds = u64::try_from(days * 86_400 + clock - offset).ok()?;
-    UNIX_EPOCH.checked_add(Duration::new(seconds, time.nanosecond.unwrap_or(0)))
 }
 
 /// A duration.
@@ -354,6 +339,8 @@ fn to_json(value: toml::Value) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     /// Returns the keys that the parser knows for a table, which the error for an unknown one names.
