@@ -75,8 +75,9 @@ impl<At, F> fmt::Debug for Patch<At, F> {
 
 impl<At: Fields, F: Fields> Fields for Patch<At, F> {
     const FIELDS: &'static [Field] = {
-        if !contains(F::FIELDS, At::FIELDS) {
-            panic!("the fields of a `Patch` must include those of its path");
+        if let Some(missing) = missing(F::FIELDS, At::FIELDS) {
+            let must = "` is a field of a `Patch`'s path, so it must also be one of its fields";
+            crate::refuse::refuse(&["`", missing.name(), must]);
         }
         F::FIELDS
     };
@@ -95,27 +96,20 @@ impl<At: Fields, F: Fields> Fields for Patch<At, F> {
     }
 }
 
-const fn contains(all: &[Field], some: &[Field]) -> bool {
+/// Returns the first of some fields that is not among all.
+const fn missing<'f>(all: &[Field], some: &'f [Field]) -> Option<&'f Field> {
     let mut i = 0;
     while i < some.len() {
         let mut j = 0;
-        while j < all.len() && !same(some[i].name().as_bytes(), all[j].name().as_bytes()) {
+        while j < all.len() && !all[j].has_name_of(&some[i]) {
             j += 1;
         }
         if j == all.len() {
-            return false;
+            return Some(&some[i]);
         }
         i += 1;
     }
-    true
-}
-
-const fn same(left: &[u8], right: &[u8]) -> bool {
-    let mut i = 0;
-    while i < left.len() && i < right.len() && left[i] == right[i] {
-        i += 1;
-    }
-    i == left.len() && i == right.len()
+    None
 }
 
 /// Merges a patch into a value, according to RFC 7396.
