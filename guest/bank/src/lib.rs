@@ -5,7 +5,10 @@
 //! The engine removes an account that becomes empty. Without transactions, a request that lists the accounts and then
 //! reads each of them would find some missing.
 
+use std::collections::BTreeSet;
+
 use airlock_sdk::{Context, Description, Engine, Error, Name, Response, Result, Routes, fields, json, route};
+use rand_core::Rng as _;
 
 airlock_sdk::export!(Bank);
 
@@ -106,10 +109,25 @@ impl Engine for Bank {
             .read(read_note)
             .write(make_note)
             .delete(remove_note),
+        &route("dice")
+            .synopsis("Random bytes, drawn by other crates.")
+            .read(dice),
         &route("purge")
             .synopsis("Removes what is old, and looks for more without end.")
             .update(purge),
     ];
+}
+
+/// Draws bytes through `rand_core` and through `getrandom`, and more than the host gives in one call.
+fn dice(cx: &Context, _: ()) -> Result<Response> {
+    let number = cx.random.rng().next_u64();
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::internal(format!("getrandom: {error}")))?;
+    let many = cx.random.bytes(100_000);
+    let used = many.iter().collect::<BTreeSet<_>>().len();
+    Response::json(
+        &json!({ "number": number.to_string(), "bytes": bytes, "length": many.len(), "used": used }),
+    )
 }
 
 fn read_count(cx: &Context, _: ()) -> Result<Option<Response>> {

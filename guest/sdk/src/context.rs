@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::Prefixes;
 use crate::host::Host;
-use crate::{Engine, Error, Level, Request, Result, Storage, System, Timestamp, codec};
+use crate::{Engine, Error, Level, Random, Request, Result, Storage, System, Timestamp, codec};
 
 /// The request, and everything outside the engine. There is one context for each request.
 #[non_exhaustive]
@@ -40,7 +40,7 @@ impl Context {
             events: Events { host: host.clone() },
             log: Log { host: host.clone() },
             clock: Clock { host: host.clone() },
-            random: Random { host: host.clone() },
+            random: Random::new(host.clone()),
         }
     }
 }
@@ -234,57 +234,5 @@ impl Clock {
     /// Returns the time of the host's clock.
     pub fn now(&self) -> Timestamp {
         self.host.now()
-    }
-}
-
-/// The most random bytes that one call of the host returns.
-const MOST_RANDOM: u32 = 64 << 10;
-
-/// Random bytes that are suitable for cryptographic keys.
-#[derive(Debug)]
-pub struct Random {
-    host: Host,
-}
-
-impl Random {
-    /// Returns `length` random bytes. The request's memory bounds the length.
-    pub fn bytes(&self, length: u32) -> Vec<u8> {
-        if length <= MOST_RANDOM {
-            return self.host.random(length);
-        }
-        let mut bytes = vec![0; length as usize];
-        self.fill(&mut bytes);
-        bytes
-    }
-
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(MOST_RANDOM as usize) {
-            // A chunk is at most 64 KiB, so its length fits.
-            chunk.copy_from_slice(&self.host.random(chunk.len() as u32));
-        }
-    }
-
-    /// Returns random bytes for a key of a known size.
-    pub fn array<const N: usize>(&self) -> [u8; N] {
-        let mut array = [0; N];
-        self.fill(&mut array);
-        array
-    }
-
-    /// Returns a random UUID: `67e55044-10b1-426f-9247-bb680e5fe0c8`.
-    pub fn uuid(&self) -> String {
-        let mut bytes: [u8; 16] = self.array();
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        let mut text = String::with_capacity(36);
-        for (i, byte) in bytes.iter().enumerate() {
-            if matches!(i, 4 | 6 | 8 | 10) {
-                text.push('-');
-            }
-            for nibble in [byte >> 4, byte & 0x0f] {
-                text.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-            }
-        }
-        text
     }
 }

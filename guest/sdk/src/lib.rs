@@ -106,6 +106,17 @@
 //! }
 //! ```
 //!
+//! # Other crates
+//! A guest can use any crate that needs no operating system. The features `rand_core` and `getrandom` let crates that
+//! need randomness draw it from the host:
+//!
+//! ```toml
+//! airlock-sdk = { path = "vendor/airlock/guest/sdk", features = ["rand_core", "getrandom"] }
+//! ```
+//!
+//! The target has neither a clock nor a standard output. `SystemTime::now` and `Instant::now` panic, also within other
+//! crates: take the time from [`Clock::now`]. `println!` and `dbg!` write nowhere: use [`Context::log`].
+//!
 //! # What to watch
 //! - Each request runs in a fresh instance. A `static` does not outlive it, and memory is never freed within it; see
 //!   [`bump`].
@@ -131,6 +142,7 @@ mod host;
 mod openapi;
 mod operation;
 mod patch;
+mod random;
 mod records;
 mod refuse;
 mod request;
@@ -148,12 +160,17 @@ mod wal;
 #[doc(hidden)]
 pub mod wasm;
 
-pub use context::{Clock, Context, Events, Line, Log, Random, Scratch};
+pub use context::{Clock, Context, Events, Line, Log, Scratch};
 pub use engine::{Description, Engine, Needs, SpecialPaths};
 pub use error::{Error, Result};
 pub use field::{Field, FieldType, Fields, LowercaseString, Name, NameWithAt};
 pub use operation::Operation;
 pub use patch::{Patch, merge};
+pub use random::Random;
+#[cfg(feature = "rand_core")]
+pub use random::Rng;
+#[cfg(all(target_arch = "wasm32", feature = "getrandom"))]
+pub use random::fill_from_host;
 pub use records::{Entry, Level};
 pub use request::{Connection, Header, LeasedSecret, Request, WrapRequest};
 pub use response::{Lease, Response, WrapInfo};

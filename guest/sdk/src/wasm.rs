@@ -71,6 +71,17 @@ impl<E: Engine> backend::Guest for Component<E> {
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        log::log(log::Level::Error, "the engine panicked", &[("at".into(), place)]);
+        let mut fields = vec![("at".to_owned(), place)];
+        if panic.location().is_some_and(|place| is_time_of_std(place.file())) {
+            let hint = "a guest has no `SystemTime::now` and `Instant::now`; take the time from `cx.clock`";
+            fields.push(("hint".to_owned(), hint.to_owned()));
+        }
+        log::log(log::Level::Error, "the engine panicked", &fields);
     }));
+}
+
+/// Returns true for the file of the standard library whose functions panic, because this target has no clock. Its path
+/// differs between versions: `sys/pal/unsupported/time.rs`, `sys/time/unsupported.rs`.
+fn is_time_of_std(file: &str) -> bool {
+    file.contains("/std/src/sys/") && file.contains("unsupported") && file.contains("time")
 }

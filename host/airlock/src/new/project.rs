@@ -76,7 +76,9 @@ fn workspace_of(root: &str, members: &[&str]) -> Result<String> {
         .collect::<Result<_>>()?;
     let inherits = |line: &&str| {
         let name = line.split([' ', '=']).next().unwrap_or_default();
-        !name.is_empty() && manifests.contains(&format!("\n{name}.workspace = true"))
+        let plain = format!("\n{name}.workspace = true");
+        let optional = format!("\n{name} = {{ workspace = true");
+        !name.is_empty() && (manifests.contains(&plain) || manifests.contains(&optional))
     };
     let dependencies: Vec<_> = section(root, "[workspace.dependencies]")
         .lines()

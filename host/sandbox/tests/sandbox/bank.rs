@@ -72,6 +72,22 @@ async fn an_error_or_a_trap_over_what_never_was_is_not_told() {
 }
 
 #[tokio::test]
+async fn other_crates_draw_their_randomness_from_the_host() {
+    let (bank, _) = bank(&[]).await;
+    let mut drawn = Vec::new();
+    for _ in 0..2 {
+        let answer = bank.run(request("", Operation::Read, "dice", "{}")).await.result;
+        let data = answer.unwrap().unwrap().data.unwrap();
+        let data: serde_json::Value = serde_json::from_str(data.as_str()).unwrap();
+        assert_eq!((&data["length"], &data["used"]), (&100_000.into(), &256.into()));
+        assert_ne!(data["bytes"], serde_json::Value::from(vec![0; 16]));
+        drawn.push((data["number"].clone(), data["bytes"].clone()));
+    }
+    assert_ne!(drawn[0].0, drawn[1].0);
+    assert_ne!(drawn[0].1, drawn[1].1);
+}
+
+#[tokio::test]
 async fn a_panic_is_logged_with_its_place_and_not_with_its_words() {
     let (bank, storage) = bank(&[("a", "1"), ("b", "1")]).await;
     let listed = storage.hold_answer(Call::List, 1);
