@@ -1,5 +1,7 @@
 //! The errors of the compiler for wrong declarations: one each, with the name, at the author's line.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
