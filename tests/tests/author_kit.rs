@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -165,6 +166,25 @@ fn a_scenario_that_cannot_be_read_fails_alone() {
     ] {
         assert!(test.stdout.contains(line), "no {line:?}: {test:?}");
     }
+}
+
+#[test]
+fn scenarios_run_again_when_one_changes() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("a.toml");
+    fs::write(&file, "[[step]]\nrequest = 'help'\n").unwrap();
+    let mut test = Command::new(files::airlock())
+        .args(["test", &kv(), &file.display().to_string(), "--watch"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(test.stdout.take().unwrap()).lines();
+    let mut until = |text: &str| lines.any(|line| line.unwrap().contains(text));
+    assert!(until("the scenario passed"));
+    fs::write(&file, "[[step]]\nrequest = 'read nothing'\n").unwrap();
+    assert!(until("1 of 1 scenarios failed"));
+    test.kill().unwrap();
+    test.wait().unwrap();
 }
 
 #[test]

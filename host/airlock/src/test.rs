@@ -1,14 +1,18 @@
 //! `airlock test`: runs scenarios against a guest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use airlock_testkit::Scenario;
 use airlock_testkit::scenario::{self, Report};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use printable::Printable;
 
 use crate::args::LimitArgs;
 use crate::guest;
+use watch::Watch;
+
+mod watch;
 
 /// The arguments of `test`.
 #[derive(Debug, Args)]
@@ -33,6 +37,10 @@ pub struct TestArgs {
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 
+    /// Run again whenever the guest or a scenario changes, until the command is interrupted
+    #[arg(long)]
+    pub watch: bool,
+
     /// Write the JSON Schema of scenarios, which editors use, and run nothing
     #[arg(long, exclusive = true)]
     pub schema: bool,
@@ -41,13 +49,28 @@ pub struct TestArgs {
     pub limits: LimitArgs,
 }
 
-/// Runs the scenarios. Returns true if everything was as expected. A scenario that cannot be read counts as failed, and
-/// the others run.
+/// Runs the scenarios. Returns true if everything was as expected.
 pub fn run(args: &TestArgs) -> Result<bool> {
     let Some(guest) = &args.guest else {
         crate::print(scenario::schema())?;
         return Ok(true);
     };
+    if !args.watch {
+        return run_once(args, guest);
+    }
+    let mut watch = Watch::new(args.scenarios.iter().chain([guest]).collect());
+    loop {
+        // A guest that is being built may be missing or incomplete.
+        if let Err(error) = run_once(args, guest) {
+            crate::print(format!("{}\n", Printable(format_args!("{error:#}"))))?;
+        }
+        watch.wait();
+        crate::print("\n".to_owned())?;
+    }
+}
+
+/// Runs the scenarios. One that cannot be read counts as failed, and the others run.
+fn run_once(args: &TestArgs, guest: &Path) -> Result<bool> {
     let guest = guest::load_without_vault(guest, &args.limits)?;
     let mut reports = Vec::new();
     for file in &args.scenarios {

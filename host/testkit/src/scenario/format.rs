@@ -1,20 +1,20 @@
 //! The format of a scenario's file.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use airlock_faults::{Call, Fault};
 use serde::Deserialize;
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use toml::Spanned;
 
 use crate::parse_duration;
 
 mod check;
+mod moment;
 
 pub(super) use check::{Task, parse};
+use moment::Moment;
 
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -275,23 +275,6 @@ pub(super) struct Event {
     pub metadata: Option<Data>,
 }
 
-/// A point in time: a date and time of TOML, with its offset.
-#[derive(Deserialize, Clone, Copy)]
-#[serde(try_from = "toml::value::Datetime")]
-pub(super) struct Moment(pub SystemTime);
-
-impl TryFrom<toml::value::Datetime> for Moment {
-    type Error = &'static str;
-
-    fn try_from(moment: toml::value::Datetime) -> Result<Self, Self::Error> {
-        OffsetDateTime::parse(&moment.to_string(), &Rfc3339)
-            .ok()
-            .filter(|moment| *moment >= OffsetDateTime::UNIX_EPOCH)
-            .map(|moment| Self(moment.into()))
-            .ok_or("write a moment since 1970 with its offset, such as 2026-03-01T12:00:00Z")
-    }
-}
-
 /// A duration.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(try_from = "String")]
@@ -339,8 +322,6 @@ fn to_json(value: toml::Value) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::UNIX_EPOCH;
-
     use super::*;
 
     /// Returns the keys that the parser knows for a table, which the error for an unknown one names.
@@ -375,19 +356,5 @@ mod tests {
             (section.name, keys)
         });
         assert_eq!(described.collect::<Vec<_>>(), parsed);
-    }
-
-    #[test]
-    fn a_moment_is_read_with_its_offset() {
-        let seconds = |text: &str| {
-            let moment = Moment::try_from(text.parse::<toml::value::Datetime>().unwrap());
-            moment.map(|moment| moment.0.duration_since(UNIX_EPOCH).unwrap().as_secs())
-        };
-        assert_eq!(seconds("2026-01-01T00:00:00Z"), Ok(1_767_225_600));
-        assert_eq!(seconds("2024-02-29T23:59:59Z"), Ok(1_709_251_199));
-        assert_eq!(seconds("2026-01-01T01:30:00+01:30"), Ok(1_767_225_600));
-        for bad in ["2026-01-01", "2026-01-01T00:00:00", "1969-12-31T00:00:00Z"] {
-            assert!(seconds(bad).is_err(), "{bad}");
-        }
     }
 }
