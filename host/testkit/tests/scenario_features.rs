@@ -256,3 +256,45 @@ fn names_that_no_step_saved_are_refused() {
             .starts_with("a.toml:1: write a moment")
     );
 }
+
+#[test]
+fn several_mounts_share_the_clock_and_nothing_else() {
+    let text = "\
+[mounts.other]
+storage = { 'in/things/b' = '\"2\"' }
+options = { color = 'blue' }
+
+[[step]]
+request = 'write things/a'
+data = { value = '1' }
+
+[[step]]
+mount = 'other'
+request = 'list things'
+expect.keys = ['b']
+
+[[step]]
+mount = 'other'
+request = 'update lease'
+data = { name = 'x', ttl = 60 }
+lease = 'x'
+
+[[step]]
+wait = '30s'
+mount = 'other'
+request = 'update act'
+data = { what = 'now' }
+expect.data.answer = '2026-01-01T00:00:30Z'
+
+[[step]]
+request = 'renew x'
+
+[[step]]
+request = 'update act'
+data = { what = 'system-config' }
+expect.data.answer = []
+";
+    passes("conformance", text);
+    let unknown = Scenario::parse("a.toml", "[[step]]\nrequest = 'tick'\nmount = 'x'\n");
+    assert!(unknown.err().unwrap().to_string().contains("add `[mounts.x]`"));
+}

@@ -26,6 +26,9 @@ pub(super) struct File {
     pub start: Option<Moment>,
     #[serde(default)]
     pub mount: Mount,
+    /// Further mounts of the guest, by the name that steps use.
+    #[serde(default)]
+    pub mounts: BTreeMap<String, Mount>,
     #[serde(default)]
     pub entities: Vec<Entity>,
     #[serde(default)]
@@ -51,6 +54,8 @@ pub(super) struct Mount {
     pub display_name: String,
     pub default_lease_ttl: Option<Time>,
     pub max_lease_ttl: Option<Time>,
+    #[serde(default)]
+    pub storage: BTreeMap<String, Data>,
 }
 
 #[derive(Deserialize, Clone, Default)]
@@ -105,6 +110,7 @@ pub(super) struct Policy {
 pub(super) struct Step {
     pub name: Option<String>,
     pub request: Spanned<String>,
+    pub mount: Option<String>,
     pub data: Option<Data>,
     pub json: Option<Spanned<String>>,
     #[serde(default)]

@@ -1,6 +1,6 @@
 //! Runs a scenario.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use airlock_storage::{MemoryStorage, StorageEntry};
 
 use super::compare::to_store;
 use super::expect::{answered, kept, leased, over, told, unmet};
-use super::format::{Budget, Data, Entity, File, Step, Task};
+use super::format::{Budget, Data, Entity, File, Mount as Settings, Step, Task};
 use super::report::{Report, StepReport, event_text, line_text};
 use super::saved::Saved;
 use super::{Scenario, line};
@@ -25,8 +25,8 @@ pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
         steps: Vec::new(),
         not_run: content.steps.len(),
     };
-    let mut mount = match mount(content, guest) {
-        Ok(mount) => mount,
+    let mut mounts = match mounts(content, guest) {
+        Ok(mounts) => mounts,
         Err(error @ (Error::SetUp(_) | Error::Initialize(_))) => {
             let failures = vec![vault_plugin::Report::new(&error).to_string()];
             report.steps.push(StepReport {
@@ -42,7 +42,14 @@ pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
     let mut kept = Kept::default();
     for step in &content.steps {
         let began = Instant::now();
-        let taken = take(&kept.saved.fill(step), &content.budget, &mut mount, &mut kept)?;
+        if let Some(time) = step.wait {
+            mounts.values().for_each(|mount| mount.clock().advance(time.0));
+        }
+        // The names were checked when the scenario was read.
+        let Some(mount) = mounts.get_mut(kept.mount_of(step)) else {
+            break;
+        };
+        let taken = take(&kept.saved.fill(step), &content.budget, mount, &mut kept)?;
         let request = step.request.get_ref();
         let failed = !taken.failures.is_empty();
         report.not_run -= 1;
@@ -63,27 +70,58 @@ pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
 #[derive(Default)]
 struct Kept {
     leases: HashMap<String, Lease>,
+    /// The mounts of the leases that are not those of the first mount.
+    mounts: HashMap<String, String>,
     saved: Saved,
 }
 
-fn mount(file: &File, guest: &Guest) -> Result<Mount> {
-    let storage: MemoryStorage = file
-        .storage
+impl Kept {
+    /// Returns the name of the mount that a step is about. The first mount has an empty name.
+    fn mount_of<'s>(&'s self, step: &'s Step) -> &'s str {
+        let of_lease = || match step.action() {
+            Some(Task::Renew(lease) | Task::Revoke(lease)) => self.mounts.get(lease),
+            _ => None,
+        };
+        step.mount.as_ref().or_else(of_lease).map_or("", String::as_str)
+    }
+}
+
+/// Mounts the guest under each name.
+fn mounts<'f>(file: &'f File, guest: &Guest) -> Result<BTreeMap<&'f str, Mount>> {
+    let name = &guest.description().name;
+    let first = ("", mount(name, file, &file.mount, &file.storage, guest)?);
+    let nothing = BTreeMap::new();
+    let others = file
+        .mounts
         .iter()
+        .map(|(name, settings)| Ok((name.as_str(), mount(name, file, settings, &nothing, guest)?)));
+    let others: Vec<_> = others.collect::<Result<_>>()?;
+    Ok(others.into_iter().chain([first]).collect())
+}
+
+/// Mounts the guest at this path, unless the settings name another.
+fn mount(
+    path: &str,
+    file: &File,
+    settings: &Settings,
+    storage: &BTreeMap<String, Data>,
+    guest: &Guest,
+) -> Result<Mount> {
+    let storage: MemoryStorage = storage
+        .iter()
+        .chain(&settings.storage)
         .map(|(key, value)| StorageEntry::new(key, to_store(&value.0)))
         .collect();
     let mut mount = guest
         .mount()
         .memory(Arc::new(storage))
         .seed(file.seed)
-        .entity(&file.mount.entity)
-        .display_name(&file.mount.display_name);
-    mount = mount.system_view(system(file));
+        .path(settings.path.as_deref().unwrap_or(path))
+        .entity(&settings.entity)
+        .display_name(&settings.display_name)
+        .system_view(system(file, settings));
     if let Some(moment) = file.start {
         mount = mount.starts_at(moment.0);
-    }
-    if let Some(path) = &file.mount.path {
-        mount = mount.path(path);
     }
     if let Some(time) = file.retry_storage {
         mount = mount.retry_storage(time.0);
@@ -91,19 +129,19 @@ fn mount(file: &File, guest: &Guest) -> Result<Mount> {
     if file.steps.iter().any(|step| step.busy) {
         mount = mount.busy_after(BUSY_AFTER);
     }
-    for (name, value) in &file.mount.options {
+    for (name, value) in &settings.options {
         mount = mount.option(name, value);
     }
     mount.start()
 }
 
 /// Returns the system view that a scenario describes.
-fn system(file: &File) -> FakeSystem {
+fn system(file: &File, settings: &Settings) -> FakeSystem {
     let mut system = FakeSystem::default();
-    if let Some(ttl) = file.mount.default_lease_ttl {
+    if let Some(ttl) = settings.default_lease_ttl {
         system.default_lease_ttl = ttl.0;
     }
-    if let Some(ttl) = file.mount.max_lease_ttl {
+    if let Some(ttl) = settings.max_lease_ttl {
         system.max_lease_ttl = ttl.0;
     }
     for entity in &file.entities {
@@ -146,9 +184,6 @@ fn logical(entity: &Entity) -> crate::Entity {
 
 /// Runs a step, and reports what it did and how that differs from what was expected.
 fn take(step: &Step, budget: &Budget, mount: &mut Mount, kept_before: &mut Kept) -> Result<StepReport> {
-    if let Some(time) = step.wait {
-        mount.clock().advance(time.0);
-    }
     let faults = mount.faults().clone();
     for rule in &step.faults {
         let rule = rule.get_ref();
@@ -192,6 +227,9 @@ fn take(step: &Step, budget: &Budget, mount: &mut Mount, kept_before: &mut Kept)
             match (&step.lease, answer.lease()) {
                 (Some(name), Some(lease)) => {
                     kept_before.leases.insert(name.clone(), lease.clone());
+                    if let Some(mount) = &step.mount {
+                        kept_before.mounts.insert(name.clone(), mount.clone());
+                    }
                 }
                 (Some(name), None) => {
                     failures.push(format!("lease: the answer has none to keep as {name:?}"))

@@ -136,6 +136,12 @@ fn storage() -> Vec<Case> {
             ]
             .concat(),
         ),
+        ("a conflict", true, {
+            let count = || act(json!({ "what": "storage-count" }));
+            let own = act(json!({ "what": "storage-commit" }));
+            let conflict = |step: Step| Step::Conflict("in/count", Box::new(step));
+            vec![count(), conflict(count()), count(), own]
+        }),
         (
             "what a failed request leaves",
             true,

@@ -43,6 +43,9 @@ pub enum Step {
     /// Stores JSON without the engine, which is then told of it.
     Store(&'static str, Value),
     Restart,
+    /// Does the step, which reads this key first, while another request changes the key to the same value: the step meets
+    /// a conflict, and runs again.
+    Conflict(&'static str, Box<Step>),
     /// Makes storage fail from now on.
     Fault(Fault),
 }

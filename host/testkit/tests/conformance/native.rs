@@ -52,6 +52,13 @@ impl Native {
             Step::Tick => mount.tick(),
             Step::Rollback => send(Operation::Rollback, "", &json!({ "immediate": true })),
             Step::Rotate => mount.send(request(Operation::Rotate, "", None)),
+            Step::Conflict(key, step) => {
+                mount.invalidate(key);
+                mount.conflict(true);
+                let reply = self.reply(step);
+                self.mount.conflict(false);
+                return reply;
+            }
             Step::Keep(step) => {
                 let reply = self.reply(step)?;
                 self.lease = Some(reply.lease().clone());

@@ -1,11 +1,12 @@
 //! The steps on the guest's `.wasm`, in the sandbox.
 
 use std::any::Any;
+use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
 use airlock_testkit::{
     Alias, Answer, Call, Entity, FakeSystem, Fault as Failure, Group, Guest, Lease, Mount, Operation,
-    Request, StorageEntry,
+    Request, StorageEntry, block_on,
 };
 use serde_json::{Value, json};
 
@@ -43,7 +44,30 @@ impl Sandbox {
         }
     }
 
+    fn conflict(&mut self, key: &str, step: &Step) -> Option<Answer> {
+        let faults = self.mount.faults().clone();
+        let gate = faults.hold_answer(Call::Get, 1);
+        let entries = self.mount.entries();
+        let entry = entries.into_iter().find(|entry| entry.key == key).unwrap();
+        let Step::Update(path, data) = step else {
+            panic!("only an update can meet a conflict here");
+        };
+        let mount = &self.mount;
+        thread::scope(|scope| {
+            let request = Request::new(Operation::Update, path).data(data);
+            let answer = scope.spawn(move || mount.send(request));
+            block_on(gate.reached()).unwrap();
+            mount.store(entry).unwrap();
+            gate.open();
+            faults.heal();
+            answer.join().ok()
+        })
+    }
+
     fn answer(&mut self, step: &Step) -> Option<Answer> {
+        if let Step::Conflict(key, step) = step {
+            return self.conflict(key, step);
+        }
         let mount = &mut self.mount;
         Some(match step {
             Step::Read(path, data) => mount.send(Request::read(path).data(&object(data))),
@@ -70,6 +94,7 @@ impl Sandbox {
                 self.lease = answer.lease().cloned();
                 answer
             }
+            Step::Conflict(..) => return None,
             Step::Advance(seconds) => {
                 mount.clock().advance(Duration::from_secs(*seconds));
                 return None;

@@ -101,6 +101,13 @@ fn check(step: &Step, file: &File, leases: &[&str]) -> Result<(), Mistake> {
             return Err((at, format!("`json` is not a JSON object: {error}")));
         }
     }
+    if let Some(name) = &step.mount
+        && !file.mounts.contains_key(name)
+    {
+        return wrong(format!(
+            "there is no mount {name:?}; add `[mounts.{name}]` above the steps"
+        ));
+    }
     if step.increment.is_some() && !matches!(step.action(), Some(Task::Renew(_))) {
         return wrong("`increment` belongs to a `renew NAME`".into());
     }

@@ -80,6 +80,11 @@ pub(in crate::scenario) const SECTIONS: &[Section] = &[
             ),
             key("mount", In("mount"), "The mount."),
             key(
+                "mounts",
+                Named("mount"),
+                "Further mounts of the guest, by the names that steps use. All share the clock.",
+            ),
+            key(
                 "entities",
                 List("entity"),
                 "The entities that the guest can ask Vault for, and their groups.",
@@ -101,9 +106,13 @@ pub(in crate::scenario) const SECTIONS: &[Section] = &[
     },
     Section {
         name: "mount",
-        title: "`mount`",
+        title: "`mount` and each of `mounts`",
         keys: &[
-            key("path", Text, "The path. Default: the engine's name."),
+            key(
+                "path",
+                Text,
+                "The path. Default: the engine's name; of `mounts`, their name.",
+            ),
             key(
                 "options",
                 Pairs,
@@ -124,6 +133,11 @@ pub(in crate::scenario) const SECTIONS: &[Section] = &[
                 "max-lease-ttl",
                 Duration,
                 "The maximum time of leases. Default: 768 h.",
+            ),
+            key(
+                "storage",
+                Table,
+                "The entries before the first step, by key; beside those above the steps.",
             ),
         ],
     },
@@ -186,6 +200,11 @@ pub(in crate::scenario) const SECTIONS: &[Section] = &[
                 "json",
                 Text,
                 "The data to send, as JSON text; in place of `data`.",
+            ),
+            key(
+                "mount",
+                Text,
+                "The mount of `mounts` that gets the request. Default: that of `mount`; for `renew` and `revoke`, that of the lease.",
             ),
             key("entity", Text, "The entity that makes the request."),
             key("headers", Pairs, "The request's headers."),
