@@ -46,6 +46,9 @@ impl Engine for Conformance {
     const ROUTES: Routes = &[
         &route("act").synopsis("Do one thing.").update(act::act),
         &route("things/").synopsis("List the things.").list(list),
+        &route("own/")
+            .synopsis("Answer a list with a body of its own.")
+            .list(list_own),
         &route("things/{name}")
             .synopsis("Keep a thing.")
             .read(read)
@@ -92,6 +95,10 @@ fn fail(error: Option<String>) -> Result<()> {
 
 fn list(cx: &Context, _: ()) -> Result<Response> {
     Ok(Response::list(cx.storage.list("in/things/")?))
+}
+
+fn list_own(_: &Context, _: ()) -> Result<Response> {
+    Ok(Response::http(404, "text/plain", "nothing"))
 }
 
 fn read(cx: &Context, at: At) -> Result<Option<Response>> {

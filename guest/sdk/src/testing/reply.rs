@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vault_core::json::read_object;
-use vault_core::{EngineAnswer, RequestKind};
+use vault_core::{EngineAnswer, Form, RequestKind};
 
 use super::GivenLease;
 use crate::{Error, Operation, Response, Result};
@@ -36,7 +36,9 @@ impl Reply {
             lease: None,
         };
         // The caller of an empty list gets a 404 without the engine's data.
-        if RequestKind::of(reply.operation.name()) == RequestKind::List && reply.status() == 404 {
+        let kind = RequestKind::of(reply.operation.name());
+        let answer = reply.engine_answer();
+        if answer.is_some_and(|answer| matches!(answer.form(kind), Form::NotAList(_))) {
             reply.data = Value::Null;
         }
         reply
@@ -52,21 +54,25 @@ impl Reply {
         match &self.result {
             Err(error) => error.status(),
             Ok(None) => kind.status_of_nothing(),
-            Ok(Some(response)) => {
-                let answer = EngineAnswer {
-                    data: self.data.as_object(),
-                    has_warnings: !response.warnings.is_empty(),
-                    has_secret: response.lease.is_some(),
-                    redirect: response.redirect.as_deref().unwrap_or_default(),
-                    wrap_ttl: response
-                        .wrap_info
-                        .as_ref()
-                        .map_or(Duration::ZERO, |info| info.ttl),
-                    caller_wrap_ttl: Duration::ZERO,
-                };
-                answer.status(kind)
-            }
+            Ok(Some(_)) => self
+                .engine_answer()
+                .map_or(kind.status_of_nothing(), |answer| answer.status(kind)),
         }
+    }
+
+    fn engine_answer(&self) -> Option<EngineAnswer<'_>> {
+        let response = self.result.as_ref().ok()?.as_ref()?;
+        Some(EngineAnswer {
+            data: self.data.as_object(),
+            has_warnings: !response.warnings.is_empty(),
+            has_secret: response.lease.is_some(),
+            redirect: response.redirect.as_deref().unwrap_or_default(),
+            wrap_ttl: response
+                .wrap_info
+                .as_ref()
+                .map_or(Duration::ZERO, |info| info.ttl),
+            caller_wrap_ttl: Duration::ZERO,
+        })
     }
 
     /// Returns the data of the response.

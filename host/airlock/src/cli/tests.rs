@@ -14,7 +14,7 @@ const README: &str = include_str!("../../../../README.md");
 const MEASUREMENTS: &str = "performance.md";
 
 /// The pages for authors of guests.
-const FOR_AUTHORS: [&str; 2] = ["writing-guests.md", "development-server.md"];
+const FOR_AUTHORS: [&str; 3] = ["writing-guests.md", "scenarios.md", "development-server.md"];
 
 /// Returns the README, the pages in docs/, except some, and the deployment examples.
 fn documents(except: &[&str]) -> Vec<String> {

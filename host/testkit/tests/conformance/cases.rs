@@ -44,6 +44,7 @@ fn operations() -> Vec<Case> {
                 Delete("things/a"),
                 List("things"),
                 List("nowhere"),
+                List("own"),
                 Read("nowhere", Value::Null),
                 Delete("act"),
                 Write("act", json!({})),

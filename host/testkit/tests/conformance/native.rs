@@ -141,7 +141,8 @@ impl Side for Native {
             .flatten()
             .and_then(|answer| answer.data.clone());
         let data: Value = data.map_or(Value::Null, |data| serde_json::from_str(&data).unwrap());
-        let is_empty_list = matches!(step, Step::List(_)) && reply.status() == 404;
+        let is_own = data["http_status_code"].is_number();
+        let is_empty_list = matches!(step, Step::List(_)) && reply.status() == 404 && !is_own;
         let data = if is_empty_list { Value::Null } else { data };
         let error = match reply.result() {
             Err(error) => Some(error.to_string()),
