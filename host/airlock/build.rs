@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// What a project gets of this repository.
-const VENDORED: [&str; 10] = [
+const VENDORED: [&str; 12] = [
     "guest/sdk/Cargo.toml",
     "guest/sdk/src",
+    "guest/testkit/Cargo.toml",
+    "guest/testkit/src",
     "guest/compiler.sh",
     "guest/users/build.rs",
     "host/vault-core/Cargo.toml",

@@ -244,6 +244,7 @@ fn a_project_of_each_template_builds_and_passes() {
             made.stdout.contains("test result: ok") && made.stdout.contains("the scenario passed"),
             "{made:?}"
         );
+        assert!(made.stderr.contains("Running tests/guest.rs"), "{made:?}");
         // Only the first build compiles libraries, so only that one may say that it takes minutes.
         assert!(
             template == "kv" || !made.stderr.contains("takes 1 to 3 minutes"),

@@ -123,8 +123,18 @@ fn shown(body: &str, to_terminal: bool) -> String {
 }
 
 fn request(args: &CallArgs) -> Result<Request> {
-    let path = args.path.as_str();
-    let request = match args.operation.as_str() {
+    let request = request_of(&args.operation, &args.path)?;
+    let data = data(&args.data)?;
+    Ok(if args.data.is_empty() {
+        request
+    } else {
+        request.json(data)
+    })
+}
+
+/// Makes a request without data from the operation's name.
+pub fn request_of(operation: &str, path: &str) -> Result<Request> {
+    Ok(match operation {
         "read" => Request::read(path),
         "write" => Request::write(path),
         "create" => Request::new(Operation::Create, path),
@@ -137,12 +147,6 @@ fn request(args: &CallArgs) -> Result<Request> {
         other => bail!(
             "{other:?} is not an operation; give read, write, create, update, patch, delete, list, help or tick"
         ),
-    };
-    let data = data(&args.data)?;
-    Ok(if args.data.is_empty() {
-        request
-    } else {
-        request.json(data)
     })
 }
 

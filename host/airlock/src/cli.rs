@@ -23,6 +23,7 @@ use crate::sign::SignArgs;
 use crate::status::StatusArgs;
 use crate::swap::{DowngradeArgs, RollbackArgs};
 use crate::test::TestArgs;
+use crate::testkit::TestkitArgs;
 use crate::verify::VerifyArgs;
 
 /// Runs Vault secrets engines as WebAssembly guests in a sandbox.
@@ -134,6 +135,12 @@ pub enum Command {
     /// clock, and randomness is the same in every run. A scenario ends with the first step that is not as expected.
     #[command(after_long_help = test_help())]
     Test(TestArgs),
+
+    /// Mount a guest, and take orders for it as lines of JSON on standard input
+    ///
+    /// The native tests of a project start this, to test the guest that ships.
+    #[command(hide = true)]
+    Testkit(TestkitArgs),
 
     /// Make a project for an engine of your own, ready to build and to test
     ///

@@ -35,6 +35,7 @@ mod source;
 mod status;
 mod swap;
 mod test;
+mod testkit;
 mod vault;
 mod verify;
 
@@ -146,6 +147,7 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
         Command::Verify(args) => print(runtime()?.block_on(verify::run(&args))?),
         Command::Call(args) => succeed(call::run(&args)?),
         Command::Test(args) => succeed(test::run(&args)?),
+        Command::Testkit(args) => testkit::run(&args),
         Command::New(args) => print(new::run(&args)?),
         Command::Componentize { module, output } => componentize::run(&module, &output),
         Command::Push(args) => print(push::run(&args)?),

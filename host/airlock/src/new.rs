@@ -94,11 +94,12 @@ fn check(name: &str) -> Result<()> {
 /// Words that mean something to Rust, and the crates that an engine has anyway.
 #[rustfmt::skip]
 const RESERVED: &[&str] = &[
-    "abstract", "airlock-sdk", "airlock-vault-core", "alloc", "as", "async", "await", "become", "box", "break",
-    "const", "continue", "core", "crate", "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen",
-    "if", "impl", "in", "let", "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "proc-macro",
-    "pub", "ref", "return", "self", "serde", "serde-json", "static", "std", "struct", "super", "test", "trait",
-    "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "wit-bindgen", "yield",
+    "abstract", "airlock-sdk", "airlock-testkit", "airlock-testkit-client", "airlock-vault-core", "alloc", "as",
+    "async", "await", "become", "box", "break", "const", "continue", "core", "crate", "do", "dyn", "else", "enum",
+    "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
+    "move", "mut", "override", "priv", "proc-macro", "pub", "ref", "return", "self", "serde", "serde-json",
+    "static", "std", "struct", "super", "test", "trait", "true", "try", "type", "typeof", "unsafe", "unsized",
+    "use", "virtual", "where", "while", "wit-bindgen", "yield",
 ];
 
 fn write(file: &Path, text: &str) -> std::io::Result<()> {

@@ -21,8 +21,8 @@ const COMMON: &str = "common/";
 /// The file of a template with commands for the README.
 const TRY: &str = "try";
 
-/// The crates of this repository that a project gets: the SDK, and what its native tests need.
-const MEMBERS: [&str; 2] = ["guest/sdk", "host/vault-core"];
+/// The crates of this repository that a project gets: the SDK, and what its tests need.
+const MEMBERS: [&str; 3] = ["guest/sdk", "guest/testkit", "host/vault-core"];
 
 /// Returns all files of a project: their paths in it, and their texts.
 pub(super) fn files(name: &str, template: Template) -> Result<Vec<(String, String)>> {
@@ -143,6 +143,7 @@ mod tests {
             for (folder, end) in [
                 ("src/lib.rs", ""),
                 ("src/tests.rs", ""),
+                ("tests/guest.rs", ""),
                 ("scenarios/", ".toml"),
                 (".github/workflows/", ".yaml"),
                 (".gitignore", ""),
@@ -166,7 +167,7 @@ mod tests {
         ] {
             assert!(manifest.contains(&format!("\n{name} = ")), "{name}");
         }
-        assert!(manifest.contains("\nmembers = [\"guest/sdk\", \"host/vault-core\"]\n"));
+        assert!(manifest.contains("\nmembers = [\"guest/sdk\", \"guest/testkit\", \"host/vault-core\"]\n"));
         assert!(vendored("host/vault-core/src/lib.rs").is_ok());
         assert!(!manifest.contains("tonic") && manifest.contains("unsafe_code"));
     }

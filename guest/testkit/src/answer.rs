@@ -1,0 +1,104 @@
+//! What a caller of Vault's API would get, and what the request used.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "look at the status, so that a failed request fails the test"]
+pub struct Answer(Value);
+
+impl Answer {
+    pub(crate) fn new(answer: Value) -> Self {
+        Answer(answer)
+    }
+
+    /// Returns the HTTP status.
+    pub fn status(&self) -> u16 {
+        u16::try_from(number(&self.0["status"])).unwrap_or_default()
+    }
+
+    /// Returns the guest's data, or null if it gave none.
+    pub fn data(&self) -> &Value {
+        &self.0["data"]
+    }
+
+    /// Returns the body that Vault sends; empty if it sends none.
+    pub fn body(&self) -> &str {
+        self.0["body"].as_str().unwrap_or_default()
+    }
+
+    /// Returns the names in the answer to a list; empty if there are none.
+    pub fn keys(&self) -> Vec<&str> {
+        texts(&self.data()["keys"])
+    }
+
+    /// Returns why the request was refused, in the words of the guest or the host.
+    pub fn error(&self) -> Option<&str> {
+        self.0["error"].as_str()
+    }
+
+    /// Returns the guest's warnings.
+    pub fn warnings(&self) -> Vec<&str> {
+        texts(&self.0["warnings"])
+    }
+
+    /// Returns the lease.
+    ///
+    /// # Panics
+    /// If the answer has none.
+    #[track_caller]
+    pub fn lease(&self) -> Lease {
+        let lease = &self.0["lease"];
+        assert!(lease.is_object(), "no lease in {:?}", self.0);
+        Lease {
+            number: number(&lease["number"]),
+            ttl: Duration::from_secs(number(&lease["ttl"])),
+            max_ttl: Duration::from_secs(number(&lease["max_ttl"])),
+            renewable: lease["renewable"] == true,
+        }
+    }
+
+    /// Returns what the request used, with its existence check.
+    pub fn usage(&self) -> Usage {
+        let used = |name: &str| number(&self.0["usage"][name]);
+        Usage {
+            cpu: Duration::from_micros(used("cpu_us")),
+            memory_bytes: used("memory_bytes"),
+            storage_calls: used("storage_calls"),
+        }
+    }
+}
+
+/// The lease of an answer, as Vault keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub(crate) number: u64,
+    /// The time until it ends, within the mount's limits.
+    pub ttl: Duration,
+    /// The time after which it is not renewed; zero is the mount's.
+    pub max_ttl: Duration,
+    /// True if Vault may renew it.
+    pub renewable: bool,
+}
+
+/// What a request used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// CPU time of the guest, and of the host on its behalf.
+    pub cpu: Duration,
+    /// The most bytes that were held for the request at once.
+    pub memory_bytes: u64,
+    /// Calls of the mount's storage.
+    pub storage_calls: u64,
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_default()
+}
+
+pub(crate) fn texts(values: &Value) -> Vec<&str> {
+    let values = values.as_array().into_iter().flatten();
+    values.filter_map(Value::as_str).collect()
+}

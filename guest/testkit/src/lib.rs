@@ -1,0 +1,29 @@
+//! Tests a guest's `.wasm`, as it ships, from Rust and in milliseconds.
+//!
+//! A [`Mount`] is the guest in the sandbox of production, over an empty storage. It runs in a process of the installed `airlock`
+//! command, so nothing of the sandbox has to be built.
+//!
+//! ```no_run
+//! use airlock_testkit_client::{Call, Fault, Mount, json};
+//!
+//! let mut mount = Mount::of("target/my-engine.wasm");
+//! assert_eq!(mount.write("notes/a", json!({ "text": "hello" })).status(), 204);
+//! assert_eq!(mount.read("notes/a").data()["text"], "hello");
+//!
+//! mount.fail(Call::Put, Fault::Fail);
+//! assert_eq!(mount.write("notes/a", json!({ "text": "bye" })).status(), 500);
+//! ```
+//!
+//! - The clock stands still until [`Mount::advance`] moves it, and randomness is the same in every run.
+//! - `AIRLOCK` names the command, if it is not on the `PATH`.
+//!
+//! Watch out: a test has to see the guest of this source, so build that first. Everything that cannot go on panics, and says why.
+
+mod answer;
+mod mount;
+mod process;
+
+pub use answer::{Answer, Lease, Usage};
+pub use mount::{Call, Fault, Mount, MountBuilder};
+#[doc(no_inline)]
+pub use serde_json::{Value, json};

@@ -1,0 +1,300 @@
+//! A mounted guest.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::answer::texts;
+use crate::process::Process;
+use crate::{Answer, Lease};
+
+/// The version of the orders to `airlock testkit`.
+const PROTOCOL: u32 = 1;
+
+/// A kind of storage call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Reading an entry.
+    Get,
+    /// Storing an entry.
+    Put,
+    /// Removing a key.
+    Delete,
+    /// Listing a folder.
+    List,
+    /// Any of them.
+    Any,
+}
+
+/// What happens to a storage call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails and has no effect.
+    Fail,
+    /// It has its effect and fails.
+    LoseAnswer,
+    /// It fails as on a standby.
+    ReadOnly,
+    /// It fails, and so do all calls after it, as if the server had died.
+    Kill,
+}
+
+/// The settings of a mount. [`start`](Self::start) mounts the guest.
+#[derive(Clone, Debug)]
+#[must_use = "a mount begins with `start`"]
+pub struct MountBuilder {
+    airlock: String,
+    guest: String,
+    settings: Map<String, Value>,
+}
+
+impl MountBuilder {
+    /// Sets the `airlock` command. The default is `AIRLOCK` of the environment, and otherwise the one on the `PATH`.
+    pub fn airlock(mut self, command: &str) -> Self {
+        self.airlock = command.into();
+        self
+    }
+
+    /// Sets the path of the mount. The default is the engine's name.
+    pub fn path(mut self, path: &str) -> Self {
+        self.settings.insert("path".into(), path.into());
+        self
+    }
+
+    /// Sets the seed of the guest's randomness. The default is 0.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.insert("seed".into(), seed.into());
+        self
+    }
+
+    /// Adds an option, as `vault secrets enable -options` does.
+    pub fn option(mut self, name: &str, value: &str) -> Self {
+        self.settings["options"][name] = value.into();
+        self
+    }
+
+    /// Mounts the guest and initializes it.
+    ///
+    /// # Panics
+    /// If the guest is not a file that can be run, or the `airlock` command is missing.
+    #[track_caller]
+    pub fn start(self) -> Mount {
+        assert!(
+            Path::new(&self.guest).exists(),
+            "{} is missing: build it first",
+            self.guest
+        );
+        let mut process = Process::start(&self.airlock, &self.guest);
+        process.order(&Value::Object(self.settings));
+        Mount { process }
+    }
+}
+
+/// A mounted guest.
+#[derive(Debug)]
+pub struct Mount {
+    process: Process,
+}
+
+impl Mount {
+    /// Mounts the guest in this file, without options.
+    ///
+    /// # Panics
+    /// As [`MountBuilder::start`].
+    #[track_caller]
+    pub fn of(guest: &str) -> Self {
+        Self::builder(guest).start()
+    }
+
+    /// Prepares a mount of the guest in this file.
+    pub fn builder(guest: &str) -> MountBuilder {
+        let settings = [("protocol", json!(PROTOCOL)), ("options", json!({}))];
+        MountBuilder {
+            airlock: std::env::var("AIRLOCK").unwrap_or_else(|_| "airlock".into()),
+            guest: guest.into(),
+            settings: settings
+                .map(|(name, value)| (name.into(), value))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// Reads a path.
+    #[track_caller]
+    pub fn read(&mut self, path: &str) -> Answer {
+        self.send("read", path, Value::Null)
+    }
+
+    /// Writes to a path; the guest's existence check decides whether that is a create or an update.
+    #[track_caller]
+    pub fn write(&mut self, path: &str, data: Value) -> Answer {
+        self.send("write", path, data)
+    }
+
+    /// Patches a path.
+    #[track_caller]
+    pub fn patch(&mut self, path: &str, data: Value) -> Answer {
+        self.send("patch", path, data)
+    }
+
+    /// Deletes a path.
+    #[track_caller]
+    pub fn delete(&mut self, path: &str) -> Answer {
+        self.send("delete", path, Value::Null)
+    }
+
+    /// Lists below a path.
+    #[track_caller]
+    pub fn list(&mut self, path: &str) -> Answer {
+        self.send("list", path, Value::Null)
+    }
+
+    /// Runs Vault's tick, which comes once a minute.
+    #[track_caller]
+    pub fn tick(&mut self) -> Answer {
+        self.send("tick", "", Value::Null)
+    }
+
+    /// Sends a request of any kind: those above, `create`, `update` and `help`. The data is an object, or null for none.
+    #[track_caller]
+    pub fn send(&mut self, operation: &str, path: &str, data: Value) -> Answer {
+        let mut request = json!({ "operation": operation, "path": path });
+        if !data.is_null() {
+            request["data"] = data;
+        }
+        Answer::new(self.process.order(&json!({ "send": request })))
+    }
+
+    /// Renews a lease, by `increment` if that is not zero.
+    #[track_caller]
+    pub fn renew(&mut self, lease: &Lease, increment: Duration) -> Answer {
+        let order = json!({ "lease": lease.number, "increment": milliseconds(increment) });
+        Answer::new(self.process.order(&json!({ "renew": order })))
+    }
+
+    /// Revokes a lease.
+    #[track_caller]
+    pub fn revoke(&mut self, lease: &Lease) -> Answer {
+        let order = json!({ "revoke": { "lease": lease.number } });
+        Answer::new(self.process.order(&order))
+    }
+
+    /// Restarts the host: only what is stored is left.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.process.order(&json!("restart"));
+    }
+
+    /// Moves the clock on.
+    #[track_caller]
+    pub fn advance(&mut self, time: Duration) {
+        self.process.order(&json!({ "advance": milliseconds(time) }));
+    }
+
+    /// Makes every storage call of a kind fail, until [`heal`](Self::heal).
+    #[track_caller]
+    pub fn fail(&mut self, on: Call, what: Fault) {
+        self.fault(on, None, what);
+    }
+
+    /// Makes the `nth` storage call of a kind fail, counted from now; 1 is the next.
+    #[track_caller]
+    pub fn fail_nth(&mut self, on: Call, nth: u64, what: Fault) {
+        self.fault(on, Some(nth), what);
+    }
+
+    #[track_caller]
+    fn fault(&mut self, on: Call, nth: Option<u64>, what: Fault) {
+        let on = match on {
+            Call::Get => "get",
+            Call::Put => "put",
+            Call::Delete => "delete",
+            Call::List => "list",
+            Call::Any => "any",
+        };
+        let what = match what {
+            Fault::Fail => "fail",
+            Fault::LoseAnswer => "lose-answer",
+            Fault::ReadOnly => "read-only",
+            Fault::Kill => "kill",
+        };
+        let order = json!({ "fault": { "on": on, "nth": nth, "what": what } });
+        self.process.order(&order);
+    }
+
+    /// Ends all faults.
+    #[track_caller]
+    pub fn heal(&mut self) {
+        self.process.order(&json!("heal"));
+    }
+
+    /// Returns everything that is stored, by key.
+    #[track_caller]
+    pub fn entries(&mut self) -> BTreeMap<String, Vec<u8>> {
+        let entries = self.process.order(&json!("entries"));
+        let entries = entries.as_object().into_iter().flatten();
+        entries
+            .map(|(key, value)| (key.clone(), bytes(value.as_str().unwrap_or_default())))
+            .collect()
+    }
+
+    /// Returns the value at a key, read as JSON; `None` if nothing is there.
+    ///
+    /// # Panics
+    /// If the value is not JSON.
+    #[track_caller]
+    pub fn stored_json(&mut self, key: &str) -> Option<Value> {
+        let value = self.entries().remove(key)?;
+        match serde_json::from_slice(&value) {
+            Ok(value) => Some(value),
+            Err(error) => panic!("the entry at {key:?}: {error}"),
+        }
+    }
+
+    /// Stores JSON without the guest.
+    #[track_caller]
+    pub fn store_json(&mut self, key: &str, value: &Value) {
+        let value: String = value
+            .to_string()
+            .bytes()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        self.process
+            .order(&json!({ "store": { "key": key, "value": value } }));
+    }
+
+    /// Returns the messages that the guest has logged.
+    #[track_caller]
+    pub fn logs(&mut self) -> Vec<String> {
+        let recorded = self.process.order(&json!("recorded"));
+        texts(&recorded["lines"]).into_iter().map(str::to_owned).collect()
+    }
+
+    /// Returns the types of the events that the guest has sent.
+    #[track_caller]
+    pub fn events(&mut self) -> Vec<String> {
+        let recorded = self.process.order(&json!("recorded"));
+        texts(&recorded["events"])
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Reads hexadecimal, which `airlock` wrote.
+fn bytes(hexadecimal: &str) -> Vec<u8> {
+    let digits: Vec<u8> = hexadecimal
+        .chars()
+        .filter_map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok()))
+        .collect();
+    digits
+        .chunks_exact(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
+}

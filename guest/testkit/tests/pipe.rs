@@ -1,0 +1,82 @@
+//! Drives the guest `users` by the built `airlock`, as the tests of a project do. Build both first: `make build`.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::time::Duration;
+
+use airlock_testkit_client::{Call, Fault, Mount, json};
+
+const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guests/users.wasm");
+
+fn mount() -> Mount {
+    let airlock = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/release/airlock");
+    let mut mount = Mount::builder(GUEST).airlock(airlock).start();
+    let ann = json!({ "email": "ann@example.com", "ttl": "1h" });
+    assert_eq!(mount.write("users/ann", ann).status(), 204);
+    mount
+}
+
+#[test]
+fn answers_are_those_of_vault() {
+    let mut mount = mount();
+    let read = mount.read("users/ann");
+    assert_eq!((read.status(), &read.data()["ttl"]), (200, &json!(3600)));
+    assert!(read.body().contains("request_id") && read.usage().storage_calls == 1);
+    assert_eq!(mount.list("users").keys(), ["ann"]);
+    let wrong = mount.write("users/bob", json!({ "ttl": "soon" }));
+    assert!(wrong.status() == 400 && wrong.error().unwrap().contains("\"ttl\""));
+    assert_eq!(mount.logs(), ["a user was created"]);
+    assert_eq!(mount.events(), Vec::<String>::new());
+    assert_eq!(mount.delete("users/ann").status(), 204);
+    assert_eq!(mount.read("users/ann").status(), 404);
+}
+
+#[test]
+fn leases_are_renewed_and_revoked_by_number() {
+    let mut mount = mount();
+    let (first, second) = (
+        mount.read("users/ann/session").lease(),
+        mount.read("users/ann/session").lease(),
+    );
+    assert_eq!((first.ttl, first.renewable), (Duration::from_secs(3600), true));
+    mount.advance(Duration::from_secs(60));
+    assert_eq!(mount.renew(&second, Duration::ZERO).status(), 200);
+    assert_eq!(mount.revoke(&first).status(), 204);
+    let left = mount
+        .entries()
+        .into_keys()
+        .filter(|key| key.starts_with("session/"));
+    assert_eq!(left.count(), 1);
+}
+
+#[test]
+fn storage_fails_until_it_is_healed() {
+    let mut mount = mount();
+    mount.fail_nth(Call::Put, 2, Fault::Fail);
+    let mut write = |ttl: u64| mount.write("users/ann", json!({ "ttl": ttl })).status();
+    assert_eq!([write(1), write(2), write(3)], [204, 500, 204]);
+    mount.fail(Call::Any, Fault::Fail);
+    assert_eq!(mount.read("users/ann").status(), 500);
+    mount.heal();
+    assert_eq!(mount.stored_json("user/ann").unwrap()["ttl"], 3);
+}
+
+#[test]
+fn what_is_stored_outlives_a_restart() {
+    let mut mount = mount();
+    mount.store_json("user/bob", &json!({ "email": "bob@example.com" }));
+    mount.restart();
+    assert_eq!(mount.list("users").keys(), ["ann", "bob"]);
+}
+
+#[test]
+#[should_panic(expected = "\"raed\" is not an operation")]
+fn a_wrong_order_panics_with_the_reason() {
+    let _ = mount().send("raed", "users/ann", json!({}));
+}
+
+#[test]
+#[should_panic(expected = "nowhere.wasm is missing: build it first")]
+fn a_guest_that_was_not_built_is_named() {
+    let _ = Mount::of("nowhere.wasm");
+}
