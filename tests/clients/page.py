@@ -104,10 +104,56 @@ def help_and_openapi(page):
     expect(shown).to_contain_text("Email address of the user.")
 
 
+def routes_as_forms(page):
+    answer = page.get_by_role("region", name="Answer", exact=True).last
+    page.get_by_role("button", name="Routes of users/").click()
+    page.get_by_role("button", name="Form of POST users/users/{username}", exact=True).press("Enter")
+    form = page.get_by_role("form", name="Form of POST users/users/{username}")
+    expect(form.get_by_label("username, required")).to_be_focused()
+    expect(form.get_by_label("email")).to_have_accessible_description("Email address of the user.")
+    form.get_by_label("username, required").fill("ann")
+    form.get_by_label("email").fill("ann@example.com")
+    form.get_by_label("groups").fill("ops, dev")
+    form.get_by_label("status").select_option("active")
+    form.get_by_role("button", name="Send POST").click()
+    expect(page.locator("#answer-status")).to_have_text("Status 204")
+    picture(page, "form")
+    page.get_by_role("button", name="Form of LIST users/users/", exact=True).click()
+    form = page.get_by_role("form", name="Form of LIST users/users/")
+    form.get_by_label("limit").fill("1")
+    form.get_by_role("button", name="Send LIST").click()
+    expect(answer).to_contain_text('"ann"')
+    page.get_by_role("button", name="Form of GET users/users/{username}", exact=True).click()
+    form = page.get_by_role("form", name="Form of GET users/users/{username}")
+    form.get_by_label("username, required").evaluate("field => field.blur()")
+    form.get_by_role("button", name="Send GET").click()
+    # A required field is empty, so the browser goes there instead of sending.
+    expect(form.get_by_label("username, required")).to_be_focused()
+    form.get_by_label("username, required").fill("ann")
+    form.get_by_role("button", name="Send GET").click()
+    expect(answer).to_contain_text('"dev"')
+
+
+def leases(page):
+    region = page.get_by_role("region", name="Leases")
+    region.get_by_role("button", name="Show the leases").click()
+    expect(region).to_contain_text("There are none.")
+    ask("GET", "users/users/ann/session")
+    region.get_by_role("button", name="Show the leases").click()
+    rows = region.get_by_role("row").filter(has_text="users/users/ann/session/")
+    expect(rows).to_have_count(1)
+    expect(rows.get_by_role("cell").nth(1)).to_have_text(re.compile(r"^3[56]\d\d s$"))
+    rows.get_by_role("button", name="Renew").click()
+    expect(page.locator("#answer-status")).to_have_text("Status 200")
+    rows.get_by_role("button", name="Revoke").click()
+    expect(rows).to_have_count(0)
+    expect(region).to_contain_text("There are none.")
+
+
 def stored_keys(page):
     page.get_by_role("button", name="Stored keys of demo/").click()
     page.get_by_role("button", name="Open the folder kv/", exact=True).click()
-    keys = page.get_by_role("list", name="Stored keys")
+    keys = page.get_by_role("list", name="Stored keys of demo/")
     expect(keys.get_by_role("listitem")).to_have_count(2)
     assert "hunter2" not in page.content(), "a value is in the page before it was asked for"
     show = page.get_by_role("button", name="Value of kv/markup")
@@ -249,6 +295,8 @@ with sync_playwright() as playwright:
         sign_in,
         mounts,
         help_and_openapi,
+        routes_as_forms,
+        leases,
         stored_keys,
         requests_by_form,
         live_requests,

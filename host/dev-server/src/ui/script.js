@@ -1,6 +1,7 @@
 "use strict";
 // The page of `airlock dev`. It calls Vault's API as any caller does, and /ui/api for what only this server has.
-// Everything that comes from an engine is put into the page as text, never as markup.
+// Everything that comes from an engine is put into the page as text, never as markup. `routes.js` and `leases.js` have the parts
+// of those names.
 
 const at = (id) => document.getElementById(id);
 let token = sessionStorage.getItem("airlock-token") || "";
@@ -49,6 +50,7 @@ async function showMounts() {
   const own = ["system", "identity", "cubbyhole"];
   const rows = Object.entries(answer.json.data).filter(([, mount]) => !own.includes(mount.type)).map(([name, mount]) => {
     const tools = element("div", "", [
+      button("Routes", `Routes of ${name}`, () => showRoutes(name)),
       button("Help", `Help of ${name}`, () => showHelp(name)),
       button("OpenAPI", `OpenAPI of ${name}`, () => showOpenApi(name)),
       button("Stored keys", `Stored keys of ${name}`, () => showKeys(name, "")),
@@ -65,6 +67,7 @@ function look(title, text) {
   at("look-of").textContent = title;
   at("folder").replaceChildren();
   at("keys").replaceChildren();
+  at("route").replaceChildren();
   at("shown").textContent = text;
 }
 
@@ -197,20 +200,27 @@ at("sign-out").addEventListener("click", () => {
 const hasData = () => ["POST", "PATCH"].includes(at("method").value);
 at("method").addEventListener("change", () => { at("data").hidden = !hasData(); });
 
+// Sends a request and shows its answer.
+async function send(method, url, body) {
+  const answer = await call(method, url, body);
+  at("answer-status").textContent = `Status ${answer.status}`;
+  at("answer-status").className = answer.ok ? "" : "bad";
+  at("answer").textContent = answer.json === null ? answer.text : JSON.stringify(answer.json, null, 2);
+}
+
 at("request").addEventListener("submit", async (event) => {
   event.preventDefault();
   const method = at("method").value;
   try {
     const asked = at("path").value.replace(/^\/+/, "");
-    const answer = await call(method, `/v1/${path(asked)}`, hasData() ? at("body").value : undefined);
-    at("answer-status").textContent = `Status ${answer.status}`;
-    at("answer-status").className = answer.ok ? "" : "bad";
-    at("answer").textContent = answer.json === null ? answer.text : JSON.stringify(answer.json, null, 2);
+    await send(method, `/v1/${path(asked)}`, hasData() ? at("body").value : undefined);
     if (asked.startsWith("sys/")) await showMounts();
   } catch (error) {
     failed(error);
   }
 });
+
+at("show-leases").addEventListener("click", () => showLeases().catch(failed));
 
 at("clock").addEventListener("submit", (event) => {
   event.preventDefault();
