@@ -146,7 +146,7 @@ mod tests {
     use crate::host::world::World;
 
     fn random() -> Random {
-        Random::new(Rc::new(World::new(Vec::new(), vec![""], 0)))
+        Random::new(Rc::new(World::new(Vec::new(), vec![""], 0, false)))
     }
 
     #[test]
