@@ -70,7 +70,7 @@ pub(crate) fn find<'p>(
         } else {
             capture(head.pattern, path)
         };
-        let captures = captures.filter(|captures| fit(*route, captures))?;
+        let captures = captures.filter(|captures| fit(route, captures))?;
         Some((*route, captures))
     })
 }

@@ -34,7 +34,7 @@ pub(crate) fn answer<E: Engine>(cx: &Context) -> Result<Response> {
         .find(|route| capture_folder(route.head().pattern, path).is_some());
     let route = route.ok_or(Error::UnsupportedPath)?;
     Ok(respond(
-        &of_route(path, *route),
+        &of_route(path, route),
         &openapi::document::<E>(&[*route], prefix),
     ))
 }

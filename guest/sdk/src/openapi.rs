@@ -20,7 +20,7 @@ pub(crate) fn document<E: Engine>(routes: &[&'static AnyRoute], prefix: &str) ->
         });
         document.object("paths", |paths| {
             for route in routes {
-                document_route(*route, prefix, paths);
+                document_route(route, prefix, paths);
             }
         });
         document.object("components", |components| {
