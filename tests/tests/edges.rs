@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use airlock_tests::{Answer, Line, Output, Plugin, Server, Storage, files, process, run, skipped_unless};
+use airlock_tests::{
+    Answer, Line, Output, Plugin, Server, Storage, eventually, files, process, run, skipped_unless,
+};
 use serde_json::{Value, json};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("edges", Storage::Memory));
@@ -83,7 +85,8 @@ fn without_threads_one_line_says_which_limit_to_raise() {
 
 /// Runs a request as a user without processes of its own, of which it may have so many.
 fn call_with_processes(count: u32, directory: &Path) -> Output {
-    let user = 100_000 + std::process::id();
+    // Beyond those that containers take.
+    let user = (1 << 30) + std::process::id();
     run(Command::new("prlimit")
         .arg(format!("--nproc={count}"))
         .args(["setpriv", "--clear-groups"])
@@ -162,7 +165,8 @@ fn a_read_only_root_is_enough() {
         assert_works(
             "read-only-root",
             &with_mounts(
-                "mount --bind \"$TMPDIR\" \"$TMPDIR\"; mount -o remount,bind,ro /; ! touch /nothing 2>/dev/null",
+                "mount --bind \"$TMPDIR\" \"$TMPDIR\"; mount -o remount,bind,ro /; \
+                 if touch /nothing 2>/dev/null; then exit 1; fi",
             ),
         );
     }
@@ -305,9 +309,9 @@ fn failed_enables_leave_one_idle_process_for_the_next() {
     let temporary = server.temporary_directory();
     server.seal();
     process::terminate(server.pid());
-    while !hosts.iter().all(|host| process::has_ended(*host)) {
-        std::thread::yield_now();
-    }
+    eventually("the hosts have ended", || {
+        hosts.iter().all(|host| process::has_ended(*host)).then_some(())
+    });
     // Vault leaves sockets of its own, which are files; the host's socket has a directory.
     let entries = fs::read_dir(temporary).into_iter().flatten();
     let left: Vec<_> = entries
@@ -322,7 +326,8 @@ fn the_command_line_runs_without_a_place_to_write() {
     if cannot_mount() {
         return;
     }
-    let setup = "mount -o remount,bind,ro /; mount -t tmpfs -o ro none /tmp";
+    let setup = "mount -o remount,bind,ro /; mount -t tmpfs -o ro none /tmp; \
+                 for place in / /tmp/; do if touch ${place}nothing 2>/dev/null; then exit 1; fi; done";
     let (host, guest) = (files::airlock(), files::guest("kv"));
     let output = run(Command::new("unshare")
         .args(["-m", "sh", "-ec", &format!("{setup}; exec \"$@\""), "mounts"])

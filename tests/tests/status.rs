@@ -148,8 +148,12 @@ fn without_a_mount_each_mount_of_airlock_has_a_line() {
 }
 
 /// Sends a request without a token, and returns the answer as it came.
-fn ask(mut stream: impl Read + Write, path: &str) -> String {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+fn ask(stream: impl Read + Write, path: &str) -> String {
+    ask_as(stream, "localhost", path)
+}
+
+fn ask_as(mut stream: impl Read + Write, host: &str, path: &str) -> String {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -189,6 +193,12 @@ fn a_loopback_port_has_the_numbers_of_all_mounts() {
     );
     let other = ask(connect().unwrap(), "/");
     assert!(other.starts_with("HTTP/1.1 404"), "{other}");
+    // A web page whose name leads here.
+    let page = ask_as(connect().unwrap(), "example.com", "/metrics");
+    assert!(
+        page.starts_with("HTTP/1.1 421") && !page.contains("airlock_"),
+        "{page}"
+    );
 
     // Another process finds the port taken, says so, and serves its mounts all the same.
     let blocked = mount("blocked", &[listen]);

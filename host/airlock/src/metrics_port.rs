@@ -28,7 +28,7 @@ use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use rustix::fs::{Mode, fchmod};
@@ -172,7 +172,9 @@ impl MetricsPort {
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if matches!(self.address, Some(MetricsAddress::Loopback(_))) && !is_for_this_machine(request) {
+        if matches!(self.address, Some(MetricsAddress::Loopback(_)))
+            && !are_for_this_machine(request.headers())
+        {
             return plain(
                 StatusCode::MISDIRECTED_REQUEST,
                 "the numbers are read by an address such as 127.0.0.1, or localhost\n",
@@ -265,9 +267,10 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a request names this machine itself. A web page of another name would name that, although its name may lead here.
-fn is_for_this_machine(request: &Request<Incoming>) -> bool {
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+/// Whether a request's headers name this machine itself. A web page of another name would name that, although its name may lead
+/// here.
+fn are_for_this_machine(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Authority>().ok());
     authority.is_some_and(|authority| {
         let host = authority.host();
@@ -280,4 +283,37 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
     let mut answer = Response::new(Full::from(text));
     *answer.status_mut() = status;
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_a_name_of_this_machine_is_answered() {
+        let of = |host: &str| HeaderMap::from_iter([(HOST, HeaderValue::from_str(host).unwrap())]);
+        for host in [
+            "localhost",
+            "LocalHost:9180",
+            "127.0.0.1:9180",
+            "127.0.0.2",
+            "[::1]:9180",
+            "[::1]",
+        ] {
+            assert!(are_for_this_machine(&of(host)), "{host}");
+        }
+        for host in [
+            "",
+            "example.com",
+            "localhost.example.com",
+            "192.0.2.1:9180",
+            "[2001:db8::1]",
+            "a b",
+        ] {
+            assert!(!are_for_this_machine(&of(host)), "{host}");
+        }
+        assert!(!are_for_this_machine(&HeaderMap::new()));
+    }
 }

@@ -6,19 +6,20 @@
 //! 2. After [`Settings::failures`] in a row, none more than [`MEMORY`] after the one before it, the breaker opens. Requests get
 //!    503 with the cause, and the guest does not run.
 //! 3. After [`Settings::pause`] one request is let through, the probe. If the guest answers it, all requests run again.
-//!    Otherwise the pause doubles, up to [`LONGEST`] times the first. One existence check at a time is let through too.
+//!    Otherwise the pause doubles, up to [`LONGEST`] times the first. Existence checks are let through too, one at a time of
+//!    each caller. If a probe decides nothing, because storage fails for example, another caller's is the next.
 //!
 //! # Who can close a mount to others
 //! A caller who knows a request that traps could send it again and again. Three rules keep that from being a way to take a mount
 //! away from the others:
 //!
-//! - *In a row*: one request of anybody that the guest answers ends the row. A share of failures would be in the hand of whoever
+//! - *In a row*: one request of anybody with a token that the guest answers ends the row. A share of failures would be in the hand of whoever
 //!   sends the most requests.
 //! - *For whom*: an open breaker refuses only the callers whose requests failed in this row. It refuses everybody once they are
 //!   [`CALLERS`], told apart by the entity or, without one, by the token: logging in again makes no other caller. A mount with
 //!   one caller has nobody else to protect.
-//! - *Which requests count*: those that came with a token and that Vault's policies allow. A failure without a
-//!   token never counts, because anybody can cause one, and such a request is never the probe. Vault makes existence checks before
+//! - *Which requests count*: those that came with a token and that Vault's policies allow. A request without a
+//!   token never counts, neither as a failure nor as an answer, because anybody can send one, and is never the probe. Vault makes existence checks before
 //!   it asks its policies, so a check that failed counts when its request comes, and once with it; a check that succeeds says
 //!   nothing about the request.
 //!
@@ -54,6 +55,9 @@ use state::{Admission, Kind, Probe, State, Who};
 
 /// The number of callers whose requests have to fail until an open breaker refuses everybody.
 const CALLERS: usize = 3;
+
+/// Most callers whose existence checks may try the guest of an open breaker at a time.
+const CHECKS: usize = 8;
 
 /// The longest pause, as a multiple of the first one.
 const LONGEST: u32 = 64;
@@ -189,7 +193,10 @@ impl Passage<'_> {
         }
         if let Some(fault) = fault(&outcome.result, &outcome.usage) {
             self.fail(request, fault);
-        } else if fault::has_answered(&outcome.result) && self.breaker.is_marked.load(Relaxed) {
+        } else if fault::has_answered(&outcome.result)
+            && self.breaker.is_marked.load(Relaxed)
+            && self.breaker.who(request).is_some()
+        {
             self.succeed();
         }
     }
@@ -253,7 +260,7 @@ impl Passage<'_> {
 impl Drop for Passage<'_> {
     fn drop(&mut self) {
         if let Some(probe) = self.probe {
-            self.breaker.state.lock().give_back(probe);
+            self.breaker.state.lock().give_back(probe, Instant::now());
         }
     }
 }

@@ -209,7 +209,7 @@ impl GuestMount {
             Err(error) => return Ok(Err(bridge::refusal(error))),
         };
         let memory = permit.answer_memory();
-        let outcome = match trial {
+        let mut outcome = match trial {
             // Boxed, so that the future of every request does not reserve space for it.
             Some(trial) => Box::pin(permit.handle_recorded(request.clone(), &trial.record)).await,
             None => permit.handle_request(request.clone()).await,
@@ -218,13 +218,13 @@ impl GuestMount {
         if let Some(trial) = trial {
             trial.answered(&outcome.result);
         }
+        if self.is_standby && matches!(outcome.result, Err(CallError::ExistenceChanged { .. })) {
+            // The check came before what the standby has been told of by now. The server forwards the request to the active node,
+            // which begins with a check of its own.
+            outcome.result = Err(CallError::Storage(airlock_storage::Error::ReadOnly));
+        }
         let answer = match self.report(operation, outcome) {
             Err(CallError::Replaced) => return Err(Replaced),
-            // The check has read what a standby had not been told of by then. The server forwards the request to the active node,
-            // which begins with a check of its own.
-            Err(CallError::ExistenceChanged { .. }) if self.is_standby => {
-                Err(CallError::Storage(airlock_storage::Error::ReadOnly))
-            }
             answer => answer,
         };
         let mut answer = answer

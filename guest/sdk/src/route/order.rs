@@ -197,7 +197,7 @@ mod tests {
     }
 
     fn any(_: &Context, at: Any) -> Result<Response> {
-        Ok(Response::list([String::from(at.name)]))
+        Ok(Response::list([at.name]))
     }
 
     fn named(_: &Context, at: Named) -> Result<Response> {

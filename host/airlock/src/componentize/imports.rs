@@ -113,12 +113,14 @@ impl Foreign {
         } else {
             format!(", called by {}", callers.join(", "))
         };
-        format!(
+        let text = format!(
             "it imports `{}` of `{}`{called}: {}",
             self.name,
             self.module,
             self.advice()
-        )
+        );
+        // Whoever wrote the module chose the names.
+        printable::escape(&text).into_owned()
     }
 
     fn advice(&self) -> &'static str {

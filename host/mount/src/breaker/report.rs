@@ -14,7 +14,7 @@ use crate::guest_mount::unavailable;
 /// The state of a breaker, for an answer.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// `closed`, `open`, `half-open` or `off`. A half-open breaker lets one request through at a time.
+    /// `closed`, `open`, `half-open` or `off`. A half-open breaker lets one request with a token through at a time.
     state: &'static str,
     /// The time since which it is open, or closed, in the layout of RFC 3339.
     since: Option<String>,

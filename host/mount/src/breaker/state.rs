@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CALLERS, Fault, LONGEST, MEMORY, Settings};
+use super::{CALLERS, CHECKS, Fault, LONGEST, MEMORY, Settings};
 
 /// Who sent a request: a hash of the caller's entity, and one of its token.
 ///
 /// Vault sends no entity for some tokens, and another token after each login; so two requests have the same caller if either
 /// is the same.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Who {
     pub entity: Option<u64>,
     pub token: Option<u64>,
@@ -21,12 +21,13 @@ impl Who {
     }
 }
 
-/// What tries the guest of an open breaker. One of each kind runs at a time.
+/// What tries the guest of an open breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A request. What becomes of it decides what becomes of the others.
+    /// A request, one at a time. What becomes of it decides what becomes of the others.
     Request,
-    /// An existence check. It decides nothing, because Vault has not asked its policies yet.
+    /// An existence check, one at a time of each caller. It decides nothing, because Vault has not asked its policies yet. So a
+    /// caller who may do nothing must not hold up the checks of others.
     Check,
 }
 
@@ -34,6 +35,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Probe {
     kind: Kind,
+    who: Who,
     /// The opening that it is for. What is left over from one has no say in the next.
     opening: u64,
 }
@@ -48,7 +50,7 @@ pub(super) enum Admission {
 }
 
 /// A breaker that has opened.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Open {
     /// The time at which it opened.
     pub at: Instant,
@@ -57,15 +59,26 @@ pub(super) struct Open {
     pause: Duration,
     number: u64,
     pub is_probing: bool,
-    is_checking: bool,
+    /// Whose probe decided nothing, and until when others come first, so that one caller does not try it for ever.
+    passed_over: Option<(Who, Instant)>,
+    /// Whose existence checks run.
+    checking: Vec<Who>,
 }
 
 impl Open {
-    /// Whether something of this kind tries the guest now.
-    fn is_trying(&mut self, kind: Kind) -> &mut bool {
+    /// Returns true if a request or check of this caller may try the guest, which it then does.
+    fn try_as(&mut self, kind: Kind, who: Who) -> bool {
         match kind {
-            Kind::Request => &mut self.is_probing,
-            Kind::Check => &mut self.is_checking,
+            Kind::Request => !std::mem::replace(&mut self.is_probing, true),
+            Kind::Check
+                if self.checking.len() >= CHECKS || self.checking.iter().any(|other| other.is(who)) =>
+            {
+                false
+            }
+            Kind::Check => {
+                self.checking.push(who);
+                true
+            }
         }
     }
 }
@@ -102,23 +115,39 @@ impl State {
         };
         match open.until.checked_duration_since(now) {
             Some(wait) if !wait.is_zero() => return Admission::Refused(Some(wait)),
-            // Nobody knows who it is, so it must neither decide for the others nor hold up the one that does.
-            _ if who.is_none() => return Admission::Pass,
             _ => {}
         }
-        match std::mem::replace(open.is_trying(kind), true) {
-            true => Admission::Refused(None),
-            false => Admission::Probe(Probe {
+        // Nobody knows who it is, so it must neither decide for the others nor hold up the one that does.
+        let Some(who) = who else {
+            return Admission::Pass;
+        };
+        if let (Kind::Request, Some((other, until))) = (kind, open.passed_over)
+            && other.is(who)
+            && until > now
+        {
+            return Admission::Refused(Some(until - now));
+        }
+        match open.try_as(kind, who) {
+            true => Admission::Probe(Probe {
                 kind,
+                who,
                 opening: open.number,
             }),
+            false => Admission::Refused(None),
         }
     }
 
-    /// Gives a probe back that decided nothing: the next request or check is one.
-    pub fn give_back(&mut self, probe: Probe) {
-        if let Some(open) = self.open_for(probe) {
-            *open.is_trying(probe.kind) = false;
+    /// Gives a probe back that decided nothing. The next one is that of another caller, if there is one within the pause.
+    pub fn give_back(&mut self, probe: Probe, now: Instant) {
+        let Some(open) = self.open_for(probe) else {
+            return;
+        };
+        match probe.kind {
+            Kind::Request => {
+                open.is_probing = false;
+                open.passed_over = Some((probe.who, now + open.pause));
+            }
+            Kind::Check => open.checking.retain(|who| *who != probe.who),
         }
     }
 
@@ -173,7 +202,8 @@ impl State {
                 pause: settings.pause,
                 number: self.openings,
                 is_probing: false,
-                is_checking: false,
+                passed_over: None,
+                checking: Vec::new(),
             });
         }
         opens

@@ -34,11 +34,12 @@ pub(super) fn report<T>(guest: &Guest, what: &str, outcome: Outcome<T>) -> airlo
         Err(CallError::Storage(
             Storage::Backend(_) | Storage::UnknownOutcome(_) | Storage::Incomplete { .. },
         )) => emit!(warn, "a call of the guest was not done: storage failed"),
-        // The caller's mistake, about which the server's words may name a key, and what is no failure of the call.
+        // The caller's mistake, about which the server's words may name a key, and what is no failure of the call: a standby's
+        // server forwards it to the active node.
         Ok(_)
         | Err(
             CallError::Guest(_)
-            | CallError::Storage(Storage::Rejected { .. })
+            | CallError::Storage(Storage::Rejected { .. } | Storage::ReadOnly)
             | CallError::Replaced
             | CallError::HungUp,
         ) => {

@@ -150,6 +150,30 @@ async fn a_guest_that_was_set_aside_comes_back_by_itself() {
 }
 
 #[tokio::test]
+async fn writes_alone_bring_a_guest_back_each_time() {
+    let storage = storage();
+    let mount = breaking(&storage, Duration::from_millis(1)).await;
+    for opening in 0..2 {
+        fail_for_all(&mount).await;
+        let recovered = async {
+            for number in 0.. {
+                // Somebody whom Vault's policies then refuse asks, too.
+                let mut check = request("eve", Operation::Update, "ok");
+                check.id = format!("eve-{opening}-{number}");
+                mount.check_existence(check).await.unwrap();
+                match write_as(&mount, "ann", &format!("ann-{opening}-{number}")).await {
+                    Ok(()) => break,
+                    Err(error) => assert_eq!(error.status(), 503, "{error}"),
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(TOO_LONG, recovered).await.expect("it stayed away");
+        assert_eq!(breaker(&mount).await["state"], json!("closed"));
+    }
+}
+
+#[tokio::test]
 async fn another_guest_is_not_set_aside_for_what_the_last_one_did() {
     let storage = storage();
     let mount = breaking(&storage, LONG).await;

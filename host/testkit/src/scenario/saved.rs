@@ -82,15 +82,18 @@ impl Saved {
     /// Returns the step with the saved values in the place of their names.
     pub(super) fn fill(&self, step: &Step) -> Step {
         let mut step = step.clone();
-        let spanned = |text: &Spanned<String>| Spanned::new(text.span(), self.text(text.get_ref()));
-        step.request = spanned(&step.request);
-        step.json = step.json.as_ref().map(spanned);
+        step.request = self.spanned(&step.request);
+        step.json = step.json.as_ref().map(|json| self.spanned(json));
         self.data(&mut step.data);
         for value in step.headers.values_mut() {
             *value = self.text(value);
         }
         self.fill_expected(&mut step.expect);
         step
+    }
+
+    fn spanned(&self, text: &Spanned<String>) -> Spanned<String> {
+        Spanned::new(text.span(), self.text(text.get_ref()))
     }
 
     fn fill_expected(&self, expect: &mut Expect) {

@@ -157,22 +157,40 @@ fn a_probe_that_is_given_back_is_followed_by_another() {
     breaker.open();
     breaker.now += PAUSE;
     let probe = breaker.probe(Kind::Request, 1);
-    breaker.state.give_back(probe);
+    breaker.state.give_back(probe, breaker.now);
+    // Others come first, for a pause.
+    assert_eq!(breaker.admit(1), Admission::Refused(Some(PAUSE)));
+    let probe = breaker.probe(Kind::Request, 2);
+    breaker.state.give_back(probe, breaker.now);
+    breaker.now += PAUSE;
     breaker.probe(Kind::Request, 2);
 }
 
 #[test]
-fn one_existence_check_runs_at_a_time_and_holds_up_no_request() {
+fn a_caller_checks_once_at_a_time_and_holds_up_nobody() {
     let mut breaker = Clocked::new();
     breaker.open();
     breaker.now += PAUSE;
     let check = breaker.probe(Kind::Check, 4);
-    let second = breaker.state.admit(Kind::Check, Some(who(5)), breaker.now);
+    let second = breaker.state.admit(Kind::Check, Some(who(4)), breaker.now);
     assert_eq!(second, Admission::Refused(None));
-    breaker.probe(Kind::Request, 6);
-    breaker.state.give_back(check);
     breaker.probe(Kind::Check, 5);
+    breaker.probe(Kind::Request, 5);
+    breaker.state.give_back(check, breaker.now);
+    breaker.probe(Kind::Check, 4);
     assert_eq!(breaker.admit(7), Admission::Refused(None));
+}
+
+#[test]
+fn a_set_aside_guest_runs_a_few_checks_at_most() {
+    let mut breaker = Clocked::new();
+    breaker.open();
+    breaker.now += PAUSE;
+    for number in 0..CHECKS as u64 {
+        breaker.probe(Kind::Check, 10 + number);
+    }
+    let further = breaker.state.admit(Kind::Check, Some(who(9)), breaker.now);
+    assert_eq!(further, Admission::Refused(None));
 }
 
 #[test]
@@ -187,7 +205,7 @@ fn a_probe_has_no_say_in_a_later_opening() {
     assert_eq!(breaker.admit(1), Admission::Refused(Some(PAUSE)));
     breaker.now += PAUSE;
     breaker.probe(Kind::Request, 2);
-    breaker.state.give_back(slow);
+    breaker.state.give_back(slow, breaker.now);
     assert_eq!(breaker.admit(3), Admission::Refused(None));
 }
 
