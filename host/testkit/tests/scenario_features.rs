@@ -190,6 +190,24 @@ fn lines_and_events_are_compared_by_field() {
 }
 
 #[test]
+fn an_empty_list_expects_no_line_and_no_event() {
+    passes(
+        "conformance",
+        "[[step]]\nrequest = 'update act'\ndata = { what = 'now' }\nexpect.logs = []\nexpect.events = []\n",
+    );
+    fails(
+        "conformance",
+        "[[step]]\nrequest = 'update act'\ndata = { what = 'log', value = 'x' }\nexpect.logs = []\n",
+        &["logs: expected none, got \"three\"\n"],
+    );
+    fails(
+        "conformance",
+        "[[step]]\nrequest = 'write things/a'\nexpect.events = []\n",
+        &["events: expected none, got \"conformance/written\"\n"],
+    );
+}
+
+#[test]
 fn entities_policies_and_the_start_of_the_clock_are_set() {
     let text = "\
 start = 2030-05-06T07:08:09Z

@@ -111,7 +111,7 @@ pub(super) fn kept(expect: &Expect, mount: &Mount) -> Vec<String> {
 
 /// Compares the lines and events of a step with those that were expected.
 pub(super) fn told(expect: &Expect, logged: &[RecordedLine], sent: &[RecordedEvent]) -> Vec<String> {
-    let logs = expect.logs.iter().filter_map(|expected| {
+    let logs = expect.logs.iter().flatten().filter_map(|expected| {
         let (found, text) = match expected {
             LogExpected::Has(part) => (
                 logged.iter().any(|line| line.message.contains(part.as_str())),
@@ -121,7 +121,7 @@ pub(super) fn told(expect: &Expect, logged: &[RecordedLine], sent: &[RecordedEve
         };
         (!found).then(|| format!("logs: no line has {text}"))
     });
-    let events = expect.events.iter().filter_map(|expected| {
+    let events = expect.events.iter().flatten().filter_map(|expected| {
         let (found, text) = match expected {
             EventExpected::Type(name) => (
                 sent.iter().any(|event| event.event_type == *name),
@@ -131,7 +131,17 @@ pub(super) fn told(expect: &Expect, logged: &[RecordedLine], sent: &[RecordedEve
         };
         (!found).then(|| format!("events: none is {text}"))
     });
-    logs.chain(events).collect()
+    let no_logs = expect.logs.as_ref().is_some_and(Vec::is_empty);
+    let lines = logged
+        .iter()
+        .filter(|_| no_logs)
+        .map(|line| format!("logs: expected none, got {:?}", line.message));
+    let no_events = expect.events.as_ref().is_some_and(Vec::is_empty);
+    let unwanted = sent
+        .iter()
+        .filter(|_| no_events)
+        .map(|event| format!("events: expected none, got {:?}", event.event_type));
+    logs.chain(events).chain(lines).chain(unwanted).collect()
 }
 
 impl LogLine {

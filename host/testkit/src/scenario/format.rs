@@ -228,10 +228,10 @@ pub(super) struct Expect {
     pub storage_lacks: Vec<String>,
     pub storage_is: Option<BTreeMap<String, Data>>,
     pub lease: Option<LeaseExpected>,
-    #[serde(default)]
-    pub logs: Vec<LogExpected>,
-    #[serde(default)]
-    pub events: Vec<EventExpected>,
+    /// An empty list expects that nothing was logged.
+    pub logs: Option<Vec<LogExpected>>,
+    /// An empty list expects that nothing was sent.
+    pub events: Option<Vec<EventExpected>>,
 }
 
 #[derive(Deserialize, Clone, Default)]

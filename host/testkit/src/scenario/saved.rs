@@ -118,7 +118,7 @@ impl Saved {
         if let Some(lease) = &mut expect.lease {
             self.data(&mut lease.data);
         }
-        for log in &mut expect.logs {
+        for log in expect.logs.iter_mut().flatten() {
             match log {
                 LogExpected::Has(text) => *text = self.text(text),
                 LogExpected::Line(line) => {
@@ -129,7 +129,7 @@ impl Saved {
                 }
             }
         }
-        for event in &mut expect.events {
+        for event in expect.events.iter_mut().flatten() {
             if let EventExpected::Event(event) = event {
                 self.data(&mut event.metadata);
             }

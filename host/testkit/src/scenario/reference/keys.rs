@@ -311,12 +311,12 @@ pub(in crate::scenario) const SECTIONS: &[Section] = &[
             key(
                 "logs",
                 TextOr("log"),
-                "Lines that the guest logged in this step: a part of the message, or a table.",
+                "Lines that the guest logged in this step: a part of the message, or a table. Others may be there, too; `[]` expects that none was logged.",
             ),
             key(
                 "events",
                 TextOr("event"),
-                "Events that the guest sent in this step: the type, or a table.",
+                "Events that the guest sent in this step: the type, or a table. Others may be there, too; `[]` expects that none was sent.",
             ),
         ],
     },
