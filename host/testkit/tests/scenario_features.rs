@@ -252,6 +252,13 @@ fn names_that_no_step_saved_are_refused() {
     for (text, words) in [
         ("request = 'read ${a}'", "no step before this one saves `a`"),
         ("request = 'read a'\ndata = { b = ['${a}'] }", "saves `a`"),
+        ("request = 'read a'\nexpect.lacks = ['${a}']", "saves `a`"),
+        ("request = 'read a'\nexpect.events = ['${a}']", "saves `a`"),
+        ("request = 'read a'\nexpect.storage = { '${a}' = 1 }", "saves `a`"),
+        (
+            "request = 'read a'\nsave.a = 'error'\nexpect.error = '${a}'",
+            "saves `a`",
+        ),
         ("request = 'read a'\nsave.a = 'code'", "write `data.FIELD`"),
         ("request = 'read a'\nsave.'a b' = 'error'", "a name has letters"),
         (

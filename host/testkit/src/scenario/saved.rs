@@ -1,6 +1,7 @@
 //! Values that a step saves from its answer, and that later steps use as `${name}`. `$${` stands for `${`.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use toml::Spanned;
@@ -11,7 +12,11 @@ use crate::Answer;
 
 /// The values that were saved so far.
 #[derive(Default)]
-pub(super) struct Saved(BTreeMap<String, Value>);
+pub(super) struct Saved {
+    values: BTreeMap<String, Value>,
+    /// The names that were used and have no value.
+    missing: RefCell<Vec<String>>,
+}
 
 /// Returns true for a place in an answer from which a value can be saved.
 pub(super) fn is_source(source: &str) -> bool {
@@ -30,6 +35,16 @@ pub(super) fn names(text: &str) -> Vec<&str> {
             Part::Text(_) => None,
         })
         .collect()
+}
+
+/// Returns the first name that a step uses and that is not among the names saved before it.
+pub(super) fn unknown(step: &Step, saved: &BTreeSet<&str>) -> Option<String> {
+    let probe = Saved {
+        values: saved.iter().map(|&name| (name.to_owned(), Value::Null)).collect(),
+        ..Saved::default()
+    };
+    probe.fill(step);
+    probe.missing.into_inner().into_iter().next()
 }
 
 enum Part<'t> {
@@ -72,7 +87,7 @@ impl Saved {
                     missing.push(format!("save.{name}: the answer has no {source}"));
                 }
                 Some(value) => {
-                    self.0.insert(name.clone(), value.clone());
+                    self.values.insert(name.clone(), value.clone());
                 }
             }
         }
@@ -103,7 +118,7 @@ impl Saved {
             *text = self.text(text);
         }
         let lists = expect.keys.iter_mut().chain(&mut expect.warnings).flatten();
-        for text in lists.chain(&mut expect.storage_lacks) {
+        for text in lists.chain(&mut expect.storage_lacks).chain(&mut expect.lacks) {
             *text = self.text(text);
         }
         for entries in [Some(&mut expect.storage), expect.storage_is.as_mut()]
@@ -130,8 +145,14 @@ impl Saved {
             }
         }
         for event in expect.events.iter_mut().flatten() {
-            if let EventExpected::Event(event) = event {
-                self.data(&mut event.metadata);
+            match event {
+                EventExpected::Type(text) => *text = self.text(text),
+                EventExpected::Event(event) => {
+                    if let Some(text) = &mut event.event_type {
+                        *text = self.text(text);
+                    }
+                    self.data(&mut event.metadata);
+                }
             }
         }
     }
@@ -147,7 +168,7 @@ impl Saved {
         match value {
             Value::String(text) => match parts(text).as_slice() {
                 [Part::Text(""), Part::Name(name), Part::Text("")] => {
-                    self.0.get(*name).cloned().unwrap_or_else(|| text.clone().into())
+                    self.get(name).cloned().unwrap_or_else(|| text.clone().into())
                 }
                 _ => self.text(text).into(),
             },
@@ -162,10 +183,18 @@ impl Saved {
         }
     }
 
+    fn get(&self, name: &str) -> Option<&Value> {
+        let value = self.values.get(name);
+        if value.is_none() {
+            self.missing.borrow_mut().push(name.to_owned());
+        }
+        value
+    }
+
     fn text(&self, text: &str) -> String {
         let show = |part: &Part<'_>| match part {
             Part::Text(text) => (*text).to_owned(),
-            Part::Name(name) => match self.0.get(*name) {
+            Part::Name(name) => match self.get(name) {
                 Some(Value::String(text)) => text.clone(),
                 Some(value) => value.to_string(),
                 None => format!("${{{name}}}"),
@@ -181,7 +210,10 @@ mod tests {
 
     #[test]
     fn a_name_alone_keeps_its_type_and_a_name_in_a_text_is_text() {
-        let saved = Saved([("n".to_owned(), json!(7)), ("t".to_owned(), json!("x"))].into());
+        let saved = Saved {
+            values: [("n".to_owned(), json!(7)), ("t".to_owned(), json!("x"))].into(),
+            ..Saved::default()
+        };
         assert_eq!(
             saved.value(&json!({ "a": ["${n}", "${t}-${n}", "$${n}", "${", "$", "${none}"] })),
             json!({ "a": [7, "x-7", "${n}", "${", "$", "${none}"] })

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use super::super::saved;
-use super::{Data, File, On, Step};
+use super::{File, On, Step};
 
 /// The place of a mistake, in bytes from the start, and its description.
 pub(in crate::scenario) type Mistake = (usize, String);
@@ -148,14 +148,8 @@ fn check_names(step: &Step, saved: &BTreeSet<&str>) -> Result<(), Mistake> {
             return Err((at, what));
         }
     }
-    let mut texts = vec![step.request.get_ref().clone()];
-    texts.extend(step.headers.values().cloned());
-    texts.extend(step.json.iter().map(|json| json.get_ref().clone()));
-    texts.extend(step.data.iter().map(|Data(data)| data.to_string()));
-    for name in texts.iter().flat_map(|text| saved::names(text)) {
-        if !saved.contains(name) {
-            return Err((at, format!("no step before this one saves `{name}`")));
-        }
+    match saved::unknown(step, saved) {
+        Some(name) => Err((at, format!("no step before this one saves `{name}`"))),
+        None => Ok(()),
     }
-    Ok(())
 }
