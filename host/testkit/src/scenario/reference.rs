@@ -172,7 +172,8 @@ A stored value is compared as text if the scenario gives a text, and as JSON if 
 `{ \"$base64\" = \"…\" }` stands for bytes.
 
 `${name}` stands for a saved value, in `request`, `data`, `json`, `headers` and `expect`. A text that is such a name alone
-becomes the value with its type. `$${` stands for `${`.
+becomes the value with its type. In `json`, a saved text is escaped, so put quotation marks around its name; any other value is
+JSON text. `$${` stands for `${`.
 
 ## What to watch
 

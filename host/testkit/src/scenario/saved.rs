@@ -97,18 +97,15 @@ impl Saved {
     /// Returns the step with the saved values in the place of their names.
     pub(super) fn fill(&self, step: &Step) -> Step {
         let mut step = step.clone();
-        step.request = self.spanned(&step.request);
-        step.json = step.json.as_ref().map(|json| self.spanned(json));
+        step.request = Spanned::new(step.request.span(), self.text(step.request.get_ref()));
+        let json = step.json.as_ref();
+        step.json = json.map(|json| Spanned::new(json.span(), self.json(json.get_ref())));
         self.data(&mut step.data);
         for value in step.headers.values_mut() {
             *value = self.text(value);
         }
         self.fill_expected(&mut step.expect);
         step
-    }
-
-    fn spanned(&self, text: &Spanned<String>) -> Spanned<String> {
-        Spanned::new(text.span(), self.text(text.get_ref()))
     }
 
     fn fill_expected(&self, expect: &mut Expect) {
@@ -192,15 +189,32 @@ impl Saved {
     }
 
     fn text(&self, text: &str) -> String {
-        let show = |part: &Part<'_>| match part {
+        self.filled(text, |value| match value {
+            Value::String(text) => text.clone(),
+            value => value.to_string(),
+        })
+    }
+
+    /// Fills JSON text. A saved text is escaped, so that it can stand inside a JSON string.
+    fn json(&self, text: &str) -> String {
+        self.filled(text, |value| {
+            let json = value.to_string();
+            match value {
+                Value::String(_) => json[1..json.len() - 1].to_owned(), // without its quotation marks
+                _ => json,
+            }
+        })
+    }
+
+    fn filled(&self, text: &str, show: impl Fn(&Value) -> String) -> String {
+        let part = |part: &Part<'_>| match part {
             Part::Text(text) => (*text).to_owned(),
             Part::Name(name) => match self.get(name) {
-                Some(Value::String(text)) => text.clone(),
-                Some(value) => value.to_string(),
+                Some(value) => show(value),
                 None => format!("${{{name}}}"),
             },
         };
-        parts(text).iter().map(show).collect()
+        parts(text).iter().map(part).collect()
     }
 }
 
@@ -219,6 +233,18 @@ mod tests {
             json!({ "a": [7, "x-7", "${n}", "${", "$", "${none}"] })
         );
         assert_eq!(names("${a}/$${b}/${c}"), ["a", "c"]);
+    }
+
+    #[test]
+    fn a_saved_text_is_escaped_inside_json() {
+        let text = "a \"b\" \\ c\n";
+        let saved = Saved {
+            values: [("t".to_owned(), json!(text)), ("l".to_owned(), json!(["x"]))].into(),
+            ..Saved::default()
+        };
+        let filled = saved.json(r#"{ "text": "<${t}>", "list": ${l} }"#);
+        let read: Value = serde_json::from_str(&filled).unwrap();
+        assert_eq!(read, json!({ "text": format!("<{text}>"), "list": ["x"] }));
     }
 
     #[test]
