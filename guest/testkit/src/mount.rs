@@ -200,6 +200,9 @@ impl Mount {
     }
 
     /// Makes the `nth` storage call of a kind fail, counted from now; 1 is the next.
+    ///
+    /// # Panics
+    /// If `nth` is 0.
     #[track_caller]
     pub fn fail_nth(&mut self, on: Call, nth: u64, what: Fault) {
         self.fault(on, Some(nth), what);
@@ -224,10 +227,10 @@ impl Mount {
         self.process.order(&order);
     }
 
-    /// Ends all faults.
+    /// Ends all faults. Returns how many of them met a storage call: a test whose fault met none has tested nothing.
     #[track_caller]
-    pub fn heal(&mut self) {
-        self.process.order(&json!("heal"));
+    pub fn heal(&mut self) -> u64 {
+        self.process.order(&json!("heal")).as_u64().unwrap_or_default()
     }
 
     /// Returns everything that is stored, by key.

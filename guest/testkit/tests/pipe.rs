@@ -57,7 +57,9 @@ fn storage_fails_until_it_is_healed() {
     assert_eq!([write(1), write(2), write(3)], [204, 500, 204]);
     mount.fail(Call::Any, Fault::Fail);
     assert_eq!(mount.read("users/ann").status(), 500);
-    mount.heal();
+    mount.fail_nth(Call::List, 5, Fault::Fail);
+    // The last one met no call.
+    assert_eq!((mount.heal(), mount.heal()), (2, 0));
     assert_eq!(mount.stored_json("user/ann").unwrap()["ttl"], 3);
 }
 
@@ -73,6 +75,12 @@ fn what_is_stored_outlives_a_restart() {
 #[should_panic(expected = "\"raed\" is not an operation")]
 fn a_wrong_order_panics_with_the_reason() {
     let _ = mount().send("raed", "users/ann", json!({}));
+}
+
+#[test]
+#[should_panic(expected = "`nth` counts from 1")]
+fn a_call_before_the_first_cannot_fail() {
+    mount().fail_nth(Call::Put, 0, Fault::Fail);
 }
 
 #[test]

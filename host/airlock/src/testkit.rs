@@ -72,7 +72,7 @@ enum Order {
     Advance(u64),
     /// Makes calls of storage fail: every one, or the nth from now.
     Fault { on: On, nth: Option<u64>, what: What },
-    /// Ends all faults.
+    /// Ends all faults, and answers with the number of those that met a call.
     Heal,
     /// Answers with all entries of storage, whose values are in hexadecimal.
     Entries,
@@ -198,8 +198,8 @@ impl Driven {
             Order::Recorded => return Ok(self.recorded()),
             Order::Restart => self.mount.restart()?,
             Order::Advance(milliseconds) => self.mount.clock().advance(Duration::from_millis(milliseconds)),
-            Order::Fault { on, nth, what } => self.fail(on, nth, what),
-            Order::Heal => self.mount.faults().heal(),
+            Order::Fault { on, nth, what } => self.fail(on, nth, what)?,
+            Order::Heal => return Ok(self.heal()),
             Order::Store { key, value } => {
                 let value = hex::decode(value).context("the value is not in hexadecimal")?;
                 self.mount.store(StorageEntry::new(key, value))?;
@@ -229,7 +229,8 @@ impl Driven {
         shown(&answer, lease)
     }
 
-    fn fail(&self, on: On, nth: Option<u64>, what: What) {
+    fn fail(&self, on: On, nth: Option<u64>, what: What) -> Result<()> {
+        ensure!(nth != Some(0), "`nth` counts from 1");
         let call = match on {
             On::Get => Call::Get,
             On::Put => Call::Put,
@@ -247,6 +248,14 @@ impl Driven {
             Some(nth) => self.mount.faults().nth(call, nth, fault),
             None => self.mount.faults().every(call, fault),
         }
+        Ok(())
+    }
+
+    fn heal(&self) -> Value {
+        let faults = self.mount.faults();
+        let met = faults.applied().into_iter().filter(|met| *met).count();
+        faults.heal();
+        json!(met)
     }
 
     fn entries(&self) -> Value {
