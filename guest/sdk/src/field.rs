@@ -25,7 +25,8 @@
 //! }
 //! ```
 //!
-//! Several handlers can share a group of fields, which is also declared by `fields!` and comes last, after `..`:
+//! Several handlers can share a group of fields, which is also declared by `fields!` and comes last, after `..`. A struct may
+//! consist of groups alone.
 //!
 //! ```
 //! # use airlock_sdk::{fields, Name};

@@ -20,6 +20,28 @@
 #[macro_export]
 macro_rules! fields {
     ($(
+        $(#[$($meta:tt)*])*
+        $vis:vis struct $name:ident { $($body:tt)* }
+    )+) => { $(
+        $crate::__fields! { $(#[$($meta)*])* $vis struct $name { $($body)* } }
+    )+ };
+}
+
+/// Declares one struct of [`fields!`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __fields {
+    // Groups alone.
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident { $(.. $group_vis:vis $group:ident : $group_type:ty),+ $(,)? }
+    ) => {
+        $crate::__fields! {
+            $(#[$meta])* $vis struct $name {} { $(.. $group_vis $group: $group_type),+ }
+        }
+    };
+    // Fields, and perhaps groups after them.
+    (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident {
             $(
@@ -30,7 +52,27 @@ macro_rules! fields {
             $(, .. $group_vis:vis $group:ident : $group_type:ty)*
             $(,)?
         }
-    )+) => { $(
+    ) => {
+        $crate::__fields! {
+            $(#[$meta])* $vis struct $name {
+                $(
+                    $(#[$($attribute)*])*
+                    $field_vis $field: $type $(as $flag $(($($argument),*))?)* $(= $default)?
+                ),*
+            } { $(.. $group_vis $group: $group_type),* }
+        }
+    };
+    // Both lists, apart.
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident {
+            $(
+                $(#[$($attribute:tt)*])*
+                $field_vis:vis $field:ident : $type:ty
+                    $(as $flag:ident $(($($argument:expr),*))?)* $(= $default:expr)?
+            ),*
+        } { $(.. $group_vis:vis $group:ident : $group_type:ty),* }
+    ) => {
         $(#[$meta])*
         $vis struct $name {
             $( $(#[$($attribute)*])* $field_vis $field: $type, )*
@@ -88,7 +130,7 @@ macro_rules! fields {
                 ::core::result::Result::Ok(given)
             }
         }
-    )+ };
+    };
 }
 
 /// The text of a doc comment; an empty text for any other attribute.

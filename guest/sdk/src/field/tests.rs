@@ -129,6 +129,32 @@ fields! {
     }
 }
 
+fields! {
+    struct Page {
+        after: String as query = String::new(),
+        limit: u32 as query = 100,
+    }
+
+    /// Groups alone, in one declaration with a struct of fields.
+    struct Pages {
+        ..page: Page,
+        ..pub(crate) more: Sorted
+    }
+
+    struct Sorted {
+        descending: bool = false,
+    }
+}
+
+#[test]
+fn a_struct_may_consist_of_groups_alone() {
+    let (mut raw, _) = Raw::new(Some(r#"{"limit":7,"descending":true}"#), vec![]).unwrap();
+    let Pages { page, more } = Pages::parse(&mut raw).unwrap();
+    assert_eq!((page.after.as_str(), page.limit, more.descending), ("", 7, true));
+    let names: Vec<_> = Pages::FIELDS.iter().map(|field| field.name()).collect();
+    assert_eq!(names, ["after", "limit", "descending"]);
+}
+
 fn parse(data: Value) -> Result<Everything, String> {
     let data = data.to_string();
     let (mut raw, _) = Raw::new(Some(&data), vec![]).unwrap();
