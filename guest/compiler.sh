@@ -74,7 +74,9 @@ compile() {
         say "compiling the libraries of guests as well, which takes 1 to 3 minutes this first time"
     fi
     if [ "$compiler" = toolchain ]; then
-        cargo build $quiet --profile guest --target "$target" --manifest-path "$manifest" "$@"
+        # RUSTFLAGS are for programs of this machine, and would replace those of the project's .cargo/config.toml.
+        env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS \
+            cargo build $quiet --profile guest --target "$target" --manifest-path "$manifest" "$@"
     else
         # Debian ships only the source of the standard library for this target, and stable Rust builds it only with
         # RUSTC_BOOTSTRAP. Settings for the other toolchain would be wrong for this one.
