@@ -83,7 +83,7 @@ struct State {
 
 impl Log {
     /// Starts a thread that reads until the writing side of `source` is closed.
-    pub(crate) fn read(source: impl Read + Send + 'static) -> Self {
+    pub fn read(source: impl Read + Send + 'static) -> Self {
         let shared = Arc::new(Shared::default());
         let log = Log {
             shared: shared.clone(),

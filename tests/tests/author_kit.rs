@@ -3,13 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use airlock_tests::{Output, airlock, files, run};
+use airlock_tests::{Log, Output, airlock, files, run};
 
 fn kv() -> String {
     files::guest("kv").display().to_string()
@@ -168,23 +167,31 @@ fn a_scenario_that_cannot_be_read_fails_alone() {
     }
 }
 
+/// A process that ends with the test, however that ends.
+struct Watch(Child);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // fails if it has already ended
+        let _ = self.0.wait();
+    }
+}
+
 #[test]
 fn scenarios_run_again_when_one_changes() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("a.toml");
     fs::write(&file, "[[step]]\nrequest = 'help'\n").unwrap();
-    let mut test = Command::new(files::airlock())
+    let test = Command::new(files::airlock())
         .args(["test", &kv(), &file.display().to_string(), "--watch"])
         .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(test.stdout.take().unwrap()).lines();
-    let mut until = |text: &str| lines.any(|line| line.unwrap().contains(text));
-    assert!(until("the scenario passed"));
+        .spawn();
+    let mut test = Watch(test.unwrap());
+    let log = Log::read(test.0.stdout.take().unwrap());
+    let wait_for = |text: &str| log.wait_for(text, |line| line.text.contains(text));
+    wait_for("the scenario passed");
     fs::write(&file, "[[step]]\nrequest = 'read nothing'\n").unwrap();
-    assert!(until("1 of 1 scenarios failed"));
-    test.kill().unwrap();
-    test.wait().unwrap();
+    wait_for("1 of 1 scenarios failed");
 }
 
 #[test]
