@@ -19,7 +19,7 @@ use crate::{Entry, Error, Result, codec};
 /// Errors have the status that fits their cause: [`Error::ReadOnly`], which the handler returns unchanged;
 /// [`Error::User`] for a key that storage cannot hold or a value too large for it; 503 if other requests kept this one
 /// waiting for too long; and otherwise [`Error::Internal`]. A key outside the prefixes that the description declares,
-/// and a list of a prefix that is not a folder, are the engine's own mistakes: [`Error::Internal`], with the first part
+/// and a list of a prefix that is not a folder, are the engine's own mistakes: [`Error::Internal`], with the first folder
 /// of the key. [`Error::context`] adds what the engine was doing.
 #[derive(Debug)]
 pub struct Storage {
@@ -149,7 +149,7 @@ impl Storage {
             return Ok(());
         }
         Err(Error::Internal(format!(
-            "the engine used storage at {:?}, which is outside the prefixes {:?} that its `Description::storage` declares",
+            "the engine used storage at {}, which is outside the prefixes {:?} that its `Description::storage` declares",
             beginning(key),
             (self.declared.all)(),
         )))
@@ -162,12 +162,16 @@ fn check_folder(prefix: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::Internal(format!(
-        "the engine listed the storage prefix {:?} without `/` at its end; a prefix is empty or ends in `/`",
+        "the engine listed storage at {} by a prefix without `/` at its end; a prefix is empty or ends in `/`",
         beginning(prefix),
     )))
 }
 
-/// Returns the first part of a key. It names what the engine did, and leaves out what the caller chose.
-fn beginning(key: &str) -> &str {
-    key.find('/').map_or(key, |end| &key[..=end])
+/// Describes a key by its first folder, which names what the engine did. The rest may be a secret, such as a token that a
+/// caller chose.
+fn beginning(key: &str) -> String {
+    key.find('/').map_or_else(
+        || "a key without a folder".into(),
+        |end| format!("{:?}", &key[..=end]),
+    )
 }

@@ -51,10 +51,12 @@ fn act(cx: &Context, given: Do) -> Result<Response> {
     match given.path.as_str() {
         "event" => cx.events.send("world/spun", &json!({ "n": 1 }))?,
         "outside" => cx.storage.put("out/side", "")?,
+        "outside-bare" => cx.storage.put("s.token", "")?,
         "outside-get" => drop(cx.storage.get("out/side")?),
         "outside-delete" => cx.storage.delete("out/side")?,
         "outside-list" => drop(cx.storage.list("out/")?),
         "list-no-folder" => drop(cx.storage.list("in/ann")?),
+        "list-bare" => drop(cx.storage.list("s.token")?),
         "page-no-folder" => drop(cx.storage.list_page("in/ann", "", 1)?),
         "inside" => cx.storage.put("in/side", "")?,
         "invalid" => cx.storage.put("in/a/../b", "")?,
@@ -140,8 +142,22 @@ fn a_list_without_a_slash_is_the_engines_mistake() {
     for list in ["list-no-folder", "page-no-folder"] {
         let refused = mount.read(list);
         assert_eq!(refused.status(), 500, "{list}");
-        let expected = "the engine listed the storage prefix \"in/\" without `/` at its end; a prefix is empty or ends in `/`";
+        let expected = "the engine listed storage at \"in/\" by a prefix without `/` at its end; a prefix is empty or ends in `/`";
         assert_eq!(*refused.error(), Error::internal(expected), "{list}");
+    }
+}
+
+#[test]
+fn a_key_without_a_folder_is_not_shown() {
+    let mount = Mount::<World>::new();
+    for wrong in ["outside-bare", "list-bare"] {
+        let refused = mount.read(wrong);
+        assert_eq!(refused.status(), 500, "{wrong}");
+        let text = refused.error().to_string();
+        assert!(
+            text.contains("at a key without a folder") && !text.contains("s.token"),
+            "{text}"
+        );
     }
 }
 
