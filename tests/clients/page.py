@@ -129,6 +129,9 @@ def routes_as_forms(page):
     form.get_by_role("button", name="Send GET").click()
     # A required field is empty, so the browser goes there instead of sending.
     expect(form.get_by_label("username, required")).to_be_focused()
+    form.get_by_label("username, required").fill("../../sys/mounts")
+    form.get_by_role("button", name="Send GET").click()
+    expect(page.locator("#said")).to_contain_text("out of the mount")
     form.get_by_label("username, required").fill("ann")
     form.get_by_role("button", name="Send GET").click()
     expect(answer).to_contain_text('"dev"')
