@@ -140,7 +140,7 @@ def routes_as_forms(page):
 def leases(page):
     region = page.get_by_role("region", name="Leases")
     region.get_by_role("button", name="Show the leases").click()
-    expect(region).to_contain_text("There are none.")
+    expect(region).to_contain_text("There are no leases.")
     ask("GET", "users/users/ann/session")
     region.get_by_role("button", name="Show the leases").click()
     rows = region.get_by_role("row").filter(has_text="users/users/ann/session/")
@@ -150,7 +150,7 @@ def leases(page):
     expect(page.locator("#answer-status")).to_have_text("Status 200")
     rows.get_by_role("button", name="Revoke").click()
     expect(rows).to_have_count(0)
-    expect(region).to_contain_text("There are none.")
+    expect(region).to_contain_text("There are no leases.")
 
 
 def stored_keys(page):

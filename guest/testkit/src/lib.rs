@@ -17,7 +17,8 @@
 //! - The clock stands still until [`Mount::advance`] moves it, and randomness is the same in every run.
 //! - `AIRLOCK` names the command, if it is not on the `PATH`.
 //!
-//! Watch out: a test has to see the guest of this source, so build that first. Everything that cannot go on panics, and says why.
+//! Watch out: a test has to see the guest of this source, so build that first. Every function panics with the reason if it
+//! cannot continue.
 
 mod answer;
 mod mount;

@@ -9,12 +9,12 @@ use std::time::Duration;
 /// All moments are times since the start of 1970.
 #[derive(Clone, Debug)]
 pub struct Leases<D> {
-    all: BTreeMap<String, Held<D>>,
+    all: BTreeMap<String, LeaseEntry<D>>,
 }
 
 /// One lease.
 #[derive(Clone, Debug)]
-pub struct Held<D> {
+pub struct LeaseEntry<D> {
     /// The moment at which the lease was given. Renewals do not change it.
     pub issued: Duration,
     /// The moment until which the lease is valid.
@@ -25,7 +25,7 @@ pub struct Held<D> {
     pub data: D,
 }
 
-impl<D> Held<D> {
+impl<D> LeaseEntry<D> {
     /// Returns the time since the lease was given. Vault counts it in whole seconds.
     pub fn age(&self, now: Duration) -> Duration {
         Duration::from_secs(now.as_secs().saturating_sub(self.issued.as_secs()))
@@ -41,7 +41,7 @@ impl<D> Default for Leases<D> {
 impl<D> Leases<D> {
     /// Keeps a new lease, which is valid for `ttl` from now on.
     pub fn give(&mut self, id: impl Into<String>, now: Duration, ttl: Duration, renewable: bool, data: D) {
-        let lease = Held {
+        let lease = LeaseEntry {
             issued: now,
             expires: now.saturating_add(ttl),
             renewable,
@@ -51,7 +51,7 @@ impl<D> Leases<D> {
     }
 
     /// Returns a lease that has not been revoked.
-    pub fn get(&self, id: &str) -> Option<&Held<D>> {
+    pub fn get(&self, id: &str) -> Option<&LeaseEntry<D>> {
         self.all.get(id)
     }
 
@@ -59,7 +59,7 @@ impl<D> Leases<D> {
     ///
     /// # Errors
     /// Returns Vault's text if the lease was revoked, has expired or is not renewable.
-    pub fn to_renew(&self, id: &str, now: Duration) -> Result<&Held<D>, &'static str> {
+    pub fn to_renew(&self, id: &str, now: Duration) -> Result<&LeaseEntry<D>, &'static str> {
         let lease = self.get(id).ok_or("lease not found")?;
         if lease.expires < now {
             return Err("lease expired");
@@ -73,7 +73,7 @@ impl<D> Leases<D> {
     /// Extends a lease to `ttl` from now on, after its engine has renewed it.
     pub fn renewed(&mut self, id: &str, now: Duration, ttl: Duration, renewable: bool, data: D) {
         if let Some(lease) = self.all.get_mut(id) {
-            *lease = Held {
+            *lease = LeaseEntry {
                 issued: lease.issued,
                 expires: now.saturating_add(ttl),
                 renewable,

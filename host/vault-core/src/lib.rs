@@ -61,7 +61,7 @@ pub use answer::{EngineAnswer, Form, check_list, redirect_page};
 pub use duration::{human_duration, parse_duration, parse_units};
 pub use envelope::Envelope;
 pub use lease::{LeaseTerms, SYSTEM_TTL};
-pub use leases::{Held, Leases};
+pub use leases::{LeaseEntry, Leases};
 pub use own_answer::OwnAnswer;
 pub use passwords::PasswordPolicies;
 pub use path::{list_path, list_path_in_mount};

@@ -19,7 +19,7 @@ async function showLeases() {
   if (turn !== leasesShown) return;
   const rows = looked.filter((row) => row !== null);
   at("leases").replaceChildren(...rows);
-  at("leases-said").textContent = rows.length === 0 ? "There are none." : ids.length >= MOST_LEASES ? `The first ${MOST_LEASES}.` : "";
+  at("leases-said").textContent = rows.length === 0 ? "There are no leases." : ids.length >= MOST_LEASES ? `The first ${MOST_LEASES}.` : "";
 }
 
 async function rowOfLease(id) {

@@ -9,7 +9,7 @@ const VERBS = { get: "GET", post: "POST", patch: "PATCH", delete: "DELETE" };
 async function showRoutes(mount) {
   const answer = await call("GET", `/v1/${path(mount)}?help=1`);
   const document = answer.ok ? answer.json.openapi : null;
-  look(`Routes of ${mount}`, document ? "" : answer.ok ? "Its engine describes none." : why(answer));
+  look(`Routes of ${mount}`, document ? "" : answer.ok ? "The engine describes no routes." : why(answer));
   for (const [route, item] of Object.entries(document?.paths || {})) {
     for (const verb of Object.keys(VERBS).filter((verb) => item[verb])) {
       const parameters = [...(item.parameters || []), ...(item[verb].parameters || [])];
