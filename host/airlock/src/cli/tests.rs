@@ -182,9 +182,10 @@ fn operators_are_told_of_every_flag_of_serve_and_push() {
 
 #[test]
 fn documents_name_no_flag_that_does_not_exist() {
-    // Flags of other programs (cargo, migrate.py, Docker, podman and tar), and those that every command has.
+    // Flags of other programs (cargo, rustc, migrate.py, Docker, podman and tar), and those that every command has.
     let others = [
         "--open",
+        "--cfg",
         "--deleted",
         "--journal",
         "--chmod",
