@@ -6,12 +6,14 @@ cd "$(dirname "$0")/../.."
 say() { echo "tests/dist/compare.sh: $*" >&2; }
 
 work=target/dist-compare
+# Commits that are made meanwhile do not count.
+commit=$(git rev-parse HEAD)
 rm -rf "$work"
 for folder in first another/and-a-longer-name; do
     say "building in $work/$folder"
     mkdir -p "$work/$folder"
-    git archive HEAD | tar -x -C "$work/$folder"
-    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) KEY='' "$work/$folder/tests/dist/build.sh" >&2
+    git archive "$commit" | tar -x -C "$work/$folder"
+    SOURCE_DATE_EPOCH=$(git log -1 --format=%ct "$commit") KEY='' "$work/$folder/tests/dist/build.sh" >&2
     rm -rf "$work/$folder/target/dist-build"
 done
 if diff -r "$work/first/target/dist" "$work/another/and-a-longer-name/target/dist" >&2; then
