@@ -194,6 +194,7 @@ fn documents_name_no_flag_that_does_not_exist() {
         "--time",
         "--format",
         "--help",
+        "--version",
     ];
     let flags = flags();
     for document in documents(&[MEASUREMENTS]) {
