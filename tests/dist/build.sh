@@ -80,6 +80,7 @@ fi
 find "$out" -type d -exec chmod 755 {} +
 find "$out" -type f -exec chmod 644 {} +
 chmod 755 "$out/airlock"
-tar --sort=name --format=gnu --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -C target/dist -c "$name" |
-    gzip -9n >"$out.tar.gz"
+tar --sort=name --format=gnu --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner -C target/dist \
+    -cf "$out.tar" "$name"
+gzip -9nf "$out.tar"
 say "$out.tar.gz, $(wc -c <"$out.tar.gz" | tr -d ' ') bytes, sha256 $(sha256sum <"$out.tar.gz" | cut -c-64)"

@@ -56,13 +56,13 @@ exec "$zig" ar "\$@"
 END
     export ZIG_GLOBAL_CACHE_DIR="$CARGO_TARGET_DIR/zig-cache" ZIG_LOCAL_CACHE_DIR="$CARGO_TARGET_DIR/zig-cache"
 
-    name=$(echo "$triple" | tr - _)
-    export "CC_$name=$wrappers/zig-cc" "AR_$name=$wrappers/zig-ar"
+    lower=$(echo "$triple" | tr - _)
+    upper=$(echo "$lower" | tr a-z A-Z)
+    export "CC_$lower=$wrappers/zig-cc" "AR_$lower=$wrappers/zig-ar"
     # Builds the same bytes wherever the sources, the crates and the compiler lie.
     remap="--remap-path-prefix=$PWD=/airlock --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-    NAME=$(echo "$name" | tr a-z A-Z)
-    export "CARGO_TARGET_${NAME}_LINKER=rust-lld"
-    export "CARGO_TARGET_${NAME}_RUSTFLAGS=-Clinker-flavor=ld.lld $remap"
+    export "CARGO_TARGET_${upper}_LINKER=rust-lld"
+    export "CARGO_TARGET_${upper}_RUSTFLAGS=-Clinker-flavor=ld.lld $remap"
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap"
     unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 }
