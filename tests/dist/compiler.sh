@@ -59,10 +59,11 @@ END
     lower=$(echo "$triple" | tr - _)
     upper=$(echo "$lower" | tr a-z A-Z)
     export "CC_$lower=$wrappers/zig-cc" "AR_$lower=$wrappers/zig-ar"
-    # Builds the same bytes wherever the sources, the crates and the compiler lie.
+    # So that the bytes do not depend on where the sources, the crates and the compiler lie.
     remap="--remap-path-prefix=$PWD=/airlock --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
     export "CARGO_TARGET_${upper}_LINKER=rust-lld"
     export "CARGO_TARGET_${upper}_RUSTFLAGS=-Clinker-flavor=ld.lld $remap"
-    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap"
+    # The variable replaces the flags for guests in .cargo/config.toml.
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap --cfg getrandom_backend=\"custom\""
     unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
 }
