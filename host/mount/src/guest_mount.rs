@@ -184,6 +184,9 @@ impl GuestMount {
         if is_control(&request.path) {
             return Ok(Err(Error::UnsupportedPath));
         }
+        if is_asked_for_its_path(&request.operation) {
+            return Ok(Err(Error::UnsupportedOperation));
+        }
         self.name_in_log();
         let operation = operation_name(&request.operation);
         if let Err(cause) = self.checks.take_failure(&request.id) {
@@ -350,6 +353,12 @@ impl From<Replaced> for Error {
     fn from(_: Replaced) -> Self {
         bridge::refusal(CallError::Replaced)
     }
+}
+
+/// Returns true if OpenBao asks under which path its policies are to look for a request, as it does before each read
+/// and write. The contract has no such question. So the path is the one that was sent, and no instance has to say so.
+fn is_asked_for_its_path(operation: &Operation) -> bool {
+    matches!(operation, Operation::Other(name) if name == "resolve-path")
 }
 
 /// Returns the operation's name for the log. The name of an operation that this host does not know may contain

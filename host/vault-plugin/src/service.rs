@@ -128,15 +128,17 @@ impl BackendService {
         &self,
         request: Request<Box<pb::HandleRequestArgs>>,
     ) -> Result<Response<pb::HandleRequestReply>, Status> {
-        if request.get_ref().request.as_ref().is_some_and(asks_for_its_path) {
-            return Ok(Response::new(pb::HandleRequestReply {
-                err: Some(Error::UnsupportedOperation.into()),
-                ..pb::HandleRequestReply::default()
-            }));
-        }
         let ending = &self.mounts.ending;
         ending.admit().await;
-        let mount = self.mounts.of(&request)?;
+        let mount = match self.mounts.of(&request) {
+            Err(_) if request.get_ref().request.as_ref().is_some_and(asks_for_its_path) => {
+                return Ok(Response::new(pb::HandleRequestReply {
+                    err: Some(Error::UnsupportedOperation.into()),
+                    ..pb::HandleRequestReply::default()
+                }));
+            }
+            mount => mount?,
+        };
         let (request, _waits) = inner_request(request.into_inner().request, ending)?;
         let reader = Reader::of(&request);
         let span = mount.span_of(&request, request.operation.known().unwrap_or("other"));
@@ -276,9 +278,9 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
     }
 }
 
-/// Whether OpenBao asks under which path its policies are to look for a request, as it does before each read and write. The answer,
-/// that no engine says so and the path is the one that was sent, is the same for every mount, and needs none: at a reload this
-/// question comes for the mount that was taken down, too, and an error would be the caller's.
+/// Whether OpenBao asks under which path its policies are to look for a request, as it does before each read and write. At a reload
+/// this question comes for the mount that was taken down, too, and an error would be the caller's. So without a mount the answer
+/// is that no engine says so. A mount answers for itself: if it cannot serve yet, its error lets a standby forward the request.
 fn asks_for_its_path(request: &pb::Request) -> bool {
     request.operation == "resolve-path"
 }

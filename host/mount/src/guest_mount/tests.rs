@@ -183,6 +183,15 @@ async fn a_panic_while_the_guest_is_told_does_not_end_the_telling() {
 }
 
 #[tokio::test]
+async fn a_question_for_the_path_of_a_request_runs_no_guest() {
+    let mount = mount(&FaultyStorage::new(MemoryStorage::new())).await;
+    mount.initialize().await.unwrap();
+    let asked = Request::new(Operation::Other("resolve-path".to_owned()), "ok");
+    let answer = mount.handle_request(asked).await;
+    assert!(matches!(answer, Err(Error::UnsupportedOperation)));
+}
+
+#[tokio::test]
 async fn a_check_that_a_standby_made_too_early_is_the_active_nodes() {
     let storage = FaultyStorage::new(MemoryStorage::new());
     storage.put(StorageEntry::new("adversary/ok", "1")).await.unwrap();
