@@ -5,7 +5,8 @@ use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use airlock_testkit::{Answer, FolderStorage, Level, MountBuilder, Operation, Request, Usage};
+use airlock_testkit::scenario::level_name;
+use airlock_testkit::{Answer, FolderStorage, MountBuilder, Operation, Request, Usage};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use printable::Printable;
@@ -84,7 +85,7 @@ pub fn run(args: &CallArgs) -> Result<bool> {
         .start()?;
     let answer = mount.send(request);
     for line in mount.recorder().lines() {
-        let (level, message, fields) = (level(line.level), &line.message, fields(&line.fields));
+        let (level, message, fields) = (level_name(line.level), &line.message, fields(&line.fields));
         eprintln!("{}", Printable(format_args!("log {level}: {message}{fields}")));
     }
     for event in mount.recorder().events() {
@@ -197,16 +198,6 @@ fn caller_of(mount: MountBuilder, text: &str) -> Result<MountBuilder> {
         ("entity", id) => Ok(mount.entity(id)),
         ("name", name) => Ok(mount.display_name(name)),
         (other, _) => bail!("--as {other}=… is not known; give entity=ID or name=TEXT"),
-    }
-}
-
-fn level(level: Level) -> &'static str {
-    match level {
-        Level::Trace => "trace",
-        Level::Debug => "debug",
-        Level::Info => "info",
-        Level::Warn => "warn",
-        Level::Error => "error",
     }
 }
 

@@ -41,7 +41,7 @@ use crate::{Error, Guest, Result};
 use format::File;
 
 pub use reference::{help, page, schema};
-pub use report::{Report, StepReport, junit};
+pub use report::{Report, StepReport, junit, level_name};
 
 /// A scenario that was read and found to be valid.
 pub struct Scenario {

@@ -11,7 +11,7 @@ use airlock_sandbox::{
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use vault_core::{PasswordPolicies, SYSTEM_TTL};
+use vault_core::{PasswordPolicies, SYSTEM_TTL, SplitMix64};
 
 use crate::Clock;
 
@@ -179,24 +179,20 @@ impl Events for Recorder {
 
 /// A source of bytes that are the same in every run: the generator SplitMix64. Use it only in tests.
 #[derive(Debug)]
-pub struct Seeded(Mutex<u64>);
+pub struct Seeded(Mutex<SplitMix64>);
 
 impl Seeded {
     /// Makes a source with this seed.
     pub fn new(seed: u64) -> Self {
-        Self(Mutex::new(seed))
+        Self(Mutex::new(SplitMix64(seed)))
     }
 }
 
 impl Random for Seeded {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), String> {
-        let mut state = self.0.lock();
+        let mut random = self.0.lock();
         for chunk in buffer.chunks_mut(8) {
-            *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut z = *state;
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
+            chunk.copy_from_slice(&random.next_number().to_le_bytes()[..chunk.len()]);
         }
         Ok(())
     }

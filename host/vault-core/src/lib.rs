@@ -56,6 +56,7 @@ mod own_answer;
 mod passwords;
 mod path;
 mod request_kind;
+mod split_mix;
 
 pub use answer::{EngineAnswer, Form, check_list, redirect_page};
 pub use duration::{human_duration, parse_duration, parse_units};
@@ -66,3 +67,4 @@ pub use own_answer::OwnAnswer;
 pub use passwords::PasswordPolicies;
 pub use path::{list_path, list_path_in_mount};
 pub use request_kind::RequestKind;
+pub use split_mix::SplitMix64;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::SplitMix64;
+
 /// The password policies of a server that stands in for Vault in a test.
 ///
 /// A policy is a length and the characters of which a password consists. The passwords look random and are the same in
@@ -9,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default)]
 pub struct PasswordPolicies {
     policies: BTreeMap<String, (usize, Vec<char>)>,
-    state: u64,
+    random: SplitMix64,
 }
 
 impl PasswordPolicies {
@@ -31,17 +33,14 @@ impl PasswordPolicies {
         if charset.is_empty() {
             return Err("the password policy has no characters");
         }
-        let mut state = self.state;
+        let mut random = self.random;
         let password = (0..*length)
             .map(|_| {
-                state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-                let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
                 // The remainder is less than the number of characters.
-                charset[((mixed ^ (mixed >> 31)) % charset.len() as u64) as usize]
+                charset[(random.next_number() % charset.len() as u64) as usize]
             })
             .collect();
-        self.state = state;
+        self.random = random;
         Ok(password)
     }
 }

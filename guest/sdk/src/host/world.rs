@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde_json::Value;
+use vault_core::SplitMix64;
 
 use crate::records::{Entry, Level};
 use crate::{Error, Result, Timestamp};
@@ -75,7 +76,7 @@ pub(crate) struct World {
     fault: Cell<Fault>,
     commits: Cell<usize>,
     now: Cell<Timestamp>,
-    seed: Cell<u64>,
+    random: Cell<SplitMix64>,
     events: RefCell<Vec<(String, Value)>>,
     logs: RefCell<Vec<LogLine>>,
 }
@@ -110,7 +111,7 @@ impl World {
             fault: Cell::new(Fault::None),
             commits: Cell::new(0),
             now: Cell::new(START),
-            seed: Cell::new(0),
+            random: Cell::default(),
             events: RefCell::default(),
             logs: RefCell::default(),
         }

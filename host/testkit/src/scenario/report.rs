@@ -138,7 +138,7 @@ pub(super) fn event_text(event: &RecordedEvent) -> String {
 }
 
 /// Returns the name of a level, as scenarios write it.
-pub(super) fn level_name(level: Level) -> &'static str {
+pub fn level_name(level: Level) -> &'static str {
     match level {
         Level::Trace => "trace",
         Level::Debug => "debug",

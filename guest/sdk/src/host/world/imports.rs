@@ -134,13 +134,11 @@ impl World {
     /// Returns the bytes of SplitMix64, the same in each test. Fit for tests only.
     pub(crate) fn random(&self, length: u32) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length as usize + 8);
+        let mut random = self.random.get();
         while bytes.len() < length as usize {
-            let seed = self.seed.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-            self.seed.set(seed);
-            let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            bytes.extend((mixed ^ (mixed >> 31)).to_le_bytes());
+            bytes.extend(random.next_number().to_le_bytes());
         }
+        self.random.set(random);
         bytes.truncate(length as usize);
         bytes
     }
