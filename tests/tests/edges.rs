@@ -128,15 +128,19 @@ fn few_processes_suffice_or_one_line_says_so() {
 
 #[test]
 fn few_files_suffice_or_a_line_says_which_limit_to_raise() {
-    for count in [8, 10, 12, 14, 16] {
+    // Which step first lacks a file depends on what the host inherits: each count meets another one.
+    let mut working = Vec::new();
+    for count in 8..=24 {
         let name = format!("files-{count}");
-        let answer = enable(&name, &format!(r#"prlimit --nofile={count} "$@""#));
-        assert!(
-            answer.status >= 400,
-            "{count} were enough, so this shows nothing: {answer:?}"
-        );
-        logged_error(&name, "ulimit -n");
+        let enabled = enable(&name, &format!(r#"prlimit --nofile={count} "$@""#));
+        let value = json!({"value": "1"});
+        if enabled.status < 400 && SERVER.mounted(&name).write("a", value).status < 400 {
+            working.push(count);
+        } else {
+            logged_error(&name, "ulimit -n");
+        }
     }
+    assert!(!working.contains(&8), "this shows nothing: {working:?}");
     assert_works("files-64", r#"prlimit --nofile=64 "$@""#);
 }
 

@@ -48,17 +48,10 @@ impl Gate {
     pub async fn accept(self, listener: UnixListener) {
         let mut failing = false;
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
+            match next(&listener).await {
+                Ok((stream, socket)) => {
                     failing = false;
                     let gate = self.clone();
-                    let socket = match stream.as_fd().try_clone_to_owned() {
-                        Ok(socket) => Arc::new(socket),
-                        Err(error) => {
-                            tracing::warn!(%error, "cannot take a connection");
-                            continue;
-                        }
-                    };
                     tokio::spawn(async move {
                         match gate.multiplexed.clone() {
                             None => drop(gate.admit(stream, socket).await),
@@ -67,9 +60,9 @@ impl Gate {
                     });
                 }
                 Err(error) => {
-                    // Says it once: it may fail for as long as the peer waits, many times a second.
+                    // Says it once: it may fail for as long as the peer tries, many times a second.
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(error = %Report::new(&error), "cannot accept a connection");
+                        tracing::error!(reason = %Report::new(&error), "cannot accept a connection");
                     }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -125,6 +118,13 @@ impl Gate {
             });
         }
     }
+}
+
+/// Returns the next connection, and a handle of its socket that its users share.
+async fn next(listener: &UnixListener) -> io::Result<(UnixStream, Arc<OwnedFd>)> {
+    let (stream, _) = listener.accept().await?;
+    let socket = stream.as_fd().try_clone_to_owned()?;
+    Ok((stream, Arc::new(socket)))
 }
 
 /// The authenticated connections that are open, and whether there has ever been one.
