@@ -93,6 +93,16 @@ const OUTCOMES: [&str; 16] = [
     "other",
 ];
 
+/// Returns a counter for each result, at zero. An alert on an increase would otherwise miss the first: to Prometheus, a number
+/// that was not there before has not increased.
+fn counted(results: &[&'static str]) -> Family<Counted, Counter> {
+    let family = Family::default();
+    for result in results {
+        drop(family.get_or_create(&Counted { result }));
+    }
+    family
+}
+
 /// The numbers of one mount.
 #[derive(Debug)]
 pub struct Metrics {
@@ -128,10 +138,10 @@ impl Default for Metrics {
             repeats: Counter::default(),
             storage: Family::default(),
             cached: Counter::default(),
-            cache: Family::default(),
+            cache: counted(&["hit", "miss"]),
             unknown: Counter::default(),
-            swaps: Family::default(),
-            tried: Family::default(),
+            swaps: counted(&["done", "refused"]),
+            tried: counted(&["same", "different", "not_comparable", "skipped"]),
             openings: Counter::default(),
         };
         let Self {

@@ -53,6 +53,8 @@ fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
         r#"airlock_storage_calls_total{call="get"} 6"#,
         "airlock_commits_of_unknown_outcome_total 1",
         r#"airlock_swaps_total{result="done"} 1"#,
+        r#"airlock_swaps_total{result="refused"} 0"#,
+        r#"airlock_canary_requests_total{result="different"} 0"#,
         "airlock_requests_running 2",
         "airlock_requests_waiting 1",
         "airlock_serving 1",
