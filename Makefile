@@ -84,11 +84,13 @@ reload: vault ## Measure the cost of a reload for busy mounts, and compare it wi
 	$(CARGO) test --release --locked --workspace --test reload -- --nocapture --test-threads=1
 
 # BENCH_SECONDS: the time for one kind of request of one engine. ENGINES: the engines to measure, all if empty. WAY: client
-# or vault, both if empty. BEFORE: an older airlock to measure too, with the guests in BEFORE_GUESTS, or with the present
-# ones. FULL=1: also measures how the cost grows. PLOTS: the folder for its plots.
+# or vault, both if empty. PROGRAM: the airlock to measure, for example that of `make dist`. BEFORE: an older airlock to
+# measure too, with the guests in BEFORE_GUESTS, or with the present ones. FULL=1: also measures how the cost grows. PLOTS:
+# the folder for its plots.
 BENCH_SECONDS ?= 4
 ENGINES ?=
 WAY ?=
+PROGRAM ?= target/release/airlock
 BEFORE ?=
 BEFORE_GUESTS ?=
 FULL ?=
@@ -99,13 +101,13 @@ bench: vault ## Measure Airlock beside Vault's Go plugins in 2 minutes; FULL=1 a
 	$(BUILD) --examples --test log
 	guest/build.sh
 	mkdir -p target/bench && for guest in kv versioned-kv; do \
-	target/release/airlock bundle --force --guest=target/guests/$$guest.wasm -o target/bench/airlock-$$guest >/dev/null || exit; done
+	"$(PROGRAM)" bundle --force --guest=target/guests/$$guest.wasm -o target/bench/airlock-$$guest >/dev/null || exit; done
 	cd tests/vault/bench && go=$$(../../go.sh) && \
 	$$go build -tags minimal -trimpath -o ../../../target/bench/kv-go ./engine && \
 	$$go build -tags minimal -trimpath -o ../../../target/bench/bench .
 	$(call say,measuring)
 	target/bench/bench -target=target -out=target/bench/figures.json -seconds=$(BENCH_SECONDS) -engines="$(ENGINES)" \
-	-way="$(WAY)" -before="$(BEFORE)" -before-guests="$(BEFORE_GUESTS)" $(if $(FULL),-full) -plots="$(PLOTS)"
+	-way="$(WAY)" -program="$(PROGRAM)" -before="$(BEFORE)" -before-guests="$(BEFORE_GUESTS)" $(if $(FULL),-full) -plots="$(PLOTS)"
 
 REQUESTS ?= 1000000
 

@@ -25,8 +25,9 @@ type client struct {
 	protocol plugin.ClientProtocol
 	mounts   []*mount
 	pid      int
-	// The times from the start of the process to its handshake line, and to its first answer.
-	handshake, firstAnswer time.Duration
+	// The time of checking the program before its start, as Vault does; and the times from the start of the process to its
+	// handshake line, and to its first answer.
+	check, handshake, firstAnswer time.Duration
 }
 
 // One mount of a plugin.
@@ -86,13 +87,18 @@ func (m multiplexed) Invoke(ctx context.Context, method string, args, reply any,
 // Starts a plugin, sets a mount up and sends it the first request.
 func start(ctx context.Context, engine engine) (*client, error) {
 	command := exec.Command(engine.program, engine.args...)
+	checking := time.Now()
+	// go-plugin's client would do the same as a part of the start.
+	secure := plugin.SecureConfig{Checksum: engine.checksum, Hash: sha256.New()}
+	if same, err := secure.Check(engine.program); err != nil || !same {
+		return nil, fmt.Errorf("%s: the program changed, or cannot be read: %w", engine.name, err)
+	}
 	began := time.Now()
 	process := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  vaultplugin.HandshakeConfig,
 		VersionedPlugins: vaultplugin.PluginSet,
 		Cmd:              command,
 		AutoMTLS:         true,
-		SecureConfig:     &plugin.SecureConfig{Checksum: engine.checksum, Hash: sha256.New()},
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		Logger:           hclog.NewNullLogger(),
 		Stderr:           io.Discard,
@@ -102,7 +108,7 @@ func start(ctx context.Context, engine engine) (*client, error) {
 	if _, err := process.Start(); err != nil {
 		return nil, fmt.Errorf("%s: it does not start: %w", engine.name, err)
 	}
-	started := &client{engine: engine, process: process, pid: command.Process.Pid, handshake: time.Since(began)}
+	started := &client{engine: engine, process: process, pid: command.Process.Pid, check: began.Sub(checking), handshake: time.Since(began)}
 	protocol, err := process.Client()
 	if err == nil {
 		started.protocol = protocol

@@ -63,10 +63,13 @@ func versioned(e engine) engine {
 	return e
 }
 
-// Returns the engines in the order in which they are printed. `before` is an older binary to measure too, or empty.
-func allEngines(target, before, beforeGuests, cache string) []engine {
+// Returns the engines in the order in which they are printed.
+func allEngines(opts options) []engine {
+	target, program, cache := opts.target, opts.program, opts.temporary
 	release, guests := filepath.Join(target, "release"), filepath.Join(target, "guests")
-	program := filepath.Join(release, "airlock")
+	if program == "" {
+		program = filepath.Join(release, "airlock")
+	}
 	kv, versionedKV := "kv.wasm", "versioned-kv.wasm"
 	engines := []engine{
 		{name: "kv-go", program: filepath.Join(target, "bench/kv-go"), lists: true, measure: "kv-go"},
@@ -79,7 +82,8 @@ func allEngines(target, before, beforeGuests, cache string) []engine {
 		{name: "kv1-builtin", builtin: "kv", options: map[string]string{"version": "1"}, measure: "kv-go"},
 		versioned(engine{name: "kv2-builtin", builtin: "kv"}),
 	}
-	if before != "" {
+	if before := opts.before; before != "" {
+		beforeGuests := opts.beforeGuests
 		if beforeGuests == "" {
 			beforeGuests = guests
 		}

@@ -30,14 +30,14 @@ var value = "0123456789abcdef0123456789abcdef"
 
 // The opts of the command line.
 type options struct {
-	target, out          string
-	seconds              float64
-	engines              string
-	before, beforeGuests string
-	way                  string
-	full                 bool
-	plots                string
-	temporary            string
+	target, out                   string
+	seconds                       float64
+	engines                       string
+	program, before, beforeGuests string
+	way                           string
+	full                          bool
+	plots                         string
+	temporary                     string
 	// The time for one kind of request of one engine in one round.
 	length time.Duration
 }
@@ -67,6 +67,7 @@ type figures struct {
 	List        *sample `json:"list,omitempty"`
 	Idle        float64 `json:"resident_mib_idle,omitempty"`
 	Loaded      float64 `json:"resident_mib_after_load,omitempty"`
+	Check       float64 `json:"ms_of_checksum,omitempty"`
 	Handshake   float64 `json:"ms_to_handshake,omitempty"`
 	FirstAnswer float64 `json:"ms_to_first_answer,omitempty"`
 	// The first answer of a process that had to compile the guest.
@@ -80,6 +81,7 @@ func main() {
 	flag.StringVar(&opts.out, "out", "", "the file for the figures, as JSON")
 	flag.Float64Var(&opts.seconds, "seconds", 4, "the seconds for one kind of request of one engine")
 	flag.StringVar(&opts.engines, "engines", "", "the engines to measure, with spaces between them; all if empty")
+	flag.StringVar(&opts.program, "program", "", "the airlock to measure; that of a build for tests if empty")
 	flag.StringVar(&opts.before, "before", "", "an older airlock to measure beside the present one")
 	flag.StringVar(&opts.beforeGuests, "before-guests", "", "the folder with the guests for -before; the present ones if empty")
 	flag.StringVar(&opts.way, "way", "", "client or vault; both if empty")
@@ -103,7 +105,7 @@ func (o *options) check() error {
 	if o.plots != "" && !o.full {
 		return errors.New("plots need a full run, because only that measures how the cost grows")
 	}
-	for _, path := range []*string{&o.target, &o.before, &o.beforeGuests} {
+	for _, path := range []*string{&o.target, &o.program, &o.before, &o.beforeGuests} {
 		if *path == "" {
 			continue
 		}
@@ -125,7 +127,7 @@ func run(opts options) error {
 		return err
 	}
 	defer os.RemoveAll(opts.temporary)
-	engines, err := choose(allEngines(opts.target, opts.before, opts.beforeGuests, opts.temporary), opts.engines)
+	engines, err := choose(allEngines(opts), opts.engines)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func printAll(title string, measured []*figures) {
 		"engine", "request", "per second", "p50 µs", "p99 µs", "plugin CPU µs", "storage calls", "system calls", "allocations",
 	}}
 	processes := table{heads: []string{
-		"engine", "to handshake ms", "to first answer ms", "compiling too ms", "idle MiB", "after load MiB",
+		"engine", "checksum ms", "to handshake ms", "to first answer ms", "compiling too ms", "idle MiB", "after load MiB",
 	}}
 	for _, of := range measured {
 		one := find(measured, of.Measure)
@@ -57,7 +57,7 @@ func printAll(title string, measured []*figures) {
 		row("read", of.Read, one.Read)
 		row("write", of.Write, one.Write)
 		if of.Loaded != 0 {
-			processes.row(of.Engine, ratio(of.Handshake, one.Handshake), ratio(of.FirstAnswer, one.FirstAnswer),
+			processes.row(of.Engine, ratio(of.Check, one.Check), ratio(of.Handshake, one.Handshake), ratio(of.FirstAnswer, one.FirstAnswer),
 				ratio(of.Compiled, 0), mebibytes(of.Idle, one.Idle), mebibytes(of.Loaded, one.Loaded))
 		}
 	}

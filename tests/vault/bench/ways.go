@@ -57,7 +57,8 @@ func (f fleet) end() {
 func launchOften(engines []engine) (fleet, []*figures, error) {
 	var clients fleet
 	times := make([]figures, len(engines))
-	handshakes, answers := make([][]time.Duration, len(engines)), make([][]time.Duration, len(engines))
+	checks, handshakes := make([][]time.Duration, len(engines)), make([][]time.Duration, len(engines))
+	answers := make([][]time.Duration, len(engines))
 	for number := range starts + 1 {
 		for index, engine := range engines {
 			client, err := start(context.Background(), engine)
@@ -67,6 +68,7 @@ func launchOften(engines []engine) (fleet, []*figures, error) {
 			}
 			// The first start compiles a guest. The median of the others counts, with the compiled code at hand.
 			if number > 0 {
+				checks[index] = append(checks[index], client.check)
 				handshakes[index] = append(handshakes[index], client.handshake)
 				answers[index] = append(answers[index], client.firstAnswer)
 			} else if engine.args != nil {
@@ -82,7 +84,8 @@ func launchOften(engines []engine) (fleet, []*figures, error) {
 	}
 	var measured []*figures
 	for index := range times {
-		times[index].Handshake, times[index].FirstAnswer = median(handshakes[index]), median(answers[index])
+		times[index].Check, times[index].Handshake = median(checks[index]), median(handshakes[index])
+		times[index].FirstAnswer = median(answers[index])
 		measured = append(measured, &times[index])
 	}
 	return clients, measured, nil
