@@ -17,7 +17,7 @@ const MAX_GUEST_BYTES: usize = 256 << 20;
 /// The reason why a file was not read.
 #[derive(Debug, Error)]
 pub enum Unread {
-    #[error("{what} {}: cannot be read by this user", path.display())]
+    #[error("{what} {}: cannot be read{}", path.display(), by_whom(source))]
     Unreadable {
         what: &'static str,
         path: PathBuf,
@@ -37,6 +37,14 @@ impl Unread {
     /// Returns true if the file does not exist.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+/// Names the user where another one might have more luck: Vault may run as one who may not read what the caller may.
+fn by_whom(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => " by this user",
+        _ => "",
     }
 }
 
@@ -167,9 +175,10 @@ mod tests {
         let error = read_guest(folder.path()).unwrap_err();
         assert!(matches!(error, Unread::NotAFile { .. }), "{error}");
         let error = read_guest(&folder.path().join("missing.wasm")).unwrap_err();
+        let text = error.to_string();
         assert!(
-            error.is_missing() && error.to_string().contains("missing.wasm"),
-            "{error}"
+            error.is_missing() && text.ends_with("missing.wasm: cannot be read"),
+            "{text}"
         );
     }
 
