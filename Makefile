@@ -28,7 +28,7 @@ $(call say,running the tests)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-quick test-openbao hostile fuzz fuzz-repeat reload bench soak dev vault-dev dist dist-aarch64 dist-compare lint package clean vault venv
+.PHONY: help build test test-quick test-openbao test-dist hostile fuzz fuzz-repeat reload bench soak dev vault-dev dist dist-aarch64 dist-compare lint package clean vault venv
 
 help: ## List the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -61,6 +61,15 @@ test-openbao: venv ## Run the end-to-end tests against a real OpenBao in place o
 	tests/openbao/install.sh >/dev/null
 	$(BUILD_ALL)
 	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" AIRLOCK_VAULT="$$(tests/openbao/install.sh)" tests/list-skipped.sh \
+	$(CARGO) test --release --locked --workspace --no-fail-fast $(addprefix --test ,$(END_TO_END))
+
+# The program of `make dist` for this machine.
+SHIPPED = $(firstword $(wildcard target/dist/airlock-*-$(shell uname -m)-linux/airlock))
+
+test-dist: vault venv ## Run the end-to-end tests with the program that `make dist` has built
+	@[ -n "$(SHIPPED)" ] || { echo "make test-dist: there is no such program: run make dist first" >&2; exit 1; }
+	$(BUILD_ALL)
+	PATH="$$(dirname "$$(tests/go.sh)"):$$PATH" AIRLOCK_PROGRAM="$(SHIPPED)" tests/list-skipped.sh \
 	$(CARGO) test --release --locked --workspace --no-fail-fast $(addprefix --test ,$(END_TO_END))
 
 hostile: vault ## Run each guest of tests/hostile beside a neighbour, and print the answers to both and the cost

@@ -58,8 +58,7 @@ for guest in $(guest/build.sh --list); do
     cp "$CARGO_TARGET_DIR/guests/$guest.wasm" "$out/guests/$guest-$version.wasm"
 done
 "$native/examples/manual" "$out"
-cp -R docs/deploy "$out/deploy"
-cp LICENSE README.md CHANGELOG.md "$out/"
+cp -R docs LICENSE README.md SECURITY.md CHANGELOG.md "$out/"
 "$tools/bin/python" tests/dist/sbom.py "$triple" "$out/airlock.cdx.json"
 
 if [ -n "${KEY:-}" ]; then

@@ -12,9 +12,12 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Returns the host: `target/release/airlock`.
+/// Returns the host: the program that `AIRLOCK_PROGRAM` names, such as that of `make dist`, or else `target/release/airlock`.
 pub fn airlock() -> PathBuf {
-    built(root().join("target/release/airlock"), "make build")
+    match std::env::var_os("AIRLOCK_PROGRAM") {
+        Some(program) => root().join(program),
+        None => built(root().join("target/release/airlock"), "make build"),
+    }
 }
 
 /// Copies a program. A child process does it: a file that this process has open for writing is open, for a moment, in the

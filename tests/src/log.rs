@@ -56,8 +56,8 @@ impl Line {
     }
 
     /// Returns a field as a number, if it is one.
-    pub fn number(&self, name: &str) -> Option<u64> {
-        self.json[name].as_u64()
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.json[name].as_f64()
     }
 }
 

@@ -23,6 +23,9 @@ fn audit_log(server: &Server) -> PathBuf {
 /// A text in every value.
 const VALUE: &str = "canary-of-a-value-41ab";
 
+/// A text in keys that no command line names.
+const KEY: &str = "canary-of-a-key-7f30";
+
 fn mount(name: &str, flags: &[&str]) -> Mount {
     let plugin = Plugin::kv().named(name);
     let plugin = flags.iter().fold(plugin, |plugin, flag| plugin.arg(*flag));
@@ -38,7 +41,7 @@ fn check(client: &Client, guest: &Path, mount: &str, more: &[&str]) -> Output {
     let output = run(&mut airlock_for(client, &arguments));
     for text in [&output.stdout, &output.stderr] {
         assert!(
-            !text.contains(VALUE) && !text.contains(client.token()),
+            !text.contains(VALUE) && !text.contains(KEY) && !text.contains(client.token()),
             "{output:?}"
         );
     }
@@ -53,6 +56,8 @@ fn a_guest_runs_on_all_that_the_mount_stores() {
         let path = format!("a/{}/{number}", number % 7);
         kv.write(&path, json!({"value": VALUE})).expect_success("write");
     }
+    let path = format!("{KEY}/{KEY}");
+    kv.write(&path, json!({"value": VALUE})).expect_success("write");
     let file = SERVER.temporary_directory().join("requests.txt");
     fs::write(
         &file,
@@ -71,7 +76,7 @@ fn a_guest_runs_on_all_that_the_mount_stores() {
     assert!(
         checked
             .stdout
-            .contains("on a copy of whole/: 600 entries, initialized, 5 requests answered"),
+            .contains("on a copy of whole/: 601 entries, initialized, 5 requests answered"),
         "{checked:?}"
     );
     // The commands to register it do not have the flags of the check.
@@ -86,6 +91,7 @@ fn a_guest_runs_on_all_that_the_mount_stores() {
 fn what_fails_is_a_line_each_without_words_of_the_guest() {
     let kv = mount("failing", &["--allow-export"]);
     kv.write("a", json!({"value": VALUE})).expect_success("write");
+    kv.write(KEY, json!({"value": VALUE})).expect_success("write");
     let failed = check(
         SERVER.client(),
         &files::guest("kv"),

@@ -145,6 +145,17 @@ fn few_files_suffice_or_a_line_says_which_limit_to_raise() {
 }
 
 #[test]
+fn a_limit_on_the_address_space_leaves_a_smaller_pool_and_is_told() {
+    let name = "address-space";
+    assert_works(name, r#"sh -c 'ulimit -v 12582912; exec "$@"' limited "$@""#);
+    SERVER.log().wait_for("a smaller pool", |line| {
+        line.module().contains(name)
+            && line.message().contains("in place of")
+            && line.text.contains("ulimit -v")
+    });
+}
+
+#[test]
 fn a_denied_memfd_is_told() {
     let launcher = denying("EACCES", "memfd_create");
     assert_refused("no-memfd", &launcher, &["denies memfd_create", "SELinux"]);

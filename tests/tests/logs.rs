@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
+use std::path::Path;
 
-use airlock_tests::{Plugin, Server, Storage, airlock, files, vault};
+use airlock_tests::{Plugin, Server, Storage, airlock, airlock_for, files, run, vault};
 use serde_json::Value;
 
 #[test]
@@ -16,6 +17,7 @@ fn guests_line_carries_its_level_and_the_guests_name() {
         line.message().contains("kv engine is ready")
     });
     assert_eq!(line.level(), "info", "{line:?}");
+    assert_ne!(line.field("backend_uuid"), "", "{line:?}");
     assert!(line.is_hosts(), "{line:?}");
     assert_eq!(line.field("guest"), "kv", "{line:?}");
 }
@@ -44,7 +46,7 @@ fn a_line_about_a_request_joins_the_audit_log_and_says_what_was_used() {
         &files::sha256(&guest)[..12],
         "{line:?}"
     );
-    for used in ["cpu_us", "wall_us", "memory_bytes", "storage_calls", "attempts"] {
+    for used in ["cpu_ms", "wall_ms", "memory_kib", "storage_calls", "attempts"] {
         assert!(line.number(used).is_some(), "{used}: {line:?}");
     }
     let audited = fs::read_to_string(&audit).unwrap();
@@ -56,6 +58,41 @@ fn a_line_about_a_request_joins_the_audit_log_and_says_what_was_used() {
         .find(|request| request["path"] == "first/trap")
         .unwrap();
     assert_eq!(line.field("request_id"), request["id"], "{line:?}");
+}
+
+#[test]
+fn lines_about_a_change_of_guest_name_the_one_that_runs() {
+    let server = Server::start("change-lines", Storage::Memory);
+    let guest = format!("--guest={}", files::guest("kv").display());
+    Plugin::with_args("airlock-kv", [guest, "--unpinned".to_owned()]).register(&server);
+    server.mount("kv", "airlock-kv");
+    let next = server.temporary_directory().join("next.wasm");
+    files::alter_guest("kv", &next, &[("0.1.0", "0.2.0")]);
+    let [before, after] =
+        [files::guest("kv"), next.clone()].map(|guest| files::sha256(&guest)[..12].to_owned());
+    let push = |guest: &Path| {
+        run(&mut airlock_for(
+            server.client(),
+            ["push", guest.to_str().unwrap(), "--mount=kv"],
+        ))
+    };
+    push(&next).expect_success("push");
+    let about = |message: &str, version: &str, sha256: &str| {
+        let line = server.log().wait_for(message, |line| {
+            line.message().starts_with(message) && line.field("guest_version") == version
+        });
+        assert_eq!(line.field("guest"), "kv", "{line:?}");
+        assert_eq!(line.field("guest_sha256"), sha256, "{line:?}");
+        for field in ["mount", "backend_uuid", "request_id"] {
+            assert_ne!(line.field(field), "", "{field}: {line:?}");
+        }
+    };
+    about("guest is loaded", "0.1.0", &before);
+    about("kv engine is ready", "0.2.0", &after);
+    about("another guest has taken over the mount", "0.2.0", &after);
+    // Another engine, which is refused.
+    assert_eq!(push(&files::guest("versioned-kv")).status, 1);
+    about("another guest was not let run on this mount", "0.2.0", &after);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use airlock_tests::{
-    Plugin, Prometheus, Server, Signer, Storage, eventually, files, find_prometheus, skipped_unless,
+    Plugin, Prometheus, Server, Signer, Storage, airlock_for, eventually, files, find_prometheus, run,
+    skipped_unless,
 };
 use serde_json::{Value, json};
 
@@ -111,18 +112,18 @@ fn names(query: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("airlock_")).collect()
 }
 
-/// Returns the queries of the dashboard, with what Grafana puts in.
-fn dashboard() -> Vec<String> {
+/// Returns the titles and queries of the dashboard's panels, with what Grafana puts in.
+fn dashboard() -> Vec<(String, String)> {
     let (_, text) = document("docs/monitoring/dashboard.json");
     let dashboard: Value = serde_json::from_str(&text).unwrap();
     let panels = dashboard["panels"].as_array().unwrap().iter();
-    let targets = panels.flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
-    targets
-        .map(|target| {
-            let query = target["expr"].as_str().unwrap();
-            query.replace("$mount", ".*").replace("$__rate_interval", "1m")
-        })
-        .collect()
+    let queries = panels.flat_map(|panel| {
+        let title = panel["title"].as_str().unwrap();
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        targets.map(move |target| (title.to_owned(), target["expr"].as_str().unwrap()))
+    });
+    let given = |query: &str| query.replace("$mount", ".*").replace("$__rate_interval", "1m");
+    queries.map(|(title, query)| (title, given(query))).collect()
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn each_panel_of_the_dashboard_has_what_it_shows() {
     let known = monitored.prometheus.get("/api/v1/metadata", &[]);
     let queries = dashboard();
     assert!(queries.len() > 15, "{queries:?}");
-    for query in &queries {
+    for (_, query) in &queries {
         for name in names(query) {
             let suffixes = ["_total", "_bucket", "_sum", "_count", "_info"];
             let family = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix));
@@ -146,6 +147,21 @@ fn each_panel_of_the_dashboard_has_what_it_shows() {
         }
         monitored.busy_until(query);
     }
+    for busy in [
+        "Calls by operation",
+        "Duration of a call",
+        "CPU time of guests",
+        "Storage calls",
+    ] {
+        let query = &queries.iter().find(|(title, _)| title == busy).unwrap().1;
+        monitored.busy_until(&format!("{query} > 0"));
+    }
+}
+
+/// Returns the state of an alert.
+fn state(alerts: &[Value], name: &str) -> Option<String> {
+    let alert = alerts.iter().find(|alert| alert["labels"]["alertname"] == name)?;
+    alert["state"].as_str().map(str::to_owned)
 }
 
 #[test]
@@ -154,6 +170,10 @@ fn alerts_are_valid_and_tell_of_a_mount_that_does_not_serve() {
         return;
     };
     let (_, text) = document("docs/monitoring/rules.yml");
+    monitored.busy_until(r#"airlock_swaps_total{mount="empty",result="refused"} == 0"#);
+    // Nobody signed it.
+    let push = ["push", files::guest("kv").to_str().unwrap(), "--mount=empty"].map(str::to_owned);
+    assert_eq!(run(&mut airlock_for(monitored.server.client(), &push)).status, 1);
     let rules = eventually("all rules are evaluated", || {
         let answer = monitored.prometheus.get("/api/v1/rules", &[]);
         let rules = answer["data"]["groups"][0]["rules"].as_array().unwrap().clone();
@@ -167,13 +187,19 @@ fn alerts_are_valid_and_tell_of_a_mount_that_does_not_serve() {
         assert_eq!(rule["health"], "ok", "{rule}");
     }
     monitored.busy_until(r#"up{job="airlock"} == 1"#);
-    let alerts = eventually("an alert", || {
+    let names = ["AirlockNotServing", "AirlockChangeOfGuestRefused"];
+    let alerts = eventually("both alerts", || {
         let answer = monitored.prometheus.get("/api/v1/alerts", &[]);
         let alerts = answer["data"]["alerts"].as_array().unwrap().clone();
-        (!alerts.is_empty()).then_some(alerts)
+        names
+            .iter()
+            .all(|name| state(&alerts, name).is_some())
+            .then_some(alerts)
     });
+    // The first fires once it has been so for two minutes.
+    let states = names.map(|name| state(&alerts, name).unwrap());
+    assert_eq!(states, ["pending", "firing"], "{alerts:?}");
     for alert in &alerts {
-        assert_eq!(alert["labels"]["alertname"], "AirlockNotServing", "{alert}");
         assert_eq!(alert["labels"]["mount"], "empty", "{alert}");
     }
 }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -22,7 +24,11 @@ const HEADER: &str = "canary-of-a-header-77de";
 fn no_log_line_holds_a_value_a_key_or_a_token() {
     let server = Server::start("secrecy", Storage::Memory);
     let collector = Collector::start();
-    Plugin::kv().arg(collector.flag()).register(&server);
+    let numbers = server.temporary_directory().join("numbers.sock");
+    Plugin::kv()
+        .arg(collector.flag())
+        .arg(format!("--metrics-listen=unix:{}", numbers.display()))
+        .register(&server);
     Plugin::serving("adversary", &files::guest("adversary"))
         .args([
             "--cpu-ms=200",
@@ -77,8 +83,7 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
         adversary.write(command, json!({"value": VALUE, KEY: VALUE}));
         assert!(adversary.read(command).status >= 400, "{command}");
     }
-    for mount in [&kv, &adversary] {
-        let numbers = metrics(mount);
+    for numbers in [metrics(&kv), metrics(&adversary), metrics_of_socket(&numbers)] {
         assert!(numbers.contains("airlock_calls_total"), "{numbers}");
         for secret in [VALUE, KEY, HEADER, server.client().token()] {
             assert!(!numbers.contains(secret), "{secret}: {numbers}");
@@ -142,6 +147,17 @@ fn metrics(mount: &Mount) -> String {
     let answer = mount.client().try_send("GET", &path, &[], "").unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.text
+}
+
+/// Returns what Prometheus reads without a token.
+fn metrics_of_socket(path: &Path) -> String {
+    let mut stream = UnixStream::connect(path).unwrap();
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// Makes a build of `kv` that a signer signed, with other words when it has created a key.

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release --package airlock --example manual -- FOLDER
 //!
-//! The folder gets `man/man1/airlock.1`, a page for each command such as `airlock-push.1`, and `completions/` with a file
+//! The folder gets `man/man1/airlock.1`, a page for each command such as `airlock-push.1` or `airlock-config-check.1`, and `completions/` with a file
 //! each for bash, zsh and fish. The same definitions give the same bytes. `make dist` runs this; the generators are not in
 //! the program that is shipped.
 
@@ -33,14 +33,17 @@ fn write(folder: &Path) -> io::Result<()> {
     let mut program = airlock::command().disable_help_subcommand(true);
     // Names the commands as their pages are named: `airlock-push`.
     program.build();
-    write_page(&program, &pages)?;
-    for command in shown(&program) {
-        write_page(command, &pages)?;
-    }
+    write_pages(&program, &pages)?;
     for shell in SHELLS {
         clap_complete::generate_to(shell, &mut without_hidden(), NAME, &completions)?;
     }
     Ok(())
+}
+
+/// Writes the page of a command, and those of the commands below it.
+fn write_pages(command: &Command, folder: &Path) -> io::Result<()> {
+    write_page(command, folder)?;
+    shown(command).try_for_each(|command| write_pages(command, folder))
 }
 
 fn write_page(command: &Command, folder: &Path) -> io::Result<()> {
@@ -54,7 +57,7 @@ fn write_page(command: &Command, folder: &Path) -> io::Result<()> {
     fs::write(folder.join(page.get_filename()), text)
 }
 
-/// Returns the commands that `airlock --help` shows.
+/// Returns the commands that the help of a command shows.
 fn shown(program: &Command) -> impl Iterator<Item = &Command> {
     program.get_subcommands().filter(|command| !command.is_hide_set())
 }
@@ -96,8 +99,12 @@ mod tests {
                 }
             }
         }
-        let commands = shown(&program).count();
-        assert_eq!(fs::read_dir(&pages).unwrap().count(), commands + 1);
+        fn count(command: &Command) -> usize {
+            1 + shown(command).map(count).sum::<usize>()
+        }
+        assert_eq!(fs::read_dir(&pages).unwrap().count(), count(&program));
+        let below = text(pages.join("airlock-config-check.1"));
+        assert!(below.contains("airlock\\-config\\-check"), "{below}");
     }
 
     #[test]

@@ -185,7 +185,8 @@ fn find<'a>(serve: &'a Command, name: &str) -> Result<(&'a str, &'a Arg), String
     if let Some(found) = keys(serve).find(|(key, _)| *key == name) {
         return Ok(found);
     }
-    let alike = keys(serve).map(|(key, _)| (strsim::jaro_winkler(key, &name.replace('_', "-")), key));
+    let usual = name.to_lowercase().replace('_', "-");
+    let alike = keys(serve).map(|(key, _)| (strsim::jaro_winkler(key, &usual), key));
     let nearest = alike.max_by(|(a, _), (b, _)| a.total_cmp(b));
     let name = escape(name);
     Err(match nearest.filter(|(likeness, _)| *likeness >= ALIKE) {

@@ -36,6 +36,7 @@ pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Opti
     if request.unauthenticated {
         return Err(Error::PermissionDenied);
     }
+    mount.name_in_log();
     if request.path.contains("//") {
         return Err(Error::User(format!(
             "the path has more than one `/` in a row: write it as in `{CONTROL}/status`"

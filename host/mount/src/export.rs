@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use vault_plugin::{Error, Request, Response};
 
+use crate::options::MountOptions;
 use crate::vault_mount::VaultMount;
 use crate::vault_mount::swap::refused;
 
@@ -63,6 +64,13 @@ impl VaultMount {
         if !self.finder.source.allows_export() {
             return Err(Error::User(
                 "what is stored here is not handed out: the plugin is registered without -args=--allow-export".to_owned(),
+            ));
+        }
+        let options = MountOptions::read(&self.finder.parts.config);
+        if options.map_or(true, |options| options.forbids_export()) {
+            return Err(Error::User(
+                "what is stored here is not handed out: the mount has the option allow-export=false"
+                    .to_owned(),
             ));
         }
         let Asked { after } = request.decode()?;

@@ -132,6 +132,7 @@ impl GuestMount {
     }
 
     async fn run_initialize(&self) -> airlock_sandbox::Result<()> {
+        self.name_in_log();
         let span = tracing::trace_span!(target: TARGET, "initialize");
         let outcome = self.guest.initialize(&self.context).instrument(span).await;
         match self.report("initialize", outcome) {
@@ -142,7 +143,7 @@ impl GuestMount {
     }
 
     /// Says in the log's lines about the request which guest serves it.
-    fn name_in_log(&self) {
+    pub(crate) fn name_in_log(&self) {
         let description = self.guest.description();
         tracing::Span::current()
             .record("guest", &*description.name)

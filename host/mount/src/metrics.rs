@@ -115,6 +115,7 @@ pub struct Metrics {
     cpu: FloatCounter,
     memory_peak: AtomicU64,
     repeats: Counter,
+    conflicts: Counter,
     storage: Family<StorageCall, Counter>,
     cached: Counter,
     cache: Family<Counted, Counter>,
@@ -136,6 +137,7 @@ impl Default for Metrics {
             cpu: FloatCounter::default(),
             memory_peak: AtomicU64::default(),
             repeats: Counter::default(),
+            conflicts: Counter::default(),
             storage: Family::default(),
             cached: Counter::default(),
             cache: counted(&["hit", "miss"]),
@@ -150,6 +152,7 @@ impl Default for Metrics {
             seconds,
             cpu,
             repeats,
+            conflicts,
             storage,
             cached,
             cache,
@@ -166,6 +169,8 @@ impl Default for Metrics {
         registry.register_with_unit("guest_cpu", help, Unit::Seconds, cpu.clone());
         let help = "Times that a call began anew, after a conflict or in the lane for long ones";
         registry.register("repeats", help, repeats.clone());
+        let help = "Times that another request's commit was in the way of a call";
+        registry.register("conflicts", help, conflicts.clone());
         registry.register("storage_calls", "Calls of the server's storage", storage.clone());
         let help = "Reads that cost no call of the server's storage";
         registry.register("storage_reads_cached", help, cached.clone());
@@ -202,6 +207,7 @@ impl Metrics {
         self.cpu.inc_by(usage.cpu.as_secs_f64());
         self.memory_peak.fetch_max(usage.memory_bytes, Relaxed);
         self.repeats.inc_by(u64::from(usage.attempts.saturating_sub(1)));
+        self.conflicts.inc_by(u64::from(usage.conflicts));
         let storage = &usage.storage;
         for (call, count) in [
             ("get", storage.gets),

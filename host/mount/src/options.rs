@@ -1,15 +1,16 @@
 //! The options of a mount that are the host's own: with them, one mount gets less than its registration allows.
 //!
 //! They have the names of the flags of `airlock serve`, as in `vault secrets enable -options=cpu-ms=200`: each limit of a
-//! request or a mount, `cache` and `unauthenticated` (prefixes with commas between them, or `none`). The registration's value
-//! is the most that a mount gets. All other options are the guest's.
+//! request or a mount, `cache` and `unauthenticated` (prefixes with commas between them, or `none`), and `allow-export`
+//! (`false`). The registration's value is the most that a mount gets. All other options are the guest's.
 //!
 //! # How to use it
 //! 1. [`MountOptions::read`] takes the host's options out of what Vault gives.
 //! 2. [`MountOptions::grant`] returns the guest under the mount's limits and grants.
-//! 3. For a new mount, [`MountOptions::check`] refuses what the registration does not allow. A mount that exists is served all
-//!    the same, with what its registration allows: to lower a flag must not stop its mounts. A value that is not valid does: the
-//!    mount answers 503 with the cause.
+//! 3. For a new mount, [`MountOptions::check_names`] refuses an option that is meant for the host, which does not take it, and
+//!    [`MountOptions::check`] what the registration does not allow. A mount that exists is served all the same, with what its
+//!    registration allows: to lower a flag must not stop its mounts. A value that is not valid does: the mount answers 503 with
+//!    the cause.
 //!
 //! # What to watch
 //! - Vault gives a mount its options when it is set up, so a change needs a reload.
@@ -24,7 +25,7 @@ use crate::source::GrantedGuest;
 const NONE: &str = "none";
 
 /// An option that the mount cannot have, in a sentence for the operator.
-#[derive(Debug, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum BadOption {
     /// The value is not a number that the limit can have.
     #[error("the mount's option {name}: give a whole number{}", if *.zero { "" } else { " above 0" })]
@@ -37,6 +38,24 @@ pub enum BadOption {
     /// The value contains an empty prefix, which would grant everything.
     #[error("the mount's option {0}: give prefixes with commas between them, or none")]
     NotPrefixes(&'static str),
+    /// The value is not `false`.
+    #[error(
+        "the mount's option {0}: give false, which takes it from this mount; only the registration can allow it (--{0})"
+    )]
+    NotFalse(&'static str),
+    /// The name is a flag that no mount can have as an option.
+    #[error(
+        "the mount has no option {0}: --{0} is for all mounts of a registration; register the plugin under another name with it"
+    )]
+    OfRegistration(&'static str),
+    /// The name is that of an option with another spelling.
+    #[error("the mount has no option {written}: write {name}")]
+    Misspelled {
+        /// The name that was given.
+        written: String,
+        /// The name of the option.
+        name: &'static str,
+    },
     /// The registration does not allow as much.
     #[error(
         "the mount's option {name}={asked}: its registration allows {allowed} (--{name}); give less, or register the plugin \
@@ -52,12 +71,29 @@ pub enum BadOption {
     },
 }
 
+/// The flags of a registration that look like an option of the host, so that no guest gets them by mistake. Those of one word
+/// may be a guest's options.
+pub const OF_REGISTRATION: [&str; 8] = [
+    "breaker",
+    "breaker-ms",
+    "cache-dir",
+    "guest-sha256",
+    "metrics-listen",
+    "no-control",
+    "otlp-sample",
+    "process-memory-mib",
+];
+
+/// The option that takes the export of its storage from a mount.
+const ALLOW_EXPORT: &str = "allow-export";
+
 /// What the options of one mount say to the host, and what is left for the guest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct MountOptions {
     limits: Vec<(Limit, u32)>,
     cache: Option<Prefixes>,
     unauthenticated: Option<Prefixes>,
+    forbids_export: bool,
     /// The options that are the guest's.
     pub for_guest: Vec<(String, String)>,
 }
@@ -73,6 +109,8 @@ impl MountOptions {
             match name.as_str() {
                 "cache" => options.cache = Some(prefixes("cache", value)?),
                 "unauthenticated" => options.unauthenticated = Some(prefixes("unauthenticated", value)?),
+                ALLOW_EXPORT if value == "false" => options.forbids_export = true,
+                ALLOW_EXPORT => return Err(BadOption::NotFalse(ALLOW_EXPORT)),
                 _ => match limit(name) {
                     Some(limit) => options.limits.push((limit, number(limit, value)?)),
                     None => options.for_guest.push((name.clone(), value.clone())),
@@ -80,6 +118,31 @@ impl MountOptions {
             }
         }
         Ok(options)
+    }
+
+    /// Checks that no option was meant for the host, which does not take it.
+    ///
+    /// # Errors
+    /// [`BadOption::OfRegistration`] and [`BadOption::Misspelled`].
+    pub fn check_names(&self) -> Result<(), BadOption> {
+        for (written, _) in &self.for_guest {
+            let with_hyphens = written.to_lowercase().replace('_', "-");
+            let same = |name: &&'static str| **name == with_hyphens;
+            if let Some(name) = OF_REGISTRATION.iter().find(|name| same(name)) {
+                return Err(BadOption::OfRegistration(name));
+            }
+            let limits = Limit::OF_MOUNT.map(name);
+            if let Some(name) = limits.iter().chain([&ALLOW_EXPORT]).find(|name| same(name)) {
+                let written = written.clone();
+                return Err(BadOption::Misspelled { written, name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns true if nobody may export what this mount stores, whatever its registration allows.
+    pub fn forbids_export(&self) -> bool {
+        self.forbids_export
     }
 
     /// Checks that the registration allows what the options ask for.
@@ -212,12 +275,50 @@ mod tests {
         let options = read(&[
             ("version", "2"),
             ("cpu-ms", "5"),
-            ("cpu_ms", "6"),
-            ("process-memory-mib", "7"),
+            ("config", "6"),
+            ("max_versions", "7"),
         ])
         .unwrap();
+        options.check_names().unwrap();
         let names: Vec<_> = options.for_guest.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["version", "cpu_ms", "process-memory-mib"]);
+        assert_eq!(names, ["version", "config", "max_versions"]);
+    }
+
+    #[test]
+    fn what_was_meant_for_the_host_is_not_given_to_the_guest_silently() {
+        let refused = |name| {
+            read(&[(name, "7")])
+                .unwrap()
+                .check_names()
+                .unwrap_err()
+                .to_string()
+        };
+        for (written, name) in [
+            ("cpu_ms", "cpu-ms"),
+            ("Memory-MiB", "memory-mib"),
+            ("allow_export", "allow-export"),
+        ] {
+            assert_eq!(
+                refused(written),
+                format!("the mount has no option {written}: write {name}")
+            );
+        }
+        for name in OF_REGISTRATION {
+            assert!(refused(name).contains(&format!("--{name} is for all mounts of a registration")));
+        }
+        assert!(refused("no_control").contains("--no-control"));
+    }
+
+    #[test]
+    fn an_option_forbids_the_export_and_none_allows_it() {
+        assert!(read(&[("allow-export", "false")]).unwrap().forbids_export());
+        assert!(!read(&[]).unwrap().forbids_export());
+        for value in ["true", "", "no"] {
+            assert_eq!(
+                read(&[("allow-export", value)]),
+                Err(BadOption::NotFalse("allow-export"))
+            );
+        }
     }
 
     #[test]

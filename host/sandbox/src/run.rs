@@ -101,13 +101,18 @@ async fn attempts<C: Transact>(
         }
         drop(span);
         match result {
-            Err(CallError::Storage(airlock_storage::Error::Conflict)) if account.may_run_again() => {
-                if account.should_move() {
-                    // It starts over in the slow lane. This does not count as a conflict.
-                    tokio::task::yield_now().await;
-                } else {
-                    attempt = attempt.next();
+            // It starts over in the slow lane. This does not count as a conflict.
+            Err(CallError::Storage(airlock_storage::Error::Conflict))
+                if account.may_run_again() && account.should_move() =>
+            {
+                tokio::task::yield_now().await;
+            }
+            Err(CallError::Storage(airlock_storage::Error::Conflict)) => {
+                account.conflict();
+                if !account.may_run_again() {
+                    return result;
                 }
+                attempt = attempt.next();
             }
             // It may be what the check left that did not do, so it starts over without that.
             Err(error) if is_reused && kept::may_be_due_to_reuse(&error) && account.may_run_again() => {}

@@ -56,6 +56,10 @@ fn what_is_wrong_in_the_file_is_told_with_its_line() {
             "kv.toml:3: unknown key \"cpu_ms\"; did you mean \"cpu-ms\"?",
         ),
         (
+            "CPU_MS = 5",
+            "kv.toml:3: unknown key \"CPU_MS\"; did you mean \"cpu-ms\"?",
+        ),
+        (
             "storage-opps = 5",
             "kv.toml:3: unknown key \"storage-opps\"; did you mean \"storage-ops\"?",
         ),

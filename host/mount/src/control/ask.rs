@@ -71,9 +71,13 @@ impl VaultMount {
         if !missing.is_empty() {
             return answer::missing(&missing);
         }
-        let granted = match finder.load_stored(digest, &manifest).await.map_err(refused)? {
+        let loaded = finder.load_stored(digest, &manifest).await.map_err(refused);
+        let granted = match loaded.and_then(|loaded| loaded.map_err(Error::User)) {
             Ok(granted) => granted,
-            Err(reason) => return Err(Error::User(reason)),
+            Err(error) => {
+                self.refuse(Some(digest), &error);
+                return Err(error);
+            }
         };
         let description = granted.guest.description();
         let signed = granted.voucher.as_ref().and_then(|voucher| voucher.signed());

@@ -20,7 +20,8 @@ fn info() -> Info {
 fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
     let metrics = Metrics::default();
     let mut usage = Usage {
-        attempts: 2,
+        attempts: 3,
+        conflicts: 1,
         ..Usage::default()
     };
     usage.storage.gets = 3;
@@ -49,7 +50,8 @@ fn a_text_has_what_was_counted_and_ends_as_the_format_wants() {
         r#"airlock_calls_total{operation="read",outcome="ok"} 1"#,
         r#"airlock_calls_total{operation="update",outcome="unknown_outcome"} 1"#,
         r#"airlock_call_duration_seconds_count{operation="read"} 1"#,
-        "airlock_repeats_total 2",
+        "airlock_repeats_total 4",
+        "airlock_conflicts_total 2",
         r#"airlock_storage_calls_total{call="get"} 6"#,
         "airlock_commits_of_unknown_outcome_total 1",
         r#"airlock_swaps_total{result="done"} 1"#,

@@ -56,8 +56,12 @@ impl VaultMount {
         let told = told::read(&*parts.storage).await;
         let is_new = matches!(told, Ok(None));
         let options = MountOptions::read(&parts.config);
-        if let (Err(error), true) = (&options, is_new) {
-            return Err(cannot_serve(&error.to_string()));
+        if is_new {
+            let checked = options
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(MountOptions::check_names);
+            checked.map_err(|error| cannot_serve(&error.to_string()))?;
         }
         let record = Self::read_record(&parts).await;
         let guests = Guests::new(parts.storage.clone());

@@ -53,21 +53,39 @@ impl VaultMount {
         let digest = change.digest;
         // Boxed, because it is large and rare.
         let moved = Box::pin(self.try_carry_out(change)).await;
-        self.finder.parts.metrics.count_swap(moved.is_ok());
-        *self.refused.lock() = moved.as_ref().err().map(|error| Refused {
-            sha256: digest,
-            at: time_text(OffsetDateTime::now_utc()),
-            reason: Report::new(error).to_string(),
-        });
-        if moved.is_err() {
-            // Without the reason: the guest may have worded it.
-            let sha256 = digest.as_ref().map(tracing::field::display);
-            tracing::warn!(
-                sha256,
-                "another guest was not let run on this mount; its status says why"
-            );
+        self.name_in_log();
+        match &moved {
+            Ok(_) => {
+                self.finder.parts.metrics.count_swap(true);
+                *self.refused.lock() = None;
+            }
+            Err(error) => self.refuse(digest, error),
         }
         moved
+    }
+
+    /// Notes that a guest may not run here: in the status, the numbers and the log.
+    pub(crate) fn refuse(&self, sha256: Option<Digest>, reason: &Error) {
+        self.finder.parts.metrics.count_swap(false);
+        *self.refused.lock() = Some(Refused {
+            sha256,
+            at: time_text(OffsetDateTime::now_utc()),
+            reason: Report::new(reason).to_string(),
+        });
+        // Without the reason: the guest may have worded it.
+        let sha256 = sha256.as_ref().map(tracing::field::display);
+        tracing::warn!(
+            sha256,
+            "another guest was not let run on this mount; its status says why"
+        );
+    }
+
+    /// Says in the log's lines about the request which guest runs.
+    pub(crate) fn name_in_log(&self) {
+        let running = self.candidate.lock().mount.clone();
+        if let Ok(running) = running {
+            running.name_in_log();
+        }
     }
 
     async fn try_carry_out(&self, change: Change) -> Result<Moved, Error> {
@@ -250,13 +268,8 @@ impl VaultMount {
             Err(Failed::Converted(error)) => (Some(error), true),
         };
         if goes_on {
-            let description = granted.guest.description();
-            tracing::info!(
-                guest = description.name,
-                version = description.version,
-                sha256 = granted.guest.digest(),
-                "another guest has taken over the mount"
-            );
+            new.name_in_log();
+            tracing::info!("another guest has taken over the mount");
             *self.candidate.lock() = Candidate {
                 guest: Some(granted.clone()),
                 mount: Ok(new),

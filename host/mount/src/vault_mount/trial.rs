@@ -27,7 +27,9 @@ impl VaultMount {
         by: Actor,
     ) -> Result<Record, Error> {
         let _one = self.moving.lock().await;
-        match self.prepare(swap_to(digest, &by)).await? {
+        let prepared = self.prepare(swap_to(digest, &by)).await;
+        let prepared = prepared.inspect_err(|error| self.refuse(digest, error));
+        match prepared? {
             Prepared::Ready(Successor {
                 record,
                 granted,

@@ -35,6 +35,8 @@ pub struct Usage {
     /// Number of times that the guest ran: more than one after a conflict, or if the guest handed over much data at
     /// once.
     pub attempts: u32,
+    /// Number of attempts that another request's commit was in the way of.
+    pub conflicts: u32,
 }
 
 pub(crate) struct Account {
@@ -70,6 +72,7 @@ pub(crate) struct Account {
     transferred: AtomicU64,
     log_lines: AtomicU32,
     attempts: AtomicU32,
+    conflicts: AtomicU32,
     /// Cost of the transactions that have ended.
     storage: Mutex<airlock_storage::Usage>,
     /// True while a commit is under way. It must not be given up.
@@ -127,6 +130,7 @@ impl Account {
             transferred: AtomicU64::new(0),
             log_lines: AtomicU32::new(0),
             attempts: AtomicU32::new(0),
+            conflicts: AtomicU32::new(0),
             storage: Mutex::default(),
             committing: AtomicBool::new(false),
             committed: AtomicBool::new(false),
@@ -341,6 +345,11 @@ impl Account {
         self.attempts.load(Relaxed)
     }
 
+    /// Notes that another request's commit was in the way of this attempt.
+    pub fn conflict(&self) {
+        self.conflicts.fetch_add(1, Relaxed);
+    }
+
     /// Reserves the memory of the request itself, once for all its attempts.
     pub async fn hold_request(&self, bytes: u64) -> Result<(), Exceeded> {
         if self.messages.lock().request.is_some() {
@@ -408,6 +417,7 @@ impl Account {
             transfer_bytes: self.transferred.load(Relaxed),
             log_lines: self.log_lines.load(Relaxed).min(self.limits.log_lines),
             attempts: self.attempts.load(Relaxed),
+            conflicts: self.conflicts.load(Relaxed),
         }
     }
 }

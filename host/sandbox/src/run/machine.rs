@@ -98,14 +98,26 @@ fn unmap_program() {
     }
 }
 
-/// Returns freed memory, which glibc's allocator keeps if anything beyond it is in use. A process would stay as large as
-/// it ever was. Other allocators are left alone.
+/// Returns freed memory. glibc's allocator keeps it if anything beyond it is in use, so a process would stay as large as it
+/// ever was; mimalloc, with which `airlock` is linked for musl, keeps it until something is allocated again.
 fn trim() {
     #[cfg(target_env = "gnu")]
     #[allow(unsafe_code)]
     // SAFETY: `malloc_trim` takes the allocator's own locks, and touches no memory that is in use.
     unsafe {
         libc::malloc_trim(0);
+    }
+    #[cfg(target_env = "musl")]
+    #[allow(unsafe_code)]
+    {
+        // It links the library of which this is a function.
+        use libmimalloc_sys as _;
+        unsafe extern "C" {
+            fn mi_collect(force: bool);
+        }
+        // SAFETY: the signature is that of mimalloc.h. It may be called at any time, from any thread, whichever allocator the
+        // process uses.
+        unsafe { mi_collect(true) };
     }
 }
 

@@ -62,6 +62,7 @@ fn an_answer_that_vault_cannot_read_is_a_clear_500() {
 
 #[test]
 fn a_panic_is_a_500_and_a_log_line_without_its_message() {
+    SERVER.mount("sibling-of-panics", "probe");
     let mount = SERVER.mount("panics", "probe");
     let answer = mount.read("panic");
     assert_eq!(answer.status, 500);
@@ -76,6 +77,8 @@ fn a_panic_is_a_500_and_a_log_line_without_its_message() {
         .wait_for("the panic's place", |line| line.message() == "panic");
     assert_eq!(line.level(), "error");
     assert!(line.field("place").contains("probe.rs"), "{line:?}");
+    assert_eq!(line.field("mount"), "panics/", "{line:?}");
+    assert_ne!(line.field("request_id"), "", "{line:?}");
     assert!(
         !SERVER
             .log()
