@@ -117,6 +117,12 @@ fn scratch(cx: &Context, what: &str, act: &Act) -> Result<Value> {
             .scratch
             .put(&"k".repeat(act.n as usize), b"")
             .map(|()| Value::Null)?,
+        "put-for" => {
+            let ttl = Duration::from_secs(u64::from(act.n));
+            let put = cx.scratch.put_for(&act.key, act.value.as_bytes(), ttl);
+            put.map(|()| Value::Null)?
+        }
+        "list" => cx.scratch.list(&act.key).into(),
         "delete" => {
             cx.scratch.delete(&act.key);
             Value::Null

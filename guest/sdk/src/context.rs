@@ -1,6 +1,7 @@
 //! Gives a handler the request and everything outside the engine.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,7 +57,20 @@ impl std::fmt::Debug for Context {
 /// A few volatile bytes for each mount, in the host's memory, that outlive a request, such as parsed keys and counters.
 ///
 /// They may vanish at any time. Changes take effect with the request's transaction. An engine that uses scratch
-/// declares its size in [`Description::scratch_bytes`](crate::Description::scratch_bytes).
+/// declares its size in [`Description::scratch_bytes`](crate::Description::scratch_bytes); keys and values count.
+///
+/// ```
+/// # use airlock_sdk::{Context, Result};
+/// use std::time::Duration;
+///
+/// # fn handler(cx: &Context) -> Result<()> {
+/// cx.scratch.put_json_for("token/web", &"s3cr3t", Duration::from_secs(300))?;
+/// for key in cx.scratch.list("token/") {
+///     cx.scratch.delete(&key);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Scratch {
     host: Host,
@@ -90,6 +104,33 @@ impl Scratch {
     pub fn put_json(&self, key: &str, value: &(impl Serialize + ?Sized)) -> Result<()> {
         let value = codec::write(value).map_err(|error| Error::Internal(format!("scratch: {error}")))?;
         self.put(key, &value)
+    }
+
+    /// Keeps a value for later requests until its time to live is over, by the host's clock. It then takes no space.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the declared size is used up, or if the time is zero.
+    pub fn put_for(&self, key: &str, value: &[u8], ttl: Duration) -> Result<()> {
+        self.host
+            .scratch_put_for(key, value, ttl)
+            .map_err(|error| Error::Internal(format!("scratch: {error}")))
+    }
+
+    /// Does the same as [`put_for`](Scratch::put_for), with a value as JSON.
+    ///
+    /// # Errors
+    /// Those of [`put_for`](Scratch::put_for).
+    pub fn put_json_for(&self, key: &str, value: &(impl Serialize + ?Sized), ttl: Duration) -> Result<()> {
+        let value = codec::write(value).map_err(|error| Error::Internal(format!("scratch: {error}")))?;
+        self.put_for(key, &value, ttl)
+    }
+
+    /// Returns the keys that begin with a prefix, which may be any text, in order.
+    ///
+    /// A request that lists conflicts with every change of the mount's scratch. Use it for rare work, such as forgetting
+    /// everything about a role.
+    pub fn list(&self, prefix: &str) -> Vec<String> {
+        self.host.scratch_list(prefix)
     }
 
     /// Removes the value at a key.

@@ -13,7 +13,7 @@ use crate::commit::lock::Exclusive;
 use crate::conflict::counters::Thing;
 use crate::conflict::ledger::Generation;
 use crate::conflict::protocol::{self, Found};
-use crate::conflict::scratch::{Scratch, ScratchWrites};
+use crate::conflict::scratch::{Scratch, ScratchWrites, Value};
 use crate::replay::{Replay, Trace};
 use crate::succession::{Committed, Term};
 use crate::transaction::check::Aside;
@@ -22,8 +22,10 @@ use crate::transaction::reads::Reads;
 use crate::transaction::writes::{Write, Writes};
 use crate::{Error, Mount, Result, Settings, StorageEntry, Usage};
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 /// A request's transaction, or rather its sequence of transactions: [`commit`](Self::commit) ends one and begins the
 /// next. Dropping it discards what was not committed.
@@ -180,6 +182,12 @@ impl Transaction {
         Ok(())
     }
 
+    /// Sets the time at which the next calls look at scratch. Until then it is that of 1970, at which nothing has expired.
+    pub fn at(&mut self, now: SystemTime) -> &mut Self {
+        self.scratch.now = now;
+        self
+    }
+
     /// Returns the scratch value under a key: any text of at most [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES). The value
     /// may have vanished.
     pub async fn scratch_get(&mut self, key: &str) -> Result<Option<Bytes>> {
@@ -192,10 +200,10 @@ impl Transaction {
             // The scratch is that of the guest in office.
             return Ok(None);
         }
-        let (ledger, generation) = (&self.mount.ledger, self.generation);
+        let (ledger, now, generation) = (&self.mount.ledger, self.scratch.now, self.generation);
         let (value, sample) = self
             .mount
-            .until(self.settings.wait, || ledger.scratch(key, generation))
+            .until(self.settings.wait, || ledger.scratch(key, now, generation))
             .await?;
         if value.is_some() {
             self.trace_scratch();
@@ -207,8 +215,46 @@ impl Transaction {
         })
     }
 
+    /// Returns the scratch keys that begin with a prefix, in order. The commit conflicts if another request changes
+    /// anything in scratch meanwhile.
+    pub async fn scratch_list(&mut self, prefix: &str) -> Result<BTreeSet<String>> {
+        check_scratch_key(prefix)?;
+        self.enter().await?;
+        let mut keys = BTreeSet::new();
+        if !self.is_aside() {
+            let (ledger, now, generation) = (&self.mount.ledger, self.scratch.now, self.generation);
+            let (value, sample) = self
+                .mount
+                .until(self.settings.wait, || {
+                    ledger.scratch_keys(prefix, now, generation)
+                })
+                .await?;
+            if !value.is_empty() {
+                self.trace_scratch();
+            }
+            keys = self.note(Found {
+                value,
+                sample,
+                cached: true,
+            })?;
+        }
+        self.scratch.relist(prefix, &mut keys);
+        Ok(keys)
+    }
+
     /// Adds a scratch value to the commit. Fails with [`Error::ScratchFull`] if the value does not fit.
-    pub async fn scratch_put(&mut self, key: &str, value: Bytes) -> Result<()> {
+    pub async fn scratch_put(&mut self, key: &str, bytes: Bytes) -> Result<()> {
+        self.scratch_set(key, Value { bytes, until: None }).await
+    }
+
+    /// Does the same for a value that vanishes after a time to live, which begins at the time of [`at`](Self::at).
+    pub async fn scratch_put_for(&mut self, key: &str, bytes: Bytes, ttl: Duration) -> Result<()> {
+        // A time beyond what the clock can show is for ever.
+        let until = self.scratch.now.checked_add(ttl);
+        self.scratch_set(key, Value { bytes, until }).await
+    }
+
+    async fn scratch_set(&mut self, key: &str, value: Value) -> Result<()> {
         check_scratch_key(key)?;
         self.enter().await?;
         let before = self.scratch.set(key, Some(Some(value)));

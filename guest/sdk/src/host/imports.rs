@@ -56,6 +56,14 @@ impl Host {
         scratch::put(key, value)
     }
 
+    pub(crate) fn scratch_put_for(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), String> {
+        scratch::put_for(key, value, nanoseconds(ttl))
+    }
+
+    pub(crate) fn scratch_list(&self, prefix: &str) -> Vec<String> {
+        scratch::list(prefix)
+    }
+
     pub(crate) fn scratch_delete(&self, key: &str) {
         scratch::delete(key);
     }

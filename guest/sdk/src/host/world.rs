@@ -11,9 +11,11 @@ use vault_core::SplitMix64;
 use crate::records::{Entry, Level};
 use crate::{Error, Result, Timestamp};
 use key::{check_folder, check_key};
+use scratch::Scratch;
 
 mod imports;
 mod key;
+mod scratch;
 mod system;
 
 pub(crate) use system::SystemView;
@@ -67,9 +69,9 @@ pub(crate) struct World {
     stored: RefCell<BTreeMap<String, Entry>>,
     /// The request's writes since its last commit, in its order; `None` is a deletion.
     written: RefCell<Vec<(String, Option<Entry>)>>,
-    scratch: RefCell<BTreeMap<String, Vec<u8>>>,
+    scratch: RefCell<Scratch>,
     /// The number of events, and the contents of scratch, at the last commit.
-    saved: RefCell<(usize, BTreeMap<String, Vec<u8>>)>,
+    saved: RefCell<(usize, Scratch)>,
     /// True during an existence check, which may have no effect.
     checks: Cell<bool>,
     conflicts: Cell<bool>,

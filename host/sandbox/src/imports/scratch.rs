@@ -1,10 +1,13 @@
 //! `scratch`: data that the mount keeps in memory between requests.
 
-use airlock_storage::Error as Storage;
+use std::time::Duration;
+
+use airlock_storage::{Error as Storage, Transaction};
 
 use crate::bindings::airlock::engine::scratch::Host;
 use crate::run::instance::State;
 use crate::run::stop::Stop;
+use crate::types::Nanoseconds;
 
 impl State {
     /// Begins a call. Scratch has no error for most failures, so such a failure ends the request.
@@ -14,14 +17,32 @@ impl State {
             .call(bytes)
             .map_err(|exceeded| Stop::from(exceeded).into())
     }
+
+    /// Returns the transaction, at the time of the clock, for a call that keeps `bytes` until the request ends.
+    async fn scratch(&mut self, import: &'static str, bytes: usize) -> wasmtime::Result<&mut Transaction> {
+        let session = self.keep(import, bytes).await?;
+        let now = session.mount.services.clock.now();
+        Ok(session.transaction.at(now))
+    }
+}
+
+/// The guest gets the errors about which it can do something.
+fn told(result: airlock_storage::Result<()>) -> wasmtime::Result<Result<(), String>> {
+    match result {
+        Ok(()) => Ok(Ok(())),
+        Err(error @ (Storage::ScratchFull { .. } | Storage::InvalidKey(_))) => Ok(Err(error.to_string())),
+        Err(error) => Err(Stop::from(error).into()),
+    }
 }
 
 impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         self.enter_scratch(key.len()).await?;
-        let value = self
-            .session("scratch.get")?
+        let session = self.session("scratch.get")?;
+        let now = session.mount.services.clock.now();
+        let value = session
             .transaction
+            .at(now)
             .scratch_get(&key)
             .await
             .map_err(Stop::from)?;
@@ -32,19 +53,44 @@ impl Host for State {
 
     async fn put(&mut self, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), String>> {
         self.enter_scratch(key.len() + value.len()).await?;
-        let session = self.keep("scratch.put", key.len() + value.len()).await?;
-        match session.transaction.scratch_put(&key, value.into()).await {
-            Ok(()) => Ok(Ok(())),
-            Err(error @ (Storage::ScratchFull { .. } | Storage::InvalidKey(_))) => Ok(Err(error.to_string())),
-            Err(error) => Err(Stop::from(error).into()),
-        }
+        let transaction = self.scratch("scratch.put", key.len() + value.len()).await?;
+        told(transaction.scratch_put(&key, value.into()).await)
+    }
+
+    async fn put_for(
+        &mut self,
+        key: String,
+        value: Vec<u8>,
+        ttl: Nanoseconds,
+    ) -> wasmtime::Result<Result<(), String>> {
+        self.enter_scratch(key.len() + value.len()).await?;
+        let ttl = match u64::try_from(ttl) {
+            Err(_) | Ok(0) => return Ok(Err("a time to live must be longer than zero".into())),
+            Ok(ttl) => Duration::from_nanos(ttl),
+        };
+        let transaction = self.scratch("scratch.put-for", key.len() + value.len()).await?;
+        told(transaction.scratch_put_for(&key, value.into(), ttl).await)
+    }
+
+    async fn list(&mut self, prefix: String) -> wasmtime::Result<Vec<String>> {
+        self.enter_scratch(prefix.len()).await?;
+        let session = self.session("scratch.list")?;
+        let now = session.mount.services.clock.now();
+        let keys = session
+            .transaction
+            .at(now)
+            .scratch_list(&prefix)
+            .await
+            .map_err(Stop::from)?;
+        let bytes = keys.iter().map(|key| key.len() + size_of::<String>()).sum();
+        self.receive(bytes).await?;
+        Ok(keys.into_iter().collect())
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<()> {
         self.enter_scratch(key.len()).await?;
-        self.keep("scratch.delete", key.len())
+        self.scratch("scratch.delete", key.len())
             .await?
-            .transaction
             .scratch_delete(&key)
             .await
             .map_err(Stop::from)?;

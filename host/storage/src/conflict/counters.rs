@@ -28,6 +28,8 @@ pub(crate) enum Thing<'a> {
     Key(&'a str),
     Folder(&'a str),
     Scratch(&'a str),
+    /// The names in scratch, which every write to scratch changes.
+    ScratchNames,
     /// The guest itself: every transaction reads it, and a guest that takes over writes it.
     Guest,
 }
@@ -81,6 +83,7 @@ impl Places {
                 self.place(&hasher, 2)
             }
             Thing::Guest => self.place(&self.hasher(), 3),
+            Thing::ScratchNames => self.place(&self.hasher(), 4),
         }
     }
 

@@ -9,8 +9,9 @@ use crate::conflict::counters::{ByPlace, Counters, Footprint, Place, Places, Sam
 use crate::conflict::scratch::{Scratch, ScratchWrites};
 use crate::sync::Mutex;
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 pub(crate) struct Ledger {
     pub(crate) places: Places,
@@ -117,16 +118,39 @@ impl Ledger {
     }
 
     /// Returns a scratch value and its sample. `None` while it is being written.
-    pub(crate) fn scratch(&self, key: &str, generation: Generation) -> Option<(Option<Bytes>, Sample)> {
+    pub(crate) fn scratch(
+        &self,
+        key: &str,
+        now: SystemTime,
+        generation: Generation,
+    ) -> Option<(Option<Bytes>, Sample)> {
         let place = self.places.of(Thing::Scratch(key));
         let state = self.state.lock();
         let sample = state.counters.sample(place)?;
         let value = if state.generation == generation {
-            state.scratch.get(key)
+            state.scratch.get(key, now)
         } else {
             None
         };
         Some((value, sample))
+    }
+
+    /// Returns the keys of scratch with a prefix and the sample of them all. `None` while scratch is being written.
+    pub(crate) fn scratch_keys(
+        &self,
+        prefix: &str,
+        now: SystemTime,
+        generation: Generation,
+    ) -> Option<(BTreeSet<String>, Sample)> {
+        let place = self.places.of(Thing::ScratchNames);
+        let state = self.state.lock();
+        let sample = state.counters.sample(place)?;
+        let keys = if state.generation == generation {
+            state.scratch.list(prefix, now)
+        } else {
+            BTreeSet::new()
+        };
+        Some((keys, sample))
     }
 
     /// Returns the bytes of scratch that would be in use after these writes.
@@ -226,7 +250,7 @@ impl State {
     /// Makes requests conflict that have read scratch which is now gone.
     fn vanished(&mut self, places: &Places, scratch: Scratch) {
         let keys = scratch.keys().map(|key| places.of(Thing::Scratch(key)));
-        self.counters.bump(keys);
+        self.counters.bump(keys.chain([places.of(Thing::ScratchNames)]));
     }
 }
 
@@ -357,11 +381,11 @@ pub(crate) fn footprint<'w>(
         keys.insert(place, ());
         *exists = Some(is_put);
     }
-    keys.extend(
-        scratch_keys
-            .into_iter()
-            .map(|key| (places.of(Thing::Scratch(key)), ())),
-    );
+    for key in scratch_keys {
+        keys.insert(places.of(Thing::Scratch(key)), ());
+        // Like a folder, because several commits may change it at the same time.
+        folders.insert(places.of(Thing::ScratchNames), ());
+    }
     Footprint {
         keys: keys.into_keys().collect(),
         folders: folders.into_keys().collect(),

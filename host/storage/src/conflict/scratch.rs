@@ -1,12 +1,36 @@
 //! A few volatile bytes of a mount that outlive a request.
+//!
+//! A value may have a time to live. An expired one is as good as gone: nobody finds it, and it takes no space.
 
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::time::SystemTime;
 use zeroize::Zeroizing;
+
+/// A value, with the time from which on it is gone.
+#[derive(Clone)]
+pub(crate) struct Value {
+    pub(crate) bytes: Bytes,
+    pub(crate) until: Option<SystemTime>,
+}
+
+impl Value {
+    fn lives(&self, now: SystemTime) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    /// Returns the bytes, unless they have expired.
+    pub(crate) fn at(&self, now: SystemTime) -> Option<&Bytes> {
+        self.lives(now).then_some(&self.bytes)
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Scratch {
-    values: HashMap<String, Bytes>,
+    values: BTreeMap<String, Value>,
+    /// The keys of values that expire, by the time when they do.
+    expiring: BTreeSet<(SystemTime, String)>,
     bytes: usize,
     limit: usize,
 }
@@ -19,14 +43,25 @@ impl Scratch {
         }
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<Bytes> {
-        self.values.get(key).cloned()
+    pub(crate) fn get(&self, key: &str, now: SystemTime) -> Option<Bytes> {
+        self.values.get(key).and_then(|value| value.at(now)).cloned()
+    }
+
+    /// Returns the keys with this prefix.
+    pub(crate) fn list(&self, prefix: &str, now: SystemTime) -> BTreeSet<String> {
+        let from = self
+            .values
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        let below = from.take_while(|(key, _)| key.starts_with(prefix));
+        let live = below.filter(|(_, value)| value.lives(now));
+        live.map(|(key, _)| key.clone()).collect()
     }
 
     /// Applies a transaction's changes. If that makes scratch overflow, empties it and returns its former contents.
     #[must_use]
     pub(crate) fn apply(&mut self, writes: &ScratchWrites) -> Option<Self> {
-        for (key, value) in &writes.0 {
+        self.drop_expired(writes.now);
+        for (key, value) in &writes.values {
             self.set(key, value.as_ref());
         }
         // Concurrent requests may each have had enough space alone and not together. Scratch may vanish at any time, so
@@ -38,50 +73,92 @@ impl Scratch {
         self.values.keys().map(String::as_str)
     }
 
-    fn set(&mut self, key: &str, value: Option<&Bytes>) {
-        if let Some(old) = self.values.remove(key) {
-            self.bytes -= key.len() + old.len();
+    /// Frees the space of expired values. Requests that found them before need not run again: they read the clock earlier.
+    fn drop_expired(&mut self, now: SystemTime) {
+        while self.expiring.first().is_some_and(|(until, _)| *until <= now) {
+            if let Some((_, key)) = self.expiring.pop_first() {
+                self.set(&key, None);
+            }
         }
-        if let Some(value) = value {
-            self.bytes += key.len() + value.len();
-            let wiped_when_freed = Bytes::from_owner(Zeroizing::new(value.to_vec()));
-            self.values.insert(key.to_owned(), wiped_when_freed);
+    }
+
+    fn set(&mut self, key: &str, value: Option<&Value>) {
+        if let Some(old) = self.values.remove(key) {
+            self.bytes -= key.len() + old.bytes.len();
+            if let Some(until) = old.until {
+                self.expiring.remove(&(until, key.to_owned()));
+            }
+        }
+        if let Some(Value { bytes, until }) = value {
+            self.bytes += key.len() + bytes.len();
+            let wiped_when_freed = Bytes::from_owner(Zeroizing::new(bytes.to_vec()));
+            let value = Value {
+                bytes: wiped_when_freed,
+                until: *until,
+            };
+            self.values.insert(key.to_owned(), value);
+            self.expiring.extend(until.map(|until| (until, key.to_owned())));
         }
     }
 
     /// Returns the bytes that would be in use after these writes.
-    pub(crate) fn bytes_after(&self, writes: &ScratchWrites) -> usize {
-        writes.0.iter().fold(self.bytes, |bytes, (key, value)| {
-            let cost = |value: &Bytes| key.len() + value.len();
+    pub(crate) fn bytes_after(&mut self, writes: &ScratchWrites) -> usize {
+        self.drop_expired(writes.now);
+        writes.values.iter().fold(self.bytes, |bytes, (key, value)| {
+            let cost = |value: &Value| key.len() + value.bytes.len();
             bytes - self.values.get(key).map_or(0, cost) + value.as_ref().map_or(0, cost)
         })
     }
 }
 
 /// A transaction's changes to scratch, buffered until it commits.
-#[derive(Clone, Default)]
-pub(crate) struct ScratchWrites(HashMap<String, Option<Bytes>>);
+#[derive(Clone)]
+pub(crate) struct ScratchWrites {
+    values: HashMap<String, Option<Value>>,
+    /// The time of the last call, at which what has expired is gone.
+    pub(crate) now: SystemTime,
+}
+
+impl Default for ScratchWrites {
+    fn default() -> Self {
+        Self {
+            values: HashMap::new(),
+            now: SystemTime::UNIX_EPOCH,
+        }
+    }
+}
 
 impl ScratchWrites {
     /// Returns what the transaction itself wrote under a key: a value, a deletion, or nothing.
     pub(crate) fn get(&self, key: &str) -> Option<Option<Bytes>> {
-        self.0.get(key).cloned()
+        let value = self.values.get(key)?.as_ref();
+        Some(value.and_then(|value| value.at(self.now)).cloned())
+    }
+
+    /// Changes the keys with a prefix to those that are there after the writes.
+    pub(crate) fn relist(&self, prefix: &str, keys: &mut BTreeSet<String>) {
+        for (key, value) in self.values.iter().filter(|(key, _)| key.starts_with(prefix)) {
+            match value.as_ref().is_some_and(|value| value.lives(self.now)) {
+                true => keys.insert(key.clone()),
+                false => keys.remove(key),
+            };
+        }
     }
 
     /// Sets what the transaction wrote under a key, or forgets it if `value` is `None`. Returns what it had written
     /// before.
-    pub(crate) fn set(&mut self, key: &str, value: Option<Option<Bytes>>) -> Option<Option<Bytes>> {
+    pub(crate) fn set(&mut self, key: &str, value: Option<Option<Value>>) -> Option<Option<Value>> {
         match value {
-            Some(value) => self.0.insert(key.to_owned(), value),
-            None => self.0.remove(key),
+            Some(value) => self.values.insert(key.to_owned(), value),
+            None => self.values.remove(key),
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.values.is_empty()
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.values.keys().map(String::as_str)
     }
 }

@@ -274,6 +274,33 @@ fn around() -> Vec<Case> {
                 act(json!({ "what": "scratch-put-long", "n": 32_769 })),
             ],
         ),
+        ("scratch with a time to live", true, {
+            let put = |key: &str, value: &str, n: u32| {
+                act(json!({ "what": "scratch-put-for", "key": key, "value": value, "n": n }))
+            };
+            let long = "x".repeat(60);
+            vec![
+                put("a/1", "one", 60),
+                put("a/2", "two", 120),
+                put("a", "three", 0),
+                scratch("put", "b", 1),
+                scratch("list", "", 0),
+                scratch("list", "a/", 0),
+                scratch("list", "c", 0),
+                put("c", &long, 1),
+                Advance(59),
+                scratch("get", "a/1", 0),
+                Advance(1),
+                scratch("get", "a/1", 0),
+                scratch("list", "", 0),
+                Advance(60),
+                scratch("list", "a", 0),
+                put("c", &long, 1),
+                put("a", "three", 60),
+                Restart,
+                scratch("list", "", 0),
+            ]
+        }),
         (
             "events and logs",
             true,

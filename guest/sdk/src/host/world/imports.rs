@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::key::MAX_KEY_BYTES;
 use super::{Fault, LogLine, World, check_folder, check_key};
 use crate::records::{Entry, Level};
 use crate::{Result, Timestamp};
@@ -75,33 +74,6 @@ impl World {
         self.flush()?;
         self.save();
         Ok(())
-    }
-
-    pub(crate) fn scratch_get(&self, key: &str) -> Option<Vec<u8>> {
-        self.scratch.borrow().get(key).cloned()
-    }
-
-    pub(crate) fn scratch_put(&self, key: &str, value: &[u8]) -> Result<(), String> {
-        if key.len() > MAX_KEY_BYTES {
-            return Err("not a storage key: a key has at most 32,768 bytes".into());
-        }
-        let mut scratch = self.scratch.borrow_mut();
-        let others = scratch
-            .iter()
-            .filter(|(name, _)| *name != key)
-            .map(|(name, value)| name.len() + value.len());
-        if others.sum::<usize>() + key.len() + value.len() > self.scratch_bytes as usize {
-            return Err(format!(
-                "scratch is full: this mount may keep {} bytes (`description.scratch-bytes`)",
-                self.scratch_bytes
-            ));
-        }
-        scratch.insert(key.into(), value.into());
-        Ok(())
-    }
-
-    pub(crate) fn scratch_delete(&self, key: &str) {
-        self.scratch.borrow_mut().remove(key);
     }
 
     pub(crate) fn send_event(&self, event_type: &str, metadata: &str) -> Result<(), String> {

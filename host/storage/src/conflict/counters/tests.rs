@@ -32,6 +32,9 @@ fn keys_folders_and_scratch_do_not_share_places() {
         Thing::Folder("a/"),
         Thing::Scratch("a/"),
         Thing::Folder(""),
+        Thing::Scratch(""),
+        Thing::ScratchNames,
+        Thing::Guest,
     ];
     for (n, thing) in all.iter().enumerate() {
         for other in &all[..n] {
