@@ -14,6 +14,8 @@
 //! assert_eq!(mount.write("notes/a", json!({ "text": "bye" })).status(), 500);
 //! ```
 //!
+//! - [`Mount::builder`] sets entities with their groups, password policies, lease times and the time of the start;
+//!   [`Mount::request`] sends a request of an entity, or with headers.
 //! - The clock stands still until [`Mount::advance`] moves it, and randomness is the same in every run.
 //! - `AIRLOCK` names the command, if it is not on the `PATH`.
 //!
@@ -23,8 +25,10 @@
 mod answer;
 mod mount;
 mod process;
+mod vault;
 
 pub use answer::{Answer, Lease, Usage};
 pub use mount::{Call, Fault, Mount, MountBuilder};
 #[doc(no_inline)]
 pub use serde_json::{Value, json};
+pub use vault::{Entity, Request};

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
 use crate::answer::texts;
 use crate::process::Process;
-use crate::{Answer, Lease};
+use crate::{Answer, Entity, Lease, Request};
 
 /// The version of the orders to `airlock testkit`.
 const PROTOCOL: u32 = 1;
@@ -72,6 +72,47 @@ impl MountBuilder {
     /// Adds an option, as `vault secrets enable -options` does.
     pub fn option(mut self, name: &str, value: &str) -> Self {
         self.settings["options"][name] = value.into();
+        self
+    }
+
+    /// Sets the time at which the clock stands at the start. The default is 2026-01-01T00:00:00Z.
+    ///
+    /// # Panics
+    /// If the time is before 1970.
+    #[track_caller]
+    pub fn starts_at(mut self, moment: SystemTime) -> Self {
+        let Ok(since) = moment.duration_since(UNIX_EPOCH) else {
+            panic!("the clock cannot start before 1970");
+        };
+        self.settings.insert("start".into(), milliseconds(since).into());
+        self
+    }
+
+    /// Adds an entity, which `cx.system.entity_info` finds.
+    pub fn entity(mut self, entity: &Entity) -> Self {
+        let entities = self.settings.entry("entities").or_insert_with(|| json!([]));
+        if let Value::Array(entities) = entities {
+            entities.push(entity.json().clone());
+        }
+        self
+    }
+
+    /// Adds a password policy, whose passwords have `length` characters of `charset`. They look random and are the same in
+    /// every run. Without this call there is no policy.
+    pub fn password_policy(mut self, name: &str, length: usize, charset: &str) -> Self {
+        let policies = self
+            .settings
+            .entry("password-policies")
+            .or_insert_with(|| json!({}));
+        policies[name] = json!({ "length": length, "charset": charset });
+        self
+    }
+
+    /// Sets the default and the maximum time of the mount's leases. Both are 768 h by default, as in Vault.
+    pub fn lease_times(mut self, default: Duration, max: Duration) -> Self {
+        for (name, time) in [("default-lease-ttl", default), ("max-lease-ttl", max)] {
+            self.settings.insert(name.into(), milliseconds(time).into());
+        }
         self
     }
 
@@ -160,11 +201,19 @@ impl Mount {
     /// Sends a request of any kind: those above, `create`, `update` and `help`. The data is an object, or null for none.
     #[track_caller]
     pub fn send(&mut self, operation: &str, path: &str, data: Value) -> Answer {
-        let mut request = json!({ "operation": operation, "path": path });
-        if !data.is_null() {
-            request["data"] = data;
-        }
-        Answer::new(self.process.order(&json!({ "send": request })))
+        self.request(Request::new(operation, path).data(data))
+    }
+
+    /// Sends a request with an entity or with headers:
+    ///
+    /// ```no_run
+    /// # use airlock_testkit_client::{Mount, Request};
+    /// # let mut mount = Mount::of("target/my-engine.wasm");
+    /// let answer = mount.request(Request::new("read", "notes/a").entity("1"));
+    /// ```
+    #[track_caller]
+    pub fn request(&mut self, request: Request) -> Answer {
+        Answer::new(self.process.order(&json!({ "send": request.json() })))
     }
 
     /// Renews a lease, by `increment` if that is not zero.

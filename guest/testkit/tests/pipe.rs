@@ -1,12 +1,17 @@
-//! Drives the guest `users` by the built `airlock`, as the tests of a project do. Build both first: `make build`.
+//! Drives the guests `users` and `conformance` by the built `airlock`, as the tests of a project do. Build both first: `make build`.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use airlock_testkit_client::{Call, Fault, Mount, json};
+use airlock_testkit_client::{Call, Entity, Fault, Mount, Request, Value, json};
 
 const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guests/users.wasm");
+
+const CONFORMANCE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../target/guests/conformance.wasm"
+);
 
 fn mount() -> Mount {
     let airlock = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/release/airlock");
@@ -69,6 +74,50 @@ fn what_is_stored_outlives_a_restart() {
     mount.store_json("user/bob", &json!({ "email": "bob@example.com" }));
     mount.restart();
     assert_eq!(mount.list("users").keys(), ["ann", "bob"]);
+}
+
+/// Drives the guest `conformance`, which says what it sees of a request and of Vault.
+#[test]
+fn a_test_sets_entities_policies_times_and_headers() {
+    let airlock = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/release/airlock");
+    let ann = Entity::new("1")
+        .name("ann")
+        .metadata("level", "3")
+        .disabled()
+        .alias("ann@example.com", "userpass", "userpass_1")
+        .group("4", "admins");
+    let mut mount = Mount::builder(CONFORMANCE)
+        .airlock(airlock)
+        .entity(&ann)
+        .entity(&Entity::new("5"))
+        .password_policy("digits", 12, "01")
+        .lease_times(Duration::from_secs(60), Duration::from_secs(3600))
+        .starts_at(UNIX_EPOCH + Duration::from_secs(1_000_000_000))
+        .start();
+    let mut act = |data: Value| mount.write("act", data).data()["answer"].clone();
+    let alias = json!(["", "userpass", "userpass_1", "ann@example.com", {}]);
+    assert_eq!(
+        act(json!({ "what": "system-entity", "key": "1" })),
+        json!(["1", "ann", { "level": "3" }, true, [alias]])
+    );
+    assert_eq!(act(json!({ "what": "system-entity", "key": "5" }))[0], "5");
+    assert_eq!(
+        act(json!({ "what": "system-groups", "key": "1" })),
+        json!([["4", "admins", {}]])
+    );
+    assert_eq!(act(json!({ "what": "system-groups", "key": "5" })), json!([]));
+    let password = act(json!({ "what": "system-password", "key": "digits" }));
+    let password = password.as_str().unwrap();
+    assert!(password.len() == 12 && password.chars().all(|digit| "01".contains(digit)));
+    assert_eq!(act(json!({ "what": "system-times" })), json!([60, 3600]));
+    assert_eq!(act(json!({ "what": "now" })), "2001-09-09T01:46:40Z");
+
+    let request = Request::new("update", "act").data(json!({ "what": "request" }));
+    let plain = mount.request(request.clone()).data()["answer"].clone();
+    assert_eq!((&plain["entity_id"], &plain["headers"]), (&json!(""), &json!(0)));
+    let request = request.entity("1").header("X-A", "1").header("X-B", "2");
+    let told = mount.request(request).data()["answer"].clone();
+    assert_eq!((&told["entity_id"], &told["headers"]), (&json!("1"), &json!(2)));
 }
 
 #[test]

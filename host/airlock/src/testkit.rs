@@ -10,9 +10,11 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use airlock_testkit::{Answer, Call, Fault, Lease, Mount, Request, StorageEntry};
+use airlock_testkit::{
+    Answer, Call, EntityData, FakeSystem, Fault, Lease, Mount, PolicyData, Request, StorageEntry,
+};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use serde::Deserialize;
@@ -41,7 +43,7 @@ pub struct TestkitArgs {
 
 /// The mount to set up.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct SetUp {
     protocol: u32,
     #[serde(default)]
@@ -49,6 +51,15 @@ struct SetUp {
     path: Option<String>,
     #[serde(default)]
     options: BTreeMap<String, String>,
+    /// The time at which the clock stands at the start, in milliseconds since 1970.
+    start: Option<u64>,
+    #[serde(default)]
+    entities: Vec<EntityData>,
+    #[serde(default)]
+    password_policies: BTreeMap<String, PolicyData>,
+    /// In milliseconds, as the next.
+    default_lease_ttl: Option<u64>,
+    max_lease_ttl: Option<u64>,
 }
 
 /// What the test wants of the mount.
@@ -61,6 +72,8 @@ enum Order {
         path: String,
         data: Option<Box<RawValue>>,
         entity: Option<String>,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
     },
     /// Renews a lease, by its number in the answer that had it. The time is in milliseconds.
     Renew { lease: usize, increment: u64 },
@@ -162,6 +175,19 @@ fn set_up(guest: &airlock_testkit::Guest, line: &str) -> Result<Driven> {
     for (name, value) in &wanted.options {
         mount = mount.option(name, value);
     }
+    if let Some(start) = wanted.start {
+        let start = UNIX_EPOCH.checked_add(Duration::from_millis(start));
+        mount = mount.starts_at(start.context("the start is too late")?);
+    }
+    let mut system = FakeSystem::default();
+    if let Some(ttl) = wanted.default_lease_ttl {
+        system.default_lease_ttl = Duration::from_millis(ttl);
+    }
+    if let Some(ttl) = wanted.max_lease_ttl {
+        system.max_lease_ttl = Duration::from_millis(ttl);
+    }
+    system.add(&wanted.entities, &wanted.password_policies);
+    mount = mount.system_view(system);
     Ok(Driven {
         mount: mount.start()?,
         leases: Vec::new(),
@@ -176,6 +202,7 @@ impl Driven {
                 path,
                 data,
                 entity,
+                headers,
             } => {
                 let mut request = call::request_of(&operation, &path)?;
                 if let Some(data) = data {
@@ -183,6 +210,9 @@ impl Driven {
                 }
                 if let Some(entity) = entity {
                     request = request.entity(&entity);
+                }
+                for (name, value) in &headers {
+                    request = request.header(name, value);
                 }
                 return Ok(self.send(request));
             }

@@ -42,6 +42,7 @@ mod request;
 pub mod scenario;
 
 mod services;
+mod vault_data;
 
 pub use airlock_faults::{Call, Fault, FaultyStorage};
 pub use airlock_logical::{Alias, Entity, Group, Operation, Secret};
@@ -62,3 +63,4 @@ pub use request::Request;
 pub use scenario::Scenario;
 
 pub use services::{FakeSystem, RecordedEvent, RecordedLine, Recorder, Seeded, Shared};
+pub use vault_data::{AliasData, EntityData, GroupData, PolicyData};

@@ -9,6 +9,7 @@ use serde_json::Value;
 use toml::Spanned;
 
 use crate::parse_duration;
+use crate::vault_data::{EntityData, PolicyData};
 
 mod check;
 mod moment;
@@ -30,9 +31,9 @@ pub(super) struct File {
     #[serde(default)]
     pub mounts: BTreeMap<String, Mount>,
     #[serde(default)]
-    pub entities: Vec<Entity>,
+    pub entities: Vec<EntityData>,
     #[serde(default)]
-    pub password_policies: BTreeMap<String, Policy>,
+    pub password_policies: BTreeMap<String, PolicyData>,
     #[serde(default)]
     pub storage: BTreeMap<String, Data>,
     #[serde(default)]
@@ -56,53 +57,6 @@ pub(super) struct Mount {
     pub max_lease_ttl: Option<Time>,
     #[serde(default)]
     pub storage: BTreeMap<String, Data>,
-}
-
-#[derive(Deserialize, Clone, Default)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Entity {
-    pub id: String,
-    #[serde(default)]
-    pub name: String,
-    #[serde(default)]
-    pub metadata: BTreeMap<String, String>,
-    #[serde(default)]
-    pub disabled: bool,
-    #[serde(default)]
-    pub aliases: Vec<Alias>,
-    #[serde(default)]
-    pub groups: Vec<Group>,
-}
-
-#[derive(Deserialize, Clone, Default)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Alias {
-    pub name: String,
-    #[serde(default)]
-    pub id: String,
-    #[serde(default)]
-    pub mount_type: String,
-    #[serde(default)]
-    pub mount_accessor: String,
-    #[serde(default)]
-    pub metadata: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize, Clone, Default)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Group {
-    pub name: String,
-    #[serde(default)]
-    pub id: String,
-    #[serde(default)]
-    pub metadata: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize, Clone)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Policy {
-    pub length: usize,
-    pub charset: String,
 }
 
 #[derive(Deserialize, Clone)]
@@ -329,6 +283,7 @@ fn to_json(value: toml::Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vault_data::{AliasData, GroupData};
 
     /// Returns the keys that the parser knows for a table, which the error for an unknown one names.
     fn keys<T: serde::de::DeserializeOwned>() -> Vec<String> {
@@ -344,10 +299,10 @@ mod tests {
         let parsed = [
             ("scenario", keys::<File>()),
             ("mount", keys::<Mount>()),
-            ("entity", keys::<Entity>()),
-            ("alias", keys::<Alias>()),
-            ("group", keys::<Group>()),
-            ("policy", keys::<Policy>()),
+            ("entity", keys::<EntityData>()),
+            ("alias", keys::<AliasData>()),
+            ("group", keys::<GroupData>()),
+            ("policy", keys::<PolicyData>()),
             ("step", keys::<Step>()),
             ("fault", keys::<FaultRule>()),
             ("budget", keys::<Budget>()),

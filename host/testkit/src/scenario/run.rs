@@ -8,11 +8,11 @@ use airlock_storage::{MemoryStorage, StorageEntry};
 
 use super::compare::to_store;
 use super::expect::{answered, kept, leased, over, told, unmet};
-use super::format::{Budget, Data, Entity, File, Mount as Settings, Step, Task};
+use super::format::{Budget, Data, File, Mount as Settings, Step, Task};
 use super::report::{Report, StepReport, event_text, line_text};
 use super::saved::Saved;
 use super::{Scenario, line};
-use crate::{Alias, Answer, Error, FakeSystem, Group, Guest, Lease, Mount, Request, Result};
+use crate::{Answer, Error, FakeSystem, Guest, Lease, Mount, Request, Result};
 
 /// The time that a step with `busy = true` waits for the commit lock, which another request holds during the step.
 const BUSY_AFTER: Duration = Duration::from_millis(50);
@@ -144,42 +144,8 @@ fn system(file: &File, settings: &Settings) -> FakeSystem {
     if let Some(ttl) = settings.max_lease_ttl {
         system.max_lease_ttl = ttl.0;
     }
-    for entity in &file.entities {
-        let group = |group: &super::format::Group| Group {
-            id: group.id.clone(),
-            name: group.name.clone(),
-            metadata: group.metadata.clone(),
-            ..Group::default()
-        };
-        let groups = entity.groups.iter().map(group).collect();
-        system.groups_of.insert(entity.id.clone(), groups);
-        system.entities.push(logical(entity));
-    }
-    let mut passwords = system.passwords.lock();
-    for (name, policy) in &file.password_policies {
-        passwords.set(name, policy.length, &policy.charset);
-    }
-    drop(passwords);
+    system.add(&file.entities, &file.password_policies);
     system
-}
-
-fn logical(entity: &Entity) -> crate::Entity {
-    let alias = |alias: &super::format::Alias| Alias {
-        id: alias.id.clone(),
-        name: alias.name.clone(),
-        mount_type: alias.mount_type.clone(),
-        mount_accessor: alias.mount_accessor.clone(),
-        metadata: alias.metadata.clone(),
-        ..Alias::default()
-    };
-    crate::Entity {
-        id: entity.id.clone(),
-        name: entity.name.clone(),
-        metadata: entity.metadata.clone(),
-        disabled: entity.disabled,
-        aliases: entity.aliases.iter().map(alias).collect(),
-        ..crate::Entity::default()
-    }
 }
 
 /// Runs a step, and reports what it did and how that differs from what was expected.
