@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use airlock_sdk::system::{Entity, Group};
-use airlock_sdk::{Context, Entry, Error, Map, Response, Result, Value, fields, json};
+use airlock_sdk::{
+    Context, Entry, Error, Map, Response, Result, Value, constant_time_eq, dbg, eprintln, fields, json,
+    print, println,
+};
 
 fields! {
     /// What to do, and with what.
@@ -270,6 +273,14 @@ fn other(cx: &Context, act: &Act) -> Result<Value> {
             let array: [u8; 5] = cx.random.array();
             json!([bytes.len(), sum.to_string(), array, cx.random.uuid()])
         }
+        "print" => {
+            print!("{}", act.value);
+            println!("{} {}", act.value, act.n);
+            eprintln!("two\nlines");
+            dbg!(act.n + 1).into()
+        }
+        "dependency" => crate::DICE.of(cx).roll().into(),
+        "same" => constant_time_eq(&act.key, &act.value).into(),
         "request" => request(cx),
         other => return Err(Error::user(format!("no such act: {other}"))),
     })

@@ -7,9 +7,11 @@
 mod act;
 mod leases;
 
+use std::rc::Rc;
+
 use airlock_sdk::{
-    Context, Description, Engine, Error, Name, Operation, Response, Result, Routes, Secrets, WalKinds,
-    fields, json, route,
+    Context, Dependency, Description, Engine, Error, Name, Operation, Response, Result, Routes, Secrets,
+    WalKinds, fields, json, route,
 };
 
 airlock_sdk::export!(Conformance);
@@ -33,6 +35,24 @@ fields! {
         error: Option<String>,
     }
 }
+
+/// What a test can replace.
+pub trait Dice {
+    /// Returns a number.
+    fn roll(&self) -> u8;
+}
+
+struct Random(u8);
+
+impl Dice for Random {
+    fn roll(&self) -> u8 {
+        self.0
+    }
+}
+
+/// The dice of `act`.
+pub const DICE: Dependency<dyn Dice> =
+    Dependency::new("dice", |cx| Rc::new(Random(cx.random.array::<1>()[0])));
 
 /// The engine.
 #[derive(Debug)]

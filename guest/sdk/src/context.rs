@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::engine::Prefixes;
 use crate::host::Host;
+use crate::print::Current;
 use crate::{Engine, Error, Level, Random, Request, Result, Storage, System, Timestamp, codec};
 
 /// The request, and everything outside the engine. There is one context for each request.
@@ -29,6 +30,10 @@ pub struct Context {
     pub clock: Clock,
     /// Random bytes that are suitable for cryptographic keys.
     pub random: Random,
+    /// For [`Dependency`](crate::Dependency).
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(crate) host: Host,
+    _current: Current,
 }
 
 impl Context {
@@ -42,6 +47,9 @@ impl Context {
             log: Log { host: host.clone() },
             clock: Clock { host: host.clone() },
             random: Random::new(host.clone()),
+            #[cfg(not(target_arch = "wasm32"))]
+            host: host.clone(),
+            _current: Current::of(host),
         }
     }
 }

@@ -87,7 +87,8 @@
 //!   [`Log`], [`Clock`], [`Random`].
 //! - [`Response`] and [`Error`] are the results of a handler. [`Secret`] makes leases. [`Wal`] undoes effects outside
 //!   storage after a crash.
-//! - [`testing`] mounts an engine in memory, for `cargo test`.
+//! - [`testing`] mounts an engine in memory, for `cargo test`. [`Dependency`] lets a test replace what a handler needs.
+//! - [`constant_time_eq`] compares secrets.
 //!
 //! # The crate of a guest
 //! The crate of a guest is a `cdylib`, and also an `rlib` so that it can be tested. It calls [`export!`] once. Its
@@ -115,7 +116,8 @@
 //! ```
 //!
 //! The target has neither a clock nor a standard output. `SystemTime::now` and `Instant::now` panic, also within other
-//! crates: take the time from [`Clock::now`]. `println!` and `dbg!` write nowhere: use [`Context::log`].
+//! crates: take the time from [`Clock::now`]. `println!` and `dbg!` of the standard library write nowhere; those of
+//! this crate, which [`print`](mod@print) describes, write to Vault's log.
 //!
 //! # What to watch
 //! - Each request runs in a fresh instance. A `static` does not outlive it, and memory is never freed within it; see
@@ -130,9 +132,11 @@
 pub mod bindings;
 pub mod bump;
 mod codec;
+mod constant_time;
 mod context;
 #[cfg(target_arch = "wasm32")]
 mod convert;
+pub mod dependency;
 mod dispatch;
 mod engine;
 mod error;
@@ -142,6 +146,7 @@ mod host;
 mod openapi;
 mod operation;
 mod patch;
+pub mod print;
 mod random;
 mod records;
 mod refuse;
@@ -160,7 +165,9 @@ mod wal;
 #[doc(hidden)]
 pub mod wasm;
 
+pub use constant_time::constant_time_eq;
 pub use context::{Clock, Context, Events, Line, Log, Scratch};
+pub use dependency::Dependency;
 pub use engine::{Description, Engine, Needs, SpecialPaths};
 pub use error::{Error, Result};
 pub use field::{Field, FieldType, Fields, LowercaseString, Name, NameWithAt};

@@ -36,16 +36,17 @@ use serde_json::{Map, Value};
 use vault_core::{LeaseTerms, list_path_in_mount};
 
 use crate::host::Host;
-use crate::host::world::World;
 use crate::system::{Entity, Group};
 use crate::{Engine, Operation, Request, Response, Result, SpecialPaths, Timestamp, dispatch};
 
+mod builder;
 mod lease;
 mod reply;
 
 use lease::LeaseBook;
 
 pub use crate::host::world::{Fault, LogLine};
+pub use builder::MountBuilder;
 pub use lease::GivenLease;
 pub use reply::Reply;
 
@@ -79,26 +80,15 @@ impl<E: Engine> Mount<E> {
     /// # Panics
     /// If its `initialize` fails.
     pub fn with_options(options: &[(&str, &str)]) -> Self {
-        let options = options
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_string()))
-            .collect();
-        let world = World::new(
-            options,
-            crate::engine::storage_prefixes::<E>(),
-            E::DESCRIPTION.scratch_bytes,
-            E::DESCRIPTION.redo_record,
-        );
-        let mount = Mount {
-            world: world.into(),
-            leases: LeaseBook::default(),
-            requests: Cell::new(0),
-            engine: PhantomData,
-        };
-        if let Err(error) = mount.initialize() {
-            panic!("initialize failed: {error}");
-        }
-        mount
+        let builder = options.iter().fold(Self::builder(), |builder, (name, value)| {
+            builder.option(name, value)
+        });
+        builder.start()
+    }
+
+    /// Prepares a mount whose dependencies are replaced; see [`Dependency`](crate::Dependency).
+    pub fn builder() -> MountBuilder<E> {
+        MountBuilder::new()
     }
 
     /// Initializes the engine once more, as after a restart: only stored data is left.

@@ -1,6 +1,6 @@
 //! `code/NAME`: validates a code, which is accepted once.
 
-use airlock_sdk::{Context, Error, NameWithAt, Response, Result, fields, json};
+use airlock_sdk::{Context, Error, NameWithAt, Response, Result, constant_time_eq, fields, json};
 
 use crate::key::Key;
 use crate::{code, used};
@@ -36,13 +36,7 @@ fn is_valid(cx: &Context, key: &Key, given: &str) -> Result<bool> {
     let skew = u64::from(key.skew);
     let mut valid = false;
     for counter in now.saturating_sub(skew)..=now.saturating_add(skew) {
-        valid |= is_same(&code::of(key, counter)?, given);
+        valid |= constant_time_eq(code::of(key, counter)?, given);
     }
     Ok(valid)
-}
-
-/// Compares two codes in a time that does not depend on where they differ.
-fn is_same(left: &str, right: &str) -> bool {
-    let pairs = left.bytes().zip(right.bytes());
-    left.len() == right.len() && pairs.fold(0, |differs, (left, right)| differs | (left ^ right)) == 0
 }

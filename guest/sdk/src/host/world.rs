@@ -11,10 +11,12 @@ use vault_core::SplitMix64;
 use crate::records::{Entry, Level};
 use crate::{Error, Result, Timestamp};
 use key::{check_folder, check_key};
+use replaced::Replaced;
 use scratch::Scratch;
 
 mod imports;
 mod key;
+mod replaced;
 mod scratch;
 mod system;
 
@@ -81,6 +83,7 @@ pub(crate) struct World {
     random: Cell<SplitMix64>,
     events: RefCell<Vec<(String, Value)>>,
     logs: RefCell<Vec<LogLine>>,
+    replaced: RefCell<Replaced>,
 }
 
 impl fmt::Debug for World {
@@ -116,6 +119,7 @@ impl World {
             random: Cell::default(),
             events: RefCell::default(),
             logs: RefCell::default(),
+            replaced: RefCell::default(),
         }
     }
 

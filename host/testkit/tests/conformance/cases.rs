@@ -312,6 +312,22 @@ fn around() -> Vec<Case> {
                 act(json!({ "what": "log", "value": "four" })),
             ],
         ),
+        ("what an engine prints", true, {
+            let print = |n: u32| act(json!({ "what": "print", "value": "one", "n": n }));
+            vec![print(1), print(2)]
+        }),
+        (
+            "a dependency that nobody replaced",
+            true,
+            acts(&["dependency", "dependency"]),
+        ),
+        (
+            "secrets are compared",
+            true,
+            [("a", "a"), ("a", "b"), ("a", "aa"), ("", "")]
+                .map(|(key, value)| act(json!({ "what": "same", "key": key, "value": value })))
+                .to_vec(),
+        ),
         ("the clock", true, {
             let now = || act(json!({ "what": "now" }));
             vec![now(), Advance(3600), now(), SetTime(1_000_000_000), now()]
