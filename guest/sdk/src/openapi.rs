@@ -6,7 +6,7 @@ use crate::Engine;
 use crate::codec::{self, Object};
 use crate::field::{Field, Kind};
 use crate::route::pattern::{Segment, segments};
-use crate::route::{AnyOperation, AnyRoute, Head};
+use crate::route::{AnyOperation, AnyRoute, Display, Head};
 use crate::verb::{VERBS, Verb};
 
 /// Returns the document of some routes, as JSON. The ids of operations begin with `prefix`.
@@ -58,6 +58,14 @@ fn document_path(route: &AnyRoute, prefix: &str, paths: &mut Object<'_>, path: &
             "x-vault-createSupported",
             head.has(Verb::Create) && verbs.contains(&Verb::Create),
         );
+        if head.display.has_attributes() {
+            item.object("x-vault-displayAttrs", |attributes| {
+                attributes
+                    .truth("navigation", head.display.navigation)
+                    .some_string("itemType", head.display.item_type)
+                    .some_string("action", head.display.action);
+            });
+        }
         for verb in verbs {
             // A write is one operation, whether it creates or updates.
             let folded = *verb == Verb::Create && head.has(Verb::Update);
@@ -90,7 +98,10 @@ fn document_operation(
         .filter(|field| !captures(head.pattern, field.name()))
         .collect();
     document.string("summary", &one_line(head.synopsis));
-    document.string("operationId", &operation_id(head.pattern, verb, prefix));
+    document.string(
+        "operationId",
+        &operation_id(head, verb, operation.display(), prefix),
+    );
     document.strings("tags", &["secrets"]);
     document_answer(verb, operation.answer(), document);
     if matches!(verb, Verb::Create | Verb::Update | Verb::Patch) {
@@ -262,18 +273,28 @@ fn openapi_path(pattern: &'static str) -> String {
 }
 
 /// Returns the id of an operation, such as `users-write-users-username`, as Vault makes it for its own engines.
-fn operation_id(pattern: &str, verb: Verb, prefix: &str) -> String {
-    let verb = if verb == Verb::Update {
-        "write"
-    } else {
-        verb.name()
+fn operation_id(head: &Head, verb: Verb, own: Display, default_prefix: &str) -> String {
+    let or = |own: &'static str, path: &'static str| if own.is_empty() { path } else { own };
+    let prefix = or(own.prefix, head.display.prefix);
+    let declared = or(own.verb, head.display.verb);
+    let suffix = or(own.suffix, head.display.suffix);
+    let words = head
+        .pattern
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let usual = match verb {
+        Verb::Update => "write",
+        verb => verb.name(),
     };
-    let words = pattern.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    let parts: Vec<&str> = [prefix, verb]
-        .into_iter()
-        .chain(words)
-        .filter(|part| !part.is_empty())
-        .collect();
+    let mut parts = match (prefix, declared) {
+        ("", "") => vec![default_prefix, usual],
+        (prefix, "") => vec![prefix, usual],
+        (prefix, verb) => vec![prefix, verb],
+    };
+    match suffix {
+        "" if declared.is_empty() => parts.extend(words),
+        suffix => parts.push(suffix),
+    }
+    parts.retain(|part| !part.is_empty());
     parts.join("-").to_ascii_lowercase()
 }
 

@@ -68,6 +68,7 @@ use crate::field::{Field, Fields};
 use crate::refuse::refuse;
 use crate::{Context, Result};
 
+mod display;
 mod operations;
 mod order;
 pub(crate) mod pattern;
@@ -75,6 +76,7 @@ mod reply;
 
 #[doc(hidden)]
 pub use crate::verb::Verb;
+pub use display::Display;
 #[doc(hidden)]
 pub use operations::{AnyOperation, On, Operations};
 pub use order::checked;
@@ -102,6 +104,7 @@ pub const fn route(pattern: &'static str) -> Route<()> {
         captured: &[],
         unauthenticated: false,
         sudo: false,
+        display: Display::new(),
     };
     Route { head, operations: () }
 }
@@ -135,6 +138,7 @@ pub struct Head {
     captured: &'static [Field],
     pub(crate) unauthenticated: bool,
     pub(crate) sudo: bool,
+    pub(crate) display: Display,
 }
 
 impl Head {
@@ -163,6 +167,12 @@ impl<O: Operations + Copy> Route<O> {
     /// Sets the help text of the path.
     pub const fn description(mut self, text: &'static str) -> Self {
         self.head.description = text;
+        self
+    }
+
+    /// Sets what user interfaces and generated clients show of the path, for OpenAPI.
+    pub const fn display(mut self, display: Display) -> Self {
+        self.head.display = display;
         self
     }
 
@@ -361,6 +371,12 @@ where
     /// ```
     pub const fn answers<T: Fields>(mut self) -> Self {
         self.operations.0.answer = T::FIELDS;
+        self
+    }
+
+    /// Sets the name of the last operation in the OpenAPI document; see [`Display`].
+    pub const fn display_operation(mut self, display: Display) -> Self {
+        self.operations.0.display = display;
         self
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use airlock_sdk::field::Given;
+use airlock_sdk::route::Display;
 use airlock_sdk::testing::{Mount, request};
 use airlock_sdk::{
     Context, Description, Engine, Name, Operation, Patch, Response, Result, Routes, Value, choices, fields,
@@ -82,6 +83,26 @@ impl Engine for Roles {
             .unauthenticated()
             .update(login),
         &route("connect/{name}").update(connect).answers::<Connection>(),
+        &route("creds/{name}")
+            .display(
+                Display::new()
+                    .operation_prefix("role")
+                    .operation_suffix("credentials")
+                    .item_type("Credential")
+                    .action("Generate")
+                    .navigation(),
+            )
+            .read(read)
+            .display_operation(Display::new().operation_verb("Generate"))
+            .delete(delete),
+        &route("verb/{name}")
+            .display(Display::new().operation_verb("sign"))
+            .read(read),
+        &route("suffix/{name}")
+            .display(Display::new().operation_suffix("thing"))
+            .read(read)
+            .update(write)
+            .display_operation(Display::new().operation_prefix("own").operation_suffix("other")),
     ];
 }
 
@@ -227,6 +248,26 @@ fn what_a_field_shows_in_user_interfaces_is_described() {
     assert_eq!(shown("certificate"), json!({ "editType": "file" }));
     assert_eq!(body["required"], json!(["url"]));
     assert_eq!(body["properties"]["certificate"]["default"], "");
+}
+
+/// The ids that `constructOperationID` of Vault's SDK makes of the same attributes.
+#[test]
+fn the_name_of_an_operation_is_made_as_in_vault() {
+    let document = document();
+    let id = |path: &str, method: &str| document["paths"][path][method]["operationId"].clone();
+    assert_eq!(id("/creds/{name}", "get"), "role-generate-credentials");
+    assert_eq!(id("/creds/{name}", "delete"), "role-delete-credentials");
+    assert_eq!(id("/verb/{name}", "get"), "sign");
+    assert_eq!(id("/suffix/{name}", "get"), "roles-read-thing");
+    assert_eq!(id("/suffix/{name}", "post"), "own-write-other");
+    assert_eq!(
+        document["paths"]["/creds/{name}"]["x-vault-displayAttrs"],
+        json!({ "navigation": true, "itemType": "Credential", "action": "Generate" })
+    );
+    assert_eq!(
+        document["paths"]["/verb/{name}"]["x-vault-displayAttrs"],
+        Value::Null
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use super::IntoResponse;
+use super::{Display, IntoResponse};
 use crate::field::{Field, FieldError, Fields, Raw};
 use crate::verb::Verb;
 use crate::{Context, Response, Result};
@@ -14,6 +14,7 @@ pub struct On<F, H, R> {
     handler: H,
     /// The fields of its answer's data, for OpenAPI; empty if they are not declared.
     pub(super) answer: &'static [Field],
+    pub(super) display: Display,
     types: PhantomData<fn(F) -> R>,
 }
 
@@ -25,6 +26,7 @@ impl<F, H, R> On<F, H, R> {
             verbs,
             handler,
             answer,
+            display: Display::new(),
             types,
         }
     }
@@ -43,6 +45,7 @@ impl<F, H: Copy, R> Copy for On<F, H, R> {}
 pub trait AnyOperation {
     fn fields(&self) -> &'static [Field];
     fn answer(&self) -> &'static [Field];
+    fn display(&self) -> Display;
     fn validate(&self, raw: Raw<'_>) -> Result<(), FieldError>;
     fn call(&self, cx: &Context, raw: &mut Raw<'_>) -> Result<Option<Response>>;
 }
@@ -59,6 +62,10 @@ where
 
     fn answer(&self) -> &'static [Field] {
         self.answer
+    }
+
+    fn display(&self) -> Display {
+        self.display
     }
 
     fn validate(&self, mut raw: Raw<'_>) -> Result<(), FieldError> {
