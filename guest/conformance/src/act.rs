@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use airlock_sdk::system::{Entity, Group};
+use airlock_sdk::template::Template;
 use airlock_sdk::{
     Context, Entry, Error, Map, Response, Result, Value, constant_time_eq, dbg, eprintln, fields, json,
     print, println,
@@ -280,6 +281,12 @@ fn other(cx: &Context, act: &Act) -> Result<Value> {
             dbg!(act.n + 1).into()
         }
         "dependency" => crate::DICE.of(cx).roll().into(),
+        "template" => {
+            let fields = [("DisplayName", &*act.key)];
+            Template::parse(&act.value, &["DisplayName"])?
+                .render(cx, &fields)?
+                .into()
+        }
         "same" => constant_time_eq(&act.key, &act.value).into(),
         "request" => request(cx),
         other => return Err(Error::user(format!("no such act: {other}"))),

@@ -87,6 +87,7 @@
 //!   [`Log`], [`Clock`], [`Random`].
 //! - [`Response`] and [`Error`] are the results of a handler. [`Secret`] makes leases. [`Wal`] undoes effects outside
 //!   storage after a crash.
+//! - The feature `template` adds the module `template`: names by the templates of Vault's engines.
 //! - [`testing`] mounts an engine in memory, for `cargo test`. [`Dependency`] lets a test replace what a handler needs.
 //! - [`constant_time_eq`] compares secrets.
 //!
@@ -156,6 +157,8 @@ pub mod route;
 mod secret;
 mod storage;
 pub mod system;
+#[cfg(feature = "template")]
+pub mod template;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 mod time;

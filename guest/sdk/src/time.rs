@@ -186,7 +186,7 @@ impl FieldType for Timestamp {
 }
 
 /// Returns the date that is `days` after 1970-01-01. Years begin in March here, so that the leap day is the last day.
-fn date(days: i64) -> (i64, u32, u32) {
+pub(crate) fn date(days: i64) -> (i64, u32, u32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

@@ -321,6 +321,25 @@ fn around() -> Vec<Case> {
             true,
             acts(&["dependency", "dependency"]),
         ),
+        ("templates of names", true, {
+            let template =
+                |value: &str| act(json!({ "what": "template", "key": "token-ann", "value": value }));
+            vec![
+                template(concat!(
+                    r#"{{ printf "v-%s-%s-%s" (.DisplayName | truncate 8) (random 20) (unix_time) "#,
+                    r#"| truncate 63 | uppercase }}"#
+                )),
+                template(
+                    r#"{{ uuid }} {{ timestamp "2006-01-02T15:04:05Z07:00" }} {{ .DisplayName | sha256 }}"#,
+                ),
+                template("{{ .Nowhere }}"),
+                template("{{ .DisplayName | truncate (len \"\") }}"),
+                template(&format!(
+                    "{{{{ (((((((((((((((((((((((((((((((.DisplayName){} }}}}",
+                    ")".repeat(30)
+                )),
+            ]
+        }),
         (
             "secrets are compared",
             true,

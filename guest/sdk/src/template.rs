@@ -1,0 +1,93 @@
+//! Templates for user names and the like, in the language of Vault's engines.
+//!
+//! An operator writes a template into the engine's configuration, as for Vault's database engine:
+//!
+//! ```text
+//! {{ printf "v-%s-%s-%s-%s" (.DisplayName | truncate 8) (.RoleName | truncate 8) (random 20) (unix_time) | truncate 63 }}
+//! ```
+//!
+//! Parse it when the configuration is written, so that the operator is told what is wrong, and where. Render it when a name is
+//! needed:
+//!
+//! ```
+//! use airlock_sdk::template::Template;
+//! use airlock_sdk::{Context, Error, Result};
+//!
+//! const FIELDS: &[&str] = &["DisplayName", "RoleName"];
+//!
+//! fn write_config(cx: &Context, template: &str) -> Result<()> {
+//!     Template::parse(template, FIELDS)?; // a mistake is a 400
+//!     cx.storage.put("template", template)
+//! }
+//!
+//! fn new_name(cx: &Context, template: &str, role: &str) -> Result<String> {
+//!     let fields = [("DisplayName", &*cx.request.display_name), ("RoleName", role)];
+//!     Template::parse(template, FIELDS)?.render(cx, &fields)
+//! }
+//!
+//! let error = Template::parse("v-{{ .RoleName | trunc 8 }}", FIELDS).unwrap_err();
+//! assert!(error.to_string().starts_with("template, line 1, character 18: there is no function `trunc`"));
+//! ```
+//!
+//! # The language
+//! It is a part of Go's `text/template`, with the functions of `sdk/helper/template` of Vault:
+//! - text, comments, `{{-` and `-}}`, pipelines with `|`, parentheses, fields, texts in quotes or backticks, decimal numbers,
+//!   `true` and `false`, `if`, `else if`, `else` and `end`;
+//! - Vault's `random`, `truncate`, `truncate_sha256`, `uppercase`, `lowercase`, `replace`, `sha256`, `base64`, `unix_time`,
+//!   `unix_time_millis`, `timestamp` and `uuid`;
+//! - Go's `printf` (with `%s`, `%d`, `%v`, `%t`, `%x` and `%X`), `print`, `len`, `eq`, `ne`, `lt`, `le`, `gt`, `ge`, `and`, `or`
+//!   and `not`.
+//!
+//! Variables, `range`, `with`, `define` and the rest of Go's functions are refused. What is accepted gives the text that it gives
+//! in Vault, with three exceptions. Where Go would cut a character of several bytes in two, `truncate` and `truncate_sha256`
+//! leave it out. `timestamp` is in UTC. And what Go finds out while it renders, such as a field that does not exist or a text for
+//! a number, is already refused when the template is parsed.
+//!
+//! # Bounds
+//! A template has at most [`MAX_TEMPLATE`] bytes, and no text that it makes has more than [`MAX_OUTPUT`].
+
+mod error;
+mod evaluate;
+mod functions;
+mod layout;
+mod lex;
+mod parse;
+mod printf;
+
+pub use error::TemplateError;
+
+use crate::{Context, Error, Result};
+use parse::Node;
+
+/// The most bytes of a template.
+pub const MAX_TEMPLATE: usize = 4096;
+
+/// The most bytes of each text that a template makes.
+pub const MAX_OUTPUT: usize = 65_536;
+
+/// A template that was parsed. See the [module](crate::template).
+#[derive(Clone, Debug)]
+pub struct Template {
+    nodes: Vec<Node>,
+}
+
+impl Template {
+    /// Reads a template that may use these fields.
+    ///
+    /// # Errors
+    /// The first mistake, with its place. `?` makes an [`Error::User`] of it.
+    pub fn parse(text: &str, fields: &[&str]) -> Result<Template, TemplateError> {
+        parse::parse(text, fields).map(|nodes| Template { nodes })
+    }
+
+    /// Returns the text that the template makes of the values of fields. The caller has to give all fields that were named to
+    /// [`parse`](Template::parse).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if a text becomes longer than [`MAX_OUTPUT`], if a function gets a number that it does not take, or if
+    /// a field is not given.
+    pub fn render(&self, cx: &Context, fields: &[(&str, &str)]) -> Result<String> {
+        evaluate::render(&self.nodes, cx, fields)
+            .map_err(|what| Error::Internal(format!("the template cannot be rendered: {what}")))
+    }
+}
