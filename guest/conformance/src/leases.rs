@@ -1,7 +1,8 @@
-//! Leases and write-ahead entries.
+//! Leases, rotations and write-ahead entries.
 
 use std::time::Duration;
 
+use airlock_sdk::rotation::{Rotation, RotationFields};
 use airlock_sdk::{
     Context, Error, Lease, LeaseTime, Leased, Name, Response, Result, Secret, Wal, fields, json,
 };
@@ -112,6 +113,48 @@ pub(crate) fn begin(cx: &Context, given: Begin) -> Result<()> {
     cx.storage.put("in/begun", kept.name)?;
     crate::fail(given.error)?;
     entry.done(cx)
+}
+
+/// What is rotated each minute, or at the times of a schedule.
+pub(crate) const ITEM: Rotation = Rotation::new("item", rotate).jitter(Duration::from_secs(30));
+
+fields! {
+    /// An item to rotate.
+    pub(crate) struct Item {
+        /// Its name. One that begins with `fails` or `dirty` cannot be rotated.
+        name: Name,
+        /// True to rotate it now.
+        now: bool = false,
+        ..rotation: RotationFields,
+    }
+}
+
+pub(crate) fn item(cx: &Context, given: Item) -> Result<Option<Response>> {
+    if given.now {
+        ITEM.rotate(cx, &given.name)?;
+    }
+    match given.rotation.schedule()? {
+        Some(schedule) => ITEM.schedule(cx, &given.name, &schedule)?,
+        None if !given.now => ITEM.cancel(cx, &given.name)?,
+        None => {}
+    }
+    let job = ITEM.job(cx, &given.name)?;
+    job.map(|job| {
+        Response::json(&json!({ "last": job.last, "ttl": job.ttl(cx).as_secs(), "failures": job.failures }))
+    })
+    .transpose()
+}
+
+fn rotate(cx: &Context, name: &str) -> Result<()> {
+    if name.starts_with("fails") {
+        return Err(Error::internal("told to"));
+    }
+    cx.storage
+        .put(&format!("in/rotated/{name}"), cx.clock.now().to_string())?;
+    match name.starts_with("dirty") {
+        true => Err(Error::internal("told to, after a write")),
+        false => Ok(()),
+    }
 }
 
 fn roll_back(cx: &Context, kept: Kept) -> Result<()> {

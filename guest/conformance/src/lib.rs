@@ -9,6 +9,7 @@ mod leases;
 
 use std::rc::Rc;
 
+use airlock_sdk::rotation::Rotations;
 use airlock_sdk::{
     Context, Dependency, Description, Engine, Error, Name, Operation, Response, Result, Routes, Secrets,
     WalKinds, fields, json, route,
@@ -80,12 +81,16 @@ impl Engine for Conformance {
             .update(write)
             .exists(check),
         &route("lease").synopsis("Give a lease.").update(leases::give),
+        &route("rotation/{name}")
+            .synopsis("Rotate an item.")
+            .update(leases::item),
         &route("wal/{name}")
             .synopsis("Write a write-ahead entry.")
             .update(leases::begin),
     ];
 
     const SECRETS: Secrets = &[&leases::RENEWABLE, &leases::FINAL];
+    const ROTATIONS: Rotations = &[&leases::ITEM];
     const WAL: WalKinds = &[&leases::ENTRY];
 
     fn initialize(cx: &Context) -> Result<()> {

@@ -5,7 +5,9 @@ use crate::host::Host;
 use crate::route::pattern::{Captures, capture, capture_folder};
 use crate::route::{AnyOperation, AnyRoute};
 use crate::verb::{VERBS, Verb};
-use crate::{Context, Engine, Error, Operation, Request, Response, Result, Routes, help, secret, wal};
+use crate::{
+    Context, Engine, Error, Operation, Request, Response, Result, Routes, help, rotation, secret, wal,
+};
 
 /// Answers a request.
 pub(crate) fn handle<E: Engine>(host: &Host, request: Request) -> Result<Option<Response>> {
@@ -132,10 +134,10 @@ fn ignored(route: &AnyRoute, raw: &Raw<'_>) -> Vec<String> {
     ignored
 }
 
-/// Handles Vault's tick: runs the periodic function, then the write-ahead entries.
+/// Handles Vault's tick: runs the periodic function, then the rotations, then the write-ahead entries.
 fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
     let periodic = E::periodic(cx);
-    if E::WAL.is_empty() {
+    if E::WAL.is_empty() && E::ROTATIONS.is_empty() {
         return periodic.map(|()| None);
     }
     if cx.storage.is_dirty() {
@@ -144,10 +146,24 @@ fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
         periodic.clone()?;
         cx.storage.commit()?;
     }
-    let immediate = cx.request.object()?.contains_key("immediate");
-    let rolled_back = wal::roll_back(E::WAL, cx, immediate);
-    match (periodic, rolled_back) {
-        (Err(first), Err(second)) => Err(Error::Internal(format!("{first}; {second}"))),
-        (periodic, rolled_back) => periodic.and(rolled_back).map(|()| None),
+    let rotated = rotation::run(E::ROTATIONS, cx);
+    if cx.storage.is_dirty() {
+        rotated.clone()?;
     }
+    let immediate = cx.request.object()?.contains_key("immediate");
+    let rolled_back = match E::WAL.is_empty() {
+        true => Ok(()),
+        false => wal::roll_back(E::WAL, cx, immediate),
+    };
+    let mut failures = [periodic, rotated, rolled_back]
+        .into_iter()
+        .filter_map(Result::err);
+    let Some(first) = failures.next() else {
+        return Ok(None);
+    };
+    let others: String = failures.map(|other| format!("; {other}")).collect();
+    Err(match others.is_empty() {
+        true => first,
+        false => Error::Internal(format!("{first}{others}")),
+    })
 }

@@ -1,5 +1,6 @@
 //! Defines what an engine implements, and how it describes itself.
 
+use crate::rotation::{self, Rotations};
 use crate::route::pattern::{Segment, segments};
 use crate::verb::Verb;
 use crate::{Context, Error, Options, Result, Routes, Secrets, System, WalKinds, wal};
@@ -27,6 +28,9 @@ pub trait Engine: 'static {
     /// The kinds of write-ahead entries that it writes.
     const WAL: WalKinds = &[];
 
+    /// What it rotates; see [`rotation`](crate::rotation).
+    const ROTATIONS: Rotations = &[];
+
     /// Returns the paths and prefixes that Vault treats specially, given the mount's options. Vault asks for them when
     /// it mounts or reloads the engine. By default they are those that the routes and the description declare.
     fn special_paths(_options: &Options) -> SpecialPaths {
@@ -50,7 +54,7 @@ pub trait Engine: 'static {
         Ok(())
     }
 
-    /// Runs when a rotation job is due.
+    /// Runs when a job of Vault Enterprise's rotation manager is due. [`ROTATIONS`](Engine::ROTATIONS) need no such manager.
     ///
     /// # Errors
     /// Any; Vault tries again.
@@ -141,7 +145,7 @@ impl Description {
     }
 
     /// Sets the prefixes under which the engine stores data, which the host enforces. The default allows all keys. The
-    /// prefix of write-ahead entries is added if the engine has any.
+    /// prefixes of write-ahead entries and of rotations are added if the engine has any.
     pub const fn storage(mut self, prefixes: &'static [&'static str]) -> Description {
         self.storage = prefixes;
         self
@@ -200,6 +204,10 @@ pub(crate) fn storage_prefixes<E: Engine + ?Sized>() -> Vec<&'static str> {
     if !E::WAL.is_empty() && !prefixes.iter().any(|prefix| wal::PREFIX.starts_with(prefix)) {
         prefixes.push(wal::PREFIX);
     }
+    let rotates = !E::ROTATIONS.is_empty();
+    if rotates && !prefixes.iter().any(|prefix| rotation::PREFIX.starts_with(prefix)) {
+        prefixes.push(rotation::PREFIX);
+    }
     prefixes
 }
 
@@ -221,6 +229,7 @@ impl Prefixes {
                     .iter()
                     .any(|prefix| key.starts_with(prefix))
                     || !E::WAL.is_empty() && key.starts_with(wal::PREFIX)
+                    || !E::ROTATIONS.is_empty() && key.starts_with(rotation::PREFIX)
             },
         }
     }

@@ -86,7 +86,7 @@
 //! - [`Context`] has the request and everything outside the engine: [`Storage`], [`Scratch`], [`System`], [`Events`],
 //!   [`Log`], [`Clock`], [`Random`].
 //! - [`Response`] and [`Error`] are the results of a handler. [`Secret`] makes leases. [`Wal`] undoes effects outside
-//!   storage after a crash.
+//!   storage after a crash. The [`rotation`] module changes secrets after their period.
 //! - The feature `template` adds the module `template`: names by the templates of Vault's engines.
 //! - [`testing`] mounts an engine in memory, for `cargo test`. [`Dependency`] lets a test replace what a handler needs.
 //! - [`constant_time_eq`] compares secrets.
@@ -153,6 +153,7 @@ mod records;
 mod refuse;
 mod request;
 mod response;
+pub mod rotation;
 pub mod route;
 mod secret;
 mod storage;

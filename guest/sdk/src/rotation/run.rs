@@ -1,0 +1,85 @@
+//! Rotates what is due, in Vault's tick.
+
+use super::{Job, Rotation, Rotations};
+use crate::{Context, Error, Result};
+
+/// Rotates what is due, each item in its own transaction. Nothing is written before it.
+///
+/// # Errors
+/// Those of all rotations that failed. If something is written then, the caller has to fail, so that it is dropped.
+pub(crate) fn run(rotations: Rotations, cx: &Context) -> Result<()> {
+    let mut failures = Vec::new();
+    for rotation in rotations {
+        let due = cx
+            .storage
+            .list_page(&rotation.due_folder(), "", rotation.at_once)?;
+        for entry in due {
+            let time = entry
+                .split_once('.')
+                .and_then(|(time, _)| time.parse::<i64>().ok());
+            // The others come later.
+            if time.is_some_and(|time| time > cx.clock.now().seconds) {
+                break;
+            }
+            if let Err(error) = rotation.try_entry(cx, &entry) {
+                if cx.storage.is_dirty() || error == Error::ReadOnly {
+                    return Err(error);
+                }
+                failures.push(error.to_string());
+            }
+        }
+    }
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Internal(failures.join("; "))),
+    }
+}
+
+impl Rotation {
+    /// Rotates the item of an entry of the index.
+    fn try_entry(&self, cx: &Context, entry: &str) -> Result<()> {
+        let key = format!("{}{entry}", self.due_folder());
+        let name = entry.split_once('.').map_or("", |(_, name)| name);
+        let job = match name {
+            "" => None,
+            name => self.job(cx, name)?,
+        };
+        let Some(job) = job.filter(|job| self.due_key(name, job.due) == key) else {
+            // A crash left it.
+            cx.storage.delete(&key)?;
+            return cx.storage.commit();
+        };
+        let now = cx.clock.now();
+        if job.window_ends.is_some_and(|end| now >= end) {
+            cx.log
+                .field("kind", self.kind)
+                .warn("a rotation missed its window, and waits for the next");
+            let missed = Job {
+                last: job.last,
+                failures: job.failures,
+                ..self.rotated(cx, &job)
+            };
+            self.store(cx, name, Some(&job), &missed)?;
+            return cx.storage.commit();
+        }
+        // Stored before it runs, so that a rotation that traps counts as one that failed.
+        let failures = job.failures.saturating_add(1);
+        let tried = Job {
+            failures,
+            due: now + self.retry_after(failures),
+            ..job.clone()
+        };
+        self.store(cx, name, Some(&job), &tried)?;
+        cx.storage.commit()?;
+        let rotated = (self.rotate)(cx, name)
+            .and_then(|()| self.store(cx, name, Some(&tried), &self.rotated(cx, &tried)))
+            .and_then(|()| cx.storage.commit());
+        rotated.map_err(|error| {
+            cx.log
+                .field("kind", self.kind)
+                .field("failures", failures)
+                .warn("a rotation failed, and is tried again");
+            error.context(&format!("error rotating {:?}", self.kind))
+        })
+    }
+}
