@@ -1,10 +1,11 @@
 """Uses the page of `airlock dev` in a browser.
 
 The server has the KV guest at `demo`, with the keys `markup`, `team/db` and `team/deep/er`, whose values must not be
-shown before they are requested, and the users guest at `users`. AIRLOCK_BROWSER is a Chromium; AIRLOCK_SCREENSHOTS, if
+shown before they are requested, the users guest at `users`, and the versioned KV guest, which sends events, at `versioned`. AIRLOCK_BROWSER is a Chromium; AIRLOCK_SCREENSHOTS, if
 set, a directory for pictures of the page.
 """
 
+import json
 import os
 import re
 import urllib.request
@@ -88,8 +89,9 @@ def sign_in(page):
 def mounts(page):
     table = page.get_by_role("region", name="Mounts", exact=True).get_by_role("table")
     rows = table.get_by_role("row")
-    expect(rows).to_have_count(3)
-    for row, (path, engine) in zip(rows.all()[1:], [("demo/", "kv"), ("users/", "users")]):
+    expect(rows).to_have_count(4)
+    engines = [("demo/", "kv"), ("users/", "users"), ("versioned/", "versioned-kv")]
+    for row, (path, engine) in zip(rows.all()[1:], engines):
         expect(row.get_by_role("cell").nth(0)).to_have_text(path)
         expect(row.get_by_role("cell").nth(1)).to_have_text(engine)
         expect(row.get_by_role("cell").nth(2)).to_have_text(re.compile(r"^v\d+\.\d+\.\d+"))
@@ -204,17 +206,70 @@ def requests_by_form(page):
     expect(answer).to_contain_text("malformed JSON")
 
 
+def effects(page):
+    """What a request changed and sent, beside its answer. Names and values are text, whatever they look like."""
+    of = page.locator("#effects-of")
+    items = page.get_by_role("list", name="Changes of storage, and events").get_by_role("listitem")
+
+    def value(title):
+        return page.get_by_role("region", name=title, exact=True)
+
+    send(page, "POST", "demo/effects", json.dumps({"value": VALUE}))
+    expect(of).to_contain_text("create demo/effects: 1 change.")
+    expect(items).to_have_text([re.compile("^Added demo/kv/effects")])
+    expect(value("Before: demo/kv/effects")).to_have_count(0)
+    expect(value("After: demo/kv/effects")).to_have_text(VALUE)
+    send(page, "POST", "demo/effects", '{"value": ""}')
+    expect(items).to_have_text([re.compile("^Changed demo/kv/effects")])
+    expect(value("Before: demo/kv/effects")).to_have_text(VALUE)
+    expect(value("After: demo/kv/effects")).to_have_text("(empty)")
+    picture(page, "effects")
+    send(page, "POST", "demo/effects", '{"value": ""}')
+    expect(items).to_have_text([re.compile("^Written again with the same value")])
+    send(page, "GET", "demo/effects")
+    expect(of).to_contain_text("read demo/effects: no changes and no events.")
+    expect(items).to_have_count(0)
+    send(page, "POST", "demo/effects", json.dumps({"value": "x" * 5000}))
+    expect(value("After: demo/kv/effects")).to_contain_text("x … (the first 2048 of 5000 bytes)")
+    send(page, "DELETE", "demo/effects")
+    expect(items).to_have_text([re.compile("^Removed demo/kv/effects")])
+    expect(value("After: demo/kv/effects")).to_have_count(0)
+    # A request that fails stores nothing.
+    send(page, "POST", "demo/effects", "{")
+    expect(of).to_contain_text("no changes and no events")
+
+    # A key and an event, with markup in them.
+    name = "<img src=x onerror=alert(2)>"
+    send(page, "POST", f"demo/{name}", '{"value": "b"}')
+    expect(items.get_by_text(f"demo/kv/{name}", exact=True)).to_have_count(1)
+    send(page, "POST", f"versioned/{name}", '{"a": "b"}')
+    expect(of).to_contain_text("2 changes, 1 event.")  # the engine also notes its layout
+    expect(items.last).to_contain_text("Event versioned/ kv-v1/write")
+    expect(value("Metadata: kv-v1/write")).to_contain_text(name)
+    expect(page.locator("img")).to_have_count(0)
+    picture(page, "events")
+
+    # What others send is in the list.
+    ask("PUT", "demo/others", b'{"value": "theirs"}')
+    region = page.get_by_role("region", name="Requests", exact=True).first
+    row = region.get_by_role("row").filter(has_text="demo/others")
+    assert "theirs" not in page.content(), "a value is in the page before it was asked for"
+    row.get_by_role("button", name="Effects of request").press("Enter")
+    expect(value("After: demo/kv/others")).to_have_text("theirs")
+    expect(page.get_by_role("heading", name="Changes of storage, and events")).to_be_focused()
+
+
 def live_requests(page):
     region = page.get_by_role("region", name="Requests", exact=True).first
     ask("PUT", "demo/live", b'{"value": "x"}')
     row = region.get_by_role("row").filter(has_text="demo/live")
     expect(row).to_have_count(1)
     cells = row.get_by_role("cell").all_text_contents()
-    time, operation, path, status, took, cpu, *storage = cells
+    time, operation, path, status, took, cpu, *storage, effects = cells
     assert re.fullmatch(r"\d\d:\d\d:\d\d", time), cells
     assert [operation, path, status] == ["create", "demo/live", "200"], cells
     assert re.fullmatch(r"[\d.]+ (µs|ms)", took) and re.fullmatch(r"[\d.]+ (µs|ms)", cpu), cells
-    assert storage == ["1", "1", "0"], cells
+    assert (storage, effects) == (["1", "1", "0"], "1 change"), cells
     ask("GET", "demo/live")
     expect(region.get_by_role("row").filter(has_text="demo/live")).to_have_count(2)
     # The newest request comes first.
@@ -266,7 +321,7 @@ def accessible(page):
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     seen = set()
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.id"))
     assert {"Help of demo/", "Stored keys of users/", "method", "path", "freeze", "by", "sign-out"} <= seen, seen
@@ -302,6 +357,7 @@ with sync_playwright() as playwright:
         leases,
         stored_keys,
         requests_by_form,
+        effects,
         live_requests,
         clock,
         accessible,

@@ -35,6 +35,8 @@ const LOOK: Duration = Duration::from_millis(300);
 
 /// Serves until Ctrl-C or SIGTERM.
 pub async fn run(args: DevArgs) -> Result<()> {
+    tracing::subscriber::set_global_default(airlock_dev_server::subscriber())
+        .context("cannot follow the requests")?;
     let guests = Arc::new(Guests::load(&args).await?);
     let store = match &args.storage {
         Some(directory) => Store::open(directory)?,

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use vault_plugin::{Backend, Error};
 
 use crate::journal::Journal;
+use crate::store::Store;
 use crate::system::DevSystem;
 
 /// Makes the engines of mounts.
@@ -69,11 +70,13 @@ impl fmt::Debug for MountSetup {
 pub struct DevEvents {
     pub(crate) mount: Arc<str>,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) store: Arc<Store>,
 }
 
 impl DevEvents {
     /// Sends an event of a type such as `kv-v2/data-write`.
     pub fn send(&self, event_type: &str, event: &vault_plugin::Event) {
+        self.store.watched.sent(&self.mount, event_type, event);
         self.journal.event(&self.mount, event_type, event);
     }
 }

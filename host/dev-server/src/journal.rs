@@ -1,7 +1,8 @@
-//! A log for people to watch: each request with its cost, events, and failures that no caller sees. It never shows a
-//! value, a token or a key in storage.
+//! A log for people to watch: each request with its cost, events, and failures that no caller sees. An [`Observer`] never
+//! gets a value, a token or a key in storage. The effects of recent requests, which have both, are kept for the page.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -9,9 +10,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::Cost;
+use crate::effects::Effects;
 
 /// The number of recent requests that are kept.
 const KEPT: usize = 500;
+
+/// The header of an answer with the number of its request, by which the page finds the request's effects.
+pub(crate) const NUMBER: &str = "x-airlock-request";
 
 /// A request that was answered. It shows the path, as Vault's own audit log does, but nothing of the body or the
 /// answer.
@@ -63,8 +68,15 @@ impl Observer for Unobserved {}
 pub(crate) struct Journal {
     observer: Box<dyn Observer>,
     next: AtomicU64,
-    last: Mutex<VecDeque<RequestRecord>>,
+    last: Mutex<VecDeque<Kept>>,
     newest: watch::Sender<u64>,
+}
+
+/// A recent request.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) record: RequestRecord,
+    pub(crate) effects: Arc<Effects>,
 }
 
 impl Journal {
@@ -77,27 +89,38 @@ impl Journal {
         }
     }
 
-    pub(crate) fn request(&self, mut record: RequestRecord) {
+    /// Notes a request, and returns its number.
+    pub(crate) fn request(&self, mut record: RequestRecord, effects: Effects) -> u64 {
         {
             let mut last = self.last.lock();
             record.number = self.next.fetch_add(1, Ordering::Relaxed);
             if last.len() == KEPT {
                 last.pop_front();
             }
-            last.push_back(record.clone());
+            last.push_back(Kept {
+                record: record.clone(),
+                effects: Arc::new(effects),
+            });
         }
         self.newest.send_replace(record.number);
         self.observer.request(&record);
+        record.number
     }
 
     /// Returns the kept requests after this number.
-    pub(crate) fn after(&self, number: u64) -> Vec<RequestRecord> {
+    pub(crate) fn after(&self, number: u64) -> Vec<Kept> {
         self.last
             .lock()
             .iter()
-            .filter(|record| record.number > number)
+            .filter(|kept| kept.record.number > number)
             .cloned()
             .collect()
+    }
+
+    /// Returns the request of this number, if it is still kept.
+    pub(crate) fn get(&self, number: u64) -> Option<Kept> {
+        let last = self.last.lock();
+        last.iter().find(|kept| kept.record.number == number).cloned()
     }
 
     /// Waits until there is a request after this number.

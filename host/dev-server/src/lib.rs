@@ -30,7 +30,8 @@
 //!   nothing. It says so in `sys/health`.
 //! - It needs a multi-threaded tokio runtime, because a guest may compute for a long time.
 //! - Leases and the periodic tick follow the [`Clock`], which can be frozen and moved.
-//! - The cost of a request is known only if the backend reports it with [`report_cost`].
+//! - The cost of a request is known only if the backend reports it with [`report_cost`], and its changes of storage and its
+//!   events only if [`subscriber`] is the process's subscriber.
 //! - The data of a request or an answer is shown only to its caller, and to the page at `/ui` when somebody asks for it
 //!   there.
 //!
@@ -44,6 +45,7 @@ mod call;
 mod clock;
 mod core;
 mod cost;
+mod effects;
 mod engine;
 mod error;
 #[doc(hidden)]
@@ -65,6 +67,7 @@ mod wrapping;
 
 pub use clock::Clock;
 pub use cost::{Cost, report_cost};
+pub use effects::subscriber;
 pub use engine::{DevEvents, EngineFactory, EngineInfo, MountSetup};
 pub use error::Error;
 pub use journal::{Observer, RequestRecord, Unobserved};

@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::answer::{Answer, Refusal};
 use crate::call::{Call, Head, MAX_BODY, cleaned, is_percent_encoded};
 use crate::core::Core;
-use crate::journal::RequestRecord;
+use crate::effects::Effects;
+use crate::journal::{NUMBER, RequestRecord};
 use crate::{host, sys, ui};
 
 const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
@@ -96,7 +97,7 @@ async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> 
         Ok(Ready::Call(call)) => core.answer(*call).await,
         Ok(Ready::Answered(answer)) => answer,
         Err(refusal) => {
-            core.journal.request(RequestRecord {
+            let record = RequestRecord {
                 number: 0,
                 at: core.clock.now(),
                 operation: method,
@@ -104,8 +105,9 @@ async fn answer(request: Request<Incoming>, remote: IpAddr, core: Arc<Core>) -> 
                 status: refusal.status,
                 took: began.elapsed(),
                 cost: None,
-            });
-            refusal.into_answer()
+            };
+            let number = core.journal.request(record, Effects::default());
+            refusal.into_answer().with_header(NUMBER, &number.to_string())
         }
     };
     // Vault's open edition has no namespaces either, but it returns the header that names one.

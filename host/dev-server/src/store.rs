@@ -22,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::Error;
+use crate::effects::Watched;
 
 pub(crate) use view::View;
 
@@ -39,6 +40,8 @@ pub struct Store {
     open: Open,
     /// The database, or `None` after a write that failed.
     database: RwLock<Option<Database>>,
+    /// The requests whose changes are noted.
+    pub(crate) watched: Watched,
 }
 
 /// One change of a transaction.
@@ -107,6 +110,7 @@ impl Store {
         let store = Store {
             open,
             database: RwLock::new(Some(database)),
+            watched: Watched::default(),
         };
         if is_new {
             store.put_document(FORMAT_KEY, &FORMAT)?;
@@ -185,8 +189,8 @@ impl Store {
         })
     }
 
-    /// Makes either all the changes or none.
-    pub(crate) fn write(&self, changes: &[Change]) -> airlock_storage::Result<()> {
+    /// Makes either all the changes or none. Returns, for each change, the entry that was there before.
+    pub(crate) fn write(&self, changes: &[Change]) -> airlock_storage::Result<Vec<Option<StorageEntry>>> {
         let written = self.database().and_then(|database| write(&database, changes));
         written.map_err(|error| {
             *self.database.write() = None;
@@ -198,6 +202,7 @@ impl Store {
         let value = serde_json::to_vec(document)
             .map_err(|error| airlock_storage::Error::Backend(format!("not written: {error}")))?;
         self.write(&[Change::Put(StorageEntry::new(key, value))])
+            .map(drop)
     }
 
     /// Returns the documents below a prefix.
@@ -213,7 +218,7 @@ impl Store {
     }
 
     pub(crate) fn delete(&self, key: String) -> airlock_storage::Result<()> {
-        self.write(&[Change::Delete(key)])
+        self.write(&[Change::Delete(key)]).map(drop)
     }
 
     fn read<T>(
@@ -296,8 +301,9 @@ fn unopened(path: &Path, source: redb::Error) -> Error {
     }
 }
 
-fn write(database: &OpenDatabase<'_>, changes: &[Change]) -> Result<(), redb::Error> {
+fn write(database: &OpenDatabase<'_>, changes: &[Change]) -> Result<Vec<Option<StorageEntry>>, redb::Error> {
     let transaction = database.get()?.begin_write()?;
+    let mut before = Vec::with_capacity(changes.len());
     {
         let mut table = transaction.open_table(TABLE)?;
         for change in changes {
@@ -306,15 +312,18 @@ fn write(database: &OpenDatabase<'_>, changes: &[Change]) -> Result<(), redb::Er
                     let mut value = Vec::with_capacity(1 + entry.value.len());
                     value.push(u8::from(entry.seal_wrap));
                     value.extend_from_slice(&entry.value);
-                    table.insert(entry.key.as_str(), value.as_slice())?;
+                    let old = table.insert(entry.key.as_str(), value.as_slice())?;
+                    before.push(old.map(|old| self::entry(entry.key.clone(), old.value())));
                 }
                 Change::Delete(key) => {
-                    table.remove(key.as_str())?;
+                    let old = table.remove(key.as_str())?;
+                    before.push(old.map(|old| entry(key.clone(), old.value())));
                 }
             }
         }
     }
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(before)
 }
 
 fn entry(key: String, value: &[u8]) -> StorageEntry {

@@ -1,6 +1,7 @@
-//! The page at `/ui`, and its requests that Vault's own API does not have: stored keys and recent requests.
+//! The page at `/ui`, and its requests that Vault's own API does not have: stored keys, and recent requests
+//! with their effects.
 //!
-//! The page consists of five files that are part of the program. Its content security policy allows only its own
+//! The page consists of six files that are part of the program. Its content security policy allows only its own
 //! scripts and styles. The page sends the token with its requests, as any caller does. Engines answer on the page's
 //! origin, so every other answer is [`sandboxed`](Answer::sandboxed).
 
@@ -17,6 +18,7 @@ const STYLE: &str = include_str!("ui/style.css");
 const SCRIPT: &str = include_str!("ui/script.js");
 const ROUTES: &str = include_str!("ui/routes.js");
 const LEASES: &str = include_str!("ui/leases.js");
+const EFFECTS: &str = include_str!("ui/effects.js");
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -39,6 +41,7 @@ pub(crate) async fn answer(request: Request<Incoming>, core: &Core) -> Answer {
         "/ui/style.css" => file(STYLE, "text/css; charset=utf-8"),
         "/ui/script.js" => file(SCRIPT, "text/javascript; charset=utf-8"),
         "/ui/routes.js" => file(ROUTES, "text/javascript; charset=utf-8"),
+        "/ui/effects.js" => file(EFFECTS, "text/javascript; charset=utf-8"),
         "/ui/leases.js" => file(LEASES, "text/javascript; charset=utf-8"),
         _ => Refusal::status(404).into_answer(),
     }

@@ -113,7 +113,7 @@ impl Wraps {
         if changes.is_empty() {
             Ok(())
         } else {
-            self.store.write(&changes)
+            self.store.write(&changes).map(drop)
         }
     }
 }

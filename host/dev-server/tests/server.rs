@@ -350,7 +350,14 @@ fn the_page_is_served_with_a_strict_policy_and_its_questions_need_the_token() {
             response.body_mut().read_to_string().unwrap(),
         )
     };
-    for file in ["", "style.css", "script.js"] {
+    for file in [
+        "",
+        "style.css",
+        "script.js",
+        "routes.js",
+        "leases.js",
+        "effects.js",
+    ] {
         let (status, policy, text) = get(file, "none");
         assert_eq!(status, 200);
         assert!(policy.unwrap().starts_with("default-src 'none'"));
@@ -360,7 +367,12 @@ fn the_page_is_served_with_a_strict_policy_and_its_questions_need_the_token() {
         );
     }
     assert_eq!(get("nothing", "none").0, 404);
-    for question in ["requests?after=0", "keys?mount=p", "value?mount=p&key=kv/team/a"] {
+    for question in [
+        "requests?after=0",
+        "effects?number=1",
+        "keys?mount=p",
+        "value?mount=p&key=kv/team/a",
+    ] {
         assert_eq!(get(&format!("api/{question}"), "wrong").0, 403, "{question}");
     }
     let (_, _, requests) = get("api/requests?after=0", TOKEN);

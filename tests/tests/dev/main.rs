@@ -4,6 +4,7 @@
 
 mod beside_vault;
 mod clock;
+mod effects;
 mod page;
 mod rebuilt;
 mod refusals;

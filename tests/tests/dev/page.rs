@@ -15,7 +15,11 @@ fn the_page_shows_and_does_what_it_should_in_a_real_browser() {
         return;
     }
     let mount = |path: &str, guest: &str| format!("--mount={path}={}", files::guest(guest).display());
-    let server = DevServer::start([mount("demo", "kv"), mount("users", "users")]);
+    let server = DevServer::start([
+        mount("demo", "kv"),
+        mount("users", "users"),
+        mount("versioned", "versioned-kv"),
+    ]);
     let demo = server.mount("demo");
     for key in ["team/db", "team/deep/er", "markup"] {
         let value = json!({"value": "hunter2 <img src=x onerror=alert(1)>"});

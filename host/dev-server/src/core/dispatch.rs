@@ -12,7 +12,7 @@ use super::Core;
 use crate::answer::{Answer, Outcome, Refusal, Reply};
 use crate::call::Call;
 use crate::cost::metered;
-use crate::journal::RequestRecord;
+use crate::journal::{NUMBER, RequestRecord};
 use crate::sys;
 
 impl Core {
@@ -20,12 +20,13 @@ impl Core {
     pub(crate) async fn answer(self: Arc<Self>, mut call: Call) -> Answer {
         let work = tokio::spawn(async move {
             let at = self.clock.now();
-            let (result, cost) = metered(self.perform(&mut call)).await;
+            let performed = metered(self.perform(&mut call));
+            let ((result, cost), effects) = self.store.watched.observe(performed).await;
             let answer = match result.and_then(|outcome| self.finish(&call, outcome)) {
                 Ok(answer) => answer,
                 Err(refusal) => refusal.into_answer(),
             };
-            self.journal.request(RequestRecord {
+            let record = RequestRecord {
                 number: 0,
                 at,
                 operation: match &call.operation {
@@ -36,8 +37,9 @@ impl Core {
                 status: answer.status.as_u16(),
                 took: call.began.elapsed(),
                 cost,
-            });
-            answer
+            };
+            let number = self.journal.request(record, effects);
+            answer.with_header(NUMBER, &number.to_string())
         });
         // If a backend panics, only its own request fails, with 500 as in Vault.
         work.await

@@ -128,6 +128,7 @@ impl Core {
             events: DevEvents {
                 mount: entry.path.as_str().into(),
                 journal: Arc::clone(&self.journal),
+                store: Arc::clone(&self.store),
             },
         };
         let backend = self.factory.mount(&entry.engine, setup).await?;

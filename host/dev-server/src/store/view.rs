@@ -6,6 +6,7 @@ use airlock_storage::{Error, Rejection, Result, Storage, StorageEntry, StorageTr
 use async_trait::async_trait;
 
 use super::{Change, Store};
+use crate::effects::RequestId;
 
 /// The entries below a prefix, as a mount's storage.
 ///
@@ -38,6 +39,11 @@ impl View {
         .await
     }
 
+    /// Returns the key below this prefix that a key of the store is, or `None` if it is another mount's.
+    pub(crate) fn own<'a>(&self, key: &'a str) -> Option<&'a str> {
+        key.strip_prefix(&*self.prefix)
+    }
+
     fn key(&self, key: &str) -> Result<String> {
         if key.contains("..") {
             return Err(Error::rejected(Rejection::Key, "relative paths not supported")); // Vault's text
@@ -53,8 +59,21 @@ impl View {
     }
 
     async fn write(&self, changes: Vec<Change>) -> Result<()> {
-        let store = Arc::clone(&self.store);
-        let written = tokio::task::spawn_blocking(move || store.write(&changes)).await;
+        let (store, request) = (Arc::clone(&self.store), RequestId::current());
+        let write = move || {
+            let before = store.write(&changes)?;
+            if let Some(request) = request {
+                for (change, before) in changes.iter().zip(&before) {
+                    let (key, after) = match change {
+                        Change::Put(entry) => (&entry.key, Some(entry)),
+                        Change::Delete(key) => (key, None),
+                    };
+                    store.watched.changed(request, key, before.as_ref(), after);
+                }
+            }
+            Ok(())
+        };
+        let written = tokio::task::spawn_blocking(write).await;
         written.unwrap_or_else(|_| Err(Error::Backend("the server is shutting down".to_owned())))
     }
 }

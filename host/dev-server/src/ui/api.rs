@@ -5,6 +5,7 @@ use std::time::Duration;
 use airlock_storage::Storage;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
 use http::{Method, Request};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
@@ -13,8 +14,9 @@ use vault_core::json::to_text;
 use crate::answer::{Answer, Refusal};
 use crate::call::{Query, token};
 use crate::core::{Core, sanitized};
+use crate::effects::{EventSent, Excerpt, KeyChange};
 use crate::go::moment;
-use crate::journal::RequestRecord;
+use crate::journal::Kept;
 use crate::sys;
 
 /// The longest time that a request for new records waits for one.
@@ -31,9 +33,10 @@ pub(super) async fn answer(request: Request<Incoming>, name: &str, core: &Core) 
     let query = Query::of(request.uri());
     let shown = match (name, request.method()) {
         ("requests", &Method::GET) => requests(core, &query).await,
+        ("effects", &Method::GET) => effects(core, &query)?,
         ("keys", &Method::GET) => keys(core, &query).await?,
         ("value", &Method::GET) => value(core, &query).await?,
-        ("requests" | "keys" | "value", _) => return Err(Refusal::status(405)),
+        ("requests" | "effects" | "keys" | "value", _) => return Err(Refusal::status(405)),
         _ => return Err(Refusal::status(404)),
     };
     Ok(Answer::json(200, to_text(&shown)))
@@ -48,7 +51,7 @@ async fn requests(core: &Core, query: &Query) -> Value {
     json!({ "requests": requests, "clock": sys::clock(core) })
 }
 
-fn shown(record: &RequestRecord) -> Value {
+fn shown(Kept { record, effects }: &Kept) -> Value {
     json!({
         "number": record.number,
         "at": moment(record.at),
@@ -62,7 +65,70 @@ fn shown(record: &RequestRecord) -> Value {
             "writes": cost.writes,
             "lists": cost.lists,
         })),
+        "changes": effects.changes.len() + effects.more_changes,
+        "events": effects.events.len() + effects.more_events,
     })
+}
+
+/// Returns what one request changed in storage, and the events that its engine sent.
+fn effects(core: &Core, query: &Query) -> Result<Value, Refusal> {
+    let number = query.first("number").parse().map_err(|_| Refusal::status(400))?;
+    let kept = core.journal.get(number).ok_or_else(|| {
+        Refusal::new(
+            404,
+            format!("request {number} is not among the recent ones, which are kept"),
+        )
+    })?;
+    let effects = &kept.effects;
+    let mounts = core.mounts();
+    let changed = |change: &KeyChange| {
+        let key = mounts.iter().find_map(|mount| {
+            let key = mount.storage.own(&change.key)?;
+            Some(format!("{}{key}", mount.path()))
+        });
+        json!({
+            "key": key.as_ref().unwrap_or(&change.key),
+            "kind": change.kind(),
+            "before": change.before.as_ref().map(excerpt),
+            "after": change.after.as_ref().map(excerpt),
+        })
+    };
+    let sent = |event: &EventSent| {
+        json!({
+            "mount": event.mount,
+            "type": excerpt(&event.event_type),
+            "metadata": event.metadata.as_ref().map(excerpt),
+        })
+    };
+    Ok(json!({
+        "request": shown(&kept),
+        "changed": effects.changes.iter().map(changed).collect::<Value>(),
+        "more_changes": effects.more_changes,
+        "sent": effects.events.iter().map(sent).collect::<Value>(),
+        "more_events": effects.more_events,
+    }))
+}
+
+/// Shows the beginning of a value, as text if it is UTF-8, otherwise in base64.
+fn excerpt(excerpt: &Excerpt) -> Value {
+    let mut bytes = excerpt.bytes.clone();
+    if bytes.len() < excerpt.length
+        && let Err(error) = std::str::from_utf8(&bytes)
+        && error.error_len().is_none()
+    {
+        bytes.truncate(error.valid_up_to()); // it was cut within a character
+    }
+    let mut shown = text_or_base64(&bytes);
+    shown["shown"] = bytes.len().into();
+    shown["length"] = excerpt.length.into();
+    shown
+}
+
+fn text_or_base64(bytes: &Bytes) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!({ "text": text }),
+        Err(_) => json!({ "base64": BASE64.encode(bytes) }),
+    }
 }
 
 /// Returns the names in a folder of a mount's storage that come after a name, without values.
@@ -83,10 +149,9 @@ async fn value(core: &Core, query: &Query) -> Result<Value, Refusal> {
         .get(query.first("key"))
         .await?
         .ok_or_else(|| Refusal::status(404))?;
-    Ok(match std::str::from_utf8(&entry.value) {
-        Ok(text) => json!({ "text": text, "seal_wrap": entry.seal_wrap }),
-        Err(_) => json!({ "base64": BASE64.encode(&entry.value), "seal_wrap": entry.seal_wrap }),
-    })
+    let mut shown = text_or_base64(&entry.value);
+    shown["seal_wrap"] = entry.seal_wrap.into();
+    Ok(shown)
 }
 
 fn mount(core: &Core, query: &Query) -> Result<std::sync::Arc<crate::mount::Mount>, Refusal> {

@@ -1,7 +1,7 @@
 "use strict";
 // The page of `airlock dev`. It calls Vault's API as any caller does, and /ui/api for what only this server has.
-// Everything that comes from an engine is put into the page as text, never as markup. `routes.js` and `leases.js` have the parts
-// of those names.
+// Everything that comes from an engine is put into the page as text, never as markup. `routes.js`, `leases.js` and
+// `effects.js` have the parts of those names.
 
 const at = (id) => document.getElementById(id);
 let token = sessionStorage.getItem("airlock-token") || "";
@@ -16,7 +16,7 @@ async function call(method, url, body) {
   const text = await response.text();
   let json = null;
   try { json = JSON.parse(text); } catch { /* an engine's own answer need not be JSON */ }
-  return { status: response.status, ok: response.ok, text, json };
+  return { status: response.status, ok: response.ok, text, json, number: response.headers.get("x-airlock-request") };
 }
 
 const path = (text) => text.split("/").map(encodeURIComponent).join("/");
@@ -144,6 +144,7 @@ function rowOf(request) {
   const numbers = cost ? [micro(cost.cpu_us), cost.reads, cost.writes, cost.lists] : ["–", "–", "–", "–"];
   const cells = [...texts, micro(request.took_us), ...numbers].map((text) => element("td", String(text)));
   for (const cell of cells.slice(texts.length)) cell.className = "number";
+  cells.push(element("td", "", [effectsOf(request)]));
   const row = element("tr", "", cells);
   if (request.status >= 400) row.className = "bad";
   return row;
@@ -200,12 +201,13 @@ at("sign-out").addEventListener("click", () => {
 const hasData = () => ["POST", "PATCH"].includes(at("method").value);
 at("method").addEventListener("change", () => { at("data").hidden = !hasData(); });
 
-// Sends a request and shows its answer.
+// Sends a request and shows its answer and its effects.
 async function send(method, url, body) {
   const answer = await call(method, url, body);
   at("answer-status").textContent = `Status ${answer.status}`;
   at("answer-status").className = answer.ok ? "" : "bad";
   at("answer").textContent = answer.json === null ? answer.text : JSON.stringify(answer.json, null, 2);
+  await showEffects(answer.number);
 }
 
 at("request").addEventListener("submit", async (event) => {
