@@ -145,7 +145,8 @@ pub enum Command {
     /// Turn a core module into a component, the form in which a guest ships
     ///
     /// For compilers that write core modules, such as Rust's for wasm32-unknown-unknown. The module must have been
-    /// built with bindings for the `airlock:engine` contract (wit-bindgen or the Airlock SDK).
+    /// built with bindings for the `airlock:engine` contract (wit-bindgen or the Airlock SDK). A module that needs a
+    /// browser, WASI or the clock of Rust's standard library is refused; the error names the crate and what to do.
     Componentize {
         /// The core module
         #[arg(value_name = "MODULE")]
@@ -154,6 +155,10 @@ pub enum Command {
         /// The file to write the component to
         #[arg(short, long, value_name = "FILE")]
         output: PathBuf,
+
+        /// Accept code that takes the time from Rust's standard library, and panics if it is ever run
+        #[arg(long)]
+        allow_std_clock: bool,
     },
 
     /// Send a guest into a mount's own storage, and make it the one that runs there

@@ -7,22 +7,40 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
+mod clock;
 mod imports;
+mod module;
 
 /// Reads the core module and writes the component. The output is written completely or not at all.
 ///
 /// Adds nothing to the module: it may import only what its bindings name. So a guest that needs WASI or a browser is
-/// refused here, with the crate that needs it, and not by the host that is to run it.
-pub fn run(module: &Path, output: &Path) -> Result<()> {
+/// refused here, with the crate that needs it, and not by the host that is to run it. So is one that takes the time from
+/// the standard library, unless `allow_std_clock` is set: there it would panic.
+pub fn run(module: &Path, output: &Path, allow_std_clock: bool) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
-    let foreign = imports::explain(&bytes);
-    if !foreign.is_empty() {
-        bail!(
+    let refused = |why: &[String]| {
+        format!(
             "{} cannot be made a component: {}",
             module.display(),
-            foreign.join("; ")
+            why.join("; ")
+        )
+    };
+    let foreign = imports::explain(&bytes);
+    if !foreign.is_empty() {
+        bail!(refused(&foreign));
+    }
+    let clocks = match allow_std_clock {
+        true => Vec::new(),
+        false => clock::explain(&bytes),
+    };
+    if !clocks.is_empty() {
+        bail!(
+            "{}; or pass --allow-std-clock, if the engine never gets there",
+            refused(&clocks)
         );
     }
+    // Bytes that are not a module stay as they are, because the encoder says why.
+    let bytes = module::without_debug(&bytes).unwrap_or(bytes);
     let component = encode(&bytes)
         .with_context(|| format!("{} cannot be made a component: is it a core module built with bindings for the airlock:engine contract?", module.display()))?;
     let folder = output

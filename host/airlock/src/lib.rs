@@ -149,7 +149,11 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
         Command::Test(args) => succeed(test::run(&args)?),
         Command::Testkit(args) => testkit::run(&args),
         Command::New(args) => print(new::run(&args)?),
-        Command::Componentize { module, output } => componentize::run(&module, &output),
+        Command::Componentize {
+            module,
+            output,
+            allow_std_clock,
+        } => componentize::run(&module, &output, allow_std_clock),
         Command::Push(args) => print(push::run(&args)?),
         Command::Status(args) => print(status::run(&args)?),
         Command::Rollback(args) => print(swap::rollback(&args)?),

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wasmparser::{BinaryReaderError, Name, Operator, Parser, Payload, TypeRef};
+use wasmparser::BinaryReaderError;
+
+use super::module::Module;
 
 /// The most callers that a message names.
 const SHOWN: usize = 3;
@@ -39,57 +41,21 @@ pub fn explain(module: &[u8]) -> Vec<String> {
 }
 
 fn foreign(bytes: &[u8]) -> Result<Vec<Foreign>, BinaryReaderError> {
+    let module = Module::read(bytes)?;
     let mut imports = BTreeMap::new();
-    let (mut functions, mut calls) = (0_u32, Vec::new());
-    let mut names = BTreeMap::new();
-    let mut bodies = 0_u32;
-    for payload in Parser::new(0).parse_all(bytes) {
-        match payload? {
-            Payload::ImportSection(section) => {
-                for import in section.into_imports() {
-                    let import = import?;
-                    if let TypeRef::Func(_) = import.ty {
-                        if is_foreign(import.module) {
-                            let (module, name) = (import.module.to_owned(), import.name.to_owned());
-                            let foreign = Foreign {
-                                module,
-                                name,
-                                ..Foreign::default()
-                            };
-                            imports.insert(functions, foreign);
-                        }
-                        functions += 1;
-                    }
-                }
-            }
-            Payload::CodeSectionEntry(body) => {
-                for operator in body.get_operators_reader()? {
-                    if let Operator::Call { function_index } = operator?
-                        && imports.contains_key(&function_index)
-                    {
-                        calls.push((functions + bodies, function_index));
-                    }
-                }
-                bodies += 1;
-            }
-            Payload::CustomSection(section) => {
-                if let wasmparser::KnownCustom::Name(section) = section.as_known() {
-                    for subsection in section {
-                        if let Name::Function(map) = subsection? {
-                            for naming in map {
-                                let naming = naming?;
-                                names.insert(naming.index, naming.name);
-                            }
-                        }
-                    }
-                }
-            }
-            _ => {}
+    for &(number, from, name) in &module.imports {
+        if is_foreign(from) {
+            let foreign = Foreign {
+                module: from.to_owned(),
+                name: name.to_owned(),
+                ..Foreign::default()
+            };
+            imports.insert(number, foreign);
         }
     }
-    for (caller, callee) in calls {
-        if let (Some(name), Some(import)) = (names.get(&caller), imports.get_mut(&callee)) {
-            import.callers.insert(readable(name));
+    for call in &module.calls {
+        if let Some(import) = imports.get_mut(&call.callee) {
+            import.callers.extend(module.name(call.caller));
         }
     }
     Ok(imports.into_values().collect())
@@ -98,11 +64,6 @@ fn foreign(bytes: &[u8]) -> Result<Vec<Foreign>, BinaryReaderError> {
 /// Returns true for a module of imports that is not an interface of a contract: those have a package and a version.
 fn is_foreign(module: &str) -> bool {
     !module.contains(':') && module != "$root"
-}
-
-/// Returns a function's name as its author wrote it, without the hash.
-fn readable(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
 }
 
 impl Foreign {
