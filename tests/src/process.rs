@@ -117,6 +117,11 @@ pub fn terminate(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::TERM).unwrap();
 }
 
+/// Sends SIGINT, as Ctrl-C does.
+pub fn interrupt(pid: u32) {
+    rustix::process::kill_process(to_pid(pid), Signal::INT).unwrap();
+}
+
 /// Sends SIGHUP, at which a server reads its configuration again.
 pub(crate) fn hang_up(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::HUP).unwrap();

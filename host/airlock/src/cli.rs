@@ -21,6 +21,7 @@ use crate::dev::DevArgs;
 use crate::keygen::KeygenArgs;
 use crate::new::NewArgs;
 use crate::push::PushArgs;
+use crate::record::RecordArgs;
 use crate::sign::SignArgs;
 use crate::status::StatusArgs;
 use crate::swap::{DowngradeArgs, RollbackArgs};
@@ -126,6 +127,9 @@ pub enum Command {
     /// A scenario is a TOML file with steps: requests, what to expect of them, and what goes wrong in the meantime.
     /// Each scenario has a mount of its own over an empty storage. Time stands still in it until a step advances the
     /// clock, and randomness is the same in every run. A scenario ends with the first step that is not as expected.
+    ///
+    /// With --replay, runs the requests of a recording instead, and says what the guest answers or stores otherwise than the
+    /// one that was recorded.
     #[command(after_long_help = test_help())]
     Test(TestArgs),
 
@@ -171,6 +175,17 @@ pub enum Command {
     /// host has checked it.
     #[command(after_long_help = PUSH)]
     Push(PushArgs),
+
+    /// Record a mount's requests, with tokens in place of its secrets, for `airlock test --replay`
+    ///
+    /// For as long as it runs, the host also runs each request a second time, without any effect, on tokens that stand for its keys,
+    /// values and tokens, and writes down that second run: what was asked, what storage and Vault answered, and what the guest
+    /// answered and would have stored. Nothing of the first run is kept. The plugin has to be registered with
+    /// -args=--allow-record, and the token needs `sudo` on the mount's `.airlock/record`.
+    ///
+    /// Ctrl-C ends the recording early, and keeps what it has.
+    #[command(after_long_help = VAULT)]
+    Record(RecordArgs),
 
     /// Show what runs at a mount, since when and by whom, its limits and what it has done; or a line for each mount
     #[command(after_long_help = VAULT)]

@@ -16,7 +16,7 @@ use crate::vault::environment::Environment;
 use crate::vault::error::{Failure, SetupError};
 use crate::vault::retry::Repeat;
 use crate::vault::tls::skips_verification;
-use answers::{Guests, PROTOCOL, Page, Removed, Status, Stored, Swapped};
+use answers::{Guests, PROTOCOL, Page, Recording, Removed, Status, Stored, Swapped};
 use error::ControlError;
 use mount_path::MountPath;
 
@@ -39,6 +39,9 @@ const READ: &str = r#""read", "sudo""#;
 
 /// The capabilities that a token needs to list.
 const LIST: &str = r#""list", "sudo""#;
+
+/// The capabilities that a token needs to delete.
+const DELETE: &str = r#""delete", "sudo""#;
 
 /// The capabilities that a token needs to write, whether the path exists or not.
 const WRITE: &str = r#""create", "update", "sudo""#;
@@ -226,6 +229,51 @@ impl Control {
         })
     }
 
+    /// Begins to record the mount's requests.
+    pub fn begin_recording(
+        &self,
+        seconds: u64,
+        requests: u64,
+        bytes: u64,
+    ) -> Result<Recording, ControlError> {
+        let body = json!({ "seconds": seconds, "requests": requests, "bytes": bytes });
+        let data = self.write("record", "record", &body, Repeat::IfNotDone)?;
+        self.decode("the recording", data)
+    }
+
+    /// Returns how far the recording is.
+    pub fn recording(&self) -> Result<Recording, ControlError> {
+        let data = self.read("record", "record")?;
+        self.decode("the recording", data)
+    }
+
+    /// Ends the recording, and keeps what it has.
+    pub fn stop_recording(&self) -> Result<Recording, ControlError> {
+        let data = self.write("record/stop", "record/stop", &json!({}), Repeat::Always)?;
+        self.decode("the recording", data)
+    }
+
+    /// Fetches some lines of the recording.
+    pub fn recorded(&self, piece: usize) -> Result<String, ControlError> {
+        let data = self.read(&format!("record/pieces/{piece}"), "record/pieces/*")?;
+        match data["lines"].as_str() {
+            Some(lines) => Ok(lines.to_owned()),
+            None => Err(ControlError::Malformed {
+                mount: self.mount.clone(),
+                what: "the recording",
+                reason: "a piece has no lines".to_owned(),
+            }),
+        }
+    }
+
+    /// Makes the host forget the recording.
+    pub fn forget_recording(&self) -> Result<(), ControlError> {
+        let deleted = self.client.delete(&self.mount.control("record"));
+        deleted
+            .map(|_| ())
+            .map_err(|failure| self.failed("record", DELETE, failure))
+    }
+
     /// Does what `vault plugin reload -mounts=<mount>` does.
     pub fn reload(&self) -> Result<(), ControlError> {
         let path = "sys/plugins/reload/backend";
@@ -271,6 +319,12 @@ impl Control {
                 error => error,
             })?;
         self.decode(what, data)
+    }
+
+    fn read(&self, path: &str, policy: &str) -> Result<Value, ControlError> {
+        self.client
+            .read(&self.mount.control(path))
+            .map_err(|failure| self.failed(policy, READ, failure))
     }
 
     fn write(&self, path: &str, policy: &str, body: &Value, repeat: Repeat) -> Result<Value, ControlError> {

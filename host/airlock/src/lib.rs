@@ -28,6 +28,7 @@ mod new;
 mod origin;
 mod output;
 mod push;
+mod record;
 mod serve;
 mod sign;
 mod signing;
@@ -155,6 +156,7 @@ fn run(command: Command, args: &[OsString]) -> Result<()> {
             allow_std_clock,
         } => componentize::run(&module, &output, allow_std_clock),
         Command::Push(args) => print(push::run(&args)?),
+        Command::Record(args) => print(record::run(&args)?),
         Command::Status(args) => print(status::run(&args)?),
         Command::Rollback(args) => print(swap::rollback(&args)?),
         Command::Downgrade(args) => print(swap::downgrade(&args)?),

@@ -77,6 +77,10 @@ impl Source for ProcessGuests {
         )
     }
 
+    fn allows_record(&self) -> bool {
+        self.loader().is_ok_and(|loader| loader.args().allow_record)
+    }
+
     fn allows_export(&self) -> bool {
         self.loader().is_ok_and(|loader| loader.args().allow_export)
     }

@@ -1,4 +1,4 @@
-//! `airlock test`: runs scenarios against a guest.
+//! `airlock test`: runs scenarios against a guest, or [replays](replay) a recording.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,7 @@ use crate::args::LimitArgs;
 use crate::guest;
 use watch::Watch;
 
+mod replay;
 mod watch;
 
 /// The arguments of `test`.
@@ -22,7 +23,7 @@ pub struct TestArgs {
     pub guest: Option<PathBuf>,
 
     /// Scenarios; each has a mount and a storage of its own
-    #[arg(value_name = "SCENARIO.toml", required_unless_present = "schema")]
+    #[arg(value_name = "SCENARIO.toml", required_unless_present_any = ["schema", "replay"])]
     pub scenarios: Vec<PathBuf>,
 
     /// Run only the scenarios whose file name or `about` contains this text
@@ -41,6 +42,10 @@ pub struct TestArgs {
     #[arg(long)]
     pub watch: bool,
 
+    /// Run the requests of this recording, which `airlock record` wrote, instead of scenarios
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenarios", "only", "verbose", "junit", "watch"])]
+    pub replay: Option<PathBuf>,
+
     /// Write the JSON Schema of scenarios, which editors use, and run nothing
     #[arg(long, exclusive = true)]
     pub schema: bool,
@@ -55,6 +60,9 @@ pub fn run(args: &TestArgs) -> Result<bool> {
         crate::print(scenario::schema())?;
         return Ok(true);
     };
+    if let Some(recording) = &args.replay {
+        return replay::run(recording, guest, &args.limits);
+    }
     if !args.watch {
         return run_once(args, guest);
     }

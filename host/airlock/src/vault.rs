@@ -108,6 +108,11 @@ impl Client {
         self.request(&list, path, None, Repeat::Always)
     }
 
+    /// Deletes a path.
+    pub fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.request(&Method::DELETE, path, None, Repeat::Always)
+    }
+
     /// Writes to a path.
     pub fn write(&self, path: &str, body: &Value, repeat: Repeat) -> Result<Value, Failure> {
         self.request(&Method::PUT, path, Some(body.to_string()), repeat)

@@ -12,7 +12,7 @@
 //! What cannot be repeated exactly counts as not comparable. Reports name operations, statuses, fields and numbers of keys, and
 //! never a value. A restart or the time limit ends it too, and the guest in office stays.
 
-mod compare;
+pub(crate) mod compare;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(crate) const MOST: u32 = 100_000;
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// Most bytes of the data of a request that is recorded.
-const LARGEST: usize = 64 << 10;
+pub(crate) const LARGEST: usize = 64 << 10;
 
 /// Time for which the record of an existence check is kept for its request. The check's instance is kept as long.
 const CHECKED: Duration = Duration::from_secs(1);
@@ -116,12 +116,26 @@ pub(crate) struct Trial {
 }
 
 /// The first guest's answer.
-enum First {
+pub(crate) enum First {
     Request(Answered),
     Check(Checked),
 }
 
 impl Trial {
+    /// Begins to record a run, for as long as somebody needs that with this permit.
+    pub fn with(one: OwnedSemaphorePermit) -> Self {
+        Self {
+            record: Arc::default(),
+            answered: Mutex::default(),
+            one: Some(one),
+        }
+    }
+
+    /// Returns the record, the first guest's answer, and the permit.
+    pub fn end(self) -> (Arc<Record>, Option<First>, Option<OwnedSemaphorePermit>) {
+        (self.record, self.answered.into_inner(), self.one)
+    }
+
     /// Keeps the first guest's answer, unless it is not the guest's own.
     pub fn answered(&self, result: &airlock_sandbox::Result<Option<Box<types::Response>>>) {
         *self.answered.lock() = of_the_guest(result).map(First::Request);
@@ -133,7 +147,8 @@ impl Trial {
     }
 }
 
-fn of_the_guest<T: Clone>(result: &airlock_sandbox::Result<T>) -> Option<Result<T, types::Error>> {
+/// Returns a guest's answer or refusal, unless the run ended in another way.
+pub(crate) fn of_the_guest<T: Clone>(result: &airlock_sandbox::Result<T>) -> Option<Result<T, types::Error>> {
     match result {
         Ok(answer) => Some(Ok(answer.clone())),
         Err(CallError::Guest(refusal)) => Some(Err(refusal.clone())),

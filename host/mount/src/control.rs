@@ -10,12 +10,16 @@
 //! | `.airlock/swap`, `downgrade`, `rollback` | write | let another guest take over |
 //! | `.airlock/gc` | write | remove guests that nothing names |
 //! | `.airlock/export` | write | a page of what is stored, if the registration allows that |
+//! | `.airlock/record` | write, read, delete | begin to record, show, and forget a recording, if the registration allows that |
+//! | `.airlock/record/stop` | write | end the recording |
+//! | `.airlock/record/pieces/<number>` | read | lines of a recording that has ended |
 //!
 //! No guest ever sees these requests. Vault is told all of them as root paths, so a caller needs `sudo`; and a request that
 //! came without a token is refused, whatever Vault may have been told.
 
 mod answer;
 mod ask;
+mod record;
 mod status;
 
 pub(crate) use answer::Running;
@@ -61,6 +65,7 @@ pub(crate) async fn answer(mount: &VaultMount, request: &Request) -> Result<Opti
         ("rollback", "", _) if is_write => mount.move_to(Move::Rollback, request).await.map(Some),
         ("gc", "", _) if is_write => mount.collect().await.map(Some),
         ("export", "", _) if is_write => mount.export(request).await.map(Some),
+        ("record", rest, _) => mount.record(rest, request).await,
         (
             "" | "status" | "metrics" | "guests" | "pieces" | "swap" | "downgrade" | "rollback" | "gc"
             | "export",

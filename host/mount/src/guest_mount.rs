@@ -126,6 +126,11 @@ impl GuestMount {
         &self.guest
     }
 
+    /// Returns the mount's options that are the guest's.
+    pub(crate) fn options(&self) -> &[(String, String)] {
+        self.context.options()
+    }
+
     /// Returns the guest's name.
     pub fn name(&self) -> &str {
         &self.guest.description().name

@@ -34,6 +34,7 @@ mod invalidations;
 mod metrics;
 mod options;
 mod pushed;
+pub mod recording;
 mod source;
 pub mod special_paths;
 mod start;

@@ -61,6 +61,11 @@ pub trait Source: Send + Sync + 'static {
         false
     }
 
+    /// Returns true if the operator lets a caller with `sudo` record the requests of mounts.
+    fn allows_record(&self) -> bool {
+        false
+    }
+
     /// Says whether this process runs guests that were pushed into a mount's storage.
     ///
     /// # Errors

@@ -32,9 +32,11 @@ use crate::control::{self, Running};
 use crate::existence::{Blame, Checks};
 use crate::guest_mount::{GuestMount, Replaced, operation_name, unavailable};
 use crate::pushed::{self, Record};
+use crate::recording::Recording;
 use crate::told::Told;
 use candidate::{Candidate, Finder};
 use change::Refused;
+use trial::Observer;
 
 /// The time for which a status waits for a guest that is being loaded.
 const STATUS: Duration = Duration::from_secs(2);
@@ -68,6 +70,8 @@ pub struct VaultMount {
     pub(crate) refused: Mutex<Option<Refused>>,
     /// The guest that is being tried, or that was tried last.
     pub(crate) canary: RwLock<Option<Arc<Canary>>>,
+    /// The recording that runs, or that ran last.
+    pub(crate) recording: RwLock<Option<Arc<Recording>>>,
     this: Weak<Self>,
     /// True if the mount had no record when it was set up.
     is_new: bool,
@@ -230,8 +234,7 @@ impl Backend for VaultMount {
         })?;
         let caller = request.caller.clone();
         let request = Arc::new(bridge::request(request));
-        let canary = self.canary.read().clone();
-        let mut trial = canary.and_then(|canary| Some((canary.try_request(&request)?, canary)));
+        let mut trial = self.observe(&request);
         for _ in 0..MOST_GUESTS {
             let guest = match self.guest().await {
                 Ok(guest) => guest,
@@ -246,8 +249,15 @@ impl Backend for VaultMount {
             };
             let tried = trial.as_ref().map(|(trial, _)| trial);
             if let Ok(answer) = guest.answer(&request, &caller, tried).await {
-                if let Some((trial, canary)) = trial {
-                    self.try_out(canary, request, trial);
+                if let Some((trial, observer)) = trial {
+                    match observer {
+                        Observer::Canary(canary) => self.try_out(canary, request, trial),
+                        Observer::Recording(recording) => {
+                            tokio::spawn(async move {
+                                recording.keep(request, trial, guest.guest().digest()).await;
+                            });
+                        }
+                    }
                 }
                 return answer;
             }
@@ -302,6 +312,7 @@ impl Backend for VaultMount {
     async fn cleanup(&self) {
         self.ended.store(true, SeqCst);
         *self.canary.write() = None;
+        *self.recording.write() = None;
         self.finder.storage.drain().await;
         tracing::trace!("a mount was taken down");
     }

@@ -277,7 +277,7 @@ impl Guest {
         self.run(mount, Invalidate(key.to_owned())).await
     }
 
-    async fn run<C: Transact>(&self, mount: &Arc<MountContext>, call: C) -> Outcome<C::Output> {
+    pub(crate) async fn run<C: Transact>(&self, mount: &Arc<MountContext>, call: C) -> Outcome<C::Output> {
         let Outcome { result, usage } = Permit::take(&self.code, mount, C::TIME, call.is_large()).await;
         match result {
             Ok(permit) => permit.run(call).await,

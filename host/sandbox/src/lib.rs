@@ -61,7 +61,7 @@ pub use mount::{
     Alias, Clock, Entity, Events, Group, Level, LogLine, LogSink, MountContext, Random, Real, Replication,
     Services, System, SystemError,
 };
-pub use replay::Record;
+pub use replay::{Heard, Record, Rerun, SystemAnswer};
 pub use run::account::Usage;
 pub use run::permit::{AnswerMemory, Outcome, Permit};
 pub use sandbox::{Sandbox, SandboxSettings};

@@ -129,6 +129,11 @@ impl MountContext {
         self.gate.load()
     }
 
+    /// Returns the mount's options.
+    pub fn options(&self) -> &[(String, String)] {
+        &self.config
+    }
+
     /// Returns the mount's storage.
     pub fn storage(&self) -> &Arc<airlock_storage::Mount> {
         &self.storage

@@ -9,7 +9,11 @@
 //! request, and its second run begins with the check.
 //!
 //! A record holds the secrets of one request. Keep it for as long as the second run lasts, and never print it.
+//!
+//! What was recorded can also leave the process: [`Record::take_heard`] returns it, and [`Guest::rerun`](crate::Guest::rerun) runs
+//! a request with it on a mount of its own, wherever it comes from.
 
+mod heard;
 mod recorder;
 mod replayer;
 
@@ -24,6 +28,7 @@ use crate::mount::{LogLine, LogSink, Services};
 use crate::types::Nanoseconds;
 use crate::{CallError, Entity, Group, Replication, SystemError};
 
+pub use heard::{Heard, Rerun};
 pub(crate) use recorder::Recorder;
 pub(crate) use replayer::Replayer;
 
@@ -54,12 +59,13 @@ pub(crate) struct Calls {
     times: Vec<SystemTime>,
     random: Vec<Vec<u8>>,
     random_bytes: usize,
-    system: Vec<(String, Told)>,
+    system: Vec<(String, SystemAnswer)>,
 }
 
 /// An answer of the system.
 #[derive(Clone)]
-pub(crate) enum Told {
+#[allow(missing_docs)] // each holds what the methods of `System` with this type answer
+pub enum SystemAnswer {
     Time(Result<Nanoseconds, SystemError>),
     Flag(Result<bool, SystemError>),
     State(Result<Replication, SystemError>),

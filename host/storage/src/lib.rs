@@ -138,6 +138,7 @@ pub use commit::set_aside::SetAside;
 pub use error::{Error, Rejection, Result};
 pub use memory::{MemoryStorage, TransactionalStorage};
 pub use mount::{Attempt, Mount, Undrained};
+pub use replay::answers::{Lookup, Told};
 pub use replay::{Replayed, Trace, Written};
 pub use settings::Settings;
 pub use storage::{NoStorage, Storage, StorageTransaction};

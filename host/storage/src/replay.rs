@@ -10,16 +10,24 @@
 //! An existence check runs a second time in the same way, alone or before its request, between
 //! [`Transaction::begin_replayed_check`] and [`Transaction::end_replayed_check`].
 //!
+//! A trace of [lookups](Trace::told) makes a second run that never reaches storage.
+//!
 //! Traces hold values, like the transactions they come from: nothing prints them.
+
+pub(crate) mod answers;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::conflict::counters::Sample;
 use crate::conflict::scratch::ScratchWrites;
 use crate::transaction::reads::Reads;
 use crate::transaction::writes::{Write, Writes};
 use crate::{Settings, StorageEntry, Transaction};
+use answers::{Answers, Lookup, Told};
 
 /// What a transaction wrote: the entry that it left under each key, or `None` where it left nothing.
 pub type Written = BTreeMap<String, Option<StorageEntry>>;
@@ -33,12 +41,71 @@ pub struct Trace {
     since: u64,
     commits: u32,
     is_partial: bool,
+    /// What the run read, in its order, each key and folder once.
+    lookups: Vec<Lookup>,
+    /// The bytes of `lookups`, or more than are kept.
+    looked_up: usize,
+    /// Set for a second run that is told this instead of what is stored.
+    answers: Option<Arc<Mutex<Answers>>>,
 }
 
 /// Most bytes of writes that are kept of a run.
 const LARGEST: usize = 1 << 20;
 
+/// Most bytes of lookups that are kept of a run.
+const MOST_LOOKED_UP: usize = 512 << 10;
+
+/// The bytes that a lookup costs beside its own.
+const OVERHEAD: usize = 64;
+
 impl Trace {
+    /// Returns the trace of a run that read this, for a second run that is told it and never reaches storage.
+    pub fn told(lookups: Vec<Lookup>, told: Told) -> Self {
+        Self {
+            answers: Some(Arc::new(Mutex::new(Answers::new(lookups, told)))),
+            ..Self::default()
+        }
+    }
+
+    /// Returns what the run read, in its order, each key and folder once. `None` if that is more than 512 KiB.
+    pub fn lookups(&self) -> Option<&[Lookup]> {
+        (self.looked_up <= MOST_LOOKED_UP).then_some(&self.lookups[..])
+    }
+
+    /// Returns what a [told](Self::told) run asked for, with the answers. `None` if it asked for more than it could be told.
+    pub fn asked(&self) -> Option<Vec<Lookup>> {
+        let answers = self.answers.as_ref()?.lock();
+        answers.told_all().then(|| answers.asked().to_vec())
+    }
+
+    /// Returns how many of the lookups a [told](Self::told) run has not asked for.
+    pub fn left(&self) -> usize {
+        self.answers.as_ref().map_or(0, |answers| answers.lock().left())
+    }
+
+    fn looked_up(&mut self, lookup: Lookup) {
+        let is_known = self.lookups.iter().any(|known| match (known, &lookup) {
+            (Lookup::Get { key, .. }, Lookup::Get { key: other, .. }) => key == other,
+            (
+                Lookup::List { folder, page, .. },
+                Lookup::List {
+                    folder: other,
+                    page: of,
+                    ..
+                },
+            ) => folder == other && page == of,
+            _ => false,
+        });
+        if is_known || self.looked_up > MOST_LOOKED_UP {
+            return;
+        }
+        self.looked_up += lookup.bytes() + OVERHEAD;
+        match self.looked_up > MOST_LOOKED_UP {
+            true => self.lookups = Vec::new(),
+            false => self.lookups.push(lookup),
+        }
+    }
+
     /// Returns what the run wrote.
     pub fn written(&self) -> &Written {
         &self.written
@@ -63,9 +130,23 @@ pub(crate) struct Replay {
     since: u64,
     /// What it read that the first run did not read.
     samples: Vec<Sample>,
+    /// What it is told instead of what is stored.
+    answers: Option<Arc<Mutex<Answers>>>,
 }
 
 impl Replay {
+    /// Returns the entry that the run is told, unless it reads from storage.
+    pub(crate) fn told(&self, key: &str) -> Option<Option<StorageEntry>> {
+        self.answers.as_ref().map(|answers| answers.lock().get(key))
+    }
+
+    /// Returns the names that the run is told, unless it reads from storage.
+    pub(crate) fn told_names(&self, folder: &str, page: Option<(&str, u64)>) -> Option<Vec<String>> {
+        self.answers
+            .as_ref()
+            .map(|answers| answers.lock().list(folder, page))
+    }
+
     /// Notes a read that the first run did not make.
     pub(crate) fn read(&mut self, sample: Sample) {
         self.samples.push(sample);
@@ -129,6 +210,16 @@ impl Transaction {
         }
     }
 
+    /// Remembers what the run looked up, unless that was for its existence check.
+    pub(crate) fn trace_lookup(&mut self, lookup: impl FnOnce() -> Lookup) {
+        if self.traced.is_none() || self.is_check() {
+            return;
+        }
+        if let Some(trace) = &mut self.traced {
+            trace.looked_up(lookup());
+        }
+    }
+
     /// Remembers that the run found something in scratch, which a second run does not have.
     pub(crate) fn trace_scratch(&mut self) {
         if let Some(trace) = &mut self.traced {
@@ -143,6 +234,7 @@ impl Transaction {
         self.replay = Some(Replay {
             since: trace.since,
             samples: Vec::new(),
+            answers: trace.answers.clone(),
         });
     }
 
@@ -165,9 +257,16 @@ impl Transaction {
     /// Ends the second run.
     pub fn end_replay(&mut self) -> Replayed {
         let replay = self.replay.take();
-        let is_comparable = replay.is_some_and(|Replay { since, samples }| {
+        let is_comparable = replay.is_some_and(|replay| {
+            let Replay {
+                since,
+                samples,
+                answers,
+            } = replay;
             // Neither before it was read nor while it was read.
-            samples.iter().all(|sample| sample.last_write <= since) && self.mount.ledger.stand(samples)
+            let is_unchanged =
+                samples.iter().all(|sample| sample.last_write <= since) && self.mount.ledger.stand(samples);
+            is_unchanged && answers.is_none_or(|answers| answers.lock().told_all())
         });
         Replayed {
             written: written(&std::mem::take(&mut self.writes)),

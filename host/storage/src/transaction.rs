@@ -14,6 +14,7 @@ use crate::conflict::counters::Thing;
 use crate::conflict::ledger::Generation;
 use crate::conflict::protocol::{self, Found};
 use crate::conflict::scratch::{Scratch, ScratchWrites, Value};
+use crate::replay::answers::Lookup;
 use crate::replay::{Replay, Trace};
 use crate::succession::{Committed, Term};
 use crate::transaction::check::Aside;
@@ -140,7 +141,12 @@ impl Transaction {
         }
         if let Some(earlier) = self.reads.get(key) {
             self.calls.count(|usage| usage.cached += 1);
+            self.trace_get(key, &earlier);
             return Ok(earlier);
+        }
+        if let Some(entry) = self.replay.as_ref().and_then(|replay| replay.told(key)) {
+            self.reads.found(key, &entry);
+            return Ok(entry);
         }
         let cacheable = self.settings.cacheable.contain(key).then_some(self.generation);
         let found = loop {
@@ -163,7 +169,15 @@ impl Transaction {
         });
         let entry = self.note(found)?;
         self.reads.found(key, &entry);
+        self.trace_get(key, &entry);
         Ok(entry)
+    }
+
+    fn trace_get(&mut self, key: &str, entry: &Option<StorageEntry>) {
+        self.trace_lookup(|| Lookup::Get {
+            key: key.to_owned(),
+            entry: entry.clone(),
+        });
     }
 
     /// Adds an entry to the commit. Fails with [`Error::Denied`] or [`Error::InvalidKey`] if it cannot be stored.

@@ -62,6 +62,11 @@ pub struct ServeArgs {
     #[arg(long, conflicts_with = "no_control")]
     pub allow_export: bool,
 
+    /// Let callers with `sudo` on a mount's `.airlock/record` record its requests, for `airlock record`. What they get has tokens in
+    /// place of keys, values and tokens
+    #[arg(long, conflicts_with = "no_control")]
+    pub allow_record: bool,
+
     #[command(flatten)]
     pub limits: LimitArgs,
 

@@ -67,6 +67,7 @@ Examples:
   airlock test kv.wasm scenarios/*.toml --only failures -v
   airlock test kv.wasm scenarios/*.toml --junit results.xml
   airlock test --schema > scenario.schema.json
+  airlock test --replay demo.rec kv.wasm                 # a recording of `airlock record`
 
 Exit status: 0 all was as expected; 1 something was not, or a scenario is wrong: FILE:LINE says where; 2 wrong usage.";
 

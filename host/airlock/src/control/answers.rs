@@ -7,6 +7,21 @@ use serde::Deserialize;
 /// The version of the control paths that this program speaks.
 pub const PROTOCOL: u64 = 1;
 
+/// The answer of `.airlock/record`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Recording {
+    /// `running`, or why it has ended.
+    pub state: String,
+    /// Seconds since it began.
+    pub seconds: u64,
+    /// The number of pieces to fetch, once it has ended.
+    pub pieces: usize,
+    pub recorded: u64,
+    pub other_course: u64,
+    pub skipped: u64,
+    pub not_comparable: BTreeMap<String, u64>,
+}
+
 /// The answer of `.airlock/status`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Status {

@@ -9,13 +9,13 @@ use serde_json::value::RawValue;
 const LONGEST_NAME: usize = 64;
 
 /// The answer of a guest to a request: a response, or its refusal.
-pub(super) type Answered = Result<Option<Box<types::Response>>, types::Error>;
+pub(crate) type Answered = Result<Option<Box<types::Response>>, types::Error>;
 
 /// The answer of a guest to an existence check, or its refusal.
-pub(super) type Checked = Result<Option<bool>, types::Error>;
+pub(crate) type Checked = Result<Option<bool>, types::Error>;
 
 /// Returns the kinds of difference: `status`, `field NAME`, `3 keys` and so on. Fields in `tolerated` may differ.
-pub(super) fn differences(first: &Answered, second: &SecondRun, tolerated: &BTreeSet<String>) -> Vec<String> {
+pub(crate) fn differences(first: &Answered, second: &SecondRun, tolerated: &BTreeSet<String>) -> Vec<String> {
     let mut found = results(first, &second.outcome.result, |first, second, found| {
         responses(first.as_deref(), second.as_deref(), tolerated, found);
     });
@@ -31,7 +31,7 @@ pub(super) fn differences(first: &Answered, second: &SecondRun, tolerated: &BTre
 }
 
 /// Does the same for an existence check.
-pub(super) fn check_differences(
+pub(crate) fn check_differences(
     first: &Checked,
     second: &airlock_sandbox::Result<Option<bool>>,
 ) -> Vec<String> {

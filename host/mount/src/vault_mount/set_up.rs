@@ -121,6 +121,7 @@ impl VaultMount {
             exporting: tokio::sync::Mutex::new(()),
             refused: Mutex::default(),
             canary: RwLock::new(None),
+            recording: RwLock::new(None),
             this: this.clone(),
         });
         if can_wait {

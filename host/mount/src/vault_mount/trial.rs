@@ -12,8 +12,25 @@ use super::change::{Change, Move, Prepared, Successor};
 use crate::canary::{Canary, Next, Trial};
 use crate::guest_mount::unavailable;
 use crate::pushed::{Actor, Record};
+use crate::recording::Recording;
+
+/// Who wants to know how a request ran.
+pub(super) enum Observer {
+    Canary(Arc<Canary>),
+    Recording(Arc<Recording>),
+}
 
 impl VaultMount {
+    /// Begins to record a request for a guest that is tried, or else for a recording.
+    pub(super) fn observe(&self, request: &types::Request) -> Option<(Trial, Observer)> {
+        let canary = self.canary.read().clone();
+        let tried = canary.and_then(|canary| Some((canary.try_request(request)?, Observer::Canary(canary))));
+        tried.or_else(|| {
+            let recording = self.recording.read().clone()?;
+            Some((recording.try_request(request)?, Observer::Recording(recording)))
+        })
+    }
+
     /// Tries another guest on the next `wanted` requests. It takes over if it answers them as the present one does, but for
     /// the fields in `tolerated`.
     ///

@@ -4,5 +4,6 @@
 mod breaker;
 mod canary;
 mod paths;
+mod recording;
 mod support;
 mod swaps;

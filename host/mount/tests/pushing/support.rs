@@ -38,6 +38,10 @@ impl Source for Pushed {
         self.has_guest
     }
 
+    fn allows_record(&self) -> bool {
+        true
+    }
+
     fn takes_pushed(&self) -> Result<(), String> {
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::{MOST, MOST_RANDOM, Record, Told, asked};
+use super::{MOST, MOST_RANDOM, Record, SystemAnswer, asked};
 use crate::mount::{Clock, Random, Services, System};
 use crate::types::{Json, Nanoseconds, WrapInfo};
 use crate::{Entity, Group, Replication, SystemError};
@@ -20,7 +20,7 @@ impl Recorder {
         Self { services, record }
     }
 
-    fn told(&self, asked: String, told: Told) {
+    fn told(&self, asked: String, told: SystemAnswer) {
         let mut calls = self.record.calls.lock();
         if calls.system.len() < MOST {
             calls.system.push((asked, told));
@@ -65,7 +65,7 @@ macro_rules! record {
     $(
                     async fn $method(&self) -> Result<$answer, SystemError> {
                         let answer = self.services.system.$method().await;
-                        self.told(asked(stringify!($method), ""), Told::$told(answer.clone()));
+                        self.told(asked(stringify!($method), ""), SystemAnswer::$told(answer.clone()));
                         answer
                     }
                 )+
@@ -88,7 +88,7 @@ record! {
 
     async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>, SystemError> {
         let answer = self.services.system.entity_info(entity_id).await;
-        self.told(asked("entity_info", entity_id), Told::Entity(answer.clone()));
+        self.told(asked("entity_info", entity_id), SystemAnswer::Entity(answer.clone()));
         answer
     }
 
@@ -96,14 +96,14 @@ record! {
         let answer = self.services.system.groups_for_entity(entity_id).await;
         self.told(
             asked("groups_for_entity", entity_id),
-            Told::Groups(answer.clone()),
+            SystemAnswer::Groups(answer.clone()),
         );
         answer
     }
 
     async fn generate_password(&self, policy: &str) -> Result<String, SystemError> {
         let answer = self.services.system.generate_password(policy).await;
-        self.told(asked("generate_password", policy), Told::Text(answer.clone()));
+        self.told(asked("generate_password", policy), SystemAnswer::Text(answer.clone()));
         answer
     }
 
@@ -114,7 +114,7 @@ record! {
     ) -> Result<(String, Nanoseconds), SystemError> {
         let answer = self.services.system.identity_token(audience, ttl).await;
         let about = format!("{audience} {ttl:?}");
-        self.told(asked("identity_token", &about), Told::Token(answer.clone()));
+        self.told(asked("identity_token", &about), SystemAnswer::Token(answer.clone()));
         answer
     }
 

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
+use airlock_storage::Told;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::{Calls, Told, asked};
+use super::{Calls, SystemAnswer, asked};
 use crate::mount::{Clock, Random, System};
 use crate::types::{Json, Nanoseconds, WrapInfo};
 use crate::{Entity, Group, Replication, SystemError};
@@ -15,16 +16,19 @@ use crate::{Entity, Group, Replication, SystemError};
 /// Answers what was recorded, in its order. What was not recorded is answered with nothing real, and makes the runs not
 /// comparable.
 pub(crate) struct Replayer {
+    told: Told,
     left: Mutex<Left>,
     /// What is told next, after [`goes_on`](Self::goes_on).
     next: Mutex<Option<Left>>,
     asked_more: AtomicBool,
+    /// The calls of the system, as this run made them.
+    asked: Mutex<Vec<(String, SystemAnswer)>>,
 }
 
 struct Left {
     times: VecDeque<SystemTime>,
     random: VecDeque<Vec<u8>>,
-    system: Vec<(String, Told)>,
+    system: Vec<(String, SystemAnswer)>,
 }
 
 impl From<Calls> for Left {
@@ -45,10 +49,25 @@ impl Replayer {
             None => (calls, None),
         };
         Self {
+            told: Told::ByKey,
             left: Mutex::new(left.into()),
             next: Mutex::new(next),
             asked_more: AtomicBool::new(false),
+            asked: Mutex::default(),
         }
+    }
+
+    /// Tells the calls of the system by their arguments, or in their order.
+    pub fn telling(calls: Calls, told: Told) -> Self {
+        Self {
+            told,
+            ..Self::new(None, calls)
+        }
+    }
+
+    /// Returns the calls of the system that the guest has made, with the answers.
+    pub fn take_asked(&self) -> Vec<(String, SystemAnswer)> {
+        std::mem::take(&mut self.asked.lock())
     }
 
     /// Ends the existence check and begins its request.
@@ -67,14 +86,21 @@ impl Replayer {
         self.asked_more.store(true, Ordering::Relaxed);
     }
 
-    /// Returns the first answer to this question that is left.
-    fn told(&self, asked: &str) -> Option<Told> {
+    /// Returns the first answer to this question that is left; in order, the first one of its method.
+    fn told(&self, asked: &str) -> Option<SystemAnswer> {
+        let method = |question: &str| question.split(' ').next().map(str::to_owned);
+        let is_it = |question: &str| match self.told {
+            Told::ByKey => question == asked,
+            Told::InOrder => method(question) == method(asked),
+        };
         let mut left = self.left.lock();
-        let at = left.system.iter().position(|(question, _)| question == asked);
-        if at.is_none() {
+        let Some(at) = left.system.iter().position(|(question, _)| is_it(question)) else {
             self.asks_more();
-        }
-        at.map(|at| left.system.remove(at).1)
+            return None;
+        };
+        let answer = left.system.remove(at).1;
+        self.asked.lock().push((asked.to_owned(), answer.clone()));
+        Some(answer)
     }
 }
 
@@ -110,7 +136,7 @@ macro_rules! replay {
     $(
                     async fn $method(&self) -> Result<$answer, SystemError> {
                         match self.told(&asked(stringify!($method), "")) {
-                            Some(Told::$told(answer)) => answer,
+                            Some(SystemAnswer::$told(answer)) => answer,
                             _ => Err(SystemError::Unsupported),
                         }
                     }
@@ -134,21 +160,21 @@ replay! {
 
     async fn entity_info(&self, entity_id: &str) -> Result<Option<Entity>, SystemError> {
         match self.told(&asked("entity_info", entity_id)) {
-            Some(Told::Entity(answer)) => answer,
+            Some(SystemAnswer::Entity(answer)) => answer,
             _ => Err(SystemError::Unsupported),
         }
     }
 
     async fn groups_for_entity(&self, entity_id: &str) -> Result<Vec<Group>, SystemError> {
         match self.told(&asked("groups_for_entity", entity_id)) {
-            Some(Told::Groups(answer)) => answer,
+            Some(SystemAnswer::Groups(answer)) => answer,
             _ => Err(SystemError::Unsupported),
         }
     }
 
     async fn generate_password(&self, policy: &str) -> Result<String, SystemError> {
         match self.told(&asked("generate_password", policy)) {
-            Some(Told::Text(answer)) => answer,
+            Some(SystemAnswer::Text(answer)) => answer,
             _ => Err(SystemError::Unsupported),
         }
     }
@@ -159,7 +185,7 @@ replay! {
         ttl: Nanoseconds,
     ) -> Result<(String, Nanoseconds), SystemError> {
         match self.told(&asked("identity_token", &format!("{audience} {ttl:?}"))) {
-            Some(Told::Token(answer)) => answer,
+            Some(SystemAnswer::Token(answer)) => answer,
             _ => Err(SystemError::Unsupported),
         }
     }

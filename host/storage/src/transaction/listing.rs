@@ -7,6 +7,7 @@
 use crate::access::{HIDDEN, check_folder};
 use crate::conflict::counters::Thing;
 use crate::conflict::protocol;
+use crate::replay::answers::Lookup;
 use crate::{Error, Result, Transaction};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -110,6 +111,12 @@ impl Transaction {
     }
 
     async fn stored_names(&mut self, folder: &str, page: Option<(&str, usize)>) -> Result<Vec<String>> {
+        let of_lookup = page.map(|(after, limit)| (after, limit as u64));
+        if let Some(replay) = &self.replay
+            && let Some(names) = replay.told_names(folder, of_lookup)
+        {
+            return Ok(names);
+        }
         let found = loop {
             let list = || self.calls.list(folder, page);
             match protocol::list(&self.mount.ledger, folder, list).await {
@@ -123,6 +130,11 @@ impl Transaction {
         };
         let mut names = self.note(found)?;
         names.retain(|name| !(folder.is_empty() && name == HIDDEN));
+        self.trace_lookup(|| Lookup::List {
+            folder: folder.to_owned(),
+            page: of_lookup.map(|(after, limit)| (after.to_owned(), limit)),
+            names: names.clone(),
+        });
         Ok(names)
     }
 }

@@ -1,0 +1,216 @@
+//! The file of a recording: lines of JSON.
+//!
+//! 1. The [`Header`]: the version of the format, the guest, and the mount's options.
+//! 2. A [`Line`] for each request: what was asked, what its run was told, and what the recorded guest answers and stores when it is
+//!    told that.
+//! 3. The [`End`]: why the recording ended, and what is not in it.
+//!
+//! Everything in it comes from a run that was given tokens only. `docs/recordings.md` describes the fields.
+
+mod asked;
+mod told;
+
+use std::collections::BTreeMap;
+
+use airlock_sandbox::types;
+use airlock_storage::{StorageEntry, Written};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub(super) use asked::Asked;
+use asked::{Leased, headers, headers_of, json, value};
+pub(super) use told::Told;
+
+/// The version of the format.
+pub(super) const VERSION: u32 = 1;
+
+/// The first line.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Header {
+    pub airlock_recording: u32,
+    pub name: String,
+    pub version: String,
+    pub sha256: String,
+    pub options: Vec<(String, String)>,
+}
+
+/// The last line.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct End {
+    /// Why the recording ended.
+    pub ended: String,
+    /// Requests that were recorded.
+    pub recorded: u32,
+    /// Requests of which the guest took another course with tokens than it took live. They are among the recorded ones.
+    pub other_course: u32,
+    /// Requests that were not recorded, because others were being or because they were large.
+    pub skipped: u32,
+    /// Requests that cannot be told to another run, by operation.
+    pub not_comparable: BTreeMap<String, u32>,
+}
+
+/// A request.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Line {
+    pub asked: Asked,
+    pub told: Told,
+    pub answer: Answer,
+    /// What the guest would have stored: entries by their keys, or nothing where it deleted.
+    pub written: BTreeMap<String, Option<Stored>>,
+    /// The guest's declared pattern of the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// False if the live run had another status, or as much of an answer or of writes as this one has not.
+    pub same_course: bool,
+}
+
+/// The bytes of a value: text where it is that.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Bytes {
+    Text(String),
+    Base64(String),
+}
+
+impl Bytes {
+    fn of(bytes: &[u8]) -> Self {
+        match str::from_utf8(bytes) {
+            Ok(text) => Self::Text(text.to_owned()),
+            Err(_) => Self::Base64(STANDARD.encode(bytes)),
+        }
+    }
+
+    fn bytes(self) -> Result<Vec<u8>, &'static str> {
+        match self {
+            Self::Text(text) => Ok(text.into_bytes()),
+            Self::Base64(text) => STANDARD.decode(text).map_err(|_| "bytes that are not base64"),
+        }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stored {
+    pub value: Bytes,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub seal_wrap: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl Stored {
+    fn of(entry: &StorageEntry) -> Self {
+        Self {
+            value: Bytes::of(&entry.value),
+            seal_wrap: entry.seal_wrap,
+        }
+    }
+
+    fn entry(self, key: String) -> Result<StorageEntry, &'static str> {
+        Ok(StorageEntry {
+            key,
+            value: self.value.bytes()?.into(),
+            seal_wrap: self.seal_wrap,
+        })
+    }
+}
+
+/// Returns what a run wrote, for a line.
+pub(super) fn written(written: &Written) -> BTreeMap<String, Option<Stored>> {
+    let written = written.iter();
+    written
+        .map(|(key, entry)| (key.clone(), entry.as_ref().map(Stored::of)))
+        .collect()
+}
+
+/// Returns what a line says that a run wrote.
+pub(super) fn written_of(written: BTreeMap<String, Option<Stored>>) -> Result<Written, &'static str> {
+    let written = written.into_iter().map(|(key, stored)| {
+        let entry = stored.map(|stored| stored.entry(key.clone())).transpose()?;
+        Ok((key, entry))
+    });
+    written.collect()
+}
+
+/// What the guest answered.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer {
+    /// Nothing: 404 for a read or a list.
+    None,
+    Response(Response),
+    /// The guest's refusal: its status, and its text.
+    Refused(u16, String),
+    UnsupportedOperation,
+    UnsupportedPath,
+    PermissionDenied,
+    ReadOnly,
+}
+
+/// An answer. Fields that are empty are left out.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Response {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<Leased>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redirect: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    headers: Vec<(String, Vec<String>)>,
+}
+
+impl Answer {
+    pub fn of(answer: &Result<Option<Box<types::Response>>, types::Error>) -> Self {
+        match answer {
+            Ok(None) => Self::None,
+            Ok(Some(response)) => Self::Response(Response {
+                data: value(&response.data),
+                secret: response.secret.as_ref().map(Leased::of),
+                redirect: response.redirect.clone(),
+                warnings: response.warnings.clone(),
+                headers: headers(&response.headers),
+            }),
+            Err(types::Error::User(text)) => Self::Refused(400, text.clone()),
+            Err(types::Error::Internal(text)) => Self::Refused(500, text.clone()),
+            Err(types::Error::Coded(error)) => Self::Refused(error.status, error.message.clone()),
+            Err(types::Error::UnsupportedOperation) => Self::UnsupportedOperation,
+            Err(types::Error::UnsupportedPath) => Self::UnsupportedPath,
+            Err(types::Error::PermissionDenied) => Self::PermissionDenied,
+            Err(types::Error::ReadOnly) => Self::ReadOnly,
+        }
+    }
+
+    pub fn answered(self) -> Result<Option<Box<types::Response>>, types::Error> {
+        Err(match self {
+            Self::None => return Ok(None),
+            Self::Response(response) => {
+                return Ok(Some(Box::new(types::Response {
+                    data: json(response.data),
+                    secret: response.secret.map(Leased::secret),
+                    redirect: response.redirect,
+                    warnings: response.warnings,
+                    headers: headers_of(response.headers),
+                    wrap_info: None,
+                })));
+            }
+            Self::Refused(400, text) => types::Error::User(text),
+            Self::Refused(500, text) => types::Error::Internal(text),
+            Self::Refused(status, message) => types::Error::Coded(types::CodedError { status, message }),
+            Self::UnsupportedOperation => types::Error::UnsupportedOperation,
+            Self::UnsupportedPath => types::Error::UnsupportedPath,
+            Self::PermissionDenied => types::Error::PermissionDenied,
+            Self::ReadOnly => types::Error::ReadOnly,
+        })
+    }
+}
