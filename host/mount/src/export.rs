@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use vault_plugin::{Error, Request, Response};
 
-use crate::options::MountOptions;
+use crate::options::{MountOptions, Permission};
 use crate::vault_mount::VaultMount;
 use crate::vault_mount::swap::refused;
 
@@ -66,13 +66,7 @@ impl VaultMount {
                 "what is stored here is not handed out: the plugin is registered without -args=--allow-export".to_owned(),
             ));
         }
-        let options = MountOptions::read(&self.finder.parts.config);
-        if options.map_or(true, |options| options.forbids_export()) {
-            return Err(Error::User(
-                "what is stored here is not handed out: the mount has the option allow-export=false"
-                    .to_owned(),
-            ));
-        }
+        MountOptions::permit(&self.finder.parts.config, Permission::Export)?;
         let Asked { after } = request.decode()?;
         if !may_be_after(&after) {
             return Err(Error::User(

@@ -1,8 +1,8 @@
 //! The options of a mount that are the host's own: with them, one mount gets less than its registration allows.
 //!
 //! They have the names of the flags of `airlock serve`, as in `vault secrets enable -options=cpu-ms=200`: each limit of a
-//! request or a mount, `cache` and `unauthenticated` (prefixes with commas between them, or `none`), and `allow-export`
-//! (`false`). The registration's value is the most that a mount gets. All other options are the guest's.
+//! request or a mount, `cache` and `unauthenticated` (prefixes with commas between them, or `none`), and `allow-export` and
+//! `allow-record` (`false`). The registration's value is the most that a mount gets. All other options are the guest's.
 //!
 //! # How to use it
 //! 1. [`MountOptions::read`] takes the host's options out of what Vault gives.
@@ -17,7 +17,7 @@
 
 use airlock_sandbox::{Limit, Limits, LoadError};
 use airlock_storage::Prefixes;
-use thiserror::Error;
+use vault_plugin::Error;
 
 use crate::source::GrantedGuest;
 
@@ -25,7 +25,7 @@ use crate::source::GrantedGuest;
 const NONE: &str = "none";
 
 /// An option that the mount cannot have, in a sentence for the operator.
-#[derive(Debug, Clone, Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum BadOption {
     /// The value is not a number that the limit can have.
     #[error("the mount's option {name}: give a whole number{}", if *.zero { "" } else { " above 0" })]
@@ -84,8 +84,26 @@ pub const OF_REGISTRATION: [&str; 8] = [
     "process-memory-mib",
 ];
 
-/// The option that takes the export of its storage from a mount.
-const ALLOW_EXPORT: &str = "allow-export";
+/// What a registration may let operators do with its mounts, and a mount's option can forbid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Export what the mount stores.
+    Export,
+    /// Record requests.
+    Record,
+}
+
+impl Permission {
+    const ALL: [Self; 2] = [Self::Export, Self::Record];
+
+    /// The option's name, which is the flag's.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Export => "allow-export",
+            Self::Record => "allow-record",
+        }
+    }
+}
 
 /// What the options of one mount say to the host, and what is left for the guest.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -93,7 +111,7 @@ pub struct MountOptions {
     limits: Vec<(Limit, u32)>,
     cache: Option<Prefixes>,
     unauthenticated: Option<Prefixes>,
-    forbids_export: bool,
+    forbidden: Vec<Permission>,
     /// The options that are the guest's.
     pub for_guest: Vec<(String, String)>,
 }
@@ -109,11 +127,11 @@ impl MountOptions {
             match name.as_str() {
                 "cache" => options.cache = Some(prefixes("cache", value)?),
                 "unauthenticated" => options.unauthenticated = Some(prefixes("unauthenticated", value)?),
-                ALLOW_EXPORT if value == "false" => options.forbids_export = true,
-                ALLOW_EXPORT => return Err(BadOption::NotFalse(ALLOW_EXPORT)),
-                _ => match limit(name) {
-                    Some(limit) => options.limits.push((limit, number(limit, value)?)),
-                    None => options.for_guest.push((name.clone(), value.clone())),
+                _ => match (limit(name), permission(name)) {
+                    (Some(limit), _) => options.limits.push((limit, number(limit, value)?)),
+                    (_, Some(permission)) if value == "false" => options.forbidden.push(permission),
+                    (_, Some(permission)) => return Err(BadOption::NotFalse(permission.name())),
+                    (None, None) => options.for_guest.push((name.clone(), value.clone())),
                 },
             }
         }
@@ -132,7 +150,8 @@ impl MountOptions {
                 return Err(BadOption::OfRegistration(name));
             }
             let limits = Limit::OF_MOUNT.map(name);
-            if let Some(name) = limits.iter().chain([&ALLOW_EXPORT]).find(|name| same(name)) {
+            let permissions = Permission::ALL.map(Permission::name);
+            if let Some(name) = limits.iter().chain(&permissions).find(|name| same(name)) {
                 let written = written.clone();
                 return Err(BadOption::Misspelled { written, name });
             }
@@ -140,9 +159,19 @@ impl MountOptions {
         Ok(())
     }
 
-    /// Returns true if nobody may export what this mount stores, whatever its registration allows.
-    pub fn forbids_export(&self) -> bool {
-        self.forbids_export
+    /// Returns an error for the caller if this mount forbids what its registration allows.
+    ///
+    /// # Errors
+    /// [`Error::User`], also if the options of the mount cannot be read.
+    pub(crate) fn permit(config: &[(String, String)], permission: Permission) -> Result<(), Error> {
+        let options = Self::read(config).map_err(|error| Error::User(error.to_string()))?;
+        match options.forbidden.contains(&permission) {
+            true => Err(Error::User(format!(
+                "this mount does not allow it: it has the option {}=false",
+                permission.name()
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// Checks that the registration allows what the options ask for.
@@ -199,6 +228,12 @@ fn lower(limits: Limits, (limit, number): &(Limit, u32)) -> Limits {
 /// Returns the option's name, which is the flag's.
 pub(crate) fn name(limit: Limit) -> &'static str {
     limit.setting().trim_start_matches("--")
+}
+
+fn permission(option: &str) -> Option<Permission> {
+    Permission::ALL
+        .into_iter()
+        .find(|permission| permission.name() == option)
 }
 
 fn limit(option: &str) -> Option<Limit> {
@@ -310,14 +345,21 @@ mod tests {
     }
 
     #[test]
-    fn an_option_forbids_the_export_and_none_allows_it() {
-        assert!(read(&[("allow-export", "false")]).unwrap().forbids_export());
-        assert!(!read(&[]).unwrap().forbids_export());
-        for value in ["true", "", "no"] {
-            assert_eq!(
-                read(&[("allow-export", value)]),
-                Err(BadOption::NotFalse("allow-export"))
-            );
+    fn an_option_forbids_what_the_registration_allows_and_none_allows_it() {
+        for permission in Permission::ALL {
+            let name = permission.name();
+            let permit = |options: &[(&str, &str)]| {
+                let options = options
+                    .iter()
+                    .map(|(name, value)| ((*name).into(), (*value).into()));
+                MountOptions::permit(&options.collect::<Vec<_>>(), permission)
+            };
+            permit(&[("version", "2")]).unwrap();
+            let refused = permit(&[(name, "false")]).unwrap_err().to_string();
+            assert!(refused.contains(&format!("{name}=false")), "{refused}");
+            for value in ["true", "", "no"] {
+                assert_eq!(read(&[(name, value)]), Err(BadOption::NotFalse(name)));
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 //! Scratch values with a time to live, and lists of scratch.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 

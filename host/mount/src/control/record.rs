@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 use vault_plugin::{Error, Operation, Request, Response, ServerError};
 
+use crate::options::{MountOptions, Permission};
 use crate::recording::{Bounds, MOST_BYTES, MOST_REQUESTS, MOST_SECONDS, Recording};
 use crate::vault_mount::VaultMount;
 
@@ -56,6 +57,7 @@ impl VaultMount {
                 "nothing is recorded here: the plugin is registered without -args=--allow-record".to_owned(),
             ));
         }
+        MountOptions::permit(&self.finder.parts.config, Permission::Record)?;
         if self.finder.parts.is_standby {
             // The server forwards it to the active node.
             return Err(ServerError::ReadOnly.into());

@@ -145,7 +145,7 @@ pub(super) fn written_of(written: BTreeMap<String, Option<Stored>>) -> Result<Wr
 pub(super) enum Answer {
     /// Nothing: 404 for a read or a list.
     None,
-    Response(Response),
+    Response(Box<Response>),
     /// The guest's refusal: its status, and its text.
     Refused(u16, String),
     UnsupportedOperation,
@@ -174,13 +174,13 @@ impl Answer {
     pub fn of(answer: &Result<Option<Box<types::Response>>, types::Error>) -> Self {
         match answer {
             Ok(None) => Self::None,
-            Ok(Some(response)) => Self::Response(Response {
+            Ok(Some(response)) => Self::Response(Box::new(Response {
                 data: value(&response.data),
                 secret: response.secret.as_ref().map(Leased::of),
                 redirect: response.redirect.clone(),
                 warnings: response.warnings.clone(),
                 headers: headers(&response.headers),
-            }),
+            })),
             Err(types::Error::User(text)) => Self::Refused(400, text.clone()),
             Err(types::Error::Internal(text)) => Self::Refused(500, text.clone()),
             Err(types::Error::Coded(error)) => Self::Refused(error.status, error.message.clone()),

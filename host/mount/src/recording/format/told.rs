@@ -62,7 +62,7 @@ enum Answered {
 enum Failed {
     Unsupported,
     Busy,
-    Failed,
+    Other,
 }
 
 type Pairs = BTreeMap<String, String>;
@@ -196,7 +196,7 @@ fn failed(error: SystemError) -> Failed {
     match error {
         SystemError::Unsupported => Failed::Unsupported,
         SystemError::Busy(_) => Failed::Busy,
-        SystemError::Failed(_) => Failed::Failed,
+        SystemError::Failed(_) => Failed::Other,
     }
 }
 
@@ -204,7 +204,7 @@ fn error(failed: Failed) -> SystemError {
     match failed {
         Failed::Unsupported => SystemError::Unsupported,
         Failed::Busy => SystemError::Busy("busy".to_owned()),
-        Failed::Failed => SystemError::Failed("failed".to_owned()),
+        Failed::Other => SystemError::Failed("failed".to_owned()),
     }
 }
 
