@@ -3,7 +3,7 @@
 
 mod support;
 
-use airlock_storage::{Attempt, Error, StorageEntry, Trace};
+use airlock_storage::{Attempt, Error, Lookup, StorageEntry, Told, Trace};
 use support::*;
 
 /// Runs a request that reads `a` and writes `b`, and returns its trace.
@@ -140,4 +140,41 @@ async fn a_drain_waits_for_what_has_begun_outside_of_a_transaction() {
     drop(begun);
     drain.await;
     assert!(matches!(bed.mount.undrained(), Err(Error::Draining)));
+}
+
+#[tokio::test]
+async fn lookups_are_told_to_a_run_that_never_reaches_storage() {
+    let bed = Bed::with(&[("a", "old"), ("f/x", "1"), ("f/y", "2")], settings());
+    let mut transaction = bed.begin().await;
+    transaction.trace();
+    get(&mut transaction, "a").await.unwrap();
+    get(&mut transaction, "a").await.unwrap();
+    transaction.list("f/").await.unwrap();
+    put(&mut transaction, "b", "written").await.unwrap();
+    // It reads its own write, which is no lookup.
+    get(&mut transaction, "b").await.unwrap();
+    transaction.commit().await.unwrap();
+    let lookups = transaction.take_trace().unwrap().lookups().unwrap().to_vec();
+    assert_eq!(lookups.len(), 2);
+
+    let told = |how| Trace::told(lookups.clone(), how);
+    let trace = told(Told::InOrder);
+    let mut replay = bed.begin().await;
+    replay.begin_replay(&trace, settings());
+    // Another key, in the same place.
+    assert_eq!(get(&mut replay, "z").await.unwrap().as_deref(), Some("old"));
+    assert_eq!(replay.list("g/").await.unwrap(), ["x", "y"]);
+    assert!(replay.end_replay().is_comparable);
+    let asked = trace.asked().unwrap();
+    assert!(matches!(&asked[0], Lookup::Get { key, .. } if key == "z"));
+    assert_eq!(trace.left(), 0);
+
+    let trace = told(Told::ByKey);
+    let mut replay = bed.begin().await;
+    replay.begin_replay(&trace, settings());
+    assert_eq!(replay.list("f/").await.unwrap(), ["x", "y"]);
+    assert_eq!(get(&mut replay, "a").await.unwrap().as_deref(), Some("old"));
+    // It is stored, and was not looked up.
+    assert_eq!(get(&mut replay, "f/x").await.unwrap(), None);
+    assert!(!replay.end_replay().is_comparable && trace.asked().is_none());
 }

@@ -57,6 +57,7 @@ pub static TARGETS: &[Target] = &[
     targets::bundle::TRAILERS,
     targets::author::SCENARIOS,
     targets::author::DURATIONS,
+    targets::author::RECORDINGS,
     targets::dev::CALLS,
     targets::text::PRINTABLE,
     targets::trust::SIGNATURES,

@@ -37,7 +37,7 @@ macro_rules! replays {
 replays! {
     vault_requests server_answers guest_answers guest_refusals guest_descriptions special_paths components json_objects
     redo_records recoveries keys told_records folder_entries command_lines handshakes broker_messages bundle_trailers
-    scenarios durations dev_calls printable signatures trace_headers
+    scenarios durations recordings dev_calls printable signatures trace_headers
 }
 
 /// The variable that names a file to run in place of all inputs, for `make fuzz-repeat`.

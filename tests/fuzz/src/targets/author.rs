@@ -1,5 +1,6 @@
-//! The input of an engine's author: scenarios, and the durations in them.
+//! The input of an engine's author: scenarios and the durations in them, and recordings.
 
+use airlock_mount::recording::replay::Recorded;
 use airlock_testkit::{Error, Scenario, parse_duration};
 use serde_json::Value;
 use vault_core::human_duration;
@@ -124,4 +125,54 @@ fn durations(input: &[u8]) -> bool {
         );
     }
     is_taken
+}
+
+/// The file of a recording, which `airlock test --replay` takes.
+pub const RECORDINGS: Target = Target {
+    name: "recordings",
+    run: recordings,
+    longest: 8192,
+    mutations: 60_000,
+    words: &[
+        "\n",
+        "{\"airlock_recording\":1",
+        "\"asked\":{",
+        "\"told\":{",
+        "\"storage\":[",
+        "\"times\":[[9223372036854775807,999999999]],",
+        "\"random\":[\"",
+        "\"answer\":\"none\"",
+        "\"refused\":[65535,\"x\"]",
+        "\"entry\":null",
+        "\"base64\":\"",
+        "[[[[[[[[",
+        "1e999",
+        "-0",
+        "{}",
+        ",",
+        "\u{1b}",
+    ],
+    reshape: None,
+};
+
+fn recordings(input: &[u8]) -> bool {
+    // A file that is not UTF-8 is refused before it is parsed.
+    let Ok(text) = str::from_utf8(input) else {
+        return false;
+    };
+    match Recorded::read(text) {
+        Ok(recorded) => {
+            assert!(text.contains("airlock_recording"), "a recording without its mark");
+            assert!(format!("{recorded:?}").len() < 1000, "all of it is printed");
+            true
+        }
+        Err(error) => {
+            let error = error.to_string();
+            assert!(
+                !error.contains('\n') && error.len() < 200,
+                "{error:?} quotes the file"
+            );
+            false
+        }
+    }
 }
