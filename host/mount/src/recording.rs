@@ -115,11 +115,15 @@ impl Recording {
         options: &[(String, String)],
         bounds: Bounds,
     ) -> Result<Arc<Self>, String> {
-        let redaction = Redaction {
+        let mut redaction = Redaction {
             tokens: Tokens::new().map_err(|error| format!("no random bytes for tokens: {error}"))?,
             vocabulary: vocabulary(&guest).await?,
         };
         let options = redaction.options(options);
+        // Its paths may depend on its options.
+        if let Some(document) = document(&guest, options.clone()).await {
+            redaction.vocabulary.add(&document);
+        }
         let description = guest.description();
         let header = Header {
             airlock_recording: format::VERSION,
@@ -358,22 +362,28 @@ fn nowhere(guest: &Guest, options: Vec<(String, String)>) -> Arc<MountContext> {
     MountContext::new(storage, Services::default(), options, guest.limits())
 }
 
-/// Returns the words of a guest: those of its file, and those of its OpenAPI document if it has one. It is asked for the document
-/// where it can read nothing.
+/// Returns the words of a guest: those of its file, and those of its OpenAPI document without options.
 async fn vocabulary(guest: &Guest) -> Result<Vocabulary, String> {
-    let request = Arc::new(types::Request::new(Operation::Help, ""));
-    let mount = nowhere(guest, Vec::new());
-    let help = guest
-        .rerun(&mount, request, airlock_sandbox::Heard::default(), Told::ByKey)
-        .await;
-    let answer = help.and_then(|help| help.outcome.result.ok().flatten());
-    let data = answer.and_then(|answer| answer.data?.decode::<Value>().ok());
+    let document = document(guest, Vec::new()).await;
     let guest = guest.clone();
     aside(move || {
         let code = guest.compiled().map_err(|error| error.to_string())?;
-        let document = data.as_ref().map(|data| &data["openapi"]);
-        Ok(Vocabulary::of(&code, document))
+        let mut vocabulary = Vocabulary::of(&code);
+        if let Some(document) = document {
+            vocabulary.add(&document);
+        }
+        Ok(vocabulary)
     })
     .await
     .map_err(|error| error.to_string())?
+}
+
+/// Returns the guest's OpenAPI document, if it has one. The guest is asked where it can read nothing, and what it is told has no
+/// secret, so the document has none.
+async fn document(guest: &Guest, options: Vec<(String, String)>) -> Option<Value> {
+    let request = Arc::new(types::Request::new(Operation::Help, ""));
+    let (mount, heard) = (nowhere(guest, options), airlock_sandbox::Heard::default());
+    let help = guest.rerun(&mount, request, heard, Told::ByKey).await?;
+    let mut data: Value = help.outcome.result.ok()??.data?.decode().ok()?;
+    Some(data["openapi"].take())
 }

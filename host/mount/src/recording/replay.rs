@@ -311,7 +311,7 @@ mod tests {
             &LINE.replace("read", "s3cret"),
             &LINE[..50],
             &LINE.replace("{}", "{\"k\":{\"value\":{\"base64\":\"s3cret!\"}}}"),
-            &LINE.replace("\"storage\"", "\"times\":[[9223372036854775807,0]],\"storage\""),
+            &LINE.replace("\"storage\"", "\"times\":[[0,1000000000]],\"storage\""),
             &LINE.replace("null", &"[".repeat(200)),
         ] {
             let refused = refused(&format!("{HEADER}\n{line}\n{END}\n"));

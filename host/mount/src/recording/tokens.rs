@@ -140,9 +140,11 @@ impl Tokens {
             return digits.to_owned();
         }
         let drawn = self.draw("digits", digits.as_bytes(), digits.len());
-        let digit = |(at, byte): (usize, u8)| match at {
-            // Neither a leading zero nor more than 64 bits hold.
-            0 => char::from(b'1' + byte % 8),
+        // A number that fits 16, 32 or 64 bits still does, and has no leading zero.
+        let digit = |(at, byte): (usize, u8)| match (at, digits.len()) {
+            (0, 10 | 20) => '1',
+            (0, 5) => char::from(b'1' + byte % 5),
+            (0, _) | (1, 20) => char::from(b'1' + byte % 7),
             _ => char::from(b'0' + byte % 10),
         };
         drawn.into_iter().enumerate().map(digit).collect()

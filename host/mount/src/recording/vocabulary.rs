@@ -5,6 +5,7 @@
 //! - **Names in the guest's file**: the name of a field of a JSON object stays if it stands somewhere in the guest's file. Only so can
 //!   a guest read what it has stored; and who has the file knows its words. Paths, keys and values do not stay for this reason.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use parking_lot::Mutex;
@@ -34,29 +35,34 @@ pub(crate) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Returns the words of a guest with this code and this OpenAPI document, if it has one.
-    pub fn of(code: &[u8], openapi: Option<&Value>) -> Self {
-        let mut vocabulary = Self {
+    /// Returns the words of a guest with this code.
+    pub fn of(code: &[u8]) -> Self {
+        Self {
             file: printable(code),
             ..Self::default()
-        };
-        let paths = openapi.and_then(|document| document["paths"].as_object());
+        }
+    }
+
+    /// Adds the words of an OpenAPI document of the guest.
+    pub fn add(&mut self, document: &Value) {
+        let paths = document["paths"].as_object();
         for (path, item) in paths.into_iter().flatten().take(MOST_DECLARED) {
             let pattern = path.trim_start_matches('/');
             for segment in pattern.split('/') {
                 if !segment.contains(['{', '}']) {
-                    vocabulary.declare(segment);
+                    self.declare(segment);
                 }
             }
-            vocabulary.patterns.push(pattern.to_owned());
-            vocabulary.declare_schemas(item);
+            self.patterns.push(pattern.to_owned());
+            self.declare_schemas(item);
         }
-        // The more literal ones first.
-        vocabulary.patterns.sort_by_key(|pattern| {
-            let captures = pattern.matches('{').count();
-            (captures, std::cmp::Reverse(pattern.len()))
+        // The more literal ones first, and each once.
+        self.patterns.sort_by(|one, other| {
+            let order = |pattern: &str| (pattern.matches('{').count(), Reverse(pattern.len()));
+            order(one).cmp(&order(other)).then_with(|| one.cmp(other))
         });
-        vocabulary
+        self.patterns.dedup();
+        self.patterns.truncate(MOST_DECLARED);
     }
 
     fn declare(&mut self, word: &str) {
@@ -177,7 +183,9 @@ mod tests {
             },
             "/keys/": {"get": {"summary": "description"}},
         }});
-        Vocabulary::of(b"\0\0key createdissuer\x01ab\xff\0period_of", Some(&document))
+        let mut vocabulary = Vocabulary::of(b"\0\0key createdissuer\x01ab\xff\0period_of");
+        vocabulary.add(&document);
+        vocabulary
     }
 
     #[test]

@@ -6,9 +6,11 @@ const SECRET: &str = "canary-of-a-secret-7f3a";
 
 fn redaction() -> Redaction {
     let document = json!({"paths": {"/keys/{name}": {"parameters": [{"name": "name", "in": "path"}]}}});
+    let mut vocabulary = Vocabulary::of(b"issuer created password of");
+    vocabulary.add(&document);
     Redaction {
         tokens: Tokens::new().unwrap(),
-        vocabulary: Vocabulary::of(b"issuer created password of", Some(&document)),
+        vocabulary,
     }
 }
 
