@@ -10,6 +10,7 @@ mod leases;
 use std::rc::Rc;
 
 use airlock_sdk::rotation::Rotations;
+use airlock_sdk::route::Display;
 use airlock_sdk::{
     Context, Dependency, Description, Engine, Error, Name, Operation, Response, Result, Routes, Secrets,
     WalKinds, fields, json, route,
@@ -72,7 +73,14 @@ impl Engine for Conformance {
             .list(list_own),
         &route("things/{name}")
             .synopsis("Keep a thing.")
+            .display(
+                Display::new()
+                    .operation_prefix("conformance")
+                    .operation_suffix("thing")
+                    .item_type("Thing"),
+            )
             .read(read)
+            .display_operation(Display::new().operation_verb("look-up"))
             .write(write)
             .patch(patch)
             .delete(delete),
