@@ -146,7 +146,10 @@ fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
         periodic.clone()?;
         cx.storage.commit()?;
     }
-    let rotated = rotation::run(E::ROTATIONS, cx);
+    let rotated = match E::ROTATIONS.is_empty() {
+        true => Ok(()),
+        false => rotation::run(E::ROTATIONS, cx),
+    };
     if cx.storage.is_dirty() {
         rotated.clone()?;
     }
