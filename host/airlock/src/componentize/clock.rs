@@ -128,8 +128,8 @@ fn explained(name: &str, callers: &BTreeSet<String>) -> String {
         }
         "time" => "use `OffsetDateTime::from_unix_timestamp(cx.clock.now().seconds)` in place of `now_utc`",
         _ => {
-            "take the time from `cx.clock.now()`; if the crate is not yours, pass it the time, or switch off the \
-             feature that needs a clock"
+            "take the time from `cx.clock.now()`; if the call is not in your code, it is in that of a crate that the \
+             compiler inlined, such as `Utc::now` of `chrono`: pass that crate the time, or switch off its feature"
         }
     };
     let text = format!(
