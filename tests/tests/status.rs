@@ -7,10 +7,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Command;
 use std::sync::LazyLock;
 
 use airlock_tests::{
-    Client, Mount, Output, Plugin, Server, Storage, airlock_for, eventually, files, free_port, run, vault,
+    Client, Mount, Output, Plugin, Server, Storage, airlock_for, eventually, files, free_port, process, run,
+    vault,
 };
 use serde_json::{Value, json};
 
@@ -231,6 +233,48 @@ fn a_socket_is_for_its_own_user_and_a_stale_one_is_replaced() {
     });
     assert!(answer.contains("airlock_serving{mount=\"socket/\""), "{answer}");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_reader_that_cannot_be_accepted_is_told_once() {
+    let path = SERVER.temporary_directory().join("few.sock");
+    let mount = mount("few", &[format!("--metrics-listen=unix:{}", path.display())]);
+    mount.read("a");
+    let connect = || UnixStream::connect(&path).ok();
+    eventually("the socket is open", || {
+        connect().map(|stream| ask(stream, "/metrics"))
+    });
+    let is_it = |pid: &u32| {
+        process::arguments(*pid)
+            .iter()
+            .any(|arg| arg.ends_with("few.sock"))
+    };
+    let plugin = process::hosts(SERVER.pid()).into_iter().find(is_it).unwrap();
+    let files = |limit: &str| {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--pid", &plugin.to_string(), &format!("--nofile={limit}:")]);
+        run(&mut prlimit).expect_success("prlimit");
+    };
+    let before = run(Command::new("prlimit").args([
+        "--pid",
+        &plugin.to_string(),
+        "--nofile",
+        "--noheadings",
+        "--raw",
+        "--output=SOFT",
+    ]));
+    files("3");
+    let waiting = connect().unwrap();
+    let cannot = "cannot accept a reader of the numbers";
+    let line = SERVER
+        .log()
+        .wait_for(cannot, |line| line.message().contains(cannot));
+    assert!(line.field("reason").contains("ulimit -n"), "{}", line.text);
+    files(before.stdout.trim());
+    assert!(ask(waiting, "/metrics").starts_with("HTTP/1.1 200"));
+    let told = SERVER.log().lines();
+    let told = told.iter().filter(|line| line.message().contains(cannot)).count();
+    assert_eq!(told, 1);
 }
 
 #[test]

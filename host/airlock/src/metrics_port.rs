@@ -31,13 +31,14 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use vault_plugin::Report;
 
 use crate::args::MetricsAddress;
 use merge::merged;
@@ -138,12 +139,14 @@ impl MetricsPort {
         };
         tracing::info!(%address, "the numbers of all mounts are served");
         let connections = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut failing = false;
         loop {
             let Ok(one) = connections.clone().acquire_owned().await else {
                 return;
             };
             match listener.accept().await {
                 Ok(stream) => {
+                    failing = false;
                     let this = self.clone();
                     tokio::spawn(async move {
                         let _one = one;
@@ -151,8 +154,13 @@ impl MetricsPort {
                         let _ = timeout(REQUEST, this.connection(stream)).await;
                     });
                 }
-                // Usually the process has no file descriptors left.
-                Err(_) => sleep(AGAIN).await,
+                Err(error) => {
+                    // Says it once: usually the process has no file descriptors left, and that may last.
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::error!(reason = %Report::new(&error), "cannot accept a reader of the numbers");
+                    }
+                    sleep(AGAIN).await;
+                }
             }
         }
     }
@@ -238,6 +246,8 @@ async fn listen(address: &MetricsAddress) -> io::Result<Listener> {
     match address {
         MetricsAddress::Loopback(address) => TcpListener::bind(address).await.map(Listener::Tcp),
         MetricsAddress::Unix(path) => {
+            // Held until the socket listens: before, another process would take it for a stale one and remove it.
+            let _turn = one_at_a_time(path)?;
             remove_stale(path)?;
             let socket = unix_socket()?;
             // Before it has a name, so that nobody else can open it in between (unix(7)).
@@ -247,6 +257,24 @@ async fn listen(address: &MetricsAddress) -> io::Result<Listener> {
             UnixListener::from_std(socket.into()).map(Listener::Unix)
         }
     }
+}
+
+/// Locks the folder of a socket, so that only one process at a time removes a stale socket there and makes a new one.
+fn one_at_a_time(path: &Path) -> io::Result<OwnedFd> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = rustix::fs::open(
+        folder.unwrap_or(Path::new(".")),
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
+    flock(&folder, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "another process is making a socket in the same folder",
+        ),
+        error => error.into(),
+    })?;
+    Ok(folder)
 }
 
 /// Makes a socket that waits for nothing.
@@ -289,7 +317,31 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 mod tests {
     use hyper::header::HeaderValue;
 
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_another_process_is_making_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("numbers.sock");
+        let address = MetricsAddress::Unix(path.clone());
+        let inode = || fs::symlink_metadata(&path).unwrap().ino();
+        // The other process has made it, and does not listen yet.
+        let turn = one_at_a_time(&path).unwrap();
+        let others = unix_socket().unwrap();
+        bind(&others, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        let before = inode();
+        let refused = listen(&address).await.err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock, "{refused}");
+        rustix::net::listen(&others, QUEUE).unwrap();
+        drop(turn);
+        // It listens now, so the socket is taken.
+        let taken = listen(&address).await.err().unwrap();
+        assert_eq!((taken.kind(), inode()), (io::ErrorKind::AddrInUse, before));
+        drop(others);
+        listen(&address).await.unwrap();
+    }
 
     #[test]
     fn only_a_name_of_this_machine_is_answered() {
