@@ -107,7 +107,8 @@ fn unable(error: &std::io::Error) -> String {
         return text;
     }
     format!(
-        "{text}; raise the limit on processes and threads (`ulimit -u`, or the container's limit on pids)"
+        "{text}; raise the limit on processes and threads (`ulimit -u`, or the container's limit on pids), or on the address \
+         space (`ulimit -v`) if there is one"
     )
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use printable::Printable;
+use rustix::process::{Resource, getrlimit};
 
 use crate::error::CallError;
 use crate::limits::Exceeded;
@@ -23,14 +24,18 @@ pub enum LoadError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// The system refuses a thread or a process, because there are as many as it allows.
+    /// The system refuses a thread or a process, because there are as many as it allows, or no room for another.
     #[error(
-        "{what} cannot be started, because the limit on processes and threads is reached; raise it (`ulimit -u`, LimitNPROC= or \
-         TasksMax= of the service, or the container's limit on pids)"
+        "{what} cannot be started, because the limit on processes and threads is reached{}; raise it (`ulimit -u`, LimitNPROC= or \
+         TasksMax= of the service, or the container's limit on pids{})",
+        if *space_is_limited { ", or that on the address space" } else { "" },
+        if *space_is_limited { "; `ulimit -v` or LimitAS=" } else { "" }
     )]
     Processes {
         /// The thread or program that was to be started.
         what: &'static str,
+        /// True if the process also has a limit on its address space, which may be the cause.
+        space_is_limited: bool,
         /// The cause.
         source: io::Error,
     },
@@ -153,9 +158,13 @@ pub enum LoadError {
 impl LoadError {
     /// Returns the reason why `what`, a thread or a program, was not started.
     pub(crate) fn not_started(what: &'static str, source: io::Error) -> Self {
-        // EAGAIN, which also stands for this limit.
+        // EAGAIN. The C library also gives it for a thread whose stack finds no room.
         if source.kind() == io::ErrorKind::WouldBlock {
-            Self::Processes { what, source }
+            Self::Processes {
+                what,
+                space_is_limited: getrlimit(Resource::As).current.is_some(),
+                source,
+            }
         } else {
             Self::NotStarted { what, source }
         }
@@ -165,6 +174,29 @@ impl LoadError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_thread_names_each_limit_that_may_be_the_cause() {
+        let told = |space_is_limited| {
+            let (what, source) = ("a thread", io::ErrorKind::WouldBlock.into());
+            LoadError::Processes {
+                what,
+                space_is_limited,
+                source,
+            }
+            .to_string()
+        };
+        assert!(
+            told(true).contains("TasksMax=") && told(true).contains("LimitAS="),
+            "{}",
+            told(true)
+        );
+        assert!(
+            told(false).contains("TasksMax=") && !told(false).contains("LimitAS="),
+            "{}",
+            told(false)
+        );
+    }
 
     #[test]
     fn quotes_of_a_file_cannot_leave_their_line() {
