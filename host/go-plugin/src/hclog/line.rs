@@ -1,7 +1,7 @@
 //! Writes one event as one line.
 
 use std::error::Error;
-use std::fmt::{Debug, Write};
+use std::fmt::{self, Debug, Write};
 use std::time::SystemTime;
 
 use printable::Escaping;
@@ -53,20 +53,29 @@ pub(super) fn render(metadata: &Metadata<'_>, collected: Collected, at: SystemTi
 
 /// Returns the line that replaces lines that were dropped because the host read too slowly.
 pub(super) fn lost(lines: u64, at: SystemTime) -> String {
+    let message = "log lines were dropped here: the host did not read them in time";
+    own("warn", message, at, ("lines", lines.into()))
+}
+
+/// Returns the line that says that no further line is written, and why.
+pub(super) fn unwritten(reason: &impl fmt::Display, at: SystemTime) -> String {
+    let message = "nothing is logged: there is no thread that writes the log; raise the limit on processes and threads \
+                   (`ulimit -u`, or TasksMax= of the service)";
+    own("error", message, at, ("reason", reason.to_string().into()))
+}
+
+/// Returns a line of the log's own.
+fn own(level: &str, message: &str, at: SystemTime, (name, value): (&str, Value)) -> String {
     let mut line = String::from("{");
-    push(&mut line, "@level", "warn".into());
+    push(&mut line, "@level", level.into());
     line.push(',');
-    push(
-        &mut line,
-        "@message",
-        "log lines were dropped here: the host did not read them in time".into(),
-    );
+    push(&mut line, "@message", message.into());
     line.push(',');
     push(&mut line, "@timestamp", timestamp(at).into());
     line.push(',');
     push(&mut line, "module", "go_plugin.hclog".into());
     line.push(',');
-    push(&mut line, "lines", lines.into());
+    push(&mut line, name, value);
     line.push_str("}\n");
     line
 }

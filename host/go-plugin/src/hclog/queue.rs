@@ -5,14 +5,15 @@
 //! many.
 
 use std::collections::VecDeque;
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::line::lost;
+use super::line::{lost, unwritten};
+use crate::Report;
 
 /// A queue and the thread that empties it.
 pub(super) struct Queue {
@@ -61,18 +62,33 @@ impl State {
 
 impl Queue {
     /// Creates a queue in front of `out`, in which `room` bytes may wait. Each line is one call of `write_all`.
+    /// If the system refuses the thread, the queue fills up and nothing is written but one line that says so.
     pub(super) fn new(out: impl Write + Send + 'static, room: usize) -> Queue {
+        Queue::on_thread(out, room, |work| {
+            let thread = thread::Builder::new().name("log".to_owned());
+            thread.spawn(work).map(drop)
+        })
+    }
+
+    fn on_thread<W: Write + Send + 'static>(
+        out: W,
+        room: usize,
+        spawn: impl FnOnce(Box<dyn FnOnce() + Send>) -> io::Result<()>,
+    ) -> Queue {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             filled: Condvar::new(),
             written: Condvar::new(),
             room,
         });
-        let writer = shared.clone();
-        // Without a thread nothing is written and the queue fills up, which does no harm.
-        let _ = thread::Builder::new()
-            .name("log".to_owned())
-            .spawn(move || writer.write(out));
+        // Shared, because a thread that is refused drops what it was given.
+        let out = Arc::new(Mutex::new(out));
+        let (writer, given) = (shared.clone(), out.clone());
+        if let Err(error) = spawn(Box::new(move || writer.write(&mut *given.lock()))) {
+            let line = unwritten(&Report::new(&error), SystemTime::now());
+            // Without a host nobody reads, and nothing else is available to report it.
+            let _ = out.lock().write_all(line.as_bytes());
+        }
         Queue { shared }
     }
 
@@ -126,7 +142,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{self, BufRead, BufReader, PipeReader};
+    use std::io::{BufRead, BufReader, PipeReader};
 
     /// This is far longer than anything here takes.
     const SOON: Duration = Duration::from_secs(10);
@@ -178,6 +194,18 @@ mod tests {
         queue.push(LINE);
         assert!(queue.flush(SOON));
         assert_eq!(read(&mut reader).as_bytes(), LINE);
+    }
+
+    #[test]
+    fn a_thread_that_is_refused_is_told() {
+        let (reader, writer) = io::pipe().unwrap();
+        let queue = Queue::on_thread(writer, 1 << 20, |_| Err(io::ErrorKind::WouldBlock.into()));
+        queue.push(LINE);
+        assert!(!queue.flush(Duration::ZERO));
+        let told = read(&mut BufReader::new(reader));
+        let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+        assert_eq!(told["@level"], "error");
+        assert!(told["@message"].as_str().unwrap().contains("no thread"), "{told}");
     }
 
     #[test]
