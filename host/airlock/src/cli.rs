@@ -231,6 +231,17 @@ impl Cli {
     /// # Errors
     /// Those of clap, and the help that was asked for.
     pub fn read(args: &[OsString], contains_guest: bool) -> Result<Self, clap::Error> {
+        Self::read_with_file(args, contains_guest).map(|(cli, _)| cli)
+    }
+
+    /// Reads the same, and returns what the configuration file has, if one is named.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_with_file(
+        args: &[OsString],
+        contains_guest: bool,
+    ) -> Result<(Self, Option<FileArgs>), clap::Error> {
         let mut command = Self::command();
         if contains_guest {
             command = for_bundle(command);
@@ -240,7 +251,8 @@ impl Cli {
         let mut matches = command
             .try_get_matches_from_mut(args)
             .map_err(|error| located(error, file.as_ref(), &mut command))?;
-        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+        let cli = Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
+        Ok((cli, file))
     }
 }
 

@@ -34,15 +34,13 @@ pub fn check(file: &Path, contains_guest: bool) -> Result<String> {
     let mut named = OsString::from("--config=");
     named.push(file);
     // As `serve` would read it.
-    let read = Cli::read(&["airlock".into(), "serve".into(), named], contains_guest);
-    read.map_err(|error| anyhow!(first_paragraph(&error)))?;
-    let command = Cli::command();
-    let given = FileArgs::read(file, serve(&command))?;
+    let read = Cli::read_with_file(&["airlock".into(), "serve".into(), named], contains_guest);
+    let (_, given) = read.map_err(|error| anyhow!(first_paragraph(&error)))?;
     let mut out = format!(
         "ok: {} stands for these arguments of serve:\n",
         Printable(file.display())
     );
-    for argument in given.arguments() {
+    for argument in given.iter().flat_map(FileArgs::arguments) {
         let _ = writeln!(out, "  {}", Printable(argument.to_string_lossy()));
     }
     Ok(out)
