@@ -23,6 +23,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "target"
 TICKS = os.sysconf("SC_CLK_TCK")
 IDLE = 10  # seconds
+PATIENCE = 120  # seconds; far longer than any step takes
 
 
 def sha256(path):
@@ -64,11 +65,11 @@ disable_mlock = true
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until(lambda: self.call("GET", "sys/seal-status"))
+        until("the server answers", lambda: self.call("GET", "sys/seal-status"))
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait()
+        self.process.wait(PATIENCE)
 
     def call(self, method, path, body=None):
         """Returns the answer, or None if the server or the mount does not give one."""
@@ -79,9 +80,9 @@ disable_mlock = true
             headers={"X-Vault-Token": self.token},
         )
         try:
-            with urllib.request.urlopen(request) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return json.loads(answer.read() or b"{}")
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             return None
 
     def need(self, method, path, body=None):
@@ -91,8 +92,12 @@ disable_mlock = true
         return answer
 
 
-def until(done):
+def until(what, done):
+    """Waits for something, and ends the program if that does not happen."""
+    deadline = time.monotonic() + PATIENCE
     while not done():
+        if time.monotonic() > deadline:
+            sys.exit(f"gave up after {PATIENCE} s: waited until {what}")
         time.sleep(0.005)
 
 
@@ -133,7 +138,7 @@ def measure(server, program, arguments, mounts, shared):
         return all(server.call("GET", f"m{number}/a") for number in range(mounts))
 
     unseal()
-    until(lambda: server.call("GET", "sys/mounts"))
+    until("the server is unsealed", lambda: server.call("GET", "sys/mounts"))
     for name in names:
         server.need("POST", f"sys/plugins/catalog/secret/{name}", entry)
 
@@ -143,12 +148,12 @@ def measure(server, program, arguments, mounts, shared):
 
     enabled = timed(enable)
     for number in range(mounts):
-        until(lambda: server.call("POST", f"m{number}/a", {"value": "1"}) is not None)
+        until(f"mount {number} stores", lambda: server.call("POST", f"m{number}/a", {"value": "1"}) is not None)
 
     def reload():
         for name in names:
             server.need("PUT", "sys/plugins/reload/backend", {"plugin": name})
-        until(answers)
+        until("all mounts answer after a reload", answers)
 
     reloaded = timed(reload)
     server.stop()
@@ -156,7 +161,7 @@ def measure(server, program, arguments, mounts, shared):
 
     def unsealed():
         unseal()
-        until(answers)
+        until("all mounts answer after the unseal", answers)
 
     ready = timed(unsealed)
     time.sleep(IDLE)  # the host gives memory back after five seconds
