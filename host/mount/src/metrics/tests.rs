@@ -119,3 +119,19 @@ fn every_number_that_the_documents_name_exists() {
     }
     serde_json::from_str::<serde_json::Value>(DASHBOARD).expect("the dashboard is JSON");
 }
+
+/// Servers may have mounts of the same path, and a mount may follow another one at its path.
+#[test]
+fn sums_keep_mounts_of_the_same_path_apart() {
+    for (document, least) in [(RULES, 4), (DASHBOARD, 8)] {
+        let sums: Vec<&str> = document.split("sum by (").skip(1).collect();
+        assert!(sums.len() >= least, "{} sums", sums.len());
+        for sum in sums {
+            let labels = sum.split(')').next().unwrap_or_default();
+            assert!(
+                labels.starts_with("instance, mount, backend_uuid"),
+                "sum by ({labels})"
+            );
+        }
+    }
+}
