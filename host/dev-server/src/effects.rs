@@ -5,7 +5,6 @@
 //! without it no request has effects.
 
 use std::collections::HashMap;
-use std::mem;
 
 use airlock_storage::StorageEntry;
 use bytes::Bytes;
@@ -201,7 +200,7 @@ struct Watch<'a>(&'a Watched, Option<u64>);
 
 impl Watch<'_> {
     fn effects(mut self) -> Effects {
-        let id = mem::take(&mut self.1);
+        let id = self.1.take();
         id.and_then(|id| self.0.0.lock().remove(&id)).unwrap_or_default()
     }
 }
