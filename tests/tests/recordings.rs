@@ -240,6 +240,39 @@ fn guests_of_the_sdk_read_their_data_with_tokens() {
 }
 
 #[test]
+fn a_guest_that_encrypts_its_keys_is_recorded_all_the_same() {
+    Plugin::versioned_kv()
+        .named("versioned-recorded")
+        .arg("--allow-record")
+        .register(&SERVER);
+    let kv = SERVER.mount("versioned-recorded", "versioned-recorded");
+    kv.tune_to_version_2();
+    kv.wait_until_versioned();
+    let path = format!("data/{KEY}/{KEY}-2");
+    let (file, output) = record(&kv, "versioned.rec", || {
+        for _ in 0..2 {
+            kv.write(&path, json!({"data": {NAME: VALUE, "user": VALUE}}))
+                .expect_success("write");
+        }
+        kv.read(&path).expect_success("read");
+        kv.patch(&path, json!({"data": {NAME: NUMBER}}))
+            .expect_success("patch");
+        kv.read(&path.replace("data/", "metadata/"))
+            .expect_success("read the metadata");
+        kv.delete(&path).expect_success("delete");
+    });
+    let output = output.expect_success("record");
+    assert!(output.stdout.contains("recorded 6 requests"), "{output:?}");
+    assert!(
+        output.stdout.contains("\n0 of them took another course"),
+        "{output:?}"
+    );
+    assert_tells_nothing(&fs::read_to_string(&file).unwrap(), "the recording");
+    let same = replay(&file, &files::guest("versioned-kv")).expect_success("replay");
+    assert!(same.stdout.contains("read metadata/{path}"), "{same:?}");
+}
+
+#[test]
 fn neither_the_control_path_nor_the_log_tells_a_secret() {
     let kv = mount("kv-told", "kv");
     kv.write(".airlock/record", json!({"seconds": 600}))
