@@ -19,7 +19,8 @@
 //! One module alone can name what it uses: `use airlock_sdk::{dbg, println};`. A glob import does not do, because the
 //! compiler then finds two macros of one name.
 //!
-//! What other crates print still goes nowhere. Print no secrets: operators read the log.
+//! What other crates print still goes nowhere. Print no secrets: operators read the log. The host cuts a line at 16 KiB, and drops
+//! those beyond `--log-lines`; a native test keeps all.
 
 use crate::Level;
 use crate::host::Host;

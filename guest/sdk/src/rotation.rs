@@ -33,7 +33,8 @@
 //!     rotate(cx, &given.name)?;
 //!     match given.rotation.schedule()? {
 //!         Some(schedule) => PASSWORD.schedule(cx, &given.name, &schedule),
-//!         None => PASSWORD.cancel(cx, &given.name),
+//!         None if given.rotation.is_given() => PASSWORD.cancel(cx, &given.name),
+//!         None => Ok(()),
 //!     }
 //! }
 //!
@@ -114,8 +115,18 @@ impl Rotation {
     /// Makes a rotation from its kind, a word that is part of its storage keys, and the function that rotates the item of a
     /// name.
     ///
-    /// An error of the function is the result of the tick, which Vault logs: put neither secrets nor names into it.
+    /// An error of the function is the result of the tick, which Vault logs: put neither secrets nor names into it. The function
+    /// may [`cancel`](Self::cancel) the rotation of its item, or give it another schedule.
+    ///
+    /// # Panics
+    /// At compile time, if the kind is empty or has a `/`.
     pub const fn new(kind: &'static str, rotate: fn(&Context, &str) -> Result<()>) -> Self {
+        assert!(!kind.is_empty(), "the kind of a rotation is not empty");
+        let mut at = 0;
+        while at < kind.len() {
+            assert!(kind.as_bytes()[at] != b'/', "the kind of a rotation has no `/`");
+            at += 1;
+        }
         Self {
             kind,
             rotate,
@@ -141,22 +152,27 @@ impl Rotation {
         self
     }
 
-    /// Sets the most rotations of a tick, because a tick delays the next. The default is 25; what is left over is due a minute
-    /// later.
+    /// Sets the most rotations of a tick. The default is 25; what is left over is due a minute later. All of them have the CPU
+    /// time of one request (`--cpu-ms`, a second by default), so give less for those that compute much, such as RSA keys.
+    ///
+    /// # Panics
+    /// At compile time, if it is 0.
     pub const fn at_once(mut self, most: u32) -> Self {
+        assert!(most > 0, "a tick rotates at least one item");
         self.at_once = most;
         self
     }
 
     /// Gives an item a schedule, or another one. The first rotation is due after the period, or at the next time of the
-    /// schedule; that of an item that was rotated before counts from then.
+    /// schedule; another period counts from the last rotation, or from the first schedule.
     ///
     /// # Errors
     /// Those of storage, and [`Error::Internal`] if the name has a `/` or is empty.
     pub fn schedule(&self, cx: &Context, name: &str, schedule: &Schedule) -> Result<()> {
         let old = self.job(cx, name)?;
         let now = cx.clock.now();
-        let last = old.as_ref().map_or(now, |old| old.last);
+        // A clock that was set back must not delay the next rotation.
+        let last = old.as_ref().map_or(now, |old| old.last.min(now));
         let due = match schedule.period() {
             Some(_) => self.due(cx, schedule, last),
             None => self.due(cx, schedule, now),
@@ -171,8 +187,9 @@ impl Rotation {
         self.store(cx, name, old.as_ref(), &job)
     }
 
-    /// Rotates an item now, in this request: its writes and the time of the next rotation are stored together, or nothing
-    /// is. The next one is due after a whole period, or at the next time of the schedule.
+    /// Rotates an item now, in this request. Its writes and the time of the next rotation are stored together, or nothing is, if
+    /// the engine declares [`redo_record`](crate::Description::redo_record). The next one is due after a whole period, or at the
+    /// next time of the schedule.
     ///
     /// # Errors
     /// Those of the function and of storage, and a 404 if the item has no schedule.
@@ -180,7 +197,15 @@ impl Rotation {
         let old = self.job(cx, name)?;
         let old = old.ok_or_else(|| Error::coded(404, "there is no rotation of this name"))?;
         (self.rotate)(cx, name)?;
-        self.store(cx, name, Some(&old), &self.rotated(cx, &old))
+        self.settle(cx, name, &old)
+    }
+
+    /// Stores the time of the next rotation after the function has run, unless the function changed the schedule or ended it.
+    fn settle(&self, cx: &Context, name: &str, before: &Job) -> Result<()> {
+        match self.job(cx, name)? {
+            Some(job) if job == *before => self.store(cx, name, Some(before), &self.rotated(cx, before)),
+            _ => Ok(()),
+        }
     }
 
     /// Returns an item's schedule and times, or `None` if it has none.

@@ -58,7 +58,8 @@ fn read(cx: &Context, at: At) -> Result<Option<Response>> {
 fn write(cx: &Context, given: Write) -> Result<()> {
     match given.rotation.schedule()? {
         Some(schedule) => ITEM.schedule(cx, &given.name, &schedule),
-        None => ITEM.cancel(cx, &given.name),
+        None if given.rotation.is_given() => ITEM.cancel(cx, &given.name),
+        None => Ok(()),
     }
 }
 
@@ -82,6 +83,12 @@ fn rotate(cx: &Context, name: &str) -> Result<()> {
     }
     let count: u64 = cx.storage.get_json(&key)?.unwrap_or(0);
     cx.storage.put_json(&key, &(count + 1))?;
+    if name.starts_with("last") {
+        return ITEM.cancel(cx, name);
+    }
+    if name.starts_with("slower") {
+        return ITEM.schedule(cx, name, &Schedule::every(2 * HOUR)?);
+    }
     if name.starts_with("dirty") {
         return Err(Error::internal("told to, after a write"));
     }
@@ -104,6 +111,50 @@ fn shown(mount: &Mount<Items>, item: &str) -> Value {
 fn index(mount: &Mount<Items>) -> usize {
     let keys = mount.stored().into_keys();
     keys.filter(|key| key.starts_with("rotation/due/")).count()
+}
+
+#[test]
+fn a_rotation_may_end_itself_or_change_its_schedule() {
+    for now in [false, true] {
+        let mount = mount(&["last", "slower"]);
+        mount.advance(HOUR);
+        if now {
+            assert_eq!(mount.write("items/last/rotate", json!({})).status(), 204);
+            assert_eq!(mount.write("items/slower/rotate", json!({})).status(), 204);
+        } else {
+            assert_eq!(mount.tick().status(), 204);
+        }
+        assert_eq!(mount.read("items/last").status(), 404, "{now}");
+        assert_eq!(shown(&mount, "slower")["period"], 7200, "{now}");
+        assert_eq!(index(&mount), 1, "{now}");
+    }
+}
+
+#[test]
+fn a_write_without_a_field_of_the_rotation_keeps_it() {
+    let mount = mount(&["a"]);
+    assert_eq!(mount.write("items/a", json!({})).status(), 204);
+    assert_eq!(shown(&mount, "a")["period"], 3600);
+    assert_eq!(
+        mount.write("items/a", json!({ "rotation_period": 0 })).status(),
+        204
+    );
+    assert_eq!(mount.read("items/a").status(), 404);
+}
+
+#[test]
+fn a_clock_that_was_set_back_does_not_delay_the_next() {
+    let mount = mount(&["a"]);
+    mount.advance(100 * HOUR);
+    assert_eq!(mount.tick().status(), 204);
+    mount.set_time(Timestamp::from_seconds(1_000));
+    assert_eq!(
+        mount
+            .write("items/a", json!({ "rotation_period": "2h" }))
+            .status(),
+        204
+    );
+    assert_eq!(shown(&mount, "a")["ttl"], 7200);
 }
 
 #[test]
@@ -234,7 +285,8 @@ fn another_schedule_counts_from_the_last_rotation() {
         204
     );
     assert_eq!((&shown(&mount, "a")["ttl"], index(&mount)), (&json!(5400), 1));
-    assert_eq!(mount.write("items/a", json!({})).status(), 204);
+    let ended = mount.write("items/a", json!({ "rotation_schedule": "" }));
+    assert_eq!(ended.status(), 204);
     assert_eq!((mount.read("items/a").status(), mount.stored().len()), (404, 0));
     assert_eq!(mount.delete("items/a").status(), 204);
 }
@@ -302,6 +354,10 @@ fn a_standby_forwards_and_changes_nothing() {
 fn what_is_not_a_schedule_is_refused() {
     let mount = Mount::<Items>::new();
     for (wrong, why) in [
+        (
+            json!({ "rotation_schedule": ", * * * *" }),
+            "rotation_schedule is not valid: the minute is missing between the commas",
+        ),
         (
             json!({ "rotation_period": 59 }),
             "rotation_period must be a minute or longer",

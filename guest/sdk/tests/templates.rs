@@ -137,6 +137,7 @@ fn a_mistake_has_its_place() {
         ("{{ range .Name }}", "1, character 4: `range` is not supported"),
         ("{{ $x }}", "1, character 4: variables are not supported"),
         ("{{ .Name", "1, character 1: the action has no end: `}}`"),
+        ("a{{/*/}}b", "1, character 2: the comment has no end: `*/}}`"),
         ("{{ if .Name }}x", "1, character 1: the `if` has no `end`"),
         ("x{{ end }}", "1, character 2: `end` without an `if`"),
         (

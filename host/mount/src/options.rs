@@ -164,7 +164,9 @@ impl MountOptions {
     /// # Errors
     /// [`Error::User`], also if the options of the mount cannot be read.
     pub(crate) fn permit(config: &[(String, String)], permission: Permission) -> Result<(), Error> {
-        let options = Self::read(config).map_err(|error| Error::User(error.to_string()))?;
+        let options = Self::read(config).and_then(|options| options.check_names().map(|()| options));
+        // A prohibition with a misspelled name is one, too.
+        let options = options.map_err(|error| Error::User(error.to_string()))?;
         match options.forbidden.contains(&permission) {
             true => Err(Error::User(format!(
                 "this mount does not allow it: it has the option {}=false",

@@ -23,12 +23,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use airlock_logical::Json;
 use airlock_sandbox::{CallError, Guest, MountContext, Services, aside, types};
 use airlock_storage::{MemoryStorage, Settings, Told, Written};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use types::Operation;
 
@@ -72,6 +73,7 @@ pub(crate) struct Recording {
     /// `None` once it has ended.
     running: Mutex<Option<Arc<Running>>>,
     permits: Arc<Semaphore>,
+    ended: Arc<Notify>,
     kept: Mutex<Kept>,
 }
 
@@ -81,6 +83,8 @@ struct Running {
     /// A mount with nothing stored, no services, and the options replaced.
     mount: Arc<MountContext>,
     redaction: Redaction,
+    /// Held by the second run: one at a time, so that it takes no more of the slow lane than one request of the mount.
+    second: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -137,20 +141,22 @@ impl Recording {
             bounds,
             begun: Instant::now(),
             permits: Arc::new(Semaphore::new(AT_ONCE as usize)),
+            ended: Arc::default(),
             kept: Mutex::default(),
             running: Mutex::new(Some(Arc::new(Running {
                 mount: nowhere(&guest, options),
                 guest,
                 redaction,
+                second: tokio::sync::Mutex::new(()),
             }))),
         });
         recording
             .kept
             .lock()
             .add(&line_of(&header).ok_or("the guest's name cannot be written")?);
-        let this = Arc::downgrade(&recording);
+        let (this, ended) = (Arc::downgrade(&recording), recording.ended.clone());
         tokio::spawn(async move {
-            tokio::time::sleep(bounds.time).await;
+            let _early = timeout(bounds.time, ended.notified()).await;
             if let Some(recording) = this.upgrade() {
                 recording.end("time");
             }
@@ -177,7 +183,7 @@ impl Recording {
         {
             return None;
         }
-        let bytes = request.data.as_ref().map_or(0, |data| data.as_str().len());
+        let bytes = bytes_of(request);
         let permit = self.permits.clone().try_acquire_owned().ok();
         let trial = permit.filter(|_| bytes <= LARGEST).map(Trial::with);
         if trial.is_none() {
@@ -188,7 +194,7 @@ impl Recording {
 
     /// Records a request that a guest with this digest has answered.
     pub async fn keep(&self, request: Arc<types::Request>, trial: Trial, sha256: &str) {
-        let (record, answered, _permit) = trial.end();
+        let (record, answered, permit) = trial.end();
         if sha256 != self.sha256 {
             return self.end("guest-changed");
         }
@@ -200,26 +206,27 @@ impl Recording {
                 return None;
             };
             let (heard, written) = record.take_heard()?;
-            running.line(request.clone(), &first, heard, &written).await
+            running.line(request.clone(), first, heard, written).await
         };
         let line = line.await;
         if !self.is_running() {
             return;
         }
+        drop(permit);
         let operation = request.operation.known().unwrap_or("other");
         let mut kept = self.kept.lock();
-        let text = line.as_ref().and_then(line_of).filter(|text| text.len() <= PIECE);
-        match (&line, &text) {
-            (Some(line), Some(text)) => {
+        match line {
+            Some((text, same_course)) => {
                 if kept.bytes + text.len() > self.bounds.bytes {
+                    kept.end.skipped += 1;
                     drop(kept);
                     return self.end("bytes");
                 }
-                kept.add(text);
+                kept.add(&text);
                 kept.end.recorded += 1;
-                kept.end.other_course += u32::from(!line.same_course);
+                kept.end.other_course += u32::from(!same_course);
             }
-            _ => *kept.end.not_comparable.entry(operation.to_owned()).or_default() += 1,
+            None => *kept.end.not_comparable.entry(operation.to_owned()).or_default() += 1,
         }
         let is_full = kept.end.recorded >= self.bounds.requests;
         drop(kept);
@@ -231,7 +238,7 @@ impl Recording {
     /// Ends it, once those requests are recorded that are being.
     pub async fn stop(&self) {
         // If they take too long, they are not in it.
-        let _settled = timeout(SETTLE, self.permits.acquire_many(AT_ONCE)).await;
+        drop(timeout(SETTLE, self.permits.acquire_many(AT_ONCE)).await);
         self.end("stopped");
     }
 
@@ -242,6 +249,10 @@ impl Recording {
             return;
         }
         let mut kept = self.kept.lock();
+        // Those that are being recorded are not in it.
+        let unfinished = (AT_ONCE as usize).saturating_sub(self.permits.available_permits());
+        kept.end.skipped += unfinished as u32;
+        self.ended.notify_one();
         why.clone_into(&mut kept.end.ended);
         if let Some(line) = line_of(&kept.end.clone()) {
             kept.add(&line);
@@ -300,15 +311,18 @@ impl Kept {
 }
 
 impl Running {
-    /// Runs a request again with tokens. Returns nothing if that is not possible, or if the guest asked for what it could not be
-    /// told.
+    /// Runs a request again with tokens. Returns its line, and whether it took the same course. Returns nothing if that is not
+    /// possible, if it is too large, or if the guest asked for what it could not be told.
     async fn line(
         self: &Arc<Self>,
         request: Arc<types::Request>,
-        first: &Answered,
+        first: Answered,
         heard: airlock_sandbox::Heard,
-        written: &Written,
-    ) -> Option<Line> {
+        written: Written,
+    ) -> Option<(String, bool)> {
+        if !is_small(&first, &written) {
+            return None;
+        }
         // On another thread: `serve` has one for all of Vault's calls.
         let this = self.clone();
         let replaced = aside(move || {
@@ -316,19 +330,52 @@ impl Running {
             Some((Arc::new(asked), this.redaction.heard(&heard)))
         });
         let (asked, heard) = replaced.await.ok()??;
+        let one = self.second.lock().await;
         let rerun = self.guest.rerun(&self.mount, asked.clone(), heard, Told::InOrder);
         let rerun = rerun.await?;
+        drop(one);
         let answer = of_the_guest(&rerun.outcome.result)?;
-        let same_course = rerun.left == 0 && written.len() == rerun.written.len() && is_alike(first, &answer);
-        Some(Line {
-            route: self.redaction.vocabulary.pattern(&asked.path).map(str::to_owned),
-            asked: Asked::of(&asked),
-            told: format::Told::of(&rerun.heard),
-            answer: Answer::of(&answer),
-            written: format::written(&rerun.written),
-            same_course,
-        })
+        if !is_small(&answer, &rerun.written) {
+            return None;
+        }
+        let this = self.clone();
+        let written_as = aside(move || {
+            let same_course =
+                rerun.left == 0 && written.len() == rerun.written.len() && is_alike(&first, &answer);
+            let line = Line {
+                route: this.redaction.vocabulary.pattern(&asked.path).map(str::to_owned),
+                asked: Asked::of(&asked),
+                told: format::Told::of(&rerun.heard),
+                answer: Answer::of(&answer),
+                written: format::written(&rerun.written),
+                same_course,
+            };
+            let text = line_of(&line).filter(|text| text.len() <= PIECE)?;
+            Some((text, same_course))
+        });
+        written_as.await.ok()?
     }
+}
+
+/// Returns the bytes of a request that are as long as its caller likes.
+fn bytes_of(request: &types::Request) -> usize {
+    let data = |data: &Option<Json>| data.as_ref().map_or(0, |data| data.as_str().len());
+    let headers = request.headers.iter();
+    let headers =
+        headers.map(|header| header.name.len() + header.values.iter().map(String::len).sum::<usize>());
+    let secret = request.secret.as_ref().map(|secret| data(&secret.internal_data));
+    request.path.len() + data(&request.data) + headers.sum::<usize>() + secret.unwrap_or(0)
+}
+
+/// Returns true if a line can have room for an answer and for what was written, so that they are worth decoding.
+fn is_small(answer: &Answered, written: &Written) -> bool {
+    let answered = match answer {
+        Ok(Some(response)) => response.data.as_ref().map_or(0, |data| data.as_str().len()),
+        _ => 0,
+    };
+    let written = written.iter();
+    let written = written.map(|(key, value)| key.len() + value.as_ref().map_or(0, |entry| entry.value.len()));
+    answered + written.sum::<usize>() <= PIECE
 }
 
 /// Returns true if two answers have the same status and as many fields.
@@ -385,5 +432,5 @@ async fn document(guest: &Guest, options: Vec<(String, String)>) -> Option<Value
     let (mount, heard) = (nowhere(guest, options), airlock_sandbox::Heard::default());
     let help = guest.rerun(&mount, request, heard, Told::ByKey).await?;
     let mut data: Value = help.outcome.result.ok()??.data?.decode().ok()?;
-    Some(data["openapi"].take())
+    data.get_mut("openapi").map(Value::take)
 }

@@ -312,7 +312,7 @@ impl Backend for VaultMount {
     async fn cleanup(&self) {
         self.ended.store(true, SeqCst);
         *self.canary.write() = None;
-        *self.recording.write() = None;
+        self.forget_recording();
         self.finder.storage.drain().await;
         tracing::trace!("a mount was taken down");
     }

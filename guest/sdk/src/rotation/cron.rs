@@ -107,7 +107,10 @@ fn bits(what: &str, part: &str, least: u32, most: u32, names: &[&str]) -> Result
         }
         bits |= (first..=last).step_by(step).fold(0, |bits, n| bits | 1 << n);
     }
-    Ok(bits)
+    match bits {
+        0 => Err(format!("the {what} is missing between the commas")),
+        bits => Ok(bits),
+    }
 }
 
 fn has(bits: u64, number: i64) -> bool {

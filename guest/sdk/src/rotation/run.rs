@@ -71,8 +71,12 @@ impl Rotation {
         };
         self.store(cx, name, Some(&job), &tried)?;
         cx.storage.commit()?;
+        // Another request may have changed or removed the item since. From this read on, none can.
+        if self.job(cx, name)?.as_ref() != Some(&tried) {
+            return Ok(());
+        }
         let rotated = (self.rotate)(cx, name)
-            .and_then(|()| self.store(cx, name, Some(&tried), &self.rotated(cx, &tried)))
+            .and_then(|()| self.settle(cx, name, &tried))
             .and_then(|()| cx.storage.commit());
         rotated.map_err(|error| {
             cx.log

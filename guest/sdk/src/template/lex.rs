@@ -94,10 +94,11 @@ impl<'t> Lexer<'t> {
     /// Reads an action after its `{{`. A comment is none.
     fn action(&mut self, opened: usize) -> Result<(Option<Part>, bool)> {
         if self.rest().starts_with("/*") {
-            let Some(end) = self.rest().find("*/") else {
+            // The star of `/*` does not end it.
+            let Some(end) = self.rest()[2..].find("*/") else {
                 return self.fail(opened, "the comment has no end: `*/}}`");
             };
-            self.at += end + 2;
+            self.at += end + 4;
             return match self.close() {
                 Some(trims) => Ok((None, trims)),
                 None => self.fail(self.at, "a comment ends with `*/}}`"),

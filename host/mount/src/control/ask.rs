@@ -75,7 +75,10 @@ impl VaultMount {
         let granted = match loaded.and_then(|loaded| loaded.map_err(Error::User)) {
             Ok(granted) => granted,
             Err(error) => {
-                self.refuse(Some(digest), &error);
+                // Storage that fails refuses no guest.
+                if matches!(error, Error::User(_)) {
+                    self.refuse(Some(digest), &error);
+                }
                 return Err(error);
             }
         };

@@ -67,9 +67,7 @@ impl VaultMount {
             ("", _) if is_write => self.begin_recording(request).await.map(Some),
             ("", Operation::Read) => Ok(Some(recorded(&*self.recording()?)?)),
             ("", Operation::Delete) => {
-                if let Some(recording) = self.recording.write().take() {
-                    recording.end("forgotten");
-                }
+                self.forget_recording();
                 Ok(None)
             }
             ("stop", _) if is_write => {
@@ -91,6 +89,20 @@ impl VaultMount {
                 (Some(_), _) => Err(Error::UnsupportedOperation),
                 (None, _) => Err(Error::UnsupportedPath),
             },
+        }
+    }
+
+    /// Ends the recording, and keeps what it has.
+    pub(crate) fn end_recording(&self, why: &str) {
+        if let Some(recording) = &*self.recording.read() {
+            recording.end(why);
+        }
+    }
+
+    /// Ends the recording, and drops what it has.
+    pub(crate) fn forget_recording(&self) {
+        if let Some(recording) = self.recording.write().take() {
+            recording.end("forgotten");
         }
     }
 

@@ -1,4 +1,6 @@
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, SystemTime};
 
 use airlock_faults::{Call, Fault, FaultyStorage};
@@ -148,19 +150,22 @@ async fn a_key_the_guest_is_not_told_of_costs_cache_and_scratch() {
     assert_eq!(data("scratch-read").await, r#"{"there":false}"#);
 }
 
-/// A clock that fails as a defect of the host would.
-struct Broken;
+/// A clock that fails, once it is broken, as a defect of the host would.
+#[derive(Default)]
+struct Breakable(AtomicBool);
 
-impl Clock for Broken {
+impl Clock for Breakable {
     fn now(&self) -> SystemTime {
-        panic!("on purpose")
+        assert!(!self.0.load(SeqCst), "on purpose");
+        SystemTime::now()
     }
 }
 
 #[tokio::test]
 async fn a_panic_while_the_guest_is_told_does_not_end_the_telling() {
+    let clock = Arc::new(Breakable::default());
     let services = Services {
-        clock: Arc::new(Broken),
+        clock: clock.clone(),
         ..Services::default()
     };
     let mount = mount_with(&FaultyStorage::new(MemoryStorage::new()), services).await;
@@ -173,12 +178,14 @@ async fn a_panic_while_the_guest_is_told_does_not_end_the_telling() {
     mount.invalidate_key("ok").await;
     mount.settled().await;
     assert_eq!(data("scratch-read").await, r#"{"there":true}"#);
+    clock.0.store(true, SeqCst);
     for key in ["now", "ok"] {
         mount.invalidate_key(key).await;
     }
     timeout(TOO_LONG, mount.settled())
         .await
         .expect("the worker is gone");
+    clock.0.store(false, SeqCst);
     assert_eq!(data("scratch-read").await, r#"{"there":false}"#);
 }
 

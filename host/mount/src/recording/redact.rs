@@ -28,7 +28,7 @@ pub(crate) struct Redaction {
 impl Redaction {
     /// Replaces a text. A path is replaced segment by segment.
     pub fn text(&self, text: &str) -> String {
-        if text.is_empty() || self.vocabulary.is_declared(text) {
+        if text.is_empty() || text == kinds::NEVER || self.vocabulary.is_declared(text) {
             return text.to_owned();
         }
         if let Some(token) = kinds::token(text, &self.tokens) {
@@ -60,17 +60,16 @@ impl Redaction {
         if self.vocabulary.is_declared(&text) {
             return number.clone();
         }
-        let (digits, exponent) = text.split_at(text.find(['e', 'E']).unwrap_or(text.len()));
-        let mut token = String::new();
-        let mut rest = digits;
-        while let Some(begin) = rest.find(|character: char| character.is_ascii_digit()) {
-            let (before, from) = rest.split_at(begin);
-            let end = from.find(|character: char| !character.is_ascii_digit());
-            let (run, after) = from.split_at(end.unwrap_or(from.len()));
-            token.extend([before, &self.tokens.digits(run)]);
-            rest = after;
-        }
-        token.extend([rest, exponent]);
+        // All its digits are one run, those after the point and of an exponent too.
+        let is_digit = |character: &char| character.is_ascii_digit();
+        let digits: String = text.chars().filter(is_digit).collect();
+        let digits = self.tokens.digits(&digits);
+        let mut digits = digits.chars();
+        let replaced = |character| match is_digit(&character) {
+            true => digits.next().unwrap_or(character),
+            false => character,
+        };
+        let token: String = text.chars().map(replaced).collect();
         // The token of a number is one.
         serde_json::from_str(&token).unwrap_or_else(|_| Number::from(0))
     }

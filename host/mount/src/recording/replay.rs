@@ -96,6 +96,9 @@ impl Recorded {
         let last = lines.pop().filter(|_| !lines.is_empty());
         let end = last.and_then(|last| serde_json::from_str::<End>(last).ok());
         let end = end.ok_or(BadRecording::Incomplete)?;
+        if end.recorded as usize != lines.len() - 1 {
+            return Err(BadRecording::Incomplete);
+        }
         let requests = lines.iter().enumerate().skip(1).map(|(at, text)| {
             let bad = |reason: String| BadRecording::BadLine { line: at + 1, reason };
             let line: Line = decode(text).map_err(bad)?;
@@ -211,9 +214,10 @@ impl Differences {
         }
     }
 
-    /// Returns true if no request was answered or stored otherwise, and at least half of them could be compared.
+    /// Returns true if no request was answered or stored otherwise, and at least half of them, and not none, could be compared.
     pub fn has_passed(&self) -> bool {
-        self.different.is_empty() && sum(&self.same) >= sum(&self.not_comparable)
+        let same = sum(&self.same);
+        self.different.is_empty() && same > 0 && same >= sum(&self.not_comparable)
     }
 }
 

@@ -58,22 +58,10 @@ impl Tokens {
 
     /// Returns so many bytes that depend on these and on the key. `about` keeps uses apart.
     fn draw(&self, about: &str, of: &[u8], count: usize) -> Vec<u8> {
-        let mut drawn = Vec::with_capacity(count + 32);
-        let mut block = 0_u64;
-        while drawn.len() < count {
-            // A key of any length is valid.
-            let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else {
-                break;
-            };
-            mac.update(about.as_bytes());
-            mac.update(&[0]);
-            mac.update(&block.to_le_bytes());
-            mac.update(of);
-            drawn.extend_from_slice(&mac.finalize().into_bytes());
-            block += 1;
-        }
-        drawn.truncate(count);
-        drawn
+        // The text is read once, however long its token is.
+        let seed = hmac(&self.key, &[about.as_bytes(), &[0], of]);
+        let blocks = (0_u64..).flat_map(|block| hmac(&seed, &[&block.to_le_bytes()]));
+        blocks.take(count).collect()
     }
 
     fn letters(&self, about: &str, of: &str, alphabet: &[u8], count: usize) -> String {
@@ -170,6 +158,16 @@ impl Tokens {
             ..time
         }
     }
+}
+
+/// Returns the HMAC-SHA-256 of some bytes, one after the other.
+fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    // The key of HMAC-SHA-256 is a block of the hash, which is longer: it is filled up with zeros.
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
 }
 
 /// Returns the class of a length: the next power of two, and at least 8.

@@ -20,6 +20,9 @@ const SHORTEST_RUN: usize = 4;
 /// Most names that are looked for in the guest's file. Those after them are none.
 const MOST_NAMES: usize = 4096;
 
+/// Most bytes of a field's name that may stay.
+const LONGEST_NAME: usize = 128;
+
 /// Most declared words, and most path patterns.
 const MOST_DECLARED: usize = 10_000;
 
@@ -115,15 +118,17 @@ impl Vocabulary {
         if self.is_declared(name) {
             return true;
         }
-        let mut names = self.names.lock();
-        if let Some(found) = names.get(name) {
-            return *found;
-        }
-        if names.len() >= MOST_NAMES {
+        if name.is_empty() || name.len() > LONGEST_NAME || name.contains('\n') {
             return false;
         }
-        let found = !name.is_empty() && !name.contains('\n') && self.file.contains(name);
-        names.insert(name.to_owned(), found);
+        if let Some(found) = self.names.lock().get(name) {
+            return *found;
+        }
+        let found = self.file.contains(name);
+        let mut names = self.names.lock();
+        if names.len() < MOST_NAMES {
+            names.insert(name.to_owned(), found);
+        }
         found
     }
 

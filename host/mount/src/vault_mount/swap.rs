@@ -270,6 +270,7 @@ impl VaultMount {
         if goes_on {
             new.name_in_log();
             tracing::info!("another guest has taken over the mount");
+            self.end_recording("guest-changed");
             *self.candidate.lock() = Candidate {
                 guest: Some(granted.clone()),
                 mount: Ok(new),

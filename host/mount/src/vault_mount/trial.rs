@@ -45,7 +45,11 @@ impl VaultMount {
     ) -> Result<Record, Error> {
         let _one = self.moving.lock().await;
         let prepared = self.prepare(swap_to(digest, &by)).await;
-        let prepared = prepared.inspect_err(|error| self.refuse(digest, error));
+        let prepared = prepared.inspect_err(|error| {
+            if matches!(error, Error::User(_)) {
+                self.refuse(digest, error);
+            }
+        });
         match prepared? {
             Prepared::Ready(Successor {
                 record,

@@ -6,6 +6,7 @@ use airlock_storage::{Error as Storage, Transaction};
 
 use crate::bindings::airlock::engine::scratch::Host;
 use crate::run::instance::State;
+use crate::run::session::Session;
 use crate::run::stop::Stop;
 use crate::types::Nanoseconds;
 
@@ -18,12 +19,17 @@ impl State {
             .map_err(|exceeded| Stop::from(exceeded).into())
     }
 
-    /// Returns the transaction, at the time of the clock, for a call that keeps `bytes` until the request ends.
+    /// Returns the transaction for a call that keeps `bytes` until the request ends.
     async fn scratch(&mut self, import: &'static str, bytes: usize) -> wasmtime::Result<&mut Transaction> {
-        let session = self.keep(import, bytes).await?;
-        let now = session.mount.services.clock.now();
-        Ok(session.transaction.at(now))
+        Ok(now(self.keep(import, bytes).await?))
     }
+}
+
+/// Returns the transaction at the time of the mount's own clock: what the guest hears of the clock may be recorded, and it has
+/// not asked.
+fn now(session: &mut Session) -> &mut Transaction {
+    let now = session.mount.whole().services.clock.now();
+    session.transaction.at(now)
 }
 
 /// The guest gets the errors about which it can do something.
@@ -39,13 +45,7 @@ impl Host for State {
     async fn get(&mut self, key: String) -> wasmtime::Result<Option<Vec<u8>>> {
         self.enter_scratch(key.len()).await?;
         let session = self.session("scratch.get")?;
-        let now = session.mount.services.clock.now();
-        let value = session
-            .transaction
-            .at(now)
-            .scratch_get(&key)
-            .await
-            .map_err(Stop::from)?;
+        let value = now(session).scratch_get(&key).await.map_err(Stop::from)?;
         self.receive(value.as_ref().map_or(0, |value| value.len()))
             .await?;
         Ok(value.map(Into::into))
@@ -75,13 +75,7 @@ impl Host for State {
     async fn list(&mut self, prefix: String) -> wasmtime::Result<Vec<String>> {
         self.enter_scratch(prefix.len()).await?;
         let session = self.session("scratch.list")?;
-        let now = session.mount.services.clock.now();
-        let keys = session
-            .transaction
-            .at(now)
-            .scratch_list(&prefix)
-            .await
-            .map_err(Stop::from)?;
+        let keys = now(session).scratch_list(&prefix).await.map_err(Stop::from)?;
         let bytes = keys.iter().map(|key| key.len() + size_of::<String>()).sum();
         self.receive(bytes).await?;
         Ok(keys.into_iter().collect())
