@@ -16,7 +16,7 @@ const ANSWER: usize = 20;
 const REQUEST: u64 = 256;
 const PROCESS: u64 = 512;
 /// The most MiB that may be kept after all of them.
-const KEPT: u64 = 16;
+const KEPT: u64 = 32;
 /// MiB for code, threads and connections, with a margin.
 const ITSELF: u64 = 96;
 
@@ -70,8 +70,11 @@ fn large_answers_are_given_or_refused_and_memory_returns() {
     // The two threads that run guests make copies that are not counted.
     assert!(peak < PROCESS + 2 * REQUEST + ITSELF, "{peak} MiB");
 
-    // Without another request, what the allocator keeps goes back to the system.
-    assert!(full > quiet + KEPT, "nothing was kept, so this shows nothing");
+    // Without another request, what the allocator keeps goes back to the system. It may do so at once.
+    assert!(
+        peak > quiet + 4 * KEPT,
+        "too little was used, so this shows nothing"
+    );
     let deadline = Instant::now() + Duration::from_secs(60);
     while mib(process::resident_bytes(host)) > quiet + KEPT {
         assert!(Instant::now() < deadline, "the memory does not return");
