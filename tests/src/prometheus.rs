@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::Value;
 use ureq::Agent;
@@ -17,10 +18,14 @@ pub struct Prometheus {
     log: PathBuf,
 }
 
-/// Returns the Prometheus of this machine, or of Debian; nothing if neither can be had.
+/// Returns the Prometheus of this machine, or of Debian; nothing if neither can be had. It is looked for once, because two
+/// would unpack it into the same folder.
 pub fn find_prometheus() -> Option<PathBuf> {
-    let found = run(&mut Command::new(files::root().join("tests/prometheus.sh")));
-    (found.status == 0).then(|| PathBuf::from(found.stdout.trim()))
+    static FOUND: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+        let found = run(&mut Command::new(files::root().join("tests/prometheus.sh")));
+        (found.status == 0).then(|| PathBuf::from(found.stdout.trim()))
+    });
+    FOUND.clone()
 }
 
 impl Prometheus {
