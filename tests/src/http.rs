@@ -1,5 +1,6 @@
 //! Vault's HTTP API.
 
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -193,6 +194,19 @@ impl Client {
     pub fn list(&self, path: &str) -> Answer {
         self.request("LIST", path, None)
     }
+}
+
+/// Sends a request without a token over a stream, and returns the answer as it came.
+pub fn ask(stream: impl Read + Write, path: &str) -> String {
+    ask_as(stream, "localhost", path)
+}
+
+/// Does the same as [`ask`], for a server of that name.
+pub fn ask_as(mut stream: impl Read + Write, host: &str, path: &str) -> String {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// One mount: the requests of [`Client`], with paths relative to the mount.

@@ -52,7 +52,7 @@ pub use command::{Output, airlock, airlock_for, run, vault};
 pub use console::Page;
 pub use dev_server::{DevServer, TOKEN};
 pub use dice::Dice;
-pub use http::{Answer, Client, Mount, RawAnswer};
+pub use http::{Answer, Client, Mount, RawAnswer, ask, ask_as};
 pub use load::{End, Load, Stop};
 pub use log::{Line, Log};
 pub use mask::masked;

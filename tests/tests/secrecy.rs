@@ -3,13 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use airlock_tests::{
-    Collector, Line, Load, Mount, Plugin, Server, Signer, Storage, airlock_for, files, process, run,
+    Collector, Line, Load, Mount, Plugin, Server, Signer, Storage, airlock_for, ask, files, process, run,
 };
 use serde_json::json;
 
@@ -83,7 +82,11 @@ fn no_log_line_holds_a_value_a_key_or_a_token() {
         adversary.write(command, json!({"value": VALUE, KEY: VALUE}));
         assert!(adversary.read(command).status >= 400, "{command}");
     }
-    for numbers in [metrics(&kv), metrics(&adversary), metrics_of_socket(&numbers)] {
+    for numbers in [
+        metrics(&kv),
+        metrics(&adversary),
+        ask(UnixStream::connect(&numbers).unwrap(), "/metrics"),
+    ] {
         assert!(numbers.contains("airlock_calls_total"), "{numbers}");
         for secret in [VALUE, KEY, HEADER, server.client().token()] {
             assert!(!numbers.contains(secret), "{secret}: {numbers}");
@@ -147,17 +150,6 @@ fn metrics(mount: &Mount) -> String {
     let answer = mount.client().try_send("GET", &path, &[], "").unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.text
-}
-
-/// Returns what Prometheus reads without a token.
-fn metrics_of_socket(path: &Path) -> String {
-    let mut stream = UnixStream::connect(path).unwrap();
-    stream
-        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 /// Makes a build of `kv` that a signer signed, with other words when it has created a key.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -11,8 +10,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use airlock_tests::{
-    Client, Mount, Output, Plugin, Server, Storage, airlock_for, eventually, files, free_port, process, run,
-    vault,
+    Client, Mount, Output, Plugin, Server, Storage, airlock_for, ask, ask_as, eventually, files, free_port,
+    process, run, vault,
 };
 use serde_json::{Value, json};
 
@@ -147,18 +146,6 @@ fn without_a_mount_each_mount_of_airlock_has_a_line() {
         seen.starts_with("one/: permission denied") && seen.lines().count() == 1,
         "{seen}"
     );
-}
-
-/// Sends a request without a token, and returns the answer as it came.
-fn ask(stream: impl Read + Write, path: &str) -> String {
-    ask_as(stream, "localhost", path)
-}
-
-fn ask_as(mut stream: impl Read + Write, host: &str, path: &str) -> String {
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
 }
 
 #[test]

@@ -72,16 +72,9 @@ impl VaultMount {
             return answer::missing(&missing);
         }
         let loaded = finder.load_stored(digest, &manifest).await.map_err(refused);
-        let granted = match loaded.and_then(|loaded| loaded.map_err(Error::User)) {
-            Ok(granted) => granted,
-            Err(error) => {
-                // Storage that fails refuses no guest.
-                if matches!(error, Error::User(_)) {
-                    self.refuse(Some(digest), &error);
-                }
-                return Err(error);
-            }
-        };
+        let granted = loaded
+            .and_then(|loaded| loaded.map_err(Error::User))
+            .inspect_err(|error| self.refuse_guest(Some(digest), error))?;
         let description = granted.guest.description();
         let signed = granted.voucher.as_ref().and_then(|voucher| voucher.signed());
         let about = About {

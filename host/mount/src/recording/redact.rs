@@ -47,10 +47,14 @@ impl Redaction {
 
     /// Replaces the name of a field.
     fn name(&self, name: &str) -> String {
-        // A number or a UUID is a name that somebody chose, and has to be the same as elsewhere.
-        match !kinds::has_kind(name) && self.vocabulary.is_name(name) {
-            true => name.to_owned(),
-            false => self.text(name),
+        if self.vocabulary.is_declared(name) {
+            return name.to_owned();
+        }
+        match kinds::token(name, &self.tokens) {
+            // A number or a UUID is a name that somebody chose, and has to be the same as elsewhere.
+            Some(token) => token,
+            None if self.vocabulary.is_name(name) => name.to_owned(),
+            None => self.text(name),
         }
     }
 

@@ -64,8 +64,15 @@ impl VaultMount {
         moved
     }
 
-    /// Notes that a guest may not run here: in the status, the numbers and the log.
-    pub(crate) fn refuse(&self, sha256: Option<Digest>, reason: &Error) {
+    /// Notes that a guest may not run here, if the error is about the guest: storage that fails refuses none.
+    pub(crate) fn refuse_guest(&self, sha256: Option<Digest>, error: &Error) {
+        if matches!(error, Error::User(_)) {
+            self.refuse(sha256, error);
+        }
+    }
+
+    /// Notes that a change of guest did not come about: in the status, the numbers and the log.
+    fn refuse(&self, sha256: Option<Digest>, reason: &Error) {
         self.finder.parts.metrics.count_swap(false);
         *self.refused.lock() = Some(Refused {
             sha256,
@@ -268,7 +275,6 @@ impl VaultMount {
             Err(Failed::Converted(error)) => (Some(error), true),
         };
         if goes_on {
-            new.name_in_log();
             tracing::info!("another guest has taken over the mount");
             self.end_recording("guest-changed");
             *self.candidate.lock() = Candidate {

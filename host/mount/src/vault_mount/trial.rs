@@ -45,12 +45,7 @@ impl VaultMount {
     ) -> Result<Record, Error> {
         let _one = self.moving.lock().await;
         let prepared = self.prepare(swap_to(digest, &by)).await;
-        let prepared = prepared.inspect_err(|error| {
-            if matches!(error, Error::User(_)) {
-                self.refuse(digest, error);
-            }
-        });
-        match prepared? {
+        match prepared.inspect_err(|error| self.refuse_guest(digest, error))? {
             Prepared::Ready(Successor {
                 record,
                 granted,
