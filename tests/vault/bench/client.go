@@ -25,8 +25,8 @@ type client struct {
 	protocol plugin.ClientProtocol
 	mounts   []*mount
 	pid      int
-	// The time of checking the program before its start, as Vault does; and the times from the start of the process to its
-	// handshake line, and to its first answer.
+	// The time of checking the program before its start, as Vault does; and the times from `exec` of the program to its handshake
+	// line, and to its first answer.
 	check, handshake, firstAnswer time.Duration
 }
 
@@ -86,18 +86,18 @@ func (m multiplexed) Invoke(ctx context.Context, method string, args, reply any,
 
 // Starts a plugin, sets a mount up and sends it the first request.
 func start(ctx context.Context, engine engine) (*client, error) {
-	command := exec.Command(engine.program, engine.args...)
+	runner := &timedRunner{command: exec.Command(engine.program, engine.args...)}
 	checking := time.Now()
 	// go-plugin's client would do the same as a part of the start.
 	secure := plugin.SecureConfig{Checksum: engine.checksum, Hash: sha256.New()}
 	if same, err := secure.Check(engine.program); err != nil || !same {
 		return nil, fmt.Errorf("%s: the program changed, or cannot be read: %w", engine.name, err)
 	}
-	began := time.Now()
+	checked := time.Since(checking)
 	process := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  vaultplugin.HandshakeConfig,
 		VersionedPlugins: vaultplugin.PluginSet,
-		Cmd:              command,
+		RunnerFunc:       runner.prepare,
 		AutoMTLS:         true,
 		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
 		Logger:           hclog.NewNullLogger(),
@@ -108,7 +108,9 @@ func start(ctx context.Context, engine engine) (*client, error) {
 	if _, err := process.Start(); err != nil {
 		return nil, fmt.Errorf("%s: it does not start: %w", engine.name, err)
 	}
-	started := &client{engine: engine, process: process, pid: command.Process.Pid, check: began.Sub(checking), handshake: time.Since(began)}
+	started := &client{
+		engine: engine, process: process, pid: runner.command.Process.Pid, check: checked, handshake: time.Since(runner.executed),
+	}
 	protocol, err := process.Client()
 	if err == nil {
 		started.protocol = protocol
@@ -118,7 +120,7 @@ func start(ctx context.Context, engine engine) (*client, error) {
 		process.Kill()
 		return nil, fmt.Errorf("%s: %w", engine.name, err)
 	}
-	started.firstAnswer = time.Since(began)
+	started.firstAnswer = time.Since(runner.executed)
 	return started, nil
 }
 
