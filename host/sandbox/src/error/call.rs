@@ -56,7 +56,7 @@ pub enum CallError {
 
     /// All mounts together have as many requests running as the process has instances for.
     #[error(
-        "this host is busy: the requests of all mounts use its {instances} instances; lower --instances where mounts take too many, or raise --process-memory-mib if there are fewer than 1024"
+        "this host is busy: the requests of all mounts use its {instances} instances; lower --instances where mounts take too many, or raise --process-memory-mib if there are fewer than 512"
     )]
     Full {
         /// The number of instances.

@@ -9,7 +9,7 @@ use crate::load::target::Target;
 
 /// Most instances that can exist at once in the process, on the largest machine. A slot without an instance only reserves
 /// address space: 4 GiB, so that compiled code needs no bounds checks.
-pub(crate) const POOL: u32 = 1024;
+pub(crate) const POOL: u32 = 512;
 
 /// Most core instances, and most tables, of one instance of a guest. A guest in Rust has one memory, one table and two
 /// or three core instances, of which all but one are glue.
