@@ -135,38 +135,25 @@ fn ignored(route: &AnyRoute, raw: &Raw<'_>) -> Vec<String> {
 }
 
 /// Handles Vault's tick: runs the periodic function, then the rotations, then the write-ahead entries.
+///
+/// What a failure has written is dropped only with the whole tick, so the tick ends before anything else is stored.
 fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
+    let immediate = !E::WAL.is_empty() && cx.request.object()?.contains_key("immediate");
     let periodic = E::periodic(cx);
     if E::WAL.is_empty() && E::ROTATIONS.is_empty() {
         return periodic.map(|()| None);
     }
-    if cx.storage.is_dirty() {
-        // If the function failed, its error ends the tick, so that its writes are dropped before anything else is
-        // stored.
-        periodic.clone()?;
+    let mut failures: Vec<Error> = periodic.err().into_iter().collect();
+    if cx.storage.is_dirty() && failures.is_empty() {
         cx.storage.commit()?;
     }
-    let rotated = match E::ROTATIONS.is_empty() {
-        true => Ok(()),
-        false => rotation::run(E::ROTATIONS, cx),
-    };
-    if cx.storage.is_dirty() {
-        rotated.clone()?;
+    if !E::ROTATIONS.is_empty() && !cx.storage.is_dirty() {
+        let ended = rotation::run(E::ROTATIONS, cx, &mut failures);
+        failures.extend(ended.err());
     }
-    let immediate = cx.request.object()?.contains_key("immediate");
-    let rolled_back = match E::WAL.is_empty() {
-        true => Ok(()),
-        false => wal::roll_back(E::WAL, cx, immediate),
-    };
-    let mut failures = [periodic, rotated, rolled_back]
-        .into_iter()
-        .filter_map(Result::err);
-    let Some(first) = failures.next() else {
-        return Ok(None);
-    };
-    let others: String = failures.map(|other| format!("; {other}")).collect();
-    Err(match others.is_empty() {
-        true => first,
-        false => Error::Internal(format!("{first}{others}")),
-    })
+    if !E::WAL.is_empty() && !cx.storage.is_dirty() {
+        let ended = wal::roll_back(E::WAL, cx, immediate, &mut failures);
+        failures.extend(ended.err());
+    }
+    Error::join(failures).map(|()| None)
 }

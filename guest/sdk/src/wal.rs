@@ -176,9 +176,17 @@ impl<T: DeserializeOwned> AnyWal for Wal<T> {
     }
 }
 
-/// Rolls back the entries that are old enough, or all if Vault asks for that. Each has its own transaction.
-pub(crate) fn roll_back(kinds: WalKinds, cx: &Context, immediate: bool) -> Result<()> {
-    let mut failures = Vec::new();
+/// Rolls back the entries that are old enough, or all if Vault asks for that. Each has its own transaction. Adds to `failures`
+/// what failed without a trace in storage.
+///
+/// # Errors
+/// The failure that ends the tick: something may be written that the caller has to drop.
+pub(crate) fn roll_back(
+    kinds: WalKinds,
+    cx: &Context,
+    immediate: bool,
+    failures: &mut Vec<Error>,
+) -> Result<()> {
     for name in cx.storage.list(PREFIX)? {
         let key = format!("{PREFIX}{name}");
         if let Err((kind, error)) = roll_back_one(kinds, cx, &key, immediate) {
@@ -186,14 +194,10 @@ pub(crate) fn roll_back(kinds: WalKinds, cx: &Context, immediate: bool) -> Resul
             if cx.storage.is_dirty() {
                 return Err(error);
             }
-            failures.push(error.to_string());
+            failures.push(error);
         }
     }
-    if failures.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Internal(failures.join("; ")))
-    }
+    Ok(())
 }
 
 fn roll_back_one(kinds: WalKinds, cx: &Context, key: &str, immediate: bool) -> Result<(), (String, Error)> {

@@ -3,17 +3,20 @@
 use super::{Job, Rotation, Rotations};
 use crate::{Context, Error, Result};
 
-/// Rotates what is due, each item in its own transaction. Nothing is written before it.
+/// Rotates what is due, each item in its own transaction. Nothing is written before it. Adds to `failures` what failed without a
+/// trace in storage.
 ///
 /// # Errors
-/// Those of all rotations that failed. If something is written then, the caller has to fail, so that it is dropped.
-pub(crate) fn run(rotations: Rotations, cx: &Context) -> Result<()> {
-    let mut failures = Vec::new();
-    for rotation in rotations {
-        let due = cx
-            .storage
-            .list_page(&rotation.due_folder(), "", rotation.at_once)?;
-        for entry in due {
+/// The failure that ends the tick: something may be written that the caller has to drop.
+pub(crate) fn run(rotations: Rotations, cx: &Context, failures: &mut Vec<Error>) -> Result<()> {
+    rotations
+        .iter()
+        .try_for_each(|rotation| rotation.run(cx, failures))
+}
+
+impl Rotation {
+    fn run(&self, cx: &Context, failures: &mut Vec<Error>) -> Result<()> {
+        for entry in cx.storage.list_page(&self.due_folder(), "", self.at_once)? {
             let time = entry
                 .split_once('.')
                 .and_then(|(time, _)| time.parse::<i64>().ok());
@@ -21,21 +24,16 @@ pub(crate) fn run(rotations: Rotations, cx: &Context) -> Result<()> {
             if time.is_some_and(|time| time > cx.clock.now().seconds) {
                 break;
             }
-            if let Err(error) = rotation.try_entry(cx, &entry) {
+            if let Err(error) = self.try_entry(cx, &entry) {
                 if cx.storage.is_dirty() || error == Error::ReadOnly {
                     return Err(error);
                 }
-                failures.push(error.to_string());
+                failures.push(error);
             }
         }
+        Ok(())
     }
-    match failures.is_empty() {
-        true => Ok(()),
-        false => Err(Error::Internal(failures.join("; "))),
-    }
-}
 
-impl Rotation {
     /// Rotates the item of an entry of the index.
     fn try_entry(&self, cx: &Context, entry: &str) -> Result<()> {
         let key = format!("{}{entry}", self.due_folder());
