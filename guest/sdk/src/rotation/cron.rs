@@ -28,8 +28,8 @@ pub(super) struct Cron {
     days: u64,
     months: u64,
     weekdays: u64,
-    /// True if any day of the month, or of the week, will do.
-    any_day: (bool, bool),
+    /// True if a day of the month or one of the week is enough, because neither part is `*`.
+    either_day: bool,
 }
 
 impl From<Cron> for String {
@@ -50,23 +50,27 @@ impl FromStr for Cron {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Cron, String> {
-        let parts: Vec<&str> = text.split_ascii_whitespace().collect();
+        if text.starts_with("TZ=") || text.starts_with("CRON_TZ=") {
+            return Err("a time zone is not supported: leave it out, and give the times in UTC".into());
+        }
+        let parts: Vec<&str> = text.split_whitespace().collect();
         let [minutes, hours, days, months, weekdays] = parts[..] else {
             let what = "it has five parts: minute, hour, day of the month, month, day of the week";
             return Err(what.into());
         };
-        let any = |part: &str| {
-            part.split(',')
-                .any(|item| matches!(item, "*" | "?" | "*/1" | "?/1"))
-        };
+        let minutes = values("minute", minutes, 0, 59, &[])?;
+        let hours = values("hour", hours, 0, 23, &[])?;
+        let days = values("day of the month", days, 1, 31, &[])?;
+        let months = values("month", months, 1, 12, &MONTHS)?;
+        let weekdays = values("day of the week", weekdays, 0, 6, &DAYS)?;
         let cron = Cron {
             text: parts.join(" "),
-            minutes: bits("minute", minutes, 0, 59, &[])?,
-            hours: bits("hour", hours, 0, 23, &[])?,
-            days: bits("day of the month", days, 1, 31, &[])?,
-            months: bits("month", months, 1, 12, &MONTHS)?,
-            weekdays: bits("day of the week", weekdays, 0, 6, &DAYS)?,
-            any_day: (any(days), any(weekdays)),
+            minutes: minutes.bits,
+            hours: hours.bits,
+            days: days.bits,
+            months: months.bits,
+            weekdays: weekdays.bits,
+            either_day: !days.is_any && !weekdays.is_any,
         };
         match cron.day_from(0) {
             Some(_) => Ok(cron),
@@ -75,9 +79,17 @@ impl FromStr for Cron {
     }
 }
 
-/// Returns the bits of a part: items with commas between them.
-fn bits(what: &str, part: &str, least: u32, most: u32, names: &[&str]) -> Result<u64, String> {
-    let mut bits = 0;
+/// The values of a part.
+#[derive(Default)]
+struct Values {
+    bits: u64,
+    /// True if one of its items is `*` in every step.
+    is_any: bool,
+}
+
+/// Reads a part: items with commas between them, each as Vault's parser reads it.
+fn values(what: &str, part: &str, least: u32, most: u32, names: &[&str]) -> Result<Values, String> {
+    let mut values = Values::default();
     for item in part.split(',').filter(|item| !item.is_empty()) {
         let wrong = || format!("{item:?} is not a valid {what}, from {least} to {most}");
         let number = |text: &str| {
@@ -94,22 +106,31 @@ fn bits(what: &str, part: &str, least: u32, most: u32, names: &[&str]) -> Result
             Some((range, step)) => (range, Some(step)),
             None => (item, None),
         };
-        let (first, last) = match range.split_once('-') {
-            _ if range == "*" || range == "?" => (least, most),
-            Some((first, last)) => (number(first)?, number(last)?),
-            None if step.is_some() => (number(range)?, most),
-            None => (number(range)?, number(range)?),
+        let (beginning, end) = match range.split_once('-') {
+            Some((beginning, end)) => (beginning, Some(end)),
+            None => (range, None),
         };
-        let step = step.map_or(Some(1), |step| step.parse::<usize>().ok());
+        let is_any = matches!(beginning, "*" | "?");
+        let (first, last) = match end {
+            // What follows the star counts for nothing.
+            _ if is_any => (least, most),
+            Some(end) => (number(beginning)?, number(end)?),
+            None if step.is_some() => (number(beginning)?, most),
+            None => (number(beginning)?, number(beginning)?),
+        };
+        // An `i64` on every machine, as in Vault.
+        let step = step.map_or(Some(1), |step| step.parse::<i64>().ok());
         let step = step.filter(|step| *step > 0).ok_or_else(wrong)?;
         if first > last {
             return Err(wrong());
         }
-        bits |= (first..=last).step_by(step).fold(0, |bits, n| bits | 1 << n);
+        values.is_any |= is_any && step == 1;
+        let step = usize::try_from(step).unwrap_or(usize::MAX);
+        values.bits |= (first..=last).step_by(step).fold(0, |bits, n| bits | 1 << n);
     }
-    match bits {
+    match values.bits {
         0 => Err(format!("the {what} is missing between the commas")),
-        bits => Ok(bits),
+        _ => Ok(values),
     }
 }
 
@@ -144,9 +165,9 @@ impl Cron {
             // 1970 began on a Thursday.
             let weekday = has(self.weekdays, (day + 4).rem_euclid(7));
             let day = has(self.days, of_month.into());
-            match self.any_day {
-                (false, false) => day || weekday,
-                _ => day && weekday,
+            match self.either_day {
+                true => day || weekday,
+                false => day && weekday,
             }
         })
     }

@@ -29,19 +29,23 @@ enum Kind {
     },
 }
 
-/// The reason why something is not a schedule.
+/// The reason why something is not a schedule. Its text names the fields of a [`RotationFields`](super::RotationFields).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-#[allow(missing_docs)] // Their texts say it.
 pub enum InvalidSchedule {
+    /// The period is shorter than a minute.
     #[error("rotation_period must be a minute or longer")]
     ShortPeriod,
+    /// The window is shorter than an hour.
     #[error("rotation_window must be an hour or longer")]
     ShortWindow,
+    /// A window is given without the schedule in whose times it begins.
     #[error("rotation_window needs a rotation_schedule")]
     LonelyWindow,
+    /// Both a period and a schedule are given.
     #[error("rotation_schedule and rotation_period exclude each other: give one of them")]
     Both,
+    /// The text is not a schedule of cron. The field says which part is wrong, and why.
     #[error("rotation_schedule is not valid: {0}")]
     Cron(String),
 }
@@ -64,9 +68,13 @@ impl Schedule {
         Ok(Schedule(Kind::Every(period.as_secs())))
     }
 
-    /// Makes a schedule of a text as cron takes it: minute, hour, day of the month, month and day of the week, in UTC, such as
+    /// Makes a schedule of a text as cron takes it: minute, hour, day of the month, month and day of the week, such as
     /// `0 3 * * SAT`. As in Vault, each may be `*`, a number, a range, a step or a list of them, and months and days may have
-    /// English names. If both days are given, either of them does.
+    /// English names. If neither of the two days is `*`, either of them is enough.
+    ///
+    /// Times are in UTC, and a time zone at the beginning (`TZ=` or `CRON_TZ=`), which Vault takes, is refused. So is a schedule
+    /// that never comes, such as `0 0 30 2 *`, which Vault takes and never runs. Everything else is read as Vault reads it: what
+    /// follows a `*-` counts for nothing.
     ///
     /// With a window, an hour or longer, a rotation begins in this time after its hour, or not before the next.
     ///
