@@ -38,13 +38,32 @@
 //! - Go's `printf` (with `%s`, `%d`, `%v`, `%t`, `%x` and `%X`), `print`, `len`, `eq`, `ne`, `lt`, `le`, `gt`, `ge`, `and`, `or`
 //!   and `not`.
 //!
-//! Variables, `range`, `with`, `define` and the rest of Go's functions are refused. What is accepted gives the text that it gives
-//! in Vault, with three exceptions. Where Go would cut a character of several bytes in two, `truncate` and `truncate_sha256`
-//! leave it out. `timestamp` is in UTC. And what Go finds out while it renders, such as a field that does not exist or a text for
-//! a number, is already refused when the template is parsed.
+//! What is accepted gives the text that it gives in Vault, with two exceptions. Where Go would cut a character of several bytes in
+//! two, `truncate` and `truncate_sha256` leave it out. `timestamp` is in UTC.
+//!
+//! # What is refused
+//! [`Template::parse`] refuses what Go refuses, and also:
+//! - variables, `range`, `with`, `define`, `template`, `block`, `break`, `continue`, and Go's other functions, such as `index`,
+//!   `slice`, `html` and `println`;
+//! - a field of a field (`.Name.Other`), the dot alone, and `nil`;
+//! - numbers that are not decimal integers of 64 bits, have a leading 0 or a `_`, and characters in single quotes;
+//! - escapes in a text that are not a whole character, such as `\xff` or a surrogate;
+//! - a format of `printf` that is not a text in quotes or backticks or comes through `|`, other verbs, `*`, and flags but `-` and
+//!   `0`; zeros before anything but a number; a precision of anything but a text with `%s` or `%v`; a verb that does not fit its
+//!   argument; and a number of arguments that is not that of the verbs.
+//!
+//! What Go finds out while it renders is refused when the template is parsed:
+//! - a field that the engine does not give;
+//! - a wrong number of arguments, or an argument of another kind: a function that takes a text takes neither a number nor a truth,
+//!   `len` takes a text alone, and those that compare take values of one kind, `lt`, `le`, `gt` and `ge` no truths. So do `and`
+//!   and `or`, to which Go gives values of any kinds;
+//! - a number in the template that `random`, `truncate` or `truncate_sha256` does not take: less than 0, 1 or 9, or more than
+//!   [`MAX_OUTPUT`].
 //!
 //! # Bounds
-//! A template has at most [`MAX_TEMPLATE`] bytes, and no text that it makes has more than [`MAX_OUTPUT`].
+//! An empty template is refused, as are one of more than [`MAX_TEMPLATE`] bytes, and one whose parentheses, pipelines, function
+//! calls or conditions are nested more deeply than 32 levels. No text that a template makes has more than [`MAX_OUTPUT`] bytes, nor
+//! does a width or a precision of `printf`.
 
 mod error;
 mod evaluate;

@@ -43,6 +43,7 @@ struct Golden {
     fields: BTreeMap<String, String>,
     nanoseconds: u64,
     templates: Vec<Case>,
+    refused: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -101,6 +102,17 @@ fn a_template_makes_what_vault_makes_of_it() {
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
     assert!(golden.templates.len() > 100);
+}
+
+/// The documentation of `template` lists them.
+#[test]
+fn what_only_vault_accepts_is_refused_when_it_is_parsed() {
+    let golden = golden();
+    let names: Vec<&str> = golden.fields.keys().map(String::as_str).collect();
+    for text in &golden.refused {
+        assert!(Template::parse(text, &names).is_err(), "{text}");
+    }
+    assert!(golden.refused.len() > 30);
 }
 
 fn mistake(text: &str) -> String {

@@ -4,6 +4,7 @@ use crate::Error;
 
 /// A mistake in a template. Lines and characters count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 #[error("template, line {line}, character {character}: {what}")]
 pub struct TemplateError {
     /// The line of the mistake.
