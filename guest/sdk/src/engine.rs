@@ -25,10 +25,11 @@ pub trait Engine: 'static {
     /// The types of leased secrets that it hands out.
     const SECRETS: Secrets = &[];
 
-    /// The kinds of write-ahead entries that it writes.
+    /// The kinds of write-ahead entries that it writes. If there are any, storage below `wal/` is theirs.
     const WAL: WalKinds = &[];
 
-    /// What it rotates; see [`rotation`](crate::rotation).
+    /// What it rotates; see [`rotation`](crate::rotation). If there is anything, storage below `rotation/` is the SDK's: there
+    /// it keeps the schedules, and an engine that writes there itself breaks them.
     const ROTATIONS: Rotations = &[];
 
     /// Returns the paths and prefixes that Vault treats specially, given the mount's options. Vault asks for them when
@@ -164,7 +165,8 @@ impl Description {
         self
     }
 
-    /// Sets the bytes of [`scratch`](crate::Scratch) for each mount, 0 to 1,048,576. The default is 0.
+    /// Sets the bytes of [`scratch`](crate::Scratch) for each mount, 0 to 1,048,576. An entry takes the bytes of its key and of
+    /// its value, and 200 more. The default is 0.
     pub const fn scratch_bytes(mut self, bytes: u32) -> Description {
         if bytes > 1 << 20 {
             panic!("scratch is 1,048,576 bytes at most");

@@ -214,7 +214,7 @@ pub type Map = serde_json::Map<String, Value>;
 static ALLOCATOR: bump::Bump = bump::Bump::new();
 
 /// Makes a guest of an engine: `airlock_sdk::export!(MyEngine);`, once in its crate. In a native build it only checks
-/// the routes; see [`route::checked`].
+/// the routes, see [`route::checked`], and that no two rotations have the same kind.
 #[macro_export]
 macro_rules! export {
     ($engine:ty) => {
@@ -226,5 +226,7 @@ macro_rules! export {
         };
         // Checks the routes even if nothing uses them: wrong routes do not compile.
         const _: $crate::Routes = $crate::route::checked(<$engine as $crate::Engine>::ROUTES);
+        const _: $crate::rotation::Rotations =
+            $crate::rotation::checked(<$engine as $crate::Engine>::ROTATIONS);
     };
 }

@@ -25,7 +25,7 @@ pub(crate) const fn refuse(parts: &[&str]) -> ! {
     match str::from_utf8(text.split_at(length).0) {
         Ok(text) => panic!("{}", text),
         // A character was cut in half, or is in half of a part.
-        Err(_) => panic!("a route is wrong; its pattern is too long to be shown here"),
+        Err(_) => panic!("a route or a rotation is wrong; its name is too long to be shown here"),
     }
 }
 

@@ -71,6 +71,8 @@
 //!   error whose function has written ends the tick, because only so are its writes dropped; the others come a minute later.
 //! - Ticks run on the active node only, as Vault's do. If nobody ticks for a while, what is due is rotated once, and not once
 //!   for each time that was missed.
+//! - Schedules and times are stored below `rotation/`, in the mount's own storage. An engine with [`Rotation`]s leaves these keys
+//!   alone, and need not declare the prefix.
 //! - A function that a crash interrupts may run twice. Its writes and the time of the next rotation are stored together if the
 //!   engine declares [`redo_record`](crate::Description::redo_record).
 //!
@@ -89,6 +91,8 @@ mod schedule;
 
 use std::time::Duration;
 
+use crate::refuse::refuse;
+use crate::route::pattern::same;
 use crate::{Context, Error, Result, Timestamp};
 
 pub use fields::RotationFields;
@@ -99,6 +103,27 @@ pub use schedule::{InvalidSchedule, Schedule};
 
 /// The rotations of an engine, for [`Engine::ROTATIONS`](crate::Engine::ROTATIONS).
 pub type Rotations = &'static [&'static Rotation];
+
+/// Returns an engine's rotations, and stops the compiler if two of them have the same kind: they would share their items.
+/// [`export!`](crate::export) calls it.
+#[doc(hidden)]
+#[track_caller]
+pub const fn checked(rotations: Rotations) -> Rotations {
+    let mut later = 0;
+    while later < rotations.len() {
+        let kind = rotations[later].kind;
+        let mut earlier = 0;
+        while earlier < later {
+            let other = rotations[earlier].kind;
+            if same(other.as_bytes(), 0, other.len(), kind.as_bytes(), 0, kind.len()) {
+                refuse(&["two rotations have the kind `", kind, "`: give each its own"]);
+            }
+            earlier += 1;
+        }
+        later += 1;
+    }
+    rotations
+}
 
 /// A kind of item that is rotated. See the [module](crate::rotation).
 #[derive(Clone, Copy, Debug)]
@@ -113,7 +138,7 @@ pub struct Rotation {
 
 impl Rotation {
     /// Makes a rotation from its kind, a word that is part of its storage keys, and the function that rotates the item of a
-    /// name.
+    /// name. No other rotation of the engine has the same kind.
     ///
     /// An error of the function is the result of the tick, which Vault logs: put neither secrets nor names into it. The function
     /// may [`cancel`](Self::cancel) the rotation of its item, or give it another schedule.

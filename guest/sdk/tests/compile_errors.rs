@@ -137,6 +137,24 @@ fn a_wrong_route_is_one_error_that_names_it() {
 }
 
 #[test]
+fn two_rotations_of_a_kind_are_one_error_that_names_it() {
+    let said = compile(&format!(
+        r#"{HEAD}
+use airlock_sdk::rotation::{{Rotation, Rotations}};
+fn rotate(_: &Context, _: &str) -> Result<()> {{ Ok(()) }}
+const ROOT: Rotation = Rotation::new("password", rotate);
+const OTHER: Rotation = Rotation::new("key", rotate);
+const USER: Rotation = Rotation::new("password", rotate);
+impl Engine for Keys {{
+    const DESCRIPTION: Description = Description::new("keys", "1.0.0", "Keeps keys.");
+    const ROUTES: Routes = &[];
+    const ROTATIONS: Rotations = &[&ROOT, &OTHER, &USER];
+}}"#
+    ));
+    check(&said, "two rotations have the kind `password`: give each its own");
+}
+
+#[test]
 fn a_wrong_field_is_one_error_that_names_it() {
     for (field, error) in [
         (

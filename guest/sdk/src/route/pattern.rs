@@ -170,7 +170,7 @@ const fn name(bytes: &[u8], start: usize, end: usize) -> (usize, usize) {
 }
 
 /// Returns true if two ranges of bytes are equal.
-pub(super) const fn same(
+pub(crate) const fn same(
     left: &[u8],
     left_from: usize,
     left_to: usize,
