@@ -49,7 +49,7 @@ pub enum Error {
     /// The scratch of the mount is used up.
     #[error("scratch is full: this mount may keep {limit} bytes (`description.scratch-bytes`)")]
     ScratchFull {
-        /// Bytes of keys and values.
+        /// Bytes of keys and values, and 200 for each entry.
         limit: usize,
     },
 

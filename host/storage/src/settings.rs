@@ -33,7 +33,7 @@ pub struct Settings {
     pub local: Prefixes,
     /// Makes a commit of several keys all or nothing, even if the process is killed. Default: no.
     pub redo_record: bool,
-    /// Bytes of scratch, keys included. Default: none.
+    /// Bytes of scratch: keys, values, and 200 for each entry. Default: none.
     pub scratch_bytes: usize,
     /// Bytes of cache, keys included. Default: 4 MiB.
     pub cache_bytes: usize,

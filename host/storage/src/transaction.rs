@@ -231,7 +231,7 @@ impl Transaction {
 
     /// Returns the scratch keys that begin with a prefix, in order. The commit conflicts if another request changes
     /// anything in scratch meanwhile.
-    pub async fn scratch_list(&mut self, prefix: &str) -> Result<BTreeSet<String>> {
+    pub async fn scratch_list(&mut self, prefix: &str) -> Result<BTreeSet<Arc<str>>> {
         check_scratch_key(prefix)?;
         self.enter().await?;
         let mut keys = BTreeSet::new();
@@ -256,7 +256,8 @@ impl Transaction {
         Ok(keys)
     }
 
-    /// Adds a scratch value to the commit. Fails with [`Error::ScratchFull`] if the value does not fit.
+    /// Adds a scratch value to the commit. Fails with [`Error::ScratchFull`] if the value does not fit: an entry takes the bytes of
+    /// its key and of its value, and 200 more.
     pub async fn scratch_put(&mut self, key: &str, bytes: Bytes) -> Result<()> {
         self.scratch_set(key, Value { bytes, until: None }).await
     }

@@ -8,7 +8,7 @@ use support::*;
 
 fn with_scratch() -> Settings {
     Settings {
-        scratch_bytes: 100,
+        scratch_bytes: 1000,
         ..settings()
     }
 }

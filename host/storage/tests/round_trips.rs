@@ -150,7 +150,7 @@ async fn a_key_of_unknown_state_is_not_cached_until_no_late_write_can_come() {
 #[tokio::test]
 async fn another_guest_finds_neither_cache_nor_scratch_and_gets_nothing_from_old_requests() {
     let scratch = |settings| Settings {
-        scratch_bytes: 100,
+        scratch_bytes: 1000,
         ..settings
     };
     let bed = Bed::with(&[("meta/a", "1")], scratch(cacheable("meta/")));
@@ -266,7 +266,7 @@ async fn cacheable_is_what_is_declared_and_granted() {
 #[tokio::test]
 async fn scratch_changes_with_the_transaction_and_conflicts_as_storage_does() {
     let bed = Bed::new(Settings {
-        scratch_bytes: 100,
+        scratch_bytes: 1000,
         ..settings()
     });
     let mut writer = bed.begin().await;
@@ -289,14 +289,15 @@ async fn scratch_changes_with_the_transaction_and_conflicts_as_storage_does() {
 #[tokio::test]
 async fn scratch_is_bounded_and_stays_unchanged_by_what_fails() {
     let bed = Bed::new(Settings {
-        scratch_bytes: 10,
+        // Two entries, at 200 bytes each and their texts.
+        scratch_bytes: 410,
         ..settings()
     });
     let mut transaction = bed.begin().await;
     transaction.scratch_put("a", "12345".into()).await.unwrap();
     assert_eq!(
         transaction.scratch_put("b", "1234".into()).await,
-        Err(Error::ScratchFull { limit: 10 })
+        Err(Error::ScratchFull { limit: 410 })
     );
     assert_eq!(transaction.scratch_get("b").await.unwrap(), None);
     transaction.scratch_put("b", "123".into()).await.unwrap();
@@ -315,7 +316,7 @@ async fn scratch_is_bounded_and_stays_unchanged_by_what_fails() {
 #[tokio::test]
 async fn scratch_that_two_requests_filled_at_once_vanishes_rather_than_grow() {
     let bed = Bed::new(Settings {
-        scratch_bytes: 10,
+        scratch_bytes: 210,
         ..settings()
     });
     let (mut one, mut two) = (bed.begin().await, bed.begin().await);
@@ -337,7 +338,7 @@ async fn scratch_that_two_requests_filled_at_once_vanishes_rather_than_grow() {
 #[tokio::test]
 async fn scratch_that_vanishes_conflicts_with_who_has_read_it() {
     let bed = Bed::new(Settings {
-        scratch_bytes: 10,
+        scratch_bytes: 210,
         ..settings()
     });
     let mut first = bed.begin().await;
@@ -356,7 +357,7 @@ async fn scratch_that_vanishes_conflicts_with_who_has_read_it() {
 #[tokio::test]
 async fn another_guest_s_scratch_conflicts_with_who_has_read_the_old() {
     let scratch = Settings {
-        scratch_bytes: 10,
+        scratch_bytes: 210,
         ..settings()
     };
     let bed = Bed::new(scratch.clone());

@@ -10,6 +10,9 @@ use support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// What an entry takes besides its key and its value.
+const ENTRY: usize = 200;
+
 fn bed(scratch_bytes: usize) -> Bed {
     Bed::new(Settings {
         scratch_bytes,
@@ -19,12 +22,12 @@ fn bed(scratch_bytes: usize) -> Bed {
 
 async fn keys(transaction: &mut Transaction, prefix: &str) -> Vec<String> {
     let keys = transaction.scratch_list(prefix).await.unwrap();
-    keys.into_iter().collect()
+    keys.iter().map(ToString::to_string).collect()
 }
 
 #[tokio::test]
 async fn a_value_is_gone_when_its_time_is_over() {
-    let bed = bed(100);
+    let bed = bed(10 * ENTRY);
     let start = SystemTime::UNIX_EPOCH + SECOND;
     let mut writer = bed.begin().await;
     writer
@@ -62,7 +65,7 @@ async fn a_value_is_gone_when_its_time_is_over() {
 
 #[tokio::test]
 async fn an_expired_value_takes_no_space() {
-    let bed = bed(10);
+    let bed = bed(ENTRY + 10);
     let start = SystemTime::UNIX_EPOCH;
     let mut first = bed.begin().await;
     first
@@ -71,7 +74,7 @@ async fn an_expired_value_takes_no_space() {
         .unwrap();
     first.commit().await.unwrap();
     let mut second = bed.begin().await;
-    let full = Err(Error::ScratchFull { limit: 10 });
+    let full = Err(Error::ScratchFull { limit: ENTRY + 10 });
     assert_eq!(second.scratch_put("b", "123456789".into()).await, full);
     second
         .at(start + SECOND)
@@ -84,8 +87,26 @@ async fn an_expired_value_takes_no_space() {
 }
 
 #[tokio::test]
+async fn entries_without_values_fill_scratch_too() {
+    let bed = bed(10 * (ENTRY + 1));
+    let mut writer = bed.begin().await;
+    for n in 0..10 {
+        writer.scratch_put(&n.to_string(), "".into()).await.unwrap();
+    }
+    writer.commit().await.unwrap();
+    let mut other = bed.begin().await;
+    let full = Err(Error::ScratchFull {
+        limit: 10 * (ENTRY + 1),
+    });
+    assert_eq!(other.scratch_put("a", "".into()).await, full);
+    other.scratch_delete("0").await.unwrap();
+    other.scratch_put("a", "".into()).await.unwrap();
+    other.commit().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_list_has_the_keys_of_a_prefix_with_its_own_changes() {
-    let bed = bed(100);
+    let bed = bed(10 * ENTRY);
     let mut writer = bed.begin().await;
     for key in ["a/1", "a/2", "a", "b/1"] {
         writer.scratch_put(key, "".into()).await.unwrap();
@@ -102,7 +123,7 @@ async fn a_list_has_the_keys_of_a_prefix_with_its_own_changes() {
 
 #[tokio::test]
 async fn a_list_conflicts_with_a_change_and_writers_do_not() {
-    let bed = bed(100);
+    let bed = bed(10 * ENTRY);
     let mut lister = bed.begin().await;
     assert_eq!(keys(&mut lister, "a").await, [""; 0]);
     let (mut one, mut two) = (bed.begin().await, bed.begin().await);

@@ -121,7 +121,7 @@ async fn a_trial_sees_its_commits_and_stores_nothing() {
 #[tokio::test]
 async fn a_trial_has_a_scratch_of_its_own() {
     let scratch = || Settings {
-        scratch_bytes: 16,
+        scratch_bytes: 216,
         ..settings()
     };
     let bed = Bed::new(scratch());

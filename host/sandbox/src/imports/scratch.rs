@@ -78,7 +78,7 @@ impl Host for State {
         let keys = now(session).scratch_list(&prefix).await.map_err(Stop::from)?;
         let bytes = keys.iter().map(|key| key.len() + size_of::<String>()).sum();
         self.receive(bytes).await?;
-        Ok(keys.into_iter().collect())
+        Ok(keys.iter().map(|key| (**key).to_owned()).collect())
     }
 
     async fn delete(&mut self, key: String) -> wasmtime::Result<()> {

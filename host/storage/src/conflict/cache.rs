@@ -4,14 +4,12 @@
 //! the cache and everybody who received the value have dropped it.
 
 use crate::StorageEntry;
+use crate::conflict::ENTRY_OVERHEAD;
 use crate::conflict::counters::Sample;
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// The approximate cost of a map entry beside its key and value.
-const OVERHEAD: usize = 200;
 
 /// A value, or the knowledge that the key does not exist, in memory that is wiped when it is freed.
 #[derive(Clone)]
@@ -117,7 +115,7 @@ impl Cache {
 }
 
 fn cost(key: &str, value: &Cached) -> usize {
-    key.len() + value.len() + OVERHEAD
+    key.len() + value.len() + ENTRY_OVERHEAD
 }
 
 #[cfg(test)]
@@ -166,7 +164,7 @@ mod tests {
 
     #[test]
     fn the_entry_unused_for_longest_goes_first_and_bytes_are_bounded() {
-        let mut cache = Cache::new(3 * (OVERHEAD + 101));
+        let mut cache = Cache::new(3 * (ENTRY_OVERHEAD + 101));
         for key in ["a", "b", "c"] {
             cache.insert(key, value(100), sample(0));
         }

@@ -141,7 +141,7 @@ impl Ledger {
         prefix: &str,
         now: SystemTime,
         generation: Generation,
-    ) -> Option<(BTreeSet<String>, Sample)> {
+    ) -> Option<(BTreeSet<Arc<str>>, Sample)> {
         let place = self.places.of(Thing::ScratchNames);
         let state = self.state.lock();
         let sample = state.counters.sample(place)?;

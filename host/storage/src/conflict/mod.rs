@@ -9,3 +9,7 @@ pub(crate) mod counters;
 pub(crate) mod ledger;
 pub(crate) mod protocol;
 pub(crate) mod scratch;
+
+/// About what the cache and scratch need for an entry besides its key and its value: its places in maps, and the owners of its
+/// bytes. Authors know the number, because it counts for their scratch.
+const ENTRY_OVERHEAD: usize = 200;

@@ -1,10 +1,13 @@
 //! A few volatile bytes of a mount that outlive a request.
 //!
-//! A value may have a time to live. An expired one is as good as gone: nobody finds it, and it takes no space.
+//! A value may have a time to live. An expired one is as good as gone: nobody finds it, and it takes no space. Keys are shared,
+//! so that a list copies none of them under the ledger's lock.
 
+use crate::conflict::ENTRY_OVERHEAD;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::SystemTime;
 use zeroize::Zeroizing;
 
@@ -28,9 +31,10 @@ impl Value {
 
 #[derive(Default)]
 pub(crate) struct Scratch {
-    values: BTreeMap<String, Value>,
+    values: BTreeMap<Arc<str>, Value>,
     /// The keys of values that expire, by the time when they do.
-    expiring: BTreeSet<(SystemTime, String)>,
+    expiring: BTreeSet<(SystemTime, Arc<str>)>,
+    /// What all entries take, see [`cost`].
     bytes: usize,
     limit: usize,
 }
@@ -48,7 +52,7 @@ impl Scratch {
     }
 
     /// Returns the keys with this prefix.
-    pub(crate) fn list(&self, prefix: &str, now: SystemTime) -> BTreeSet<String> {
+    pub(crate) fn list(&self, prefix: &str, now: SystemTime) -> BTreeSet<Arc<str>> {
         let from = self
             .values
             .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
@@ -70,7 +74,7 @@ impl Scratch {
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
+        self.values.keys().map(|key| &**key)
     }
 
     /// Frees the space of expired values. Requests that found them before need not run again: they read the clock earlier.
@@ -83,21 +87,22 @@ impl Scratch {
     }
 
     fn set(&mut self, key: &str, value: Option<&Value>) {
-        if let Some(old) = self.values.remove(key) {
-            self.bytes -= key.len() + old.bytes.len();
+        if let Some((key, old)) = self.values.remove_entry(key) {
+            self.bytes -= cost(&key, &old);
             if let Some(until) = old.until {
-                self.expiring.remove(&(until, key.to_owned()));
+                self.expiring.remove(&(until, key));
             }
         }
-        if let Some(Value { bytes, until }) = value {
-            self.bytes += key.len() + bytes.len();
+        if let Some(value @ Value { bytes, until }) = value {
+            self.bytes += cost(key, value);
+            let key: Arc<str> = key.into();
             let wiped_when_freed = Bytes::from_owner(Zeroizing::new(bytes.to_vec()));
             let value = Value {
                 bytes: wiped_when_freed,
                 until: *until,
             };
-            self.values.insert(key.to_owned(), value);
-            self.expiring.extend(until.map(|until| (until, key.to_owned())));
+            self.expiring.extend(until.map(|until| (until, key.clone())));
+            self.values.insert(key, value);
         }
     }
 
@@ -105,10 +110,15 @@ impl Scratch {
     pub(crate) fn bytes_after(&mut self, writes: &ScratchWrites) -> usize {
         self.drop_expired(writes.now);
         writes.values.iter().fold(self.bytes, |bytes, (key, value)| {
-            let cost = |value: &Value| key.len() + value.bytes.len();
-            bytes - self.values.get(key).map_or(0, cost) + value.as_ref().map_or(0, cost)
+            let cost = |value: &Value| cost(key, value);
+            bytes - self.values.get(key.as_str()).map_or(0, cost) + value.as_ref().map_or(0, cost)
         })
     }
+}
+
+/// Returns the bytes that an entry takes.
+fn cost(key: &str, value: &Value) -> usize {
+    key.len() + value.bytes.len() + ENTRY_OVERHEAD
 }
 
 /// A transaction's changes to scratch, buffered until it commits.
@@ -136,11 +146,11 @@ impl ScratchWrites {
     }
 
     /// Changes the keys with a prefix to those that are there after the writes.
-    pub(crate) fn relist(&self, prefix: &str, keys: &mut BTreeSet<String>) {
+    pub(crate) fn relist(&self, prefix: &str, keys: &mut BTreeSet<Arc<str>>) {
         for (key, value) in self.values.iter().filter(|(key, _)| key.starts_with(prefix)) {
             match value.as_ref().is_some_and(|value| value.lives(self.now)) {
-                true => keys.insert(key.clone()),
-                false => keys.remove(key),
+                true => keys.insert(key.as_str().into()),
+                false => keys.remove(key.as_str()),
             };
         }
     }
