@@ -65,7 +65,10 @@ impl std::fmt::Debug for Context {
 /// A few volatile bytes for each mount, in the host's memory, that outlive a request, such as parsed keys and counters.
 ///
 /// They may vanish at any time. Changes take effect with the request's transaction. An engine that uses scratch
-/// declares its size in [`Description::scratch_bytes`](crate::Description::scratch_bytes); keys and values count.
+/// declares its size in [`Description::scratch_bytes`](crate::Description::scratch_bytes).
+///
+/// A key is any text of at most 32,768 bytes. A `put` of a longer one is an error, and any other call with one ends the
+/// request with a 400.
 ///
 /// ```
 /// # use airlock_sdk::{Context, Result};

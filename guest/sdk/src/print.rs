@@ -20,7 +20,7 @@
 //! compiler then finds two macros of one name.
 //!
 //! What other crates print still goes nowhere. Print no secrets: operators read the log. The host cuts a line at 16 KiB, and drops
-//! those beyond `--log-lines`; a native test keeps all.
+//! those beyond `--log-lines`. So does a native test with the lines that it keeps.
 
 use crate::Level;
 use crate::host::Host;

@@ -22,8 +22,9 @@
 //! assert_eq!(mount.read("nowhere").status(), 404);
 //! ```
 //!
-//! It does not test limits, concurrent requests, or the compiled guest. A panic ends the test, whereas in the host it is
-//! a 500. In everything else it agrees with the sandbox: a test of Airlock's own runs every feature both ways.
+//! It does not test the limits of memory, time and calls, concurrent requests, or the compiled guest. A panic ends the test,
+//! whereas in the host it is a 500. In everything else it agrees with the sandbox: a test of Airlock's own runs every feature
+//! both ways.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -86,7 +87,8 @@ impl<E: Engine> Mount<E> {
         builder.start()
     }
 
-    /// Prepares a mount whose dependencies are replaced; see [`Dependency`](crate::Dependency).
+    /// Prepares a mount that has something from its start on: entities, password policies, lease times, another time, or
+    /// replaced dependencies.
     pub fn builder() -> MountBuilder<E> {
         MountBuilder::new()
     }
@@ -102,7 +104,7 @@ impl<E: Engine> Mount<E> {
 
     /// Tells the engine that a key of its storage changed beneath it.
     pub fn invalidate(&self, key: &str) {
-        dispatch::invalidate::<E>(&self.world, key);
+        self.world.notify(|| dispatch::invalidate::<E>(&self.world, key));
     }
 
     /// Reads a path.
@@ -235,15 +237,16 @@ impl<E: Engine> Mount<E> {
             .transaction(|| dispatch::handle::<E>(&self.world, request.clone()))
     }
 
-    /// Returns the result of the existence check.
+    /// Returns the result of the existence check: true if the path exists, and `None` if it has no check.
     ///
     /// # Errors
     /// Those of the check.
     pub fn exists(&self, request: Request) -> Result<Option<bool>> {
+        let request = self.sign(request);
         self.world.peek(|| dispatch::exists::<E>(&self.world, request))
     }
 
-    /// Returns the special paths that Vault would get.
+    /// Returns the engine's special paths. Vault also gets the host's own, `.airlock` and the paths below it.
     pub fn special_paths(&self) -> SpecialPaths {
         E::special_paths(&crate::Options(self.world.config()))
     }
@@ -285,24 +288,18 @@ impl<E: Engine> Mount<E> {
 
     /// Adds or replaces an entity, and the groups that it is in. A request names it in its `entity_id`.
     pub fn set_entity(&self, entity: Entity, groups: Vec<Group>) {
-        let mut system = self.world.system.borrow_mut();
-        system.entities.insert(entity.id.clone(), (entity, groups));
+        self.world.set_entity(entity, groups);
     }
 
     /// Adds or replaces a password policy, whose passwords have `length` characters of `charset`. They look random and
     /// are the same in every run. There is no policy at the start.
     pub fn set_password_policy(&self, name: &str, length: usize, charset: &str) {
-        self.world
-            .system
-            .borrow_mut()
-            .passwords
-            .set(name, length, charset);
+        self.world.set_password_policy(name, length, charset);
     }
 
     /// Sets the default and the maximum time of the mount's leases. Both are 768 h at the start, as in Vault.
     pub fn set_lease_times(&self, default: Duration, max: Duration) {
-        let mut system = self.world.system.borrow_mut();
-        (system.default_lease_ttl, system.max_lease_ttl) = (default, max);
+        self.world.set_lease_times(default, max);
     }
 
     /// Sets the clock, also to an earlier time.
@@ -325,7 +322,7 @@ impl<E: Engine> Mount<E> {
         self.world.events()
     }
 
-    /// Returns the lines that were logged.
+    /// Returns the lines that were logged. As in the host, a request logs at most 1,000, and one more that says so.
     pub fn logs(&self) -> Vec<LogLine> {
         self.world.logs()
     }

@@ -1,9 +1,14 @@
 //! A handler meets the same behaviour in a test as in the host.
 
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use airlock_sdk::system::Entity;
 use airlock_sdk::testing::{Fault, Mount, request};
 use airlock_sdk::{
     Context, Description, Engine, Error, Level, Operation, Options, Response, Result, Routes, SpecialPaths,
-    fields, json, route,
+    Timestamp, fields, json, route,
 };
 
 fields! {
@@ -18,7 +23,7 @@ struct World;
 impl Engine for World {
     const DESCRIPTION: Description = Description::new("world", "1.0.0", "Tries everything.")
         .storage(&["in/"])
-        .scratch_bytes(16);
+        .scratch_bytes(216);
 
     const ROUTES: Routes = &[&route("{path...}").read(act).list(list)];
 
@@ -31,7 +36,15 @@ impl Engine for World {
     }
 
     fn initialize(cx: &Context) -> Result<()> {
-        cx.log.info("ready");
+        let max_ttl = cx.system.max_lease_ttl()?.as_secs();
+        let entity = cx.system.entity_info("1")?.is_some();
+        let password = cx.system.generate_password("digits").unwrap_or_default();
+        cx.log
+            .field("max_ttl", max_ttl)
+            .field("entity", entity)
+            .field("password", password.len())
+            .field("now", cx.clock.now())
+            .info("ready");
         match cx.system.config().get("fail") {
             Some(_) => Err(Error::internal("told to")),
             None => Ok(()),
@@ -43,6 +56,7 @@ impl Engine for World {
     }
 
     fn invalidate(cx: &Context, key: &str) {
+        cx.log.info("invalidated");
         cx.scratch.delete(key);
     }
 }
@@ -74,6 +88,14 @@ fn act(cx: &Context, given: Do) -> Result<Response> {
         }
         "scratch" => cx.scratch.put_json("k", &7)?,
         "scratch-full" => cx.scratch.put("k", &[0; 16])?,
+        "scratch-long-get" => drop(cx.scratch.get(&"k".repeat(32_769))),
+        "scratch-long-list" => drop(cx.scratch.list(&"k".repeat(32_769))),
+        "scratch-long-delete" => cx.scratch.delete(&"k".repeat(32_769)),
+        "log" => {
+            for number in 0..1_001 {
+                cx.log.field("number", number).info(&"x".repeat(20 << 10));
+            }
+        }
         "scratch-read" => {
             return Response::json(&json!({ "k": cx.scratch.get_json::<u32>("k") }));
         }
@@ -226,6 +248,66 @@ fn scratch_outlives_a_request_but_not_a_restart_and_has_a_size() {
     assert_eq!(mount.read("scratch").status(), 200);
     mount.initialize().unwrap();
     assert!(mount.read("scratch-read").data()["k"].is_null());
+}
+
+#[test]
+fn an_entry_of_scratch_takes_200_bytes_besides_its_text() {
+    let mount = Mount::<World>::new();
+    // 1 + 16 + 200 bytes are one too many; 1 + 1 + 200 are not.
+    let full = "scratch: scratch is full: this mount may keep 216 bytes (`description.scratch-bytes`)";
+    assert_eq!(mount.read("scratch-full").error(), &Error::internal(full));
+    assert_eq!(mount.read("scratch").status(), 200);
+}
+
+#[test]
+fn a_scratch_call_with_too_long_a_key_ends_the_request() {
+    let mount = Mount::<World>::new();
+    for call in ["get", "list", "delete"] {
+        let ended = mount.read(&format!("scratch-long-{call}"));
+        let why = "not a storage key: a key has at most 32,768 bytes";
+        assert_eq!(ended.error(), &Error::coded(400, why), "{call}");
+    }
+    // An engine that cannot be told of a key may have derived something from it.
+    assert_eq!(mount.read("scratch").status(), 200);
+    mount.invalidate(&"k".repeat(32_769));
+    assert!(mount.read("scratch-read").data()["k"].is_null());
+}
+
+#[test]
+fn a_request_logs_so_many_lines_of_so_many_bytes() {
+    let mount = Mount::<World>::new();
+    for request in 1..=2 {
+        let before = mount.logs().len();
+        assert_eq!(mount.read("log").status(), 200);
+        let logs = &mount.logs()[before..];
+        assert_eq!(logs.len(), 1_001, "{request}");
+        assert_eq!((logs[0].message.len(), logs[0].fields.len()), (16 << 10, 0));
+        let last =
+            "further log lines of this request are dropped: over the limit of 1000 log lines (--log-lines)";
+        assert_eq!(
+            (logs[1_000].level, logs[1_000].message.as_str()),
+            (Level::Warn, last)
+        );
+    }
+    mount.invalidate("a");
+    assert_eq!(mount.logs().last().unwrap().message, "invalidated");
+}
+
+#[test]
+fn a_mount_has_its_settings_before_it_is_initialized() {
+    let entity = Entity {
+        id: "1".into(),
+        ..Entity::default()
+    };
+    let mount = Mount::<World>::builder()
+        .entity(entity, vec![])
+        .password_policy("digits", 12, "0123456789")
+        .lease_times(Duration::from_secs(60), Duration::from_secs(120))
+        .starts_at(Timestamp::from_seconds(0))
+        .start();
+    let told = mount.logs()[0].fields.clone();
+    let told: Vec<&str> = told.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(told, ["120", "true", "12", "1970-01-01T00:00:00Z"]);
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Default for Limits {
             wall: Duration::from_secs(30),
             storage_operations: 10_000,
             transfer_bytes: 64 << 20,
-            log_lines: 1_000,
+            log_lines: vault_core::guest_log::MOST_LINES,
             instances: 64,
             queue: 512,
             start: Duration::from_secs(10),

@@ -28,6 +28,7 @@
 //! - [`parse_duration`] and [`human_duration`] read and show durations. [`LeaseTerms`] limits the time of a lease, and
 //!   [`Leases`] knows which leases can be renewed.
 //! - [`list_path`] completes the path of a list. [`PasswordPolicies`] makes passwords for tests.
+//! - [`guest_log`] bounds what a guest writes to Vault's log.
 //!
 //! The model is Vault 1.21: the tests of the development server compare statuses, texts and envelopes with it.
 //!
@@ -49,6 +50,7 @@ mod answer;
 mod duration;
 mod envelope;
 pub mod errors;
+pub mod guest_log;
 pub mod json;
 mod lease;
 mod leases;

@@ -8,19 +8,23 @@ use std::time::Duration;
 use serde_json::Value;
 use vault_core::SplitMix64;
 
-use crate::records::{Entry, Level};
+use crate::records::Entry;
 use crate::{Error, Result, Timestamp};
 use key::{check_folder, check_key};
 use replaced::Replaced;
 use scratch::Scratch;
+use stop::until_stopped;
+use system::SystemView;
 
 mod imports;
 mod key;
+mod log;
 mod replaced;
 mod scratch;
+mod stop;
 mod system;
 
-pub(crate) use system::SystemView;
+pub use log::LogLine;
 
 /// A failure of storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +50,6 @@ pub enum Fault {
     Commits(usize),
 }
 
-/// A line of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// The level.
-    pub level: Level,
-    /// The message.
-    pub message: String,
-    /// The fields.
-    pub fields: Vec<(String, String)>,
-}
-
 /// The start of the clock, 2026-01-01T00:00:00Z.
 const START: Timestamp = Timestamp::from_seconds(1_767_225_600);
 
@@ -67,7 +60,7 @@ pub(crate) struct World {
     scratch_bytes: u32,
     /// True if a commit of several keys is all or nothing.
     redo_record: bool,
-    pub(crate) system: RefCell<SystemView>,
+    system: RefCell<SystemView>,
     stored: RefCell<BTreeMap<String, Entry>>,
     /// The request's writes since its last commit, in its order; `None` is a deletion.
     written: RefCell<Vec<(String, Option<Entry>)>>,
@@ -83,6 +76,8 @@ pub(crate) struct World {
     random: Cell<SplitMix64>,
     events: RefCell<Vec<(String, Value)>>,
     logs: RefCell<Vec<LogLine>>,
+    /// The number of lines that the request has logged, dropped ones included.
+    lines: Cell<u32>,
     replaced: RefCell<Replaced>,
 }
 
@@ -119,6 +114,7 @@ impl World {
             random: Cell::default(),
             events: RefCell::default(),
             logs: RefCell::default(),
+            lines: Cell::new(0),
             replaced: RefCell::default(),
         }
     }
@@ -126,11 +122,11 @@ impl World {
     /// Runs a request and keeps its writes and events if it succeeds. If conflicts are on, its first run meets one.
     pub(crate) fn transaction<T>(&self, request: impl Fn() -> Result<T>) -> Result<T> {
         let commits = self.commits.get();
-        self.save();
-        let mut result = request();
+        self.begin();
+        let mut result = until_stopped(&request).unwrap_or_else(Err);
         if self.conflicts.get() && self.commits.get() == commits {
             self.restore();
-            result = request();
+            result = until_stopped(&request).unwrap_or_else(Err);
         }
         let result = result.and_then(|answer| self.flush().map(|()| answer));
         if result.is_err() {
@@ -139,14 +135,34 @@ impl World {
         result
     }
 
-    /// Runs a function that must not write, and drops anything that it writes.
-    pub(crate) fn peek<T>(&self, check: impl FnOnce() -> T) -> T {
-        self.save();
+    /// Runs an existence check, and drops anything that it writes.
+    pub(crate) fn peek<T>(&self, check: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.begin();
         self.checks.set(true);
-        let answer = check();
+        let answer = until_stopped(check);
         self.checks.set(false);
         self.restore();
-        answer
+        answer.unwrap_or_else(|error| {
+            let what = format!(
+                "the existence check of this request could not be made: {error}; nothing was written; send the request again"
+            );
+            Err(Error::coded(503, what))
+        })
+    }
+
+    /// Tells the engine that a key changed beneath it. As in the host, scratch vanishes if the engine cannot be told.
+    pub(crate) fn notify(&self, tell: impl FnOnce()) {
+        self.begin();
+        if until_stopped(tell).and_then(|()| self.flush()).is_err() {
+            self.restore();
+            self.scratch.borrow_mut().clear();
+        }
+    }
+
+    /// Begins what has a transaction and limits of its own.
+    fn begin(&self) {
+        self.lines.set(0);
+        self.save();
     }
 
     fn save(&self) {
@@ -202,10 +218,6 @@ impl World {
 
     pub(crate) fn events(&self) -> Vec<(String, Value)> {
         self.events.borrow().clone()
-    }
-
-    pub(crate) fn logs(&self) -> Vec<LogLine> {
-        self.logs.borrow().clone()
     }
 
     pub(crate) fn commits(&self) -> usize {

@@ -1,12 +1,11 @@
 //! `log`: a guest's log lines. They go out at once.
 
+use vault_core::guest_log::shorten;
+
 use crate::bindings::airlock::engine::log::{Host, Level};
 use crate::mount::LogLine;
 use crate::run::account::LogLine as Charged;
 use crate::run::instance::State;
-
-/// Most bytes of a line and its fields. Vault's own log reader gives up at 64 KiB, of which escaping may take most.
-const LONGEST: usize = 16 << 10;
 
 impl Host for State {
     async fn log(
@@ -52,47 +51,5 @@ impl Host for State {
             Charged::Drop => {}
         }
         Ok(())
-    }
-}
-
-/// Cuts a line to [`LONGEST`] bytes, from its end.
-fn shorten(message: &mut String, fields: &mut Vec<(String, String)>) {
-    let mut left = LONGEST;
-    cut(message, &mut left);
-    fields.retain_mut(|(name, value)| {
-        cut(name, &mut left);
-        cut(value, &mut left);
-        left > 0
-    });
-}
-
-fn cut(text: &mut String, left: &mut usize) {
-    if text.len() > *left {
-        text.truncate(text.floor_char_boundary(*left));
-        *left = 0;
-    } else {
-        *left -= text.len();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_line_is_cut_at_a_character() {
-        let mut message = "ü".repeat(LONGEST);
-        let mut fields = vec![("name".to_owned(), "value".to_owned())];
-        shorten(&mut message, &mut fields);
-        assert_eq!(message.len(), LONGEST);
-        assert!(fields.is_empty());
-
-        let mut message = "x".repeat(LONGEST - 8);
-        let mut fields = vec![
-            ("a".to_owned(), "bc".to_owned()),
-            ("d".to_owned(), "e".repeat(100)),
-        ];
-        shorten(&mut message, &mut fields);
-        assert_eq!(fields, [("a".to_owned(), "bc".to_owned())]);
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::{Fault, LogLine, World, check_folder, check_key};
-use crate::records::{Entry, Level};
+use super::{Fault, World, check_folder, check_key};
+use crate::records::Entry;
 use crate::{Result, Timestamp};
 
 /// The most bytes of an event's type and metadata, as in the host.
@@ -89,14 +89,6 @@ impl World {
             .borrow_mut()
             .push((event_type.into(), Value::Object(metadata)));
         Ok(())
-    }
-
-    pub(crate) fn log(&self, level: Level, message: &str, fields: &[(String, String)]) {
-        self.logs.borrow_mut().push(LogLine {
-            level,
-            message: message.into(),
-            fields: fields.to_vec(),
-        });
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -4,7 +4,7 @@
 use crate::{Error, Result};
 
 /// The longest key or folder, in bytes.
-pub(super) const MAX_KEY_BYTES: usize = 32_768;
+const MAX_KEY_BYTES: usize = 32_768;
 
 /// The largest number of segments of a key or folder.
 const MAX_KEY_SEGMENTS: usize = 2_048;
@@ -33,9 +33,7 @@ pub(super) fn check_folder(folder: &str, prefixes: &[&str]) -> Result<()> {
 
 /// Checks a key or folder. `path` is `whole` without a slash at its end.
 fn check_path(whole: &str, path: &str, prefixes: &[&str]) -> Result<()> {
-    if whole.len() > MAX_KEY_BYTES {
-        return invalid("a key has at most 32,768 bytes");
-    }
+    check_length(whole)?;
     for segment in path.split('/') {
         if segment.is_empty() {
             return invalid("keys have no leading and no doubled `/`");
@@ -54,6 +52,14 @@ fn check_path(whole: &str, path: &str, prefixes: &[&str]) -> Result<()> {
         return denied("keys below `.airlock/` belong to the host");
     }
     check_granted(whole, prefixes)
+}
+
+/// Checks the length of a key, which is all that a key of scratch has to meet.
+pub(super) fn check_length(key: &str) -> Result<()> {
+    match key.len() > MAX_KEY_BYTES {
+        true => invalid("a key has at most 32,768 bytes"),
+        false => Ok(()),
+    }
 }
 
 fn check_granted(path: &str, prefixes: &[&str]) -> Result<()> {

@@ -12,12 +12,12 @@ use crate::{Error, Result, WrapInfo};
 
 /// What a test sets of the system view.
 #[derive(Debug)]
-pub(crate) struct SystemView {
-    pub(crate) default_lease_ttl: Duration,
-    pub(crate) max_lease_ttl: Duration,
+pub(super) struct SystemView {
+    default_lease_ttl: Duration,
+    max_lease_ttl: Duration,
     /// The entities and their groups, by the entity's id.
-    pub(crate) entities: BTreeMap<String, (Entity, Vec<Group>)>,
-    pub(crate) passwords: PasswordPolicies,
+    entities: BTreeMap<String, (Entity, Vec<Group>)>,
+    passwords: PasswordPolicies,
     wrapped: u64,
 }
 
@@ -34,6 +34,20 @@ impl Default for SystemView {
 }
 
 impl World {
+    pub(crate) fn set_entity(&self, entity: Entity, groups: Vec<Group>) {
+        let entities = &mut self.system.borrow_mut().entities;
+        entities.insert(entity.id.clone(), (entity, groups));
+    }
+
+    pub(crate) fn set_password_policy(&self, name: &str, length: usize, charset: &str) {
+        self.system.borrow_mut().passwords.set(name, length, charset);
+    }
+
+    pub(crate) fn set_lease_times(&self, default: Duration, max: Duration) {
+        let mut system = self.system.borrow_mut();
+        (system.default_lease_ttl, system.max_lease_ttl) = (default, max);
+    }
+
     /// Returns the times of the mount's leases.
     pub(crate) fn lease_terms(&self) -> LeaseTerms {
         let system = self.system.borrow();
