@@ -38,6 +38,13 @@ pub(crate) fn act(cx: &Context, act: Act) -> Result<Option<Response>> {
     Response::json(&json!({ "answer": answer })).map(Some)
 }
 
+/// Logs so many lines.
+pub(crate) fn log_lines(cx: &Context, lines: u32) {
+    for line in 0..lines {
+        cx.log.field("line", line).info("more");
+    }
+}
+
 fn text(value: Option<Vec<u8>>) -> Value {
     value.map_or(Value::Null, |value| String::from_utf8_lossy(&value).into())
 }
@@ -104,6 +111,7 @@ fn storage(cx: &Context, what: &str, act: &Act) -> Result<Value> {
             cx.events
                 .send("conformance/counted", &json!({ "count": count + 1 }))?;
             cx.log.info("counted");
+            log_lines(cx, act.n);
             (count + 1).into()
         }
         other => return Err(Error::user(format!("no such act: storage-{other}"))),
@@ -130,6 +138,21 @@ fn scratch(cx: &Context, what: &str, act: &Act) -> Result<Value> {
         "delete" => {
             cx.scratch.delete(&act.key);
             Value::Null
+        }
+        // With a key of so many bytes, after a commit and a write of which only the commit may stay.
+        "long-get" | "long-list" | "long-delete" => {
+            cx.storage.put("in/kept", "1")?;
+            cx.storage.commit()?;
+            cx.storage.put("in/lost", "1")?;
+            let key = "k".repeat(act.n as usize);
+            match what {
+                "long-get" => text(cx.scratch.get(&key)),
+                "long-list" => cx.scratch.list(&key).into(),
+                _ => {
+                    cx.scratch.delete(&key);
+                    Value::Null
+                }
+            }
         }
         other => return Err(Error::user(format!("no such act: scratch-{other}"))),
     })
@@ -263,6 +286,16 @@ fn other(cx: &Context, act: &Act) -> Result<Value> {
             cx.log.debug("two");
             cx.log.field("a", 1).field("b", &act.value).warn("three");
             cx.log.error(&act.value);
+            Value::Null
+        }
+        // A line with so many times the value, and with fields after it.
+        "log-long" => {
+            let message = act.value.repeat(act.n as usize);
+            cx.log.field("a", "b").field("c", &act.key).info(&message);
+            Value::Null
+        }
+        "log-lines" => {
+            log_lines(cx, act.n);
             Value::Null
         }
         "now" => cx.clock.now().to_string().into(),

@@ -12,8 +12,8 @@ use std::rc::Rc;
 use airlock_sdk::rotation::Rotations;
 use airlock_sdk::route::Display;
 use airlock_sdk::{
-    Context, Dependency, Description, Engine, Error, Name, Operation, Response, Result, Routes, Secrets,
-    WalKinds, fields, json, route,
+    Context, Dependency, Description, Engine, Error, Name, Operation, Options, Response, Result, Routes,
+    Secrets, SpecialPaths, WalKinds, fields, json, route,
 };
 
 airlock_sdk::export!(Conformance);
@@ -23,6 +23,12 @@ fields! {
     struct At {
         /// Its name.
         name: Name,
+    }
+
+    /// Where a list begins.
+    struct After {
+        /// The thing before the first one.
+        after: String = String::new(),
     }
 
     /// A thing to write.
@@ -44,17 +50,28 @@ pub trait Dice {
     fn roll(&self) -> u8;
 }
 
-struct Random(u8);
+/// Dice that always show the same number.
+#[derive(Debug)]
+pub struct Fixed(pub u8);
 
-impl Dice for Random {
+impl Dice for Fixed {
     fn roll(&self) -> u8 {
         self.0
     }
 }
 
-/// The dice of `act`.
-pub const DICE: Dependency<dyn Dice> =
-    Dependency::new("dice", |cx| Rc::new(Random(cx.random.array::<1>()[0])));
+/// The dice of `act`: random ones, or those that the option `dice` fixes.
+pub const DICE: Dependency<dyn Dice> = Dependency::new("dice", |cx| {
+    let fixed = cx
+        .system
+        .config()
+        .get("dice")
+        .and_then(|number| number.parse().ok());
+    Rc::new(Fixed(fixed.unwrap_or_else(|| cx.random.array::<1>()[0])))
+});
+
+/// The most bytes of a key of scratch.
+const LONGEST_KEY: usize = 32_768;
 
 /// The engine.
 #[derive(Debug)]
@@ -63,7 +80,10 @@ pub struct Conformance;
 impl Engine for Conformance {
     const DESCRIPTION: Description = Description::new("conformance", "1.0.0", "Uses every feature.")
         .storage(&["in/"])
-        .scratch_bytes(64);
+        .scratch_bytes(1_000)
+        .seal_wrap(&["in/sealed/"])
+        .local_storage(&["in/local/"])
+        .write_forwarded_storage(&["in/forwarded/"]);
 
     const ROUTES: Routes = &[
         &route("act").synopsis("Do one thing.").update(act::act),
@@ -88,6 +108,15 @@ impl Engine for Conformance {
             .synopsis("Check with effects that a check may not have.")
             .update(write)
             .exists(check),
+        &route("admin/{name}")
+            .synopsis("Read a thing with sudo.")
+            .sudo()
+            .read(read),
+        &route("open/{name}")
+            .synopsis("Read and list things without a token.")
+            .unauthenticated()
+            .read(read)
+            .list(list_below),
         &route("lease").synopsis("Give a lease.").update(leases::give),
         &route("rotation/{name}")
             .synopsis("Rotate an item.")
@@ -101,8 +130,34 @@ impl Engine for Conformance {
     const ROTATIONS: Rotations = &[&leases::ITEM];
     const WAL: WalKinds = &[&leases::ENTRY];
 
+    fn special_paths(options: &Options) -> SpecialPaths {
+        let mut paths = SpecialPaths::declared::<Self>();
+        let color = options.get("color").map(String::from);
+        paths.limited.extend(color.clone());
+        paths.allow_snapshot_read.extend(color);
+        paths
+    }
+
+    /// Logs what the mount has at its start. The option `policy` names a password policy.
     fn initialize(cx: &Context) -> Result<()> {
-        cx.log.field("mount", &cx.request.mount_point).info("ready");
+        let entity = cx
+            .system
+            .entity_info("1")?
+            .map_or_else(String::new, |entity| entity.name);
+        let groups = cx.system.groups_for_entity("1")?.len();
+        let password = match cx.system.config().get("policy") {
+            Some(policy) => cx.system.generate_password(policy)?,
+            None => String::new(),
+        };
+        cx.log
+            .field("mount", &cx.request.mount_point)
+            .field("now", cx.clock.now())
+            .field("ttl", cx.system.default_lease_ttl()?.as_secs())
+            .field("max_ttl", cx.system.max_lease_ttl()?.as_secs())
+            .field("entity", entity)
+            .field("groups", groups)
+            .field("password", password)
+            .info("ready");
         let count: u32 = cx.storage.get_json("in/starts")?.unwrap_or(0);
         cx.storage.put_json("in/starts", &(count + 1))
     }
@@ -119,6 +174,9 @@ impl Engine for Conformance {
     fn invalidate(cx: &Context, key: &str) {
         cx.log.field("key", key).info("invalidated");
         cx.scratch.delete("k");
+        if key == "in/too-long" {
+            cx.scratch.get(&"k".repeat(LONGEST_KEY + 1));
+        }
     }
 }
 
@@ -126,8 +184,18 @@ fn fail(error: Option<String>) -> Result<()> {
     error.map_or(Ok(()), |error| Err(Error::user(error)))
 }
 
-fn list(cx: &Context, _: ()) -> Result<Response> {
-    Ok(Response::list(cx.storage.list("in/things/")?))
+/// Lists the things after one.
+fn list(cx: &Context, given: After) -> Result<Response> {
+    Ok(Response::list(cx.storage.list_page(
+        "in/things/",
+        &given.after,
+        100,
+    )?))
+}
+
+fn list_below(cx: &Context, at: At) -> Result<Response> {
+    let folder = format!("in/things/{}/", at.name);
+    Ok(Response::list(cx.storage.list(&folder)?))
 }
 
 fn list_own(_: &Context, _: ()) -> Result<Response> {
@@ -143,6 +211,9 @@ fn read(cx: &Context, at: At) -> Result<Option<Response>> {
 
 fn write(cx: &Context, thing: Thing) -> Result<Response> {
     cx.storage.put_json(&key(&thing.name), &thing.value)?;
+    if &*thing.name == "loud" {
+        act::log_lines(cx, 600);
+    }
     for number in 0..thing.more {
         cx.storage.put_json(&format!("in/more/{number}"), &number)?;
     }
@@ -164,8 +235,14 @@ fn delete(cx: &Context, at: At) -> Result<()> {
     cx.storage.delete(&key(&at.name))
 }
 
-/// Writes, sends, and says what a commit answered: nothing of it may have an effect.
+/// Writes, sends, and says what a commit answered: nothing of it may have an effect. Of some names it logs much, or makes a call
+/// that ends it.
 fn check(cx: &Context, at: At) -> Result<bool> {
+    match &*at.name {
+        "loud" => act::log_lines(cx, 600),
+        "too-long" => drop(cx.scratch.get(&"k".repeat(LONGEST_KEY + 1))),
+        _ => {}
+    }
     cx.storage.put("in/checked", "")?;
     cx.scratch.put("k", b"checked")?;
     cx.events.send("conformance/checked", &json!({}))?;

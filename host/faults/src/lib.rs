@@ -100,12 +100,17 @@ impl FaultyStorage {
 
     /// Applies a fault to the `n`-th call of a kind, counted from now; 1 is the next call.
     pub fn nth(&self, call: Call, n: u64, fault: Fault) {
-        self.rules.add(call, Some(n), fault);
+        self.rules.add(call, n.saturating_sub(1), true, fault);
     }
 
     /// Applies a fault to every call of a kind from now on.
     pub fn every(&self, call: Call, fault: Fault) {
-        self.rules.add(call, None, fault);
+        self.after(call, 0, fault);
+    }
+
+    /// Applies a fault to every call of a kind after the next `passes` ones.
+    pub fn after(&self, call: Call, passes: u64, fault: Fault) {
+        self.rules.add(call, passes, false, fault);
     }
 
     /// Holds the `n`-th call of a kind before it has its effect, until the gate is opened.

@@ -25,20 +25,23 @@ struct Rule {
     /// The rule's place in [`State::applied`].
     number: usize,
     call: Call,
-    /// The number of calls until it applies, once. `None`: it always applies.
-    remaining: Option<u64>,
+    /// The number of calls until it applies.
+    passes: u64,
+    /// True if it applies to one call, and not to all that follow.
+    once: bool,
     fault: Fault,
 }
 
 impl Rules {
-    pub(super) fn add(&self, call: Call, remaining: Option<u64>, fault: Fault) {
+    pub(super) fn add(&self, call: Call, passes: u64, once: bool, fault: Fault) {
         let mut state = self.0.lock();
         let number = state.applied.len();
         state.applied.push(false);
         state.rules.push(Rule {
             number,
             call,
-            remaining,
+            passes,
+            once,
             fault,
         });
     }
@@ -158,20 +161,12 @@ impl State {
             if rule.call != call && rule.call != Call::Any {
                 return true;
             }
-            match &mut rule.remaining {
-                None => {
-                    choose(rule);
-                    true
-                }
-                Some(1) => {
-                    choose(rule);
-                    false
-                }
-                Some(remaining) => {
-                    *remaining -= 1;
-                    true
-                }
+            if rule.passes > 0 {
+                rule.passes -= 1;
+                return true;
             }
+            choose(rule);
+            !rule.once
         });
         self.dead |= matches!(fault, Some(Fault::Kill | Fault::KillAfter));
         fault
@@ -194,6 +189,15 @@ mod tests {
         assert!(storage.get("a").await.is_err());
         assert!(storage.get("a").await.is_ok());
         assert_eq!((storage.calls(Call::Get), storage.calls(Call::Any)), (3, 4));
+    }
+
+    #[tokio::test]
+    async fn all_calls_after_those_that_pass_fail() {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        storage.after(Call::Get, 2, Fault::Fail);
+        for is_ok in [true, true, false, false] {
+            assert_eq!(storage.get("a").await.is_ok(), is_ok);
+        }
     }
 
     #[tokio::test]

@@ -45,7 +45,7 @@ mod services;
 mod vault_data;
 
 pub use airlock_faults::{Call, Fault, FaultyStorage};
-pub use airlock_logical::{Alias, Entity, Group, Operation, Secret};
+pub use airlock_logical::{Alias, Entity, Group, Operation, Secret, SpecialPaths};
 pub use airlock_sandbox::{Events, Level, Limits, System, SystemError, Usage};
 pub use airlock_storage::{MemoryStorage, StorageEntry};
 pub use serde_json::{Value, json};

@@ -9,7 +9,7 @@ mod usage;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use airlock_faults::FaultyStorage;
-use airlock_logical::Operation;
+use airlock_logical::{Operation, SpecialPaths};
 use airlock_mount::GuestMount;
 use airlock_sandbox::{Services, Usage};
 use airlock_storage::{Attempt, StorageEntry};
@@ -144,6 +144,25 @@ impl Mount {
             }
             (_, None) => Ok(None),
         }
+    }
+
+    /// Makes the existence check of a write, as Vault does before it. Returns true if the path exists, and `None` if it has no
+    /// check, or if the check could not be made: the answer to the write then says why.
+    ///
+    /// # Errors
+    /// Returns what Vault tells the caller at once: a path that does not exist, the caller's mistake, or read-only storage.
+    ///
+    /// # Panics
+    /// Like [`send`](Self::send).
+    pub fn exists(&self, request: Request) -> Result<Option<bool>, vault_plugin::Error> {
+        let mut request = request.inner;
+        self.sign(&mut request);
+        block_on(self.guest.check_existence(request)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Returns the special paths that Vault gets: the guest's and the host's own.
+    pub fn special_paths(&self) -> SpecialPaths {
+        self.guest.special_paths()
     }
 
     /// Decides between create and update, as Vault does.

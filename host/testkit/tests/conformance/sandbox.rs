@@ -2,15 +2,15 @@
 
 use std::any::Any;
 use std::thread;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use airlock_testkit::{
-    Alias, Answer, Call, Entity, FakeSystem, Fault as Failure, Group, Guest, Lease, Mount, Operation,
+    Alias, Answer, Call, Entity, FakeSystem, Fault as Failure, Group, Guest, Lease, Mount, Operation, Report,
     Request, StorageEntry, block_on,
 };
 use serde_json::{Value, json};
 
-use crate::{Fault, Side, Step, Told, line};
+use crate::{DICE, Fault, STARTS_AT, Side, Start, Step, Told, line, special_paths};
 
 pub struct Sandbox {
     mount: Mount,
@@ -22,25 +22,33 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Mounts the guest; `is_set`: with entities, groups, a password policy and times of leases.
-    pub fn new(is_set: bool) -> Self {
+    pub fn new(start: Start) -> Self {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../../target/guests/conformance.wasm"
         );
         let guest = Guest::load(path).unwrap();
-        let mut mount = guest
-            .mount()
-            .option("color", "red")
-            .busy_after(Duration::from_millis(20));
-        if is_set {
-            mount = mount.system_view(system());
-        }
+        let mount = guest.mount().busy_after(Duration::from_millis(20));
+        let mount = match start {
+            Start::New => mount,
+            Start::Option => mount.option("color", "red"),
+            Start::Set => mount
+                .option("policy", "digits")
+                .system_view(system())
+                .starts_at(moment(STARTS_AT)),
+            Start::SetLater => mount.system_view(system()),
+            Start::FixedDice => mount.option("dice", &DICE.to_string()),
+        };
+        let mount = mount.start().unwrap();
+        let lines = match start {
+            Start::SetLater => mount.recorder().lines().len(),
+            _ => 0,
+        };
         Self {
-            mount: mount.start().unwrap(),
+            mount,
             lease: None,
             busy: false,
-            seen: (0, 0),
+            seen: (lines, 0),
         }
     }
 
@@ -75,6 +83,7 @@ impl Sandbox {
             Step::Patch(path, data) => mount.patch(path, data.clone()),
             Step::Delete(path) => mount.delete(path),
             Step::List(path) => mount.list(path),
+            Step::ListWith(path, query) => mount.send(Request::list(path).data(query)),
             Step::Help(path) => mount.send(Request::help(path)),
             Step::Update(path, data) => mount.send(Request::new(Operation::Update, path).data(data)),
             Step::As(entity, data) => {
@@ -100,8 +109,7 @@ impl Sandbox {
                 return None;
             }
             Step::SetTime(seconds) => {
-                let since = Duration::from_secs(seconds.unsigned_abs());
-                mount.clock().set(UNIX_EPOCH + since);
+                mount.clock().set(moment(*seconds));
                 return None;
             }
             Step::Store(key, value) => {
@@ -116,6 +124,37 @@ impl Sandbox {
                 self.fail(*fault);
                 return None;
             }
+            Step::Exists(..) | Step::SpecialPaths | Step::Stored(_) => return None,
+        })
+    }
+
+    /// Returns the answer to a step that is not a request.
+    fn told(&self, step: &Step) -> Option<Told> {
+        let mount = &self.mount;
+        Some(match step {
+            Step::Exists(path, data) => {
+                match mount.exists(Request::new(Operation::Update, path).data(data)) {
+                    Ok(exists) => Told::data(json!(exists)),
+                    Err(error) => Told::error(error.status(), Report::new(&error).to_string()),
+                }
+            }
+            Step::SpecialPaths => {
+                let paths = mount.special_paths();
+                Told::data(special_paths([
+                    paths.root,
+                    paths.unauthenticated,
+                    paths.local_storage,
+                    paths.seal_wrap_storage,
+                    paths.write_forwarded_storage,
+                    paths.limited,
+                    paths.allow_snapshot_read,
+                ]))
+            }
+            Step::Stored(key) => {
+                let value = mount.stored(key);
+                Told::data(value.map_or(Value::Null, |value| serde_json::from_slice(&value).unwrap()))
+            }
+            _ => return None,
         })
     }
 
@@ -123,10 +162,7 @@ impl Sandbox {
         let faults = self.mount.faults();
         faults.heal();
         self.busy = fault == Fault::Busy;
-        let after = |call, count: usize| match count {
-            0 => faults.every(call, Failure::Fail),
-            count => faults.nth(call, count as u64 + 1, Failure::Fail),
-        };
+        let after = |call, count: usize| faults.after(call, count as u64, Failure::Fail);
         match fault {
             Fault::None | Fault::Busy => {}
             Fault::ReadOnly => faults.set_read_only(true),
@@ -134,9 +170,9 @@ impl Sandbox {
             Fault::Puts(count) => after(Call::Put, count),
             Fault::Deletes(count) => after(Call::Delete, count),
             Fault::Lists(count) => after(Call::List, count),
-            Fault::Commits => {
-                faults.every(Call::Put, Failure::Fail);
-                faults.every(Call::Delete, Failure::Fail);
+            Fault::Commits(count) => {
+                after(Call::Put, count);
+                after(Call::Delete, count);
             }
         }
     }
@@ -144,6 +180,10 @@ impl Sandbox {
 
 fn object(data: &Value) -> Value {
     if data.is_null() { json!({}) } else { data.clone() }
+}
+
+fn moment(seconds: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs())
 }
 
 fn system() -> FakeSystem {
@@ -186,6 +226,9 @@ fn system() -> FakeSystem {
 
 impl Side for Sandbox {
     fn take(&mut self, step: &Step) -> Option<Told> {
+        if let Some(told) = self.told(step) {
+            return Some(told);
+        }
         let lock: Option<Box<dyn Any>> = match self.busy {
             true => Some(Box::new(self.mount.occupy().unwrap())),
             false => None,
@@ -203,14 +246,16 @@ impl Side for Sandbox {
                 let secret = lease.secret();
                 let data: Option<Value> = secret.internal_data.as_ref().and_then(|data| data.decode().ok());
                 let times = [secret.lease.ttl(), secret.lease.max_ttl()].map(|time| time.as_secs());
-                json!([times[0], times[1], secret.lease.renewable, data])
+                let id = secret.lease_id.rsplit_once('/').unwrap().0;
+                json!([id, times[0], times[1], secret.lease.renewable, data])
             }),
         })
     }
 
-    fn state(&mut self) -> [(&'static str, Value); 3] {
+    fn state(&mut self) -> [(&'static str, Value); 4] {
         let stored = self.mount.entries().into_iter();
         let stored = stored.map(|entry| (entry.key, Value::from(String::from_utf8_lossy(&entry.value))));
+        let time = self.mount.clock().now().duration_since(UNIX_EPOCH).unwrap();
         let (lines, sent) = self.seen;
         let (logs, events) = (self.mount.recorder().lines(), self.mount.recorder().events());
         self.seen = (logs.len(), events.len());
@@ -222,6 +267,7 @@ impl Side for Sandbox {
         });
         [
             ("storage", Value::Object(stored.collect())),
+            ("time", time.as_secs().into()),
             ("logs", logs.collect()),
             ("events", events.collect()),
         ]
