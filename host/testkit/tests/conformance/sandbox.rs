@@ -22,13 +22,17 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    pub fn new(start: Start) -> Self {
+    /// Mounts the guest; `is_busy`: requests soon find storage busy while the test holds its lock.
+    pub fn new(start: Start, is_busy: bool) -> Self {
         let path = concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../../target/guests/conformance.wasm"
         );
         let guest = Guest::load(path).unwrap();
-        let mount = guest.mount().busy_after(Duration::from_millis(20));
+        let mount = match is_busy {
+            true => guest.mount().busy_after(Duration::from_millis(20)),
+            false => guest.mount(),
+        };
         let mount = match start {
             Start::New => mount,
             Start::Option => mount.option("color", "red"),
