@@ -45,18 +45,18 @@
 //! [`Template::parse`] refuses what Go refuses, and also:
 //! - variables, `range`, `with`, `define`, `template`, `block`, `break`, `continue`, and Go's other functions, such as `index`,
 //!   `slice`, `html` and `println`;
-//! - a field of a field (`.Name.Other`), the dot alone, and `nil`;
+//! - a field of a field (`.Name.Other`), the dot alone, `nil`, and an `if` that has no space before its parenthesis;
 //! - numbers that are not decimal integers of 64 bits, have a leading 0 or a `_`, and characters in single quotes;
 //! - escapes in a text that are not a whole character, such as `\xff` or a surrogate;
-//! - a format of `printf` that is not a text in quotes or backticks or comes through `|`, other verbs, `*`, and flags but `-` and
-//!   `0`; zeros before anything but a number; a precision of anything but a text with `%s` or `%v`; a verb that does not fit its
+//! - a format of `printf` that is not a text in quotes or backticks or comes through `|`, other verbs, `*`, indexes of arguments,
+//!   and flags but `-` and `0`; zeros before anything but a number; a precision of anything but a text with `%s` or `%v`; a verb that does not fit its
 //!   argument; and a number of arguments that is not that of the verbs.
 //!
-//! What Go finds out while it renders is refused when the template is parsed:
+//! A mistake that Go finds only while it renders, or never, is refused when the template is parsed:
 //! - a field that the engine does not give;
-//! - a wrong number of arguments, or an argument of another kind: a function that takes a text takes neither a number nor a truth,
-//!   `len` takes a text alone, and those that compare take values of one kind, `lt`, `le`, `gt` and `ge` no truths. So do `and`
-//!   and `or`, to which Go gives values of any kinds;
+//! - a wrong number of arguments, or an argument of another kind. A function that takes a text takes neither a number nor a truth,
+//!   and `len` takes a text alone. The functions that compare take values of one kind, and `lt`, `le`, `gt` and `ge` take no truths.
+//!   `and` and `or` take values of one kind, where Go takes any;
 //! - a number in the template that `random`, `truncate` or `truncate_sha256` does not take: less than 0, 1 or 9, or more than
 //!   [`MAX_OUTPUT`].
 //!

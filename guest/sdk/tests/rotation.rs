@@ -358,10 +358,6 @@ fn what_is_not_a_schedule_is_refused() {
     let mount = Mount::<Items>::new();
     for (wrong, why) in [
         (
-            json!({ "rotation_schedule": ", * * * *" }),
-            "rotation_schedule is not valid: the minute is missing between the commas",
-        ),
-        (
             json!({ "rotation_period": 59 }),
             "rotation_period must be a minute or longer",
         ),
@@ -388,10 +384,6 @@ fn what_is_not_a_schedule_is_refused() {
         (
             json!({ "rotation_schedule": "0 24 * * *" }),
             "rotation_schedule is not valid: \"24\" is not a valid hour, from 0 to 23",
-        ),
-        (
-            json!({ "rotation_schedule": "0 0 30 2 *" }),
-            "rotation_schedule is not valid: no day is ever due",
         ),
     ] {
         let reply = mount.write("items/a", wrong.clone());

@@ -11,7 +11,7 @@ use airlock_sdk::{
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
-const ITEM: Rotation = Rotation::new("item", |cx, name| fail(cx, name));
+const ITEM: Rotation = Rotation::new("item", fail);
 const ENTRY: Wal<String> = Wal::new("entry", |cx, name| fail(cx, &name));
 
 fields! {

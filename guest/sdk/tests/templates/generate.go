@@ -70,7 +70,7 @@ var refused = []string{
 	`{{ printf "%05s" .Type }}`, `{{ printf "%.2x" .Type }}`, `{{ printf "%.2d" 1 }}`, `{{ printf "%s" 1 }}`, `{{ printf "%d" .Type }}`,
 	`{{ printf "%x" true }}`, `{{ printf "%s" }}`, `{{ printf "%s" "a" "b" }}`, `{{ printf "%" }}`, `{{ and "a" 1 }}`, `{{ or 0 "b" }}`,
 	`{{ printf "%70000d" 1 }}`, `{{ random 70000 }}`, `{{ .Type | truncate 70000 }}`,
-	`{{ print nil }}`,
+	`{{ print nil }}`, `{{ if(true) }}a{{ end }}`, `{{ printf "%[1]s" .Type }}`, `{{ printf "%5%" }}`, `{{ printf "%c" 65 }}`, `{{ 1e3 }}`,
 	strings.Repeat(`{{ if true }}`, 33) + strings.Repeat(`{{ end }}`, 33), `{{ ` + strings.Repeat("(", 33) + `1` + strings.Repeat(")", 33) + ` }}`,
 	strings.Repeat("x", 4097),
 }
