@@ -1,6 +1,6 @@
 //! Gives handlers what they need besides the host, so that a native test can replace it.
 //!
-//! An engine rolls dice, calls a service or computes a price, and its tests want another of these. A [`Dependency`] is a
+//! An engine rolls dice, makes keys or computes a price, and its tests want another of these. A [`Dependency`] is a
 //! constant that makes it; a test replaces what it makes:
 //!
 //! ```
@@ -36,7 +36,8 @@
 //! assert_eq!(mount.read("roll").data()["rolled"], 3);
 //! ```
 //!
-//! Time, randomness and the system view need no dependency: a test sets those of the mount.
+//! Time, randomness and the system view need no dependency: a test sets those of the mount. A guest has no network, so what a
+//! dependency makes there cannot call a service.
 
 use std::fmt;
 use std::rc::Rc;

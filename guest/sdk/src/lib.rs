@@ -85,9 +85,11 @@
 //!   paths. [`fields!`] and the [`field`] module declare the fields of requests. [`Patch`] is a JSON merge patch.
 //! - [`Context`] has the request and everything outside the engine: [`Storage`], [`Scratch`], [`System`], [`Events`],
 //!   [`Log`], [`Clock`], [`Random`].
-//! - [`Response`] and [`Error`] are the results of a handler. [`Secret`] makes leases. [`Wal`] undoes effects outside
-//!   storage after a crash. The [`rotation`] module changes secrets after their period.
-//! - The feature `template` adds the module `template`: names by the templates of Vault's engines.
+//! - [`Response`] and [`Error`] are the results of a handler. [`Secret`] and its module [`secret`] make leases.
+//!   [`Wal`] and its module [`wal`] undo what a request did besides its transaction, if it does not finish. The
+//!   [`rotation`] module changes secrets after their period.
+//! - The feature `template` adds the module `template`: names by the templates of Vault's engines. Rustdoc shows it once
+//!   `Cargo.toml` names the feature.
 //! - [`testing`] mounts an engine in memory, for `cargo test`. [`Dependency`] lets a test replace what a handler needs.
 //! - [`constant_time_eq`] compares secrets.
 //!
@@ -155,7 +157,7 @@ mod request;
 mod response;
 pub mod rotation;
 pub mod route;
-mod secret;
+pub mod secret;
 mod storage;
 pub mod system;
 #[cfg(feature = "template")]
@@ -164,7 +166,7 @@ pub mod template;
 pub mod testing;
 mod time;
 mod verb;
-mod wal;
+pub mod wal;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod wasm;
@@ -186,10 +188,12 @@ pub use records::{Entry, Level};
 pub use request::{Connection, Header, LeasedSecret, Request, WrapRequest};
 pub use response::{Lease, Response, WrapInfo};
 pub use route::{Routes, route};
+#[doc(inline)]
 pub use secret::{AnySecret, LeaseTime, Leased, Secret, Secrets};
 pub use storage::Storage;
 pub use system::{Options, System};
 pub use time::{NotATime, Timestamp};
+#[doc(inline)]
 pub use wal::{AnyWal, Wal, WalEntry, WalKinds};
 
 #[doc(hidden)]

@@ -178,8 +178,8 @@ impl Lease {
         self
     }
 
-    /// Adds warnings for the caller, such as the one of [`LeaseTime::calculate`](crate::LeaseTime::calculate), whether
-    /// the lease is new or renewed.
+    /// Adds warnings for the caller, whether the lease is new or renewed. Vault itself warns a caller who gets less time
+    /// than it asked for.
     #[must_use]
     pub fn warnings(mut self, texts: impl IntoIterator<Item = String>) -> Lease {
         self.warnings.extend(texts);

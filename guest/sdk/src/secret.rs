@@ -1,7 +1,7 @@
 //! Leases secrets, which Vault revokes when their leases end.
 //!
 //! ```
-//! # use airlock_sdk::{Context, Lease, LeaseTime, Leased, Response, Result, Secret, Secrets};
+//! # use airlock_sdk::{Context, Error, Lease, Leased, Response, Result, Secret, Secrets};
 //! # use serde_json::json;
 //! # use std::time::Duration;
 //! /// The data that revoking a token needs.
@@ -16,28 +16,33 @@
 //! fn create_token(cx: &Context, _: ()) -> Result<Response> {
 //!     let id = cx.random.uuid();
 //!     cx.storage.put(&format!("token/{id}"), "")?;
-//!     let lease = TOKEN.lease(&Token { id: id.clone() })?;
+//!     let lease = lease(&Token { id: id.clone() })?;
 //!     Ok(Response::json(&json!({ "token": id }))?.lease(lease))
 //! }
 //!
 //! fn renew_token(cx: &Context, leased: Leased<Token>) -> Result<Lease> {
-//!     let max_ttl = Duration::from_secs(3600);
-//!     let time = LeaseTime {
-//!         increment: leased.lease.increment,
-//!         max_ttl,
-//!         issue_time: leased.lease.issue_time,
-//!         ..LeaseTime::default()
-//!     };
-//!     let (ttl, warning) = time.calculate(cx)?; // warns if the caller gets less than it asked for
-//!     Ok(TOKEN.lease(&leased.data)?.lasting(ttl, max_ttl).warnings(warning))
+//!     match cx.storage.get(&format!("token/{}", leased.data.id))? {
+//!         Some(_) => lease(&leased.data),
+//!         None => Err(Error::user("the token was removed")),
+//!     }
 //! }
 //!
 //! fn revoke_token(cx: &Context, leased: Leased<Token>) -> Result<()> {
 //!     cx.storage.delete(&format!("token/{}", leased.data.id))
 //! }
+//!
+//! fn lease(token: &Token) -> Result<Lease> {
+//!     Ok(TOKEN.lease(token)?.lasting(Duration::from_secs(900), Duration::from_secs(3600)))
+//! }
 //! ```
 //!
-//! Vault repeats a revoke that fails, so make it succeed if there is nothing left to revoke.
+//! Vault computes how long a lease lasts, at its issue and at each renewal: the time that the caller asks for, or else that
+//! of the engine, within the maximum of the engine and that of the mount, both counted from the issue. It warns a caller who
+//! gets less. So a handler gives the times of its role, and computes nothing. An engine that has to know the result itself,
+//! such as for the end of a certificate, gets it from [`LeaseTime`].
+//!
+//! A renewal that fails leaves the lease as it was, and Vault revokes the secret when its time is over. Vault repeats a revoke
+//! that fails, so make it succeed if there is nothing left to revoke.
 
 use std::fmt;
 use std::time::Duration;
@@ -79,7 +84,8 @@ impl<T> Secret<T> {
         }
     }
 
-    /// Makes it renewable: the function returns the lease with its new times.
+    /// Makes it renewable: the function returns the lease with its new times, from which Vault computes what it grants.
+    /// An error leaves the lease as it was, and the caller gets it.
     pub const fn renew(mut self, renew: fn(&Context, Leased<T>) -> Result<Lease>) -> Secret<T> {
         self.renew = Some(renew);
         self
@@ -214,11 +220,14 @@ pub(crate) fn check(secrets: Secrets, response: &Response) -> Result<()> {
 
 /// The times that determine how long a lease may last. A length of zero means that it is not given.
 ///
+/// Vault computes the same for each lease, and warns the caller. Use this if the engine itself needs the result, such as for
+/// the end of a certificate. Leave the warning of a renewal out of the lease: its caller would get it twice.
+///
 /// ```
 /// # use airlock_sdk::{Context, LeaseTime, Result};
 /// # use std::time::Duration;
 /// # fn handler(cx: &Context, increment: Duration, role_ttl: Duration, role_max_ttl: Duration) -> Result<()> {
-/// let (ttl, warning) = LeaseTime { increment, ttl: role_ttl, max_ttl: role_max_ttl, issue_time: None }.calculate(cx)?;
+/// let (ttl, _) = LeaseTime { increment, ttl: role_ttl, max_ttl: role_max_ttl, issue_time: None }.calculate(cx)?;
 /// # Ok(())
 /// # }
 /// ```

@@ -1,7 +1,7 @@
 //! Keeps write-ahead entries, which record what to undo if a request does not finish.
 //!
-//! A request that is about to change something outside Vault first stores an entry about it, and removes the entry when
-//! it succeeds. If it never gets that far, Vault's tick finds the entry, once it is old enough, and rolls it back.
+//! A request that is about to change something outside its transaction first stores an entry about it, and removes the entry
+//! when it succeeds. If it never gets that far, Vault's tick finds the entry, once it is old enough, and rolls it back.
 //!
 //! ```
 //! # use airlock_sdk::{Context, Response, Result, Wal, WalKinds};
@@ -31,8 +31,12 @@
 //! }
 //! ```
 //!
+//! A guest has no network, so an entry guards work that takes several commits, or an effect of Vault's services, such as
+//! wrapped data. [`begin`](Wal::begin) is a commit itself: a request with an entry commits twice, and recordings and canaries
+//! leave it out.
+//!
 //! If a handler returns an error and leaves the entry, the tick rolls it back. [`abandon`](WalEntry::abandon) removes it
-//! at once, if the handler knows that there is nothing to undo.
+//! at once, if the handler knows that there is nothing to undo. Entries are stored below `wal/`.
 //!
 //! A rollback may run twice, so make it succeed if there is nothing left to undo. If a rollback fails after it wrote to
 //! storage, the tick stops there, because its writes can only be dropped together with the whole request.
