@@ -22,6 +22,9 @@
 //! assert_eq!(mount.read("nowhere").status(), 404);
 //! ```
 //!
+//! Each request that is refused is printed with its error. `cargo test` shows what a failed test has printed, so a status that
+//! a test did not expect comes with its cause.
+//!
 //! It does not test the limits of memory, time and calls, concurrent requests, or the compiled guest. A panic ends the test,
 //! whereas in the host it is a 500. In everything else it agrees with the sandbox: a test of Airlock's own runs every feature
 //! both ways.
@@ -124,7 +127,7 @@ impl<E: Engine> Mount<E> {
             Ok(Some(false)) => Operation::Create,
             Ok(_) | Err(crate::Error::UnsupportedPath) => Operation::Update,
             // Vault returns any other error at once.
-            Err(error) => return Reply::new(Operation::Update, Err(error)),
+            Err(error) => return Reply::new(Operation::Update, Err(error)).shown(path),
         };
         self.send(write)
     }
@@ -162,7 +165,7 @@ impl<E: Engine> Mount<E> {
     pub fn renew(&self, lease: &GivenLease, increment: Duration) -> Reply {
         let request = match self.leases.to_renew(lease, increment, self.now()) {
             Ok(request) => self.sign(request),
-            Err(error) => return Reply::new(Operation::Renew, Err(error)),
+            Err(error) => return Reply::new(Operation::Renew, Err(error)).shown(lease.id()),
         };
         let mut result = self.answer(&request);
         let terms = LeaseTerms {
@@ -173,10 +176,11 @@ impl<E: Engine> Mount<E> {
             Ok(Some(response)) => self.leases.renewed(lease, response, self.now(), terms),
             _ => Ok(None),
         };
-        match renewed {
-            Ok(lease) => Reply::new(Operation::Renew, result).with_lease(lease),
+        let reply = match renewed {
+            Ok(renewed) => Reply::new(Operation::Renew, result).with_lease(renewed),
             Err(error) => Reply::new(Operation::Renew, Err(error)),
-        }
+        };
+        reply.shown(lease.id())
     }
 
     /// Revokes a lease from an earlier answer. Does nothing if it was revoked.
@@ -190,7 +194,7 @@ impl<E: Engine> Mount<E> {
         if result.is_ok() {
             self.leases.revoked(lease);
         }
-        Reply::new(Operation::Revoke, result)
+        Reply::new(Operation::Revoke, result).shown(lease.id())
     }
 
     /// Runs Vault's tick: the periodic function, then the write-ahead entries that are old enough.
@@ -208,7 +212,9 @@ impl<E: Engine> Mount<E> {
                 .give(&request, response, self.now(), self.world.lease_terms()),
             _ => None,
         };
-        Reply::new(request.operation, result).with_lease(lease)
+        Reply::new(request.operation, result)
+            .with_lease(lease)
+            .shown(&request.path)
     }
 
     /// Adds what Vault adds to a request: an id of its own, and the mount's names.

@@ -14,6 +14,25 @@ impl Answer {
         Answer(answer)
     }
 
+    /// Prints a refused request with its error. `cargo test` shows the output of a test that fails, so that an unexpected
+    /// status comes with its cause.
+    #[allow(clippy::print_stdout)] // the test harness captures it
+    pub(crate) fn shown(self, request: &str) -> Self {
+        if let Some(line) = self.refusal(request) {
+            println!("{line}");
+        }
+        self
+    }
+
+    /// Returns the line about a refused request, such as `write roles/web: 500: failed to put data`.
+    fn refusal(&self, request: &str) -> Option<String> {
+        let status = self.status();
+        let error = self
+            .error()
+            .map_or_else(String::new, |error| format!(": {error}"));
+        (status >= 400).then(|| format!("{request}: {status}{error}"))
+    }
+
     /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
         u16::try_from(number(&self.0["status"])).unwrap_or_default()
@@ -101,4 +120,26 @@ fn number(value: &Value) -> u64 {
 pub(crate) fn texts(values: &Value) -> Vec<&str> {
     let values = values.as_array().into_iter().flatten();
     values.filter_map(Value::as_str).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_request_is_shown_with_its_error() {
+        let line = |answer| Answer::new(answer).refusal("write roles/web");
+        let failed = json!({ "status": 500, "error": "failed to put data" });
+        assert_eq!(
+            line(failed).as_deref(),
+            Some("write roles/web: 500: failed to put data")
+        );
+        assert_eq!(
+            line(json!({ "status": 404 })).as_deref(),
+            Some("write roles/web: 404")
+        );
+        assert_eq!(line(json!({ "status": 204 })), None);
+    }
 }

@@ -17,6 +17,7 @@
 //! - [`Mount::builder`] sets entities with their groups, password policies, lease times and the time of the start;
 //!   [`Mount::request`] sends a request of an entity, or with headers.
 //! - The clock stands still until [`Mount::advance`] moves it, and randomness is the same in every run.
+//! - A refused request is printed with its error, which `cargo test` shows if the test fails.
 //! - `AIRLOCK` names the command, if it is not on the `PATH`.
 //!
 //! Watch out: a test has to see the guest of this source, so build that first. Every function panics with the reason if it

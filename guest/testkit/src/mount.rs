@@ -213,21 +213,22 @@ impl Mount {
     /// ```
     #[track_caller]
     pub fn request(&mut self, request: Request) -> Answer {
-        Answer::new(self.process.order(&json!({ "send": request.json() })))
+        let name = request.name();
+        Answer::new(self.process.order(&json!({ "send": request.json() }))).shown(&name)
     }
 
     /// Renews a lease, by `increment` if that is not zero.
     #[track_caller]
     pub fn renew(&mut self, lease: &Lease, increment: Duration) -> Answer {
         let order = json!({ "lease": lease.number, "increment": milliseconds(increment) });
-        Answer::new(self.process.order(&json!({ "renew": order })))
+        Answer::new(self.process.order(&json!({ "renew": order }))).shown("renew")
     }
 
     /// Revokes a lease.
     #[track_caller]
     pub fn revoke(&mut self, lease: &Lease) -> Answer {
         let order = json!({ "revoke": { "lease": lease.number } });
-        Answer::new(self.process.order(&order))
+        Answer::new(self.process.order(&order)).shown("revoke")
     }
 
     /// Restarts the host: only what is stored is left.

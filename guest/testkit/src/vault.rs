@@ -98,6 +98,14 @@ impl Request {
         self
     }
 
+    /// Returns the operation and the path, such as `read notes/a`.
+    pub(crate) fn name(&self) -> String {
+        let text = |name: &str| self.0[name].as_str().unwrap_or_default();
+        format!("{} {}", text("operation"), text("path"))
+            .trim_end()
+            .into()
+    }
+
     pub(crate) fn json(self) -> Value {
         Value::Object(self.0)
     }

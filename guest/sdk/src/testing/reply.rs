@@ -44,6 +44,24 @@ impl Reply {
         reply
     }
 
+    /// Prints a refused request with its error. `cargo test` shows the output of a test that fails, so that an unexpected
+    /// status comes with its cause.
+    #[allow(clippy::print_stdout)] // the test harness captures it
+    pub(super) fn shown(self, path: &str) -> Reply {
+        if let Some(line) = self.refusal(path) {
+            std::println!("{line}");
+        }
+        self
+    }
+
+    /// Returns the line about a refused request, such as `create roles/web: 500: failed to put data`.
+    fn refusal(&self, path: &str) -> Option<String> {
+        let error = self.result.as_ref().err()?;
+        let operation = self.operation.name();
+        let place = if path.is_empty() { "" } else { " " };
+        Some(format!("{operation}{place}{path}: {}: {error}", error.status()))
+    }
+
     pub(super) fn with_lease(self, lease: Option<GivenLease>) -> Reply {
         Reply { lease, ..self }
     }
@@ -161,6 +179,21 @@ mod tests {
     fn status(operation: Operation, data: Value, change: impl FnOnce(Response) -> Response) -> u16 {
         let response = Response::json(&data).unwrap();
         Reply::new(operation, Ok(Some(change(response)))).status()
+    }
+
+    #[test]
+    fn a_refused_request_is_shown_with_its_error() {
+        let line = |operation, result, path| Reply::new(operation, result).refusal(path);
+        let failed = Err(Error::internal("failed to put data"));
+        assert_eq!(
+            line(Operation::Create, failed.clone(), "roles/web").as_deref(),
+            Some("create roles/web: 500: failed to put data")
+        );
+        assert_eq!(
+            line(Operation::Rollback, failed, "").as_deref(),
+            Some("rollback: 500: failed to put data")
+        );
+        assert_eq!(line(Operation::Read, Ok(None), "roles/web"), None);
     }
 
     #[test]
