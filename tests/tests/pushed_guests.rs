@@ -320,7 +320,7 @@ fn a_guest_with_other_special_paths_runs_after_a_reload() {
     let push = ["push", build.path(), "--mount", "push-paths"];
     assert_refused(
         &airlock(SERVER.client(), &push),
-        &["push-paths/", "--reload", "special paths"],
+        &["push-paths/", "--reload", "special paths (sudo) than"],
     );
     assert_eq!(status(&adversary)["active"], Value::Null);
 

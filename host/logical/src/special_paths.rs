@@ -34,3 +34,37 @@ pub struct SpecialPaths {
     /// Paths that can be read from a snapshot. Vault only.
     pub allow_snapshot_read: Vec<String>,
 }
+
+impl SpecialPaths {
+    /// Names the kinds of paths in which two sets differ, for a message.
+    ///
+    /// ```
+    /// use airlock_logical::SpecialPaths;
+    ///
+    /// let sealed = SpecialPaths { seal_wrap_storage: vec!["config".into()], ..SpecialPaths::default() };
+    /// assert_eq!(sealed.differences(&SpecialPaths::default()), ["seal wrap"]);
+    /// assert!(sealed.differences(&sealed).is_empty());
+    /// ```
+    pub fn differences(&self, other: &SpecialPaths) -> Vec<&'static str> {
+        let kinds = [
+            ("sudo", &self.root, &other.root),
+            ("without a token", &self.unauthenticated, &other.unauthenticated),
+            ("local storage", &self.local_storage, &other.local_storage),
+            ("seal wrap", &self.seal_wrap_storage, &other.seal_wrap_storage),
+            (
+                "forwarded writes",
+                &self.write_forwarded_storage,
+                &other.write_forwarded_storage,
+            ),
+            ("binary", &self.binary, &other.binary),
+            ("limited", &self.limited, &other.limited),
+            (
+                "snapshot reads",
+                &self.allow_snapshot_read,
+                &other.allow_snapshot_read,
+            ),
+        ];
+        let differing = kinds.into_iter().filter(|(_, one, another)| one != another);
+        differing.map(|(name, _, _)| name).collect()
+    }
+}

@@ -64,9 +64,7 @@ pub enum ControlError {
         what: &'static str,
         source: Failure,
     },
-    #[error(
-        "{mount}: {}: run the command again with --reload, which reloads the mount too",
-        joined(texts)
-    )]
+    /// The host's words say what to do.
+    #[error("{mount}: {}", joined(texts))]
     NeedsReload { mount: MountPath, texts: Vec<String> },
 }

@@ -141,15 +141,20 @@ impl VaultMount {
             return Ok(Prepared::Runs(record));
         }
         let new = Arc::new(self.finder.prepare(&granted).await.map_err(as_refusal)?);
-        if self.told.enforced().as_ref() != Some(new.paths()) {
+        let enforced = self.told.enforced();
+        if enforced.as_ref() != Some(new.paths()) {
             if reload {
                 return Ok(Prepared::NeedsReload { record, next });
             }
-            return Err(Error::User(
-                "the guest has other special paths than those that Vault enforces here: push it with --reload, which \
-                 reloads the plugin for this mount"
-                    .to_owned(),
-            ));
+            let kinds = enforced.map_or(Vec::new(), |enforced| new.paths().differences(&enforced));
+            let kinds = match kinds.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", kinds.join(", ")),
+            };
+            return Err(Error::User(format!(
+                "the guest has other special paths{kinds} than those that Vault enforces here: run the command again \
+                 with --reload, which reloads the mount too"
+            )));
         }
         new.try_initialize().await.map_err(|error| {
             Error::User(format!(
