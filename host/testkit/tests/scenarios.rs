@@ -151,6 +151,21 @@ fn told(text: &str) -> String {
 }
 
 #[test]
+fn an_absence_that_cannot_fail_is_refused() {
+    let absent = |keys: &str| {
+        format!("[[step]]\nrequest = 'write a'\ndata = {{ value = '1' }}\nexpect.storage-lacks = {keys}\n")
+    };
+    let told = told(&absent("['_wal/', 'k/', 'kv/b', 'kv/b/']"));
+    for line in [
+        "storage-lacks: \"_wal/\" is always absent, because the guest stores only below kv/\n",
+        "storage-lacks: \"k/\" is always absent",
+    ] {
+        assert!(told.contains(line), "no {line}: {told}");
+    }
+    assert!(!told.contains("\"kv/b"), "{told}");
+}
+
+#[test]
 fn what_is_not_as_expected_is_told_with_its_line() {
     let wrong = "\
 [[step]]

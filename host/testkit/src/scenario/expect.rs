@@ -109,6 +109,23 @@ pub(super) fn kept(expect: &Expect, mount: &Mount) -> Vec<String> {
         .collect()
 }
 
+/// Returns the keys whose absence cannot fail, because the guest has not declared that it stores anything there.
+pub(super) fn idle(expect: &Expect, declared: &[String]) -> Vec<String> {
+    let may_be = |key: &str| {
+        let covers =
+            |prefix: &String| key.starts_with(&**prefix) || key.ends_with('/') && prefix.starts_with(key);
+        declared.is_empty() || declared.iter().any(covers)
+    };
+    let idle = expect.storage_lacks.iter().filter(|key| !may_be(key));
+    idle.map(|key| {
+        format!(
+            "storage-lacks: {key:?} is always absent, because the guest stores only below {}",
+            declared.join(", ")
+        )
+    })
+    .collect()
+}
+
 /// Compares the lines and events of a step with those that were expected.
 pub(super) fn told(expect: &Expect, logged: &[RecordedLine], sent: &[RecordedEvent]) -> Vec<String> {
     let logs = expect.logs.iter().flatten().filter_map(|expected| {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use airlock_storage::{MemoryStorage, StorageEntry};
 
 use super::compare::to_store;
-use super::expect::{answered, kept, leased, over, told, unmet};
+use super::expect::{answered, idle, kept, leased, over, told, unmet};
 use super::format::{Budget, Data, File, Mount as Settings, Step, Task};
 use super::report::{Report, StepReport, event_text, line_text};
 use super::saved::Saved;
@@ -49,7 +49,11 @@ pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
         let Some(mount) = mounts.get_mut(kept.mount_of(step)) else {
             break;
         };
-        let taken = take(&kept.saved.fill(step), &content.budget, mount, &mut kept)?;
+        let filled = kept.saved.fill(step);
+        let mut taken = take(&filled, &content.budget, mount, &mut kept)?;
+        taken
+            .failures
+            .extend(idle(&filled.expect, &guest.description().storage));
         let request = step.request.get_ref();
         let failed = !taken.failures.is_empty();
         report.not_run -= 1;
