@@ -18,6 +18,12 @@ mod module;
 /// the standard library, unless `allow_std_clock` is set: there it would panic.
 pub fn run(module: &Path, output: &Path, allow_std_clock: bool) -> Result<()> {
     let bytes = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    if wasmparser::Parser::is_component(&bytes) {
+        bail!(
+            "{} is a component already: give the module that cargo built, which is below target/wasm32-unknown-unknown",
+            module.display()
+        );
+    }
     let refused = |why: &[String]| {
         format!(
             "{} cannot be made a component: {}",
@@ -62,4 +68,19 @@ fn encode(module: &[u8]) -> Result<Vec<u8>> {
         .validate(true)
         .module(module)?
         .encode()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_is_not_made_a_component_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (guest, again) = (folder.path().join("guest.wasm"), folder.path().join("again.wasm"));
+        fs::write(&guest, wat::parse_str("(component)").unwrap()).unwrap();
+        let refused = run(&guest, &again, false).unwrap_err().to_string();
+        assert!(refused.contains("guest.wasm is a component already"), "{refused}");
+        assert!(!again.exists());
+    }
 }
