@@ -63,7 +63,7 @@ for source in wit/engine.wit guest/kv/src/lib.rs guest/users/src/lib.rs; do
     install -D -m 644 "$source" "$out/$source"
 done
 # Whoever has only the archive can follow every link.
-tests/dist/links.sh "$out"/README.md "$out"/docs/*.md "$out"/docs/*/*.md
+tests/dist/links.sh "$out"/*.md "$out"/docs/*.md "$out"/docs/*/*.md
 "$tools/bin/python" tests/dist/sbom.py "$triple" "$out/airlock.cdx.json"
 
 if [ -n "${KEY:-}" ]; then
