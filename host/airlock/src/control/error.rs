@@ -10,7 +10,8 @@ use crate::vault::error::{Failure, joined};
 #[derive(Debug, Error)]
 pub enum ControlError {
     #[error(
-        "no Airlock at {0} (or too old for guests in storage): `vault secrets list` shows the mounts; nothing was sent"
+        "no Airlock at {0}: `vault secrets list` shows the mounts; nothing was sent (an Airlock too old for guests in \
+         storage has no such paths either, nor has `airlock dev`, which runs each new build of a file by itself)"
     )]
     NoAirlock(MountPath),
     #[error("nothing is mounted at {0}: `vault secrets list` shows the mounts; nothing was sent")]
