@@ -53,7 +53,8 @@ pub enum Kind {
 /// for its range.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the type of a field",
-    note = "see `airlock_sdk::field::Kind` for the types that are, and `choices!` for an enum of allowed values"
+    note = "see `airlock_sdk::field::Kind` for the types that are, and `choices!` for an enum of allowed values; \
+            a group of fields comes last, after `..`"
 )]
 pub trait FieldType: Sized {
     /// The kind, which decides how the input is decoded.
