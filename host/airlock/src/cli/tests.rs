@@ -185,6 +185,7 @@ fn documents_name_no_flag_that_does_not_exist() {
     // Flags of other programs (cargo, rustc, migrate.py, Docker, podman and tar), and those that every command has.
     let others = [
         "--open",
+        "--no-deps",
         "--cfg",
         "--deleted",
         "--journal",
