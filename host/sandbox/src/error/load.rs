@@ -105,7 +105,9 @@ pub enum LoadError {
     },
 
     /// The file is a component, but not a secrets engine.
-    #[error("does not export airlock:engine/backend, so this is not a secrets engine")]
+    #[error(
+        "does not export airlock:engine/backend, so this is not a secrets engine; one of the SDK calls `airlock_sdk::export!`"
+    )]
     NotAnEngine,
 
     /// The guest imports something that no guest gets.
