@@ -35,7 +35,8 @@ pub fn subscriber() -> impl Subscriber + Send + Sync {
 
 /// What one request has changed and sent so far.
 pub(crate) struct Effects {
-    /// One change for each key, in the order in which they were first made.
+    /// One change for each key, in the order in which they were first made. A key that the request both added and removed
+    /// has none.
     pub(crate) changes: Vec<KeyChange>,
     pub(crate) events: Vec<EventSent>,
     /// The number of changes that were not kept.
@@ -99,8 +100,12 @@ impl Effects {
             return;
         }
         let after = after.map(|entry| self.excerpt(&entry.value));
-        if let Some(known) = self.changes.iter_mut().find(|change| change.key == key) {
+        if let Some(at) = self.changes.iter().position(|change| change.key == key) {
+            let known = &mut self.changes[at];
             known.after = after;
+            if known.before.is_none() && known.after.is_none() {
+                self.changes.remove(at);
+            }
         } else if self.changes.len() == MOST || key.len() > EXCERPT.min(self.room) {
             self.more_changes += 1;
         } else {
@@ -249,6 +254,21 @@ mod tests {
         };
         assert_eq!((change.kind(), change.before.is_none()), ("added", true));
         assert_eq!(change.after.as_ref().unwrap().bytes, "last");
+    }
+
+    #[test]
+    fn a_key_that_is_added_and_removed_again_is_no_change() {
+        let mut effects = Effects::default();
+        effects.change("other", Some(&entry(b"a")), Some(&entry(b"b")));
+        effects.change("k", None, Some(&entry(b"first")));
+        effects.change("k", Some(&entry(b"first")), None);
+        let keys: Vec<_> = effects.changes.iter().map(|change| &change.key).collect();
+        assert_eq!(keys, ["other"]);
+        effects.change("k", None, Some(&entry(b"second")));
+        assert_eq!(effects.changes.last().map(KeyChange::kind), Some("added"));
+        // It was there before.
+        effects.change("other", Some(&entry(b"b")), None);
+        assert_eq!(effects.changes.first().map(KeyChange::kind), Some("removed"));
     }
 
     #[test]
