@@ -14,6 +14,7 @@ use std::time::SystemTime;
 
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 use crate::answer::Refusal;
 use crate::engine::EngineFactory;
@@ -146,13 +147,8 @@ impl Core {
 
     /// Returns true if a token is the root token.
     pub(crate) fn is_root(&self, token: &str) -> bool {
-        // If the lengths are equal, every byte is compared, so that the time does not reveal the first difference.
-        let root = self.root.token.as_bytes();
-        let same = root
-            .iter()
-            .zip(token.as_bytes())
-            .fold(0, |differs, (one, other)| differs | (one ^ other));
-        token.len() == root.len() && same == 0
+        // The time does not reveal the first difference.
+        self.root.token.as_bytes().ct_eq(token.as_bytes()).into()
     }
 
     /// Accepts the root token and refuses every other.
