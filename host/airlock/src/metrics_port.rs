@@ -31,9 +31,10 @@ use hyper::service::service_fn;
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock, fstat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, socket_with};
+use rustix::process::geteuid;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Semaphore;
@@ -259,22 +260,33 @@ async fn listen(address: &MetricsAddress) -> io::Result<Listener> {
     }
 }
 
-/// Locks the folder of a socket, so that only one process at a time removes a stale socket there and makes a new one.
+/// Locks a socket's path, so that only one process at a time removes a stale socket there and makes a new one.
+///
+/// The lock is on a file of its own, `PATH.lock`, which stays. Other users cannot open it, so they cannot hold the lock.
 fn one_at_a_time(path: &Path) -> io::Result<OwnedFd> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = rustix::fs::open(
-        folder.unwrap_or(Path::new(".")),
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    flock(&folder, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-        Errno::WOULDBLOCK => io::Error::new(
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |kind: io::ErrorKind, why: &dyn std::fmt::Display| {
+        io::Error::new(kind, format!("{}: {why}", Path::new(&name).display()))
+    };
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(&name, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(io::Error::from)
+        .map_err(|error| failed(error.kind(), &error))?;
+    let found = fstat(&file)?;
+    let is_private = !Mode::from_raw_mode(found.st_mode).intersects(Mode::RWXG | Mode::RWXO);
+    if found.st_uid != geteuid().as_raw() || !is_private {
+        let why = "other users can open this file, and so could keep the socket from being made; remove it";
+        return Err(failed(io::ErrorKind::PermissionDenied, &why));
+    }
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+        Errno::WOULDBLOCK => failed(
             io::ErrorKind::WouldBlock,
-            "another process is making a socket in the same folder",
+            &"another process is making the same socket",
         ),
         error => error.into(),
     })?;
-    Ok(folder)
+    Ok(file)
 }
 
 /// Makes a socket that waits for nothing.
@@ -317,7 +329,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 mod tests {
     use hyper::header::HeaderValue;
 
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;
 
@@ -340,6 +352,37 @@ mod tests {
         let taken = listen(&address).await.err().unwrap();
         assert_eq!((taken.kind(), inode()), (io::ErrorKind::AddrInUse, before));
         drop(others);
+        listen(&address).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_lock_on_the_folder_keeps_no_socket_from_being_made() {
+        let folder = tempfile::tempdir().unwrap();
+        // As any user can who may list the folder.
+        let opened = fs::File::open(folder.path()).unwrap();
+        flock(&opened, FlockOperation::LockExclusive).unwrap();
+        let path = folder.path().join("numbers.sock");
+        listen(&MetricsAddress::Unix(path)).await.unwrap();
+        let lock = fs::metadata(folder.path().join("numbers.sock.lock")).unwrap();
+        assert_eq!(lock.mode() & 0o7777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_others_could_hold_is_refused_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("numbers.sock.lock");
+        let address = MetricsAddress::Unix(folder.path().join("numbers.sock"));
+        let others = folder.path().join("others");
+        fs::write(&others, "").unwrap();
+        std::os::unix::fs::symlink(&others, &lock).unwrap();
+        let followed = listen(&address).await.err().unwrap();
+        assert!(followed.to_string().contains("numbers.sock.lock: "), "{followed}");
+        fs::remove_file(&lock).unwrap();
+        fs::write(&lock, "").unwrap();
+        fs::set_permissions(&lock, fs::Permissions::from_mode(0o604)).unwrap();
+        let open = listen(&address).await.err().unwrap();
+        assert!(open.to_string().ends_with("remove it"), "{open}");
+        fs::remove_file(&lock).unwrap();
         listen(&address).await.unwrap();
     }
 
