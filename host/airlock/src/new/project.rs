@@ -4,6 +4,7 @@
 //! they get in a project, and `.in` at the end, so that neither cargo nor an editor takes them for files of this repository. In
 //! their texts, `{{name}}`, `{{crate}}`, `{{type}}` and `{{profile}}` are replaced, and `{{try}}` by the template's `try.in`.
 
+use airlock_testkit::scenario;
 use anyhow::{Context as _, Result};
 use clap::ValueEnum as _;
 
@@ -24,6 +25,9 @@ const TRY: &str = "try";
 /// The crates of this repository that a project gets: the SDK, and what its tests need.
 const MEMBERS: [&str; 3] = ["guest/sdk", "guest/testkit", "host/vault-core"];
 
+/// The JSON Schema of scenarios. Each scenario names it in its first line, for editors with a TOML language server.
+const SCHEMA: &str = "scenarios/scenario.schema.json";
+
 /// Returns all files of a project: their paths in it, and their texts.
 pub(super) fn files(name: &str, template: Template) -> Result<Vec<(String, String)>> {
     let root = vendored("Cargo.toml")?;
@@ -42,6 +46,7 @@ pub(super) fn files(name: &str, template: Template) -> Result<Vec<(String, Strin
         (file != TRY).then(|| (file.to_owned(), fill(&text.replace("{{try}}", commands))))
     });
     let mut files: Vec<_> = of_template.collect();
+    files.push((SCHEMA.into(), scenario::schema()));
     files.push(("build.rs".into(), vendored("guest/users/build.rs")?.into()));
     // The versions with which the SDK was tested. cargo removes those that are not used.
     files.push(("Cargo.lock".into(), vendored("Cargo.lock")?.into()));
@@ -151,6 +156,34 @@ mod tests {
                 assert!(has(folder, end), "{template:?}: {folder}");
             }
             assert!(!has(TRY, ""), "{template:?}");
+        }
+    }
+
+    #[test]
+    fn every_scenario_names_the_schema_beside_it() {
+        for template in Template::value_variants() {
+            let project = files("my-engine", *template).unwrap();
+            let text_of = |name: &str| {
+                project
+                    .iter()
+                    .find(|(file, _)| file == name)
+                    .map(|(_, text)| text)
+            };
+            let scenarios = project
+                .iter()
+                .filter(|(file, _)| file.starts_with("scenarios/") && file.ends_with(".toml"));
+            for (file, text) in scenarios {
+                let first = text.lines().next().unwrap_or_default();
+                let schema = first
+                    .strip_prefix("#:schema ./")
+                    .unwrap_or_else(|| panic!("{file}: {first}"));
+                // Editors take the path as relative to the scenario.
+                assert_eq!(
+                    text_of(&format!("scenarios/{schema}")),
+                    Some(&scenario::schema()),
+                    "{file}"
+                );
+            }
         }
     }
 

@@ -161,8 +161,9 @@ logged in that step. `--verbose` (`-v`) shows this for all steps, `--only TEXT` 
 text, `--junit FILE` writes a report for CI servers, and `--watch` runs them again whenever the guest
 or a scenario changes. A file that cannot be read fails, and the others run.
 
-`airlock test --schema > scenario.schema.json` writes a JSON Schema. Editors with a TOML language server use it if the
-scenario begins with `#:schema ./scenario.schema.json`.
+Editors with a TOML language server, such as taplo or Even Better TOML, know these keys if the first line of a scenario is
+`#:schema ./scenario.schema.json`, and that JSON Schema is beside it. Scenarios of `airlock new` have both. Elsewhere,
+`airlock test --schema > scenario.schema.json` writes the schema.
 ";
 
 const END: &str = "
