@@ -154,25 +154,31 @@ fn a_recording_has_no_secret_and_tells_a_changed_build() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let end = lines.last().unwrap();
-    // What was asked is in it: all of them, on the course that they took.
-    assert_eq!(end["recorded"], json!(8), "{end}");
+    // What was asked is in it: eight requests and the existence checks of three writes, all on the course that they took.
+    assert_eq!(end["recorded"], json!(11), "{end}");
     assert_eq!(
         (&end["other_course"], &end["skipped"]),
         (&json!(0), &json!(0)),
         "{end}"
     );
+    let (checks, requests): (Vec<_>, Vec<_>) = lines[1..lines.len() - 1]
+        .iter()
+        .partition(|line| line["check"] == true);
+    let answers: Vec<_> = checks.iter().map(|check| &check["answer"]["exists"]).collect();
+    assert_eq!(answers, [false, true, true]);
     // Equal texts have equal tokens.
-    let asked = |number: usize| lines[number]["asked"].clone();
-    assert_eq!(asked(1)["path"], asked(3)["path"]);
-    let folder = asked(5)["path"].as_str().unwrap().to_owned();
-    assert!(
-        asked(1)["path"].as_str().unwrap().starts_with(&folder),
-        "{folder}"
-    );
-    assert_eq!(
-        lines[3]["told"]["storage"][0]["get"]["key"],
-        json!(format!("kv/{}", asked(1)["path"].as_str().unwrap()))
-    );
+    let path = |line: &Value| line["asked"]["path"].as_str().unwrap().to_owned();
+    let written = path(requests[0]);
+    assert!(checks.iter().all(|check| path(check) == written));
+    assert_eq!(path(requests[2]), written);
+    let folder = path(requests[4]);
+    assert!(written.starts_with(&folder), "{folder}");
+    for reads in [requests[2], checks[0]] {
+        assert_eq!(
+            reads["told"]["storage"][0]["get"]["key"],
+            json!(format!("kv/{written}"))
+        );
+    }
 
     replay(&file, &files::guest("kv")).expect_success("replay on the same build");
     let changed = SERVER.temporary_directory().join("changed.wasm");
@@ -196,6 +202,12 @@ fn a_recording_has_no_secret_and_tells_a_changed_build() {
         assert!(differs.stdout.contains(line), "no {line:?}: {differs:?}");
     }
     assert!(!differs.stdout.contains("CREATED"), "{differs:?}");
+    // As if the recorded guest had answered a check otherwise.
+    let told = SERVER.temporary_directory().join("check.rec");
+    fs::write(&told, text.replace(r#"{"exists":false}"#, r#"{"exists":true}"#)).unwrap();
+    let checked = replay(&told, &files::guest("kv"));
+    assert_eq!(checked.status, 1, "{checked:?}");
+    assert!(checked.stdout.contains("check: answer: 1"), "{checked:?}");
     // A guest that is another one asks for other keys.
     let strange = replay(&file, &files::guest("users"));
     assert_eq!(strange.status, 1, "{strange:?}");
@@ -220,7 +232,7 @@ fn guests_of_the_sdk_read_their_data_with_tokens() {
         assert_eq!(users.read(&format!("users/{KEY}-2")).status, 404);
     });
     let output = output.expect_success("record");
-    assert!(output.stdout.contains("recorded 6 requests"), "{output:?}");
+    assert!(output.stdout.contains("recorded 8 requests"), "{output:?}");
     assert!(
         output.stdout.contains("\n0 of them took another course"),
         "{output:?}"
@@ -262,7 +274,7 @@ fn a_guest_that_encrypts_its_keys_is_recorded_all_the_same() {
         kv.delete(&path).expect_success("delete");
     });
     let output = output.expect_success("record");
-    assert!(output.stdout.contains("recorded 6 requests"), "{output:?}");
+    assert!(output.stdout.contains("recorded 8 requests"), "{output:?}");
     assert!(
         output.stdout.contains("\n0 of them took another course"),
         "{output:?}"
@@ -290,7 +302,7 @@ fn neither_the_control_path_nor_the_log_tells_a_secret() {
     assert_eq!(stopped.data()["state"], "stopped");
     let recorded = counted(&stopped, "recorded");
     assert!(
-        recorded > 0 && recorded + counted(&stopped, "skipped") == 40,
+        recorded > 0 && recorded + counted(&stopped, "skipped") == 60,
         "{stopped:?}"
     );
     let piece = kv.read(".airlock/record/pieces/0").expect_success("a piece");

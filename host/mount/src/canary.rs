@@ -41,8 +41,8 @@ const CHECKED: Duration = Duration::from_secs(1);
 /// Number of kinds of difference that are told apart. Guests word them, as names of fields.
 const KINDS: usize = 64;
 
-/// How existence checks are called in the report.
-const CHECK: &str = "check";
+/// How existence checks are called in reports.
+pub(crate) const CHECK: &str = "check";
 
 /// A guest that is being tried.
 pub(crate) struct Canary {
@@ -111,6 +111,8 @@ pub(crate) enum Next {
 pub(crate) struct Trial {
     pub record: Arc<Record>,
     answered: Mutex<Option<First>>,
+    /// Most bytes of an answer that is kept.
+    largest: usize,
     /// `None` if it follows its existence check, whose trial may still have the permit.
     one: Option<OwnedSemaphorePermit>,
 }
@@ -122,11 +124,13 @@ pub(crate) enum First {
 }
 
 impl Trial {
-    /// Begins to record a run, for as long as somebody needs that with this permit.
-    pub fn with(one: OwnedSemaphorePermit) -> Self {
+    /// Begins to record a run, for as long as somebody needs that with this permit. An answer of more than `largest` bytes is not
+    /// kept.
+    pub fn with(one: OwnedSemaphorePermit, largest: usize) -> Self {
         Self {
             record: Arc::default(),
             answered: Mutex::default(),
+            largest,
             one: Some(one),
         }
     }
@@ -136,23 +140,30 @@ impl Trial {
         (self.record, self.answered.into_inner(), self.one)
     }
 
-    /// Keeps the first guest's answer, unless it is not the guest's own.
+    /// Keeps the first guest's answer, unless it is not the guest's own, or is too large.
     pub fn answered(&self, result: &airlock_sandbox::Result<Option<Box<types::Response>>>) {
-        *self.answered.lock() = of_the_guest(result).map(First::Request);
+        let bytes =
+            |answer: &Option<Box<types::Response>>| answer.as_ref().map_or(0, |answer| answer.bytes());
+        self.keep(result, bytes, First::Request);
     }
 
     /// Does the same for an existence check.
     pub fn checked(&self, result: &airlock_sandbox::Result<Option<bool>>) {
-        *self.answered.lock() = of_the_guest(result).map(First::Check);
+        self.keep(result, |_| 0, First::Check);
     }
-}
 
-/// Returns a guest's answer or refusal, unless the run ended in another way.
-pub(crate) fn of_the_guest<T: Clone>(result: &airlock_sandbox::Result<T>) -> Option<Result<T, types::Error>> {
-    match result {
-        Ok(answer) => Some(Ok(answer.clone())),
-        Err(CallError::Guest(refusal)) => Some(Err(refusal.clone())),
-        Err(_) => None,
+    fn keep<T: Clone>(
+        &self,
+        result: &airlock_sandbox::Result<T>,
+        bytes: impl FnOnce(&T) -> usize,
+        first: impl FnOnce(Result<T, types::Error>) -> First,
+    ) {
+        let answer = match result {
+            Ok(answer) if bytes(answer) <= self.largest => Ok(answer.clone()),
+            Err(CallError::Guest(refusal)) if refusal.bytes() <= self.largest => Err(refusal.clone()),
+            _ => return,
+        };
+        *self.answered.lock() = Some(first(answer));
     }
 }
 
@@ -254,6 +265,7 @@ impl Canary {
             Ok(one) if bytes <= LARGEST => Some(Trial {
                 record: Arc::new(record),
                 answered: Mutex::default(),
+                largest: usize::MAX,
                 one,
             }),
             _ => {
@@ -272,6 +284,7 @@ impl Canary {
             record,
             answered,
             one,
+            ..
         } = trial;
         let _one = match one {
             Some(one) => Ok(one),
@@ -349,5 +362,33 @@ impl Canary {
         let mut report = self.report.lock();
         self.end(&mut report, "failed");
         report.cause = Some(cause);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_logical::Json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_only_if_it_is_small_enough() {
+        let permits = Arc::new(Semaphore::new(1));
+        let kept = |largest, data: &str| {
+            let trial = Trial::with(permits.clone().try_acquire_owned().unwrap(), largest);
+            trial.answered(&Ok(Some(Box::new(types::Response {
+                data: Json::from_text(data.to_owned()),
+                ..types::Response::default()
+            }))));
+            trial.end().1.is_some()
+        };
+        assert!(kept(10, r#"{"a":"12"}"#));
+        assert!(!kept(10, r#"{"a":"123"}"#));
+        let refused = |largest| {
+            let trial = Trial::with(permits.clone().try_acquire_owned().unwrap(), largest);
+            trial.answered(&Err(CallError::Guest(types::Error::User("no".to_owned()))));
+            trial.end().1.is_some()
+        };
+        assert!(refused(2) && !refused(1));
     }
 }

@@ -36,7 +36,6 @@ use crate::recording::Recording;
 use crate::told::Told;
 use candidate::{Candidate, Finder};
 use change::Refused;
-use trial::Observer;
 
 /// The time for which a status waits for a guest that is being loaded.
 const STATUS: Duration = Duration::from_secs(2);
@@ -250,14 +249,7 @@ impl Backend for VaultMount {
             let tried = trial.as_ref().map(|(trial, _)| trial);
             if let Ok(answer) = guest.answer(&request, &caller, tried).await {
                 if let Some((trial, observer)) = trial {
-                    match observer {
-                        Observer::Canary(canary) => self.try_out(canary, request, trial),
-                        Observer::Recording(recording) => {
-                            tokio::spawn(async move {
-                                recording.keep(request, trial, guest.guest().digest()).await;
-                            });
-                        }
-                    }
+                    self.tell(observer, request, trial, &guest);
                 }
                 return answer;
             }
@@ -274,15 +266,14 @@ impl Backend for VaultMount {
         }
         let caller = request.caller.clone();
         let request = Arc::new(bridge::request(request));
-        let canary = self.canary.read().clone();
-        let mut trial = canary.and_then(|canary| Some((canary.try_check(&request)?, canary)));
+        let mut trial = self.observe_check(&request);
         for _ in 0..MOST_GUESTS {
             match self.guest().await {
                 Ok(guest) => {
                     let tried = trial.as_ref().map(|(trial, _)| trial);
                     if let Ok(answer) = guest.check(&request, &caller, tried).await {
-                        if let Some((trial, canary)) = trial {
-                            self.try_out(canary, request, trial);
+                        if let Some((trial, observer)) = trial {
+                            self.tell(observer, request, trial, &guest);
                         }
                         return answer;
                     }

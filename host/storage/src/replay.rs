@@ -41,6 +41,8 @@ pub struct Trace {
     since: u64,
     commits: u32,
     is_partial: bool,
+    /// True if the run is that of an existence check alone.
+    is_of_check: bool,
     /// What the run read, in its order, each key and folder once.
     lookups: Vec<Lookup>,
     /// The bytes of `lookups`, or more than are kept.
@@ -170,11 +172,13 @@ impl fmt::Debug for Replayed {
 }
 
 impl Transaction {
-    /// Begins to remember what this run reads and writes. Call it right after the transaction has begun.
+    /// Begins to remember what this run reads and writes. Call it right after the transaction has begun, and for the run of an
+    /// existence check right after the check has begun.
     pub fn trace(&mut self) {
         let since = self.reads.since(self.mount.ledger.guest()).unwrap_or_default();
         self.traced = Some(Box::new(Trace {
             since,
+            is_of_check: self.is_check(),
             ..Trace::default()
         }));
     }
@@ -210,12 +214,12 @@ impl Transaction {
         }
     }
 
-    /// Remembers what the run looked up, unless that was for its existence check.
+    /// Remembers what the run looked up, unless it is a request's run and that was for its existence check.
     pub(crate) fn trace_lookup(&mut self, lookup: impl FnOnce() -> Lookup) {
-        if self.traced.is_none() || self.is_check() {
-            return;
-        }
-        if let Some(trace) = &mut self.traced {
+        let is_check = self.is_check();
+        if let Some(trace) = &mut self.traced
+            && trace.is_of_check == is_check
+        {
             trace.looked_up(lookup());
         }
     }

@@ -178,3 +178,31 @@ async fn lookups_are_told_to_a_run_that_never_reaches_storage() {
     assert_eq!(get(&mut replay, "f/x").await.unwrap(), None);
     assert!(!replay.end_replay().is_comparable && trace.asked().is_none());
 }
+
+#[tokio::test]
+async fn the_lookups_of_a_check_are_those_of_a_run_only_if_it_is_one() {
+    let bed = Bed::with(&[("a", "old"), ("b", "old")], settings());
+    let keys = |transaction: &mut airlock_storage::Transaction| {
+        let trace = transaction.take_trace().unwrap();
+        let lookups = trace.lookups().unwrap().iter();
+        let keys = lookups.map(|lookup| match lookup {
+            Lookup::Get { key, .. } => key.clone(),
+            Lookup::List { folder, .. } => folder.clone(),
+        });
+        keys.collect::<Vec<_>>()
+    };
+    let mut alone = bed.begin().await;
+    alone.begin_check();
+    alone.trace();
+    get(&mut alone, "a").await.unwrap();
+    assert_eq!(keys(&mut alone), ["a"]);
+
+    let mut request = bed.begin().await;
+    request.trace();
+    request.begin_check();
+    get(&mut request, "a").await.unwrap();
+    request.end_check();
+    get(&mut request, "b").await.unwrap();
+    request.commit().await.unwrap();
+    assert_eq!(keys(&mut request), ["b"]);
+}

@@ -1,7 +1,7 @@
 //! The file of a recording: lines of JSON.
 //!
 //! 1. The [`Header`]: the version of the format, the guest, and the mount's options.
-//! 2. A [`Line`] for each request: what was asked, what its run was told, and what the recorded guest answers and stores when it is
+//! 2. A [`Line`] for each request, and for each existence check: what was asked, what its run was told, and what the recorded guest answers and stores when it is
 //!    told that.
 //! 3. The [`End`]: why the recording ended, and what is not in it.
 //!
@@ -19,6 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::canary::First;
 pub(super) use asked::Asked;
 use asked::{Leased, headers, headers_of, json, value};
 pub(super) use told::Told;
@@ -53,10 +54,13 @@ pub(super) struct End {
     pub not_comparable: BTreeMap<String, u32>,
 }
 
-/// A request.
+/// A request, or an existence check.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Line {
+    /// True for the existence check of a write.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub check: bool,
     pub asked: Asked,
     pub told: Told,
     pub answer: Answer,
@@ -146,6 +150,8 @@ pub(super) enum Answer {
     /// Nothing: 404 for a read or a list.
     None,
     Response(Box<Response>),
+    /// Of an existence check: whether the path has something, or nothing if it has no such check.
+    Exists(Option<bool>),
     /// The guest's refusal: its status, and its text.
     Refused(u16, String),
     UnsupportedOperation,
@@ -171,46 +177,70 @@ pub(super) struct Response {
 }
 
 impl Answer {
-    pub fn of(answer: &Result<Option<Box<types::Response>>, types::Error>) -> Self {
+    pub fn of(answer: &First) -> Self {
         match answer {
-            Ok(None) => Self::None,
-            Ok(Some(response)) => Self::Response(Box::new(Response {
+            First::Request(Ok(None)) => Self::None,
+            First::Request(Ok(Some(response))) => Self::Response(Box::new(Response {
                 data: value(&response.data),
                 secret: response.secret.as_ref().map(Leased::of),
                 redirect: response.redirect.clone(),
                 warnings: response.warnings.clone(),
                 headers: headers(&response.headers),
             })),
-            Err(types::Error::User(text)) => Self::Refused(400, text.clone()),
-            Err(types::Error::Internal(text)) => Self::Refused(500, text.clone()),
-            Err(types::Error::Coded(error)) => Self::Refused(error.status, error.message.clone()),
-            Err(types::Error::UnsupportedOperation) => Self::UnsupportedOperation,
-            Err(types::Error::UnsupportedPath) => Self::UnsupportedPath,
-            Err(types::Error::PermissionDenied) => Self::PermissionDenied,
-            Err(types::Error::ReadOnly) => Self::ReadOnly,
+            First::Check(Ok(exists)) => Self::Exists(*exists),
+            First::Request(Err(refusal)) | First::Check(Err(refusal)) => Self::refused(refusal),
         }
     }
 
-    pub fn answered(self) -> Result<Option<Box<types::Response>>, types::Error> {
-        Err(match self {
-            Self::None => return Ok(None),
-            Self::Response(response) => {
-                return Ok(Some(Box::new(types::Response {
-                    data: json(response.data),
-                    secret: response.secret.map(Leased::secret),
-                    redirect: response.redirect,
-                    warnings: response.warnings,
-                    headers: headers_of(response.headers),
-                    wrap_info: None,
-                })));
+    fn refused(refusal: &types::Error) -> Self {
+        match refusal {
+            types::Error::User(text) => Self::Refused(400, text.clone()),
+            types::Error::Internal(text) => Self::Refused(500, text.clone()),
+            types::Error::Coded(error) => Self::Refused(error.status, error.message.clone()),
+            types::Error::UnsupportedOperation => Self::UnsupportedOperation,
+            types::Error::UnsupportedPath => Self::UnsupportedPath,
+            types::Error::PermissionDenied => Self::PermissionDenied,
+            types::Error::ReadOnly => Self::ReadOnly,
+        }
+    }
+
+    /// Returns the answer to a request, or to an existence check.
+    ///
+    /// # Errors
+    /// It is an answer to the other one.
+    pub fn first(self, is_check: bool) -> Result<First, &'static str> {
+        let refusal = match (self, is_check) {
+            (Self::Exists(exists), true) => return Ok(First::Check(Ok(exists))),
+            (Self::None, false) => return Ok(First::Request(Ok(None))),
+            (Self::Response(response), false) => {
+                return Ok(First::Request(Ok(Some(Box::new(response.response())))));
             }
-            Self::Refused(400, text) => types::Error::User(text),
-            Self::Refused(500, text) => types::Error::Internal(text),
-            Self::Refused(status, message) => types::Error::Coded(types::CodedError { status, message }),
-            Self::UnsupportedOperation => types::Error::UnsupportedOperation,
-            Self::UnsupportedPath => types::Error::UnsupportedPath,
-            Self::PermissionDenied => types::Error::PermissionDenied,
-            Self::ReadOnly => types::Error::ReadOnly,
+            (Self::Exists(_), false) => return Err("an answer of an existence check"),
+            (Self::None | Self::Response(_), true) => return Err("an answer of a request"),
+            (Self::Refused(400, text), _) => types::Error::User(text),
+            (Self::Refused(500, text), _) => types::Error::Internal(text),
+            (Self::Refused(status, message), _) => types::Error::Coded(types::CodedError { status, message }),
+            (Self::UnsupportedOperation, _) => types::Error::UnsupportedOperation,
+            (Self::UnsupportedPath, _) => types::Error::UnsupportedPath,
+            (Self::PermissionDenied, _) => types::Error::PermissionDenied,
+            (Self::ReadOnly, _) => types::Error::ReadOnly,
+        };
+        Ok(match is_check {
+            true => First::Check(Err(refusal)),
+            false => First::Request(Err(refusal)),
         })
+    }
+}
+
+impl Response {
+    fn response(self) -> types::Response {
+        types::Response {
+            data: json(self.data),
+            secret: self.secret.map(Leased::secret),
+            redirect: self.redirect,
+            warnings: self.warnings,
+            headers: headers_of(self.headers),
+            wrap_info: None,
+        }
     }
 }

@@ -12,14 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use airlock_sandbox::{Guest, Heard, SecondRun, types};
+use airlock_sandbox::{Guest, Heard, MountContext, SecondRun, types};
 use airlock_storage::{Told, Written};
 use printable::Printable;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::format::{End, Header, Line, VERSION, written_of};
-use crate::canary::compare::{self, Answered};
+use super::second;
+use crate::canary::{CHECK, First, compare};
 
 /// Most bytes of a file: what a recording can have, and room for its first and last line.
 pub const MOST_BYTES: usize = super::MOST_BYTES + super::PIECE;
@@ -67,7 +68,7 @@ struct Recall {
     name: String,
     request: Arc<types::Request>,
     heard: Heard,
-    answer: Answered,
+    answer: First,
     written: Written,
 }
 
@@ -113,7 +114,7 @@ impl Recorded {
 
     /// Runs the requests on a guest, one after the other.
     pub async fn replay(&self, guest: &Guest) -> Differences {
-        let mount = super::nowhere(guest, self.header.options.clone());
+        let mount = second::nowhere(guest, self.header.options.clone());
         let mut found = Differences {
             about: format!(
                 "{} {} (sha256 {})",
@@ -126,18 +127,10 @@ impl Recorded {
             ..Differences::default()
         };
         for recall in &self.requests {
-            let rerun = guest.rerun(&mount, recall.request.clone(), recall.heard.clone(), Told::ByKey);
-            let Some(rerun) = rerun.await else {
-                *found.not_comparable.entry(recall.name.clone()).or_default() += 1;
-                continue;
-            };
-            let second = SecondRun {
-                outcome: rerun.outcome,
-                before: recall.written.clone(),
-                written: rerun.written,
-            };
-            let kinds = compare::differences(&recall.answer, &second, &BTreeSet::new());
-            found.note(&recall.name, kinds);
+            match recall.differences(guest, &mount).await {
+                Some(kinds) => found.note(&recall.name, kinds),
+                None => *found.not_comparable.entry(recall.name.clone()).or_default() += 1,
+            }
         }
         found
     }
@@ -147,17 +140,41 @@ impl Recall {
     fn of(line: Line) -> Result<Self, &'static str> {
         let request = line.asked.request();
         let operation = request.operation.known().ok_or("an unknown operation")?;
+        let what = match line.check {
+            true => CHECK,
+            false => operation,
+        };
         let name = match &line.route {
-            Some(route) => format!("{operation} {route}"),
-            None => operation.to_owned(),
+            Some(route) => format!("{what} {route}"),
+            None => what.to_owned(),
         };
         Ok(Self {
             name,
             request: Arc::new(request),
             heard: line.told.heard()?,
-            answer: line.answer.answered(),
+            answer: line.answer.first(line.check)?,
             written: written_of(line.written)?,
         })
+    }
+
+    /// Returns the kinds of difference between what is recorded and what a guest does, or `None` if they cannot be compared.
+    async fn differences(&self, guest: &Guest, mount: &Arc<MountContext>) -> Option<Vec<String>> {
+        let (request, heard) = (self.request.clone(), self.heard.clone());
+        match &self.answer {
+            First::Request(first) => {
+                let rerun = guest.rerun(mount, request, heard, Told::ByKey).await?;
+                let second = SecondRun {
+                    outcome: rerun.outcome,
+                    before: self.written.clone(),
+                    written: rerun.written,
+                };
+                Some(compare::differences(first, &second, &BTreeSet::new()))
+            }
+            First::Check(first) => {
+                let rerun = guest.rerun_check(mount, request, heard, Told::ByKey).await?;
+                Some(compare::check_differences(first, &rerun.outcome.result))
+            }
+        }
     }
 }
 
@@ -317,6 +334,10 @@ mod tests {
             &LINE.replace("{}", "{\"k\":{\"value\":{\"base64\":\"s3cret!\"}}}"),
             &LINE.replace("\"storage\"", "\"times\":[[0,1000000000]],\"storage\""),
             &LINE.replace("null", &"[".repeat(200)),
+            &LINE.replace("{\"refused\":[400,\"no\"]}", "{\"exists\":true}"),
+            &LINE
+                .replace("{\"asked\"", "{\"check\":true,\"asked\"")
+                .replace("{\"refused\":[400,\"no\"]}", "\"none\""),
         ] {
             let refused = refused(&format!("{HEADER}\n{line}\n{END}\n"));
             assert!(

@@ -10,7 +10,7 @@ use vault_plugin::Error;
 use super::VaultMount;
 use super::change::{Change, Move, Prepared, Successor};
 use crate::canary::{Canary, Next, Trial};
-use crate::guest_mount::unavailable;
+use crate::guest_mount::{GuestMount, unavailable};
 use crate::pushed::{Actor, Record};
 use crate::recording::Recording;
 
@@ -29,6 +29,35 @@ impl VaultMount {
             let recording = self.recording.read().clone()?;
             Some((recording.try_request(request)?, Observer::Recording(recording)))
         })
+    }
+
+    /// Does the same for an existence check.
+    pub(super) fn observe_check(&self, request: &types::Request) -> Option<(Trial, Observer)> {
+        let canary = self.canary.read().clone();
+        let tried = canary.and_then(|canary| Some((canary.try_check(request)?, Observer::Canary(canary))));
+        tried.or_else(|| {
+            let recording = self.recording.read().clone()?;
+            Some((recording.try_check(request)?, Observer::Recording(recording)))
+        })
+    }
+
+    /// Tells the observer of a request how that ran on this guest, when the caller has its answer.
+    pub(super) fn tell(
+        &self,
+        observer: Observer,
+        request: Arc<types::Request>,
+        trial: Trial,
+        guest: &Arc<GuestMount>,
+    ) {
+        match observer {
+            Observer::Canary(canary) => self.try_out(canary, request, trial),
+            Observer::Recording(recording) => {
+                let guest = guest.clone();
+                tokio::spawn(async move {
+                    recording.keep(request, trial, guest.guest().digest()).await;
+                });
+            }
+        }
     }
 
     /// Tries another guest on the next `wanted` requests. It takes over if it answers them as the present one does, but for
@@ -64,8 +93,8 @@ impl VaultMount {
         }
     }
 
-    /// Compares a guest that is tried, when the caller has its answer. If it passed, it takes over.
-    pub(super) fn try_out(&self, canary: Arc<Canary>, request: Arc<types::Request>, trial: Trial) {
+    /// Compares a guest that is tried. If it passed, it takes over.
+    fn try_out(&self, canary: Arc<Canary>, request: Arc<types::Request>, trial: Trial) {
         let this = self.this.clone();
         tokio::spawn(async move {
             if canary.compare(request, trial).await == Next::TakeOver

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use super::{Calls, Record, Replayer, Second, SystemAnswer};
 use crate::mount::MountContext;
-use crate::run::calls::{HandleRequest, Replay};
+use crate::run::calls::{CheckExistence, HandleRequest, Replay, Transact};
 use crate::types::{Request, Response};
 use crate::{Guest, Outcome};
 
@@ -25,11 +25,11 @@ pub struct Heard {
     pub system: Vec<(String, SystemAnswer)>,
 }
 
-/// A run that was told what another one heard.
-pub struct Rerun {
+/// A run that was told what another one heard: of a request, or of an existence check.
+pub struct Rerun<T = Option<Box<Response>>> {
     /// The guest's answer.
-    pub outcome: Outcome<Option<Box<Response>>>,
-    /// What it would have stored.
+    pub outcome: Outcome<T>,
+    /// What it would have stored. An existence check stores nothing.
     pub written: Written,
     /// What it heard, by the keys and arguments with which it asked.
     pub heard: Heard,
@@ -38,8 +38,8 @@ pub struct Rerun {
 }
 
 impl Record {
-    /// Takes what the run heard and wrote, unless it cannot be repeated: for the reasons of the canary, or because it ran in the
-    /// instance of its existence check, or read more than 512 KiB.
+    /// Takes what the run of a request or of an existence check heard and wrote, unless it cannot be repeated: for the reasons of
+    /// the canary, or because it ran in the instance of its existence check, or read more than 512 KiB.
     pub fn take_heard(&self) -> Option<(Heard, Written)> {
         let recorded = self.take().filter(|recorded| recorded.check.is_none())?;
         let Calls {
@@ -70,6 +70,31 @@ impl Guest {
         heard: Heard,
         told: Told,
     ) -> Option<Rerun> {
+        self.tell(mount, HandleRequest(request), heard, told).await
+    }
+
+    /// Does the same as [`rerun`](Self::rerun) for an existence check.
+    pub async fn rerun_check(
+        &self,
+        mount: &Arc<MountContext>,
+        request: Arc<Request>,
+        heard: Heard,
+        told: Told,
+    ) -> Option<Rerun<Option<bool>>> {
+        let rerun = self.tell(mount, CheckExistence(request), heard, told).await?;
+        Some(Rerun {
+            written: Written::new(),
+            ..rerun
+        })
+    }
+
+    async fn tell<C: Transact>(
+        &self,
+        mount: &Arc<MountContext>,
+        call: C,
+        heard: Heard,
+        told: Told,
+    ) -> Option<Rerun<C::Output>> {
         let Heard {
             lookups,
             times,
@@ -89,7 +114,7 @@ impl Guest {
             replayed: Mutex::default(),
         });
         let call = Replay {
-            call: HandleRequest(request),
+            call,
             settings: self.description().storage_settings(Settings::default()),
             check: None,
         };

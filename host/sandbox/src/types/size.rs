@@ -27,7 +27,7 @@ impl Request {
 
 impl Response {
     /// Returns the bytes of what the guest answered.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         length(self.data.as_deref())
             + self.secret.as_ref().map_or(0, secret_bytes)
             + length(self.redirect.as_deref())
@@ -39,7 +39,7 @@ impl Response {
 
 impl Error {
     /// Returns the bytes of what the guest answered.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match self {
             Self::User(text) | Self::Internal(text) => text.len(),
             Self::Coded(error) => error.message.len(),

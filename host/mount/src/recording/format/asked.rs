@@ -108,8 +108,7 @@ pub(super) fn json(value: Option<Value>) -> Option<Json> {
 }
 
 impl Asked {
-    pub fn of(request: &types::Request) -> Self {
-        let request = request.clone();
+    pub fn of(request: types::Request) -> Self {
         Self {
             operation: request.operation.as_str().to_owned(),
             path: request.path,
@@ -122,7 +121,11 @@ impl Asked {
             display_name: request.display_name,
             client_token: request.client_token,
             client_token_accessor: request.client_token_accessor,
-            headers: headers(&request.headers),
+            headers: request
+                .headers
+                .into_iter()
+                .map(|header| (header.name, header.values))
+                .collect(),
             remote_address: request.connection.map(|connection| connection.remote_addr),
             secret: request.secret.as_ref().map(Leased::of),
             wrap: request.wrap.map(|wrap| (wrap.ttl, wrap.format, wrap.seal_wrap)),

@@ -95,25 +95,25 @@ const STATES: [Replication; 5] = [
 ];
 
 impl Told {
-    pub fn of(heard: &Heard) -> Self {
-        let found = |lookup: &Lookup| match lookup.clone() {
+    pub fn of(heard: Heard) -> Self {
+        let found = |lookup| match lookup {
             Lookup::Get { key, entry } => Found::Get {
                 key,
                 entry: entry.as_ref().map(Stored::of),
             },
             Lookup::List { folder, page, names } => Found::List { folder, page, names },
         };
-        let time = |time: &std::time::SystemTime| {
-            let time = Timestamp::from(*time);
+        let time = |time: std::time::SystemTime| {
+            let time = Timestamp::from(time);
             (time.seconds, time.nanoseconds)
         };
-        let system = heard.system.iter();
+        let system = heard.system.into_iter();
         Self {
-            storage: heard.lookups.iter().map(found).collect(),
-            times: heard.times.iter().map(time).collect(),
+            storage: heard.lookups.into_iter().map(found).collect(),
+            times: heard.times.into_iter().map(time).collect(),
             random: heard.random.iter().map(|bytes| STANDARD.encode(bytes)).collect(),
             system: system
-                .map(|(asked, answer)| (asked.clone(), Answered::of(answer.clone())))
+                .map(|(asked, answer)| (asked, Answered::of(answer)))
                 .collect(),
         }
     }

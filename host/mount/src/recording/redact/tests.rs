@@ -102,7 +102,7 @@ fn no_field_of_a_request_keeps_its_text() {
         ..Secret::default()
     });
     let redacted = redaction().request(&request).unwrap();
-    let written = crate::recording::format::Asked::of(&redacted);
+    let written = crate::recording::format::Asked::of(redacted);
     let written = serde_json::to_string(&written).unwrap();
     assert!(
         !written.contains("canary") && !written.contains("4321"),
@@ -145,7 +145,7 @@ fn what_a_run_heard_keeps_no_key_and_no_word_of_the_server() {
     let redacted = redaction.heard(&heard);
     assert_eq!(redacted.random[0].len(), SECRET.len());
     assert_ne!(redacted.times, heard.times);
-    let written = crate::recording::format::Told::of(&redacted);
+    let written = crate::recording::format::Told::of(redacted.clone());
     let written = serde_json::to_string(&written).unwrap();
     assert!(!written.contains("canary"), "{written}");
     assert!(written.contains(&redaction.text(SECRET)), "{written}");
