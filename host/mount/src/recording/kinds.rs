@@ -15,6 +15,22 @@ const SHORTEST: usize = 16;
 /// The time that Go writes for "never", which has no kind.
 pub(super) const NEVER: &str = "0001-01-01T00:00:00Z";
 
+/// What PEM can say that it holds, such as in `-----BEGIN CERTIFICATE-----`. Other words there are somebody's own.
+const LABELS: [&str; 9] = [
+    "CERTIFICATE",
+    "CERTIFICATE REQUEST",
+    "EC PRIVATE KEY",
+    "ENCRYPTED PRIVATE KEY",
+    "OPENSSH PRIVATE KEY",
+    "PRIVATE KEY",
+    "PUBLIC KEY",
+    "RSA PRIVATE KEY",
+    "X509 CRL",
+];
+
+/// The characters of a line of PEM and of the tokens of base64 that has lines.
+const LINE: usize = 64;
+
 /// The units of a length of time in Go's form, the longer ones first.
 const UNITS: [&str; 6] = ["ms", "us", "ns", "h", "m", "s"];
 
@@ -46,7 +62,12 @@ pub(super) fn token(text: &str, tokens: &Tokens) -> Option<String> {
     if text.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7')) {
         return Some(tokens.base32(text));
     }
-    base64(text).map(|bytes| tokens.base64(text, bytes))
+    if let Some(bytes) = base64(text) {
+        return Some(tokens.base64(text, bytes));
+    }
+    text.contains('\n')
+        .then(|| pem(text, tokens).or_else(|| base64_of_lines(text, tokens)))
+        .flatten()
 }
 
 fn is_digits(text: &str) -> bool {
@@ -74,6 +95,48 @@ fn base64(text: &str) -> Option<usize> {
         return None;
     }
     STANDARD.decode(text).ok().map(|bytes| bytes.len())
+}
+
+/// Returns the token of base64 that is broken into lines: that of the same base64 in one line, broken so too.
+fn base64_of_lines(text: &str, tokens: &Tokens) -> Option<String> {
+    let content: String = text.lines().collect();
+    let bytes = base64(&content)?;
+    Some(ends_as(text, in_lines(&tokens.base64(&content, bytes))))
+}
+
+/// Returns the token of PEM: as many blocks of the same kinds, whose content is of the same class of length.
+fn pem(text: &str, tokens: &Tokens) -> Option<String> {
+    let mut token = String::new();
+    let mut lines = text.lines();
+    while let Some(begin) = lines.next() {
+        let label = begin.strip_prefix("-----BEGIN ")?.strip_suffix("-----")?;
+        let label = LABELS.into_iter().find(|known| *known == label)?;
+        let end = format!("-----END {label}-----");
+        let mut content = String::new();
+        loop {
+            match lines.next()? {
+                line if line == end => break,
+                line => content += line,
+            }
+        }
+        let bytes = STANDARD.decode(&content).ok()?.len();
+        token += &format!("{begin}\n{}{end}\n", in_lines(&tokens.base64(&content, bytes)));
+    }
+    Some(ends_as(text, token))
+}
+
+/// Breaks a text of ASCII into lines. Each ends with a line feed.
+fn in_lines(text: &str) -> String {
+    let lines = text.as_bytes().chunks(LINE);
+    lines.map(|line| String::from_utf8_lossy(line) + "\n").collect()
+}
+
+/// Takes the last line feed of a token away, if its text does not end with one.
+fn ends_as(text: &str, mut token: String) -> String {
+    if !text.ends_with('\n') {
+        token.pop();
+    }
+    token
 }
 
 fn time(text: &str) -> Option<OffsetDateTime> {
@@ -167,6 +230,43 @@ mod tests {
             let token = of(text);
             assert_eq!(token.len(), text.len());
             assert!(duration(&token).is_some(), "{token}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_lines_of_base64_is_one_token_that_can_be_decoded() {
+        let tokens = tokens();
+        let of = |text: &str| token(text, &tokens).unwrap_or_else(|| panic!("{text} has no kind"));
+        // Bytes whose base64 is full of slashes.
+        let content = STANDARD.encode([0xff; 100]);
+        let (first, rest) = content.split_at(LINE);
+        let block = |label| format!("-----BEGIN {label}-----\n{first}\n{rest}\n-----END {label}-----\n");
+        let chain = block("CERTIFICATE") + &block("PRIVATE KEY");
+        let token_of_chain = of(&chain);
+        assert!(!token_of_chain.contains('/'), "{token_of_chain}");
+        assert_eq!(of(chain.trim_end()), token_of_chain.trim_end());
+        let lines: Vec<_> = token_of_chain.lines().collect();
+        // 128 bytes are three lines of base64.
+        let [begin, one, two, three, end, ..] = lines[..] else {
+            panic!("{token_of_chain}");
+        };
+        assert_eq!(
+            (begin, end),
+            ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----")
+        );
+        assert_eq!(STANDARD.decode([one, two, three].concat()).unwrap().len(), 128);
+        assert_eq!((lines[5], lines.len()), ("-----BEGIN PRIVATE KEY-----", 10));
+        // The same bytes have the same token, with lines and without.
+        let mixed = STANDARD.encode([0x1f; 100]);
+        let (first, rest) = mixed.split_at(76);
+        assert_eq!(of(&format!("{first}\n{rest}")).replace('\n', ""), of(&mixed));
+        for text in [
+            block("MY SECRET"),
+            block("CERTIFICATE").replace("-----END", "----END"),
+            block("CERTIFICATE") + "more",
+            "a\nb".to_owned(),
+        ] {
+            assert_eq!(token(&text, &tokens), None, "{text}");
         }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Redaction {
 }
 
 impl Redaction {
-    /// Replaces a text. A path is replaced segment by segment.
+    /// Replaces a text. A path is replaced segment by segment; a text with white space is none, whatever slashes it has.
     pub fn text(&self, text: &str) -> String {
         if text.is_empty() || text == kinds::NEVER || self.vocabulary.is_declared(text) {
             return text.to_owned();
@@ -34,7 +34,7 @@ impl Redaction {
         if let Some(token) = kinds::token(text, &self.tokens) {
             return token;
         }
-        match text.contains('/') {
+        match text.contains('/') && !text.contains(char::is_whitespace) {
             true => self.path(text),
             false => self.tokens.plain(text),
         }

@@ -70,6 +70,99 @@ fn paths_and_stored_texts_have_the_same_tokens() {
 }
 
 #[test]
+fn a_text_with_slashes_that_is_no_path_keeps_none_of_them() {
+    let redaction = redaction();
+    let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIP//////////////////////////////////////////\n-----END PRIVATE KEY-----\n";
+    for text in [
+        key,
+        "a note/with/slashes in it",
+        &key.replace("PRIVATE KEY", "MY KEY"),
+    ] {
+        let value = redaction.value(&json!({ "issuer": text }));
+        let token = value["issuer"].as_str().unwrap();
+        assert!(!token.contains('/'), "{text}: {token}");
+        assert_eq!(redaction.text(text), token);
+    }
+    assert!(redaction.text(key).starts_with("-----BEGIN PRIVATE KEY-----\n"));
+    // A path in a value has the tokens of the path.
+    assert_eq!(redaction.text("a/b"), redaction.path("a/b"));
+}
+
+#[test]
+fn what_vault_says_of_a_caller_keeps_its_shape_and_its_equalities_alone() {
+    let text = |name: &str| format!("{SECRET}-{name}");
+    let pairs = BTreeMap::from([
+        ("issuer".to_owned(), text("value")),
+        (text("name"), text("value")),
+    ]);
+    let entity = Entity {
+        id: text("entity"),
+        name: text("entity-name"),
+        aliases: vec![Alias {
+            id: text("alias"),
+            name: text("alias-name"),
+            mount_type: text("type"),
+            mount_accessor: text("accessor"),
+            metadata: pairs.clone(),
+            ..Alias::default()
+        }],
+        metadata: pairs.clone(),
+        disabled: true,
+        ..Entity::default()
+    };
+    let group = Group {
+        id: text("group"),
+        name: text("group-name"),
+        metadata: pairs,
+        ..Group::default()
+    };
+    let heard = Heard {
+        system: vec![
+            (
+                format!("entity_info {SECRET}-entity"),
+                SystemAnswer::Entity(Ok(Some(entity))),
+            ),
+            (
+                format!("groups_for_entity {SECRET}-entity"),
+                SystemAnswer::Groups(Ok(vec![group])),
+            ),
+            (
+                format!("identity_token {SECRET} 0"),
+                SystemAnswer::Token(Ok((text("token"), 3600))),
+            ),
+            (
+                "groups_for_entity x".to_owned(),
+                SystemAnswer::Groups(Err(SystemError::Busy(text("words")))),
+            ),
+        ],
+        ..Heard::default()
+    };
+    let redaction = redaction();
+    let token = |name: &str| redaction.text(&text(name));
+    let told = crate::recording::format::Told::of(redaction.heard(&heard));
+    let told = serde_json::to_value(&told).unwrap();
+    assert!(!told.to_string().contains("canary"), "{told}");
+    let pairs = json!({"issuer": token("value"), token("name"): token("value")});
+    assert_eq!(
+        told["system"],
+        json!([
+            ["entity_info", {"entity": {"Ok": {
+                "id": token("entity"),
+                "name": token("entity-name"),
+                "aliases": [[token("alias"), token("alias-name"), token("type"), token("accessor"), pairs]],
+                "metadata": pairs,
+                "disabled": true,
+            }}}],
+            ["groups_for_entity", {"groups": {"Ok": [
+                {"id": token("group"), "name": token("group-name"), "metadata": pairs},
+            ]}}],
+            ["identity_token", {"token": {"Ok": [token("token"), 3600]}}],
+            ["groups_for_entity", {"groups": {"Err": "busy"}}],
+        ])
+    );
+}
+
+#[test]
 fn no_field_of_a_request_keeps_its_text() {
     let text = |name: &str| format!("{SECRET}-{name}");
     let mut request = types::Request::new(types::Operation::Update, text("path"));
