@@ -1,3 +1,4 @@
+use super::time::{EXACT_AFTER, MOST_INEXACT, nanoseconds, thread_time};
 use super::*;
 
 fn account(limits: Limits) -> Account {
