@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod error;
 pub mod mount_path;
+mod recording;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use crate::vault::environment::Environment;
 use crate::vault::error::{Failure, SetupError};
 use crate::vault::retry::Repeat;
 use crate::vault::tls::skips_verification;
-use answers::{Guests, PROTOCOL, Page, Recording, Removed, Status, Stored, Swapped};
+use answers::{Guests, PROTOCOL, Page, Removed, Status, Stored, Swapped};
 use error::ControlError;
 use mount_path::MountPath;
 
@@ -227,51 +228,6 @@ impl Control {
             // The decoder's own words may quote a value.
             reason: "it is not a page of entries".to_owned(),
         })
-    }
-
-    /// Begins to record the mount's requests.
-    pub fn begin_recording(
-        &self,
-        seconds: u64,
-        requests: u64,
-        bytes: u64,
-    ) -> Result<Recording, ControlError> {
-        let body = json!({ "seconds": seconds, "requests": requests, "bytes": bytes });
-        let data = self.write("record", "record", &body, Repeat::IfNotDone)?;
-        self.decode("the recording", data)
-    }
-
-    /// Returns how far the recording is.
-    pub fn recording(&self) -> Result<Recording, ControlError> {
-        let data = self.read("record", "record")?;
-        self.decode("the recording", data)
-    }
-
-    /// Ends the recording, and keeps what it has.
-    pub fn stop_recording(&self) -> Result<Recording, ControlError> {
-        let data = self.write("record/stop", "record/stop", &json!({}), Repeat::Always)?;
-        self.decode("the recording", data)
-    }
-
-    /// Fetches some lines of the recording.
-    pub fn recorded(&self, piece: usize) -> Result<String, ControlError> {
-        let data = self.read(&format!("record/pieces/{piece}"), "record/pieces/*")?;
-        match data["lines"].as_str() {
-            Some(lines) => Ok(lines.to_owned()),
-            None => Err(ControlError::Malformed {
-                mount: self.mount.clone(),
-                what: "the recording",
-                reason: "a piece has no lines".to_owned(),
-            }),
-        }
-    }
-
-    /// Makes the host forget the recording.
-    pub fn forget_recording(&self) -> Result<(), ControlError> {
-        let deleted = self.client.delete(&self.mount.control("record"));
-        deleted
-            .map(|_| ())
-            .map_err(|failure| self.failed("record", DELETE, failure))
     }
 
     /// Does what `vault plugin reload -mounts=<mount>` does.
