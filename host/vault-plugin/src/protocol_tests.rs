@@ -3,6 +3,7 @@
 
 mod engine;
 mod mounting;
+mod names;
 mod plugin;
 mod redaction;
 mod requests;
