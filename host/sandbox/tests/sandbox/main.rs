@@ -16,6 +16,7 @@ mod isolation;
 mod kept;
 mod kv;
 mod loading;
+mod room;
 mod snapshots;
 mod support;
 mod synthetic;

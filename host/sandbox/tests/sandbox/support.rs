@@ -11,6 +11,13 @@ use airlock_sandbox::{
 use airlock_storage::{MemoryStorage, Mount, Storage, StorageEntry};
 use async_trait::async_trait;
 
+/// Returns a mount of a guest.
+pub fn mount(guest: &Guest, storage: Arc<dyn Storage>, services: Services) -> Arc<MountContext> {
+    let settings = airlock_storage::Settings::default();
+    let mount = Mount::new(storage, guest.description().storage_settings(settings));
+    MountContext::new(mount, services, vec![], guest.limits())
+}
+
 /// Returns the sandbox of this process. It compiles guests in the process.
 pub fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
@@ -103,13 +110,7 @@ impl Bench {
             events: log.clone(),
             ..Services::default()
         };
-        let mount = Mount::new(
-            through,
-            guest
-                .description()
-                .storage_settings(airlock_storage::Settings::default()),
-        );
-        let mount = MountContext::new(mount, services, vec![], guest.limits());
+        let mount = mount(&guest, through, services);
         Self {
             guest,
             mount,
