@@ -28,7 +28,7 @@ $(call say,running the tests)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-quick test-openbao test-dist hostile fuzz fuzz-repeat reload bench soak dev vault-dev dist dist-aarch64 dist-compare lint package clean vault venv
+.PHONY: help build test test-quick test-openbao test-dist crates hostile fuzz fuzz-repeat reload bench soak dev vault-dev dist dist-aarch64 dist-compare lint package clean vault venv
 
 help: ## List the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -124,6 +124,10 @@ soak: vault ## Send a million requests (REQUESTS=…), some hostile, while proce
 	$(BUILD_ALL)
 	AIRLOCK_SOAK_REQUESTS=$(REQUESTS) \
 	$(CARGO) test --release --locked --workspace --test soak -- --nocapture a_soak
+
+crates: build ## Build each crate of docs/crates.md into a guest, run it, and print the page's table
+	$(call say,building 18 guests; that takes about 20 minutes on 2 cores)
+	python3 tests/crates/measure.py
 
 dev: build ## Serve the guests behind Vault's API with `airlock dev`, until Ctrl-C; needs neither Vault nor Go
 	@guest/dev.sh
