@@ -28,7 +28,7 @@ $(call say,running the tests)
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-quick test-openbao test-dist crates hostile fuzz fuzz-repeat reload bench soak dev vault-dev dist dist-aarch64 dist-compare lint package clean vault venv
+.PHONY: help build test test-quick test-openbao test-dist crates hostile fuzz fuzz-repeat reload bench soak dev vault-dev dist dist-aarch64 dist-compare dist-profile lint package clean vault venv
 
 help: ## List the commands
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -149,6 +149,9 @@ dist: ## Build what is shipped, below target/dist: a static program, guests, man
 
 dist-aarch64: ## Build the same for ARM64
 	tests/dist/build.sh aarch64
+
+dist-profile: ## Record what requests run, for the next release of this machine's architecture; commit the files it names
+	tests/dist/record.sh
 
 dist-compare: ## Build what is shipped twice, in different folders, and compare the bytes
 	tests/dist/compare.sh

@@ -28,18 +28,19 @@ if [ -n "${KEY:-}" ]; then
 fi
 
 . tests/dist/compiler.sh
+. tests/dist/profile.sh
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 name=airlock-$version-$arch-linux
 out=target/dist/$name
 
-# Builds the program and the generator of its manual for an architecture. Nothing else is built with it, so the program has
-# no feature of a library that only a test needs.
+# Builds the program and the generator of its manual for an architecture.
 build() {
-    use_target "$1"
+    use_profile "$1"
+    use_target "$1" "$profile"
     say "building the program for $triple; the first time takes about 10 minutes on 2 cores"
-    cargo build --locked --profile dist --target "$triple" --package airlock --bin airlock --example manual
+    build_program
 }
 
 build "$here"

@@ -4,7 +4,7 @@
 # needed, and each machine compiles with the same version.
 #
 # The script must have defined `say`, which prints a message, and `die`, which prints one and ends the script. `use_target
-# ARCH` sets `triple` and what cargo needs to build for it.
+# ARCH [FLAGS]` sets `triple` and what cargo needs to build for it, with more of rustc's flags. `build_program` builds it.
 
 tools=$PWD/target/dist-tools
 
@@ -62,8 +62,14 @@ END
     # So that the bytes do not depend on where the sources, the crates and the compiler lie.
     remap="--remap-path-prefix=$PWD=/airlock --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
     export "CARGO_TARGET_${upper}_LINKER=rust-lld"
-    export "CARGO_TARGET_${upper}_RUSTFLAGS=-Clinker-flavor=ld.lld $remap"
+    export "CARGO_TARGET_${upper}_RUSTFLAGS=-Clinker-flavor=ld.lld $remap ${2:-}"
     # The variable replaces the flags for guests in .cargo/config.toml.
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="$remap --cfg getrandom_backend=\"custom\""
     unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS
+}
+
+# Builds the program and the generator of its manual. Nothing else is built with it, so the program has no feature of a library
+# that only a test needs.
+build_program() {
+    cargo build --locked --profile dist --target "$triple" --package airlock --bin airlock --example manual
 }

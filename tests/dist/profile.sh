@@ -1,0 +1,30 @@
+# Tells the compiler what requests run, as `record.sh` has recorded it: that is optimised for speed and lies together, and the
+# rest for size. A request then takes 0.7 of the processor's time, and less of the program is resident; see docs/performance.md.
+#
+# `build.sh` and `record.sh` source this file after `compiler.sh`. `use_profile ARCH` sets `profile` to rustc's flags.
+#
+# The record knows functions by names that contain the compiler's version and those of all crates. So it does nothing for a
+# program whose Cargo.lock or compiler is another, and is made anew before each release. A function that has changed since is
+# compiled as without a record.
+
+# What names depend on, in lines.
+profiled_names() {
+    rustc --version
+    echo "Cargo.lock $(sha256sum <Cargo.lock | cut -c-64)"
+    echo "profiles $(sed -n '/^\[profile/,/^$/p' Cargo.toml | sha256sum | cut -c-64)"
+}
+
+use_profile() {
+    profile=
+    recorded=tests/dist/profile/$1
+    [ -f "$recorded.xz" ] || { say "nothing is recorded for $1: the program is built without a profile"; return; }
+    profiled_names | cmp -s - "$recorded.txt" ||
+        say "the profile was recorded for another Cargo.lock, compiler or Cargo.toml, and may do nothing: run 'make dist-profile'"
+    # cargo compiles anew if the name is another.
+    unpacked=$CARGO_TARGET_DIR/$(sha256sum <"$recorded.xz" | cut -c-16).profdata
+    mkdir -p "$CARGO_TARGET_DIR"
+    python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' \
+        "$recorded.xz" "$unpacked.new" || die "$recorded.xz cannot be unpacked"
+    mv "$unpacked.new" "$unpacked"
+    profile="-Cprofile-use=$unpacked -Clink-arg=-z -Clink-arg=keep-text-section-prefix"
+}
