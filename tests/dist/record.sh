@@ -23,6 +23,9 @@ if [ ! -x "$merge" ]; then
         die "Rust's llvm-profdata is missing: run 'rustup component add llvm-tools'"
 fi
 
+mkdir -p "$CARGO_TARGET_DIR" tests/dist/profile
+# The record is of what is built now.
+profiled_names >"$CARGO_TARGET_DIR/names"
 use_target "$arch" "-Cprofile-generate=$counts"
 say "building the program with counters; the first time takes about 15 minutes on 2 cores"
 build_program
@@ -41,10 +44,11 @@ rm -rf "$counts"
 "$CARGO_TARGET_DIR/bench/bench" -target="$CARGO_TARGET_DIR" -out="$CARGO_TARGET_DIR/bench/figures.json" -way=client -seconds=4 \
     -program="$program" -engines="kv-airlock kv-bundle kv2-airlock kv2-bundle" >&2
 
-mkdir -p tests/dist/profile
+profiled_names | cmp -s - "$CARGO_TARGET_DIR/names" || die "Cargo.lock, the compiler or Cargo.toml changed meanwhile: start again"
 "$merge" merge -o "$CARGO_TARGET_DIR/merged.profdata" "$counts"/*.profraw
 python3 -c 'import lzma, shutil, sys
 with lzma.open(sys.argv[2], "wb", preset=9 | lzma.PRESET_EXTREME) as packed: shutil.copyfileobj(open(sys.argv[1], "rb"), packed)' \
-    "$CARGO_TARGET_DIR/merged.profdata" "$recorded.xz"
-profiled_names >"$recorded.txt"
+    "$CARGO_TARGET_DIR/merged.profdata" "$CARGO_TARGET_DIR/merged.xz"
+mv "$CARGO_TARGET_DIR/merged.xz" "$recorded.xz"
+mv "$CARGO_TARGET_DIR/names" "$recorded.txt"
 say "$recorded.xz, $(wc -c <"$recorded.xz" | tr -d ' ') bytes: commit it, with $recorded.txt"

@@ -139,12 +139,9 @@ fn ignored(route: &AnyRoute, raw: &Raw<'_>) -> Vec<String> {
 /// What a failure has written is dropped only with the whole tick, so the tick ends before anything else is stored.
 fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
     let immediate = !E::WAL.is_empty() && cx.request.object()?.contains_key("immediate");
-    let periodic = E::periodic(cx);
-    if E::WAL.is_empty() && E::ROTATIONS.is_empty() {
-        return periodic.map(|()| None);
-    }
-    let mut failures: Vec<Error> = periodic.err().into_iter().collect();
-    if cx.storage.is_dirty() && failures.is_empty() {
+    let mut failures: Vec<Error> = E::periodic(cx).err().into_iter().collect();
+    let more = !E::WAL.is_empty() || !E::ROTATIONS.is_empty();
+    if more && failures.is_empty() && cx.storage.is_dirty() {
         cx.storage.commit()?;
     }
     if !E::ROTATIONS.is_empty() && !cx.storage.is_dirty() {
@@ -155,5 +152,23 @@ fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
         let ended = wal::roll_back(E::WAL, cx, immediate, &mut failures);
         failures.extend(ended.err());
     }
-    Error::join(failures).map(|()| None)
+    told(cx, &failures).map(|()| None)
+}
+
+/// Returns the result of a tick of which this failed.
+///
+/// Vault logs an internal error only: it takes no notice of an answer, as the caller's mistake is one, nor of an operation that is
+/// not supported. A tick on read-only storage it ignores as well, so what else failed goes to the guest's own log then.
+fn told(cx: &Context, failures: &[Error]) -> Result<()> {
+    let others = failures.iter().filter(|error| **error != Error::ReadOnly);
+    let text = others.map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    match (failures.contains(&Error::ReadOnly), text.is_empty()) {
+        (true, true) => Err(Error::ReadOnly),
+        (true, false) => {
+            cx.log.warn(&text);
+            Err(Error::ReadOnly)
+        }
+        (false, true) => Ok(()),
+        (false, false) => Err(Error::Internal(text)),
+    }
 }

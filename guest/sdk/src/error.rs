@@ -78,26 +78,6 @@ impl Error {
         }
     }
 
-    /// Joins the errors of independent work: succeeds without one, and otherwise fails with all their texts.
-    ///
-    /// If storage was read-only for one of them, the result is [`Error::ReadOnly`], so that the server forwards the request.
-    ///
-    /// # Errors
-    /// A single error unchanged, and an [`Error::Internal`] for several.
-    pub(crate) fn join(mut errors: Vec<Error>) -> Result<()> {
-        if errors.contains(&Error::ReadOnly) {
-            return Err(Error::ReadOnly);
-        }
-        match errors.len() {
-            0 => Ok(()),
-            1 => Err(errors.remove(0)),
-            _ => {
-                let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                Err(Error::Internal(texts.join("; ")))
-            }
-        }
-    }
-
     /// Returns the HTTP status of Vault's answer.
     pub fn status(&self) -> u16 {
         match self {
@@ -119,21 +99,6 @@ mod tests {
     fn context_keeps_the_kind_and_the_cause() {
         let error = Error::internal("the disk is full").context("failed to put data");
         assert_eq!(error, Error::internal("failed to put data: the disk is full"));
-    }
-
-    #[test]
-    fn joined_errors_keep_every_text() {
-        assert_eq!(Error::join(vec![]), Ok(()));
-        let one = || Error::coded(503, "busy");
-        assert_eq!(Error::join(vec![one()]), Err(one()));
-        let both = Error::join(vec![Error::user("a"), one()]);
-        assert_eq!(both, Err(Error::internal("a; busy")));
-    }
-
-    #[test]
-    fn joined_errors_stay_read_only_so_that_the_server_can_forward() {
-        let errors = vec![Error::internal("a"), Error::ReadOnly, Error::internal("b")];
-        assert_eq!(Error::join(errors), Err(Error::ReadOnly));
     }
 
     #[test]

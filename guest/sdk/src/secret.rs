@@ -36,9 +36,9 @@
 //! }
 //! ```
 //!
-//! Vault computes how long a lease lasts, at its issue and at each renewal: the time that the caller asks for, or else that
-//! of the engine, within the maximum of the engine and that of the mount, both counted from the issue. It warns a caller who
-//! gets less. So a handler gives the times of its role, and computes nothing. An engine that has to know the result itself,
+//! Vault computes how long a lease lasts: at its issue the time of the engine, and at each renewal the time that the caller asks
+//! for, or else that of the engine, within the maximum of the engine and that of the mount, both counted from the issue. It warns
+//! a caller who gets less. So a handler gives the times of its role, and computes nothing. An engine that has to know the result itself,
 //! such as for the end of a certificate, gets it from [`LeaseTime`].
 //!
 //! A renewal that fails leaves the lease as it was, and Vault revokes the secret when its time is over. Vault repeats a revoke

@@ -123,7 +123,7 @@ impl<E: Engine> Mount<E> {
     /// Writes to a path: creates or updates, depending on the existence check.
     pub fn write(&self, path: &str, data: Value) -> Reply {
         let mut write = self.sign(request(Operation::Update, path, Some(data)));
-        write.operation = match self.exists(write.clone()) {
+        write.operation = match self.check(write.clone()) {
             Ok(Some(false)) => Operation::Create,
             Ok(_) | Err(crate::Error::UnsupportedPath) => Operation::Update,
             // Vault returns any other error at once.
@@ -243,12 +243,21 @@ impl<E: Engine> Mount<E> {
             .transaction(|| dispatch::handle::<E>(&self.world, request.clone()))
     }
 
-    /// Returns the result of the existence check: true if the path exists, and `None` if it has no check.
+    /// Makes the existence check of a write. Returns true if the path exists, and `None` if it has no check, or if the check could
+    /// not be made: the answer to the write then says why.
     ///
     /// # Errors
-    /// Those of the check.
+    /// Returns what Vault tells the caller at once: a path that does not exist, the caller's mistake, or read-only storage.
     pub fn exists(&self, request: Request) -> Result<Option<bool>> {
-        let request = self.sign(request);
+        use crate::Error::{ReadOnly, UnsupportedPath, User};
+        match self.check(self.sign(request)) {
+            Err(error) if !matches!(error, User(_) | UnsupportedPath | ReadOnly) => Ok(None),
+            told => told,
+        }
+    }
+
+    /// Makes the existence check of a signed request.
+    fn check(&self, request: Request) -> Result<Option<bool>> {
         self.world.peek(|| dispatch::exists::<E>(&self.world, request))
     }
 

@@ -1,4 +1,4 @@
-//! A tick tells of everything that failed, and a standby forwards it.
+//! A tick tells of everything that failed, in a way that Vault's log has it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -38,14 +38,17 @@ fn write(cx: &Context, at: At) -> Result<()> {
     ITEM.schedule(cx, &at.name, &Schedule::every(HOUR)?)
 }
 
-/// Fails with the name, after a write if it begins with `dirty`. What begins with `ok` succeeds.
+/// Fails with the name, after a write if it begins with `dirty`: as the caller's mistake if it begins with `user`. What begins with
+/// `ok` succeeds.
 fn fail(cx: &Context, name: &str) -> Result<()> {
     if name.starts_with("dirty") {
         cx.storage.put("in/dirt", "")?;
     }
-    match name.starts_with("ok") {
-        true => Ok(()),
-        false => Err(Error::internal(name)),
+    match name {
+        _ if name.starts_with("ok") => Ok(()),
+        _ if name.starts_with("user") => Err(Error::user(name)),
+        "unsupported" => Err(Error::UnsupportedOperation),
+        _ => Err(Error::internal(name)),
     }
 }
 
@@ -98,6 +101,15 @@ fn every_failure_of_a_tick_is_told() {
             vec!["p".into(), rotating("x"), undoing("e")],
         ),
         (Some("dirty"), vec!["x"], vec!["e"], vec!["dirty".into()]),
+        (Some("user"), vec![], vec![], vec!["user".into()]),
+        (None, vec!["user"], vec![], vec![rotating("user")]),
+        (None, vec![], vec!["user"], vec![undoing("user")]),
+        (
+            Some("unsupported"),
+            vec![],
+            vec![],
+            vec![Error::UnsupportedOperation.to_string()],
+        ),
     ] {
         let mount = mount(periodic, &items, &entries);
         let error = mount.tick().error().clone();
@@ -107,7 +119,7 @@ fn every_failure_of_a_tick_is_told() {
 }
 
 #[test]
-fn a_standby_forwards_a_tick_of_which_something_else_failed_too() {
+fn a_read_only_tick_logs_what_else_failed_because_vault_ignores_it() {
     for (items, entries) in [
         (vec!["ok"], vec![]),
         (vec![], vec!["ok"]),
@@ -116,5 +128,7 @@ fn a_standby_forwards_a_tick_of_which_something_else_failed_too() {
         let mount = mount(Some("p"), &items, &entries);
         mount.fail(Fault::ReadOnly);
         assert_eq!(mount.tick().error(), &Error::ReadOnly, "{items:?} {entries:?}");
+        let logs = mount.logs();
+        assert!(logs.iter().any(|line| line.message.starts_with('p')), "{logs:?}");
     }
 }

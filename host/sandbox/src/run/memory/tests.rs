@@ -114,7 +114,7 @@ async fn what_an_answer_does_not_need_is_given_back() {
 fn a_quarter_is_for_slots() {
     assert_eq!(ProcessMemory::new(0).slots(), 1);
     assert_eq!(ProcessMemory::new(512 * MIB).slots(), 128);
-    assert_eq!(ProcessMemory::new(1 << 40).slots(), POOL);
+    assert_eq!(ProcessMemory::new(1 << 40).slots(), 512);
     let process = ProcessMemory::new(512 * MIB);
     assert!(process.fits(384 * MIB) && !process.fits(400 * MIB));
 }

@@ -52,6 +52,16 @@ pub(super) fn all() -> Vec<Case> {
         cases.push((name, Start::Set, steps));
     }
     cases.push((
+        "an existence check cannot read",
+        Start::Set,
+        vec![
+            Step::Fault(Fault::Gets(0)),
+            Exists("things/a", json!({ "value": "1" })),
+            Step::Fault(Fault::None),
+            Exists("things/a", json!({ "value": "1" })),
+        ],
+    ));
+    cases.push((
         "the second read fails",
         Start::Set,
         vec![

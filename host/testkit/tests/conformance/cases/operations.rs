@@ -62,6 +62,7 @@ pub(super) fn all() -> Vec<Case> {
                 Exists("checked/a", json!({})),
                 Exists("act", json!({ "what": "now" })),
                 Exists("nowhere", json!({})),
+                Exists("checked/too-long", json!({})),
             ],
         ),
         ("a restart", Start::Set, {
