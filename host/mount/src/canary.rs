@@ -110,11 +110,20 @@ pub(crate) enum Next {
 /// One request whose run is recorded.
 pub(crate) struct Trial {
     pub record: Arc<Record>,
+    kind: Kind,
     answered: Mutex<Option<First>>,
     /// Most bytes of an answer that is kept.
     largest: usize,
     /// `None` if it follows its existence check, whose trial may still have the permit.
     one: Option<OwnedSemaphorePermit>,
+}
+
+/// What the server asks a guest for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Request,
+    /// Whether there is something at the path of a write.
+    Check,
 }
 
 /// The first guest's answer.
@@ -126,12 +135,22 @@ pub(crate) enum First {
 impl Trial {
     /// Begins to record a run, for as long as somebody needs that with this permit. An answer of more than `largest` bytes is not
     /// kept.
-    pub fn with(one: OwnedSemaphorePermit, largest: usize) -> Self {
+    pub fn with(kind: Kind, one: OwnedSemaphorePermit, largest: usize) -> Self {
         Self {
             record: Arc::default(),
+            kind,
             answered: Mutex::default(),
             largest,
             one: Some(one),
+        }
+    }
+
+    /// Returns the name under which a report counts this run of a request. It does not depend on the answer, because a run that
+    /// failed has none.
+    pub fn operation(&self, request: &types::Request) -> &'static str {
+        match self.kind {
+            Kind::Check => CHECK,
+            Kind::Request => request.operation.known().unwrap_or("other"),
         }
     }
 
@@ -226,12 +245,12 @@ impl Canary {
             Operation::Read | Operation::Patch | Operation::Delete | Operation::List => None,
             _ => return None,
         };
-        self.record(request, check)
+        self.record(Kind::Request, request, check)
     }
 
     /// Begins to record an existence check, if it should be tried.
     pub fn try_check(self: &Arc<Self>, request: &types::Request) -> Option<Trial> {
-        let trial = self.record(request, None)?;
+        let trial = self.record(Kind::Check, request, None)?;
         if !request.id.is_empty() {
             *self.checked.lock() = Some((request.id.clone(), trial.record.clone()));
             let (canary, id) = (Arc::downgrade(self), request.id.clone());
@@ -249,7 +268,7 @@ impl Canary {
         check.map(|(_, record)| record)
     }
 
-    fn record(&self, request: &types::Request, check: Option<Arc<Record>>) -> Option<Trial> {
+    fn record(&self, kind: Kind, request: &types::Request, check: Option<Arc<Record>>) -> Option<Trial> {
         if self.report().state != "running" {
             return None;
         }
@@ -264,6 +283,7 @@ impl Canary {
         match one {
             Ok(one) if bytes <= LARGEST => Some(Trial {
                 record: Arc::new(record),
+                kind,
                 answered: Mutex::default(),
                 largest: usize::MAX,
                 one,
@@ -280,23 +300,13 @@ impl Canary {
 
     /// Runs the request on the other guest, and compares.
     pub async fn compare(&self, request: Arc<types::Request>, trial: Trial) -> Next {
-        let Trial {
-            record,
-            answered,
-            one,
-            ..
-        } = trial;
+        let operation = trial.operation(&request).to_owned();
+        let (record, answered, one) = trial.end();
         let _one = match one {
             Some(one) => Ok(one),
             // No more than one waits for each check.
             None => self.running.clone().acquire_owned().await,
         };
-        let answered = answered.into_inner();
-        let operation = match answered {
-            Some(First::Check(_)) => CHECK,
-            _ => request.operation.as_str(),
-        };
-        let operation = operation.to_owned();
         let Some(tried) = self.tried.lock().clone() else {
             return Next::GoOn;
         };
@@ -375,7 +385,11 @@ mod tests {
     fn an_answer_is_kept_only_if_it_is_small_enough() {
         let permits = Arc::new(Semaphore::new(1));
         let kept = |largest, data: &str| {
-            let trial = Trial::with(permits.clone().try_acquire_owned().unwrap(), largest);
+            let trial = Trial::with(
+                Kind::Request,
+                permits.clone().try_acquire_owned().unwrap(),
+                largest,
+            );
             trial.answered(&Ok(Some(Box::new(types::Response {
                 data: Json::from_text(data.to_owned()),
                 ..types::Response::default()
@@ -385,7 +399,11 @@ mod tests {
         assert!(kept(10, r#"{"a":"12"}"#));
         assert!(!kept(10, r#"{"a":"123"}"#));
         let refused = |largest| {
-            let trial = Trial::with(permits.clone().try_acquire_owned().unwrap(), largest);
+            let trial = Trial::with(
+                Kind::Request,
+                permits.clone().try_acquire_owned().unwrap(),
+                largest,
+            );
             trial.answered(&Err(CallError::Guest(types::Error::User("no".to_owned()))));
             trial.end().1.is_some()
         };

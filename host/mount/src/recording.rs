@@ -33,7 +33,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 use types::Operation;
 
-use crate::canary::{CHECK, First, LARGEST, Trial};
+use crate::canary::{Kind, LARGEST, Trial};
 use format::{End, Header};
 use second::Running;
 
@@ -154,11 +154,16 @@ impl Recording {
             request.operation,
             Create | Read | Update | Patch | Delete | List | Renew | Revoke
         );
-        is_recorded.then(|| self.try_check(request)).flatten()
+        is_recorded.then(|| self.trial(Kind::Request, request)).flatten()
     }
 
     /// Begins to record an existence check, if it should be.
     pub fn try_check(&self, request: &types::Request) -> Option<Trial> {
+        self.trial(Kind::Check, request)
+    }
+
+    /// Begins to record a run, unless it is to be skipped.
+    fn trial(&self, kind: Kind, request: &types::Request) -> Option<Trial> {
         if !self.is_running() {
             return None;
         }
@@ -168,21 +173,18 @@ impl Recording {
         if permit.is_none() {
             self.kept.lock().end.skipped += 1;
         }
-        permit.map(|permit| Trial::with(permit, PIECE))
+        permit.map(|permit| Trial::with(kind, permit, PIECE))
     }
 
     /// Records a request or an existence check that a guest with this digest has answered.
     pub async fn keep(&self, request: Arc<types::Request>, trial: Trial, sha256: &str) {
+        let operation = trial.operation(&request);
         let (record, answered, permit) = trial.end();
         if sha256 != self.sha256 {
             return self.end("guest-changed");
         }
         let Some(running) = self.running.lock().clone() else {
             return;
-        };
-        let operation = match answered {
-            Some(First::Check(_)) => CHECK,
-            _ => request.operation.known().unwrap_or("other"),
         };
         let line = async {
             let (heard, written) = record.take_heard()?;

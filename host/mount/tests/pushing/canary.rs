@@ -172,6 +172,28 @@ async fn a_guest_whose_check_answers_otherwise_stays_out() {
 }
 
 #[tokio::test]
+async fn a_check_that_fails_is_counted_as_a_check() {
+    let storage = storage();
+    let mount = first(&storage, &adversary("0.1.0")).await;
+    let second = store(&mount, &adversary("0.2.0")).await.unwrap();
+    let command = StorageEntry::new("adversary/check-existence", "trap");
+    storage.put(command).await.unwrap();
+    try_on(&mount, second, 1, json!([])).await;
+    checked_write(&mount, "ok", 0).await.unwrap_err();
+    let ended = async {
+        loop {
+            let report = read(&mount, ".airlock/status").await.unwrap()["canary"]["report"].clone();
+            if report["state"] != json!("running") {
+                return report;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let report = timeout(TOO_LONG, ended).await.unwrap();
+    assert_eq!(report["not_comparable"], json!({ "check": 1 }), "{report}");
+}
+
+#[tokio::test]
 async fn a_guest_that_is_being_tried_is_not_collected() {
     let storage = storage();
     let mount = first(&storage, &adversary("0.1.0")).await;

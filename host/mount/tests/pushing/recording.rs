@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use airlock_mount::VaultMount;
 use airlock_mount::recording::replay::Recorded;
+use airlock_storage::{Storage as _, StorageEntry};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use vault_plugin::{Backend as _, Operation, Request};
@@ -58,6 +59,29 @@ async fn a_recording_ends_when_another_guest_takes_over() {
     // What was recorded of the first guest is there.
     assert!(Recorded::read(&lines(&mount).await).is_ok());
     begin(&mount).await;
+}
+
+#[tokio::test]
+async fn a_check_that_fails_is_counted_as_a_check() {
+    let storage = storage();
+    let mount = first(&storage, &adversary("0.1.0")).await;
+    let command = StorageEntry::new("adversary/check-existence", "trap");
+    storage.put(command).await.unwrap();
+    begin(&mount).await;
+    // As Vault does: the write comes although its check could not be made.
+    let mut request = Request::new(Operation::Update, "ok");
+    request.id = "one".to_owned();
+    assert_eq!(mount.check_existence(request.clone()).await.unwrap(), None);
+    assert_eq!(mount.handle_request(request).await.unwrap_err().status(), 500);
+    let counted = async {
+        while report(&mount).await["not_comparable"] == json!({}) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(TOO_LONG, counted).await.expect("it is not counted");
+    write(&mount, ".airlock/record/stop", json!({})).await.unwrap();
+    let report = report(&mount).await;
+    assert_eq!(report["not_comparable"], json!({ "check": 1 }), "{report}");
 }
 
 #[tokio::test]
