@@ -39,10 +39,11 @@ pub(crate) struct Effects {
     /// has none.
     pub(crate) changes: Vec<KeyChange>,
     pub(crate) events: Vec<EventSent>,
-    /// The number of changes that were not kept.
-    pub(crate) more_changes: usize,
     /// The number of events that were not kept.
     pub(crate) more_events: usize,
+    /// Whether there was a value before, for the digests of the changed keys that were not kept. They are not more than the
+    /// keys that the store had before the request, or has now.
+    not_kept: HashMap<[u8; 32], bool>,
     room: usize,
 }
 
@@ -76,14 +77,19 @@ impl Default for Effects {
         Effects {
             changes: Vec::new(),
             events: Vec::new(),
-            more_changes: 0,
             more_events: 0,
+            not_kept: HashMap::new(),
             room: ROOM,
         }
     }
 }
 
 impl Effects {
+    /// Returns the number of changes that were not kept.
+    pub(crate) fn more_changes(&self) -> usize {
+        self.not_kept.len()
+    }
+
     /// Returns the beginning of bytes, as much of it as this request has room for.
     fn excerpt(&mut self, bytes: &[u8]) -> Excerpt {
         let length = bytes.len().min(EXCERPT).min(self.room);
@@ -99,18 +105,27 @@ impl Effects {
         if before.is_none() && after.is_none() {
             return;
         }
-        let after = after.map(|entry| self.excerpt(&entry.value));
+        let digest: [u8; 32] = Sha256::digest(key).into();
         if let Some(at) = self.changes.iter().position(|change| change.key == key) {
             let known = &mut self.changes[at];
-            known.after = after;
-            if known.before.is_none() && known.after.is_none() {
+            self.room += known.after.take().map_or(0, |excerpt| excerpt.bytes.len());
+            if known.before.is_none() && after.is_none() {
                 self.changes.remove(at);
+                self.room += key.len();
+            } else {
+                let after = after.map(|entry| self.excerpt(&entry.value));
+                self.changes[at].after = after;
+            }
+        } else if let Some(was_there) = self.not_kept.get(&digest) {
+            if !was_there && after.is_none() {
+                self.not_kept.remove(&digest);
             }
         } else if self.changes.len() == MOST || key.len() > EXCERPT.min(self.room) {
-            self.more_changes += 1;
+            self.not_kept.insert(digest, before.is_some());
         } else {
             self.room -= key.len();
             let before = before.map(|entry| self.excerpt(&entry.value));
+            let after = after.map(|entry| self.excerpt(&entry.value));
             self.changes.push(KeyChange {
                 key: key.to_owned(),
                 before,
@@ -272,6 +287,44 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_are_gone_again_leave_room_for_others() {
+        let mut effects = Effects::default();
+        let value = entry(&[0; EXCERPT]);
+        for number in 0..33 {
+            let key = number.to_string();
+            effects.change(&key, None, Some(&value));
+            effects.change(&key, Some(&value), Some(&value));
+            effects.change(&key, Some(&value), None);
+        }
+        assert_eq!((effects.changes.len(), effects.room), (0, ROOM));
+        effects.change("k", Some(&entry(b"a")), Some(&value));
+        let change = &effects.changes[0];
+        assert_eq!((change.kind(), &change.key), ("changed", &"k".to_owned()));
+        assert_eq!(
+            change.after.as_ref().map(|after| after.bytes.len()),
+            Some(EXCERPT)
+        );
+    }
+
+    #[test]
+    fn each_key_that_is_not_kept_counts_once() {
+        let mut effects = Effects::default();
+        for number in 0..MOST {
+            effects.change(&number.to_string(), None, Some(&entry(b"v")));
+        }
+        effects.change("gone again", None, Some(&entry(b"a")));
+        effects.change("gone again", Some(&entry(b"a")), None);
+        assert_eq!(effects.more_changes(), 0);
+        effects.change("removed", Some(&entry(b"a")), Some(&entry(b"b")));
+        effects.change("removed", Some(&entry(b"b")), None);
+        assert_eq!(effects.more_changes(), 1);
+        // Also if the list has a place for it by then, because what it was before is not known any more.
+        effects.change("0", Some(&entry(b"v")), None);
+        effects.change("removed", None, Some(&entry(b"c")));
+        assert_eq!((effects.changes.len(), effects.more_changes()), (MOST - 1, 1));
+    }
+
+    #[test]
     fn what_is_kept_of_a_request_has_a_bound() {
         let mut effects = Effects::default();
         let event = vault_plugin::Event::default();
@@ -280,7 +333,7 @@ mod tests {
             effects.event("demo/", &"t".repeat(10_000), &event);
         }
         assert!(effects.changes.len() <= MOST && effects.events.len() == MOST);
-        assert_eq!(effects.changes.len() + effects.more_changes, 3 * MOST);
+        assert_eq!(effects.changes.len() + effects.more_changes(), 3 * MOST);
         assert_eq!(effects.events.len() + effects.more_events, 3 * MOST);
         let values = effects.changes.iter().filter_map(|change| change.after.as_ref());
         let types = effects.events.iter().map(|event| &event.event_type);

@@ -65,7 +65,7 @@ fn shown(Kept { record, effects }: &Kept) -> Value {
             "writes": cost.writes,
             "lists": cost.lists,
         })),
-        "changes": effects.changes.len() + effects.more_changes,
+        "changes": effects.changes.len() + effects.more_changes(),
         "events": effects.events.len() + effects.more_events,
     })
 }
@@ -103,7 +103,7 @@ fn effects(core: &Core, query: &Query) -> Result<Value, Refusal> {
     Ok(json!({
         "request": shown(&kept),
         "changed": effects.changes.iter().map(changed).collect::<Value>(),
-        "more_changes": effects.more_changes,
+        "more_changes": effects.more_changes(),
         "sent": effects.events.iter().map(sent).collect::<Value>(),
         "more_events": effects.more_events,
     }))
