@@ -142,9 +142,14 @@ fn a_missing_scenario_is_named() {
 
 /// Returns the report of a scenario that fails against the KV guest.
 fn told(text: &str) -> String {
+    told_of("kv", text)
+}
+
+/// Returns the report of a scenario that fails against a guest.
+fn told_of(name: &str, text: &str) -> String {
     let report = Scenario::parse("a.toml", text)
         .unwrap()
-        .run(&guest("kv"))
+        .run(&guest(name))
         .unwrap();
     assert!(!report.has_passed());
     report.to_string()
@@ -163,6 +168,56 @@ fn an_absence_that_cannot_fail_is_refused() {
         assert!(told.contains(line), "no {line}: {told}");
     }
     assert!(!told.contains("\"kv/b"), "{told}");
+    // A guest that declares nothing is granted nothing.
+    let told = told_of("keys", &absent("['any/']"));
+    assert!(
+        told.contains(
+            "\"any/\" is always absent, because the guest declares no prefix to store anything below\n"
+        ),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_a_scenario_stores_itself_can_be_absent_or_not() {
+    let report = told(
+        "\
+storage = { 'other/a' = '1' }
+[mount]
+storage = { 'old/a' = '1' }
+[[step]]
+request = 'write a'
+data = { value = '1' }
+expect.storage-lacks = ['other/', 'old/a', 'old/b']
+",
+    );
+    assert!(
+        report.contains("storage \"other/a\": is there and was not expected\n"),
+        "{report}"
+    );
+    let absent: Vec<_> = report
+        .lines()
+        .filter(|line| line.contains("always absent"))
+        .collect();
+    assert!(
+        matches!(absent[..], [line] if line.contains("\"old/b\"")),
+        "{report}"
+    );
+    let of_the_second = told(
+        "\
+storage = { 'other/a' = '1' }
+[mounts.second]
+[[step]]
+request = 'write a'
+mount = 'second'
+data = { value = '1' }
+expect.storage-lacks = ['other/a']
+",
+    );
+    assert!(
+        of_the_second.contains("\"other/a\" is always absent"),
+        "{of_the_second}"
+    );
 }
 
 #[test]

@@ -95,35 +95,41 @@ pub(super) fn kept(expect: &Expect, mount: &Mount) -> Vec<String> {
     let entries: BTreeMap<&str, &[u8]> = entries.iter().map(|entry| (&*entry.key, &*entry.value)).collect();
     let named = expect.storage.iter().chain(expect.storage_is.iter().flatten());
     let differing = named.flat_map(|(key, Data(value))| stored(key, value, entries.get(&**key).copied()));
-    let matches =
-        |key: &str, unwanted: &str| key == unwanted || unwanted.ends_with('/') && key.starts_with(unwanted);
     let unwanted = entries.keys().filter(|key| {
         let is_unknown = expect
             .storage_is
             .as_ref()
             .is_some_and(|all| !all.contains_key(**key));
-        is_unknown || expect.storage_lacks.iter().any(|unwanted| matches(key, unwanted))
+        is_unknown
+            || expect
+                .storage_lacks
+                .iter()
+                .any(|unwanted| is_meant(key, unwanted))
     });
     differing
         .chain(unwanted.map(|key| format!("storage {key:?}: is there and was not expected")))
         .collect()
 }
 
-/// Returns the keys whose absence cannot fail, because the guest has not declared that it stores anything there.
-pub(super) fn idle(expect: &Expect, declared: &[String]) -> Vec<String> {
-    let may_be = |key: &str| {
-        let covers =
-            |prefix: &String| key.starts_with(&**prefix) || key.ends_with('/') && prefix.starts_with(key);
-        declared.is_empty() || declared.iter().any(covers)
+/// Returns true if a key is the unwanted one, or is below it if that ends in a slash.
+fn is_meant(key: &str, unwanted: &str) -> bool {
+    key == unwanted || unwanted.ends_with('/') && key.starts_with(unwanted)
+}
+
+/// Returns the keys whose absence cannot fail, because the guest has not declared that it stores anything there, and the scenario
+/// itself has not `seeded` any of them either.
+pub(super) fn idle(expect: &Expect, declared: &[String], seeded: &[&str]) -> Vec<String> {
+    let may_be = |unwanted: &str| {
+        let grants = |prefix: &String| unwanted.starts_with(&**prefix) || is_meant(prefix, unwanted);
+        declared.iter().any(grants) || seeded.iter().any(|key| is_meant(key, unwanted))
+    };
+    let why = match declared {
+        [] => "declares no prefix to store anything below".to_owned(),
+        _ => format!("stores only below {}", declared.join(", ")),
     };
     let idle = expect.storage_lacks.iter().filter(|key| !may_be(key));
-    idle.map(|key| {
-        format!(
-            "storage-lacks: {key:?} is always absent, because the guest stores only below {}",
-            declared.join(", ")
-        )
-    })
-    .collect()
+    idle.map(|key| format!("storage-lacks: {key:?} is always absent, because the guest {why}"))
+        .collect()
 }
 
 /// Compares the lines and events of a step with those that were expected.

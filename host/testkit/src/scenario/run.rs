@@ -46,14 +46,16 @@ pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
             mounts.values().for_each(|mount| mount.clock().advance(time.0));
         }
         // The names were checked when the scenario was read.
-        let Some(mount) = mounts.get_mut(kept.mount_of(step)) else {
+        let name = kept.mount_of(step);
+        let Some(mount) = mounts.get_mut(name) else {
             break;
         };
+        let seeded = seeded(content, name);
         let filled = kept.saved.fill(step);
         let mut taken = take(&filled, &content.budget, mount, &mut kept)?;
         taken
             .failures
-            .extend(idle(&filled.expect, &guest.description().storage));
+            .extend(idle(&filled.expect, &guest.description().storage, &seeded));
         let request = step.request.get_ref();
         let failed = !taken.failures.is_empty();
         report.not_run -= 1;
@@ -101,6 +103,15 @@ fn mounts<'f>(file: &'f File, guest: &Guest) -> Result<BTreeMap<&'f str, Mount>>
         .map(|(name, settings)| Ok((name.as_str(), mount(name, file, settings, &nothing, guest)?)));
     let others: Vec<_> = others.collect::<Result<_>>()?;
     Ok(others.into_iter().chain([first]).collect())
+}
+
+/// Returns the keys that the mount with this name has from the beginning.
+fn seeded<'f>(file: &'f File, mount: &str) -> Vec<&'f str> {
+    let keys: Vec<&String> = match file.mounts.get(mount) {
+        Some(settings) => settings.storage.keys().collect(),
+        None => file.storage.keys().chain(file.mount.storage.keys()).collect(),
+    };
+    keys.into_iter().map(String::as_str).collect()
 }
 
 /// Mounts the guest at this path, unless the settings name another.

@@ -300,7 +300,7 @@ pub(in crate::scenario) const SECTIONS: &[Section] = &[
             key(
                 "storage-lacks",
                 Texts,
-                "Keys that must be absent; one that ends in `/` stands for all keys below it. A key outside the prefixes that the guest has declared fails the step, because it is always absent.",
+                "Keys that must be absent; one that ends in `/` stands for all keys below it. A key outside the prefixes that the guest has declared fails the step, because it is always absent, unless the scenario itself stores it.",
             ),
             key("storage-is", Table, "All entries that are stored."),
             key(
