@@ -59,7 +59,10 @@ fn state(mount: &Mount) -> String {
 }
 
 /// Records what `send` sends, until Ctrl-C. Returns the file and the output.
-fn record(mount: &Mount, file: &str, send: impl FnOnce()) -> (PathBuf, Output) {
+///
+/// `send` calls its argument after each request with the number of lines so far: the request, and its existence check if it is a
+/// write. That waits until they are done, so that the next request finds a permit however busy the machine is.
+fn record(mount: &Mount, file: &str, send: impl FnOnce(&dyn Fn(u64))) -> (PathBuf, Output) {
     let file = SERVER.temporary_directory().join(file);
     let arguments = ["record", "--mount", mount.name(), "--seconds=600", "--out"];
     let mut command = airlock_for(SERVER.client(), arguments);
@@ -71,7 +74,7 @@ fn record(mount: &Mount, file: &str, send: impl FnOnce()) -> (PathBuf, Output) {
         .spawn()
         .unwrap();
     eventually("it records", || (state(mount) == "running").then_some(()));
-    send();
+    send(&|lines| eventually("they are recorded", || (done(mount) >= lines).then_some(())));
     process::interrupt(child.id());
     let output = child.wait_with_output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -81,6 +84,14 @@ fn record(mount: &Mount, file: &str, send: impl FnOnce()) -> (PathBuf, Output) {
         stderr: text(output.stderr),
     };
     (file, output)
+}
+
+/// Returns the number of requests and checks that are recorded, or never will be.
+fn done(mount: &Mount) -> u64 {
+    let report = mount.read(".airlock/record").expect_success("status");
+    let not_comparable = report.data()["not_comparable"].as_object().unwrap().values();
+    let not_comparable: u64 = not_comparable.filter_map(Value::as_u64).sum();
+    counted(&report, "recorded") + counted(&report, "skipped") + not_comparable
 }
 
 fn replay(file: &Path, guest: &Path) -> Output {
@@ -134,19 +145,27 @@ fn counted(answer: &Answer, field: &str) -> u64 {
 fn a_recording_has_no_secret_and_tells_a_changed_build() {
     let kv = mount("kv-recorded", "kv");
     let path = format!("{KEY}/{KEY}-2");
-    let (file, output) = record(&kv, "kv.rec", || {
+    let (file, output) = record(&kv, "kv.rec", |until| {
         kv.write(&path, json!({"value": VALUE})).expect_success("create");
+        until(2);
         kv.write(
             &path,
             json!({"value": {NAME: [VALUE, 8_273_645_190_u64, true, null]}}),
         )
         .expect_success("update");
+        until(4);
         kv.read(&path).expect_success("read");
+        until(5);
         assert_eq!(with_header(&kv, &path), 200);
+        until(6);
         kv.list(KEY).expect_success("list");
+        until(7);
         assert_eq!(kv.read(&format!("{KEY}/missing")).status, 400);
+        until(8);
         assert_eq!(kv.write(&path, json!({NAME: VALUE})).status, 400);
+        until(10);
         kv.delete(&path).expect_success("delete");
+        until(11);
     });
     output.expect_success("record");
     let text = fs::read_to_string(&file).unwrap();
@@ -220,18 +239,24 @@ fn a_recording_has_no_secret_and_tells_a_changed_build() {
 fn guests_of_the_sdk_read_their_data_with_tokens() {
     let users = mount("users-recorded", "users");
     let path = format!("users/{KEY}");
-    let (file, output) = record(&users, "users.rec", || {
+    let (file, output) = record(&users, "users.rec", |until| {
         let user = json!({"email": format!("{VALUE}@example.com"), "groups": [VALUE, "g"], "status": "locked", "ttl": 7200});
         users.write(&path, user).expect_success("create");
+        until(2);
         users.read(&path).expect_success("read");
+        until(3);
         users
             .write(&path, json!({"status": "active"}))
             .expect_success("update");
+        until(5);
         users
             .read(&format!("{path}/session"))
             .expect_success("a leased session");
+        until(6);
         users.list("users").expect_success("list");
+        until(7);
         assert_eq!(users.read(&format!("users/{KEY}-2")).status, 404);
+        until(8);
     });
     let output = output.expect_success("record");
     assert!(output.stdout.contains("recorded 8 requests"), "{output:?}");
@@ -263,17 +288,22 @@ fn a_guest_that_encrypts_its_keys_is_recorded_all_the_same() {
     kv.tune_to_version_2();
     kv.wait_until_versioned();
     let path = format!("data/{KEY}/{KEY}-2");
-    let (file, output) = record(&kv, "versioned.rec", || {
-        for _ in 0..2 {
+    let (file, output) = record(&kv, "versioned.rec", |until| {
+        for lines in [2, 4] {
             kv.write(&path, json!({"data": {NAME: VALUE, "user": VALUE}}))
                 .expect_success("write");
+            until(lines);
         }
         kv.read(&path).expect_success("read");
+        until(5);
         kv.patch(&path, json!({"data": {NAME: NUMBER}}))
             .expect_success("patch");
+        until(6);
         kv.read(&path.replace("data/", "metadata/"))
             .expect_success("read the metadata");
+        until(7);
         kv.delete(&path).expect_success("delete");
+        until(8);
     });
     let output = output.expect_success("record");
     assert!(output.stdout.contains("recorded 8 requests"), "{output:?}");
