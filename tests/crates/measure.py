@@ -18,7 +18,7 @@ import tomllib
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROJECT = ROOT / "target/crates/tried"
-AIRLOCK = os.environ.get("AIRLOCK", str(ROOT / "target/release/airlock"))
+AIRLOCK = str(pathlib.Path(os.environ.get("AIRLOCK", ROOT / "target/release/airlock")).resolve())
 ENVIRONMENT = {**os.environ, "AIRLOCK": AIRLOCK, "CARGO_TARGET_DIR": str(ROOT / "target/crates/build")}
 
 ENGINE = """use airlock_sdk::{Context, Description, Engine, Response, Result, Routes, json, route};
@@ -91,8 +91,11 @@ def main(names):
             continue
         for bits in crate.get("bits", [None]):
             failure = build(manifest, crate, bits)
-            if crate.get("refused", False) != bool(failure):
-                sys.exit(f"{crate['name']}: {failure or 'it was to be refused, and was built'}")
+            refusal = crate.get("refused")
+            if refusal and not failure:
+                sys.exit(f"{crate['name']}: it was built, and was to be refused with {refusal!r}")
+            if failure and (not refusal or refusal not in failure):
+                sys.exit(f"{crate['name']}: {failure}")
             if failure:
                 row(crate, bits, ["", "", ""])
                 continue
