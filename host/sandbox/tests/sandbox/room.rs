@@ -57,7 +57,7 @@ impl Slow {
 }
 
 #[tokio::test]
-async fn a_request_that_finds_no_memory_gets_429_and_the_next_one_runs() {
+async fn a_request_without_memory_gets_429_and_the_next_one_runs() {
     let sandbox = Sandbox::new(SandboxSettings {
         compiler: Compiler::InProcess,
         cache: None,
@@ -102,7 +102,7 @@ async fn a_request_that_finds_no_memory_gets_429_and_the_next_one_runs() {
 }
 
 #[tokio::test]
-async fn only_some_large_requests_run_at_once_and_small_ones_pass_them() {
+async fn few_large_requests_run_at_once_and_small_ones_pass_them() {
     const LARGE: usize = 16;
     let limits = Limits::default();
     // More than have an instance permit.

@@ -89,7 +89,7 @@ fn a_text_with_slashes_that_is_no_path_keeps_none_of_them() {
 }
 
 #[test]
-fn what_vault_says_of_a_caller_keeps_its_shape_and_its_equalities_alone() {
+fn callers_keep_only_their_shape_and_equalities() {
     let text = |name: &str| format!("{SECRET}-{name}");
     let pairs = BTreeMap::from([
         ("issuer".to_owned(), text("value")),
