@@ -1,8 +1,8 @@
 //! The file of a recording: lines of JSON.
 //!
 //! 1. The [`Header`]: the version of the format, the guest, and the mount's options.
-//! 2. A [`Line`] for each request, and for each existence check: what was asked, what its run was told, and what the recorded guest answers and stores when it is
-//!    told that.
+//! 2. A [`Line`] for each request, and for each existence check: what was asked, what its run was told, and what the recorded
+//!    guest answers and stores when it is told that.
 //! 3. The [`End`]: why the recording ended, and what is not in it.
 //!
 //! Everything in it comes from a run that was given tokens only. `docs/recordings.md` describes the fields.
