@@ -43,7 +43,7 @@ pub(super) async fn listen(address: &MetricsAddress) -> io::Result<Listener> {
         MetricsAddress::Loopback(address) => TcpListener::bind(address).await.map(Listener::Tcp),
         MetricsAddress::Unix(path) => {
             // Held until the socket listens: before, another process would take it for a stale one and remove it.
-            let _turn = one_at_a_time(path)?;
+            let _lock = one_at_a_time(path)?;
             remove_stale(path)?;
             let socket = unix_socket()?;
             // Before it has a name, so that nobody else can open it in between (unix(7)).
@@ -115,14 +115,14 @@ mod tests {
         let address = MetricsAddress::Unix(path.clone());
         let inode = || fs::symlink_metadata(&path).unwrap().ino();
         // The other process has made it, and does not listen yet.
-        let turn = one_at_a_time(&path).unwrap();
+        let lock = one_at_a_time(&path).unwrap();
         let others = unix_socket().unwrap();
         bind(&others, &SocketAddrUnix::new(&path).unwrap()).unwrap();
         let before = inode();
         let refused = listen(&address).await.err().unwrap();
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock, "{refused}");
         rustix::net::listen(&others, QUEUE).unwrap();
-        drop(turn);
+        drop(lock);
         // It listens now, so the socket is taken.
         let taken = listen(&address).await.err().unwrap();
         assert_eq!((taken.kind(), inode()), (io::ErrorKind::AddrInUse, before));
