@@ -10,8 +10,8 @@ use crate::vault::error::{Failure, joined};
 #[derive(Debug, Error)]
 pub enum ControlError {
     #[error(
-        "no Airlock at {0}: `vault secrets list` shows the mounts; nothing was sent (an Airlock too old for guests in \
-         storage has no such paths either, nor has `airlock dev`, which runs each new build of a file by itself)"
+        "no Airlock at {0}, or one without control paths: one too old for guests in storage, or `airlock dev`, which runs each \
+         new build of a file by itself; nothing was sent; `vault secrets list` shows the mounts"
     )]
     NoAirlock(MountPath),
     #[error("nothing is mounted at {0}: `vault secrets list` shows the mounts; nothing was sent")]

@@ -106,7 +106,8 @@ pub enum LoadError {
 
     /// The file is a component, but not a secrets engine.
     #[error(
-        "does not export airlock:engine/backend, so this is not a secrets engine; one of the SDK calls `airlock_sdk::export!`"
+        "does not export airlock:engine/backend, so this is not a secrets engine; an engine of the SDK has to call \
+         `airlock_sdk::export!`"
     )]
     NotAnEngine,
 
