@@ -304,3 +304,32 @@ pub(super) fn over(budget: &Budget, usage: &Usage) -> Vec<String> {
     };
     used.into_iter().filter_map(over).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guest_without_prefixes_has_no_key_to_lack() {
+        let expect = Expect {
+            storage_lacks: vec!["any/".to_owned(), "seeded/".to_owned()],
+            ..Expect::default()
+        };
+        let idle = |declared: &[&str]| {
+            let declared: Vec<_> = declared.iter().map(|prefix| (*prefix).to_owned()).collect();
+            super::idle(&expect, &declared, &["seeded/a"])
+        };
+        assert_eq!(
+            idle(&[]),
+            [
+                "storage-lacks: \"any/\" is always absent, because the guest declares no prefix to store anything below"
+            ]
+        );
+        assert_eq!(
+            idle(&["b/", "c/"]),
+            ["storage-lacks: \"any/\" is always absent, because the guest stores only below b/, c/"]
+        );
+        // The empty prefix grants every key.
+        assert!(idle(&[""]).is_empty());
+    }
+}
