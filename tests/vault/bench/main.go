@@ -20,7 +20,7 @@ const (
 	callers = 16
 	keys    = 100
 	rounds  = 8
-	starts  = 5
+	starts  = 15
 )
 
 // The usual load, for one round.
