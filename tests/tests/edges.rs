@@ -68,7 +68,7 @@ fn assert_refused(name: &str, launcher: &str, words: &[&str]) {
 
 /// Waits until the host that was registered with this name logs an error with this word in its reason.
 fn logged_error(name: &str, word: &str) -> Line {
-    SERVER.log().wait_for(word, |line| {
+    SERVER.log().wait_for(&format!("{word}, of {name}"), |line| {
         line.level() == "error" && line.module().contains(name) && line.field("reason").contains(word)
     })
 }
@@ -137,6 +137,7 @@ fn few_files_suffice_or_a_line_says_which_limit_to_raise() {
         if enabled.status < 400 && SERVER.mounted(&name).write("a", value).status < 400 {
             working.push(count);
         } else {
+            println!("{name}: {}", enabled.errors());
             logged_error(&name, "ulimit -n");
         }
     }
