@@ -137,7 +137,6 @@ fn few_files_suffice_or_a_line_says_which_limit_to_raise() {
         if enabled.status < 400 && SERVER.mounted(&name).write("a", value).status < 400 {
             working.push(count);
         } else {
-            println!("{name}: {}", enabled.errors());
             logged_error(&name, "ulimit -n");
         }
     }
