@@ -258,12 +258,7 @@ fn guests_of_the_sdk_read_their_data_with_tokens() {
         assert_eq!(users.read(&format!("users/{KEY}-2")).status, 404);
         until(8);
     });
-    let output = output.expect_success("record");
-    assert!(output.stdout.contains("recorded 8 requests"), "{output:?}");
-    assert!(
-        output.stdout.contains("\n0 of them took another course"),
-        "{output:?}"
-    );
+    assert_recorded_eight(output);
     let text = fs::read_to_string(&file).unwrap();
     assert_tells_nothing(&text, "the recording");
     // The words that the guest declares are there, and so are those in its file.
@@ -276,6 +271,16 @@ fn guests_of_the_sdk_read_their_data_with_tokens() {
     let changed = SERVER.temporary_directory().join("users-changed.wasm");
     files::alter_guest("users", &changed, &[("A new user needs", "A NEW user needs")]);
     replay(&file, &changed).expect_success("replay of a change that shows in no request");
+}
+
+/// Fails unless the command has recorded eight requests, each on the course that it took before.
+fn assert_recorded_eight(output: Output) {
+    let output = output.expect_success("record");
+    assert!(output.stdout.contains("recorded 8 requests"), "{output:?}");
+    assert!(
+        output.stdout.contains("\n0 of them took another course"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -305,12 +310,7 @@ fn a_guest_that_encrypts_its_keys_is_recorded_all_the_same() {
         kv.delete(&path).expect_success("delete");
         until(8);
     });
-    let output = output.expect_success("record");
-    assert!(output.stdout.contains("recorded 8 requests"), "{output:?}");
-    assert!(
-        output.stdout.contains("\n0 of them took another course"),
-        "{output:?}"
-    );
+    assert_recorded_eight(output);
     assert_tells_nothing(&fs::read_to_string(&file).unwrap(), "the recording");
     let same = replay(&file, &files::guest("versioned-kv")).expect_success("replay");
     assert!(same.stdout.contains("read metadata/{path}"), "{same:?}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use printable::Printable;
 
 use crate::limits::Exceeded;
+use crate::load::engine::POOL;
 use crate::types;
 
 /// The reason why a call of a guest was not carried out. Only [`CallError::Guest`], which is the guest's own answer, may
@@ -56,7 +57,8 @@ pub enum CallError {
 
     /// All mounts together have as many requests running as the process has instances for.
     #[error(
-        "this host is busy: the requests of all mounts use its {instances} instances; lower --instances where mounts take too many, or raise --process-memory-mib if there are fewer than 512"
+        "this host is busy: the requests of all mounts use its {instances} instances; lower --instances where mounts take too many, or raise --process-memory-mib if there are fewer than {}",
+        POOL
     )]
     Full {
         /// The number of instances.
