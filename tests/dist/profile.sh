@@ -24,7 +24,8 @@ use_profile() {
     unpacked=$CARGO_TARGET_DIR/$(sha256sum <"$recorded.xz" | cut -c-16).profdata
     mkdir -p "$CARGO_TARGET_DIR"
     python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' \
-        "$recorded.xz" "$unpacked.new" || die "$recorded.xz cannot be unpacked"
+        "$recorded.xz" "$unpacked.new" 2>/dev/null ||
+        die "$recorded.xz cannot be unpacked with python3: restore it with git, or run 'make dist-profile'"
     mv "$unpacked.new" "$unpacked"
     profile="-Cprofile-use=$unpacked -Clink-arg=-z -Clink-arg=keep-text-section-prefix"
 }
