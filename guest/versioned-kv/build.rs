@@ -8,7 +8,7 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     if std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "wasm32") {
-        println!("cargo::rustc-link-arg-cdylib=-zstack-size=65536");
-        println!("cargo::rustc-link-arg-cdylib=--initial-memory=196608");
+        println!("cargo::rustc-link-arg-cdylib=-zstack-size=49152");
+        println!("cargo::rustc-link-arg-cdylib=--initial-memory=131072");
     }
 }
