@@ -1,5 +1,6 @@
-# Tells the compiler what requests run, as `record.sh` has recorded it: that is optimised for speed and lies together, and the
-# rest for size. A request then takes 0.7 of the processor's time, and less of the program is resident; see docs/performance.md.
+# Tells the compiler and the linker what runs, as `record.sh` has recorded it: that is optimised for speed and lies together, and
+# the rest for size. A request then takes 0.7 of the processor's time, a start has fewer pages to map, and less of the program is
+# resident; see docs/performance.md.
 #
 # `build.sh` and `record.sh` source this file after `compiler.sh`. `use_profile ARCH` sets `profile` to rustc's flags.
 #
@@ -11,7 +12,7 @@
 profiled_names() {
     rustc --version
     echo "Cargo.lock $(sha256sum <Cargo.lock | cut -c-64)"
-    echo "profiles $(sed -n '/^\[profile/,/^$/p' Cargo.toml | sha256sum | cut -c-64)"
+    echo "profiles $(sed -n '/^\[profile\.\(release\|dist\)/,/^$/p' Cargo.toml | sha256sum | cut -c-64)"
 }
 
 use_profile() {
@@ -20,12 +21,19 @@ use_profile() {
     [ -f "$recorded.xz" ] || { say "nothing is recorded for $1: the program is built without a profile"; return; }
     profiled_names | cmp -s - "$recorded.txt" ||
         say "the profile was recorded for another Cargo.lock, compiler or Cargo.toml, and may do nothing: run 'make dist-profile'"
-    # cargo compiles anew if the name is another.
-    unpacked=$CARGO_TARGET_DIR/$(sha256sum <"$recorded.xz" | cut -c-16).profdata
     mkdir -p "$CARGO_TARGET_DIR"
+    unpack "$recorded.xz" .profdata
+    profile=-Cprofile-use=$unpacked
+    unpack "$recorded.order.xz" .order
+    # A function of the record need not be in the program: most are part of others there.
+    profile="$profile -Clink-arg=--symbol-ordering-file=$unpacked -Clink-arg=--no-warn-symbol-ordering"
+}
+
+# Unpacks a file, and sets `unpacked` to its path. cargo compiles anew if the name is another, so it depends on the content.
+unpack() {
+    unpacked=$CARGO_TARGET_DIR/$(sha256sum <"$1" | cut -c-16)$2
     python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' \
-        "$recorded.xz" "$unpacked.new" 2>/dev/null ||
-        die "$recorded.xz cannot be unpacked with python3: restore it with git, or run 'make dist-profile'"
+        "$1" "$unpacked.new" 2>/dev/null ||
+        die "$1 cannot be unpacked with python3: restore it with git, or run 'make dist-profile'"
     mv "$unpacked.new" "$unpacked"
-    profile="-Cprofile-use=$unpacked -Clink-arg=-z -Clink-arg=keep-text-section-prefix"
 }

@@ -114,6 +114,15 @@ impl VaultMount {
         self.path.read().clone()
     }
 
+    /// Records the special paths now, because a request may not come before the next unseal. If this fails, a request tries
+    /// again and gets the error.
+    async fn record_told(&self) {
+        let is_due = self.told.is_taken() || self.told.enforced().is_none();
+        if is_due && self.told.record().await.is_err() {
+            tracing::warn!("the mount's special paths are not recorded yet");
+        }
+    }
+
     fn note_path(&self, path: &str) {
         if !path.is_empty() && &**self.path.read() != path {
             *self.path.write() = path.into();
@@ -173,22 +182,20 @@ impl Backend for VaultMount {
             ));
         }
         self.told.initializing();
-        // Records the paths now, because a request may not come before the next unseal. If this fails, a request tries
-        // again and gets the error.
-        if (self.told.is_taken() || self.told.enforced().is_none()) && self.told.record().await.is_err() {
-            tracing::warn!("the mount's special paths are not recorded yet");
-        }
         let mount = self.candidate.lock().mount.clone();
-        let (error, may_pass) = match &mount {
-            Ok(mount) => match mount.initialize().await {
-                Ok(()) => return Ok(()),
-                Err(error) => {
+        let start = async {
+            match &mount {
+                Ok(mount) => mount.initialize().await.map_err(|error| {
                     let error = format!("its guest could not be initialized: {}", Report::new(&error));
                     (error, mount.may_yet_start())
-                }
-            },
-            // `set_up` has logged the reason.
-            Err(reason) => (reason.clone(), false),
+                }),
+                // `set_up` has logged the reason.
+                Err(reason) => Err((reason.clone(), false)),
+            }
+        };
+        let ((), started) = tokio::join!(self.record_told(), start);
+        let Err((error, may_pass)) = started else {
+            return Ok(());
         };
         if self.is_new && !(mount.is_err() && Self::awaits_push(&self.finder)) {
             // The guest's status is never passed on: after a crash Vault answers a request with this error, and a 404

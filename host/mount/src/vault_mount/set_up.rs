@@ -53,7 +53,13 @@ impl VaultMount {
     /// # Errors
     /// The same as for [`set_up`](Self::set_up).
     pub async fn over(source: Arc<dyn Source>, parts: Parts) -> Result<Arc<Self>, Error> {
-        let told = told::read(&*parts.storage).await;
+        let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
+        // Vault sets up one mount after the other, and waits for each. So what does not depend on one another is asked at once.
+        let (told, record, ()) = tokio::join!(
+            told::read(&*parts.storage),
+            Self::read_record(&parts),
+            caching::follow(&storage, &parts.services.system),
+        );
         let is_new = matches!(told, Ok(None));
         let options = MountOptions::read(&parts.config);
         if is_new {
@@ -63,11 +69,8 @@ impl VaultMount {
                 .and_then(MountOptions::check_names);
             checked.map_err(|error| cannot_serve(&error.to_string()))?;
         }
-        let record = Self::read_record(&parts).await;
         let guests = Guests::new(parts.storage.clone());
         let writer = RecordWriter::new(parts.storage.clone(), parts.storage_settings.late);
-        let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
-        caching::follow(&storage, &parts.services.system).await;
         let finder = Finder {
             source,
             parts,

@@ -1,4 +1,4 @@
-use airlock_faults::{Call, Fault, FaultyStorage};
+use airlock_faults::{Call, Fault, FaultyStorage, Gate};
 use airlock_storage::{MemoryStorage, Storage as _, StorageEntry};
 
 use airlock_sandbox::Services;
@@ -70,4 +70,19 @@ async fn a_reload_without_guest_and_record_fails() {
         matches!(&error, Some(Error::Coded { status: 503, .. })),
         "{error:?}"
     );
+}
+
+/// Vault sets up one mount after the other, and waits for each.
+#[tokio::test]
+async fn a_mount_reads_its_two_records_at_once() {
+    let (storage, _) = served().await;
+    let gate = Gate::new();
+    storage.every(Call::Get, Fault::HoldBefore(gate.clone()));
+    let setting_up = tokio::spawn(async move { without_guest(&storage).await });
+    for _ in 0..2 {
+        let reached = tokio::time::timeout(Duration::from_secs(10), gate.reached());
+        reached.await.expect("the second read waits for the first");
+    }
+    gate.open();
+    setting_up.await.unwrap();
 }
