@@ -2,8 +2,8 @@
 //!
 //! The host resets an instance's memory after each request. It writes zeros over small memory, and asks the kernel only
 //! for memory beyond that. So the guest has a small stack, and a heap that has its size from the start. The stack must
-//! hold the deepest JSON that the SDK parses. The heap gets what is left of three pages, some 64 KiB, because each page
-//! costs every request the time that clearing it takes.
+//! hold the deepest JSON that the SDK parses, which takes 40 KB. The heap gets what is left of two pages, some 25 KiB,
+//! because each page costs every request the time that clearing it takes.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -31,7 +31,8 @@ const SCHEMA: &str = "scenarios/scenario.schema.json";
 /// Returns all files of a project: their paths in it, and their texts.
 pub(super) fn files(name: &str, template: Template) -> Result<Vec<(String, String)>> {
     let root = vendored("Cargo.toml")?;
-    let profile = section(root, "[profile.guest]");
+    let profile = ["[profile.guest]", "[profile.guest.package]"].map(|header| section(root, header));
+    let profile = profile.join("\n");
     let own = format!("{}/", folder_of(template));
     let fill = |text: &str| {
         text.replace("{{name}}", name)
