@@ -24,14 +24,15 @@ use_profile() {
     mkdir -p "$CARGO_TARGET_DIR"
     unpack "$recorded.xz" .profdata
     profile=-Cprofile-use=$unpacked
-    unpack "$recorded.order.xz" .order
-    cat tests/dist/profile/uncounted.txt "$unpacked" >"$unpacked.new"
-    mv "$unpacked.new" "$unpacked"
-    # A function of the record need not be in the program: most are part of others there.
-    profile="$profile -Clink-arg=--symbol-ordering-file=$unpacked -Clink-arg=--no-warn-symbol-ordering"
+    unpack "$recorded.order.xz" .functions
+    order=$CARGO_TARGET_DIR/$(cat tests/dist/profile/uncounted.txt "$unpacked" | sha256sum | cut -c-16).order
+    cat tests/dist/profile/uncounted.txt "$unpacked" >"$order"
+    # A function of the list need not be in the program: most are part of others there.
+    profile="$profile -Clink-arg=--symbol-ordering-file=$order -Clink-arg=--no-warn-symbol-ordering"
 }
 
-# Unpacks a file, and sets `unpacked` to its path. cargo compiles anew if the name is another, so it depends on the content.
+# Unpacks the file $1, and sets `unpacked` to its path, which ends in $2. cargo compiles anew if the path is another, so it
+# depends on the content.
 unpack() {
     unpacked=$CARGO_TARGET_DIR/$(sha256sum <"$1" | cut -c-16)$2
     python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' \
