@@ -150,7 +150,7 @@ dist: ## Build what is shipped, below target/dist: a static program, guests, man
 dist-aarch64: ## Build the same for ARM64
 	tests/dist/build.sh aarch64
 
-dist-profile: ## Record what requests run, for the next release of this machine's architecture; commit the files it names
+dist-profile: ## Record what starts and requests run, for the next release of this machine's architecture; commit the files it names
 	tests/dist/record.sh
 
 dist-compare: ## Build what is shipped twice, in different folders, and compare the bytes

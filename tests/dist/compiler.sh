@@ -65,7 +65,7 @@ END
     # Most addresses that a start has to adjust are then 1 bit in the file, and not 24 bytes.
     packed="-Clink-arg=-z -Clink-arg=pack-relative-relocs"
     # Calls of another crate are then direct, where "full" has rustc fetch each address from a table that a start adjusts. The
-    # protection is that of "full", because with `-z now` the linker protects the same memory.
+    # protection is that of "full", because with `-z now` the linker marks the same memory as read-only after the start.
     direct="-Crelro-level=partial -Clink-arg=-z -Clink-arg=now"
     export "CARGO_TARGET_${upper}_RUSTFLAGS=-Clinker-flavor=ld.lld $packed $direct $remap ${2:-}"
     # The variable replaces the flags for guests in .cargo/config.toml.

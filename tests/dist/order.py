@@ -1,6 +1,6 @@
 """Lists the functions that ran, those with the greatest count of a block first, one name a line, for the linker.
 
-`record.sh` pipes what `llvm-profdata show --all-functions --counts` prints into it.
+`record.sh` gives it what `llvm-profdata show --all-functions --counts` prints.
 """
 
 import sys

@@ -12,7 +12,7 @@
 profiled_names() {
     rustc --version
     echo "Cargo.lock $(sha256sum <Cargo.lock | cut -c-64)"
-    echo "profiles $(sed -n '/^\[profile\.\(release\|dist\)/,/^$/p' Cargo.toml | sha256sum | cut -c-64)"
+    echo "profiles $(sed -n -e '/^\[profile\.release/,/^$/p' -e '/^\[profile\.dist/,/^$/p' Cargo.toml | sha256sum | cut -c-64)"
 }
 
 use_profile() {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Records what starts and requests run, for `profile.sh`: builds the program of this machine's architecture with counters in it,
 # sends it the requests of the benchmark, and writes to tests/dist/profile what ran how often (ARCH.xz), the functions that ran, most
-# frequent first (ARCH.order.xz), and for which sources and compiler that is (ARCH.txt). `make dist-profile` calls it. It takes as
+# frequent first (ARCH.order.xz), and for which compiler, Cargo.lock and profiles that is (ARCH.txt). `make dist-profile` calls it. It takes as
 # long as `build.sh` and some minutes. Nothing of the machine is recorded but how often which function ran.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -47,7 +47,8 @@ rm -rf "$counts"
 
 profiled_names | cmp -s - "$CARGO_TARGET_DIR/names" || die "Cargo.lock, the compiler or Cargo.toml changed meanwhile: start again"
 "$merge" merge -o "$CARGO_TARGET_DIR/merged.profdata" "$counts"/*.profraw
-"$merge" show --all-functions --counts "$CARGO_TARGET_DIR/merged.profdata" | python3 tests/dist/order.py >"$CARGO_TARGET_DIR/merged.order"
+"$merge" show --all-functions --counts "$CARGO_TARGET_DIR/merged.profdata" >"$CARGO_TARGET_DIR/merged.counts"
+python3 tests/dist/order.py <"$CARGO_TARGET_DIR/merged.counts" >"$CARGO_TARGET_DIR/merged.order"
 for what in profdata:xz order:order.xz; do
     python3 -c 'import lzma, shutil, sys
 with lzma.open(sys.argv[2], "wb", preset=9 | lzma.PRESET_EXTREME) as packed: shutil.copyfileobj(open(sys.argv[1], "rb"), packed)' \

@@ -54,12 +54,18 @@ impl VaultMount {
     /// The same as for [`set_up`](Self::set_up).
     pub async fn over(source: Arc<dyn Source>, parts: Parts) -> Result<Arc<Self>, Error> {
         let storage = airlock_storage::Mount::new(parts.storage.clone(), parts.storage_settings.clone());
-        // Vault sets up one mount after the other, and waits for each. So what does not depend on one another is asked at once.
+        // Vault sets up one mount after the other, and waits for each. So calls that do not need each other's answers are made
+        // at once.
         let (told, record, ()) = tokio::join!(
             told::read(&*parts.storage),
             Self::read_record(&parts),
             caching::follow(&storage, &parts.services.system),
         );
+        // `told::read` tries again if storage fails. So what failed beside it is read once more.
+        let record = match (&told, record) {
+            (Ok(_), Err(_)) => Self::read_record(&parts).await,
+            (_, record) => record,
+        };
         let is_new = matches!(told, Ok(None));
         let options = MountOptions::read(&parts.config);
         if is_new {

@@ -80,9 +80,21 @@ async fn a_mount_reads_its_two_records_at_once() {
     storage.every(Call::Get, Fault::HoldBefore(gate.clone()));
     let setting_up = tokio::spawn(async move { without_guest(&storage).await });
     for _ in 0..2 {
-        let reached = tokio::time::timeout(Duration::from_secs(10), gate.reached());
+        // Less than the 2 s after which the first read is tried again.
+        let reached = tokio::time::timeout(Duration::from_secs(1), gate.reached());
         reached.await.expect("the second read waits for the first");
     }
     gate.open();
     setting_up.await.unwrap();
+}
+
+#[tokio::test]
+async fn one_failed_read_at_the_setup_is_made_up_for() {
+    for failing in [1, 2] {
+        let (storage, paths) = served().await;
+        storage.nth(Call::Get, failing, Fault::Fail);
+        let mount = without_guest(&storage).await;
+        assert!(mount.record.lock().is_ok(), "read {failing}");
+        assert_eq!(mount.special_paths(), paths, "read {failing}");
+    }
 }
