@@ -1,6 +1,6 @@
 # Tells the compiler and the linker what runs, as `record.sh` has recorded it: that is optimised for speed and lies together, and
-# the rest for size. A request then takes 0.7 of the processor's time, a start has fewer pages to map, and less of the program is
-# resident; see docs/performance.md.
+# the rest for size. A request then takes 0.7 of the processor's time, and less of the program is resident; see
+# docs/performance.md.
 #
 # `build.sh` and `record.sh` source this file after `compiler.sh`. `use_profile ARCH` sets `profile` to rustc's flags.
 #
@@ -34,6 +34,7 @@ use_profile() {
 # Unpacks the file $1, and sets `unpacked` to its path, which ends in $2. cargo compiles anew if the path is another, so it
 # depends on the content.
 unpack() {
+    [ -f "$1" ] || die "$1 is missing: restore it with git, or run 'make dist-profile'"
     unpacked=$CARGO_TARGET_DIR/$(sha256sum <"$1" | cut -c-16)$2
     python3 -c 'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' \
         "$1" "$unpacked.new" 2>/dev/null ||

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Records what starts and requests run, for `profile.sh`: builds the program of this machine's architecture with counters in it,
-# sends it the requests of the benchmark, and writes to tests/dist/profile what ran how often (ARCH.xz), the functions that ran, most
-# frequent first (ARCH.order.xz), and for which compiler, Cargo.lock and profiles that is (ARCH.txt). `make dist-profile` calls it. It takes as
-# long as `build.sh` and some minutes. Nothing of the machine is recorded but how often which function ran.
+# sends it the requests of the benchmark, and writes to tests/dist/profile what ran how often (ARCH.xz), the functions that ran,
+# most frequent first (ARCH.order.xz), and for which compiler, Cargo.lock and profiles that is (ARCH.txt). `make dist-profile` calls
+# it. It takes as long as `build.sh` and some minutes. Nothing of the machine is recorded but how often which function ran.
 set -eu
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR="$PWD/target/dist-profile" LC_ALL=C
