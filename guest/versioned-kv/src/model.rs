@@ -14,7 +14,8 @@ use crate::{custom_metadata, go};
 /// The number of versions to keep if neither the mount nor the key sets one.
 const DEFAULT_MAX_VERSIONS: u32 = 10;
 
-/// Everything about a key except its data.
+/// Everything about a key except its data. What has its default is not stored: each request reads this, and the host keeps it
+/// in memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KeyMetadata {
@@ -22,31 +23,44 @@ pub(crate) struct KeyMetadata {
     /// 0 if the key never had a version.
     pub current_version: u64,
     /// 0 until the first version was removed.
+    #[serde(skip_serializing_if = "is_default")]
     pub oldest_version: u64,
     pub created_time: Option<Timestamp>,
     /// The time at which the current version was written.
     pub updated_time: Option<Timestamp>,
     /// 0 means the mount's setting.
+    #[serde(skip_serializing_if = "is_default")]
     pub max_versions: u32,
+    #[serde(skip_serializing_if = "is_default")]
     pub cas_required: bool,
     /// 0 means the mount's setting.
-    #[serde(with = "seconds")]
+    #[serde(with = "seconds", skip_serializing_if = "is_default")]
     pub delete_version_after: Duration,
+    #[serde(skip_serializing_if = "is_default")]
     pub custom_metadata: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "is_default")]
     pub last_updated_by: Option<Attribution>,
 }
 
-/// Everything about a version except its data.
+/// Everything about a version except its data, stored as [`KeyMetadata`] is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct VersionMetadata {
     pub created_time: Option<Timestamp>,
     /// The time at which it was or will be deleted.
+    #[serde(skip_serializing_if = "is_default")]
     pub deletion_time: Option<Timestamp>,
+    #[serde(skip_serializing_if = "is_default")]
     pub destroyed: bool,
+    #[serde(skip_serializing_if = "is_default")]
     pub created_by: Option<Attribution>,
     /// None if it expires by itself.
+    #[serde(skip_serializing_if = "is_default")]
     pub deleted_by: Option<Attribution>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// The caller who did something. The plugin protocol has no client id.
@@ -238,6 +252,31 @@ mod tests {
 
     fn numbers(key: &KeyMetadata) -> Vec<u64> {
         key.versions.numbers().collect()
+    }
+
+    #[test]
+    fn what_has_its_default_is_not_stored() {
+        let stored = r#"{"versions":{"1":{"created_time":null}},"current_version":1,"created_time":null,"updated_time":null}"#;
+        assert_eq!(serde_json::to_string(&with_versions(1, 0)).unwrap(), stored);
+    }
+
+    #[test]
+    fn what_was_stored_in_full_is_read() {
+        let stored = r#"{"versions":{"2":{"created_time":"2026-01-02T03:04:05Z","deletion_time":null,"destroyed":false,
+            "created_by":{"actor":"token"},"deleted_by":null}},"current_version":2,"oldest_version":2,
+            "created_time":null,"updated_time":null,"max_versions":1,"cas_required":true,"delete_version_after":3,
+            "custom_metadata":{"a":"b"},"last_updated_by":{"operation":"update"}}"#;
+        let key: KeyMetadata = serde_json::from_str(stored).unwrap();
+        assert_eq!(
+            (key.oldest_version, key.max_versions, key.cas_required),
+            (2, 1, true)
+        );
+        assert_eq!(key.delete_version_after, Duration::from_secs(3));
+        assert_eq!(key.custom_metadata["a"], "b");
+        assert_eq!(key.last_updated_by.as_ref().unwrap().operation, "update");
+        let version = key.current().unwrap().unwrap();
+        assert_eq!(version.created_by.unwrap().actor, "token");
+        assert!(version.created_time.is_some() && !version.destroyed);
     }
 
     #[test]

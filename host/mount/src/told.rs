@@ -36,13 +36,20 @@ pub type Record = Vec<SpecialPaths>;
 
 /// Reads a mount's record. Returns `None` if the mount is new.
 pub async fn read(storage: &dyn Storage) -> Result<Option<Record>, Error> {
+    patiently(|| read_once(storage)).await?
+}
+
+/// Makes a call of storage in `Setup`, for which Vault waits: a few times if it fails, and each time not for long.
+pub async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     let mut tries = 0;
     loop {
         tries += 1;
-        match read_once(storage).await {
-            Ok(record) => return record,
-            Err(error) if tries >= TRIES => return Err(error),
-            Err(_) => sleep(BETWEEN_TRIES).await,
+        match in_time(call()).await {
+            Err(_) if tries < TRIES => sleep(BETWEEN_TRIES).await,
+            outcome => return outcome,
         }
     }
 }
@@ -54,7 +61,7 @@ pub async fn is_read_only(storage: &dyn Storage, record: &Record) -> bool {
 
 /// Reads the record once. The outer error is storage's, the inner one is the record's own.
 async fn read_once(storage: &dyn Storage) -> Result<Result<Option<Record>, Error>, Error> {
-    let entry = in_time(storage.get(KEY)).await?;
+    let entry = storage.get(KEY).await?;
     Ok(entry.map(|entry| parse(&entry.value)).transpose())
 }
 
@@ -228,7 +235,7 @@ impl Told {
                 return Ok(());
             }
         }
-        let Ok(record) = read_once(&*self.storage).await? else {
+        let Ok(record) = in_time(read_once(&*self.storage)).await? else {
             // The record is not of this version: only a reload helps.
             return Ok(());
         };

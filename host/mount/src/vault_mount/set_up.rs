@@ -58,14 +58,15 @@ impl VaultMount {
         // at once.
         let (told, record, ()) = tokio::join!(
             told::read(&*parts.storage),
-            Self::read_record(&parts),
+            told::patiently(|| async {
+                match Record::read(&*parts.storage).await {
+                    Err(PushError::Storage(error)) => Err(error),
+                    read => Ok(read),
+                }
+            }),
             caching::follow(&storage, &parts.services.system),
         );
-        // `told::read` tries again if storage fails. So what failed beside it is read once more.
-        let record = match (&told, record) {
-            (Ok(_), Err(_)) => Self::read_record(&parts).await,
-            (_, record) => record,
-        };
+        let record = readable(record.unwrap_or_else(|error| Err(PushError::Storage(error))));
         let is_new = matches!(told, Ok(None));
         let options = MountOptions::read(&parts.config);
         if is_new {
@@ -151,14 +152,7 @@ impl VaultMount {
     }
 
     pub(super) async fn read_record(parts: &Parts) -> Result<Record, String> {
-        match Record::read(&*parts.storage).await {
-            Ok(record) => Ok(record),
-            // The server's words about its storage may name a key.
-            Err(PushError::Storage(_)) => {
-                Err("the record of what runs here cannot be read: the mount's storage failed".to_owned())
-            }
-            Err(error) => Err(error.to_string()),
-        }
+        readable(Record::read(&*parts.storage).await)
     }
 
     /// Returns true if a pushed guest need not be loaded now. At an unseal, Vault sets up one mount after the other and waits
@@ -173,4 +167,15 @@ impl VaultMount {
         };
         told.len() == 1 && told::is_read_only(&*finder.parts.storage, told).await
     }
+}
+
+/// Returns the record, or the reason why it cannot be read.
+fn readable(record: Result<Record, PushError>) -> Result<Record, String> {
+    record.map_err(|error| match error {
+        // The server's words about its storage may name a key.
+        PushError::Storage(_) => {
+            "the record of what runs here cannot be read: the mount's storage failed".to_owned()
+        }
+        error => error.to_string(),
+    })
 }

@@ -7,8 +7,9 @@ use crate::StorageEntry;
 use crate::conflict::ENTRY_OVERHEAD;
 use crate::conflict::counters::Sample;
 use bytes::Bytes;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use hashlink::LinkedHashMap;
+use hashlink::linked_hash_map::RawEntryMut;
+use std::hash::RandomState;
 use zeroize::Zeroizing;
 
 /// A value, or the knowledge that the key does not exist, in memory that is wiped when it is freed.
@@ -37,14 +38,12 @@ impl Cached {
 struct Held {
     value: Cached,
     sample: Sample,
-    last_use: u64,
 }
 
 #[derive(Default)]
 pub(crate) struct Cache {
-    entries: HashMap<Arc<str>, Held>,
-    by_last_use: BTreeMap<u64, Arc<str>>,
-    uses: u64,
+    /// The least recently used entry is the first. Guests choose keys, so they are hashed with a secret.
+    entries: LinkedHashMap<Box<str>, Held, RandomState>,
     bytes: usize,
     limit: usize,
 }
@@ -64,16 +63,15 @@ impl Cache {
         key: &str,
         stands: impl Fn(Sample) -> bool,
     ) -> Option<(Option<StorageEntry>, Sample)> {
-        let held = self.entries.get_mut(key)?;
-        if !stands(held.sample) {
-            self.remove(key);
+        let RawEntryMut::Occupied(mut entry) = self.entries.raw_entry_mut().from_key(key) else {
+            return None;
+        };
+        if !stands(entry.get().sample) {
+            self.bytes -= cost(key, &entry.remove().value);
             return None;
         }
-        self.uses += 1;
-        if let Some(key) = self.by_last_use.remove(&held.last_use) {
-            self.by_last_use.insert(self.uses, key);
-        }
-        held.last_use = self.uses;
+        entry.to_back();
+        let held = entry.get();
         Some((held.value.entry(key), held.sample))
     }
 
@@ -83,28 +81,17 @@ impl Cache {
         if bytes > self.limit {
             return;
         }
-        self.uses += 1;
         self.bytes += bytes;
-        let key: Arc<str> = key.into();
-        self.by_last_use.insert(self.uses, key.clone());
-        self.entries.insert(
-            key,
-            Held {
-                value,
-                sample,
-                last_use: self.uses,
-            },
-        );
+        self.entries.insert(key.into(), Held { value, sample });
         while self.bytes > self.limit
-            && let Some((_, oldest)) = self.by_last_use.first_key_value()
+            && let Some((oldest, held)) = self.entries.pop_front()
         {
-            self.remove(&oldest.clone());
+            self.bytes -= cost(&oldest, &held.value);
         }
     }
 
     pub(crate) fn remove(&mut self, key: &str) {
         if let Some(held) = self.entries.remove(key) {
-            self.by_last_use.remove(&held.last_use);
             self.bytes -= cost(key, &held.value);
         }
     }
@@ -159,7 +146,7 @@ mod tests {
         let mut cache = Cache::new(10_000);
         cache.insert("k", value(3), sample(7));
         assert_eq!(cache.get("k", |sample| sample.at == 8), None);
-        assert_eq!((cache.bytes, cache.by_last_use.len()), (0, 0));
+        assert_eq!((cache.bytes, cache.entries.len()), (0, 0));
     }
 
     #[test]
@@ -177,7 +164,7 @@ mod tests {
         cache.insert("d", value(1), sample(0));
         for n in 0..1000 {
             cache.insert(&format!("{n:03}"), value(n % 100), sample(0));
-            assert!(cache.bytes <= cache.limit && cache.entries.len() == cache.by_last_use.len());
+            assert!(cache.bytes <= cache.limit);
         }
         let bytes: usize = cache
             .entries
