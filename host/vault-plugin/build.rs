@@ -2,6 +2,16 @@
 
 use std::path::Path;
 
+/// Large parts of messages that few messages have. They are boxed, so that the others are smaller to move.
+const RARE: [&str; 6] = [
+    ".pb.Request.secret",
+    ".pb.Request.auth",
+    ".pb.Request.connection",
+    ".pb.Response.secret",
+    ".pb.Response.auth",
+    ".pb.Response.wrap_info",
+];
+
 const FILES: [&str; 7] = [
     "backend.proto",
     "events.proto",
@@ -18,7 +28,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed={}", folder.join(file).display());
     }
     let descriptors = protox::compile(FILES, [folder])?;
-    tonic_prost_build::configure()
+    RARE.iter()
+        .fold(tonic_prost_build::configure(), |builder, path| {
+            builder.boxed(path)
+        })
         .btree_map(".")
         .bytes(".")
         // Debug would print request data, tokens and storage values, so only tests have it.

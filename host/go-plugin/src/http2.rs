@@ -53,7 +53,8 @@ pub(crate) async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, services: Ser
     while let Some(accepted) = connection.accept().await {
         match accepted {
             Ok((request, reply)) => {
-                tokio::spawn(answer(services.clone(), request, reply));
+                // Boxed, because tokio copies the future of a task several times.
+                tokio::spawn(Box::pin(answer(services.clone(), request, reply)));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection broke");

@@ -119,7 +119,10 @@ impl Answer {
             has_warnings: !response.warnings.is_empty(),
             has_secret: response.secret.is_some(),
             redirect: &response.redirect,
-            wrap_ttl: response.wrap_info.as_ref().map_or(Duration::ZERO, WrapInfo::ttl),
+            wrap_ttl: response
+                .wrap_info
+                .as_deref()
+                .map_or(Duration::ZERO, WrapInfo::ttl),
             caller_wrap_ttl: Duration::ZERO,
         };
         let answer = match given.form(asked.kind()) {

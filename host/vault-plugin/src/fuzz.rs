@@ -12,7 +12,7 @@ use crate::link::Link;
 use crate::proto::pb;
 use crate::serve;
 use crate::service::{Dial, Reader, reply};
-use crate::{Error, Factory, Operation, Request, Response, Storage, SystemView};
+use crate::{Auth, Error, Factory, Operation, Request, Response, Secret, Storage, SystemView, WrapInfo};
 
 /// Returns the services that a server calls, without a connection. Mounts reach the server through `channel`.
 pub fn services(factory: impl Factory, channel: Channel) -> Services {
@@ -75,8 +75,8 @@ pub fn read_reply(message: &[u8]) -> Option<Reply> {
 fn read_response(wire: pb::Response) -> Response {
     Response {
         data: crate::Json::from_text(wire.data),
-        secret: wire.secret.map(Into::into),
-        auth: wire.auth.map(Into::into),
+        secret: wire.secret.map(|secret| Secret::from(*secret)),
+        auth: wire.auth.map(|auth| Box::new(Auth::from(*auth))),
         redirect: wire.redirect,
         warnings: wire.warnings,
         headers: wire
@@ -84,7 +84,7 @@ fn read_response(wire: pb::Response) -> Response {
             .into_iter()
             .map(|(name, values)| (name, values.header))
             .collect(),
-        wrap_info: wire.wrap_info.map(Into::into),
+        wrap_info: wire.wrap_info.map(|info| Box::new(WrapInfo::from(*info))),
         mount_type: wire.mount_type,
         held: None,
     }

@@ -49,7 +49,7 @@ pub struct Request {
     /// The lease that renew and revoke are about.
     pub secret: Option<Secret>,
     /// The login that is renewed; auth plugins only.
-    pub auth: Option<Auth>,
+    pub auth: Option<Box<Auth>>,
     /// The headers that the mount's `passthrough_request_headers` lets through.
     pub headers: BTreeMap<String, Vec<String>>,
     /// A salted hash of the caller's token: the same token gives the same text on this mount, and the text is useless
@@ -76,7 +76,7 @@ pub struct Request {
     /// True if the caller sent no token, on a path that allows that.
     pub unauthenticated: bool,
     /// The connection over which the request came.
-    pub connection: Option<Connection>,
+    pub connection: Option<Box<Connection>>,
     /// The replication secondary that the request came from.
     pub replication_cluster: String,
     /// The snapshot to read from. Vault only.
@@ -202,8 +202,8 @@ impl From<pb::Request> for Request {
             operation: wire.operation.into(),
             path: wire.path,
             data: Json::from_text(wire.data),
-            secret: wire.secret.map(Secret::from),
-            auth: wire.auth.map(Auth::from),
+            secret: wire.secret.map(|secret| Secret::from(*secret)),
+            auth: wire.auth.map(|auth| Box::new(Auth::from(*auth))),
             headers: wire
                 .headers
                 .into_iter()
@@ -220,7 +220,9 @@ impl From<pb::Request> for Request {
             entity_id: wire.entity_id,
             policy_override: wire.policy_override,
             unauthenticated: wire.unauthenticated,
-            connection: wire.connection.map(Connection::from),
+            connection: wire
+                .connection
+                .map(|connection| Box::new(Connection::from(*connection))),
             replication_cluster: wire.replication_cluster,
             requires_snapshot_id: wire.requires_snapshot_id,
             recover_source_path: wire.recover_source_path,

@@ -32,7 +32,7 @@ pub struct Response {
     /// A secret, which makes Vault register a lease. Not for mounts of type `kv`: their callers get no lease.
     pub secret: Option<Secret>,
     /// A login's token. Vault refuses it from a secrets engine.
-    pub auth: Option<Auth>,
+    pub auth: Option<Box<Auth>>,
     /// The address to which the caller is sent with 307. Empty: the caller is not redirected.
     pub redirect: String,
     /// Shown to the caller beside the data.
@@ -40,7 +40,7 @@ pub struct Response {
     /// HTTP headers, which reach the caller if the mount's `allowed_response_headers` names them.
     pub headers: BTreeMap<String, Vec<String>>,
     /// The result of [`crate::SystemView::response_wrap_data`].
-    pub wrap_info: Option<WrapInfo>,
+    pub wrap_info: Option<Box<WrapInfo>>,
     /// Filled in by Vault.
     pub mount_type: String,
     /// A value that is kept until the last byte of the answer is written to the connection, or the caller has gone away.
@@ -170,7 +170,7 @@ impl Response {
     /// Adds data that Vault has wrapped.
     pub fn with_wrap_info(self, wrapped: WrapInfo) -> Response {
         Response {
-            wrap_info: Some(wrapped),
+            wrap_info: Some(wrapped.into()),
             ..self
         }
     }
@@ -227,15 +227,24 @@ impl TryFrom<Response> for pb::Response {
     fn try_from(response: Response) -> Result<pb::Response, Unreadable> {
         let header = |(name, header)| (name, pb::Header { header });
         Ok(pb::Response {
-            secret: response.secret.map(pb::Secret::try_from).transpose()?,
-            auth: response.auth.map(pb::Auth::try_from).transpose()?,
+            secret: response
+                .secret
+                .map(pb::Secret::try_from)
+                .transpose()?
+                .map(Box::new),
+            auth: response
+                .auth
+                .map(|auth| pb::Auth::try_from(*auth))
+                .transpose()?
+                .map(Box::new),
             data: json::to_wire(response.data).map_err(Unreadable::Data)?,
             redirect: response.redirect,
             warnings: response.warnings,
             wrap_info: response
                 .wrap_info
-                .map(pb::ResponseWrapInfo::try_from)
-                .transpose()?,
+                .map(|info| pb::ResponseWrapInfo::try_from(*info))
+                .transpose()?
+                .map(Box::new),
             headers: response.headers.into_iter().map(header).collect(),
             mount_type: response.mount_type,
         })

@@ -104,7 +104,7 @@ impl Core {
         }
         let mut connection = Connection::default();
         connection.remote_addr = call.remote.to_string();
-        request.connection = Some(connection);
+        request.connection = Some(Box::new(connection));
         request
     }
 
@@ -125,7 +125,7 @@ impl Core {
         };
         let wrap_ttl = response
             .wrap_info
-            .as_ref()
+            .as_deref()
             .map(WrapInfo::ttl)
             .filter(|ttl| !ttl.is_zero());
         let answer = EngineAnswer {

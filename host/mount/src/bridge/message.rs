@@ -50,7 +50,7 @@ pub fn answer(answer: types::Response) -> vault_plugin::Response {
             .or_default()
             .extend(header.values);
     }
-    response.wrap_info = answer.wrap_info;
+    response.wrap_info = answer.wrap_info.map(Box::new);
     response
 }
 

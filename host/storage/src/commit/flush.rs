@@ -37,7 +37,13 @@ impl Flush {
     pub(crate) async fn run(self, marks: Marks, stored: Stored) -> Result<()> {
         let (answer, answered) = oneshot::channel();
         let mount = self.mount.clone();
-        mount.spawn(self.carry_out(marks, stored, Answer::new(answer), Span::current()));
+        // Boxed, because tokio copies the future of a task several times.
+        mount.spawn(Box::pin(self.carry_out(
+            marks,
+            stored,
+            Answer::new(answer),
+            Span::current(),
+        )));
         answered.await.unwrap_or_else(|_| {
             let panicked = Error::Backend("the storage implementation panicked".into());
             Err(Error::UnknownOutcome(Box::new(panicked)))
@@ -91,16 +97,18 @@ async fn store(
     retried: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let patience = Patience::Brief(settings.flush);
+    // The other two ways are boxed, so that the future of each flush does not reserve space for them.
     if writes.in_order().len() > 1 {
         match patience.insist(|| together::begin(calls)).await {
-            Ok(Some(first)) => return together::store(first, settings.flush, calls, writes, retried).await,
+            Ok(Some(first)) => {
+                return Box::pin(together::store(first, settings.flush, calls, writes, retried)).await;
+            }
             Ok(None) => {}
             Err(failed) => return Err(Failure::Nothing(failed.into())),
         }
         if settings.redo_record {
-            return Recorded::new(mount, settings, writes, calls, answer)
-                .store(writes, retried)
-                .await;
+            let recorded = Recorded::new(mount, settings, writes, calls, answer);
+            return Box::pin(recorded.store(writes, retried)).await;
         }
     }
     in_order(&patience, calls, writes, retried).await

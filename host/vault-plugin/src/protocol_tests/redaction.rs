@@ -32,7 +32,7 @@ fn debug_shows_no_secret() {
     request.client_token = SECRET.into();
     request.client_token_accessor = SECRET.into();
     request.secret = Some(secret());
-    request.auth = Some(auth());
+    request.auth = Some(auth().into());
     request.headers.insert("X-A".into(), vec![SECRET.into()]);
     request.recover_source_path = SECRET.into();
     let wrapped = WrapInfo {
@@ -48,7 +48,7 @@ fn debug_shows_no_secret() {
         .with_header("X-A", SECRET)
         .with_redirect(SECRET)
         .with_wrap_info(wrapped.clone());
-    response.auth = Some(auth());
+    response.auth = Some(auth().into());
     let raw = RawHttp {
         status: 200,
         content_type: "text/plain".into(),

@@ -206,8 +206,8 @@ fn every_field_of_a_request_arrives() {
         operation: "renew".into(),
         path: "path".into(),
         data: r#"{"d":1}"#.into(),
-        secret: Some(wire_secret()),
-        auth: Some(wire_auth()),
+        secret: Some(wire_secret().into()),
+        auth: Some(wire_auth().into()),
         headers: wire_headers(),
         client_token: "token".into(),
         client_token_accessor: "token-accessor".into(),
@@ -224,7 +224,7 @@ fn every_field_of_a_request_arrives() {
         entity_id: "entity".into(),
         policy_override: true,
         unauthenticated: true,
-        connection: Some(wire_connection()),
+        connection: Some(wire_connection().into()),
         requires_snapshot_id: "snapshot".into(),
         recover_source_path: "source".into(),
         rotation_info: Some(pb::RotationInfo {
@@ -239,7 +239,7 @@ fn every_field_of_a_request_arrives() {
         path: "path".into(),
         data: Json::from_text(r#"{"d":1}"#),
         secret: Some(secret()),
-        auth: Some(auth()),
+        auth: Some(auth().into()),
         headers: BTreeMap::from([("X-A".to_owned(), texts(["1", "2"]))]),
         client_token: "token".into(),
         client_token_accessor: "token-accessor".into(),
@@ -256,7 +256,7 @@ fn every_field_of_a_request_arrives() {
         entity_id: "entity".into(),
         policy_override: true,
         unauthenticated: true,
-        connection: Some(connection()),
+        connection: Some(connection().into()),
         replication_cluster: "cluster".into(),
         requires_snapshot_id: "snapshot".into(),
         recover_source_path: "source".into(),
@@ -280,11 +280,11 @@ fn every_field_of_a_response_leaves() {
     let response = Response {
         data: Json::from_text(r#"{"d":1}"#),
         secret: Some(secret()),
-        auth: Some(auth()),
+        auth: Some(auth().into()),
         redirect: "https://example.com".into(),
         warnings: texts(["w"]),
         headers: BTreeMap::from([("X-A".to_owned(), texts(["1", "2"]))]),
-        wrap_info: Some(WrapInfo {
+        wrap_info: Some(Box::new(WrapInfo {
             ttl: 1,
             token: "wrapping".into(),
             accessor: "accessor".into(),
@@ -294,17 +294,17 @@ fn every_field_of_a_response_leaves() {
             format: "jwt".into(),
             creation_path: "path".into(),
             seal_wrap: true,
-        }),
+        })),
         mount_type: "type".into(),
         held: None,
     };
     let expected = pb::Response {
-        secret: Some(wire_secret()),
-        auth: Some(wire_auth()),
+        secret: Some(wire_secret().into()),
+        auth: Some(wire_auth().into()),
         data: r#"{"d":1}"#.into(),
         redirect: "https://example.com".into(),
         warnings: texts(["w"]),
-        wrap_info: Some(pb::ResponseWrapInfo {
+        wrap_info: Some(Box::new(pb::ResponseWrapInfo {
             ttl: 1,
             token: "wrapping".into(),
             accessor: "accessor".into(),
@@ -314,7 +314,7 @@ fn every_field_of_a_response_leaves() {
             format: "jwt".into(),
             creation_path: "path".into(),
             seal_wrap: true,
-        }),
+        })),
         headers: wire_headers(),
         mount_type: "type".into(),
     };
