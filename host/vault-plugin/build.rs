@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-/// Large parts of messages that few messages have. They are boxed, so that the others are smaller to move.
-const RARE: [&str; 6] = [
+/// Large parts that many messages lack. They are boxed, so that messages are smaller to move.
+const BOXED: [&str; 6] = [
     ".pb.Request.secret",
     ".pb.Request.auth",
-    ".pb.Request.connection",
+    ".pb.Connection.connection_state",
     ".pb.Response.secret",
     ".pb.Response.auth",
     ".pb.Response.wrap_info",
@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo::rerun-if-changed={}", folder.join(file).display());
     }
     let descriptors = protox::compile(FILES, [folder])?;
-    RARE.iter()
+    BOXED
+        .iter()
         .fold(tonic_prost_build::configure(), |builder, path| {
             builder.boxed(path)
         })

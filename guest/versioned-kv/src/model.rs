@@ -14,8 +14,8 @@ use crate::{custom_metadata, go};
 /// The number of versions to keep if neither the mount nor the key sets one.
 const DEFAULT_MAX_VERSIONS: u32 = 10;
 
-/// Everything about a key except its data. What has its default is not stored: each request reads this, and the host keeps it
-/// in memory.
+/// Everything about a key except its data. An option that has its default is not stored, because each request reads this, and
+/// the host keeps it in memory.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct KeyMetadata {
@@ -254,29 +254,50 @@ mod tests {
         key.versions.numbers().collect()
     }
 
+    const SHORT: &str = r#"{"versions":{"1":{"created_time":null}},"current_version":1,"created_time":null,"updated_time":null}"#;
+
     #[test]
-    fn what_has_its_default_is_not_stored() {
-        let stored = r#"{"versions":{"1":{"created_time":null}},"current_version":1,"created_time":null,"updated_time":null}"#;
-        assert_eq!(serde_json::to_string(&with_versions(1, 0)).unwrap(), stored);
+    fn options_that_have_their_defaults_are_not_stored() {
+        assert_eq!(serde_json::to_string(&with_versions(1, 0)).unwrap(), SHORT);
+        let key: KeyMetadata = serde_json::from_str(SHORT).unwrap();
+        assert_eq!(
+            (key.current_version, key.oldest_version, key.max_versions),
+            (1, 0, 0)
+        );
+        assert!(!key.cas_required && key.delete_version_after.is_zero());
+        assert!(key.custom_metadata.is_empty() && key.last_updated_by.is_none());
+        assert_eq!(key.current().unwrap(), Some(VersionMetadata::default()));
     }
 
     #[test]
-    fn what_was_stored_in_full_is_read() {
+    fn versions_that_were_stored_in_full_stay_beside_others() {
         let stored = r#"{"versions":{"2":{"created_time":"2026-01-02T03:04:05Z","deletion_time":null,"destroyed":false,
             "created_by":{"actor":"token"},"deleted_by":null}},"current_version":2,"oldest_version":2,
-            "created_time":null,"updated_time":null,"max_versions":1,"cas_required":true,"delete_version_after":3,
+            "created_time":null,"updated_time":null,"max_versions":7,"cas_required":true,"delete_version_after":3,
             "custom_metadata":{"a":"b"},"last_updated_by":{"operation":"update"}}"#;
-        let key: KeyMetadata = serde_json::from_str(stored).unwrap();
-        assert_eq!(
-            (key.oldest_version, key.max_versions, key.cas_required),
-            (2, 1, true)
-        );
+        let mut key: KeyMetadata = serde_json::from_str(stored).unwrap();
+        assert_eq!((key.oldest_version, key.max_versions), (2, 7));
+        assert!(key.cas_required);
         assert_eq!(key.delete_version_after, Duration::from_secs(3));
         assert_eq!(key.custom_metadata["a"], "b");
         assert_eq!(key.last_updated_by.as_ref().unwrap().operation, "update");
-        let version = key.current().unwrap().unwrap();
-        assert_eq!(version.created_by.unwrap().actor, "token");
-        assert!(version.created_time.is_some() && !version.destroyed);
+        let full = key.current().unwrap().unwrap();
+        assert_eq!(full.created_by.as_ref().unwrap().actor, "token");
+        assert!(full.created_time.is_some() && !full.destroyed);
+
+        key.add_version(&VersionMetadata::default(), 0).unwrap();
+        let read: KeyMetadata = serde_json::from_str(&serde_json::to_string(&key).unwrap()).unwrap();
+        assert_eq!(numbers(&read), [2, 3]);
+        assert_eq!(read.versions.get(2).unwrap(), Some(full.clone()));
+        for number in [2, 3] {
+            key.change(number, |version| version.destroyed = true).unwrap();
+        }
+        let destroyed = VersionMetadata {
+            destroyed: true,
+            ..full
+        };
+        assert_eq!(key.versions.get(2).unwrap(), Some(destroyed));
+        assert!(key.current().unwrap().unwrap().destroyed);
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod metrics;
 mod options;
 mod pushed;
 pub mod recording;
+mod retry;
 mod source;
 pub mod special_paths;
 mod start;

@@ -10,14 +10,13 @@
 //! during `Setup`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use airlock_storage::{Error, Storage, StorageEntry};
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
-use tokio::time::{sleep, timeout};
 use vault_plugin::SpecialPaths;
 
+use crate::retry::{in_time, retry};
 use crate::special_paths::control_only;
 
 /// The key of the record. A mount without a record is new.
@@ -26,43 +25,18 @@ const KEY: &str = ".airlock/special-paths";
 /// The version of the record's format.
 const VERSION: u64 = 1;
 
-/// Longest time of a call of storage while Vault waits for `Setup`, and the number of attempts.
-const CALL: Duration = Duration::from_secs(2);
-const TRIES: u32 = 3;
-const BETWEEN_TRIES: Duration = Duration::from_millis(250);
-
 /// The special paths that Vault may enforce: one set, or several if a crash left it open which of them it enforces.
 pub type Record = Vec<SpecialPaths>;
 
 /// Reads a mount's record. Returns `None` if the mount is new.
 pub async fn read(storage: &dyn Storage) -> Result<Option<Record>, Error> {
-    patiently(|| read_once(storage)).await?
-}
-
-/// Makes a call of storage in `Setup`, for which Vault waits: a few times if it fails, and each time not for long.
-pub async fn patiently<T, F>(call: impl Fn() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match in_time(call()).await {
-            Err(_) if tries < TRIES => sleep(BETWEEN_TRIES).await,
-            outcome => return outcome,
-        }
-    }
+    let entry = retry(|| storage.get(KEY)).await?;
+    entry.map(|entry| parse(&entry.value)).transpose()
 }
 
 /// Returns true if storage takes no writes, as during an unseal. Writes the record as it is.
 pub async fn is_read_only(storage: &dyn Storage, record: &Record) -> bool {
     write(storage, record).await == Err(Error::ReadOnly)
-}
-
-/// Reads the record once. The outer error is storage's, the inner one is the record's own.
-async fn read_once(storage: &dyn Storage) -> Result<Result<Option<Record>, Error>, Error> {
-    let entry = storage.get(KEY).await?;
-    Ok(entry.map(|entry| parse(&entry.value)).transpose())
 }
 
 /// The answer of one mount to `SpecialPaths`, and what Vault enforces of it.
@@ -235,7 +209,8 @@ impl Told {
                 return Ok(());
             }
         }
-        let Ok(record) = in_time(read_once(&*self.storage)).await? else {
+        let entry = in_time(self.storage.get(KEY)).await?;
+        let Ok(record) = entry.map(|entry| parse(&entry.value)).transpose() else {
             // The record is not of this version: only a reload helps.
             return Ok(());
         };
@@ -254,12 +229,6 @@ impl Told {
 
 async fn write(storage: &dyn Storage, record: &[SpecialPaths]) -> Result<(), Error> {
     in_time(storage.put(StorageEntry::new(KEY, to_text(record)))).await
-}
-
-async fn in_time<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    timeout(CALL, call)
-        .await
-        .unwrap_or_else(|_| Err(Error::Backend("storage took too long".to_owned())))
 }
 
 type List = fn(&mut SpecialPaths) -> &mut Vec<String>;

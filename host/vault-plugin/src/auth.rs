@@ -19,8 +19,7 @@ use crate::time::OutOfRange;
 /// use std::time::Duration;
 /// use vault_plugin::{Alias, Auth, Lease, Response};
 ///
-/// let mut answer = Response::new();
-/// answer.auth = Some(Auth {
+/// let answer = Response::new().with_auth(Auth {
 ///     display_name: "ada".to_owned(),
 ///     alias: Some(Alias { name: "ada@example.com".to_owned(), ..Alias::default() }),
 ///     token_policies: vec!["reader".to_owned()],

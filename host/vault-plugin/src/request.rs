@@ -76,7 +76,7 @@ pub struct Request {
     /// True if the caller sent no token, on a path that allows that.
     pub unauthenticated: bool,
     /// The connection over which the request came.
-    pub connection: Option<Box<Connection>>,
+    pub connection: Option<Connection>,
     /// The replication secondary that the request came from.
     pub replication_cluster: String,
     /// The snapshot to read from. Vault only.
@@ -158,7 +158,7 @@ pub struct Connection {
     /// The caller's port. Vault leaves it zero.
     pub remote_port: i32,
     /// The TLS state, if the caller used TLS and the server reports it.
-    pub tls: Option<TlsState>,
+    pub tls: Option<Box<TlsState>>,
     /// A client certificate for which a trusted proxy vouched, in DER. OpenBao only.
     pub proxied_certificates: Vec<Bytes>,
     /// The client's own certificates, in DER. OpenBao only.
@@ -220,9 +220,7 @@ impl From<pb::Request> for Request {
             entity_id: wire.entity_id,
             policy_override: wire.policy_override,
             unauthenticated: wire.unauthenticated,
-            connection: wire
-                .connection
-                .map(|connection| Box::new(Connection::from(*connection))),
+            connection: wire.connection.map(Connection::from),
             replication_cluster: wire.replication_cluster,
             requires_snapshot_id: wire.requires_snapshot_id,
             recover_source_path: wire.recover_source_path,
@@ -237,7 +235,9 @@ impl From<pb::Connection> for Connection {
         Connection {
             remote_addr: wire.remote_addr,
             remote_port: wire.remote_port,
-            tls: wire.connection_state.map(TlsState::from),
+            tls: wire
+                .connection_state
+                .map(|state| Box::new(TlsState::from(*state))),
             proxied_certificates: wire.proxied_certificates_raw,
             peer_certificates: wire.peer_certificates_raw,
         }

@@ -167,10 +167,18 @@ impl Response {
         }
     }
 
+    /// Adds a login's token.
+    pub fn with_auth(self, auth: Auth) -> Response {
+        Response {
+            auth: Some(Box::new(auth)),
+            ..self
+        }
+    }
+
     /// Adds data that Vault has wrapped.
     pub fn with_wrap_info(self, wrapped: WrapInfo) -> Response {
         Response {
-            wrap_info: Some(wrapped.into()),
+            wrap_info: Some(Box::new(wrapped)),
             ..self
         }
     }

@@ -104,7 +104,7 @@ impl Core {
         }
         let mut connection = Connection::default();
         connection.remote_addr = call.remote.to_string();
-        request.connection = Some(Box::new(connection));
+        request.connection = Some(connection);
         request
     }
 

@@ -122,12 +122,19 @@ impl Default for Record {
 }
 
 impl Record {
-    /// Reads the record of a mount. A mount without one has the default.
+    /// Reads the record of a mount, in one try without a time limit. A mount without one has the default.
     pub async fn read(storage: &dyn Storage) -> Result<Self, PushError> {
-        match storage.get(KEY).await? {
-            Some(entry) => Self::parse(&entry.value),
-            None => Ok(Self::default()),
-        }
+        Self::of(Self::entry(storage).await?)
+    }
+
+    /// Returns the entry that holds the record of a mount.
+    pub async fn entry(storage: &dyn Storage) -> airlock_storage::Result<Option<StorageEntry>> {
+        storage.get(KEY).await
+    }
+
+    /// Returns the record that an entry holds.
+    pub fn of(entry: Option<StorageEntry>) -> Result<Self, PushError> {
+        entry.map_or_else(|| Ok(Self::default()), |entry| Self::parse(&entry.value))
     }
 
     pub async fn write(&self, storage: &dyn Storage) -> airlock_storage::Result<()> {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use vault_plugin::{Backend as _, Error, ServerError};
 
+use super::set_up::readable;
 use super::{VaultMount, cannot_serve};
 use crate::guest_mount::GuestMount;
 use crate::pushed::{PushError, Record};
@@ -67,7 +68,7 @@ impl VaultMount {
         let record = match known.filter(|_| is_known) {
             Some(record) => record,
             None => {
-                let record = Self::read_record(&self.finder.parts).await;
+                let record = readable(Record::read(&*self.finder.parts.storage).await);
                 *self.record.lock() = record.clone();
                 // A candidate that is right stays: storage may answer again.
                 record.map_err(|reason| cannot_serve(&reason))?

@@ -15,6 +15,7 @@ use crate::existence::Checks;
 use crate::guest_mount::Parts;
 use crate::options::MountOptions;
 use crate::pushed::{Guests, PushError, Record, RecordWriter};
+use crate::retry::retry;
 use crate::source::Source;
 use crate::told::{self, Told};
 
@@ -58,15 +59,10 @@ impl VaultMount {
         // at once.
         let (told, record, ()) = tokio::join!(
             told::read(&*parts.storage),
-            told::patiently(|| async {
-                match Record::read(&*parts.storage).await {
-                    Err(PushError::Storage(error)) => Err(error),
-                    read => Ok(read),
-                }
-            }),
+            retry(|| Record::entry(&*parts.storage)),
             caching::follow(&storage, &parts.services.system),
         );
-        let record = readable(record.unwrap_or_else(|error| Err(PushError::Storage(error))));
+        let record = readable(record.map_err(PushError::Storage).and_then(Record::of));
         let is_new = matches!(told, Ok(None));
         let options = MountOptions::read(&parts.config);
         if is_new {
@@ -151,10 +147,6 @@ impl VaultMount {
         Ok(mount)
     }
 
-    pub(super) async fn read_record(parts: &Parts) -> Result<Record, String> {
-        readable(Record::read(&*parts.storage).await)
-    }
-
     /// Returns true if a pushed guest need not be loaded now. At an unseal, Vault sets up one mount after the other and waits
     /// for each; and it goes on enforcing what it was told before. At a reload it asks for the guest's special paths.
     async fn can_wait(
@@ -170,7 +162,7 @@ impl VaultMount {
 }
 
 /// Returns the record, or the reason why it cannot be read.
-fn readable(record: Result<Record, PushError>) -> Result<Record, String> {
+pub(super) fn readable(record: Result<Record, PushError>) -> Result<Record, String> {
     record.map_err(|error| match error {
         // The server's words about its storage may name a key.
         PushError::Storage(_) => {

@@ -80,7 +80,7 @@ async fn a_mount_reads_its_two_records_at_once() {
     storage.every(Call::Get, Fault::HoldBefore(gate.clone()));
     let setting_up = tokio::spawn(async move { without_guest(&storage).await });
     for _ in 0..2 {
-        // Less than the 2 s after which the first read is tried again.
+        // Less than the 2 s after which a read is tried again.
         let reached = tokio::time::timeout(Duration::from_secs(1), gate.reached());
         reached.await.expect("the second read waits for the first");
     }
@@ -88,13 +88,50 @@ async fn a_mount_reads_its_two_records_at_once() {
     setting_up.await.unwrap();
 }
 
-#[tokio::test]
-async fn one_failed_read_at_the_setup_is_made_up_for() {
-    for failing in [1, 2] {
+#[tokio::test(start_paused = true)]
+async fn two_failed_reads_at_the_setup_are_made_up_for() {
+    // The first two calls are the first tries of both records, and those of what failed follow.
+    for failing in [[1, 3], [2, 3], [1, 2]] {
         let (storage, paths) = served().await;
-        storage.nth(Call::Get, failing, Fault::Fail);
+        for call in failing {
+            storage.nth(Call::Get, call, Fault::Fail);
+        }
         let mount = without_guest(&storage).await;
-        assert!(mount.record.lock().is_ok(), "read {failing}");
-        assert_eq!(mount.special_paths(), paths, "read {failing}");
+        assert!(mount.record.lock().is_ok(), "calls {failing:?}");
+        assert_eq!(mount.special_paths(), paths, "calls {failing:?}");
+        assert_eq!(storage.applied(), [true, true]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_setup_does_not_wait_for_a_storage_that_hangs() {
+    let (storage, _) = served().await;
+    storage.every(Call::Get, Fault::HoldBefore(Gate::new()));
+    let setting_up = tokio::time::timeout(Duration::from_secs(10), without_guest(&storage));
+    let mount = setting_up.await.expect("it waits");
+    assert!(
+        mount
+            .record
+            .lock()
+            .as_ref()
+            .is_err_and(|reason| reason.ends_with("the mount's storage failed"))
+    );
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_read_once() {
+    let (storage, _) = served().await;
+    storage
+        .put(StorageEntry::new(".airlock/active", "damaged"))
+        .await
+        .unwrap();
+    let mount = without_guest(&storage).await;
+    assert!(
+        mount
+            .record
+            .lock()
+            .as_ref()
+            .is_err_and(|reason| !reason.contains("storage failed"))
+    );
+    assert_eq!(storage.calls(Call::Get), 2);
 }

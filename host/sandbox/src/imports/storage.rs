@@ -5,7 +5,7 @@ use airlock_storage::{Error as Storage, StorageEntry};
 use super::StorageFailure;
 use crate::bindings::airlock::engine::storage::{Entry, Error, Host};
 use crate::limits::{Exceeded, Limit};
-use crate::run::instance::State;
+use crate::run::instance::{LONG_ANSWER, State};
 use crate::run::session::Session;
 use crate::run::stop::Stop;
 
@@ -29,10 +29,15 @@ impl State {
         Ok(self.keep(import, bytes).await?)
     }
 
-    /// Charges what storage answered, and reserves memory for it.
+    /// Charges what storage answered, and reserves memory for it. Moves the request to the slow lane if that is much: the guest
+    /// is likely to hand over as much, and in the fast lane the request would then have to run again.
     async fn received(&mut self, bytes: usize) -> Answer<()> {
         self.account.transfer(bytes)?;
-        Ok(self.hold(bytes).await?)
+        self.hold(bytes).await?;
+        if bytes > LONG_ANSWER {
+            self.move_over().await;
+        }
+        Ok(())
     }
 
     /// Charges the names that a list answered, and reserves memory for them.

@@ -28,7 +28,7 @@ use crate::{CallError, LoadError, Result};
 const KEPT: u64 = 128;
 
 /// Bytes from which an answer takes long to check, so that others should not wait for that.
-const LONG_ANSWER: usize = 256 << 10;
+pub(crate) const LONG_ANSWER: usize = 256 << 10;
 
 /// Bytes from which a request runs in the slow lane from the start. A guest may well store all that it is asked in one
 /// piece, and add to it. For a request in the fast lane, that piece is then below [`SHORT_COPY`].

@@ -342,3 +342,13 @@ async fn json_is_stored_however_deep_it_is() {
     assert_eq!(kv.stored("kv/a").unwrap(), deep);
     assert!(kv.ask(Operation::Read, "a").await.unwrap().contains(&deep));
 }
+
+/// What a guest reads it is likely to hand over, and in the fast lane that would be too much at once.
+#[tokio::test]
+async fn a_value_of_a_mebibyte_is_read_in_one_run() {
+    let kv = kv().await;
+    kv.store("kv/a", &format!("{:?}", "x".repeat(1 << 20)));
+    let outcome = kv.run(Request::new(Operation::Read, "a")).await;
+    assert!(outcome.result.unwrap().unwrap().data.unwrap().as_str().len() > 1 << 20);
+    assert_eq!((outcome.usage.attempts, outcome.usage.storage_operations), (1, 1));
+}

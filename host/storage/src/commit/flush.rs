@@ -97,10 +97,10 @@ async fn store(
     retried: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let patience = Patience::Brief(settings.flush);
-    // The other two ways are boxed, so that the future of each flush does not reserve space for them.
     if writes.in_order().len() > 1 {
         match patience.insist(|| together::begin(calls)).await {
             Ok(Some(first)) => {
+                // Boxed, as what a redo record needs, so that the future of a flush in order does not reserve space for it.
                 return Box::pin(together::store(first, settings.flush, calls, writes, retried)).await;
             }
             Ok(None) => {}

@@ -164,13 +164,24 @@ mod tests {
         cache.insert("d", value(1), sample(0));
         for n in 0..1000 {
             cache.insert(&format!("{n:03}"), value(n % 100), sample(0));
+            let costs = cache.entries.iter().map(|(key, held)| cost(key, &held.value));
+            assert_eq!(cache.bytes, costs.sum::<usize>());
             assert!(cache.bytes <= cache.limit);
         }
-        let bytes: usize = cache
-            .entries
-            .iter()
-            .map(|(key, held)| cost(key, &held.value))
-            .sum();
-        assert_eq!(cache.bytes, bytes);
+    }
+
+    #[test]
+    fn an_entry_that_is_replaced_was_used_last_and_one_that_does_not_stand_changes_no_order() {
+        let mut cache = Cache::new(3 * (ENTRY_OVERHEAD + 101));
+        for key in ["a", "b", "c", "a"] {
+            cache.insert(key, value(100), sample(0));
+        }
+        cache.insert("c", value(100), sample(1));
+        assert_eq!(cache.get("c", |sample| sample.at == 0), None);
+        for key in ["d", "e"] {
+            cache.insert(key, value(100), sample(0));
+        }
+        let keys: Vec<_> = cache.entries.keys().map(|key| &**key).collect();
+        assert_eq!(keys, ["a", "d", "e"]);
     }
 }

@@ -155,7 +155,7 @@ fn wire_connection() -> pb::Connection {
     let chain = |certificates| pb::CertificateChain { certificates };
     pb::Connection {
         remote_addr: "192.0.2.1".into(),
-        connection_state: Some(pb::ConnectionState {
+        connection_state: Some(Box::new(pb::ConnectionState {
             version: 0x0304,
             handshake_complete: true,
             did_resume: true,
@@ -168,7 +168,7 @@ fn wire_connection() -> pb::Connection {
             signed_certificate_timestamps: vec!["sct".into()],
             ocsp_response: "ocsp".into(),
             tls_unique: "unique".into(),
-        }),
+        })),
         remote_port: 4711,
         proxied_certificates_raw: vec!["proxied".into()],
         peer_certificates_raw: vec!["raw".into()],
@@ -179,7 +179,7 @@ fn connection() -> Connection {
     Connection {
         remote_addr: "192.0.2.1".into(),
         remote_port: 4711,
-        tls: Some(TlsState {
+        tls: Some(Box::new(TlsState {
             version: 0x0304,
             handshake_complete: true,
             did_resume: true,
@@ -192,7 +192,7 @@ fn connection() -> Connection {
             signed_certificate_timestamps: vec!["sct".into()],
             ocsp_response: "ocsp".into(),
             tls_unique: "unique".into(),
-        }),
+        })),
         proxied_certificates: vec!["proxied".into()],
         peer_certificates: vec!["raw".into()],
     }
@@ -224,7 +224,7 @@ fn every_field_of_a_request_arrives() {
         entity_id: "entity".into(),
         policy_override: true,
         unauthenticated: true,
-        connection: Some(wire_connection().into()),
+        connection: Some(wire_connection()),
         requires_snapshot_id: "snapshot".into(),
         recover_source_path: "source".into(),
         rotation_info: Some(pb::RotationInfo {
@@ -256,7 +256,7 @@ fn every_field_of_a_request_arrives() {
         entity_id: "entity".into(),
         policy_override: true,
         unauthenticated: true,
-        connection: Some(connection().into()),
+        connection: Some(connection()),
         replication_cluster: "cluster".into(),
         requires_snapshot_id: "snapshot".into(),
         recover_source_path: "source".into(),
