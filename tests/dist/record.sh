@@ -2,7 +2,8 @@
 # Records what starts and requests run, for `profile.sh`: builds the program of this machine's architecture with counters in it,
 # sends it the requests of the benchmark, and writes to tests/dist/profile what ran how often (ARCH.xz), the functions that ran,
 # most frequent first (ARCH.order.xz), and for which compiler, Cargo.lock and profiles that is (ARCH.txt). `make dist-profile` calls
-# it. It takes about 20 minutes on 2 cores, and 5 more if Vault is not built yet. Nothing of the machine is recorded but how often which function ran.
+# it. It takes about 20 minutes on 2 cores, and 5 more if Vault is not built yet. Nothing of the machine is recorded but how often
+# which function ran.
 set -eu
 cd "$(dirname "$0")/../.."
 export CARGO_TARGET_DIR="$PWD/target/dist-profile" LC_ALL=C
