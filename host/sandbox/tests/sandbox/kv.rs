@@ -348,7 +348,10 @@ async fn json_is_stored_however_deep_it_is() {
 async fn a_value_of_a_mebibyte_is_read_in_one_run() {
     let kv = kv().await;
     kv.store("kv/a", &format!("{:?}", "x".repeat(1 << 20)));
-    let outcome = kv.run(Request::new(Operation::Read, "a")).await;
-    assert!(outcome.result.unwrap().unwrap().data.unwrap().as_str().len() > 1 << 20);
-    assert_eq!((outcome.usage.attempts, outcome.usage.storage_operations), (1, 1));
+    // The first ones may take so long that they move for that reason.
+    for _ in 0..20 {
+        let outcome = kv.run(Request::new(Operation::Read, "a")).await;
+        assert!(outcome.result.unwrap().unwrap().data.unwrap().as_str().len() > 1 << 20);
+        assert_eq!(outcome.usage.attempts, 1);
+    }
 }
