@@ -30,7 +30,11 @@ pub type Record = Vec<SpecialPaths>;
 
 /// Reads a mount's record. Returns `None` if the mount is new.
 pub async fn read(storage: &dyn Storage) -> Result<Option<Record>, Error> {
-    let entry = retry(|| storage.get(KEY)).await?;
+    held_by(retry(|| storage.get(KEY)).await?)
+}
+
+/// Returns the record that an entry holds.
+fn held_by(entry: Option<StorageEntry>) -> Result<Option<Record>, Error> {
     entry.map(|entry| parse(&entry.value)).transpose()
 }
 
@@ -210,7 +214,7 @@ impl Told {
             }
         }
         let entry = in_time(self.storage.get(KEY)).await?;
-        let Ok(record) = entry.map(|entry| parse(&entry.value)).transpose() else {
+        let Ok(record) = held_by(entry) else {
             // The record is not of this version: only a reload helps.
             return Ok(());
         };

@@ -3,9 +3,9 @@
 //! Most requests take microseconds, so they run where they arrive, on the runtime's one thread, which also does all
 //! input and output. A guest that computes for longer would keep that thread from everyone else. So each request yields
 //! after at most two ticks of the epoch, and in calls to the host. A request moves to a thread for long requests if it has used
-//! more CPU time than most ever do, has much memory to fill, has read much at once, or has a large answer to check. A request whose guest
-//! hands over much data at once, which nothing can interrupt, is run again there from its start. If that would repeat
-//! an effect, because the request commits or wraps data, the request moves before it can hand over anything more. A
+//! more CPU time than most ever do, has much memory to fill, has read much at once, or has a large answer to check. A request
+//! whose guest hands over much data at once, which nothing can interrupt, is run again there from its start. If that would
+//! repeat an effect, because the request commits or wraps data, the request moves before it can hand over anything more. A
 //! large request, `describe`, `initialize` and `special-paths` start in the slow lane.
 //!
 //! In the slow lane a mount has two permits, so that many long requests of one mount do not make those of another wait
