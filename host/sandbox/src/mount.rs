@@ -43,7 +43,7 @@ pub struct MountContext {
 
 /// Most large requests of one mount that run at once. A large request leaves its slot of the pool larger than small ones
 /// need it.
-const LARGE: u32 = 16;
+const LARGE: u32 = 8;
 
 impl MountContext {
     /// Creates the context of a mount with its options (`config`), as Vault gives them at setup. Of `limits`, only

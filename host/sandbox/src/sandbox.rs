@@ -75,13 +75,14 @@ impl Sandbox {
             .cache
             .map(|directory| Cache::open(&directory, &engine))
             .transpose()?;
-        machine::give_memory_back(returns)
-            .map_err(|error| LoadError::not_started("the thread that gives memory back", error))?;
         let ticker = Ticker::start(&engine)
             .map_err(|error| LoadError::not_started("the thread that interrupts guests", error))?;
+        let shared = Arc::new(Shared::new(ticker, memory));
+        machine::give_memory_back(returns, Arc::downgrade(&shared))
+            .map_err(|error| LoadError::not_started("the thread that gives memory back", error))?;
         Ok(Self {
             linker: instance::linker(&engine)?,
-            shared: Arc::new(Shared::new(ticker, memory)),
+            shared,
             compiler: settings.compiler,
             cache,
         })

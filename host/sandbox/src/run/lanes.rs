@@ -17,7 +17,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -38,9 +38,12 @@ pub(crate) const FAST: Duration = Duration::from_millis(5);
 /// Slow-lane permits of one mount.
 pub(crate) const SLOW_PERMITS: usize = 2;
 
-/// The slow lane's thread, which starts when it is first needed.
+/// The two lanes.
 #[derive(Default)]
 pub(crate) struct Lanes {
+    /// The runtime of the first request.
+    fast: OnceLock<Handle>,
+    /// The thread for long requests, which starts when it is first needed.
     slow: Mutex<Option<SlowLane>>,
 }
 
@@ -54,6 +57,7 @@ impl Lanes {
     /// Runs a request's work to its end: as part of the caller's task while it is short, then in the slow lane. `permits`
     /// holds the mount's slow-lane permits.
     pub async fn run<T: Send + 'static>(&self, work: Work<T>, permits: Arc<Semaphore>) -> Result<T> {
+        self.fast.get_or_init(Handle::current);
         if work.account.is_long() {
             return self.run_slowly(work, permits).await;
         }
@@ -77,6 +81,15 @@ impl Lanes {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(CallError::GivenUp),
         })
+    }
+
+    /// Runs `work` once on the thread of each lane that has run a request, between two of its tasks. Does not wait for that.
+    pub fn on_each_thread(&self, work: impl FnOnce() + Clone + Send + 'static) {
+        let slow = self.slow.lock().as_ref().map(|lane| lane.handle.clone());
+        for lane in self.fast.get().cloned().into_iter().chain(slow) {
+            let work = work.clone();
+            lane.spawn(async move { work() });
+        }
     }
 
     fn slow(&self) -> std::io::Result<Handle> {
@@ -246,6 +259,34 @@ mod tests {
         let account = account();
         account.becomes_long();
         assert_eq!(lane_after(async {}, account).await, "slow-lane");
+    }
+
+    #[tokio::test]
+    async fn each_lane_that_ran_a_request_does_other_work_too() {
+        let ticker = Arc::new(Ticker::start(&wasmtime::Engine::default()).unwrap());
+        let permits = Arc::new(Semaphore::new(1));
+        let lanes = Lanes::default();
+        let (sender, mut threads) = tokio::sync::mpsc::unbounded_channel();
+        let ask = || {
+            let sender = sender.clone();
+            lanes.on_each_thread(move || sender.send(std::thread::current().id()).unwrap());
+        };
+        ask();
+        lanes
+            .run(work(&ticker, async { Ok(()) }), permits.clone())
+            .await
+            .unwrap();
+        ask();
+        let slow = work(&ticker, async { Ok(std::thread::current().id()) });
+        let slow = lanes.run_slowly(slow, permits).await.unwrap();
+        ask();
+        let here = std::thread::current().id();
+        let mut ran = Vec::new();
+        while ran.len() < 3 {
+            ran.push(threads.recv().await.unwrap());
+        }
+        assert_eq!(ran.iter().filter(|thread| **thread == here).count(), 2, "{ran:?}");
+        assert!(here != slow && ran.contains(&slow), "{ran:?}");
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 //! Finds out how much memory this process can expect, and gives freed memory back to the system.
 
 use std::path::Path;
+use std::sync::Weak;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use std::{fs, io, thread};
@@ -9,6 +10,7 @@ use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
 
 use crate::LoadError;
+use crate::run::code::Shared;
 
 /// Returns the memory of the machine in bytes, or the limit of the process's control group if that is lower. `None` if
 /// neither can be read.
@@ -32,8 +34,17 @@ const MOST_QUIET: usize = 6;
 /// have stopped for a while.
 ///
 /// This takes long, so it has a thread of its own: if the epoch's thread did it, no guest would be interrupted in the
-/// meantime.
-pub(crate) fn give_memory_back(returns: Receiver<()>) -> io::Result<()> {
+/// meantime. The lanes' threads then return what is left: that is little, and mimalloc leaves it to the thread that allocated it.
+pub(crate) fn give_memory_back(returns: Receiver<()>, shared: Weak<Shared>) -> io::Result<()> {
+    let give_back = move || {
+        unmap_program();
+        trim();
+        if cfg!(target_env = "musl")
+            && let Some(shared) = shared.upgrade()
+        {
+            shared.lanes.on_each_thread(trim);
+        }
+    };
     let thread = thread::Builder::new().name("memory".into()).spawn(move || {
         thread::sleep(QUIET);
         give_back();
@@ -68,11 +79,6 @@ pub(crate) fn check_memory_files() -> Result<(), LoadError> {
             source: errno.into(),
         }),
     }
-}
-
-fn give_back() {
-    unmap_program();
-    trim();
 }
 
 /// Unmaps the code and the constants of this program, which stay in the system's cache of the file. What runs again is
