@@ -1,8 +1,8 @@
 //! Puts the SDK and the templates into the binary, so that a project of `airlock new` builds wherever it stands.
 
-use std::fs;
-use std::io;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 /// What a project gets of this repository.
 const VENDORED: [&str; 12] = [
@@ -21,7 +21,8 @@ const VENDORED: [&str; 12] = [
 ];
 
 fn main() -> io::Result<()> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize()?;
+    // Read as it runs: a target directory may serve several checkouts, and cargo then runs what it compiled in another one.
+    let here = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).canonicalize()?;
     list("vendored.rs", &here.join("../..").canonicalize()?, &VENDORED)?;
     list("templates.rs", &here.join("templates"), &["."])
 }
@@ -41,8 +42,12 @@ fn list(to: &str, folder: &Path, parts: &[&str]) -> io::Result<()> {
         list.push_str(&format!("    ({name:?}, include_str!({file:?})),\n"));
     }
     list.push_str("]\n");
-    let out = std::env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("cargo sets no OUT_DIR"))?;
-    fs::write(Path::new(&out).join(to), list)
+    fs::write(Path::new(&variable("OUT_DIR")?).join(to), list)
+}
+
+/// Returns what cargo has set for build scripts.
+fn variable(name: &str) -> io::Result<OsString> {
+    env::var_os(name).ok_or_else(|| io::Error::other(format!("cargo does not set {name}")))
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
