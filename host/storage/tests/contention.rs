@@ -138,10 +138,7 @@ async fn a_key_that_is_written_for_too_long_makes_its_readers_busy() {
         },
     );
     let gate = bed.storage.hold(Call::Put, 1);
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { store(&mount, "a", "2").await }
-    });
+    let writer = bed.spawn(|mount| async move { store(&mount, "a", "2").await });
     gate.reached().await;
     assert!(matches!(read(&bed.mount, "a").await, Err(Error::Busy { .. })));
     assert!(read(&bed.mount, "b").await.is_ok());
@@ -162,15 +159,12 @@ async fn a_large_commit_holds_up_nobody_who_reads_other_keys() {
         early.push(reader);
     }
     let gate = bed.storage.hold(Call::Put, 1);
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move {
-            let mut writer = mount.begin(Attempt::FIRST).await?;
-            for n in 0..1_500 {
-                put(&mut writer, &format!("written/{n}"), "1").await?;
-            }
-            writer.commit().await
+    let writer = bed.spawn(|mount| async move {
+        let mut writer = mount.begin(Attempt::FIRST).await?;
+        for n in 0..1_500 {
+            put(&mut writer, &format!("written/{n}"), "1").await?;
         }
+        writer.commit().await
     });
     gate.reached().await;
     for n in 0..200 {
@@ -201,10 +195,7 @@ async fn what_a_busy_commit_has_read_still_has_to_stand() {
     assert_eq!(get(&mut reader, "a").await.unwrap().as_deref(), Some("1"));
     put(&mut reader, "b", "1").await.unwrap();
     let gate = bed.storage.hold(Call::Put, 1);
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { store(&mount, "b", "2").await }
-    });
+    let writer = bed.spawn(|mount| async move { store(&mount, "b", "2").await });
     gate.reached().await;
     assert!(matches!(reader.commit().await, Err(Error::Busy { .. })));
     assert_eq!(reader.check(), Ok(()));
@@ -233,10 +224,7 @@ async fn a_lock_after_a_busy_commit_checks_what_it_had_read() {
     assert_eq!(get(&mut request, "a").await.unwrap().as_deref(), Some("1"));
     put(&mut request, "b", "1").await.unwrap();
     let gate = bed.storage.hold(Call::Put, 1);
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { store(&mount, "b", "2").await }
-    });
+    let writer = bed.spawn(|mount| async move { store(&mount, "b", "2").await });
     gate.reached().await;
     assert!(matches!(request.commit().await, Err(Error::Busy { .. })));
     gate.open();

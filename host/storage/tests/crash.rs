@@ -223,10 +223,7 @@ async fn a_commit_behind_a_record_that_is_durable_is_never_reported_as_failed() 
     bed.storage.every(Call::Delete, Fault::Fail);
     transfer(&bed.mount).await.unwrap();
     // Nobody else can use its keys until it is flushed.
-    let reader = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { read(&mount, "account/a").await }
-    });
+    let reader = bed.spawn(|mount| async move { read(&mount, "account/a").await });
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert!(!reader.is_finished());
     bed.storage.heal();

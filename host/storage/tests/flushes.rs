@@ -11,15 +11,12 @@ use support::*;
 async fn a_caller_that_goes_away_does_not_stop_its_flush() {
     let bed = Bed::new(settings());
     let gate = bed.storage.hold(Call::Put, 2);
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move {
-            let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();
-            for key in ["a", "b", "c"] {
-                put(&mut transaction, key, "1").await.unwrap();
-            }
-            transaction.commit().await
+    let writer = bed.spawn(|mount| async move {
+        let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();
+        for key in ["a", "b", "c"] {
+            put(&mut transaction, key, "1").await.unwrap();
         }
+        transaction.commit().await
     });
     gate.reached().await;
     writer.abort();
@@ -33,15 +30,9 @@ async fn a_caller_that_goes_away_does_not_stop_its_flush() {
 async fn a_drain_waits_for_flushes_and_lets_no_commit_begin() {
     let bed = Bed::new(settings());
     let gate = bed.storage.hold(Call::Put, 1);
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { store(&mount, "a", "1").await }
-    });
+    let writer = bed.spawn(|mount| async move { store(&mount, "a", "1").await });
     gate.reached().await;
-    let drain = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { mount.drain().await }
-    });
+    let drain = bed.spawn(|mount| async move { mount.drain().await });
     tokio::task::yield_now().await;
     assert!(!drain.is_finished());
     assert_eq!(store(&bed.mount, "b", "1").await, Err(Error::Draining));
@@ -75,20 +66,14 @@ async fn a_put_that_fails_is_tried_again_while_its_keys_are_kept_from_others() {
     );
     bed.storage.nth(Call::Put, 2, Fault::LoseAnswer);
     let gate = bed.storage.hold(Call::Put, 3);
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move {
-            let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();
-            put(&mut transaction, "a", "1").await.unwrap();
-            put(&mut transaction, "b", "1").await.unwrap();
-            transaction.commit().await
-        }
+    let writer = bed.spawn(|mount| async move {
+        let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();
+        put(&mut transaction, "a", "1").await.unwrap();
+        put(&mut transaction, "b", "1").await.unwrap();
+        transaction.commit().await
     });
     gate.reached().await;
-    let reader = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { (read(&mount, "a").await, read(&mount, "b").await) }
-    });
+    let reader = bed.spawn(|mount| async move { (read(&mount, "a").await, read(&mount, "b").await) });
     tokio::task::yield_now().await;
     assert!(!reader.is_finished());
     gate.open();

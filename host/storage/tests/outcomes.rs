@@ -179,15 +179,9 @@ async fn a_drain_lets_a_slow_flush_behind_a_record_come_to_its_end() {
     let bed = Bed::new(patient(true));
     let gate = bed.storage.hold(Call::Put, 2);
     bed.storage.every(Call::Put, slow());
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { put_all(&mount, keys(PUTS)).await }
-    });
+    let writer = bed.spawn(|mount| async move { put_all(&mount, keys(PUTS)).await });
     gate.reached().await;
-    let drain = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { mount.drain().await }
-    });
+    let drain = bed.spawn(|mount| async move { mount.drain().await });
     tokio::task::yield_now().await;
     gate.open();
     drain.await.unwrap();

@@ -44,10 +44,7 @@ async fn what_was_written_is_cached_as_it_was_written() {
 async fn what_was_written_is_cached_though_another_commit_ended_meanwhile() {
     let bed = Bed::new(cacheable("meta/"));
     let gate = bed.storage.hold_answer(Call::Put, 1);
-    let slow = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { store(&mount, "meta/a", "1").await }
-    });
+    let slow = bed.spawn(|mount| async move { store(&mount, "meta/a", "1").await });
     gate.reached().await;
     store(&bed.mount, "meta/b", "2").await.unwrap();
     gate.open();
@@ -89,10 +86,7 @@ async fn an_invalidation_conflicts_with_who_read_the_key_or_listed_above_it() {
 async fn a_slow_read_is_not_cached_over_a_newer_write() {
     let bed = Bed::with(&[("meta/a", "1")], cacheable("meta/"));
     let gate = bed.storage.hold_answer(Call::Get, 1);
-    let slow = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { read(&mount, "meta/a").await }
-    });
+    let slow = bed.spawn(|mount| async move { read(&mount, "meta/a").await });
     gate.reached().await;
     store(&bed.mount, "meta/a", "2").await.unwrap();
     gate.open();

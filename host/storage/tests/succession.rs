@@ -53,8 +53,7 @@ async fn a_request_that_has_committed_is_waited_for_and_goes_on_meanwhile() {
     put(&mut request, "a", "1").await.unwrap();
     request.commit().await.unwrap();
 
-    let mount = bed.mount.clone();
-    let mut replaced = tokio::spawn(async move { mount.replace_guest(settings(), WAIT).await });
+    let mut replaced = bed.spawn(|mount| async move { mount.replace_guest(settings(), WAIT).await });
     assert!(timeout(Duration::from_millis(50), &mut replaced).await.is_err());
     put(&mut request, "b", "2").await.unwrap();
     request.commit().await.unwrap();
@@ -95,8 +94,7 @@ async fn an_exclusive_attempt_does_not_block_the_successor_of_its_guest() {
     let exclusive = Attempt::FIRST.next().next().next();
     let mut alone = bed.mount.begin(exclusive).await.unwrap();
     put(&mut alone, "b", "2").await.unwrap();
-    let mount = bed.mount.clone();
-    let replaced = tokio::spawn(async move { mount.replace_guest(settings(), WAIT).await });
+    let replaced = bed.spawn(|mount| async move { mount.replace_guest(settings(), WAIT).await });
     tokio::task::yield_now().await;
     assert_eq!(alone.commit().await, Err(Error::Conflict));
     drop((alone, going_on));
@@ -192,8 +190,7 @@ async fn a_request_that_has_taken_the_lock_for_an_effect_is_waited_for() {
     let bed = Bed::new(settings());
     let mut request = bed.begin().await;
     request.lock_commits().await.unwrap();
-    let mount = bed.mount.clone();
-    let replaced = tokio::spawn(async move { mount.replace_guest(settings(), WAIT).await });
+    let replaced = bed.spawn(|mount| async move { mount.replace_guest(settings(), WAIT).await });
     tokio::task::yield_now().await;
     put(&mut request, "a", "1").await.unwrap();
     request.commit().await.unwrap();

@@ -145,15 +145,9 @@ async fn a_key_that_comes_and_goes_in_one_commit_conflicts_with_a_list_in_betwee
 async fn a_reader_of_a_key_that_is_being_written_waits_and_sees_the_new_value() {
     let bed = Bed::with(&[("a", "1")], settings());
     let gate = bed.storage.hold(Call::Put, 1);
-    let writer = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { store(&mount, "a", "2").await }
-    });
+    let writer = bed.spawn(|mount| async move { store(&mount, "a", "2").await });
     gate.reached().await;
-    let reader = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { read(&mount, "a").await }
-    });
+    let reader = bed.spawn(|mount| async move { read(&mount, "a").await });
     tokio::task::yield_now().await;
     assert!(!reader.is_finished());
     gate.open();
@@ -166,8 +160,7 @@ async fn two_blind_writers_of_the_same_keys_do_not_mix() {
     let bed = Bed::new(settings());
     let gate = bed.storage.hold(Call::Put, 1);
     let write = |value: &'static str| {
-        let mount = bed.mount.clone();
-        tokio::spawn(async move {
+        bed.spawn(|mount| async move {
             let mut writer = mount.begin(Attempt::FIRST).await.unwrap();
             put(&mut writer, "a", value).await.unwrap();
             put(&mut writer, "b", value).await.unwrap();
@@ -226,10 +219,7 @@ async fn the_fourth_attempt_has_the_commit_lock_and_writers_wait() {
     assert!(fourth.is_exclusive() && fourth.number() == 4);
     let mut alone = bed.mount.begin(fourth).await.unwrap();
     assert_eq!(get(&mut alone, "a").await.unwrap().as_deref(), Some("1"));
-    let other = tokio::spawn({
-        let mount = bed.mount.clone();
-        async move { store(&mount, "a", "other").await }
-    });
+    let other = bed.spawn(|mount| async move { store(&mount, "a", "other").await });
     tokio::task::yield_now().await;
     put(&mut alone, "a", "alone").await.unwrap();
     alone.commit().await.unwrap();

@@ -7,6 +7,7 @@ use airlock_storage::{
 };
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// Returns settings with which a failing call does not take long.
 pub fn settings() -> Settings {
@@ -54,6 +55,14 @@ impl Bed {
             .map(|(key, value)| StorageEntry::new(*key, value.to_string()))
             .collect();
         Self::over(Arc::new(memory), settings)
+    }
+
+    /// Starts a task that has the mount.
+    pub fn spawn<F>(&self, task: impl FnOnce(Arc<Mount>) -> F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        tokio::spawn(task(self.mount.clone()))
     }
 
     pub async fn begin(&self) -> Transaction {
