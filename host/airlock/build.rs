@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// What a project gets of this repository.
+/// The parts of this repository that a project gets.
 const VENDORED: [&str; 12] = [
     "guest/sdk/Cargo.toml",
     "guest/sdk/src",

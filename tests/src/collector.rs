@@ -165,7 +165,7 @@ fn spans(body: &[u8]) -> Vec<Span> {
     scopes.flat_map(|scope| scope.spans).collect()
 }
 
-/// Returns an attribute as text, or an empty text if there is none of this name.
+/// Returns an attribute as text, or an empty text if no attribute has this name.
 pub fn attribute(attributes: &[KeyValue], name: &str) -> String {
     let value = attributes
         .iter()

@@ -196,7 +196,7 @@ impl Client {
     }
 }
 
-/// Sends a request without a token over a stream, and returns the answer as it came.
+/// Sends a request without a token over a stream, and returns the whole text of the answer.
 pub fn ask(stream: impl Read + Write, path: &str) -> String {
     ask_as(stream, "localhost", path)
 }

@@ -61,7 +61,7 @@ impl Prometheus {
         prometheus
     }
 
-    /// Returns what a query of the present answers. Panics, with the reason, if it is no valid query.
+    /// Returns the answer to a query for the present. Panics, with the reason, if the query is not valid.
     #[track_caller]
     pub fn query(&self, query: &str) -> Vec<Value> {
         let answer = self.get("/api/v1/query", &[("query", query)]);

@@ -187,8 +187,8 @@ fn a_changed_byte_is_refused_in_one_line() {
     );
 }
 
-/// Of another version there is no compiler here. So the version that wasmtime wrote into the code is changed, which is all by
-/// which it tells one version from another, and the digests are made anew.
+/// No compiler of another version exists here. So the test changes the version that wasmtime wrote into the code, the only thing
+/// by which wasmtime tells versions apart, and makes the digests anew.
 #[test]
 fn code_of_another_version_is_refused_and_the_guest_compiled() {
     let folder = tempfile::tempdir().unwrap();

@@ -10,7 +10,7 @@ use airlock_sdk::{
 };
 
 fields! {
-    /// What to do, and with what.
+    /// An act, and what it acts on.
     pub(crate) struct Act {
         /// What to do.
         what: String,

@@ -115,7 +115,7 @@ pub(crate) fn begin(cx: &Context, given: Begin) -> Result<()> {
     entry.done(cx)
 }
 
-/// What is rotated each minute, or at the times of a schedule.
+/// The items that are rotated each minute, or at the times of a schedule.
 pub(crate) const ITEM: Rotation = Rotation::new("item", rotate).jitter(Duration::from_secs(30));
 
 fields! {

@@ -25,7 +25,7 @@ fields! {
         name: Name,
     }
 
-    /// Where a list begins.
+    /// The place at which a list begins.
     struct After {
         /// The thing before the first one.
         after: String = String::new(),
@@ -44,7 +44,7 @@ fields! {
     }
 }
 
-/// What a test can replace.
+/// The dependency that a test can replace.
 pub trait Dice {
     /// Returns a number.
     fn roll(&self) -> u8;

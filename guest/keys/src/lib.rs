@@ -19,7 +19,7 @@ airlock_sdk::export!(Keys);
 const BITS: usize = 1024;
 
 fields! {
-    /// What is signed.
+    /// The message to sign.
     struct Message {
         /// The text.
         message: String,

@@ -136,7 +136,7 @@ fn ignored(route: &AnyRoute, raw: &Raw<'_>) -> Vec<String> {
 
 /// Handles Vault's tick: runs the periodic function, then the rotations, then the write-ahead entries.
 ///
-/// What a failure has written is dropped only with the whole tick, so the tick ends before anything else is stored.
+/// The writes of a failed step are dropped only with the whole tick, so the tick ends before anything else is stored.
 fn tick<E: Engine>(cx: &Context) -> Result<Option<Response>> {
     let immediate = !E::WAL.is_empty() && cx.request.object()?.contains_key("immediate");
     let mut failures: Vec<Error> = E::periodic(cx).err().into_iter().collect();

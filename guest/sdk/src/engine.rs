@@ -28,8 +28,8 @@ pub trait Engine: 'static {
     /// The kinds of write-ahead entries that it writes. If there are any, storage below `wal/` is theirs.
     const WAL: WalKinds = &[];
 
-    /// What it rotates; see [`rotation`](crate::rotation). If there is anything, storage below `rotation/` is the SDK's: there
-    /// it keeps the schedules, and an engine that writes there itself breaks them.
+    /// The kinds of items that it rotates; see [`rotation`](crate::rotation). If there are any, storage below `rotation/` is the
+    /// SDK's: there the SDK keeps the schedules, and an engine that writes there itself breaks them.
     const ROTATIONS: Rotations = &[];
 
     /// Returns the paths and prefixes that Vault treats specially, given the mount's options. Vault asks for them when

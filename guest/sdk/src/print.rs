@@ -19,8 +19,8 @@
 //! One module alone can name what it uses: `use airlock_sdk::{dbg, println};`. A glob import does not do, because the
 //! compiler then finds two macros of one name.
 //!
-//! What other crates print still goes nowhere. Print no secrets: operators read the log. The host cuts a line at 16 KiB, and drops
-//! those beyond `--log-lines`. So does a native test with the lines that it keeps.
+//! The output of other crates still goes nowhere. Do not print secrets: operators read the log. The host cuts a line at 16 KiB,
+//! and drops the lines beyond `--log-lines`. A native test does the same with the lines that it keeps.
 
 use crate::Level;
 use crate::host::Host;
@@ -103,7 +103,7 @@ fn log(line: &str) {
     Host.log(Level::Debug, line, &[]);
 }
 
-/// Adds the line to the log of the mount whose request runs on this thread. Outside of a request there is none.
+/// Adds the line to the log of the mount whose request runs on this thread. Outside of a request, drops the line.
 #[cfg(not(target_arch = "wasm32"))]
 fn log(line: &str) {
     let host = CURRENT.with_borrow(|hosts| hosts.last().cloned());

@@ -38,10 +38,10 @@
 //!
 //! Vault computes how long a lease lasts: at its issue the time of the engine, and at each renewal the time that the caller asks
 //! for, or else that of the engine, within the maximum of the engine and that of the mount, both counted from the issue. It warns
-//! a caller who gets less. So a handler gives the times of its role, and computes nothing. An engine that has to know the result itself,
-//! such as for the end of a certificate, gets it from [`LeaseTime`].
+//! a caller who gets less. So a handler gives the times of its role, and computes nothing. An engine that has to know the result
+//! itself, such as for the end of a certificate, gets it from [`LeaseTime`].
 //!
-//! A renewal that fails leaves the lease as it was, and Vault revokes the secret when its time is over. Vault repeats a revoke
+//! A renewal that fails does not change the lease, and Vault revokes the secret when its time is over. Vault repeats a revoke
 //! that fails, so make it succeed if there is nothing left to revoke.
 
 use std::fmt;
@@ -85,7 +85,7 @@ impl<T> Secret<T> {
     }
 
     /// Makes it renewable: the function returns the lease with its new times, from which Vault computes what it grants.
-    /// An error leaves the lease as it was, and the caller gets it.
+    /// An error does not change the lease, and the caller gets the error.
     pub const fn renew(mut self, renew: fn(&Context, Leased<T>) -> Result<Lease>) -> Secret<T> {
         self.renew = Some(renew);
         self

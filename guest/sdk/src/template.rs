@@ -38,8 +38,8 @@
 //! - Go's `printf` (with `%s`, `%d`, `%v`, `%t`, `%x` and `%X`), `print`, `len`, `eq`, `ne`, `lt`, `le`, `gt`, `ge`, `and`, `or`
 //!   and `not`.
 //!
-//! What is accepted gives the text that it gives in Vault, with two exceptions. Where Go would cut a character of several bytes in
-//! two, `truncate` and `truncate_sha256` leave it out. `timestamp` is in UTC.
+//! An accepted template gives the text that it gives in Vault, with two exceptions. If Go would cut a character of several bytes
+//! in two, `truncate` and `truncate_sha256` leave it out. `timestamp` is in UTC.
 //!
 //! # What is refused
 //! [`Template::parse`] refuses what Go refuses, and also:
@@ -49,8 +49,8 @@
 //! - numbers that are not decimal integers of 64 bits, have a leading 0 or a `_`, and characters in single quotes;
 //! - escapes in a text that are not a whole character, such as `\xff` or a surrogate;
 //! - a format of `printf` that is not a text in quotes or backticks or comes through `|`, other verbs, `*`, indexes of arguments,
-//!   and flags but `-` and `0`; zeros before anything but a number; a precision of anything but a text with `%s` or `%v`; a verb that does not fit its
-//!   argument; and a number of arguments that is not that of the verbs.
+//!   and flags but `-` and `0`; zeros before anything but a number; a precision of anything but a text with `%s` or `%v`; a verb
+//!   that does not fit its argument; and a number of arguments that is not that of the verbs.
 //!
 //! A mistake that Go finds only while it renders, or never, is refused when the template is parsed:
 //! - a field that the engine does not give;

@@ -307,7 +307,7 @@ impl<E: Engine> Mount<E> {
     }
 
     /// Adds or replaces a password policy, whose passwords have `length` characters of `charset`. They look random and
-    /// are the same in every run. There is no policy at the start.
+    /// are the same in every run. At the start, the mount has no policy.
     pub fn set_password_policy(&self, name: &str, length: usize, charset: &str) {
         self.world.set_password_policy(name, length, charset);
     }

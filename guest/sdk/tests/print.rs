@@ -1,4 +1,4 @@
-//! What an engine prints is in its log; what a test prints is not.
+//! Tests that the log has what an engine prints, and not what a test prints.
 
 #[macro_use(dbg, eprint, eprintln, print, println)]
 extern crate airlock_sdk;

@@ -1,4 +1,4 @@
-//! What is rotated, when, and what a failure leaves.
+//! Tests what is rotated and when, and what a failure leaves.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! What a caller of Vault's API would get, and what the request used.
+//! The answer that a caller of Vault's API would get, and the resources that the request used.
 
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ pub struct Lease {
     pub renewable: bool,
 }
 
-/// What a request used.
+/// The resources that a request used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Usage {
     /// CPU time of the guest, and of the host on its behalf.

@@ -1,4 +1,4 @@
-//! Tests a guest's `.wasm`, as it ships, from Rust and in milliseconds.
+//! Tests the production `.wasm` file of a guest, from Rust and in milliseconds.
 //!
 //! A [`Mount`] is the guest in the sandbox of production, over an empty storage. It runs in a process of the installed `airlock`
 //! command, so nothing of the sandbox has to be built.

@@ -28,7 +28,7 @@ pub enum Call {
     Any,
 }
 
-/// What happens to a storage call.
+/// The fault of a storage call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It fails and has no effect.
@@ -98,7 +98,7 @@ impl MountBuilder {
     }
 
     /// Adds a password policy, whose passwords have `length` characters of `charset`. They look random and are the same in
-    /// every run. Without this call there is no policy.
+    /// every run. Without this call the mount has no policy.
     pub fn password_policy(mut self, name: &str, length: usize, charset: &str) -> Self {
         let policies = self
             .settings

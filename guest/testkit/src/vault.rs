@@ -1,4 +1,4 @@
-//! What a test says of Vault: the entities that make requests, and requests with headers.
+//! The parts of Vault that a test describes: the entities that make requests, and requests with headers.
 
 use serde_json::{Map, Value, json};
 

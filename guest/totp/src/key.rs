@@ -21,7 +21,7 @@ impl Algorithm {
 /// A stored key. It has no `Debug`, because it holds a secret.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Key {
-    /// The secret in base32, as it was given or generated.
+    /// The secret in base32, in the form in which it was given or generated.
     pub key: String,
     pub issuer: String,
     pub account_name: String,
@@ -34,7 +34,7 @@ pub(crate) struct Key {
     pub skew: u8,
 }
 
-/// What a read shows of a key.
+/// The parts of a key that a read shows.
 #[derive(Serialize)]
 pub(crate) struct Public<'k> {
     account_name: &'k str,

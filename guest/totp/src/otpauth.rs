@@ -8,7 +8,7 @@ use airlock_sdk::{Error, Result};
 use crate::create::Given;
 use crate::key::Key;
 
-/// What a URL contains.
+/// The parameters that a URL contains.
 pub(crate) struct Parameters {
     pub issuer: Option<String>,
     pub account_name: String,
@@ -95,7 +95,7 @@ fn parse(url: &str) -> Option<(String, Vec<(String, String)>)> {
     if !rest.starts_with('/') {
         let first = rest.split('/').next().unwrap_or_default();
         return match scheme {
-            // The rest is opaque, and there is no path.
+            // The rest is opaque, so the path is empty.
             Some(_) => Some((String::new(), query)),
             None if first.contains(':') => None,
             None => Some((unescaped(rest, false)?, query)),

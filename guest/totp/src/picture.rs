@@ -46,7 +46,7 @@ pub(crate) fn png(text: &str, size: i64) -> Result<Vec<u8>> {
     let row = |y: i32| -> Vec<u8> {
         let dark = |x: i64| x < size && code.get_module(module(x), y);
         let byte = |first: i64| (0..8).fold(0_u8, |byte, bit| byte << 1 | u8::from(!dark(first + bit)));
-        // Each row begins with its filter, which is none.
+        // Each row begins with the number of its filter; 0 means none.
         std::iter::once(0).chain((0..size).step_by(8).map(byte)).collect()
     };
     let mut pixels = ZlibEncoder::new(Vec::new(), Compression::fast());

@@ -10,7 +10,7 @@ use crate::model::VersionMetadata;
 
 /// The metadata of a key's versions, by their numbers.
 ///
-/// Each stays JSON as it is stored. Most requests use one version of ten, and converting all of them would take a
+/// Each stays the stored JSON text. Most requests use one version of ten, and converting all of them would take a
 /// quarter of a write's CPU time.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -39,7 +39,7 @@ const LONGEST: usize = 256 << 10;
 /// The flag that names the file.
 const FLAG: &str = "--config";
 
-/// How alike a key and a flag have to be for the one to be taken for a misspelled other, from 0 to 1.
+/// The likeness, from 0 to 1, from which an unknown key is taken for a misspelled flag.
 const ALIKE: f64 = 0.75;
 
 /// The reason why a configuration file cannot be used, in one line.
@@ -62,7 +62,7 @@ pub enum BadConfig {
         file: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong, and what to write.
+        /// The mistake, and what to write instead.
         what: String,
     },
 }

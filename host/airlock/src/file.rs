@@ -65,7 +65,7 @@ pub fn read_program_or_guest(path: &Path) -> Result<Vec<u8>, Unread> {
     read("program or guest", path, MAX_GUEST_BYTES)
 }
 
-/// Reads the signature of a guest, which is beside the guest's file, or returns `None` if there is none.
+/// Reads the signature of a guest, which is beside the guest's file. Returns `None` if there is no such file.
 pub fn read_signature(guest: &Path) -> Result<Option<String>, Unread> {
     match read("signature", &signature_of(guest), LONGEST_SIGNATURE) {
         // A signature that is not UTF-8 does not verify with the replacements, as it would not without them.

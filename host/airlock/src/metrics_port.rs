@@ -4,8 +4,8 @@
 //! process has the port, such as the one before a reload, that is logged once and tried again; mounts are served meanwhile.
 //!
 //! # What to watch
-//! There is no token: whoever can reach the address reads how often which kind of request was made at which mount. A socket can
-//! be opened by the process's own user only, and a port answers no web page that a browser on this machine was led to. A few
+//! Readers need no token: whoever can reach the address reads how often which kind of request was made at which mount. Only the
+//! process's own user can open a socket, and a port does not answer a web page that a browser on this machine was led to. A few
 //! connections are served at once, each for one short request, and the text is made once a second at most: it costs time of the
 //! thread that also serves requests.
 
@@ -214,8 +214,8 @@ impl MetricsPort {
     }
 }
 
-/// Whether a request's headers name this machine itself. A web page of another name would name that, although its name may lead
-/// here.
+/// Returns true if a request's headers name this machine itself. The request of a web page names the page's own host, even if
+/// that name leads here.
 fn are_for_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let authority = host.and_then(|host| host.parse::<Authority>().ok());

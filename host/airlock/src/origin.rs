@@ -34,7 +34,7 @@ pub struct Read {
     pub voucher: Voucher,
 }
 
-/// What there is of a guest.
+/// The form in which a guest was read.
 pub enum Content {
     Component(Vec<u8>),
     /// Its compiled code, and the program that contains the component in case the code does not fit.

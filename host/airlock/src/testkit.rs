@@ -57,12 +57,12 @@ struct SetUp {
     entities: Vec<EntityData>,
     #[serde(default)]
     password_policies: BTreeMap<String, PolicyData>,
-    /// In milliseconds, as the next.
+    /// In milliseconds, like `max_lease_ttl`.
     default_lease_ttl: Option<u64>,
     max_lease_ttl: Option<u64>,
 }
 
-/// What the test wants of the mount.
+/// An order of the test to the mount.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 enum Order {

@@ -140,7 +140,7 @@ impl Client {
         }
     }
 
-    /// Sends a request to the active node, as far as it is known, and follows one redirect.
+    /// Sends a request to the active node, or to the given address if that node is unknown, and follows one redirect.
     fn send(&self, method: &Method, path: &str, body: Option<&str>) -> Result<Value, Failure> {
         let known = self.active.lock().clone();
         let asked = known.as_ref().unwrap_or(&self.address);

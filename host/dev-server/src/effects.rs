@@ -33,7 +33,7 @@ pub fn subscriber() -> impl Subscriber + Send + Sync {
     tracing_subscriber::registry().with(filter_fn(|metadata| metadata.target() == TARGET))
 }
 
-/// What one request has changed and sent so far.
+/// The changes that one request has made so far, and the events that it has sent.
 pub(crate) struct Effects {
     /// One change for each key, in the order in which they were first made. A key that the request both added and removed
     /// has none.
@@ -41,7 +41,7 @@ pub(crate) struct Effects {
     pub(crate) events: Vec<EventSent>,
     /// The number of events that were not kept.
     pub(crate) more_events: usize,
-    /// Whether there was a value before, for the digests of the changed keys that were not kept. They are not more than the
+    /// The digests of the changed keys that were not kept, with true if there was a value before. They are not more than the
     /// keys that the store had before the request, or has now.
     not_kept: HashMap<[u8; 32], bool>,
     room: usize,

@@ -60,7 +60,7 @@ impl Channel {
     /// on the runtime in which the channel was created, whatever runtime a call is made from.
     ///
     /// # Panics
-    /// If there is no tokio runtime.
+    /// Outside of a tokio runtime.
     pub fn new<F, C, T, E>(mut connector: F) -> Channel
     where
         F: FnMut() -> C + Send + 'static,

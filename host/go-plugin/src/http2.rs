@@ -3,8 +3,8 @@
 //! [`serve`] takes an authenticated connection and the services. It replaces tonic's transport, which passes each
 //! request through several layers that a plugin does not need.
 //!
-//! What to watch: the task of a call drops the handler as soon as the caller resets the stream or the connection
-//! breaks. A handler that panics ends its own task, and HTTP/2 then cancels that stream alone.
+//! The task of a call drops the handler as soon as the caller resets the stream or the connection breaks. A handler that
+//! panics ends its own task, and HTTP/2 then cancels that stream alone.
 
 mod request;
 
@@ -32,7 +32,7 @@ const MAX_HEADERS: u32 = 16 << 10;
 
 /// Serves a connection until it closes. It is closed after `max_resets` resets of calls that were not yet looked at.
 ///
-/// There is no limit of concurrent calls: grpc-go would let the calls beyond it wait without a word, and the application
+/// Concurrent calls have no limit: grpc-go would let the calls beyond one wait without a word, and the application
 /// knows better how many requests it can run. The send buffer has its default size, because an answer is one piece and
 /// a piece is handed over whole.
 pub(crate) async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, services: Services, max_resets: usize) {

@@ -13,17 +13,17 @@
 //! A caller who knows a request that traps could send it again and again. Three rules keep that from being a way to take a mount
 //! away from the others:
 //!
-//! - *In a row*: one request of anybody with a token that the guest answers ends the row. A share of failures would be in the hand of whoever
-//!   sends the most requests.
+//! - *In a row*: one request of anybody with a token that the guest answers ends the row. A share of failures would be in the
+//!   hand of whoever sends the most requests.
 //! - *For whom*: an open breaker refuses only the callers whose requests failed in this row. It refuses everybody once they are
 //!   [`CALLERS`], told apart by the entity or, without one, by the token: logging in again makes no other caller. A mount with
 //!   one caller has nobody else to protect.
-//! - *Which requests count*: those that came with a token and that Vault's policies allow. A request without a
-//!   token never counts, neither as a failure nor as an answer, because anybody can send one, and is never the probe. Vault makes existence checks before
-//!   it asks its policies, so a check that failed counts when its request comes, and once with it; a check that succeeds says
-//!   nothing about the request.
+//! - *Which requests count*: those that came with a token and that Vault's policies allow. A request without a token is never
+//!   the probe and never counts, neither as a failure nor as an answer, because anybody can send one. Vault makes existence
+//!   checks before it asks its policies, so a check that failed counts when its request comes, and once with it; a check that
+//!   succeeds says nothing about the request.
 //!
-//! What remains: several callers who work together can close a mount on which nobody else's requests succeed meanwhile.
+//! One risk remains: several callers who work together can close a mount on which nobody else's requests succeed meanwhile.
 //!
 //! # What Vault sends by itself
 //! Renewals and revocations always run and never count: Vault gives a lease up after a few revocations that fail. A rollback gets
@@ -31,8 +31,8 @@
 //! minute.
 //!
 //! # What to watch
-//! - One breaker belongs to one guest on one mount: another guest begins with a new one, and so does a reload. What runs for a
-//!   canary's comparison does not pass here.
+//! - One breaker belongs to one guest on one mount: another guest begins with a new one, and so does a reload. The runs of a
+//!   canary's comparison do not pass the breaker.
 //! - A request costs two relaxed loads while nothing has failed. The lock is taken after a failure only.
 
 mod fault;

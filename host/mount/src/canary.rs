@@ -9,8 +9,8 @@
 //! An existence check is a request of its own here, `check` in the report. The write after it is recorded too, although its check
 //! may still be compared: it runs in the check's instance and on what the check read, and so does its second run.
 //!
-//! What cannot be repeated exactly counts as not comparable. Reports name operations, statuses, fields and numbers of keys, and
-//! never a value. A restart or the time limit ends it too, and the guest in office stays.
+//! A request that cannot be repeated exactly counts as not comparable. Reports name operations, statuses, fields and numbers of
+//! keys, and never a value. A restart or the time limit ends the trial too, and the guest in office stays.
 
 pub(crate) mod compare;
 
@@ -41,13 +41,13 @@ const CHECKED: Duration = Duration::from_secs(1);
 /// Number of kinds of difference that are told apart. Guests word them, as names of fields.
 const KINDS: usize = 64;
 
-/// How existence checks are called in reports.
+/// The name of existence checks in reports.
 pub(crate) const CHECK: &str = "check";
 
 /// A guest that is being tried.
 pub(crate) struct Canary {
     pub digest: Digest,
-    /// Who asked for the trial, and so for the change of guest at its end.
+    /// The caller who asked for the trial, and so for the change of guest at its end.
     pub by: Actor,
     wanted: u32,
     until: Instant,
@@ -60,25 +60,25 @@ pub(crate) struct Canary {
     report: Mutex<Report>,
 }
 
-/// What is needed for as long as the trial goes on.
+/// The parts that are needed while the trial goes on.
 struct Tried {
     guest: Arc<GuestMount>,
     /// The fields that may differ.
     tolerated: BTreeSet<String>,
 }
 
-/// What was found so far.
+/// The results so far.
 #[derive(Clone, Default, Serialize)]
 pub(crate) struct Report {
     /// Requests that both guests answered alike, by operation.
     same: BTreeMap<String, u32>,
     /// Requests that could not be repeated exactly, by operation.
     not_comparable: BTreeMap<String, u32>,
-    /// Requests that were not tried, because another one was or because they were large.
+    /// Requests that were not tried, because another one was being tried or because they were large.
     skipped: u32,
     /// Requests that the guests answered otherwise, by operation.
     different: BTreeMap<String, u32>,
-    /// What differed, as operation and kind. One request may differ in several.
+    /// Numbers of differences, by operation and kind. One request may differ in several.
     differences: BTreeMap<String, u32>,
     /// `running`, `passed`, `differs`, `too-few-comparable`, `timed-out` or `failed`.
     state: &'static str,
@@ -100,7 +100,7 @@ impl Report {
     }
 }
 
-/// What to do after a request was compared.
+/// The next step after a request was compared.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     GoOn,
@@ -118,11 +118,11 @@ pub(crate) struct Trial {
     one: Option<OwnedSemaphorePermit>,
 }
 
-/// What the server asks a guest for.
+/// The kind of call that the server makes to a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Request,
-    /// Whether there is something at the path of a write.
+    /// The existence check, which asks whether there is something at the path of a write.
     Check,
 }
 

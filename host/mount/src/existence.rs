@@ -43,19 +43,19 @@ pub struct Checks {
 /// The reason why a check could not be made.
 #[derive(Debug)]
 pub struct Cause {
-    /// What the caller is told.
+    /// The error that the caller gets.
     pub error: Error,
     pub(crate) blame: Blame,
 }
 
-/// Whose doing it is that a check was not made.
+/// The side that is to blame for a check that was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blame {
-    /// The guest's own.
+    /// The guest itself.
     Guest(Fault),
-    /// The guest is set aside.
+    /// The breaker, which has set the guest aside.
     Breaker,
-    /// Anything else's.
+    /// Anything else.
     Other,
 }
 

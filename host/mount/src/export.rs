@@ -1,11 +1,11 @@
-//! A copy of what a mount stores, for `airlock check --against`, page by page.
+//! Copies what a mount stores, page by page, for `airlock check --against`.
 //!
 //! 1. The registration has to allow it (`serve --allow-export`), the caller needs `sudo` on `.airlock/export`, and the values go to
 //!    that caller alone, through Vault, whose audit log has them as hashes.
 //! 2. A [page](page) holds the entries after a key, in the order of keys, up to [`MOST_BYTES`] or [`MOST_ENTRIES`].
 //! 3. The host's own records, below `.airlock/`, are never in it.
 //!
-//! Pages are no snapshot: what changes meanwhile may be in the copy as it was before or after.
+//! The pages are not one snapshot: an entry that changes meanwhile is in the copy with its old value or with its new one.
 
 use std::time::Duration;
 
@@ -35,10 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The folder of the host's own records.
 const OWN: &str = ".airlock/";
 
-/// What a caller asks for.
+/// The request for a page.
 #[derive(Deserialize)]
 struct Asked {
-    /// The last key of the page before. Empty: from the start.
+    /// The last key of the page before. Empty for the first page.
     #[serde(default)]
     after: String,
 }
@@ -50,7 +50,7 @@ struct Page {
     next: Option<String>,
 }
 
-/// The names are such that no mount shows them in the audit log by accident.
+/// One entry. Its fields have names that no mount shows in the audit log by accident.
 #[derive(Serialize)]
 struct Exported {
     stored_key: String,

@@ -49,7 +49,7 @@ struct Counted {
     result: &'static str,
 }
 
-/// What runs on a mount.
+/// The guest that runs on a mount.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(crate) struct Info {
     pub name: String,
@@ -61,9 +61,9 @@ pub(crate) struct Info {
 
 /// The state of a mount when its numbers are read.
 pub(crate) struct Now {
-    /// Whether a guest serves, as far as that is known.
+    /// True if a guest serves, as far as that is known.
     pub serves: bool,
-    /// What runs, if anything does.
+    /// The guest that runs, if one does.
     pub info: Option<Info>,
     /// Requests that run in an instance, or are about to.
     pub running: u64,
@@ -73,7 +73,7 @@ pub(crate) struct Now {
     pub breaker: u8,
 }
 
-/// How a call may end, as [`Call::outcome`] names it.
+/// The ends of a call, as [`Call::outcome`] names them.
 const OUTCOMES: [&str; 16] = [
     "ok",
     "refused",
@@ -321,7 +321,8 @@ impl Metrics {
     }
 }
 
-/// Says in the request's trace how the call ended and what it used. `initialize` is no answer to the request that waits for it.
+/// Records in the request's trace how the call ended and what it used. Leaves out `initialize`, because its end does not answer
+/// the request that waits for it.
 fn traced(operation: &'static str, outcome: &'static str, usage: &Usage) {
     if operation != "initialize" {
         tracing::trace!(

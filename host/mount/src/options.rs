@@ -32,7 +32,7 @@ pub enum BadOption {
     NotANumber {
         /// The name of the option.
         name: &'static str,
-        /// Whether the limit may be 0.
+        /// True if the limit may be 0.
         zero: bool,
     },
     /// The value contains an empty prefix, which would grant everything.
@@ -84,7 +84,7 @@ pub const OF_REGISTRATION: [&str; 8] = [
     "process-memory-mib",
 ];
 
-/// What a registration may let operators do with its mounts, and a mount's option can forbid.
+/// A permission that a registration may give to the operators of its mounts, and that a mount's option can take away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
     /// Export what the mount stores.
@@ -105,7 +105,7 @@ impl Permission {
     }
 }
 
-/// What the options of one mount say to the host, and what is left for the guest.
+/// The options of one mount: those that the host reads, and those that are left for the guest.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct MountOptions {
     limits: Vec<(Limit, u32)>,
@@ -219,7 +219,7 @@ impl MountOptions {
     }
 }
 
-/// Lowers a limit to a number, or leaves it as it is if it is lower already.
+/// Lowers a limit to a number. Keeps a limit that is lower already.
 fn lower(limits: Limits, (limit, number): &(Limit, u32)) -> Limits {
     match u64::from(*number) < limit.number(&limits) {
         true => limits.with(*limit, *number),

@@ -54,7 +54,7 @@ const SETTLE: Duration = Duration::from_secs(5);
 /// The time for which the lines are kept after the end.
 const KEPT: Duration = Duration::from_secs(10 * 60);
 
-/// What bounds a recording.
+/// The bounds of a recording.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub time: Duration,
@@ -81,7 +81,7 @@ struct Kept {
     end: End,
 }
 
-/// What a caller is told about a recording.
+/// The state of a recording, for an answer.
 #[derive(Serialize)]
 pub(crate) struct Report {
     /// `running`, `time`, `bytes`, `requests`, `stopped`, `guest-changed` or `forgotten`.

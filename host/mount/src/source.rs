@@ -18,7 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 pub struct GrantedGuest {
     /// The guest.
     pub guest: Guest,
-    /// What vouches for the guest. `None` if it does not serve a Vault.
+    /// The reason why the guest may run. `None` if it does not serve a Vault.
     pub voucher: Option<Voucher>,
     /// The storage that may be kept in memory.
     pub cacheable: Prefixes,

@@ -38,7 +38,7 @@ fn held_by(entry: Option<StorageEntry>) -> Result<Option<Record>, Error> {
     entry.map(|entry| parse(&entry.value)).transpose()
 }
 
-/// Returns true if storage takes no writes, as during an unseal. Writes the record as it is.
+/// Returns true if storage takes no writes, as during an unseal. Writes the unchanged record to find out.
 pub async fn is_read_only(storage: &dyn Storage, record: &Record) -> bool {
     write(storage, record).await == Err(Error::ReadOnly)
 }

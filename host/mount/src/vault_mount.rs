@@ -46,7 +46,7 @@ const MOST_GUESTS: u32 = 8;
 /// One mount, for as long as Vault has it set up.
 pub struct VaultMount {
     pub(crate) finder: Finder,
-    /// What should run here, or the reason why nobody knows.
+    /// The record of the guest that should run here, or the reason why it is unknown.
     pub(crate) record: Mutex<Result<Record, String>>,
     /// Counts the changes of the record by other nodes, and of what Vault enforces.
     changes: AtomicU64,

@@ -1,7 +1,7 @@
-//! What may leave the process: these spans, and of each only these fields.
+//! Lists the spans that may leave the process, and the fields that may leave with each.
 //!
-//! This matters for security. Anything else of a span is dropped, a value that is recorded by `Debug` or `Display` too, and of an
-//! event that belongs to a request only the fields of the request's span. No message leaves.
+//! This matters for security. Anything else of a span is dropped, and so is a value that is recorded by `Debug` or `Display`. Of
+//! an event that belongs to a request, only the fields of the request's span are kept. No message leaves the process.
 
 use airlock_logical::trace::TARGET;
 use tracing::Metadata;

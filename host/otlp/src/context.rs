@@ -12,7 +12,7 @@ const LONGEST_STATE: usize = 512;
 pub(crate) struct Context {
     pub trace_id: [u8; 16],
     pub parent: Option<[u8; 8]>,
-    /// The caller's `tracestate`, which goes to the collector as it is.
+    /// The caller's `tracestate`, which goes to the collector unchanged.
     pub state: String,
     pub is_sampled: bool,
 }

@@ -1,4 +1,4 @@
-//! Where a collector listens.
+//! Reads the address of a collector.
 
 use std::str::FromStr;
 

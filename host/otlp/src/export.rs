@@ -41,7 +41,7 @@ impl std::fmt::Debug for Exporter {
     }
 }
 
-/// What is exported, where to, and by whom.
+/// The spans to export, the collector's address, and the description of this process.
 pub(crate) struct Export {
     pub receiver: Receiver,
     pub endpoint: Endpoint,

@@ -53,7 +53,7 @@ use proto::common::v1::any_value::Value;
 use proto::common::v1::{AnyValue, KeyValue};
 use proto::resource::v1::Resource;
 
-/// What a [layer](traces) collects, before a runtime is there to export it.
+/// The spans that a [layer](traces) collects, until a runtime can export them.
 pub struct Traces(export::Export);
 
 impl std::fmt::Debug for Traces {

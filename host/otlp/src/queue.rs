@@ -18,19 +18,19 @@ const BATCH: usize = 512;
 /// The longest time for which a span waits for others to go with it.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where spans that ended are put.
+/// The end of the queue into which spans are put when they end.
 pub(crate) struct Sender {
     spans: mpsc::Sender<Span>,
     lost: Lost,
 }
 
-/// Where the exporter takes them.
+/// The end of the queue from which the exporter takes spans.
 pub(crate) struct Receiver {
     spans: mpsc::Receiver<Span>,
     pub lost: Lost,
 }
 
-/// The number of spans that were dropped and about which nobody was told yet.
+/// The number of dropped spans that were not reported yet.
 #[derive(Clone, Default)]
 pub(crate) struct Lost(Arc<AtomicU64>);
 

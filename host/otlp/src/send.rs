@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Most bytes of a collector's answer.
 const LARGEST_ANSWER: usize = 64 << 10;
 
-/// Why a message did not reach the collector's store.
+/// The reason why a message did not reach the collector's store.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotSent {
     /// Another attempt may succeed.

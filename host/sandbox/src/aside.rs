@@ -12,7 +12,7 @@ use crate::LoadError;
 /// Runs `work` on a new thread, and returns what it returns.
 ///
 /// # Errors
-/// [`LoadError::Processes`] or [`LoadError::NotStarted`] if there is no thread for it, and [`LoadError::Runtime`] if it panicked.
+/// [`LoadError::Processes`] or [`LoadError::NotStarted`] if no thread can be started, and [`LoadError::Runtime`] if `work` panics.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, LoadError> {
     let (done, result) = oneshot::channel();
     let work = move || {

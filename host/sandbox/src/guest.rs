@@ -46,9 +46,9 @@ struct Inner {
 pub struct SecondRun {
     /// The guest's answer.
     pub outcome: Outcome<Option<Box<Response>>>,
-    /// What the first run stored.
+    /// The writes of the first run.
     pub before: Written,
-    /// What the second run would have stored.
+    /// The writes that the second run would have made.
     pub written: Written,
 }
 

@@ -66,7 +66,7 @@ pub enum Limit {
 
 impl Limits {
     /// Sets a limit to a number of the unit that the name of its [setting](Limit::setting) contains: MiB, milliseconds, or
-    /// things. [`Limit::ProcessMemory`] is none of these limits, and changes nothing.
+    /// things. [`Limit::ProcessMemory`] is not among these limits, and changes nothing.
     #[must_use]
     pub fn with(mut self, limit: Limit, number: u32) -> Self {
         let mib = u64::from(number) << 20;

@@ -10,8 +10,8 @@
 //!
 //! A record holds the secrets of one request. Keep it for as long as the second run lasts, and never print it.
 //!
-//! What was recorded can also leave the process: [`Record::take_heard`] returns it, and [`Guest::rerun`](crate::Guest::rerun) runs
-//! a request with it on a mount of its own, wherever it comes from.
+//! The recorded data can also leave the process: [`Record::take_heard`] returns it, and [`Guest::rerun`](crate::Guest::rerun)
+//! runs a request with such data on a mount of its own, wherever the data comes from.
 
 mod heard;
 mod recorder;
@@ -32,7 +32,7 @@ pub use heard::{Heard, Rerun};
 pub(crate) use recorder::Recorder;
 pub(crate) use replayer::Replayer;
 
-/// What a run of a request got from outside of the guest.
+/// The data that a run of a request got from outside of the guest.
 #[derive(Default)]
 pub struct Record {
     calls: Mutex<Calls>,
@@ -45,15 +45,15 @@ pub struct Record {
     is_in_check: AtomicBool,
 }
 
-/// What a second run is given.
+/// The input of a second run.
 pub(crate) struct Recorded {
-    /// What the existence check was told in whose instance the run was.
+    /// The calls of the existence check, if the run was in its instance.
     pub check: Option<Calls>,
     pub calls: Calls,
     pub trace: Arc<Trace>,
 }
 
-/// What a guest was told, in its order.
+/// The answers that a guest got, in its order.
 #[derive(Default, Clone)]
 pub(crate) struct Calls {
     times: Vec<SystemTime>,
@@ -135,7 +135,7 @@ impl Record {
     }
 }
 
-/// What a second run is given, and how it ended.
+/// The input of a second run, and its end.
 pub(crate) struct Second {
     pub replayer: Arc<Replayer>,
     pub trace: Arc<Trace>,

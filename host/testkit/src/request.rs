@@ -18,7 +18,7 @@ pub struct Request {
     pub(crate) about: Option<About>,
 }
 
-/// What to do with the lease of this id.
+/// The action on the lease of this id.
 #[derive(Debug, Clone)]
 pub(crate) enum About {
     /// Renew it, by the increment if that is not zero.

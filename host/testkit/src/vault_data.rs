@@ -1,4 +1,4 @@
-//! What a test says of entities, groups and password policies, in a scenario or over the pipe of `airlock testkit`.
+//! Describes the entities, groups and password policies of a test, in a scenario or over the pipe of `airlock testkit`.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a scenario can expect, save and set. Build the guests first: `guest/build.sh`.
+//! Tests what a scenario can expect, save and set. Build the guests first: `guest/build.sh`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

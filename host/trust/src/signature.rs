@@ -114,7 +114,7 @@ pub enum BadSignature {
 /// The reason why a signature does not vouch for a component. The texts continue a sentence about the guest.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SignatureRefused {
-    /// There is no signature.
+    /// The component has no signature.
     #[error(
         "it is not signed: put its signature beside it, as `airlock sign` or minisign makes it with a trusted key \
          ({trusted})"

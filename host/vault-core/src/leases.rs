@@ -21,7 +21,7 @@ pub struct LeaseEntry<D> {
     pub expires: Duration,
     /// True if the lease can be renewed.
     pub renewable: bool,
-    /// What the engine needs back.
+    /// The data that the engine needs back.
     pub data: D,
 }
 

@@ -278,9 +278,10 @@ async fn set_up(factory: &dyn Factory, server: &dyn Dial, args: pb::SetupArgs) -
     }
 }
 
-/// Whether OpenBao asks under which path its policies are to look for a request, as it does before each read and write. At a reload
-/// this question comes for the mount that was taken down, too, and an error would be the caller's. So without a mount the answer
-/// is that no engine says so. A mount answers for itself: if it cannot serve yet, its error lets a standby forward the request.
+/// Returns true if OpenBao asks under which path its policies look for a request, as it does before each read and write. At a
+/// reload, this question also comes for the mount that was taken down, and an error would reach the caller. So without a mount
+/// the answer is "unsupported operation", and OpenBao takes the path that was sent. A mount answers for itself: if it cannot
+/// serve yet, its error lets a standby forward the request.
 fn asks_for_its_path(request: &pb::Request) -> bool {
     request.operation == "resolve-path"
 }

@@ -1,4 +1,4 @@
-//! What a mount has in the server's storage, read without the engine.
+//! Reads what a mount has in the server's storage, without the engine.
 
 use crate::server::Server;
 

@@ -62,7 +62,7 @@ fn a_snapshot_brings_the_guests_along_to_a_fresh_server() {
     assert_eq!(mount.read("a").expect_success("read").data()["value"], "1");
 }
 
-/// What a standby answers while it knows of no active node.
+/// The errors of a standby that knows of no active node.
 const NO_ACTIVE_NODE: [&str; 2] = ["active cluster node not found", "no active"];
 
 /// Sends one request to a node. During an election there may be nobody to answer it. `elections` tells when there are any.

@@ -19,7 +19,7 @@ use under_load::{Turn, write_and_read};
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| Server::start("swaps", Storage::Disk));
 
-/// What the two builds say when they have created a key, and when they have updated one.
+/// The words of the two builds when they have created a key, and when they have updated one.
 const WORDS: [[&str; 2]; 2] = [["key created", "key updated"], ["key CREATED", "key UPDATED"]];
 
 /// A signer and two builds of the KV guest that it signed. Each has its [`WORDS`].

@@ -10,13 +10,13 @@ use super::{Builds, SERVER, WORDS, push};
 
 /// The mounts of the tests under load.
 pub const MOUNTS: usize = 4;
-/// How often a guest takes over.
+/// The number of times that a guest takes over.
 pub const SWAPS: usize = 100;
 /// The callers, which share the mounts.
 pub const CALLERS: usize = 16;
 
-/// What holds until something else takes over: a mount's build, or a cluster's active node. Even numbers mean that it
-/// holds, odd ones that the next is about to take over.
+/// The takeovers so far, by a mount's builds or a cluster's active nodes, each counted as two. An even number means that the
+/// last one holds, an odd one that the next is about to take over.
 pub struct Turn(AtomicUsize);
 
 impl Turn {

@@ -11,7 +11,7 @@ use crate::SECRET;
 
 const TEN_YEARS: u64 = 315_360_000;
 
-/// Writes a key with each parameter in turn, and reads what was stored.
+/// Writes a key for each value of each parameter, and reads what was stored.
 pub fn parameters() -> Vec<Step> {
     let numbers = json!([
         0,

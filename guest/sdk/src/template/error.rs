@@ -11,7 +11,7 @@ pub struct TemplateError {
     pub line: usize,
     /// The character in this line.
     pub character: usize,
-    /// What is wrong.
+    /// The description of the mistake.
     pub what: String,
 }
 

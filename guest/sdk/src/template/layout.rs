@@ -30,7 +30,7 @@ const DAYS: [&str; 7] = [
     "Wednesday",
 ];
 
-/// What stands for a part of the time. Of two with the same beginning, the longer one comes first.
+/// The chunks that stand for a part of the time. Of two with the same beginning, the longer one comes first.
 const CHUNKS: [&str; 36] = [
     "January",
     "Jan",
@@ -128,7 +128,7 @@ impl Parts {
     fn chunk(&self, layout: &str) -> Option<(usize, String)> {
         let chunk = CHUNKS.into_iter().find(|chunk| {
             let after = layout.strip_prefix(chunk);
-            // `Janet` is no month.
+            // `Janet` is not a month.
             let is_word = |after: &str| {
                 matches!(*chunk, "Jan" | "Mon") && after.starts_with(|c: char| c.is_ascii_lowercase())
             };

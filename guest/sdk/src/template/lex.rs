@@ -91,7 +91,7 @@ impl<'t> Lexer<'t> {
         trims.then_some(true)
     }
 
-    /// Reads an action after its `{{`. A comment is none.
+    /// Reads an action after its `{{`. Returns no part for a comment.
     fn action(&mut self, opened: usize) -> Result<(Option<Part>, bool)> {
         if self.rest().starts_with("/*") {
             // The star of `/*` does not end it.

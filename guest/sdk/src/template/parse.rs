@@ -15,7 +15,7 @@ pub(super) enum Node {
     If(Expr, Vec<Node>, Vec<Node>),
 }
 
-/// What has a value.
+/// An expression, which has a value.
 #[derive(Clone, Debug)]
 pub(super) enum Expr {
     Text(String),
@@ -88,7 +88,7 @@ pub(super) fn parse(text: &str, fields: &[&str]) -> Result<Vec<Node>> {
     }
 }
 
-/// What ended a list of nodes: `end` or `else`, with the rest of its action.
+/// The end of a list of nodes: `end` or `else`, with the rest of its action.
 struct Stop {
     at: usize,
     word: &'static str,

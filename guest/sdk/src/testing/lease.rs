@@ -37,7 +37,7 @@ impl Deref for GivenLease {
     }
 }
 
-/// What the engine gets back when a lease is renewed or revoked.
+/// The data that the engine gets back when a lease is renewed or revoked.
 #[derive(Clone, Debug)]
 struct Kept {
     path: String,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-/// Where the numbers of all mounts are served, besides each mount's `.airlock/metrics`.
+/// The address at which the numbers of all mounts are served, besides each mount's `.airlock/metrics`.
 #[derive(Debug, Clone, Args)]
 pub struct MetricsArgs {
     /// Serve the numbers of all mounts of this process at /metrics, to everybody who can reach this loopback address or Unix

@@ -49,10 +49,10 @@ pub struct Status {
     /// The guest that is being tried, or was tried last.
     #[serde(default)]
     pub canary: Option<Canary>,
-    /// Whether the guest is set aside because it failed again and again.
+    /// The breaker, which sets the guest aside if it fails again and again.
     #[serde(default)]
     pub breaker: Option<Breaker>,
-    /// When the pushed guest that runs became active, and by whom.
+    /// The time at which the pushed guest that runs became active, and who asked for it.
     #[serde(default)]
     pub activated: Option<Activated>,
     /// The limits under which the guest runs, by the names of the flags of `serve`.
@@ -74,7 +74,7 @@ pub struct Activated {
     pub entity_id: String,
 }
 
-/// What a mount has done, on the node that answered.
+/// Numbers of a mount's calls, requests and changes of guest, on the node that answered.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Counts {
     pub since: Option<String>,
@@ -139,7 +139,7 @@ pub struct Report {
     pub skipped: u64,
     /// Those that the guests answered otherwise, by operation.
     pub different: BTreeMap<String, u64>,
-    /// What differed, by operation and kind. A request may differ in several.
+    /// Numbers of differences, by operation and kind. A request may differ in several.
     pub differences: BTreeMap<String, u64>,
     /// `running`, `passed`, `differs`, `too-few-comparable`, `timed-out` or `failed`.
     pub state: String,

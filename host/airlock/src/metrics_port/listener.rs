@@ -18,7 +18,7 @@ use crate::args::MetricsAddress;
 /// Most connections that wait in the kernel's queue of a socket.
 const QUEUE: i32 = 128;
 
-/// What takes the readers' connections.
+/// A listener that takes the readers' connections.
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),

@@ -47,7 +47,7 @@ pub fn merged<const N: usize>(texts: &[([(&str, String); N], String)]) -> String
     out
 }
 
-/// What is said of one name.
+/// The lines about one name.
 #[derive(Default)]
 struct Family {
     name: String,

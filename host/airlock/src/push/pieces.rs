@@ -68,7 +68,7 @@ impl<'a> Pieces<'a> {
 }
 
 impl Piece<'_> {
-    /// Returns the piece as it is sent: compressed, in base64.
+    /// Returns the piece in the form in which it is sent: compressed, in base64.
     pub fn encoded(&self) -> io::Result<String> {
         let mut compressed = ZlibEncoder::new(Vec::new(), Compression::default());
         compressed.write_all(self.bytes)?;

@@ -24,7 +24,7 @@ impl<'f> Watch<'f> {
         Self { files, seen }
     }
 
-    /// Waits until a file is no longer as it was, and then until none changes any more: a compiler writes in pieces.
+    /// Waits until a file has changed, and then until no file changes any more: a compiler writes in pieces.
     pub fn wait(&mut self) {
         let mut before = self.seen.clone();
         loop {

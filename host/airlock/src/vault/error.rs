@@ -27,7 +27,7 @@ pub enum SetupError {
 /// The reason why a request did not succeed.
 #[derive(Debug, Error)]
 pub enum Failure {
-    /// There was no answer. `in_tls` is set if the server could not prove its identity, or does not speak TLS.
+    /// No answer arrived. `in_tls` is set if the server could not prove its identity, or does not speak TLS.
     #[error("cannot reach Vault at {address}: {}", Printable(reason))]
     Unreachable {
         address: String,

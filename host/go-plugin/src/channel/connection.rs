@@ -75,7 +75,7 @@ impl Connections {
         })))
     }
 
-    /// Returns the connection, and opens one if there is none or if it is the one that the caller found `broken`.
+    /// Returns the connection. Opens another one if none is open, or if the open one is that which the caller found `broken`.
     pub async fn current(&self, broken: Option<u64>) -> Outcome {
         let mut attempt = {
             let mut inner = self.0.lock();

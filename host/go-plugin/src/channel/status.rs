@@ -61,7 +61,7 @@ pub(super) fn unanswered(error: h2::Error) -> Status {
     caused(status, Arc::new(error))
 }
 
-/// Returns the status of a call for which there is no connection.
+/// Returns the status of a call that found no connection.
 pub(super) fn not_connected(failure: Failure) -> Status {
     let status = Status::unavailable(format!("cannot connect to the host: {}", root(&*failure)));
     caused(status, failure)

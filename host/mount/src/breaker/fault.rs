@@ -1,4 +1,4 @@
-//! Which ends of a call are the guest's own failure, and which are an answer. Everything else is neither.
+//! Tells which ends of a call are the guest's own failure, and which are an answer. All others are neither.
 
 use std::fmt;
 

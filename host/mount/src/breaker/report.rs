@@ -1,4 +1,4 @@
-//! What people are told of a breaker: its state in a mount's status and metrics, and the answer to a request that it refuses.
+//! Reports a breaker: its state in a mount's status and metrics, and the answer to a request that it refuses.
 
 use std::time::{Duration, Instant};
 

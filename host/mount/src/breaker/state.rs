@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{CALLERS, CHECKS, Fault, LONGEST, MEMORY, Settings};
 
-/// Who sent a request: a hash of the caller's entity, and one of its token.
+/// The caller of a request: a hash of the caller's entity, and one of its token.
 ///
 /// Vault sends no entity for some tokens, and another token after each login; so two requests have the same caller if either
 /// is the same.
@@ -21,10 +21,10 @@ impl Who {
     }
 }
 
-/// What tries the guest of an open breaker.
+/// The kind of a probe, which tries the guest of an open breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A request, one at a time. What becomes of it decides what becomes of the others.
+    /// A request, one at a time. Its end decides whether the breaker closes.
     Request,
     /// An existence check, one at a time of each caller. It decides nothing, because Vault has not asked its policies yet. So a
     /// caller who may do nothing must not hold up the checks of others.
@@ -36,11 +36,11 @@ pub(super) enum Kind {
 pub(super) struct Probe {
     kind: Kind,
     who: Who,
-    /// The opening that it is for. What is left over from one has no say in the next.
+    /// The number of the opening that it is for. A probe left over from an earlier opening decides nothing in a later one.
     opening: u64,
 }
 
-/// What becomes of a request or a check.
+/// The decision about a request or a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     Pass,
@@ -92,7 +92,7 @@ pub(super) struct State {
     /// The callers whose requests failed.
     pub failed: Vec<Who>,
     pub open: Option<Open>,
-    /// How often it has opened.
+    /// The number of times that it has opened.
     openings: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What callers send to a mount's own paths, and what is done with it.
+//! Handles the requests that callers send to a mount's own paths.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What the log and the operator hear of a guest's calls.
+//! Reports a guest's calls to the log and to the operator.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use vault_plugin::Error;
 /// Duration from which a call gets a line in the log.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Why a call gets a line in the log.
+/// The reason why a call gets a line in the log.
 #[derive(Debug, PartialEq, Eq)]
 enum Line {
     /// Storage failed. The server's words about it may name a key, so only the caller gets them.
@@ -70,8 +70,8 @@ fn line<T>(result: &airlock_sandbox::Result<T>, usage: &Usage) -> Option<Line> {
         Err(error @ CallError::Guest(_)) if error.status() >= 500 && !error.is_read_only() => {
             Some(Line::GuestFailed(error.status()))
         }
-        // The caller's mistake, about which the server's words may name a key, and what is no failure of the call: a standby's
-        // server forwards it to the active node.
+        // The error itself gets no line. A rejected write is the caller's mistake, and the server's words about it may name a
+        // key. A read-only error is not a failure of the call: a standby's server forwards the request to the active node.
         Ok(_)
         | Err(
             CallError::Guest(_)

@@ -1,4 +1,4 @@
-//! What is stored of one guest beside its pieces.
+//! Describes one stored guest, beside its pieces.
 
 use airlock_trust::Digest;
 use serde::{Deserialize, Serialize};
@@ -20,11 +20,11 @@ pub(crate) struct Manifest {
     pub signature: Option<String>,
     /// The time of the push, in seconds since 1970.
     pub pushed: u64,
-    /// What the guest says of itself, once it is whole and was checked.
+    /// The guest's name, version and signer. `None` until it is whole and was checked.
     pub about: Option<About>,
 }
 
-/// What a guest says of itself.
+/// The name and the version that a guest gives itself, and its signer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct About {
     pub name: String,

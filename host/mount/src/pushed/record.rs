@@ -22,7 +22,7 @@ const PREVIOUS: usize = 3;
 /// Most characters of a caller's name that are kept.
 const LONGEST_NAME: usize = 256;
 
-/// What runs on a mount.
+/// The record of the guests of a mount: the one that runs, and those that ran before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     version: u32,
@@ -34,7 +34,7 @@ pub(crate) struct Record {
     /// The highest signed version that ran.
     #[serde(with = "as_text")]
     pub highest: Option<Version>,
-    /// When the guest that runs became active, and by whom. Records of earlier hosts say nothing about it.
+    /// The time at which the guest that runs became active, and who asked for it. Records of earlier hosts do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<Activation>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Activation {
     pub by: Actor,
 }
 
-/// Who asked for a change, as Vault names the caller.
+/// The caller who asked for a change, as Vault names that caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Actor {
     /// Cut at [`LONGEST_NAME`] characters.

@@ -28,7 +28,7 @@ pub(crate) struct Guests {
     wanted: Mutex<BTreeSet<Digest>>,
 }
 
-/// What [`Guests::collect`] removed.
+/// The amounts that [`Guests::collect`] removed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Collected {
     pub guests: usize,

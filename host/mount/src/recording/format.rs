@@ -42,7 +42,7 @@ pub(super) struct Header {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct End {
-    /// Why the recording ended.
+    /// The reason why the recording ended.
     pub ended: String,
     /// Requests that were recorded.
     pub recorded: u32,
@@ -64,12 +64,12 @@ pub(super) struct Line {
     pub asked: Asked,
     pub told: Told,
     pub answer: Answer,
-    /// What the guest would have stored: entries by their keys, or nothing where it deleted.
+    /// The guest's writes: an entry by its key, or `None` for a key that it deleted.
     pub written: BTreeMap<String, Option<Stored>>,
     /// The guest's declared pattern of the path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// False if the live run had another status, or as much of an answer or of writes as this one has not.
+    /// False if the live run had another status, another number of writes or of fields in its answer, or more lookups.
     pub same_course: bool,
 }
 
@@ -143,14 +143,14 @@ pub(super) fn written_of(written: BTreeMap<String, Option<Stored>>) -> Result<Wr
     written.collect()
 }
 
-/// What the guest answered.
+/// The guest's answer.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Answer {
     /// Nothing: 404 for a read or a list.
     None,
     Response(Box<Response>),
-    /// Of an existence check: whether the path has something, or nothing if it has no such check.
+    /// The answer of an existence check: whether something is at the path, or `None` if the path has no such check.
     Exists(Option<bool>),
     /// The guest's refusal: its status, and its text.
     Refused(u16, String),

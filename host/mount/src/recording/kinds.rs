@@ -15,7 +15,7 @@ const SHORTEST: usize = 16;
 /// The time that Go writes for "never", which has no kind.
 pub(super) const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// What PEM can say that it holds, such as in `-----BEGIN CERTIFICATE-----`. Other words there are somebody's own.
+/// The labels of PEM that are known, such as in `-----BEGIN CERTIFICATE-----`. Any other label is somebody's own words.
 const LABELS: [&str; 9] = [
     "CERTIFICATE",
     "CERTIFICATE REQUEST",

@@ -1,8 +1,8 @@
 //! Replaces what is secret in a request, and in what its run heard, by [tokens](super::tokens).
 //!
-//! What stays: operations; the shape of JSON, with `true`, `false` and `null`; numbers of one digit; the words of the
-//! [vocabulary](super::vocabulary); lengths of time in Vault's own fields, such as the TTL of a lease; the server's version; and the
-//! differences between times. Everything else is a token.
+//! Keeps operations; the shape of JSON, with `true`, `false` and `null`; numbers of one digit; the words of the
+//! [vocabulary](super::vocabulary); lengths of time in Vault's own fields, such as the TTL of a lease; the server's version; and
+//! the differences between times. Everything else becomes a token.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -26,7 +26,7 @@ pub(crate) struct Redaction {
 }
 
 impl Redaction {
-    /// Replaces a text. A path is replaced segment by segment; a text with white space is none, whatever slashes it has.
+    /// Replaces a text. A path is replaced segment by segment. A text with white space does not count as a path.
     pub fn text(&self, text: &str) -> String {
         if text.is_empty() || text == kinds::NEVER || self.vocabulary.is_declared(text) {
             return text.to_owned();

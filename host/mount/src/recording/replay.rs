@@ -48,7 +48,7 @@ pub enum BadRecording {
     BadLine {
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong.
+        /// The reason why it counts as damaged.
         reason: String,
     },
     /// The end is missing.
@@ -201,7 +201,7 @@ fn decode<T: DeserializeOwned>(line: &str) -> Result<T, String> {
     })
 }
 
-/// What a replay has found.
+/// The findings of a replay.
 #[derive(Debug, Default)]
 pub struct Differences {
     about: String,
@@ -211,7 +211,7 @@ pub struct Differences {
     same: BTreeMap<String, u32>,
     different: BTreeMap<String, u32>,
     not_comparable: BTreeMap<String, u32>,
-    /// What differed, by operation, route and kind.
+    /// Numbers of differences, by operation, route and kind.
     kinds: BTreeMap<String, u32>,
 }
 

@@ -15,7 +15,7 @@ use super::vocabulary::Vocabulary;
 use super::{PIECE, line_of};
 use crate::canary::First;
 
-/// What is needed for as long as requests are recorded.
+/// The parts that are needed while requests are recorded.
 pub(super) struct Running {
     guest: Guest,
     /// A mount with nothing stored, no services, and the options replaced.
@@ -25,7 +25,7 @@ pub(super) struct Running {
     one: tokio::sync::Mutex<()>,
 }
 
-/// What a run did with tokens.
+/// The result of a run with tokens.
 struct Second {
     answer: First,
     heard: Heard,

@@ -12,7 +12,7 @@ use crate::guest_mount::{GuestMount, Parts};
 use crate::pushed::{Build, Guests, Manifest, PushError, Record, RecordWriter};
 use crate::source::{GrantedGuest, PATIENCE, Source};
 
-/// What a mount finds its guest with.
+/// The parts with which a mount finds its guest.
 pub(crate) struct Finder {
     pub source: Arc<dyn Source>,
     pub parts: Parts,

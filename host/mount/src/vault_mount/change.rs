@@ -25,7 +25,7 @@ pub(crate) struct Change {
     /// The guest; `None` for a rollback to the one before.
     pub digest: Option<Digest>,
     pub way: Move,
-    /// Whether the guest may have special paths that Vault does not enforce yet.
+    /// True if the guest may have special paths that Vault does not enforce yet.
     pub reload: bool,
     pub by: Actor,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Moved {
     pub reload_needed: bool,
 }
 
-/// What is known before a guest takes over.
+/// The state of a change before the guest takes over.
 pub(super) enum Prepared {
     /// It runs already.
     Runs(Record),

@@ -14,7 +14,7 @@ use crate::guest_mount::GuestMount;
 use crate::pushed::{PushError, Record};
 use crate::source::PATIENCE;
 
-/// How often a search starts over.
+/// Most rounds of a search for a guest.
 const ROUNDS: u32 = 8;
 
 impl VaultMount {
@@ -35,8 +35,8 @@ impl VaultMount {
 
     /// Returns a guest that may serve. Tries another one if the last one cannot.
     ///
-    /// What Vault enforces and what the record says may change meanwhile. Then this starts over, so that no guest is served
-    /// for what was true before.
+    /// Starts over if the record or what Vault enforces has changed meanwhile, so that it does not return a guest that was
+    /// chosen by outdated facts.
     async fn look(&self) -> Result<Arc<GuestMount>, Error> {
         let _alone = self.looking.lock().await;
         for _ in 0..ROUNDS {

@@ -14,7 +14,7 @@ use crate::guest_mount::{GuestMount, unavailable};
 use crate::pushed::{Actor, Record};
 use crate::recording::Recording;
 
-/// Who wants to know how a request ran.
+/// The trial or the recording that a request's run is recorded for.
 pub(super) enum Observer {
     Canary(Arc<Canary>),
     Recording(Arc<Recording>),

@@ -1,4 +1,4 @@
-//! What a run got from outside of the guest, as data: to be changed, stored, and told to another run.
+//! Takes what a run got from outside of the guest as data, which can be changed, stored, and told to another run.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,12 +12,12 @@ use crate::run::calls::{CheckExistence, HandleRequest, Replay, Transact};
 use crate::types::{Request, Response};
 use crate::{Guest, Outcome};
 
-/// What a run got from outside of the guest, in its order. It holds the secrets of one request, unless they were replaced.
+/// The data that a run got from outside of the guest, in its order. It holds the secrets of one request, unless they were replaced.
 #[derive(Clone, Default)]
 pub struct Heard {
-    /// What it read from storage, each key and folder once.
+    /// The lookups in storage, each key and folder once.
     pub lookups: Vec<Lookup>,
-    /// The time, each time that it asked.
+    /// The times that the clock answered.
     pub times: Vec<SystemTime>,
     /// Random bytes.
     pub random: Vec<Vec<u8>>,
@@ -29,9 +29,9 @@ pub struct Heard {
 pub struct Rerun<T = Option<Box<Response>>> {
     /// The guest's answer.
     pub outcome: Outcome<T>,
-    /// What it would have stored. An existence check stores nothing.
+    /// The writes that it would have made. An existence check makes none.
     pub written: Written,
-    /// What it heard, by the keys and arguments with which it asked.
+    /// The data that it got, by the keys and arguments with which it asked.
     pub heard: Heard,
     /// The number of lookups for which it did not ask.
     pub left: usize,

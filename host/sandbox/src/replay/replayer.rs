@@ -13,12 +13,12 @@ use crate::mount::{Clock, Random, System};
 use crate::types::{Json, Nanoseconds, WrapInfo};
 use crate::{Entity, Group, Replication, SystemError};
 
-/// Answers what was recorded, in its order. What was not recorded is answered with nothing real, and makes the runs not
-/// comparable.
+/// Gives the recorded answers, in their order. A call without a recorded answer gets an error or a made-up one, and makes the
+/// runs not comparable.
 pub(crate) struct Replayer {
     told: Told,
     left: Mutex<Left>,
-    /// What is told next, after [`goes_on`](Self::goes_on).
+    /// The answers that are told after [`goes_on`](Self::goes_on).
     next: Mutex<Option<Left>>,
     asked_more: AtomicBool,
     /// The calls of the system, as this run made them.

@@ -9,7 +9,7 @@ use airlock_sandbox::{
 
 use crate::support::{Bench, component};
 
-/// What the code says of its component, which is not there.
+/// The digest of the component that the code names. There is no such component.
 const DIGEST: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 /// Loads `kv` with this code. The compiler, if it is started at all, is a program that does not exist, or one in this

@@ -343,7 +343,7 @@ async fn json_is_stored_however_deep_it_is() {
     assert!(kv.ask(Operation::Read, "a").await.unwrap().contains(&deep));
 }
 
-/// What a guest reads it is likely to hand over, and in the fast lane that would be too much at once.
+/// A guest is likely to hand over a value that it reads, which would be too much at once in the fast lane.
 #[tokio::test]
 async fn a_value_of_a_mebibyte_is_read_in_one_run() {
     let kv = kv().await;

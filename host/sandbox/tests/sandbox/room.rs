@@ -1,4 +1,4 @@
-//! Tests what becomes of requests, and of guests, for which there is no room.
+//! Tests requests and guests for which there is not enough room.
 
 use std::sync::{Arc, Mutex};
 

@@ -12,7 +12,7 @@ use vault_plugin::{Error, Response};
 use crate::Lease;
 use crate::request::About;
 
-/// What the guest gets back when a lease is renewed or revoked.
+/// The data that the guest gets back when a lease is renewed or revoked.
 struct Kept {
     path: String,
     secret: Secret,

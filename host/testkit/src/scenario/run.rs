@@ -72,7 +72,7 @@ pub(super) fn run(scenario: &Scenario, guest: &Guest) -> Result<Report> {
     Ok(report)
 }
 
-/// What steps keep for later ones.
+/// The leases and values that steps keep for later ones.
 #[derive(Default)]
 struct Kept {
     leases: HashMap<String, Lease>,

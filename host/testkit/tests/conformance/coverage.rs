@@ -1,9 +1,9 @@
-//! Nothing of `airlock_sdk::testing` is without a step: what is public there has to be used in `native.rs`.
+//! Checks that `airlock_sdk::testing` has nothing without a step: `native.rs` has to use all that is public there.
 
 use std::fs;
 use std::path::PathBuf;
 
-/// What needs no step, and why.
+/// The functions that need no step, each with the reason.
 const EXEMPT: &[(&str, &str)] = &[("commits", "the sandbox does not count the engine's commits")];
 
 fn sdk() -> PathBuf {

@@ -74,7 +74,7 @@ pub enum Fault {
     Commits(usize),
 }
 
-/// What a mount has before its first step.
+/// The state of a mount before its first step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
     /// Nothing.
@@ -95,7 +95,7 @@ pub const DICE: u8 = 6;
 /// The time at which a mount that is [set](Start::Set) starts, in seconds after the start of 1970.
 pub const STARTS_AT: i64 = 1_700_000_000;
 
-/// What one side says to the caller.
+/// The answer of one side to the caller.
 pub struct Told {
     pub status: u16,
     pub error: Option<String>,

@@ -82,7 +82,7 @@ impl Versioned {
                 outcome
             }
             End::Done => self.or_fault(outcome, self.inspect(key, &[None])),
-            // The metadata goes last, as in Vault: it is gone, or as it was while some of the versions may be gone. Then the
+            // The metadata goes last, as in Vault: it is gone, or unchanged while some of the versions may be gone. Then the
             // removal is repeated, as by a user.
             _ => {
                 let hidden = self.keys[key].lock().unwrap().hidden.clone();

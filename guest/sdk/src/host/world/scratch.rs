@@ -8,7 +8,7 @@ use super::key::check_length;
 use super::stop::stop;
 use crate::{Error, Timestamp};
 
-/// What an entry takes besides its key and its value, as in the host.
+/// The bytes that an entry takes besides its key and its value, as in the host.
 const ENTRY_OVERHEAD: usize = 200;
 
 /// The values, each with the time from which on it is gone.

@@ -10,7 +10,7 @@ use super::World;
 use crate::records::{Entity, Group, IdentityToken, Replication};
 use crate::{Error, Result, WrapInfo};
 
-/// What a test sets of the system view.
+/// The parts of the system view that a test sets.
 #[derive(Debug)]
 pub(super) struct SystemView {
     default_lease_ttl: Duration,

@@ -1,4 +1,5 @@
-//! What a run is told, in the file of a recording: storage, times, random bytes, and the answers of the system.
+//! Converts what a run is told to its form in the file of a recording, and back: storage, times, random bytes, and the answers
+//! of the system.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Stored;
 
-/// What a run is told. Fields that are empty are left out.
+/// The data that a run is told. Empty fields are left out.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::recording) struct Told {
@@ -28,7 +29,7 @@ pub(in crate::recording) struct Told {
     system: Vec<(String, Answered)>,
 }
 
-/// What was found in storage.
+/// A lookup in storage, and its result.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Found {
@@ -49,7 +50,7 @@ enum Found {
 enum Answered {
     Time(Result<i64, Failed>),
     Flag(Result<bool, Failed>),
-    /// Whether it is a performance primary, secondary or standby, and a primary or secondary for disaster recovery.
+    /// Five flags: performance primary, secondary and standby, and primary and secondary for disaster recovery.
     State(Result<[bool; 5], Failed>),
     Text(Result<String, Failed>),
     Entity(Result<Option<Caller>, Failed>),

@@ -1,4 +1,4 @@
-//! What a mount has from its start on.
+//! Options, dependencies and settings that a mount has from its start on.
 
 use serde_json::json;
 
