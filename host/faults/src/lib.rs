@@ -58,6 +58,8 @@ pub enum Fault {
     LoseAnswer,
     /// It fails as on a standby.
     ReadOnly,
+    /// It fails without effect, as on a node that has lost the leadership of its cluster.
+    LoseLeadership,
     /// It fails because of a conflict, without effect; for commits.
     Conflict,
     /// It fails without effect, with the error of a call that storage will never make.

@@ -14,7 +14,7 @@ pub(super) struct Rules(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     rules: Vec<Rule>,
-    /// Whether each rule has been applied, in the order in which they were added.
+    /// One flag for each rule, in the order in which they were added. It is true once the rule has been applied.
     applied: Vec<bool>,
     counts: BTreeMap<Call, u64>,
     read_only: bool,
@@ -117,6 +117,7 @@ impl Rules {
                 effect.await?;
                 broken()
             }
+            Some(Fault::LoseLeadership) => Err(Error::LostLeadership),
             Some(Fault::ReadOnly) => Err(Error::ReadOnly),
             Some(Fault::Conflict) => Err(Error::Conflict),
             Some(Fault::Delay(time)) => {

@@ -79,6 +79,11 @@ pub enum Error {
     #[error("this mount is being taken down")]
     Draining,
 
+    /// The server is no longer the leader of its cluster. Another node may have stored newer values since, so no call is tried
+    /// again, and the mount begins no other commit.
+    #[error("node is not the leader of its cluster any more; send the request again")]
+    LostLeadership,
+
     /// Storage can never be reached again by this process: no call is tried again.
     #[error("the server no longer serves this mount's storage to this process")]
     Unreachable,
@@ -124,10 +129,16 @@ impl Error {
             Self::ScratchFull { .. } | Self::OverBudget => "limit",
             Self::Conflict => "conflict",
             Self::Busy { .. } => "busy",
-            Self::Draining | Self::Unreachable => "ending",
+            Self::Draining | Self::LostLeadership | Self::Unreachable => "ending",
             Self::UnknownOutcome(_) => "unknown_outcome",
             Self::Backend(_) => "failed",
         }
+    }
+
+    /// Returns true if this process must not store anything any more: nobody listens, or another process may be storing newer
+    /// values.
+    pub(crate) fn ends_writing(&self) -> bool {
+        matches!(self, Self::LostLeadership | Self::Unreachable)
     }
 
     /// Returns the reason why storage rejected an entry, also if others of the same commit are stored.

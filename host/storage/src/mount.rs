@@ -133,6 +133,11 @@ impl Mount {
                     drop(fence);
                 });
             }
+            if let Err(error) = &recovery
+                && error.ends_writing()
+            {
+                mount.stop_writing();
+            }
             recovery?;
             found.set_aside.iter().for_each(SetAside::log);
             mount.set_aside.lock().append(&mut found.set_aside);
@@ -214,9 +219,14 @@ impl Mount {
     /// A flush ends at the latest when storage has not taken one of its writes for [`Settings::flush`], and a recovery
     /// ends after the write that it is making.
     pub async fn drain(&self) {
+        self.stop_writing();
+        self.flushes.wait().await;
+    }
+
+    /// Starts no new flush or recovery.
+    pub(crate) fn stop_writing(&self) {
         self.draining.cancel();
         self.flushes.close();
-        self.flushes.wait().await;
     }
 
     /// Waits until nobody is writing a thing.

@@ -29,10 +29,10 @@ use crate::transaction::writes::{Write, Writes};
 use crate::{Settings, StorageEntry, Transaction};
 use answers::{Answers, Lookup, Told};
 
-/// What a transaction wrote: the entry that it left under each key, or `None` where it left nothing.
+/// The writes of a transaction: the entry that it left under each key, or `None` for a key that it left without one.
 pub type Written = BTreeMap<String, Option<StorageEntry>>;
 
-/// What the first run read and wrote.
+/// The reads and the writes of the first run.
 #[derive(Default)]
 pub struct Trace {
     reads: Reads,
@@ -43,11 +43,11 @@ pub struct Trace {
     is_partial: bool,
     /// True if the run is that of an existence check alone.
     is_of_check: bool,
-    /// What the run read, in its order, each key and folder once.
+    /// The run's lookups, in its order, each key and folder once.
     lookups: Vec<Lookup>,
     /// The bytes of `lookups`, or more than are kept.
     looked_up: usize,
-    /// Set for a second run that is told this instead of what is stored.
+    /// The answers for a second run that does not read from storage.
     answers: Option<Arc<Mutex<Answers>>>,
 }
 
@@ -130,9 +130,9 @@ impl fmt::Debug for Trace {
 #[derive(Debug)]
 pub(crate) struct Replay {
     since: u64,
-    /// What it read that the first run did not read.
+    /// The reads that the first run did not make.
     samples: Vec<Sample>,
-    /// What it is told instead of what is stored.
+    /// The answers that it is told, if it does not read from storage.
     answers: Option<Arc<Mutex<Answers>>>,
 }
 
@@ -157,7 +157,7 @@ impl Replay {
 
 /// The end of the second run.
 pub struct Replayed {
-    /// What the run would have stored.
+    /// The writes that the run would have made.
     pub written: Written,
     /// True if the run read nothing that somebody has written since the first run began.
     pub is_comparable: bool,
@@ -242,7 +242,7 @@ impl Transaction {
         });
     }
 
-    /// Makes the second run one of an existence check, in which a commit is refused, as it was in the first run.
+    /// Makes the second run one of an existence check, which refuses a commit like the first run.
     pub fn begin_replayed_check(&mut self) {
         if self.replay.is_some() {
             self.is_trial = false;

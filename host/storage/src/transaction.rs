@@ -56,7 +56,7 @@ pub struct Transaction {
     pub(crate) continues_check: bool,
     /// True if a commit is only acted out.
     pub(crate) is_trial: bool,
-    /// What is remembered of this run, for a second one.
+    /// The trace of this run, for a second one.
     pub(crate) traced: Option<Box<Trace>>,
     /// Set if this is the second run.
     pub(crate) replay: Option<Replay>,

@@ -26,7 +26,7 @@ async fn the_second_run_reads_what_the_first_one_read_and_stores_nothing() {
     let mut replay = bed.begin().await;
     replay.begin_replay(&trace, settings());
     assert_eq!(get(&mut replay, "a").await.unwrap().as_deref(), Some("old"));
-    // Nobody wrote it, so it is what the first run would have read.
+    // Nobody wrote it, so the first run would have read the same.
     assert_eq!(get(&mut replay, "c").await.unwrap().as_deref(), Some("other"));
     put(&mut replay, "b", "written").await.unwrap();
     replay.commit().await.unwrap();
@@ -151,7 +151,7 @@ async fn lookups_are_told_to_a_run_that_never_reaches_storage() {
     get(&mut transaction, "a").await.unwrap();
     transaction.list("f/").await.unwrap();
     put(&mut transaction, "b", "written").await.unwrap();
-    // It reads its own write, which is no lookup.
+    // It reads its own write, which does not count as a lookup.
     get(&mut transaction, "b").await.unwrap();
     transaction.commit().await.unwrap();
     let lookups = transaction.take_trace().unwrap().lookups().unwrap().to_vec();

@@ -10,7 +10,7 @@ use support::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What an entry takes besides its key and its value.
+/// The bytes that an entry takes besides its key and its value.
 const ENTRY: usize = 200;
 
 fn bed(scratch_bytes: usize) -> Bed {

@@ -1,4 +1,4 @@
-//! What the transactions of a guest meet when another guest takes over its mount.
+//! Tests the transactions of a guest when another guest takes over its mount.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

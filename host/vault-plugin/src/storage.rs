@@ -73,8 +73,8 @@ impl Storage {
     /// # Errors
     /// Those of [`Storage::get`]; [`ServerError::ReadOnly`] on a standby; [`ServerError::SetupReadOnly`] before
     /// [`crate::Backend::initialize`]; [`ServerError::TooLarge`]. After [`ServerError::Failed`],
-    /// [`ServerError::Unanswered`] and [`ServerError::Closed`] the entry may be stored; after any other error it
-    /// certainly is not.
+    /// [`ServerError::Unanswered`], [`ServerError::LostLeadership`] and [`ServerError::Closed`] the entry may be stored;
+    /// after any other error it certainly is not.
     pub async fn put(&self, entry: StorageEntry) -> Result<(), ServerError> {
         self.view.put(entry).await
     }

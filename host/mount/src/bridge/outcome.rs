@@ -15,6 +15,7 @@ pub(super) fn error(error: ServerError) -> Error {
         ServerError::ReadOnly | ServerError::SetupReadOnly | ServerError::PleaseForward => Error::ReadOnly,
         ServerError::Conflict => Error::Conflict,
         ServerError::Closed => Error::Unreachable,
+        ServerError::LostLeadership => Error::LostLeadership,
         ServerError::TooLarge(reason) => Error::rejected(Rejection::TooLarge, reason),
         ServerError::UnstorableKey(reason) => Error::rejected(Rejection::Key, reason),
         ServerError::RelativePath => Error::rejected(Rejection::Key, ServerError::RelativePath.to_string()),
@@ -38,5 +39,10 @@ mod tests {
         );
         assert_eq!(error(ServerError::RelativePath).rejection(), Some(Rejection::Key));
         assert_eq!(error(ServerError::Closed).rejection(), None);
+    }
+
+    #[test]
+    fn a_lost_leadership_is_not_one_failure_among_others() {
+        assert_eq!(error(ServerError::LostLeadership), Error::LostLeadership);
     }
 }

@@ -76,7 +76,7 @@ impl RecordWriter {
 fn may_take_effect(error: &Error) -> bool {
     matches!(
         error,
-        Error::Backend(_) | Error::Unreachable | Error::UnknownOutcome(_)
+        Error::Backend(_) | Error::LostLeadership | Error::Unreachable | Error::UnknownOutcome(_)
     )
 }
 

@@ -116,7 +116,11 @@ impl CallError {
             Self::ExistenceChanged { .. } => 412,
             Self::Unchecked(_) | Self::Replaced | Self::GivenUp => 503,
             Self::Storage(
-                Storage::Conflict | Storage::Busy { .. } | Storage::Draining | Storage::Unreachable,
+                Storage::Conflict
+                | Storage::Busy { .. }
+                | Storage::Draining
+                | Storage::LostLeadership
+                | Storage::Unreachable,
             ) => 503,
             Self::Storage(Storage::InvalidKey(_)) => 400,
             Self::Storage(error) => match error.rejection() {

@@ -50,7 +50,8 @@ impl Flush {
         })
     }
 
-    /// What storage is asked, and what is logged of that, has the `span` of the request. It ends before the fence does.
+    /// Stores the writes in the `span` of the request, which the calls of storage and their log lines belong to. The span ends
+    /// before the fence does.
     async fn carry_out(self, marks: Marks, stored: Stored, mut answer: Answer, span: Span) {
         let Self {
             mount,
@@ -66,7 +67,12 @@ impl Flush {
             let retried = mount.ledger.keys(&retried);
             match flushed {
                 Ok(()) => Ok(retried),
-                Err(failure) => Err((failure, retried)),
+                Err(failure) => {
+                    if failure.error().ends_writing() {
+                        mount.stop_writing();
+                    }
+                    Err((failure, retried))
+                }
             }
         };
         let (result, fence) = match protocol::carry_out(marks, stored, store.instrument(span)).await {

@@ -1,4 +1,4 @@
-//! Repeats calls until they succeed.
+//! Repeats calls until they succeed, unless a success could undo what another process has stored since.
 
 use crate::calls::Calls;
 use crate::transaction::writes::Write;
@@ -104,8 +104,8 @@ impl Tries<'_> {
                 Err(Error::ReadOnly) if self.failure.is_none() && self.patience.accepts_read_only() => {
                     return Err(Failed::Refused(Error::ReadOnly));
                 }
-                // No other try can succeed, however much time is left.
-                Err(Error::Unreachable) => return Err(Failed::GaveUp(Error::Unreachable)),
+                // However much time is left, no other try can succeed, or it would overwrite newer values.
+                Err(error) if error.ends_writing() => return Err(Failed::GaveUp(error)),
                 Err(error) => self.failure = Some(error),
             },
             () = &mut self.over => return Err(gave_up(self.failure.take())),
@@ -227,18 +227,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn storage_that_is_gone_for_good_is_not_tried_again() {
-        for patience in [
-            Patience::Brief(Duration::from_secs(3600)),
-            Patience::WhileServed(CancellationToken::new(), Duration::from_secs(3600)),
-        ] {
-            let mut calls = 0;
-            let gave_up = patience.insist(|| {
-                calls += 1;
-                ready(Err::<(), _>(Error::Unreachable))
-            });
-            assert!(matches!(gave_up.await, Err(Failed::GaveUp(Error::Unreachable))));
-            assert_eq!(calls, 1);
+    async fn storage_that_is_lost_to_this_process_is_not_tried_again() {
+        for lost in [Error::Unreachable, Error::LostLeadership] {
+            for patience in [
+                Patience::Brief(Duration::from_secs(3600)),
+                Patience::WhileServed(CancellationToken::new(), Duration::from_secs(3600)),
+            ] {
+                let mut calls = 0;
+                let gave_up = patience.insist(|| {
+                    calls += 1;
+                    ready(Err::<(), _>(lost.clone()))
+                });
+                assert!(matches!(gave_up.await, Err(Failed::GaveUp(error)) if error == lost));
+                assert_eq!(calls, 1);
+            }
         }
     }
 

@@ -36,9 +36,9 @@ pub(crate) async fn store(
         };
         let is_final = match &failed {
             // Something outside this process changed what the transaction writes.
-            Error::Conflict | Error::Rejected { .. } | Error::Unreachable => true,
+            Error::Conflict | Error::Rejected { .. } => true,
             Error::ReadOnly => until.is_none(),
-            _ => false,
+            other => other.ends_writing(),
         };
         let now = Instant::now();
         if is_final || now >= *until.get_or_insert(now + limit) {

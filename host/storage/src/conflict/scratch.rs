@@ -34,7 +34,7 @@ pub(crate) struct Scratch {
     values: BTreeMap<Arc<str>, Value>,
     /// The keys of values that expire, by the time when they do.
     expiring: BTreeSet<(SystemTime, Arc<str>)>,
-    /// What all entries take, see [`cost`].
+    /// The bytes that all entries take, see [`cost`].
     bytes: usize,
     limit: usize,
 }

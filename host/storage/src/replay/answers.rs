@@ -8,7 +8,7 @@
 //!   that it asks for other keys in the same places.
 //! - [`Told::ByKey`]: the lookup of the same key or folder. For a run of another guest.
 //!
-//! What was not looked up is answered with nothing, and makes the run not comparable.
+//! A key or folder without a lookup is answered with nothing, and makes the run not comparable.
 
 use std::collections::VecDeque;
 
@@ -21,14 +21,14 @@ pub enum Lookup {
     Get {
         /// The key.
         key: String,
-        /// What was stored there.
+        /// The entry, or `None` if there was none.
         entry: Option<StorageEntry>,
     },
     /// Names in a folder.
     List {
         /// The folder: empty, or ending in `/`.
         folder: String,
-        /// The name after which the names begin, and the most names that were asked for. `None`: all of the folder.
+        /// The name after which the names begin, and the most names that were asked for. `None` for the whole folder.
         page: Option<(String, u64)>,
         /// The names, in order.
         names: Vec<String>,
@@ -64,7 +64,7 @@ pub enum Told {
     ByKey,
 }
 
-/// What a second run is told, and what it has asked for.
+/// The lookups that a second run is told, and those that it has asked for.
 #[derive(Debug)]
 pub(crate) struct Answers {
     told: Told,

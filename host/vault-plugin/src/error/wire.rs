@@ -24,7 +24,7 @@ mod kind {
 type Meaning = fn(&str) -> ServerError;
 
 /// The meaning of storage errors, recognized by a part of their text.
-const STORAGE_TEXTS: [(&str, Meaning); 13] = [
+const STORAGE_TEXTS: [(&str, Meaning); 15] = [
     ("cannot write to readonly storage", |_| ServerError::ReadOnly),
     ("cannot write to storage during setup", |_| {
         ServerError::SetupReadOnly
@@ -58,6 +58,11 @@ const STORAGE_TEXTS: [(&str, Meaning); 13] = [
     // S3 says this.
     ("KeyTooLongError", |text| {
         ServerError::UnstorableKey(text.to_owned())
+    }),
+    // Raft says these two: to a write that it did not take, and to one that it had taken when the leadership was lost.
+    ("node is not the leader", |_| ServerError::LostLeadership),
+    ("leadership lost while committing log", |_| {
+        ServerError::LostLeadership
     }),
     // OpenBao used to write "failure" and now writes "failed".
     ("transaction commit fail", |_| ServerError::Conflict),
@@ -155,6 +160,7 @@ fn server_error_type(error: &ServerError) -> u32 {
         ServerError::Conflict
         | ServerError::NotTransactional
         | ServerError::Unsupported(_)
+        | ServerError::LostLeadership
         | ServerError::Closed
         | ServerError::Failed { .. }
         | ServerError::Unanswered { .. }
@@ -222,6 +228,14 @@ mod tests {
         assert!(matches!(
             read("verify: transaction commit failed"),
             ServerError::Conflict
+        ));
+        for lost in ["node is not the leader", "leadership lost while committing log"] {
+            assert!(matches!(read(lost), ServerError::LostLeadership));
+        }
+        // The same node may go on.
+        assert!(matches!(
+            read("leadership transfer in progress"),
+            ServerError::Failed { .. }
         ));
         assert!(matches!(read("disk full"), ServerError::Failed { .. }));
     }
