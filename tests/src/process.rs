@@ -127,9 +127,14 @@ pub(crate) fn hang_up(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::HUP).unwrap();
 }
 
-/// Sends SIGSTOP: the process does nothing more until it is killed.
+/// Sends SIGSTOP: the process does nothing more until it [continues](go_on) or is killed.
 pub fn stop(pid: u32) {
     rustix::process::kill_process(to_pid(pid), Signal::STOP).unwrap();
+}
+
+/// Sends SIGCONT to a process that was [stopped](stop).
+pub fn go_on(pid: u32) {
+    rustix::process::kill_process(to_pid(pid), Signal::CONT).unwrap();
 }
 
 /// Waits until a child of this process has ended. The child stays in the kernel's table until its owner waits for it,

@@ -376,3 +376,58 @@ fn nothing_acknowledged_is_lost_when_the_active_node_is_killed() {
         cluster.start_again(killed);
     });
 }
+
+/// A write fails because its node loses the leadership. The next leader stores a newer value, and then the first node leads again
+/// while the request still runs there.
+#[test]
+fn a_write_of_a_lost_leader_does_not_undo_the_next_leaders() {
+    let (cluster, mounts) = cluster_with_a_key("lost-leader");
+    let first = cluster.active();
+    let others = cluster.others(first);
+    let (pid, client) = (
+        |number: usize| cluster.node(number).pid(),
+        |number: usize| cluster.node(number).client(),
+    );
+    let (mark, host) = (cluster.node(first).log().mark(), cluster.node(first).host());
+    let late = thread::scope(|scope| {
+        // The request has begun before the leadership is lost: one that comes later would wait for the next leader.
+        process::stop(host);
+        let late = scope.spawn(|| mounts.active.write("a", json!({"value": "late"})));
+        eventually("the request has begun", || {
+            let begun = client(first).read("sys/in-flight-req");
+            begun.body.to_string().contains("v1/kv/a").then_some(())
+        });
+        others.iter().for_each(|other| process::stop(pid(*other)));
+        process::go_on(host);
+        let lost = "leadership lost, stopping active operation";
+        cluster
+            .node(first)
+            .log()
+            .wait_after(mark, lost, |line| line.message() == lost);
+        process::stop(pid(first));
+        others.iter().for_each(|other| process::go_on(pid(*other)));
+        let leads = |other: &usize| client(*other).read("sys/health").status == 200;
+        let next = eventually("another node leads", || others.iter().copied().find(leads));
+        let next_mount = cluster.node(next).mounted("kv");
+        eventually("the next leader stores", || {
+            (next_mount.write("a", json!({"value": "newer"})).status == 200).then_some(())
+        });
+        process::go_on(pid(first));
+        // Meanwhile the first node follows, so that it may be elected next.
+        for number in 0..500 {
+            next_mount
+                .write("b", json!({"value": number.to_string()}))
+                .expect_success("write");
+        }
+        process::stop(pid(next));
+        let late = late.join().unwrap();
+        process::go_on(pid(next));
+        late
+    });
+    assert_eq!(late.status, 500, "{late:?}");
+    let read = || {
+        let found = cluster.node(cluster.active()).mounted("kv").read("a");
+        (found.status == 200).then(|| found.data()["value"].clone())
+    };
+    assert_eq!(eventually("the mount is served", read), "newer");
+}
