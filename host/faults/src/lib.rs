@@ -58,7 +58,9 @@ pub enum Fault {
     LoseAnswer,
     /// It fails as on a standby.
     ReadOnly,
-    /// It fails without effect, as on a node that has lost the leadership of its cluster.
+    /// It fails without effect, as on a node that is no longer the leader of its cluster.
+    NotLeader,
+    /// It has its effect and fails, as on a node that loses the leadership of its cluster meanwhile.
     LoseLeadership,
     /// It fails because of a conflict, without effect; for commits.
     Conflict,

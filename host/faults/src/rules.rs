@@ -117,7 +117,11 @@ impl Rules {
                 effect.await?;
                 broken()
             }
-            Some(Fault::LoseLeadership) => Err(Error::LostLeadership),
+            Some(Fault::NotLeader) => Err(Error::NotLeader),
+            Some(Fault::LoseLeadership) => {
+                effect.await?;
+                Err(Error::LostLeadership)
+            }
             Some(Fault::ReadOnly) => Err(Error::ReadOnly),
             Some(Fault::Conflict) => Err(Error::Conflict),
             Some(Fault::Delay(time)) => {

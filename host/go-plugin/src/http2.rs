@@ -32,7 +32,7 @@ const MAX_HEADERS: u32 = 16 << 10;
 
 /// Serves a connection until it closes. It is closed after `max_resets` resets of calls that were not yet looked at.
 ///
-/// Concurrent calls have no limit: grpc-go would let the calls beyond one wait without a word, and the application
+/// The number of concurrent calls has no limit: grpc-go would let the calls beyond a limit wait without a word, and the application
 /// knows better how many requests it can run. The send buffer has its default size, because an answer is one piece and
 /// a piece is handed over whole.
 pub(crate) async fn serve(io: impl AsyncRead + AsyncWrite + Unpin, services: Services, max_resets: usize) {

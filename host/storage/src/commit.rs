@@ -45,7 +45,7 @@ impl Transaction {
     /// - [`Error::Conflict`]: drop the transaction and run the guest again with
     ///   [`Attempt::next`](crate::Attempt::next). (If the request [has committed](Self::has_committed) before, storage
     ///   was changed from outside, by `InvalidateKey`, and the request has to end with an error.)
-    /// - [`Error::Rejected`] and [`Error::ReadOnly`]: storage did not take the commit. Nothing was stored.
+    /// - [`Error::Rejected`], [`Error::ReadOnly`] and [`Error::NotLeader`]: storage did not take the commit. Nothing was stored.
     /// - [`Error::Incomplete`]: storage holds some of the writes and never will hold the others. The request must not
     ///   be run again.
     /// - [`Error::UnknownOutcome`]: storage may hold part of what was written. The request must not be run again.

@@ -42,7 +42,8 @@ pub enum Error {
         stored: usize,
         /// The number of writes in the commit.
         of: usize,
-        /// The reason why the first of the others is not stored: [`Error::Rejected`] or [`Error::ReadOnly`].
+        /// The reason why the first of the others is not stored: [`Error::Rejected`], [`Error::ReadOnly`] or
+        /// [`Error::NotLeader`].
         cause: Box<Error>,
     },
 
@@ -79,9 +80,13 @@ pub enum Error {
     #[error("this mount is being taken down")]
     Draining,
 
-    /// The server is no longer the leader of its cluster. Another node may have stored newer values since, so no call is tried
-    /// again, and the mount begins no other commit.
+    /// The server has lost the leadership of its cluster, and did not take the write. Another node may have stored newer values,
+    /// so no call is tried again. If a commit ends with this error, nothing of it is stored.
     #[error("node is not the leader of its cluster any more; send the request again")]
+    NotLeader,
+
+    /// The server lost the leadership of its cluster while it took the write, which may be stored. No call is tried again.
+    #[error("the leadership of the cluster was lost meanwhile")]
     LostLeadership,
 
     /// Storage can never be reached again by this process: no call is tried again.
@@ -129,16 +134,20 @@ impl Error {
             Self::ScratchFull { .. } | Self::OverBudget => "limit",
             Self::Conflict => "conflict",
             Self::Busy { .. } => "busy",
-            Self::Draining | Self::LostLeadership | Self::Unreachable => "ending",
+            Self::Draining | Self::NotLeader | Self::LostLeadership | Self::Unreachable => "ending",
             Self::UnknownOutcome(_) => "unknown_outcome",
             Self::Backend(_) => "failed",
         }
     }
 
-    /// Returns true if this process must not store anything any more: nobody listens, or another process may be storing newer
-    /// values.
+    /// Returns true if the call must not be tried again: nobody listens, or another node may have stored newer values.
     pub(crate) fn ends_writing(&self) -> bool {
-        matches!(self, Self::LostLeadership | Self::Unreachable)
+        self.is_loss() || *self == Self::Unreachable
+    }
+
+    /// Returns true if the server has lost the leadership of its cluster.
+    pub(crate) fn is_loss(&self) -> bool {
+        matches!(self, Self::NotLeader | Self::LostLeadership)
     }
 
     /// Returns the reason why storage rejected an entry, also if others of the same commit are stored.

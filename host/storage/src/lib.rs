@@ -66,6 +66,10 @@
 //!   or [`Error::ReadOnly`], and nothing of it is stored; but if its earlier writes are stored, the error is
 //!   [`Error::Incomplete`]. This crate sets no limit on sizes: the limit of the storage applies. A redo record contains
 //!   each entry whole, so a storage that would reject the entry rejects the record, before the commit is done.
+//! - **Not the leader**: the node has lost the leadership of its cluster. The write is not tried again, because the next leader
+//!   may have stored a newer value, and no request that began before stores anything more. The commit fails with
+//!   [`Error::NotLeader`], and nothing of it is stored; or as above with [`Error::Incomplete`]; or with
+//!   [`Error::UnknownOutcome`] if the leadership was lost during the write ([`Error::LostLeadership`]).
 //! - **Unknown**: any other error. The flush repeats the write for as long as [`Settings::flush`] says; until then
 //!   nobody reads or writes its keys. Then the commit fails with [`Error::UnknownOutcome`]. A call that was given up
 //!   may still take effect for a while ([`Settings::late`]). For that long, the keys of a write that took more than one
@@ -119,6 +123,7 @@ mod conflict;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
+mod leadership;
 mod memory;
 mod mount;
 mod names;

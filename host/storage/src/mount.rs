@@ -6,13 +6,13 @@ use crate::commit::recovery::{self, Progress, Recovered};
 use crate::commit::set_aside::SetAside;
 use crate::conflict::counters::{Size, Thing};
 use crate::conflict::ledger::{Generation, Ledger};
+use crate::leadership::{Era, Leadership};
 use crate::succession::Succession;
 use crate::transaction::kept::KeptReads;
 use crate::{Error, Result, Settings, Storage};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -64,11 +64,20 @@ pub struct Mount {
     /// The flushes and recoveries that have begun.
     pub(crate) flushes: TaskTracker,
     pub(crate) draining: CancellationToken,
-    recovered: AtomicBool,
-    recovering: tokio::sync::Mutex<Progress>,
+    pub(crate) leadership: Arc<Leadership>,
+    /// The last era for which the mount was recovered.
+    recovered: Mutex<Option<Era>>,
+    recovering: tokio::sync::Mutex<Recovering>,
     set_aside: Mutex<Vec<SetAside>>,
     /// The runtime of all flushes, whatever thread a request is on.
     runtime: Option<Handle>,
+}
+
+/// The recovery of a mount, which may take several calls.
+#[derive(Default)]
+struct Recovering {
+    era: Era,
+    progress: Progress,
 }
 
 impl Mount {
@@ -91,7 +100,8 @@ impl Mount {
             written: Notify::new(),
             flushes: TaskTracker::new(),
             draining: CancellationToken::new(),
-            recovered: AtomicBool::new(false),
+            leadership: Arc::default(),
+            recovered: Mutex::default(),
             recovering: tokio::sync::Mutex::default(),
             set_aside: Mutex::default(),
             runtime: Handle::try_current().ok(),
@@ -107,8 +117,13 @@ impl Mount {
     /// [`Error::ReadOnly`]: another server has to do it. [`Error::Draining`]: the mount is being taken down, and the
     /// next mount over this storage does it.
     pub async fn recover(self: &Arc<Self>) -> Result<()> {
-        if self.recovered.load(Ordering::Acquire) {
-            return Ok(());
+        self.recover_for_era().await.map(|_| ())
+    }
+
+    /// Recovers the mount for the present era, and returns that.
+    pub(crate) async fn recover_for_era(self: &Arc<Self>) -> Result<Era> {
+        if let Some(era) = self.recovered_era() {
+            return Ok(era);
         }
         let begun = self.undrained()?;
         let mount = self.clone();
@@ -118,35 +133,51 @@ impl Mount {
             // The mount's drain waits for it, so that it never writes at the same time as the next mount over this
             // storage.
             let _begun = begun;
-            let mut progress = mount.recovering.lock().await;
-            if mount.recovered.load(Ordering::Acquire) {
-                return Ok(());
+            let mut recovering = mount.recovering.lock().await;
+            if let Some(era) = mount.recovered_era() {
+                return Ok(era);
+            }
+            let era = mount.leadership.era();
+            if recovering.era != era {
+                mount.ledger.make_begun_conflict();
+                mount.forget();
+                *recovering = Recovering {
+                    era,
+                    progress: Progress::default(),
+                };
             }
             let settings = mount.settings.lock().0.clone();
             let mut found = Recovered::default();
-            let calls = Calls::new(mount.storage.clone());
-            let recovery =
-                recovery::recover(&calls, &settings, &mount.draining, &mut progress, &mut found).await;
+            let calls = Calls::new(mount.storage.clone(), mount.leadership.clone(), era);
+            let recovery = recovery::recover(
+                &calls,
+                &settings,
+                &mount.draining,
+                &mut recovering.progress,
+                &mut found,
+            )
+            .await;
             if let Some(fence) = mount.ledger.fence(mount.ledger.keys(&found.retried)) {
                 mount.spawn(async move {
                     sleep(settings.late).await;
                     drop(fence);
                 });
             }
-            if let Err(error) = &recovery
-                && error.ends_writing()
-            {
-                mount.stop_writing();
-            }
             recovery?;
             found.set_aside.iter().for_each(SetAside::log);
-            mount.set_aside.lock().append(&mut found.set_aside);
-            mount.recovered.store(true, Ordering::Release);
-            Ok(())
+            *mount.set_aside.lock() = found.set_aside;
+            *mount.recovered.lock() = Some(era);
+            Ok(era)
         });
         recovery
             .await
             .unwrap_or_else(|_| Err(Error::Backend("the storage implementation panicked".into())))
+    }
+
+    /// Returns the present era, if the mount was recovered for it.
+    fn recovered_era(&self) -> Option<Era> {
+        let era = self.leadership.era();
+        (*self.recovered.lock() == Some(era)).then_some(era)
     }
 
     /// Returns the redo records that could not be flushed, at the start or since: their commits were acknowledged and
@@ -219,14 +250,9 @@ impl Mount {
     /// A flush ends at the latest when storage has not taken one of its writes for [`Settings::flush`], and a recovery
     /// ends after the write that it is making.
     pub async fn drain(&self) {
-        self.stop_writing();
-        self.flushes.wait().await;
-    }
-
-    /// Starts no new flush or recovery.
-    pub(crate) fn stop_writing(&self) {
         self.draining.cancel();
         self.flushes.close();
+        self.flushes.wait().await;
     }
 
     /// Waits until nobody is writing a thing.

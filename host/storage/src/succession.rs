@@ -76,7 +76,7 @@ impl Mount {
         // The term comes first. A transaction that begins in between has the old guest's sample or finds the new term.
         let term = self.succession.term.fetch_add(1, Ordering::AcqRel) + 1;
         self.adopt(settings);
-        self.ledger.replace_guest();
+        self.ledger.make_begun_conflict();
         Ok(Term(term))
     }
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use airlock_faults::{Call, Fault};
-use airlock_storage::{Attempt, Error, Settings, StorageEntry};
+use airlock_storage::{Attempt, Error, Settings};
 use support::*;
 
 #[tokio::test]
@@ -83,48 +83,6 @@ async fn a_put_that_fails_is_tried_again_while_its_keys_are_kept_from_others() {
         (a.unwrap().as_deref(), b.unwrap().as_deref()),
         (Some("1"), Some("1"))
     );
-}
-
-#[tokio::test]
-async fn a_node_that_lost_the_leadership_never_overwrites_newer_values() {
-    let patient = Settings {
-        flush: std::time::Duration::from_secs(3600),
-        ..settings()
-    };
-    let bed = Bed::with(&[("a", "0")], patient);
-    bed.storage.nth(Call::Put, 1, Fault::LoseLeadership);
-    let lost = store(&bed.mount, "a", "old").await;
-    assert_eq!(lost, Err(Error::UnknownOutcome(Box::new(Error::LostLeadership))));
-    // Another node has the leadership, and stores. Then this one has it again, before the server took the mount down.
-    bed.memory.insert(StorageEntry::new("a", "new"));
-    assert_eq!(store(&bed.mount, "a", "old").await, Err(Error::Draining));
-    assert_eq!(bed.storage.calls(Call::Put), 1);
-    assert_eq!(bed.stored(), pairs(&[("a", "new")]));
-    bed.mount.drain().await;
-}
-
-#[tokio::test]
-async fn a_redo_record_that_the_next_leader_finishes_is_not_flushed_again() {
-    let patient = Settings {
-        flush: std::time::Duration::from_secs(3600),
-        redo_record: true,
-        ..settings()
-    };
-    let bed = Bed::with(&[("a", "0"), ("b", "0")], patient.clone());
-    let mut transaction = bed.begin().await;
-    put(&mut transaction, "a", "1").await.unwrap();
-    put(&mut transaction, "b", "1").await.unwrap();
-    // The record and the first of its writes are stored, so the commit is done.
-    bed.storage.after(Call::Put, 2, Fault::LoseLeadership);
-    transaction.commit().await.unwrap();
-    assert!(bed.stored().contains(&("b".into(), "0".into())));
-    let next = Bed::over(bed.memory.clone(), patient);
-    next.mount.recover().await.unwrap();
-    store(&next.mount, "b", "2").await.unwrap();
-    bed.storage.heal();
-    assert_eq!(store(&bed.mount, "b", "old").await, Err(Error::Draining));
-    bed.mount.drain().await;
-    assert_eq!(bed.stored(), pairs(&[("a", "1"), ("b", "2")]));
 }
 
 #[tokio::test]

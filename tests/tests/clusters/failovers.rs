@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use airlock_tests::{Cluster, End, Load, Mount, Plugin, eventually, process};
+use airlock_tests::{Cluster, End, Load, Mount, eventually, process};
 use serde_json::json;
 
 use super::{Mounts, NODES, bank, cluster_with_a_key};
@@ -94,8 +94,8 @@ fn nothing_acknowledged_is_lost_when_the_active_node_is_killed() {
     });
 }
 
-/// A write fails because its node loses the leadership. The next leader stores a newer value, and then one of the other two leads:
-/// often the first node, while the request still runs there.
+/// A write fails because its node loses the leadership. The next leader stores a newer value, and then the first node leads again
+/// while the request still runs there.
 #[test]
 fn a_write_of_a_lost_leader_does_not_undo_the_next_leaders() {
     let (cluster, mounts) = cluster_with_a_key("lost-leader");
@@ -106,7 +106,7 @@ fn a_write_of_a_lost_leader_does_not_undo_the_next_leaders() {
         |number: usize| cluster.node(number).client(),
     );
     let (mark, host) = (cluster.node(first).log().mark(), cluster.node(first).host());
-    let late = thread::scope(|scope| {
+    let (late, next) = thread::scope(|scope| {
         // The request has begun before the leadership is lost: one that comes later would wait for the next leader.
         process::stop(host);
         let late = scope.spawn(|| mounts.active.write("a", json!({"value": "late"})));
@@ -117,32 +117,37 @@ fn a_write_of_a_lost_leader_does_not_undo_the_next_leaders() {
         others.iter().for_each(|other| process::stop(pid(*other)));
         process::go_on(host);
         let lost = "leadership lost, stopping active operation";
-        cluster
-            .node(first)
-            .log()
-            .wait_after(mark, lost, |line| line.message() == lost);
+        let log = cluster.node(first).log();
+        log.wait_after(mark, lost, |line| line.message() == lost);
         process::stop(pid(first));
         others.iter().for_each(|other| process::go_on(pid(*other)));
         let leads = |other: &usize| client(*other).read("sys/health").status == 200;
         let next = eventually("another node leads", || others.iter().copied().find(leads));
-        let next_mount = cluster.node(next).mounted("kv");
-        eventually("the next leader stores", || {
-            (next_mount.write("a", json!({"value": "newer"})).status == 200).then_some(())
-        });
+        let third = *others.iter().find(|other| **other != next).unwrap();
+        let write = |key: &str, value: &str| {
+            let mount = cluster.node(next).mounted("kv");
+            mount.write(key, json!({"value": value})).status == 200
+        };
+        eventually("the next leader stores", || write("a", "newer").then_some(()));
         process::go_on(pid(first));
-        // Meanwhile the first node follows, so that it may be elected next. Whether these writes succeed does not matter.
-        for number in 0..500 {
-            next_mount.write("b", json!({"value": number.to_string()}));
+        // Meanwhile the first node follows. Whether each of these writes succeeds does not matter.
+        for number in 0..200 {
+            write("b", &number.to_string());
         }
+        // The third node misses a write, so that only the first can be elected without the second.
+        process::stop(pid(third));
+        eventually("the first node stores it too", || {
+            write("b", "last").then_some(())
+        });
         process::stop(pid(next));
-        let late = late.join().unwrap();
-        process::go_on(pid(next));
-        late
+        process::go_on(pid(third));
+        (late.join().unwrap(), next)
     });
-    assert_eq!(late.status, 500, "{late:?}");
+    assert_ne!(late.status, 200, "{late:?}");
     let read = || {
-        let found = cluster.node(cluster.active()).mounted("kv").read("a");
+        let found = cluster.node(first).mounted("kv").read("a");
         (found.status == 200).then(|| found.data()["value"].clone())
     };
-    assert_eq!(eventually("the mount is served", read), "newer");
+    assert_eq!(eventually("the first node leads again", read), "newer");
+    process::go_on(pid(next));
 }

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use airlock_tests::{Brand, Cluster, Mount, Plugin, VERSIONED_KV, eventually, files, process, skipped_on};
 use serde_json::{Value, json};

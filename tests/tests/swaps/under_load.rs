@@ -15,8 +15,8 @@ pub const SWAPS: usize = 100;
 /// The callers, which share the mounts.
 pub const CALLERS: usize = 16;
 
-/// The takeovers so far, by a mount's builds or a cluster's active nodes, each counted as two. An even number means that the
-/// last one holds, an odd one that the next is about to take over.
+/// The build of a mount, or the active node of a cluster: twice its number while it holds, and one more while the next is about
+/// to take over.
 pub struct Turn(AtomicUsize);
 
 impl Turn {

@@ -15,6 +15,7 @@ pub(super) fn error(error: ServerError) -> Error {
         ServerError::ReadOnly | ServerError::SetupReadOnly | ServerError::PleaseForward => Error::ReadOnly,
         ServerError::Conflict => Error::Conflict,
         ServerError::Closed => Error::Unreachable,
+        ServerError::NotLeader => Error::NotLeader,
         ServerError::LostLeadership => Error::LostLeadership,
         ServerError::TooLarge(reason) => Error::rejected(Rejection::TooLarge, reason),
         ServerError::UnstorableKey(reason) => Error::rejected(Rejection::Key, reason),
@@ -43,6 +44,7 @@ mod tests {
 
     #[test]
     fn a_lost_leadership_is_not_one_failure_among_others() {
+        assert_eq!(error(ServerError::NotLeader), Error::NotLeader);
         assert_eq!(error(ServerError::LostLeadership), Error::LostLeadership);
     }
 }

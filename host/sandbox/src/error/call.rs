@@ -119,7 +119,7 @@ impl CallError {
                 Storage::Conflict
                 | Storage::Busy { .. }
                 | Storage::Draining
-                | Storage::LostLeadership
+                | Storage::NotLeader
                 | Storage::Unreachable,
             ) => 503,
             Self::Storage(Storage::InvalidKey(_)) => 400,

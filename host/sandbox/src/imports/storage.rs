@@ -127,7 +127,7 @@ impl From<Storage> for StorageFailure {
             Storage::Denied(_) => Error::Denied(error.to_string()),
             Storage::InvalidKey(_) => Error::Invalid(error.to_string()),
             _ if error.rejection().is_some() => Error::Invalid(error.to_string()),
-            Storage::Busy { .. } | Storage::Draining => Error::Busy(error.to_string()),
+            Storage::Busy { .. } | Storage::Draining | Storage::NotLeader => Error::Busy(error.to_string()),
             error => Error::Failed(error.to_string()),
         })
     }

@@ -68,8 +68,9 @@ impl Flush {
             match flushed {
                 Ok(()) => Ok(retried),
                 Err(failure) => {
-                    if failure.error().ends_writing() {
-                        mount.stop_writing();
+                    // Before others may read what may be half of a commit.
+                    if calls.lost_leadership() {
+                        mount.ledger.make_begun_conflict();
                     }
                     Err((failure, retried))
                 }

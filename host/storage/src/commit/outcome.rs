@@ -13,14 +13,6 @@ pub(crate) enum Failure {
     Unknown(Error),
 }
 
-impl Failure {
-    pub(crate) fn error(&self) -> &Error {
-        match self {
-            Self::Nothing(error) | Self::Part(error) | Self::Unknown(error) => error,
-        }
-    }
-}
-
 /// The answer to the committing request, which is given once.
 pub(crate) struct Answer(Option<oneshot::Sender<Result<()>>>);
 

@@ -119,6 +119,10 @@ impl<'a> Recorded<'a> {
     /// Voids a header of which nobody knows whether it is in storage. Once it is void, nothing of the commit is stored
     /// and never will be. Until then the keys stay marked, because after a crash the commit would be redone.
     async fn withdraw(&mut self, cause: Error) -> Failure {
+        // The next leader may have found the header, and finished the commit.
+        if cause.is_loss() {
+            return Failure::Unknown(cause);
+        }
         if self.put_void(&self.brief).await.is_err() {
             self.answer
                 .give(Err(Error::UnknownOutcome(Box::new(cause.clone()))));

@@ -25,7 +25,7 @@ pub(crate) enum Patience {
 /// The way in which a call did not succeed.
 #[derive(Debug)]
 pub(crate) enum Failed {
-    /// The call certainly had no effect and never will have: storage is read-only, or rejected it.
+    /// The call certainly had no effect and never will have: storage is read-only or not the leader's, or rejected it.
     Refused(Error),
     /// The call may have had its effect: the time is over, or it was refused after a try of unknown outcome.
     GaveUp(Error),
@@ -97,7 +97,7 @@ impl Tries<'_> {
             biased;
             answer = call => match answer {
                 Ok(value) => return Ok(Some(value)),
-                Err(error @ Error::Rejected { .. }) => return Err(match self.failure {
+                Err(error @ (Error::Rejected { .. } | Error::NotLeader)) => return Err(match self.failure {
                     None => Failed::Refused(error),
                     Some(_) => Failed::GaveUp(error),
                 }),

@@ -97,7 +97,7 @@ impl Open {
         }
         let before = std::mem::replace(unknown, true);
         let committed = within(limit, calls.commit(transaction.as_mut())).await;
-        if let Ok(()) | Err(Error::Conflict | Error::Rejected { .. }) = committed {
+        if let Ok(()) | Err(Error::Conflict | Error::Rejected { .. } | Error::NotLeader) = committed {
             *unknown = before;
         }
         committed

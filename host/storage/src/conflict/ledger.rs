@@ -108,7 +108,7 @@ impl Ledger {
     }
 
     /// Makes every transaction conflict that has begun.
-    pub(crate) fn replace_guest(&self) {
+    pub(crate) fn make_begun_conflict(&self) {
         self.state.lock().counters.bump([self.guest]);
     }
 

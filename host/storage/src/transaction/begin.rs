@@ -13,7 +13,7 @@ impl Mount {
     /// The first call [recovers](Self::recover) the mount. Fails with [`Error::Busy`](crate::Error::Busy) if the commit
     /// lock did not become free in time.
     pub async fn begin(self: &Arc<Self>, attempt: Attempt) -> Result<Transaction> {
-        self.recover().await?;
+        let era = self.recover_for_era().await?;
         let lock = match attempt.is_exclusive() {
             true => {
                 let (settings, _) = self.settings.lock().clone();
@@ -26,7 +26,11 @@ impl Mount {
         let (settings, generation) = self.settings.lock().clone();
         let snapshot = self.storage.snapshot();
         let is_snapshot = snapshot.is_some();
-        let calls = Arc::new(Calls::new(snapshot.unwrap_or_else(|| self.storage.clone())));
+        let calls = Arc::new(Calls::new(
+            snapshot.unwrap_or_else(|| self.storage.clone()),
+            self.leadership.clone(),
+            era,
+        ));
         let mut transaction = Transaction::new(self.clone(), settings, generation, calls, lock);
         transaction.is_snapshot = is_snapshot;
         transaction.term = term;

@@ -29,9 +29,13 @@ pub enum ServerError {
     /// Storage cannot hold an entry under such a key, and did not store it. HTTP status 400.
     #[error("not a key for the server's storage: {0}")]
     UnstorableKey(String),
-    /// The server was its cluster's active node and has lost the leadership: it takes no write from now on and will take this mount
-    /// down. Another node may have stored newer values, so trying again is wrong.
-    #[error("node is not the leader of its cluster any more")]
+    /// The server has lost the leadership of its cluster, and did not take this write. Another node may have stored newer values,
+    /// so do not try again. Usually the server takes the mount down next.
+    #[error("node is not the leader")]
+    NotLeader,
+    /// The server lost the leadership of its cluster while it took this write, which may be stored. Otherwise as
+    /// [`ServerError::NotLeader`].
+    #[error("leadership lost while committing log")]
     LostLeadership,
     /// Another request changed what an OpenBao transaction read: nothing was written, try again.
     #[error("the storage transaction conflicts with another one")]

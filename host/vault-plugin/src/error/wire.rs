@@ -24,7 +24,7 @@ mod kind {
 type Meaning = fn(&str) -> ServerError;
 
 /// The meaning of storage errors, recognized by a part of their text.
-const STORAGE_TEXTS: [(&str, Meaning); 15] = [
+const STORAGE_TEXTS: [(&str, Meaning); 13] = [
     ("cannot write to readonly storage", |_| ServerError::ReadOnly),
     ("cannot write to storage during setup", |_| {
         ServerError::SetupReadOnly
@@ -59,15 +59,24 @@ const STORAGE_TEXTS: [(&str, Meaning); 15] = [
     ("KeyTooLongError", |text| {
         ServerError::UnstorableKey(text.to_owned())
     }),
-    // Raft says these two: to a write that it did not take, and to one that it had taken when the leadership was lost.
-    ("node is not the leader", |_| ServerError::LostLeadership),
-    ("leadership lost while committing log", |_| {
-        ServerError::LostLeadership
-    }),
     // OpenBao used to write "failure" and now writes "failed".
     ("transaction commit fail", |_| ServerError::Conflict),
     ("does not support transactions", |_| ServerError::NotTransactional),
 ];
+
+/// The meaning of the whole text of a write that failed in integrated storage (`hashicorp/raft`, `api.go`; Vault's
+/// `physical/raft/raft.go`). Other kinds of storage may say the same within a longer text, of a cluster of their own: the
+/// leadership of Consul's servers says nothing about Vault's.
+fn of_raft(text: &str) -> Option<ServerError> {
+    match text {
+        "node is not the leader" => Some(ServerError::NotLeader),
+        // The second text is that of a large write: its pieces were stored under two leaders.
+        "leadership lost while committing log" | "applying chunking failed, please retry" => {
+            Some(ServerError::LostLeadership)
+        }
+        _ => None,
+    }
+}
 
 impl ServerError {
     /// Turns the server's text about a failed call into a typed error.
@@ -78,6 +87,9 @@ impl ServerError {
     /// Works like [`ServerError::from_server`], for a call about a key. The text may quote the key, or a part of it in
     /// its own form. So a phrase that the key contains too means nothing: a caller may have chosen the key.
     pub(crate) fn about_key(call: &'static str, text: String, key: &str) -> ServerError {
+        if let Some(error) = of_raft(&text) {
+            return error;
+        }
         let says = |part: &str| !key.contains(part) && text.contains(part);
         let known = STORAGE_TEXTS.iter().find(|(part, _)| says(part));
         match known {
@@ -160,6 +172,7 @@ fn server_error_type(error: &ServerError) -> u32 {
         ServerError::Conflict
         | ServerError::NotTransactional
         | ServerError::Unsupported(_)
+        | ServerError::NotLeader
         | ServerError::LostLeadership
         | ServerError::Closed
         | ServerError::Failed { .. }
@@ -229,9 +242,18 @@ mod tests {
             read("verify: transaction commit failed"),
             ServerError::Conflict
         ));
-        for lost in ["node is not the leader", "leadership lost while committing log"] {
+        assert!(matches!(read("node is not the leader"), ServerError::NotLeader));
+        for lost in [
+            "leadership lost while committing log",
+            "applying chunking failed, please retry",
+        ] {
             assert!(matches!(read(lost), ServerError::LostLeadership));
         }
+        // The leader of Consul's own cluster.
+        assert!(matches!(
+            read("Failed request: rpc error making call: node is not the leader"),
+            ServerError::Failed { .. }
+        ));
         // The same node may go on.
         assert!(matches!(
             read("leadership transfer in progress"),
