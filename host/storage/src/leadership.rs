@@ -5,7 +5,8 @@
 //!
 //! 1. [`Calls`](crate::calls::Calls) notice the loss by the error of a write, and refuse all later writes of the same era.
 //! 2. [`Mount::begin`](crate::Mount::begin) [recovers](crate::Mount::recover) the mount once for each era. In a later era this first
-//!    makes the transactions conflict that have begun, and drops cache and scratch.
+//!    makes the transactions conflict that have begun, and drops cache and scratch. Nothing is cached from then on, because nobody
+//!    tells this node what others store.
 //!
 //! What to watch: a loss that no write meets is not noticed. Then the server alone keeps the node from storing.
 

@@ -140,6 +140,7 @@ impl Mount {
             let era = mount.leadership.era();
             if recovering.era != era {
                 mount.ledger.make_begun_conflict();
+                mount.ledger.allow_caching(false);
                 mount.forget();
                 *recovering = Recovering {
                     era,
@@ -210,10 +211,12 @@ impl Mount {
 
     /// Sets whether the server lets plugins cache (`SystemView.CachingDisabled`); initially it does. Forbidding it
     /// empties the cache. If the storage gives [snapshots](Storage::snapshot), nothing is ever cached: a cached entry
-    /// could be of another moment.
+    /// could be of another moment. Nor is anything cached after a write that failed with [`Error::NotLeader`] or
+    /// [`Error::LostLeadership`]: another node may be storing.
     pub fn allow_caching(&self, allowed: bool) {
+        let leads = self.leadership.era() == Era::default();
         self.ledger
-            .allow_caching(allowed && self.storage.snapshot().is_none());
+            .allow_caching(allowed && leads && self.storage.snapshot().is_none());
     }
 
     /// Drops cache and scratch, and sets what the transactions that begin from now on may do. Those that have begun keep
