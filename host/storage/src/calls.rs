@@ -1,6 +1,6 @@
 //! Storage calls, counted, and each a span of its request's trace.
 
-use crate::leadership::{Era, Leadership};
+use crate::leadership::Era;
 use crate::storage::StorageTransaction;
 use crate::transaction::writes::Write;
 use crate::{Error, Result, Storage, StorageEntry, Usage};
@@ -15,9 +15,8 @@ use tracing::field::Empty;
 pub(crate) struct Calls {
     storage: Arc<dyn Storage>,
     usage: Arc<Mutex<Usage>>,
-    leadership: Arc<Leadership>,
     /// The era in which the request began.
-    era: Era,
+    pub(crate) era: Era,
 }
 
 /// A call that begins a transaction of the storage's own.
@@ -43,35 +42,13 @@ fn end<T>(span: Span, result: &Result<T>, bytes: impl FnOnce(&T) -> u64) {
     };
 }
 
-async fn writing<T>(leadership: &Leadership, era: Era, call: impl Future<Output = Result<T>>) -> Result<T> {
-    if leadership.era() != era {
-        return Err(Error::NotLeader);
-    }
-    let result = call.await;
-    if result.as_ref().is_err_and(Error::is_loss) {
-        leadership.lose(era);
-    }
-    result
-}
-
 impl Calls {
-    pub(crate) fn new(storage: Arc<dyn Storage>, leadership: Arc<Leadership>, era: Era) -> Self {
+    pub(crate) fn new(storage: Arc<dyn Storage>, era: Era) -> Self {
         Self {
             storage,
             usage: Arc::default(),
-            leadership,
             era,
         }
-    }
-
-    /// Returns true if the server has lost the leadership of its cluster since the request began.
-    pub(crate) fn lost_leadership(&self) -> bool {
-        self.leadership.era() != self.era
-    }
-
-    /// Makes a call that writes, unless the leadership was lost before.
-    async fn writing<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
-        writing(&self.leadership, self.era, call).await
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -111,7 +88,7 @@ impl Calls {
     pub(crate) async fn put(&self, entry: StorageEntry) -> Result<()> {
         self.count_put(&entry);
         let (span, bytes) = (span!("storage.put"), bytes_of(Some(&entry)));
-        let put = self.writing(self.storage.put(entry)).await;
+        let put = self.era.write(self.storage.put(entry)).await;
         end(span, &put, |()| bytes);
         put
     }
@@ -119,7 +96,7 @@ impl Calls {
     pub(crate) async fn delete(&self, key: &str) -> Result<()> {
         self.count_delete(key);
         let span = span!("storage.delete");
-        let deleted = self.writing(self.storage.delete(key)).await;
+        let deleted = self.era.write(self.storage.delete(key)).await;
         end(span, &deleted, |()| 0);
         match deleted {
             // Storage never contains a key that it cannot hold, and deleting a missing key is not an error.
@@ -137,11 +114,10 @@ impl Calls {
 
     /// Returns a future that owns what it needs, so that it can be awaited after the request has stopped waiting.
     pub(crate) fn begin(&self) -> Begin {
-        let (storage, usage) = (self.storage.clone(), self.usage.clone());
-        let (leadership, era) = (self.leadership.clone(), self.era);
+        let (storage, usage, era) = (self.storage.clone(), self.usage.clone(), self.era.clone());
         Box::pin(async move {
             let span = span!("storage.begin");
-            let begun = writing(&leadership, era, storage.begin()).await;
+            let begun = era.write(storage.begin()).await;
             end(span, &begun, |_| 0);
             // Makes no call if the storage has no transactions.
             usage.lock().transaction_calls += u64::from(!matches!(begun, Ok(None)));
@@ -158,14 +134,14 @@ impl Calls {
             Write::Put(entry) => {
                 self.count_put(entry);
                 let (span, bytes) = (span!("storage.put"), bytes_of(Some(entry)));
-                let put = self.writing(transaction.put(entry.clone())).await;
+                let put = self.era.write(transaction.put(entry.clone())).await;
                 end(span, &put, |()| bytes);
                 put
             }
             Write::Delete(key) => {
                 self.count_delete(key);
                 let span = span!("storage.delete");
-                let deleted = self.writing(transaction.delete(key)).await;
+                let deleted = self.era.write(transaction.delete(key)).await;
                 end(span, &deleted, |()| 0);
                 deleted
             }
@@ -175,7 +151,7 @@ impl Calls {
     pub(crate) async fn commit(&self, transaction: &mut dyn StorageTransaction) -> Result<()> {
         self.count(|usage| usage.transaction_calls += 1);
         let span = span!("storage.commit");
-        let committed = self.writing(transaction.commit()).await;
+        let committed = self.era.write(transaction.commit()).await;
         end(span, &committed, |()| 0);
         committed
     }

@@ -64,9 +64,9 @@ pub struct Mount {
     /// The flushes and recoveries that have begun.
     pub(crate) flushes: TaskTracker,
     pub(crate) draining: CancellationToken,
-    pub(crate) leadership: Arc<Leadership>,
-    /// The last era for which the mount was recovered.
-    recovered: Mutex<Option<Era>>,
+    leadership: Leadership,
+    /// The losses of the leadership before the last era for which the mount was recovered.
+    recovered: Mutex<Option<u64>>,
     recovering: tokio::sync::Mutex<Recovering>,
     set_aside: Mutex<Vec<SetAside>>,
     /// The runtime of all flushes, whatever thread a request is on.
@@ -76,7 +76,8 @@ pub struct Mount {
 /// The recovery of a mount, which may take several calls.
 #[derive(Default)]
 struct Recovering {
-    era: Era,
+    /// The losses of the leadership before the era for which it is.
+    losses: u64,
     progress: Progress,
 }
 
@@ -100,7 +101,7 @@ impl Mount {
             written: Notify::new(),
             flushes: TaskTracker::new(),
             draining: CancellationToken::new(),
-            leadership: Arc::default(),
+            leadership: Leadership::default(),
             recovered: Mutex::default(),
             recovering: tokio::sync::Mutex::default(),
             set_aside: Mutex::default(),
@@ -138,18 +139,18 @@ impl Mount {
                 return Ok(era);
             }
             let era = mount.leadership.era();
-            if recovering.era != era {
+            if recovering.losses != era.losses() {
                 mount.ledger.make_begun_conflict();
                 mount.ledger.allow_caching(false);
                 mount.forget();
                 *recovering = Recovering {
-                    era,
+                    losses: era.losses(),
                     progress: Progress::default(),
                 };
             }
             let settings = mount.settings.lock().0.clone();
             let mut found = Recovered::default();
-            let calls = Calls::new(mount.storage.clone(), mount.leadership.clone(), era);
+            let calls = Calls::new(mount.storage.clone(), era.clone());
             let recovery = recovery::recover(
                 &calls,
                 &settings,
@@ -167,7 +168,7 @@ impl Mount {
             recovery?;
             found.set_aside.iter().for_each(SetAside::log);
             *mount.set_aside.lock() = found.set_aside;
-            *mount.recovered.lock() = Some(era);
+            *mount.recovered.lock() = Some(era.losses());
             Ok(era)
         });
         recovery
@@ -178,7 +179,7 @@ impl Mount {
     /// Returns the present era, if the mount was recovered for it.
     fn recovered_era(&self) -> Option<Era> {
         let era = self.leadership.era();
-        (*self.recovered.lock() == Some(era)).then_some(era)
+        (*self.recovered.lock() == Some(era.losses())).then_some(era)
     }
 
     /// Returns the redo records that could not be flushed, at the start or since: their commits were acknowledged and
@@ -214,7 +215,7 @@ impl Mount {
     /// could be of another moment. Nor is anything cached after a write that failed with [`Error::NotLeader`] or
     /// [`Error::LostLeadership`]: another node may be storing.
     pub fn allow_caching(&self, allowed: bool) {
-        let leads = self.leadership.era() == Era::default();
+        let leads = self.leadership.losses() == 0;
         self.ledger
             .allow_caching(allowed && leads && self.storage.snapshot().is_none());
     }

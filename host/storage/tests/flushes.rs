@@ -66,12 +66,7 @@ async fn a_put_that_fails_is_tried_again_while_its_keys_are_kept_from_others() {
     );
     bed.storage.nth(Call::Put, 2, Fault::LoseAnswer);
     let gate = bed.storage.hold(Call::Put, 3);
-    let writer = bed.spawn(|mount| async move {
-        let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();
-        put(&mut transaction, "a", "1").await.unwrap();
-        put(&mut transaction, "b", "1").await.unwrap();
-        transaction.commit().await
-    });
+    let writer = bed.spawn(|mount| async move { store_two(&mount, "1").await });
     gate.reached().await;
     let reader = bed.spawn(|mount| async move { (read(&mount, "a").await, read(&mount, "b").await) });
     tokio::task::yield_now().await;

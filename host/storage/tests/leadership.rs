@@ -6,7 +6,7 @@ mod support;
 use std::time::Duration;
 
 use airlock_faults::{Call, Fault};
-use airlock_storage::{Attempt, Error, Settings, StorageEntry};
+use airlock_storage::{Attempt, Error, Prefixes, Settings, StorageEntry};
 use support::*;
 
 /// Returns settings with which a call that is repeated is repeated for longer than a test runs.
@@ -14,6 +14,14 @@ fn patient() -> Settings {
     Settings {
         flush: Duration::from_secs(3600),
         ..settings()
+    }
+}
+
+/// Returns such settings of a guest that asks for redo records.
+fn recorded() -> Settings {
+    Settings {
+        redo_record: true,
+        ..patient()
     }
 }
 
@@ -55,12 +63,7 @@ async fn a_commit_that_had_begun_stores_no_further_write_after_the_loss() {
     let bed = Bed::with(&[], patient());
     let gate = bed.storage.hold(Call::Put, 1);
     bed.storage.nth(Call::Put, 2, Fault::NotLeader);
-    let begun = bed.spawn(|mount| async move {
-        let mut transaction = mount.begin(Attempt::FIRST).await.unwrap();
-        put(&mut transaction, "a", "1").await.unwrap();
-        put(&mut transaction, "b", "1").await.unwrap();
-        transaction.commit().await
-    });
+    let begun = bed.spawn(|mount| async move { store_two(&mount, "1").await });
     gate.reached().await;
     assert_eq!(store(&bed.mount, "c", "1").await, Err(Error::NotLeader));
     gate.open();
@@ -78,7 +81,7 @@ async fn a_node_that_leads_again_serves_what_is_stored_by_then() {
     let bed = Bed::with(
         &[("a", "0")],
         Settings {
-            cacheable: airlock_storage::Prefixes::all(),
+            cacheable: Prefixes::all(),
             ..patient()
         },
     );
@@ -97,18 +100,11 @@ async fn a_node_that_leads_again_serves_what_is_stored_by_then() {
 
 #[tokio::test]
 async fn a_redo_record_is_finished_before_anybody_reads_half_of_it() {
-    let recorded = Settings {
-        redo_record: true,
-        ..patient()
-    };
-    let bed = Bed::with(&[("a", "0"), ("b", "0")], recorded.clone());
+    let bed = Bed::with(&[("a", "0"), ("b", "0")], recorded());
     let mut early = bed.begin().await;
-    let mut transaction = bed.begin().await;
-    put(&mut transaction, "a", "1").await.unwrap();
-    put(&mut transaction, "b", "1").await.unwrap();
     // The record and the first of its writes are stored, so the commit is done.
     bed.storage.after(Call::Put, 2, Fault::NotLeader);
-    let done = tokio::time::timeout(Duration::from_secs(60), transaction.commit());
+    let done = tokio::time::timeout(Duration::from_secs(60), store_two(&bed.mount, "1"));
     done.await.expect("it is repeated").unwrap();
     get(&mut early, "a").await.unwrap();
     get(&mut early, "b").await.unwrap();
@@ -119,7 +115,7 @@ async fn a_redo_record_is_finished_before_anybody_reads_half_of_it() {
         Err(Error::NotLeader)
     );
     // The next leader finishes it, and stores more.
-    let next = Bed::over(bed.memory.clone(), recorded);
+    let next = Bed::over(bed.memory.clone(), recorded());
     next.mount.recover().await.unwrap();
     store(&next.mount, "b", "2").await.unwrap();
     bed.storage.heal();
@@ -131,19 +127,10 @@ async fn a_redo_record_is_finished_before_anybody_reads_half_of_it() {
 
 #[tokio::test]
 async fn a_header_that_may_be_stored_is_not_voided_after_the_loss() {
-    let bed = Bed::with(
-        &[("a", "0"), ("b", "0")],
-        Settings {
-            redo_record: true,
-            ..patient()
-        },
-    );
-    let mut transaction = bed.begin().await;
-    put(&mut transaction, "a", "1").await.unwrap();
-    put(&mut transaction, "b", "1").await.unwrap();
+    let bed = Bed::with(&[("a", "0"), ("b", "0")], recorded());
     bed.storage.nth(Call::Put, 1, Fault::LoseLeadership);
     assert_eq!(
-        transaction.commit().await,
+        store_two(&bed.mount, "1").await,
         Err(Error::UnknownOutcome(Box::new(Error::LostLeadership)))
     );
     // The record was stored. Whoever leads next finishes it.

@@ -29,13 +29,6 @@ fn short_lived() -> Settings {
     }
 }
 
-async fn two(mount: &Arc<Mount>, value: &str) -> Result<()> {
-    let mut transaction = mount.begin(Attempt::FIRST).await?;
-    put(&mut transaction, "a", value).await?;
-    put(&mut transaction, "b", value).await?;
-    transaction.commit().await
-}
-
 fn restart(bed: &Bed) -> Arc<Mount> {
     bed.storage.heal();
     Mount::new(Arc::new(bed.storage.clone()), recorded())
@@ -132,8 +125,8 @@ async fn a_withdrawn_header_that_lands_late_is_never_flushed() {
     );
     let gate = Gate::new();
     bed.storage.nth(Call::Put, 1, Fault::ApplyLate(gate.clone()));
-    assert!(matches!(two(&bed.mount, "1").await, Err(Error::Backend(_))));
-    two(&bed.mount, "2").await.unwrap();
+    assert!(matches!(store_two(&bed.mount, "1").await, Err(Error::Backend(_))));
+    store_two(&bed.mount, "2").await.unwrap();
     let before = hidden(&bed.memory).len();
     gate.open();
     while hidden(&bed.memory).len() == before {
@@ -150,8 +143,8 @@ async fn a_header_that_was_put_twice_and_lands_late_is_not_flushed_again() {
     let bed = Bed::with(&[("a", "0"), ("b", "0")], short_lived());
     let gate = Gate::new();
     bed.storage.nth(Call::Put, 1, Fault::ApplyLate(gate.clone()));
-    two(&bed.mount, "1").await.unwrap();
-    two(&bed.mount, "2").await.unwrap();
+    store_two(&bed.mount, "1").await.unwrap();
+    store_two(&bed.mount, "2").await.unwrap();
     let before = hidden(&bed.memory).len();
     gate.open();
     while hidden(&bed.memory).len() == before {
@@ -164,7 +157,7 @@ async fn a_header_that_was_put_twice_and_lands_late_is_not_flushed_again() {
 async fn a_void_header_and_what_voids_it_are_removed_when_it_can_no_longer_land() {
     let bed = Bed::new(recorded());
     bed.storage.nth(Call::Put, 1, Fault::Fail);
-    two(&bed.mount, "1").await.unwrap();
+    store_two(&bed.mount, "1").await.unwrap();
     assert!(hidden(&bed.memory).iter().all(|key| key.ends_with(".void")));
     while !hidden(&bed.memory).is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -296,14 +289,14 @@ async fn a_record_with_a_part_missing_is_set_aside() {
 async fn a_write_rejected_behind_its_record_is_reported_and_keeps_nobody_out() {
     let bed = Bed::with(&[("a", "0"), ("b", "0")], recorded());
     bed.storage.nth(Call::Put, 2, Fault::Reject(Rejection::TooLarge));
-    let error = two(&bed.mount, "1").await.unwrap_err();
+    let error = store_two(&bed.mount, "1").await.unwrap_err();
     assert!(
         matches!(&error, Error::Incomplete { stored: 1, of: 2, cause } if cause.rejection().is_some()),
         "{error}"
     );
     assert_eq!(stored_by_guests(&bed.memory), pairs(&[("a", "0"), ("b", "1")]));
     assert_eq!(bed.mount.set_aside().len(), 1);
-    two(&bed.mount, "2").await.unwrap();
+    store_two(&bed.mount, "2").await.unwrap();
     // The record is never flushed over newer values.
     let mount = restart(&bed);
     assert_eq!(read(&mount, "a").await.unwrap().as_deref(), Some("2"));
@@ -316,7 +309,7 @@ async fn interrupted(settings: Settings) -> Bed {
         ..settings
     });
     bed.storage.nth(Call::Put, 2, Fault::Kill);
-    two(&bed.mount, "1").await.unwrap();
+    store_two(&bed.mount, "1").await.unwrap();
     bed.mount.drain().await;
     bed
 }
@@ -380,7 +373,7 @@ async fn a_record_that_is_on_a_faulty_storage_is_void_before_its_caller_hears_of
     );
     bed.storage.every(Call::Put, Fault::LoseAnswer);
     // Neither the put of the header nor the put that voids it is ever answered.
-    assert!(is_unknown(&two(&bed.mount, "1").await));
+    assert!(is_unknown(&store_two(&bed.mount, "1").await));
     let reader: FaultyStorage = bed.storage.clone();
     reader.heal();
     until_read(&bed.mount, "a", "0").await;

@@ -69,7 +69,7 @@ impl Flush {
                 Ok(()) => Ok(retried),
                 Err(failure) => {
                     // Before others may read what may be half of a commit.
-                    if calls.lost_leadership() {
+                    if calls.era.is_over() {
                         mount.ledger.make_begun_conflict();
                     }
                     Err((failure, retried))

@@ -26,11 +26,7 @@ impl Mount {
         let (settings, generation) = self.settings.lock().clone();
         let snapshot = self.storage.snapshot();
         let is_snapshot = snapshot.is_some();
-        let calls = Arc::new(Calls::new(
-            snapshot.unwrap_or_else(|| self.storage.clone()),
-            self.leadership.clone(),
-            era,
-        ));
+        let calls = Arc::new(Calls::new(snapshot.unwrap_or_else(|| self.storage.clone()), era));
         let mut transaction = Transaction::new(self.clone(), settings, generation, calls, lock);
         transaction.is_snapshot = is_snapshot;
         transaction.term = term;

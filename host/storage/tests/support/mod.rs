@@ -104,6 +104,14 @@ pub async fn store(mount: &Arc<Mount>, key: &str, value: &str) -> Result<()> {
     transaction.commit().await
 }
 
+/// Makes and commits two writes, of the keys `a` and `b`.
+pub async fn store_two(mount: &Arc<Mount>, value: &str) -> Result<()> {
+    let mut transaction = mount.begin(Attempt::FIRST).await?;
+    put(&mut transaction, "a", value).await?;
+    put(&mut transaction, "b", value).await?;
+    transaction.commit().await
+}
+
 /// Makes one read.
 pub async fn read(mount: &Arc<Mount>, key: &str) -> Result<Option<String>> {
     let mut transaction = mount.begin(Attempt::FIRST).await?;
