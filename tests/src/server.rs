@@ -247,6 +247,10 @@ impl Server {
             &format!("audit \"file\" \"file\" {{\n  options {{\n{options}  }}\n}}\n"),
             "enabled audit backend",
         );
+        // OpenBao logs this line before it lets the device store its salt, and refuses requests meanwhile.
+        eventually("a request is audited", || {
+            (self.client.read("sys/audit").status == 200).then_some(())
+        });
     }
 
     /// Adds to the configuration and lets the server read it again, as OpenBao does at SIGHUP. Waits until its log has a
