@@ -53,6 +53,7 @@ fn storage(cx: &Context, what: &str, act: &Act) -> Result<Value> {
     let (storage, key, value) = (&cx.storage, &*act.key, &*act.value);
     Ok(match what {
         "get" => text(storage.get(key)?),
+        "exists" => storage.exists(key)?.into(),
         "put" => storage.put(key, value).map(|()| Value::Null)?,
         "put-anyway" => storage.put(key, value).is_ok().into(),
         "put-long" => storage

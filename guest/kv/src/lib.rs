@@ -92,8 +92,8 @@ impl Guest for Kv {
             // The write itself says what is wrong.
             return Ok(None);
         }
-        let entry = storage::get(&key(&request)).map_err(failed("failed to get data"))?;
-        Ok(Some(entry.is_some()))
+        let exists = storage::exists(&key(&request)).map_err(failed("failed to get data"))?;
+        Ok(Some(exists))
     }
 
     /// Does nothing, because the engine derives nothing from storage.

@@ -80,6 +80,16 @@ impl Storage {
         self.host.storage_get(key)
     }
 
+    /// Returns true if there is an entry at a key. For an existence check, prefer it to [`get`](Storage::get): the host
+    /// remembers the answer, unless the operator or the server forbids that, and keeps nothing of the value.
+    ///
+    /// # Errors
+    /// Those of storage.
+    pub fn exists(&self, key: &str) -> Result<bool> {
+        self.check(key)?;
+        self.host.storage_exists(key)
+    }
+
     /// Stores bytes.
     ///
     /// # Errors

@@ -36,8 +36,11 @@ fields! {
 }
 
 fn exists(cx: &Context, at: At) -> Result<bool> {
-    let found = value(cx, &at.path).map_err(|error| error.context("existence check failed"))?;
-    Ok(found.is_some())
+    let exists = || match stored_at(cx, &at.path)? {
+        Some(key) => cx.storage.exists(&key),
+        None => Ok(false),
+    };
+    exists().map_err(|error: Error| error.context("existence check failed"))
 }
 
 fn read(cx: &Context, at: At) -> Result<Option<Response>> {

@@ -158,11 +158,10 @@ impl Guests {
         let guest = guest::load(path, &component, self.cache.clone(), limits, memory).await?;
         // Everything that the guest may have cached is cached, so that its author sees the costs of production.
         // Everything that it serves without a token is served.
-        let cacheable = guest.description().cacheable.iter().collect();
         Ok(GrantedGuest {
             voucher: None,
             guest,
-            cacheable,
+            cacheable: Prefixes::all(),
             unauthenticated: Prefixes::all(),
         })
     }

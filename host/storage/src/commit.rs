@@ -124,10 +124,9 @@ impl Transaction {
         };
         let begun = self.mount.undrained()?;
         let marks = self.mark(reads, &writes, &scratch).await?;
-        take(reads);
         let stored = Stored {
             generation: self.generation,
-            keys: self.cacheable(&writes),
+            keys: self.cacheable(&writes, &take(reads)),
             scratch,
         };
         if writes.is_empty() {
@@ -171,19 +170,24 @@ impl Transaction {
         self.mount.until(self.settings.wait, mark).await?
     }
 
-    /// Returns the keys that were written, with copies of the values that may be cached.
-    fn cacheable(&self, writes: &Writes) -> Vec<(String, Option<Cached>)> {
+    /// Returns the keys that were written, with what may be cached of them: a copy of the value, or whether the key exists
+    /// now, if the transaction has asked for that. Guests write many keys for which nobody ever asks.
+    fn cacheable(&self, writes: &Writes, reads: &Reads) -> Vec<(String, Option<Cached>)> {
+        let cached = |write: &Write| {
+            let key = write.key();
+            if self.settings.cacheable.contain(key) {
+                return Some(Cached::copy_of(match write {
+                    Write::Put(entry) => Some((&*entry.value, entry.seal_wrap)),
+                    Write::Delete(_) => None,
+                }));
+            }
+            let remembered = reads.was_asked(key) && self.settings.remembered.contain(key);
+            remembered.then(|| Cached::existence(write.is_put()))
+        };
         let cacheable = writes
             .outcome()
-            .filter(|write| self.settings.cacheable.contain(write.key()));
-        let copied = cacheable.map(|write| {
-            let value = match write {
-                Write::Put(entry) => Some((&*entry.value, entry.seal_wrap)),
-                Write::Delete(_) => None,
-            };
-            (write.key().to_owned(), Some(Cached::copy_of(value)))
-        });
-        copied.collect()
+            .filter_map(|write| Some((write.key().to_owned(), Some(cached(write)?))));
+        cacheable.collect()
     }
 
     /// Waits until nobody else commits, for the rest of this transaction, and checks that what it has read is

@@ -24,6 +24,9 @@ pub struct Settings {
     /// The keys whose entries may be kept in memory: declared by the guest *and* granted by the operator
     /// ([`Prefixes::and`]). Default: none.
     pub cacheable: Prefixes,
+    /// The keys of which it may be kept in memory whether they exist, once a guest has asked for that
+    /// ([`Transaction::exists`](crate::Transaction::exists)): granted by the operator. Default: none.
+    pub remembered: Prefixes,
     /// The keys whose entries the server wraps with the seal's key because of their prefix. A redo record with one of
     /// them is wrapped too. Default: none.
     pub seal_wrapped: Prefixes,
@@ -55,6 +58,7 @@ impl Default for Settings {
         Self {
             storage: Prefixes::all(),
             cacheable: Prefixes::none(),
+            remembered: Prefixes::none(),
             seal_wrapped: Prefixes::none(),
             local: Prefixes::none(),
             redo_record: false,

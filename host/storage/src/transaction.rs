@@ -160,17 +160,58 @@ impl Transaction {
                 }
             }
         };
-        self.calls.count(|usage| {
-            usage.cached += u64::from(found.cached);
-            if cacheable.is_some() {
-                usage.cache_hits += u64::from(found.cached);
-                usage.cache_misses += u64::from(!found.cached);
-            }
-        });
+        self.count_found(&found, cacheable.is_some());
         let entry = self.note(found)?;
         self.reads.found(key, &entry);
         self.trace_get(key, &entry);
         Ok(entry)
+    }
+
+    /// Returns true if there is an entry under a key.
+    ///
+    /// Where the [settings](Settings::remembered) allow it, the mount remembers the answer, and what commits make of it. Then
+    /// asking again costs no storage call. Of the value it keeps nothing.
+    pub async fn exists(&mut self, key: &str) -> Result<bool> {
+        // A trace, and a second run that is told what the first one read, have whole entries.
+        if self.traced.is_some() || self.replay.is_some() || self.settings.cacheable.contain(key) {
+            return Ok(self.get(key).await?.is_some());
+        }
+        check_key(key, &self.settings.storage)?;
+        self.enter().await?;
+        if let Some(own) = self.writes.get(key) {
+            return Ok(own.is_some());
+        }
+        if let Some(existed) = self.reads.existed(key) {
+            self.calls.count(|usage| usage.cached += 1);
+            return Ok(existed);
+        }
+        let remembered = self.settings.remembered.contain(key).then_some(self.generation);
+        let found = loop {
+            let get = || self.calls.get(key);
+            match protocol::exists(&self.mount.ledger, key, remembered, get).await {
+                Some(found) => break found?,
+                None => {
+                    self.mount
+                        .until_written(Thing::Key(key), self.settings.wait)
+                        .await?
+                }
+            }
+        };
+        self.count_found(&found, remembered.is_some());
+        let exists = self.note(found)?;
+        self.reads.asked(key, exists);
+        Ok(exists)
+    }
+
+    /// Counts a read of a key of which something may be cached, or nothing.
+    fn count_found<T>(&self, found: &Found<T>, is_cacheable: bool) {
+        self.calls.count(|usage| {
+            usage.cached += u64::from(found.cached);
+            if is_cacheable {
+                usage.cache_hits += u64::from(found.cached);
+                usage.cache_misses += u64::from(!found.cached);
+            }
+        });
     }
 
     fn trace_get(&mut self, key: &str, entry: &Option<StorageEntry>) {

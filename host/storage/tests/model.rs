@@ -221,6 +221,40 @@ fn two_commits_that_cache_what_they_wrote_leave_the_cache_true() {
     });
 }
 
+/// A request deletes a key of which another asks whether it exists, to write it anew.
+#[test]
+fn existence_that_is_remembered_apart_from_the_flush_would_be_false() {
+    for size in [ROOMY, CROWDED] {
+        model(size, &[("k", 0)], |world| {
+            let remover = thread::spawn({
+                let world = world.clone();
+                move || {
+                    let mut transaction = Transaction::new(&world);
+                    let existed = transaction.exists("k")?;
+                    transaction.delete("k");
+                    transaction.commit().map(|()| existed)
+                }
+            });
+            let mut writer = Transaction::new(&world);
+            let written = writer.exists("k").and_then(|existed| {
+                writer.put("k", u64::from(existed) + 1);
+                writer.commit()
+            });
+            let removed: Result<bool, Conflict> = remover.join().unwrap();
+            assert!(written.is_ok() || removed.is_ok(), "one of two always passes");
+            let mut later = Transaction::new(&world);
+            let exists = later.exists("k").expect("nobody writes any more");
+            assert_eq!(exists, world.stored("k").is_some());
+            if world.stored("k") == Some(1) {
+                assert!(
+                    removed.is_ok_and(|existed| existed),
+                    "it was removed before it was written anew"
+                );
+            }
+        });
+    }
+}
+
 /// Another server changes storage, and Vault reports it afterwards.
 #[test]
 fn an_invalidation_that_does_not_bump_would_be_overtaken_by_a_fill() {

@@ -1,7 +1,7 @@
 //! Checks the histories of real concurrent runs: the transactions could have run one at a time.
 //!
 //! There are ten thousand transactions for each way of flushing, on storage with random delays, errors, lost answers
-//! and outages: reads, writes, deletions, lists, scratch, commits in the middle of a request, existence checks that
+//! and outages: reads, questions whether a key exists, writes, deletions, lists, scratch, commits in the middle of a request, existence checks that
 //! requests continue, and sudden invalidations. At the end the stored entries are read without the mount, and must be
 //! what the transactions leave in that order.
 //!
@@ -88,21 +88,22 @@ impl Run {
         let value = self.values.fetch_add(1, Ordering::Relaxed);
         let bytes = value.to_le_bytes().to_vec();
         let step = match rng.u32(..100) {
-            0..40 => {
+            0..15 => Step::Exists(key.into(), transaction.exists(key).await?),
+            15..40 => {
                 let found = transaction.get(key).await?;
                 Step::Get(key.into(), found.map(|entry| number(&entry.value)))
             }
             40..65 => {
                 if rng.u32(..3) > 0 {
-                    let found = transaction.get(key).await?;
-                    recording
-                        .steps
-                        .push(Step::Get(key.into(), found.map(|entry| number(&entry.value))));
+                    recording.steps.push(look(rng, transaction, key).await?);
                 }
                 transaction.put(StorageEntry::new(key, bytes)).await?;
                 Step::Put(key.into(), value)
             }
             65..75 => {
+                if rng.bool() {
+                    recording.steps.push(look(rng, transaction, key).await?);
+                }
                 transaction.delete(key).await?;
                 Step::Delete(key.into())
             }
@@ -164,7 +165,7 @@ impl Run {
         }
         let mut check = self.mount.begin(attempt).await?;
         let key = *rng.choice(&KEYS).unwrap();
-        let found = check.get(key).await?.map(|entry| number(&entry.value));
+        let looked = look(rng, &mut check, key).await?;
         let request_id = self.now().to_string();
         check.keep_reads(&request_id)?;
         let began = recording.began;
@@ -172,7 +173,7 @@ impl Run {
         *recording = self.record();
         if transaction.continues_check() {
             recording.began = began;
-            recording.steps.push(Step::Get(key.into(), found));
+            recording.steps.push(looked);
         }
         Ok(transaction)
     }
@@ -221,6 +222,17 @@ impl Run {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
+}
+
+/// Reads a key, or asks whether it exists.
+async fn look(rng: &mut Rng, transaction: &mut Transaction, key: &str) -> Result<Step> {
+    Ok(match rng.bool() {
+        true => Step::Exists(key.into(), transaction.exists(key).await?),
+        false => {
+            let found = transaction.get(key).await?;
+            Step::Get(key.into(), found.map(|entry| number(&entry.value)))
+        }
+    })
 }
 
 fn number(bytes: &[u8]) -> u64 {
@@ -273,6 +285,7 @@ fn check(storage: Arc<dyn Storage>, memory: &MemoryStorage, redo_record: bool, f
         .unwrap();
     let settings = Settings {
         cacheable: Prefixes::from_iter(["f/", "s"]),
+        remembered: Prefixes::from_iter(["a", "f/a", "h/"]),
         redo_record,
         scratch_bytes: 1000,
         flush: Duration::from_millis(20),

@@ -23,6 +23,10 @@ impl Host {
         }))
     }
 
+    pub(crate) fn storage_exists(&self, key: &str) -> Result<bool> {
+        Ok(storage::exists(key)?)
+    }
+
     pub(crate) fn storage_put(&self, entry: Entry) -> Result<()> {
         let entry = storage::Entry {
             key: entry.key,

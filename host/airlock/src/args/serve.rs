@@ -42,8 +42,8 @@ pub struct ServeArgs {
     pub cache_dir: Option<PathBuf>,
 
     /// Of what the guest says may be kept in memory (`airlock inspect`: cacheable), keep only what is stored under this
-    /// prefix; repeatable. `none` keeps nothing. Nothing is kept either if Vault forbids caching [default: all that the
-    /// guest says]
+    /// prefix, and remember only of its keys whether they exist; repeatable. `none` keeps nothing. Nothing is kept either if
+    /// Vault forbids caching [default: all that the guest says]
     #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
     pub cache: Vec<String>,
 

@@ -65,6 +65,11 @@ impl Host for State {
         Ok(entry)
     }
 
+    async fn exists(&mut self, key: String) -> Answer<bool> {
+        let session = self.charged_and_kept("storage.exists", key.len()).await?;
+        Ok(session.transaction.exists(&key).await?)
+    }
+
     async fn put(&mut self, entry: Entry) -> Answer<()> {
         let bytes = entry.key.len() + entry.value.len();
         let session = self.charged_and_kept("storage.put", bytes).await?;

@@ -1,4 +1,5 @@
-//! Entries in memory, each valid only as long as the sample under which it was read.
+//! Entries in memory, each valid only as long as the sample under which it was read. Of some keys it is only known whether
+//! they exist.
 //!
 //! The cache is bounded in bytes; the least recently used entry goes first. A value's memory is overwritten as soon as
 //! the cache and everybody who received the value have dropped it.
@@ -12,26 +13,56 @@ use hashlink::linked_hash_map::RawEntryMut;
 use std::hash::RandomState;
 use zeroize::Zeroizing;
 
-/// A value, or the knowledge that the key does not exist, in memory that is wiped when it is freed.
-#[derive(Clone)]
-pub(crate) struct Cached(Option<(Bytes, bool)>);
+/// What is known of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cached {
+    /// Its value, in memory that is wiped when it is freed, and whether that is wrapped.
+    Value(Bytes, bool),
+    /// It exists. Nothing is known of its value.
+    Exists,
+    /// It does not exist.
+    Missing,
+}
 
 impl Cached {
     pub(crate) fn copy_of(value: Option<(&[u8], bool)>) -> Self {
-        Self(value.map(|(value, seal_wrap)| (Bytes::from_owner(Zeroizing::new(value.to_vec())), seal_wrap)))
+        match value {
+            Some((value, seal_wrap)) => {
+                Self::Value(Bytes::from_owner(Zeroizing::new(value.to_vec())), seal_wrap)
+            }
+            None => Self::Missing,
+        }
+    }
+
+    pub(crate) fn existence(exists: bool) -> Self {
+        match exists {
+            true => Self::Exists,
+            false => Self::Missing,
+        }
+    }
+
+    pub(crate) fn exists(&self) -> bool {
+        !matches!(self, Self::Missing)
+    }
+
+    /// Returns the entry, or that there is none; `None` if its value is not known.
+    pub(crate) fn entry(self, key: &str) -> Option<Option<StorageEntry>> {
+        match self {
+            Self::Value(value, seal_wrap) => Some(Some(StorageEntry {
+                key: key.to_owned(),
+                value,
+                seal_wrap,
+            })),
+            Self::Missing => Some(None),
+            Self::Exists => None,
+        }
     }
 
     fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |(value, _)| value.len())
-    }
-
-    fn entry(&self, key: &str) -> Option<StorageEntry> {
-        let (value, seal_wrap) = self.0.clone()?;
-        Some(StorageEntry {
-            key: key.to_owned(),
-            value,
-            seal_wrap,
-        })
+        match self {
+            Self::Value(value, _) => value.len(),
+            Self::Exists | Self::Missing => 0,
+        }
     }
 }
 
@@ -56,13 +87,8 @@ impl Cache {
         }
     }
 
-    /// Returns the entry under a key (or that the key does not exist), if `stands` accepts the sample under which it
-    /// was read.
-    pub(crate) fn get(
-        &mut self,
-        key: &str,
-        stands: impl Fn(Sample) -> bool,
-    ) -> Option<(Option<StorageEntry>, Sample)> {
+    /// Returns what is known of a key, if `stands` accepts the sample under which it was read.
+    pub(crate) fn get(&mut self, key: &str, stands: impl Fn(Sample) -> bool) -> Option<(Cached, Sample)> {
         let RawEntryMut::Occupied(mut entry) = self.entries.raw_entry_mut().from_key(key) else {
             return None;
         };
@@ -72,7 +98,7 @@ impl Cache {
         }
         entry.to_back();
         let held = entry.get();
-        Some((held.value.entry(key), held.sample))
+        Some((held.value.clone(), held.sample))
     }
 
     pub(crate) fn insert(&mut self, key: &str, value: Cached, sample: Sample) {
@@ -131,14 +157,20 @@ mod tests {
         let mut cache = Cache::new(10_000);
         cache.insert("k", value(3), sample(7));
         cache.insert("none", Cached::copy_of(None), sample(8));
+        cache.insert("some", Cached::existence(true), sample(9));
         let entry = StorageEntry {
             key: "k".into(),
             value: vec![1; 3].into(),
             seal_wrap: true,
         };
-        assert_eq!(cache.get("k", |_| true), Some((Some(entry), sample(7))));
-        assert_eq!(cache.get("none", |_| true), Some((None, sample(8))));
-        assert_eq!(cache.get("other", |_| true), None);
+        let mut got = |key: &str| {
+            let (cached, sample) = cache.get(key, |_| true)?;
+            Some((cached.exists(), cached.entry(key), sample))
+        };
+        assert_eq!(got("k"), Some((true, Some(Some(entry)), sample(7))));
+        assert_eq!(got("none"), Some((false, Some(None), sample(8))));
+        assert_eq!(got("some"), Some((true, None, sample(9))));
+        assert_eq!(got("other"), None);
     }
 
     #[test]

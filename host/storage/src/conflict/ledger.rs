@@ -3,7 +3,6 @@
 //! Every method is one atomic step. [`protocol`](crate::conflict::protocol) defines the order of these steps and the storage
 //! calls.
 
-use crate::StorageEntry;
 use crate::conflict::cache::{Cache, Cached};
 use crate::conflict::counters::{ByPlace, Counters, Footprint, Place, Places, Sample, Size, Thing};
 use crate::conflict::scratch::{Scratch, ScratchWrites};
@@ -35,10 +34,10 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Generation(u64);
 
-/// The place where an entry can be found.
-pub(crate) enum Look {
+/// The place where something about a key can be found.
+pub(crate) enum Look<T> {
     /// In the cache, read under this sample.
-    Cached(Option<StorageEntry>, Sample),
+    Cached(T, Sample),
     /// In storage; the caller keeps the sample.
     Ask(Sample),
 }
@@ -55,7 +54,7 @@ pub(crate) enum Refusal {
 /// The data to keep after a finished flush.
 pub(crate) struct Stored {
     pub(crate) generation: Generation,
-    /// The keys that were written, each with the value that may be cached.
+    /// The keys that were written, each with what may be cached of it.
     pub(crate) keys: Vec<(String, Option<Cached>)>,
     pub(crate) scratch: ScratchWrites,
 }
@@ -78,13 +77,22 @@ impl Ledger {
         }
     }
 
-    /// Finds out where to read a key. `None` while it is being written.
-    pub(crate) fn look(&self, key: &str, cacheable: bool) -> Option<Look> {
+    /// Finds out where to read a key; `find` takes what is wanted from what is cached, if that says it. `None` while the
+    /// key is being written.
+    pub(crate) fn look<T>(
+        &self,
+        key: &str,
+        cacheable: bool,
+        find: impl FnOnce(Cached) -> Option<T>,
+    ) -> Option<Look<T>> {
         let place = self.places.of(Thing::Key(key));
         let State { counters, cache, .. } = &mut *self.state.lock();
         let now = counters.sample(place)?;
-        if cacheable && let Some((entry, sample)) = cache.get(key, |sample| counters.stands(sample)) {
-            return Some(Look::Cached(entry, sample));
+        if cacheable
+            && let Some((cached, sample)) = cache.get(key, |sample| counters.stands(sample))
+            && let Some(found) = find(cached)
+        {
+            return Some(Look::Cached(found, sample));
         }
         Some(Look::Ask(now))
     }

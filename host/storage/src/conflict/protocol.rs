@@ -23,6 +23,16 @@ pub(crate) struct Found<T> {
     pub(crate) cached: bool,
 }
 
+impl<T> Found<T> {
+    fn cached(value: T, sample: Sample) -> Self {
+        Self {
+            value,
+            sample,
+            cached: true,
+        }
+    }
+}
+
 /// Reads an entry. `None` while it is being written.
 pub(crate) async fn read<F: Future<Output = Result<Option<StorageEntry>>>>(
     ledger: &Ledger,
@@ -30,14 +40,8 @@ pub(crate) async fn read<F: Future<Output = Result<Option<StorageEntry>>>>(
     cacheable: Option<Generation>,
     get: impl FnOnce() -> F,
 ) -> Option<Result<Found<Option<StorageEntry>>>> {
-    let sample = match ledger.look(key, cacheable.is_some())? {
-        Look::Cached(value, sample) => {
-            return Some(Ok(Found {
-                value,
-                sample,
-                cached: true,
-            }));
-        }
+    let sample = match ledger.look(key, cacheable.is_some(), |cached| cached.entry(key))? {
+        Look::Cached(value, sample) => return Some(Ok(Found::cached(value, sample))),
         Look::Ask(sample) => sample,
     };
     let value = match get().await {
@@ -47,6 +51,31 @@ pub(crate) async fn read<F: Future<Output = Result<Option<StorageEntry>>>>(
     if let Some(generation) = cacheable {
         let copy = Cached::copy_of(value.as_ref().map(|entry| (&*entry.value, entry.seal_wrap)));
         ledger.fill(key, copy, sample, generation);
+    }
+    Some(Ok(Found {
+        value,
+        sample,
+        cached: false,
+    }))
+}
+
+/// Finds out whether a key exists, and caches only that. `None` while it is being written.
+pub(crate) async fn exists<F: Future<Output = Result<Option<StorageEntry>>>>(
+    ledger: &Ledger,
+    key: &str,
+    cacheable: Option<Generation>,
+    get: impl FnOnce() -> F,
+) -> Option<Result<Found<bool>>> {
+    let sample = match ledger.look(key, cacheable.is_some(), |cached| Some(cached.exists()))? {
+        Look::Cached(value, sample) => return Some(Ok(Found::cached(value, sample))),
+        Look::Ask(sample) => sample,
+    };
+    let value = match get().await {
+        Ok(entry) => entry.is_some(),
+        Err(error) => return Some(Err(error)),
+    };
+    if let Some(generation) = cacheable {
+        ledger.fill(key, Cached::existence(value), sample, generation);
     }
     Some(Ok(Found {
         value,

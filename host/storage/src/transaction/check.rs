@@ -61,6 +61,7 @@ impl Transaction {
         self.is_trial = true;
         self.settings = Arc::new(Settings {
             cacheable: Prefixes::none(),
+            remembered: Prefixes::none(),
             ..settings
         });
     }

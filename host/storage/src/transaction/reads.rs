@@ -23,8 +23,10 @@ pub(crate) struct Reads {
 #[derive(Clone)]
 struct Read {
     exists: bool,
-    /// `None`: too large to be remembered.
+    /// `None`: too large to be remembered, or only its existence was asked for.
     entry: Option<Option<StorageEntry>>,
+    /// True if the key's existence was asked for.
+    asked: bool,
 }
 
 impl Reads {
@@ -40,23 +42,40 @@ impl Reads {
 
     /// Remembers what was read, as far as there is space.
     pub(crate) fn found(&mut self, key: &str, entry: &Option<StorageEntry>) {
-        // A key is read again if its entry was not remembered.
-        if self.keys.contains_key(key) {
-            return;
-        }
-        let known = self.known + key.len() + OVERHEAD;
+        let (own, asked) = match self.keys.get(key) {
+            None => (key.len() + OVERHEAD, false),
+            Some(read) if read.asked && read.entry.is_none() => (0, true),
+            // A key is read again if its entry was not remembered.
+            Some(_) => return,
+        };
+        let known = self.known + own;
         let remembered = known + entry.as_ref().map_or(0, |entry| key.len() + entry.value.len());
         let remember = remembered <= REMEMBERED;
         let bytes = if remember { remembered } else { known };
-        if bytes > KNOWN {
-            return;
-        }
-        self.known = bytes;
         let read = Read {
             exists: entry.is_some(),
             entry: remember.then(|| entry.clone()),
+            asked,
         };
-        self.keys.insert(key.to_owned(), read);
+        self.keep(key, read, bytes);
+    }
+
+    /// Remembers whether a key exists, as far as there is space.
+    pub(crate) fn asked(&mut self, key: &str, exists: bool) {
+        let read = Read {
+            exists,
+            entry: None,
+            asked: true,
+        };
+        self.keep(key, read, self.known + key.len() + OVERHEAD);
+    }
+
+    /// Keeps what was read of a key, if not more than `bytes` are then kept.
+    fn keep(&mut self, key: &str, read: Read, bytes: usize) {
+        if bytes <= KNOWN {
+            self.known = bytes;
+            self.keys.insert(key.to_owned(), read);
+        }
     }
 
     /// Returns what an earlier read of this transaction found.
@@ -67,6 +86,11 @@ impl Reads {
     /// Returns true if the key existed, or `None` if that was not read.
     pub(crate) fn existed(&self, key: &str) -> Option<bool> {
         self.keys.get(key).map(|read| read.exists)
+    }
+
+    /// Returns true if this key's existence was asked for.
+    pub(crate) fn was_asked(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(|read| read.asked)
     }
 
     /// Returns the clock when a place was first read.

@@ -114,6 +114,22 @@ impl Transaction {
             .map(|entry| u64::from_le_bytes(entry.value[..].try_into().unwrap())))
     }
 
+    /// Finds out whether a key exists. Nothing else may be cached.
+    pub(crate) fn exists(&mut self, key: &str) -> Result<bool, Conflict> {
+        let get = || async { Ok(self.world.stored(key).map(|_| StorageEntry::new(key, vec![]))) };
+        let found = now(protocol::exists(
+            &self.world.ledger,
+            key,
+            Some(Generation::default()),
+            get,
+        ))
+        .ok_or(Conflict)?
+        .unwrap();
+        self.samples.push(found.sample);
+        self.existed.insert(key.to_owned(), found.value);
+        Ok(found.value)
+    }
+
     pub(crate) fn list(&mut self, folder: &str) -> Result<Vec<String>, Conflict> {
         let list = || async { Ok(self.world.list(folder)) };
         let found = now(protocol::list(&self.world.ledger, folder, list))
@@ -191,10 +207,17 @@ impl Transaction {
         let copy = |value: &Option<u64>| {
             Cached::copy_of(value.map(u64::to_le_bytes).as_ref().map(|v| (&v[..], false)))
         };
-        let keys = self
-            .writes
-            .iter()
-            .map(|(key, value)| (key.clone(), self.cacheable.then(|| copy(value))));
+        let known = |key: &str, value: &Option<u64>| {
+            self.existed
+                .contains_key(key)
+                .then(|| Cached::existence(value.is_some()))
+        };
+        let keys = self.writes.iter().map(|(key, value)| {
+            (
+                key.clone(),
+                self.cacheable.then(|| copy(value)).or_else(|| known(key, value)),
+            )
+        });
         Stored {
             generation: Generation::default(),
             keys: keys.collect(),

@@ -10,6 +10,7 @@ pub const SCRATCH: &str = "\u{0}scratch/";
 #[derive(Debug, Clone)]
 pub enum Step {
     Get(String, Option<u64>),
+    Exists(String, bool),
     List(String, Vec<String>),
     /// A page of a folder: the folder, the name before the page, the most names, and the answer.
     Page(String, String, usize, Vec<String>),
@@ -67,6 +68,7 @@ impl Step {
     fn run(&self, state: &mut State) -> bool {
         match self {
             Step::Get(key, value) => return state.get(key) == value.as_ref(),
+            Step::Exists(key, exists) => return state.contains_key(key) == *exists,
             Step::List(folder, names) => return list(state, folder) == *names,
             Step::Page(folder, after, limit, names) => {
                 let page = list(state, folder).into_iter().filter(|name| name > after);

@@ -209,7 +209,7 @@ fn values_read(recorded: &Recorded) -> impl Iterator<Item = (&str, u64)> {
         };
         let before = steps[..at].iter().any(|step| match step {
             Step::Get(earlier, _) | Step::Put(earlier, _) | Step::Delete(earlier) => earlier == key,
-            Step::List(..) | Step::Page(..) => false,
+            Step::Exists(..) | Step::List(..) | Step::Page(..) => false,
         });
         (!before).then_some((key.as_str(), *value))
     })

@@ -27,6 +27,10 @@ impl World {
         Ok(self.stored.borrow().get(key).cloned())
     }
 
+    pub(crate) fn storage_exists(&self, key: &str) -> Result<bool> {
+        Ok(self.storage_get(key)?.is_some())
+    }
+
     pub(crate) fn storage_put(&self, entry: Entry) -> Result<()> {
         self.write(entry.key.clone(), Some(entry))
     }

@@ -30,17 +30,25 @@ pub(super) fn all() -> Vec<Case> {
         (
             "keys and folders that storage refuses",
             Start::Set,
-            ["storage-get", "storage-put", "storage-delete", "storage-list"]
-                .iter()
-                .flat_map(|what| keys(what, &odd))
-                .chain([32_768, 32_769].map(|n| act(json!({ "what": "storage-put-long", "n": n }))))
-                .collect(),
+            [
+                "storage-get",
+                "storage-exists",
+                "storage-put",
+                "storage-delete",
+                "storage-list",
+            ]
+            .iter()
+            .flat_map(|what| keys(what, &odd))
+            .chain([32_768, 32_769].map(|n| act(json!({ "what": "storage-put-long", "n": n }))))
+            .collect(),
         ),
         (
             "entries",
             Start::Set,
             [
+                keys("storage-exists", &["in/f/a", "in/none"]),
                 keys("storage-put", &["in/f/a", "in/f/b/c", "in/f/d", "in/g"]),
+                keys("storage-exists", &["in/f/a", "in/f/b", "in/none"]),
                 keys("storage-get", &["in/f/a", "in/f/b", "in/none"]),
                 keys("storage-list", &["in/", "in/f/", "in/f/b/", "in/none/"]),
                 vec![
@@ -51,6 +59,7 @@ pub(super) fn all() -> Vec<Case> {
                     page("", 0),
                 ],
                 keys("storage-delete", &["in/f/a", "in/none"]),
+                keys("storage-exists", &["in/f/a", "in/none"]),
                 keys("storage-wrapped", &["in/w"]),
                 keys("storage-list", &["in/f/"]),
                 acts(&["storage-own", "storage-order", "storage-count", "storage-count"]),
