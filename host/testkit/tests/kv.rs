@@ -41,11 +41,19 @@ fn a_value_is_created_read_updated_listed_and_deleted() {
 }
 
 #[test]
-fn an_update_after_its_existence_check_reads_nothing_twice() {
+fn an_update_of_a_key_that_the_host_knows_costs_its_write_alone() {
     let kv = kv();
-    kv.write("a", json!({ "value": "1" })).expect_success();
-    let calls = kv.write("a", json!({ "value": "2" })).usage().storage;
-    assert_eq!((calls.gets, calls.puts, calls.calls()), (1, 1, 2));
+    let cost = || {
+        let usage = kv.write("a", json!({ "value": "1" })).usage().storage;
+        (usage.gets, usage.puts, usage.calls())
+    };
+    assert_eq!([cost(), cost()], [(1, 1, 2), (0, 1, 1)]);
+    kv.delete("a").expect_success();
+    assert_eq!(
+        [cost(), cost()],
+        [(1, 1, 2), (0, 1, 1)],
+        "the deletion has not asked"
+    );
 }
 
 #[test]

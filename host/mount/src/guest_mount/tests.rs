@@ -17,9 +17,15 @@ use crate::source::GrantedGuest;
 /// Ends a test that would hang.
 const TOO_LONG: Duration = Duration::from_secs(60);
 
-/// Returns a mount of the adversary, on which one request runs at once.
+/// Returns the adversary, of which one request runs at once.
 async fn adversary() -> GrantedGuest {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests/adversary.wasm");
+    granted("adversary").await
+}
+
+/// Returns a guest, of which one request runs at once.
+async fn granted(name: &str) -> GrantedGuest {
+    let guests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests");
+    let file = guests.join(name).with_extension("wasm");
     let component = std::fs::read(file).expect("run `guest/build.sh --with-tests` first");
     let sandbox = Sandbox::new(SandboxSettings {
         compiler: Compiler::InProcess,
@@ -90,6 +96,25 @@ async fn initializes_again_once_storage_has_healed() {
         }
     };
     timeout(TOO_LONG, served).await.expect("it never served again");
+}
+
+#[tokio::test]
+async fn whether_a_key_exists_is_remembered_unless_the_operator_says_otherwise() {
+    for (cacheable, asked) in [(Prefixes::all(), 1), (Prefixes::none(), 3)] {
+        let storage = FaultyStorage::new(MemoryStorage::new());
+        let kv = GrantedGuest {
+            cacheable,
+            ..granted("kv").await
+        };
+        let mount = GuestMount::set_up(&kv, parts(&storage)).await.unwrap();
+        mount.initialize().await.unwrap();
+        let before = storage.calls(Call::Get);
+        for _ in 0..3 {
+            let write = Request::new(Operation::Update, "a");
+            assert_eq!(mount.check_existence(write).await.unwrap(), Some(false));
+        }
+        assert_eq!(storage.calls(Call::Get) - before, asked);
+    }
 }
 
 #[tokio::test]
