@@ -80,8 +80,8 @@ impl Storage {
         self.host.storage_get(key)
     }
 
-    /// Returns true if there is an entry at a key. For an existence check, prefer it to [`get`](Storage::get): the host
-    /// remembers the answer, unless the operator or the server forbids that, and keeps nothing of the value.
+    /// Returns true if there is an entry at a key. For an existence check that needs no value, prefer it to
+    /// [`get`](Storage::get): it costs no call of storage while the host remembers the answer.
     ///
     /// # Errors
     /// Those of storage.

@@ -93,7 +93,7 @@ pub async fn run(args: &CheckArgs, given: &[String]) -> Result<String> {
     let granted = of_mount.grant(&granted)?;
     let paths = granted.guest.special_paths(&of_mount.for_guest).await?;
     let told = special_paths::check(paths, &granted.unauthenticated).with_context(|| origin.to_string())?;
-    check_cacheable(args.cache_prefixes().unwrap_or_default(), &description.cacheable)?;
+    check_cache(args.cache_prefixes().unwrap_or_default(), &description.storage)?;
     if let Some(directory) = &args.cache_dir {
         // `serve` does without a directory that it cannot use, and compiles the guest at every start.
         Sandbox::check_cache(directory, &granted.guest).context("--cache-dir")?;
@@ -250,19 +250,15 @@ fn check_is_not_made_by_root(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks that each prefix that the operator grants has something in common with the prefixes that the guest lets the
-/// host cache.
-fn check_cacheable(granted: &[String], cacheable: &[String]) -> Result<()> {
-    let all = Prefixes::from_iter(cacheable);
+/// Checks that the guest may store something below each prefix that the operator lets the host keep in memory.
+fn check_cache(granted: &[String], storage: &[String]) -> Result<()> {
+    let all = Prefixes::from_iter(storage);
     for prefix in granted {
         if Prefixes::from_iter([prefix]).and(&all) == Prefixes::none() {
-            if cacheable.is_empty() {
-                bail!("--cache={prefix}: the guest lets nothing at all be cached; remove the flag");
-            }
-            let cacheable: Vec<_> = cacheable.iter().map(|prefix| format!("{prefix:?}")).collect();
+            let storage: Vec<_> = storage.iter().map(|prefix| format!("{prefix:?}")).collect();
             bail!(
-                "--cache={prefix}: the guest lets nothing below this prefix be cached, only {}; correct or remove the flag",
-                cacheable.join(", ")
+                "--cache={prefix}: the guest stores nothing below this prefix, only below {}; correct or remove the flag",
+                storage.join(", ")
             );
         }
     }
@@ -325,20 +321,20 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_that_the_guest_lets_nobody_cache_is_refused() {
-        let check = |granted: &str, cacheable: &[&str]| {
-            let cacheable: Vec<_> = cacheable.iter().map(|prefix| (*prefix).to_owned()).collect();
-            check_cacheable(&[granted.to_owned()], &cacheable).map_err(|error| error.to_string())
+    fn a_cache_below_which_the_guest_stores_nothing_is_refused() {
+        let check = |granted: &str, storage: &[&str]| {
+            let storage: Vec<_> = storage.iter().map(|prefix| (*prefix).to_owned()).collect();
+            check_cache(&[granted.to_owned()], &storage).map_err(|error| error.to_string())
         };
         check("", &["config/"]).unwrap();
         check("config/", &["config/"]).unwrap();
         check("config/a", &["config/"]).unwrap();
         check("config/", &["config/a", "other/"]).unwrap();
+        check("config/", &[""]).unwrap();
         let told = check("data/", &["config/", "meta/"]).unwrap_err();
         assert!(
             told.contains("--cache=data/") && told.contains(r#""config/", "meta/""#),
             "{told}"
         );
-        assert!(check("", &[]).unwrap_err().contains("nothing at all"));
     }
 }

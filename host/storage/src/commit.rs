@@ -15,7 +15,7 @@ pub(crate) mod together;
 use crate::commit::flush::Flush;
 use crate::conflict::cache::Cached;
 use crate::conflict::counters::Footprint;
-use crate::conflict::ledger::{Marks, Refusal, Stored, footprint};
+use crate::conflict::ledger::{Kept, Marks, Refusal, Stored, footprint};
 use crate::conflict::scratch::ScratchWrites;
 use crate::transaction::Lock;
 use crate::transaction::reads::Reads;
@@ -170,24 +170,23 @@ impl Transaction {
         self.mount.until(self.settings.wait, mark).await?
     }
 
-    /// Returns the keys that were written, with what may be cached of them: a copy of the value, or whether the key exists
+    /// Returns the keys that were written and of which something may be kept: a copy of the value, or whether the key exists
     /// now, if the transaction has asked for that. Guests write many keys for which nobody ever asks.
-    fn cacheable(&self, writes: &Writes, reads: &Reads) -> Vec<(String, Option<Cached>)> {
-        let cached = |write: &Write| {
+    fn cacheable(&self, writes: &Writes, reads: &Reads) -> Vec<(String, Kept)> {
+        let kept = |write: &Write| {
             let key = write.key();
             if self.settings.cacheable.contain(key) {
-                return Some(Cached::copy_of(match write {
+                return Some(Kept::Value(Cached::copy_of(match write {
                     Write::Put(entry) => Some((&*entry.value, entry.seal_wrap)),
                     Write::Delete(_) => None,
-                }));
+                })));
             }
-            let remembered = reads.was_asked(key) && self.settings.remembered.contain(key);
-            remembered.then(|| Cached::existence(write.is_put()))
+            (reads.was_asked(key) && self.settings.remember(key)).then(|| Kept::Existence(write.is_put()))
         };
-        let cacheable = writes
+        writes
             .outcome()
-            .filter_map(|write| Some((write.key().to_owned(), Some(cached(write)?))));
-        cacheable.collect()
+            .filter_map(|write| Some((write.key().to_owned(), kept(write)?)))
+            .collect()
     }
 
     /// Waits until nobody else commits, for the rest of this transaction, and checks that what it has read is

@@ -140,6 +140,14 @@ impl Error {
         }
     }
 
+    /// Returns true if nothing since the last commit is stored, and the same request may well succeed later or elsewhere.
+    pub fn may_succeed_later(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict | Self::Busy { .. } | Self::Draining | Self::NotLeader | Self::Unreachable
+        )
+    }
+
     /// Returns true if the call must not be tried again: nobody listens, or another node may have stored newer values.
     pub(crate) fn ends_writing(&self) -> bool {
         self.is_loss() || *self == Self::Unreachable

@@ -91,7 +91,7 @@ impl Mount {
             storage,
             ledger: Arc::new(Ledger::new(
                 Size::of_a_mount(),
-                settings.cache_bytes,
+                settings.cache_limits(),
                 settings.scratch_bytes,
             )),
             settings: Mutex::new((Arc::new(settings), Generation::default())),
@@ -225,7 +225,7 @@ impl Mount {
     /// gets another guest while it serves.
     pub fn adopt(&self, settings: Settings) {
         let mut current = self.settings.lock();
-        let generation = self.ledger.renew(settings.cache_bytes, settings.scratch_bytes);
+        let generation = self.ledger.renew(settings.cache_limits(), settings.scratch_bytes);
         *current = (Arc::new(settings), generation);
     }
 
@@ -233,7 +233,7 @@ impl Mount {
     pub fn forget(&self) {
         let mut current = self.settings.lock();
         let (settings, generation) = &mut *current;
-        *generation = self.ledger.renew(settings.cache_bytes, settings.scratch_bytes);
+        *generation = self.ledger.renew(settings.cache_limits(), settings.scratch_bytes);
     }
 
     /// Begins something that writes to the storage: a [drain](Self::drain) waits for it.

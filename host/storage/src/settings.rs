@@ -1,6 +1,7 @@
 //! The limits and the timeouts of a mount.
 
 use crate::Prefixes;
+use crate::conflict::ledger::CacheLimits;
 use std::time::Duration;
 
 /// The settings of one mount: what its guest asks for, within what its operator grants.
@@ -24,8 +25,9 @@ pub struct Settings {
     /// The keys whose entries may be kept in memory: declared by the guest *and* granted by the operator
     /// ([`Prefixes::and`]). Default: none.
     pub cacheable: Prefixes,
-    /// The keys of which it may be kept in memory whether they exist, once a guest has asked for that
-    /// ([`Transaction::exists`](crate::Transaction::exists)): granted by the operator. Default: none.
+    /// The keys of which the mount may remember whether they exist, once a guest has asked for that
+    /// ([`Transaction::exists`](crate::Transaction::exists)): granted by the operator. Keys of more than 1,024 bytes are not
+    /// among them. Default: none.
     pub remembered: Prefixes,
     /// The keys whose entries the server wraps with the seal's key because of their prefix. A redo record with one of
     /// them is wrapped too. Default: none.
@@ -38,8 +40,12 @@ pub struct Settings {
     pub redo_record: bool,
     /// Bytes of scratch: keys, values, and 200 for each entry. Default: none.
     pub scratch_bytes: usize,
-    /// Bytes of cache, keys included. Default: 4 MiB.
+    /// Bytes of cache, keys included; and as many again for the keys of which it is only known whether they exist. Default:
+    /// 4 MiB.
     pub cache_bytes: usize,
+    /// The longest time for which something is cached. It bounds the effect of a change beneath the mount of which nobody tells
+    /// it, such as a put that a killed process had sent. Default: 60 s.
+    pub cache_age: Duration,
     /// The longest time for which a request may hold the commit lock exclusively. Default: 2 s.
     pub lock_time: Duration,
     /// The longest time for which a request waits for the commit lock or for a key that is being written. Default:
@@ -64,10 +70,29 @@ impl Default for Settings {
             redo_record: false,
             scratch_bytes: 0,
             cache_bytes: 4 << 20,
+            cache_age: Duration::from_secs(60),
             lock_time: Duration::from_secs(2),
             wait: Duration::from_secs(10),
             flush: Duration::from_secs(10),
             late: Duration::from_secs(90),
+        }
+    }
+}
+
+/// The longest key of which it is remembered whether it exists, in bytes.
+const LONGEST_REMEMBERED: usize = 1024;
+
+impl Settings {
+    /// Returns true if the mount may remember whether a key exists.
+    pub(crate) fn remember(&self, key: &str) -> bool {
+        key.len() <= LONGEST_REMEMBERED && self.remembered.contain(key)
+    }
+
+    /// Returns the limits of the mount's cache.
+    pub(crate) fn cache_limits(&self) -> CacheLimits {
+        CacheLimits {
+            bytes: self.cache_bytes,
+            age: self.cache_age,
         }
     }
 }

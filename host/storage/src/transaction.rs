@@ -12,7 +12,7 @@ use crate::calls::Calls;
 use crate::commit::lock::Exclusive;
 use crate::conflict::counters::Thing;
 use crate::conflict::ledger::Generation;
-use crate::conflict::protocol::{self, Found};
+use crate::conflict::protocol::{self, Asked, Found};
 use crate::conflict::scratch::{Scratch, ScratchWrites, Value};
 use crate::replay::answers::Lookup;
 use crate::replay::{Replay, Trace};
@@ -148,20 +148,7 @@ impl Transaction {
             self.reads.found(key, &entry);
             return Ok(entry);
         }
-        let cacheable = self.settings.cacheable.contain(key).then_some(self.generation);
-        let found = loop {
-            let get = || self.calls.get(key);
-            match protocol::read(&self.mount.ledger, key, cacheable, get).await {
-                Some(found) => break found?,
-                None => {
-                    self.mount
-                        .until_written(Thing::Key(key), self.settings.wait)
-                        .await?
-                }
-            }
-        };
-        self.count_found(&found, cacheable.is_some());
-        let entry = self.note(found)?;
+        let entry = self.find(key, self.settings.cacheable.contain(key)).await?;
         self.reads.found(key, &entry);
         self.trace_get(key, &entry);
         Ok(entry)
@@ -181,14 +168,21 @@ impl Transaction {
         if let Some(own) = self.writes.get(key) {
             return Ok(own.is_some());
         }
-        if let Some(existed) = self.reads.existed(key) {
+        if let Some(existed) = self.reads.ask(key) {
             self.calls.count(|usage| usage.cached += 1);
             return Ok(existed);
         }
-        let remembered = self.settings.remembered.contain(key).then_some(self.generation);
+        let exists = self.find(key, self.settings.remember(key)).await?;
+        self.reads.asked(key, exists);
+        Ok(exists)
+    }
+
+    /// Asks the cache, if what is wanted of the key is cacheable, and otherwise storage.
+    async fn find<T: Asked>(&mut self, key: &str, is_cacheable: bool) -> Result<T> {
+        let cacheable = is_cacheable.then_some(self.generation);
         let found = loop {
             let get = || self.calls.get(key);
-            match protocol::exists(&self.mount.ledger, key, remembered, get).await {
+            match protocol::read(&self.mount.ledger, key, cacheable, get).await {
                 Some(found) => break found?,
                 None => {
                     self.mount
@@ -197,14 +191,6 @@ impl Transaction {
                 }
             }
         };
-        self.count_found(&found, remembered.is_some());
-        let exists = self.note(found)?;
-        self.reads.asked(key, exists);
-        Ok(exists)
-    }
-
-    /// Counts a read of a key of which something may be cached, or nothing.
-    fn count_found<T>(&self, found: &Found<T>, is_cacheable: bool) {
         self.calls.count(|usage| {
             usage.cached += u64::from(found.cached);
             if is_cacheable {
@@ -212,6 +198,7 @@ impl Transaction {
                 usage.cache_misses += u64::from(!found.cached);
             }
         });
+        self.note(found)
     }
 
     fn trace_get(&mut self, key: &str, entry: &Option<StorageEntry>) {

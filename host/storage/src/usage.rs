@@ -18,9 +18,9 @@ pub struct Usage {
     /// Reads that cost no call, because the cache or an earlier read of this transaction or of its existence check
     /// answered them.
     pub cached: u64,
-    /// Reads of cacheable keys that the mount's cache answered.
+    /// Reads of cacheable keys, and questions whether a key exists that may be remembered, that the mount's cache answered.
     pub cache_hits: u64,
-    /// Reads of cacheable keys that it did not.
+    /// Those that it did not answer.
     pub cache_misses: u64,
     /// Bytes of values and names that storage returned.
     pub bytes_read: u64,

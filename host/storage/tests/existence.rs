@@ -4,6 +4,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use airlock_faults::{Call, Fault};
 use airlock_storage::{Attempt, Error, Mount, Prefixes, Result, Settings, Storage as _, StorageEntry};
@@ -174,4 +175,70 @@ async fn a_run_that_is_traced_has_the_whole_entry() {
     assert_eq!(get(&mut second, "a").await.unwrap().as_deref(), Some("1"));
     assert!(second.exists("a").await.unwrap());
     assert_eq!(bed.storage.calls(Call::Get), 2);
+}
+
+#[tokio::test]
+async fn a_change_of_which_nobody_told_is_seen_when_the_answer_is_old() {
+    let cache_age = Duration::from_millis(20);
+    let bed = Bed::with(
+        &[("a", "1")],
+        Settings {
+            cache_age,
+            ..remembering()
+        },
+    );
+    assert!(exists(&bed.mount, "a").await.unwrap());
+    bed.memory.delete("a").await.unwrap();
+    while exists(&bed.mount, "a").await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!exists(&bed.mount, "a").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_check_whose_answer_has_changed_is_not_continued() {
+    let bed = Bed::with(&[("a", "1")], remembering());
+    let mut check = bed.begin().await;
+    assert!(check.exists("a").await.unwrap());
+    check.keep_reads("id").unwrap();
+    update(&bed, "a", None).await;
+    let mut late = bed.mount.begin_with_reads("id").await.unwrap();
+    assert!(!late.continues_check());
+    assert!(!late.exists("a").await.unwrap());
+}
+
+#[tokio::test]
+async fn a_transaction_of_the_guest_before_leaves_nothing_to_the_next() {
+    let bed = Bed::with(&[("a", "1")], remembering());
+    let mut old = bed.begin().await;
+    bed.mount.adopt(remembering());
+    assert!(old.exists("a").await.unwrap());
+    let gets = bed.storage.calls(Call::Get);
+    assert!(exists(&bed.mount, "a").await.unwrap());
+    assert_eq!(bed.storage.calls(Call::Get), gets + 1);
+}
+
+#[tokio::test]
+async fn long_keys_and_the_cache_of_values_are_left_alone() {
+    let bed = Bed::with(
+        &[("meta/a", "1")],
+        Settings {
+            cache_bytes: 2000,
+            cacheable: Prefixes::from_iter(["meta/"]),
+            ..remembering()
+        },
+    );
+    read(&bed.mount, "meta/a").await.unwrap();
+    let long = "k".repeat(1025);
+    for _ in 0..2 {
+        for number in 0..20 {
+            assert!(!exists(&bed.mount, &number.to_string()).await.unwrap());
+        }
+        assert!(!exists(&bed.mount, &long).await.unwrap());
+    }
+    let gets = bed.storage.calls(Call::Get);
+    read(&bed.mount, "meta/a").await.unwrap();
+    assert_eq!(bed.storage.calls(Call::Get), gets);
+    exists(&bed.mount, &long).await.unwrap();
+    assert_eq!(bed.storage.calls(Call::Get), gets + 1);
 }

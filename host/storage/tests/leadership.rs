@@ -81,21 +81,25 @@ async fn a_node_that_leads_again_serves_what_is_stored_by_then() {
     let bed = Bed::with(
         &[("a", "0")],
         Settings {
-            cacheable: Prefixes::all(),
+            cacheable: Prefixes::from_iter(["a"]),
+            remembered: Prefixes::all(),
             ..patient()
         },
     );
     assert_eq!(read(&bed.mount, "a").await.unwrap().as_deref(), Some("0"));
+    assert!(!bed.begin().await.exists("c").await.unwrap());
     bed.storage.nth(Call::Put, 1, Fault::NotLeader);
     assert_eq!(store(&bed.mount, "b", "old").await, Err(Error::NotLeader));
     bed.memory.insert(StorageEntry::new("a", "new"));
+    bed.memory.insert(StorageEntry::new("c", "new"));
+    assert!(bed.begin().await.exists("c").await.unwrap());
     assert_eq!(read(&bed.mount, "a").await.unwrap().as_deref(), Some("new"));
     // Another node may still be the leader, whatever the server allowed before.
     bed.mount.allow_caching(true);
     bed.memory.insert(StorageEntry::new("a", "newest"));
     assert_eq!(read(&bed.mount, "a").await.unwrap().as_deref(), Some("newest"));
     store(&bed.mount, "a", "newer").await.unwrap();
-    assert_eq!(bed.stored(), pairs(&[("a", "newer")]));
+    assert_eq!(bed.stored(), pairs(&[("a", "newer"), ("c", "new")]));
 }
 
 #[tokio::test]

@@ -175,6 +175,8 @@ fn marks_that_two_commits_could_share_would_mix_their_keys() {
 fn assert_cache_is_true(world: &World, key: &str) {
     let mut later = Transaction::cached(world);
     assert_eq!(later.get(key).expect("nobody writes any more"), world.stored(key));
+    let exists = later.exists(key).expect("nobody writes any more");
+    assert_eq!(exists, world.stored(key).is_some());
 }
 
 fn the_cache_stays_true(size: Size) {
@@ -191,6 +193,25 @@ fn the_cache_stays_true(size: Size) {
         writer.join().unwrap();
         assert_cache_is_true(&world, "k");
     });
+}
+
+#[test]
+fn existence_that_outlives_a_deletion_would_be_false() {
+    for size in [ROOMY, CROWDED] {
+        model(size, &[("k", 0)], |world| {
+            let remover = thread::spawn({
+                let world = world.clone();
+                move || {
+                    let mut transaction = Transaction::new(&world);
+                    transaction.delete("k");
+                    transaction.commit().expect("nobody else writes");
+                }
+            });
+            let _: Result<_, Conflict> = Transaction::new(&world).exists("k");
+            remover.join().unwrap();
+            assert_cache_is_true(&world, "k");
+        });
+    }
 }
 
 #[test]
@@ -245,6 +266,12 @@ fn existence_that_is_remembered_apart_from_the_flush_would_be_false() {
             let mut later = Transaction::new(&world);
             let exists = later.exists("k").expect("nobody writes any more");
             assert_eq!(exists, world.stored("k").is_some());
+            if world.stored("k") == Some(2) {
+                assert!(
+                    removed.is_err() || written.is_err(),
+                    "it was written as if it had not been removed"
+                );
+            }
             if world.stored("k") == Some(1) {
                 assert!(
                     removed.is_ok_and(|existed| existed),

@@ -285,7 +285,7 @@ fn check(storage: Arc<dyn Storage>, memory: &MemoryStorage, redo_record: bool, f
         .unwrap();
     let settings = Settings {
         cacheable: Prefixes::from_iter(["f/", "s"]),
-        remembered: Prefixes::from_iter(["a", "f/a", "h/"]),
+        remembered: Prefixes::from_iter(["a", "h/"]),
         redo_record,
         scratch_bytes: 1000,
         flush: Duration::from_millis(20),

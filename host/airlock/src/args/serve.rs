@@ -41,9 +41,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
 
-    /// Of what the guest says may be kept in memory (`airlock inspect`: cacheable), keep only what is stored under this
-    /// prefix, and remember only of its keys whether they exist; repeatable. `none` keeps nothing. Nothing is kept either if
-    /// Vault forbids caching [default: all that the guest says]
+    /// Keep in memory only what is below this prefix: values that the guest declares cacheable (`airlock inspect`), and whether
+    /// keys exist; repeatable. `none` keeps nothing. Nothing is kept either if Vault forbids caching [default: all]
     #[arg(long, value_name = "PREFIX", value_parser = NonEmptyStringValueParser::new())]
     pub cache: Vec<String>,
 

@@ -77,8 +77,11 @@ impl GuestMount {
         let mut settings = guest.description().storage_settings(parts.storage_settings);
         settings.seal_wrapped = bridge::storage_prefixes(&paths.seal_wrap_storage);
         settings.local = bridge::storage_prefixes(&paths.local_storage);
-        settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&granted.cacheable);
-        settings.remembered = granted.cacheable;
+        // Beneath a standby others write, and nobody may tell it.
+        if !parts.is_standby {
+            settings.cacheable = Prefixes::from_iter(&guest.description().cacheable).and(&granted.cacheable);
+            settings.remembered = granted.cacheable;
+        }
         let context = MountContext::new(storage, parts.services, options.for_guest, guest.limits());
         let invalidations = Invalidations::new(guest.clone(), context.clone(), {
             let (guest, on_usage, metrics) = (guest.clone(), parts.on_usage, parts.metrics.clone());

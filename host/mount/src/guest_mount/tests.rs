@@ -99,14 +99,22 @@ async fn initializes_again_once_storage_has_healed() {
 }
 
 #[tokio::test]
-async fn whether_a_key_exists_is_remembered_unless_the_operator_says_otherwise() {
-    for (cacheable, asked) in [(Prefixes::all(), 1), (Prefixes::none(), 3)] {
+async fn whether_a_key_exists_is_remembered_unless_the_operator_says_otherwise_or_others_write() {
+    for (cacheable, is_standby, asked) in [
+        (Prefixes::all(), false, 1),
+        (Prefixes::none(), false, 3),
+        (Prefixes::all(), true, 3),
+    ] {
         let storage = FaultyStorage::new(MemoryStorage::new());
         let kv = GrantedGuest {
             cacheable,
             ..granted("kv").await
         };
-        let mount = GuestMount::set_up(&kv, parts(&storage)).await.unwrap();
+        let parts = Parts {
+            is_standby,
+            ..parts(&storage)
+        };
+        let mount = GuestMount::set_up(&kv, parts).await.unwrap();
         mount.initialize().await.unwrap();
         let before = storage.calls(Call::Get);
         for _ in 0..3 {

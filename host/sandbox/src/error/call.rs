@@ -115,13 +115,7 @@ impl CallError {
             // Not 409: Vault's Go client sends a request again on 412.
             Self::ExistenceChanged { .. } => 412,
             Self::Unchecked(_) | Self::Replaced | Self::GivenUp => 503,
-            Self::Storage(
-                Storage::Conflict
-                | Storage::Busy { .. }
-                | Storage::Draining
-                | Storage::NotLeader
-                | Storage::Unreachable,
-            ) => 503,
+            Self::Storage(error) if error.may_succeed_later() => 503,
             Self::Storage(Storage::InvalidKey(_)) => 400,
             Self::Storage(error) => match error.rejection() {
                 Some(Rejection::TooLarge) => 413,

@@ -67,7 +67,12 @@ impl Host for State {
 
     async fn exists(&mut self, key: String) -> Answer<bool> {
         let session = self.charged_and_kept("storage.exists", key.len()).await?;
-        Ok(session.transaction.exists(&key).await?)
+        let before = session.transaction.usage().bytes_read;
+        let exists = session.transaction.exists(&key).await?;
+        // Storage has no call that leaves the value out.
+        let read = session.transaction.usage().bytes_read - before;
+        self.received(usize::try_from(read).unwrap_or(usize::MAX)).await?;
+        Ok(exists)
     }
 
     async fn put(&mut self, entry: Entry) -> Answer<()> {
@@ -132,7 +137,7 @@ impl From<Storage> for StorageFailure {
             Storage::Denied(_) => Error::Denied(error.to_string()),
             Storage::InvalidKey(_) => Error::Invalid(error.to_string()),
             _ if error.rejection().is_some() => Error::Invalid(error.to_string()),
-            Storage::Busy { .. } | Storage::Draining | Storage::NotLeader => Error::Busy(error.to_string()),
+            error if error.may_succeed_later() => Error::Busy(error.to_string()),
             error => Error::Failed(error.to_string()),
         })
     }

@@ -138,7 +138,7 @@ impl From<Storage> for SystemFailure {
     fn from(error: Storage) -> Self {
         Self::Refused(match error {
             Storage::Conflict => return Stop::Storage(error).into(),
-            Storage::Busy { .. } | Storage::Draining | Storage::NotLeader => Error::Busy(error.to_string()),
+            error if error.may_succeed_later() => Error::Busy(error.to_string()),
             error => Error::Failed(error.to_string()),
         })
     }

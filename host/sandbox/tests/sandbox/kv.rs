@@ -54,6 +54,22 @@ async fn what_is_written_is_read() {
 }
 
 #[tokio::test]
+async fn a_check_is_charged_for_the_value_that_storage_sends() {
+    let limits = Limits {
+        transfer_bytes: 64 << 10,
+        ..Limits::default()
+    };
+    let kv = Bench::new("kv", limits).await;
+    kv.store("kv/a", &"x".repeat(65 << 10));
+    let check = Request::new(Operation::Update, "a");
+    let outcome = kv.guest.check_existence(&kv.mount, check).await;
+    match outcome.result {
+        Err(CallError::Guest(error)) => assert!(format!("{error:?}").contains("--transfer-mib"), "{error:?}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn what_is_deleted_is_gone_and_may_be_deleted_again() {
     let kv = kv().await;
     kv.store("kv/a", "1");

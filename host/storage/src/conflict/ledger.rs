@@ -3,6 +3,7 @@
 //! Every method is one atomic step. [`protocol`](crate::conflict::protocol) defines the order of these steps and the storage
 //! calls.
 
+use crate::StorageEntry;
 use crate::conflict::cache::{Cache, Cached};
 use crate::conflict::counters::{ByPlace, Counters, Footprint, Place, Places, Sample, Size, Thing};
 use crate::conflict::scratch::{Scratch, ScratchWrites};
@@ -10,7 +11,7 @@ use crate::sync::Mutex;
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 pub(crate) struct Ledger {
     pub(crate) places: Places,
@@ -20,7 +21,9 @@ pub(crate) struct Ledger {
 
 struct State {
     counters: Counters,
-    cache: Cache,
+    cache: Cache<Cached>,
+    /// Whether keys exist, apart from the values: a caller whom no policy lets in can have any key asked for.
+    existence: Cache<bool>,
     caching_allowed: bool,
     scratch: Scratch,
     /// The guest to which the cache and the scratch belong.
@@ -51,19 +54,35 @@ pub(crate) enum Refusal {
     Occupied,
 }
 
+/// What may be kept of a key.
+pub(crate) enum Kept {
+    Value(Cached),
+    Existence(bool),
+}
+
+/// The limits of a ledger's caches.
+#[derive(Clone, Copy)]
+pub(crate) struct CacheLimits {
+    /// Bytes of values, keys included, and as many of keys whose existence is known.
+    pub(crate) bytes: usize,
+    /// The longest time for which something is kept.
+    pub(crate) age: Duration,
+}
+
 /// The data to keep after a finished flush.
 pub(crate) struct Stored {
     pub(crate) generation: Generation,
-    /// The keys that were written, each with what may be cached of it.
-    pub(crate) keys: Vec<(String, Option<Cached>)>,
+    /// The keys that were written and of which something may be kept.
+    pub(crate) keys: Vec<(String, Kept)>,
     pub(crate) scratch: ScratchWrites,
 }
 
 impl Ledger {
-    pub(crate) fn new(size: Size, cache_bytes: usize, scratch_bytes: usize) -> Self {
+    pub(crate) fn new(size: Size, cache: CacheLimits, scratch_bytes: usize) -> Self {
         let state = State {
             counters: Counters::new(size),
-            cache: Cache::new(cache_bytes),
+            cache: Cache::new(cache.bytes, cache.age),
+            existence: Cache::new(cache.bytes, cache.age),
             caching_allowed: true,
             scratch: Scratch::new(scratch_bytes),
             generation: Generation::default(),
@@ -77,24 +96,39 @@ impl Ledger {
         }
     }
 
-    /// Finds out where to read a key; `find` takes what is wanted from what is cached, if that says it. `None` while the
-    /// key is being written.
-    pub(crate) fn look<T>(
+    /// Finds out where to read a key. `None` while it is being written.
+    pub(crate) fn look(&self, key: &str, cacheable: bool) -> Option<Look<Option<StorageEntry>>> {
+        let find = |state: &mut State| {
+            let State { counters, cache, .. } = state;
+            let (cached, sample) = cache.get(key, |sample| counters.stands(sample))?;
+            Some(Look::Cached(cached.entry(key), sample))
+        };
+        self.find(key, cacheable, find)
+    }
+
+    /// Finds out where to learn whether a key exists. `None` while it is being written.
+    pub(crate) fn look_for(&self, key: &str, cacheable: bool) -> Option<Look<bool>> {
+        let find = |state: &mut State| {
+            let State {
+                counters, existence, ..
+            } = state;
+            let (exists, sample) = existence.get(key, |sample| counters.stands(sample))?;
+            Some(Look::Cached(exists, sample))
+        };
+        self.find(key, cacheable, find)
+    }
+
+    fn find<T>(
         &self,
         key: &str,
         cacheable: bool,
-        find: impl FnOnce(Cached) -> Option<T>,
+        find: impl FnOnce(&mut State) -> Option<Look<T>>,
     ) -> Option<Look<T>> {
         let place = self.places.of(Thing::Key(key));
-        let State { counters, cache, .. } = &mut *self.state.lock();
-        let now = counters.sample(place)?;
-        if cacheable
-            && let Some((cached, sample)) = cache.get(key, |sample| counters.stands(sample))
-            && let Some(found) = find(cached)
-        {
-            return Some(Look::Cached(found, sample));
-        }
-        Some(Look::Ask(now))
+        let state = &mut *self.state.lock();
+        let now = state.counters.sample(place)?;
+        let found = if cacheable { find(state) } else { None };
+        Some(found.unwrap_or(Look::Ask(now)))
     }
 
     /// Returns the sample to take before listing a folder. `None` while it is being written.
@@ -167,8 +201,8 @@ impl Ledger {
     }
 
     /// Caches what was read after `sample`, if the sample is not outdated.
-    pub(crate) fn fill(&self, key: &str, value: Cached, sample: Sample, generation: Generation) {
-        self.state.lock().keep(key, value, sample, generation);
+    pub(crate) fn fill(&self, key: &str, kept: Kept, sample: Sample, generation: Generation) {
+        self.state.lock().keep(key, kept, sample, generation);
     }
 
     /// Returns true if everything that was read is unchanged.
@@ -225,7 +259,7 @@ impl Ledger {
         places.push(place);
         let mut state = self.state.lock();
         state.counters.bump(places);
-        state.cache.remove(key);
+        state.forget(key);
         state.invalidations += 1;
     }
 
@@ -234,13 +268,15 @@ impl Ledger {
         state.caching_allowed = allowed;
         if !allowed {
             state.cache.clear();
+            state.existence.clear();
         }
     }
 
     /// Drops cache and scratch when another guest takes over.
-    pub(crate) fn renew(&self, cache_bytes: usize, scratch_bytes: usize) -> Generation {
+    pub(crate) fn renew(&self, cache: CacheLimits, scratch_bytes: usize) -> Generation {
         let mut state = self.state.lock();
-        state.cache = Cache::new(cache_bytes);
+        state.cache = Cache::new(cache.bytes, cache.age);
+        state.existence = Cache::new(cache.bytes, cache.age);
         let scratch = std::mem::replace(&mut state.scratch, Scratch::new(scratch_bytes));
         state.vanished(&self.places, scratch);
         state.generation.0 += 1;
@@ -249,10 +285,18 @@ impl Ledger {
 }
 
 impl State {
-    fn keep(&mut self, key: &str, value: Cached, sample: Sample, generation: Generation) {
+    fn keep(&mut self, key: &str, kept: Kept, sample: Sample, generation: Generation) {
         if self.caching_allowed && self.generation == generation && self.counters.may_cache(sample) {
-            self.cache.insert(key, value, sample);
+            match kept {
+                Kept::Value(value) => self.cache.insert(key, value, sample),
+                Kept::Existence(exists) => self.existence.insert(key, exists, sample),
+            }
         }
+    }
+
+    fn forget(&mut self, key: &str) {
+        self.cache.remove(key);
+        self.existence.remove(key);
     }
 
     /// Makes requests conflict that have read scratch which is now gone.
@@ -280,14 +324,11 @@ impl Marks {
         state.counters.fence(&retried);
         // If somebody else changed storage during the flush, nobody knows whose value came last.
         let is_known = state.invalidations == self.invalidations;
-        for (key, value) in stored.keys {
-            state.cache.remove(&key);
+        for (key, kept) in stored.keys {
+            state.forget(&key);
             // Nothing was marked between the bump and this, so the sample is that of the value just stored.
-            if is_known
-                && let Some(value) = value
-                && let Some(sample) = state.counters.sample(places.of(Thing::Key(&key)))
-            {
-                state.keep(&key, value, sample, stored.generation);
+            if is_known && let Some(sample) = state.counters.sample(places.of(Thing::Key(&key))) {
+                state.keep(&key, kept, sample, stored.generation);
             }
         }
         if state.generation == stored.generation

@@ -12,7 +12,7 @@
 
 use crate::conflict::cache::Cached;
 use crate::conflict::counters::{Footprint, Sample};
-use crate::conflict::ledger::{Fence, Generation, Ledger, Look, Marks, Stored};
+use crate::conflict::ledger::{Fence, Generation, Kept, Ledger, Look, Marks, Stored};
 use crate::{Result, StorageEntry};
 
 /// The result of a read.
@@ -23,59 +23,67 @@ pub(crate) struct Found<T> {
     pub(crate) cached: bool,
 }
 
-impl<T> Found<T> {
-    fn cached(value: T, sample: Sample) -> Self {
-        Self {
-            value,
-            sample,
-            cached: true,
+/// Something about a key for which a transaction can ask.
+pub(crate) trait Asked: Sized {
+    fn look(ledger: &Ledger, key: &str, cacheable: bool) -> Option<Look<Self>>;
+    fn of(entry: Option<StorageEntry>) -> Self;
+    fn kept(&self) -> Kept;
+}
+
+/// The entry.
+impl Asked for Option<StorageEntry> {
+    fn look(ledger: &Ledger, key: &str, cacheable: bool) -> Option<Look<Self>> {
+        ledger.look(key, cacheable)
+    }
+
+    fn of(entry: Option<StorageEntry>) -> Self {
+        entry
+    }
+
+    fn kept(&self) -> Kept {
+        let value = self.as_ref().map(|entry| (&*entry.value, entry.seal_wrap));
+        Kept::Value(Cached::copy_of(value))
+    }
+}
+
+/// Whether the key exists.
+impl Asked for bool {
+    fn look(ledger: &Ledger, key: &str, cacheable: bool) -> Option<Look<Self>> {
+        ledger.look_for(key, cacheable)
+    }
+
+    fn of(entry: Option<StorageEntry>) -> Self {
+        entry.is_some()
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Existence(*self)
+    }
+}
+
+/// Reads an entry, or finds out whether there is one. `None` while it is being written.
+pub(crate) async fn read<T: Asked, F: Future<Output = Result<Option<StorageEntry>>>>(
+    ledger: &Ledger,
+    key: &str,
+    cacheable: Option<Generation>,
+    get: impl FnOnce() -> F,
+) -> Option<Result<Found<T>>> {
+    let sample = match T::look(ledger, key, cacheable.is_some())? {
+        Look::Cached(value, sample) => {
+            return Some(Ok(Found {
+                value,
+                sample,
+                cached: true,
+            }));
         }
-    }
-}
-
-/// Reads an entry. `None` while it is being written.
-pub(crate) async fn read<F: Future<Output = Result<Option<StorageEntry>>>>(
-    ledger: &Ledger,
-    key: &str,
-    cacheable: Option<Generation>,
-    get: impl FnOnce() -> F,
-) -> Option<Result<Found<Option<StorageEntry>>>> {
-    let sample = match ledger.look(key, cacheable.is_some(), |cached| cached.entry(key))? {
-        Look::Cached(value, sample) => return Some(Ok(Found::cached(value, sample))),
         Look::Ask(sample) => sample,
     };
     let value = match get().await {
-        Ok(value) => value,
+        Ok(entry) => T::of(entry),
         Err(error) => return Some(Err(error)),
     };
     if let Some(generation) = cacheable {
-        let copy = Cached::copy_of(value.as_ref().map(|entry| (&*entry.value, entry.seal_wrap)));
-        ledger.fill(key, copy, sample, generation);
-    }
-    Some(Ok(Found {
-        value,
-        sample,
-        cached: false,
-    }))
-}
-
-/// Finds out whether a key exists, and caches only that. `None` while it is being written.
-pub(crate) async fn exists<F: Future<Output = Result<Option<StorageEntry>>>>(
-    ledger: &Ledger,
-    key: &str,
-    cacheable: Option<Generation>,
-    get: impl FnOnce() -> F,
-) -> Option<Result<Found<bool>>> {
-    let sample = match ledger.look(key, cacheable.is_some(), |cached| Some(cached.exists()))? {
-        Look::Cached(value, sample) => return Some(Ok(Found::cached(value, sample))),
-        Look::Ask(sample) => sample,
-    };
-    let value = match get().await {
-        Ok(entry) => entry.is_some(),
-        Err(error) => return Some(Err(error)),
-    };
-    if let Some(generation) = cacheable {
-        ledger.fill(key, Cached::existence(value), sample, generation);
+        ledger.fill(key, value.kept(), sample, generation);
     }
     Some(Ok(Found {
         value,

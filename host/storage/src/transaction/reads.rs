@@ -88,6 +88,13 @@ impl Reads {
         self.keys.get(key).map(|read| read.exists)
     }
 
+    /// Returns true if the key existed, or `None` if that was not read. Notes that its existence was asked for.
+    pub(crate) fn ask(&mut self, key: &str) -> Option<bool> {
+        let read = self.keys.get_mut(key)?;
+        read.asked = true;
+        Some(read.exists)
+    }
+
     /// Returns true if this key's existence was asked for.
     pub(crate) fn was_asked(&self, key: &str) -> bool {
         self.keys.get(key).is_some_and(|read| read.asked)

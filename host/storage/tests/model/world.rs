@@ -2,7 +2,7 @@
 
 use crate::conflict::cache::Cached;
 use crate::conflict::counters::{Footprint, Sample, Size};
-use crate::conflict::ledger::{Fence, Generation, Ledger, Stored, footprint};
+use crate::conflict::ledger::{CacheLimits, Fence, Generation, Kept, Ledger, Stored, footprint};
 use crate::conflict::protocol;
 use crate::conflict::scratch::ScratchWrites;
 use crate::sync::Mutex;
@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 #[derive(Clone)]
 pub(crate) struct World {
@@ -24,13 +25,17 @@ pub(crate) fn model(
     stored: &'static [(&'static str, u64)],
     threads: impl Fn(World) + Sync + Send + 'static,
 ) {
+    let cache = CacheLimits {
+        bytes: 1 << 20,
+        age: Duration::from_secs(3600),
+    };
     loom::model(move || {
         let entries = stored
             .iter()
             .map(|(key, value)| (key.to_string(), *value))
             .collect();
         threads(World {
-            ledger: Arc::new(Ledger::new(size, 1 << 20, 0)),
+            ledger: Arc::new(Ledger::new(size, cache, 0)),
             storage: Arc::new(Mutex::new(entries)),
         });
     });
@@ -97,6 +102,9 @@ impl Transaction {
     }
 
     pub(crate) fn get(&mut self, key: &str) -> Result<Option<u64>, Conflict> {
+        if self.cacheable {
+            self.exists(key)?;
+        }
         let get = || async {
             Ok(self
                 .world
@@ -104,9 +112,14 @@ impl Transaction {
                 .map(|value| StorageEntry::new(key, value.to_le_bytes().to_vec())))
         };
         let cacheable = self.cacheable.then(Generation::default);
-        let found = now(protocol::read(&self.world.ledger, key, cacheable, get))
-            .ok_or(Conflict)?
-            .unwrap();
+        let found = now(protocol::read::<Option<StorageEntry>, _>(
+            &self.world.ledger,
+            key,
+            cacheable,
+            get,
+        ))
+        .ok_or(Conflict)?
+        .unwrap();
         self.samples.push(found.sample);
         self.existed.insert(key.to_owned(), found.value.is_some());
         Ok(found
@@ -114,17 +127,13 @@ impl Transaction {
             .map(|entry| u64::from_le_bytes(entry.value[..].try_into().unwrap())))
     }
 
-    /// Finds out whether a key exists. Nothing else may be cached.
+    /// Finds out whether a key exists, which may be cached.
     pub(crate) fn exists(&mut self, key: &str) -> Result<bool, Conflict> {
         let get = || async { Ok(self.world.stored(key).map(|_| StorageEntry::new(key, vec![]))) };
-        let found = now(protocol::exists(
-            &self.world.ledger,
-            key,
-            Some(Generation::default()),
-            get,
-        ))
-        .ok_or(Conflict)?
-        .unwrap();
+        let cacheable = Some(Generation::default());
+        let found = now(protocol::read::<bool, _>(&self.world.ledger, key, cacheable, get))
+            .ok_or(Conflict)?
+            .unwrap();
         self.samples.push(found.sample);
         self.existed.insert(key.to_owned(), found.value);
         Ok(found.value)
@@ -207,17 +216,14 @@ impl Transaction {
         let copy = |value: &Option<u64>| {
             Cached::copy_of(value.map(u64::to_le_bytes).as_ref().map(|v| (&v[..], false)))
         };
-        let known = |key: &str, value: &Option<u64>| {
-            self.existed
-                .contains_key(key)
-                .then(|| Cached::existence(value.is_some()))
+        let kept = |(key, value): &(String, Option<u64>)| {
+            if self.cacheable {
+                return Some((key.clone(), Kept::Value(copy(value))));
+            }
+            let asked = self.existed.contains_key(key);
+            asked.then(|| (key.clone(), Kept::Existence(value.is_some())))
         };
-        let keys = self.writes.iter().map(|(key, value)| {
-            (
-                key.clone(),
-                self.cacheable.then(|| copy(value)).or_else(|| known(key, value)),
-            )
-        });
+        let keys = self.writes.iter().filter_map(kept);
         Stored {
             generation: Generation::default(),
             keys: keys.collect(),
