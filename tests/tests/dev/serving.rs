@@ -134,7 +134,7 @@ fn each_request_is_shown_with_its_costs_and_never_a_value() {
     let seen: Vec<_> = lines.iter().filter_map(shown).collect();
     let expected = [
         ("create", "demo/team/db", 200, "1 read 1 written 0 listed"),
-        ("update", "demo/team/db", 200, "1 read 1 written 0 listed"),
+        ("update", "demo/team/db", 200, "0 read 1 written 0 listed"),
         ("read", "demo/team/db", 200, "1 read 0 written 0 listed"),
         ("list", "demo/team/", 200, "0 read 0 written 1 listed"),
         ("delete", "demo/team/db", 200, "0 read 1 written 0 listed"),
