@@ -1,4 +1,4 @@
-//! Whether a key exists is remembered once a guest has asked, and stays true.
+//! Tests that a mount remembers whether a key exists once a guest has asked, and that the answer stays true.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 mod support;

@@ -1,4 +1,5 @@
-//! What is known of keys, in memory: each valid only as long as the sample under which it was read, and for some time at most.
+//! Keeps in memory what is known of keys. An entry is valid only as long as the sample under which it was read, and for some
+//! time at most.
 //!
 //! A cache is bounded in bytes; the least recently used entry goes first. A value's memory is overwritten as soon as
 //! the cache and everybody who received the value have dropped it.
@@ -46,7 +47,7 @@ impl Known for Cached {
     }
 }
 
-/// Whether the key exists.
+/// True if the key exists.
 impl Known for bool {
     fn len(&self) -> usize {
         0

@@ -22,7 +22,8 @@ pub(crate) struct Ledger {
 struct State {
     counters: Counters,
     cache: Cache<Cached>,
-    /// Whether keys exist, apart from the values: a caller whom no policy lets in can have any key asked for.
+    /// The keys of which it is known whether they exist. They are apart from the values, because a caller whom no policy lets in can
+    /// have any key asked for.
     existence: Cache<bool>,
     caching_allowed: bool,
     scratch: Scratch,

@@ -46,7 +46,7 @@ impl Asked for Option<StorageEntry> {
     }
 }
 
-/// Whether the key exists.
+/// True if the key exists.
 impl Asked for bool {
     fn look(ledger: &Ledger, key: &str, cacheable: bool) -> Option<Look<Self>> {
         ledger.look_for(key, cacheable)
