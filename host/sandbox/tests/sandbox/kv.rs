@@ -63,10 +63,10 @@ async fn a_check_is_charged_for_the_value_that_storage_sends() {
     kv.store("kv/a", &"x".repeat(65 << 10));
     let check = Request::new(Operation::Update, "a");
     let outcome = kv.guest.check_existence(&kv.mount, check).await;
-    match outcome.result {
-        Err(CallError::Guest(error)) => assert!(format!("{error:?}").contains("--transfer-mib"), "{error:?}"),
-        other => panic!("{other:?}"),
-    }
+    let Err(CallError::Guest(Answer::Internal(text))) = outcome.result else {
+        panic!("{:?}", outcome.result);
+    };
+    assert!(text.contains("--transfer-mib"), "{text}");
 }
 
 #[tokio::test]
