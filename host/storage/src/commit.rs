@@ -14,8 +14,9 @@ pub(crate) mod together;
 
 use crate::commit::flush::Flush;
 use crate::conflict::cache::Cached;
+use crate::conflict::caches::Kept;
 use crate::conflict::counters::Footprint;
-use crate::conflict::ledger::{Kept, Marks, Refusal, Stored, footprint};
+use crate::conflict::ledger::{Marks, Refusal, Stored, footprint};
 use crate::conflict::scratch::ScratchWrites;
 use crate::transaction::Lock;
 use crate::transaction::reads::Reads;

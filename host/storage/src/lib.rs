@@ -91,9 +91,9 @@
 //! read it takes a sample of that time. A commit first checks, in one step, that no sample is outdated and that none of
 //! its keys is being written, and marks what it writes. Then it flushes. Then, in one step, it notes the time of the
 //! writes and removes the marks. A write also counts as a write to the folders above its key, unless it is known that
-//! the key existed both before and after, or neither before nor after. Cached entries, and
-//! what is remembered of a key's existence ([`Transaction::exists`]), carry their sample and are valid while it is not outdated,
-//! for [`Settings::cache_age`] at most. The rest is bookkeeping: who may commit when (a fair lock), how to react when storage
+//! the key existed both before and after, or neither before nor after. Cached entries, and what
+//! is remembered of a key's existence ([`Transaction::exists`]), carry their sample. They are valid while it is not outdated, and for
+//! [`Settings::cache_age`] at most. The rest is bookkeeping: who may commit when (a fair lock), how to react when storage
 //! fails, and what to remember between an existence check and its request.
 //!
 //! The private modules `ledger` and `protocol` contain the part on which everything depends. The tests run it through

@@ -1,7 +1,7 @@
 //! The limits and the timeouts of a mount.
 
 use crate::Prefixes;
-use crate::conflict::ledger::CacheLimits;
+use crate::conflict::caches::CacheLimits;
 use std::time::Duration;
 
 /// The settings of one mount: what its guest asks for, within what its operator grants.

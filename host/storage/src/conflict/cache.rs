@@ -118,10 +118,6 @@ impl<K: Known> Cache<K> {
             self.bytes -= cost(key, &held.known);
         }
     }
-
-    pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.limit, self.age);
-    }
 }
 
 fn cost(key: &str, known: &impl Known) -> usize {

@@ -3,15 +3,14 @@
 //! Every method is one atomic step. [`protocol`](crate::conflict::protocol) defines the order of these steps and the storage
 //! calls.
 
-use crate::StorageEntry;
-use crate::conflict::cache::{Cache, Cached};
+use crate::conflict::caches::{Asked, CacheLimits, Caches, Kept};
 use crate::conflict::counters::{ByPlace, Counters, Footprint, Place, Places, Sample, Size, Thing};
 use crate::conflict::scratch::{Scratch, ScratchWrites};
 use crate::sync::Mutex;
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 pub(crate) struct Ledger {
     pub(crate) places: Places,
@@ -21,13 +20,10 @@ pub(crate) struct Ledger {
 
 struct State {
     counters: Counters,
-    cache: Cache<Cached>,
-    /// The keys of which it is known whether they exist. They are apart from the values, because a caller whom no policy lets in can
-    /// have any key asked for.
-    existence: Cache<bool>,
+    caches: Caches,
     caching_allowed: bool,
     scratch: Scratch,
-    /// The guest to which the cache and the scratch belong.
+    /// The guest to which the caches and the scratch belong.
     generation: Generation,
     /// The number of times that storage changed beneath the mount, as reported or possibly by a late put.
     invalidations: u64,
@@ -55,21 +51,6 @@ pub(crate) enum Refusal {
     Occupied,
 }
 
-/// What may be kept of a key.
-pub(crate) enum Kept {
-    Value(Cached),
-    Existence(bool),
-}
-
-/// The limits of a ledger's caches.
-#[derive(Clone, Copy)]
-pub(crate) struct CacheLimits {
-    /// Bytes of values, keys included, and as many of keys whose existence is known.
-    pub(crate) bytes: usize,
-    /// The longest time for which something is kept.
-    pub(crate) age: Duration,
-}
-
 /// The data to keep after a finished flush.
 pub(crate) struct Stored {
     pub(crate) generation: Generation,
@@ -82,8 +63,7 @@ impl Ledger {
     pub(crate) fn new(size: Size, cache: CacheLimits, scratch_bytes: usize) -> Self {
         let state = State {
             counters: Counters::new(size),
-            cache: Cache::new(cache.bytes, cache.age),
-            existence: Cache::new(cache.bytes, cache.age),
+            caches: Caches::new(cache),
             caching_allowed: true,
             scratch: Scratch::new(scratch_bytes),
             generation: Generation::default(),
@@ -97,39 +77,15 @@ impl Ledger {
         }
     }
 
-    /// Finds out where to read a key. `None` while it is being written.
-    pub(crate) fn look(&self, key: &str, cacheable: bool) -> Option<Look<Option<StorageEntry>>> {
-        let find = |state: &mut State| {
-            let State { counters, cache, .. } = state;
-            let (cached, sample) = cache.get(key, |sample| counters.stands(sample))?;
-            Some(Look::Cached(cached.entry(key), sample))
-        };
-        self.find(key, cacheable, find)
-    }
-
-    /// Finds out where to learn whether a key exists. `None` while it is being written.
-    pub(crate) fn look_for(&self, key: &str, cacheable: bool) -> Option<Look<bool>> {
-        let find = |state: &mut State| {
-            let State {
-                counters, existence, ..
-            } = state;
-            let (exists, sample) = existence.get(key, |sample| counters.stands(sample))?;
-            Some(Look::Cached(exists, sample))
-        };
-        self.find(key, cacheable, find)
-    }
-
-    fn find<T>(
-        &self,
-        key: &str,
-        cacheable: bool,
-        find: impl FnOnce(&mut State) -> Option<Look<T>>,
-    ) -> Option<Look<T>> {
+    /// Finds out where to read what is asked about a key. `None` while it is being written.
+    pub(crate) fn look<T: Asked>(&self, key: &str, cacheable: bool) -> Option<Look<T>> {
         let place = self.places.of(Thing::Key(key));
-        let state = &mut *self.state.lock();
-        let now = state.counters.sample(place)?;
-        let found = if cacheable { find(state) } else { None };
-        Some(found.unwrap_or(Look::Ask(now)))
+        let State { counters, caches, .. } = &mut *self.state.lock();
+        let now = counters.sample(place)?;
+        if cacheable && let Some((found, sample)) = T::find(caches, key, |sample| counters.stands(sample)) {
+            return Some(Look::Cached(found, sample));
+        }
+        Some(Look::Ask(now))
     }
 
     /// Returns the sample to take before listing a folder. `None` while it is being written.
@@ -260,7 +216,7 @@ impl Ledger {
         places.push(place);
         let mut state = self.state.lock();
         state.counters.bump(places);
-        state.forget(key);
+        state.caches.forget(key);
         state.invalidations += 1;
     }
 
@@ -268,16 +224,14 @@ impl Ledger {
         let mut state = self.state.lock();
         state.caching_allowed = allowed;
         if !allowed {
-            state.cache.clear();
-            state.existence.clear();
+            state.caches.clear();
         }
     }
 
     /// Drops cache and scratch when another guest takes over.
     pub(crate) fn renew(&self, cache: CacheLimits, scratch_bytes: usize) -> Generation {
         let mut state = self.state.lock();
-        state.cache = Cache::new(cache.bytes, cache.age);
-        state.existence = Cache::new(cache.bytes, cache.age);
+        state.caches = Caches::new(cache);
         let scratch = std::mem::replace(&mut state.scratch, Scratch::new(scratch_bytes));
         state.vanished(&self.places, scratch);
         state.generation.0 += 1;
@@ -288,16 +242,8 @@ impl Ledger {
 impl State {
     fn keep(&mut self, key: &str, kept: Kept, sample: Sample, generation: Generation) {
         if self.caching_allowed && self.generation == generation && self.counters.may_cache(sample) {
-            match kept {
-                Kept::Value(value) => self.cache.insert(key, value, sample),
-                Kept::Existence(exists) => self.existence.insert(key, exists, sample),
-            }
+            self.caches.keep(key, kept, sample);
         }
-    }
-
-    fn forget(&mut self, key: &str) {
-        self.cache.remove(key);
-        self.existence.remove(key);
     }
 
     /// Makes requests conflict that have read scratch which is now gone.
@@ -326,7 +272,7 @@ impl Marks {
         // If somebody else changed storage during the flush, nobody knows whose value came last.
         let is_known = state.invalidations == self.invalidations;
         for (key, kept) in stored.keys {
-            state.forget(&key);
+            state.caches.forget(&key);
             // Nothing was marked between the bump and this, so the sample is that of the value just stored.
             if is_known && let Some(sample) = state.counters.sample(places.of(Thing::Key(&key))) {
                 state.keep(&key, kept, sample, stored.generation);

@@ -5,6 +5,7 @@
 //! every interleaving; so nothing here may wait, or use anything of tokio.
 
 pub(crate) mod cache;
+pub(crate) mod caches;
 pub(crate) mod counters;
 pub(crate) mod ledger;
 pub(crate) mod protocol;

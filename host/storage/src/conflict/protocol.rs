@@ -10,9 +10,9 @@
 //! So commits are serialized in the order in which they marked, and a read-only transaction saw the state of the moment
 //! when it checked.
 
-use crate::conflict::cache::Cached;
+use crate::conflict::caches::Asked;
 use crate::conflict::counters::{Footprint, Sample};
-use crate::conflict::ledger::{Fence, Generation, Kept, Ledger, Look, Marks, Stored};
+use crate::conflict::ledger::{Fence, Generation, Ledger, Look, Marks, Stored};
 use crate::{Result, StorageEntry};
 
 /// The result of a read.
@@ -23,44 +23,6 @@ pub(crate) struct Found<T> {
     pub(crate) cached: bool,
 }
 
-/// Something about a key for which a transaction can ask.
-pub(crate) trait Asked: Sized {
-    fn look(ledger: &Ledger, key: &str, cacheable: bool) -> Option<Look<Self>>;
-    fn of(entry: Option<StorageEntry>) -> Self;
-    fn kept(&self) -> Kept;
-}
-
-/// The entry.
-impl Asked for Option<StorageEntry> {
-    fn look(ledger: &Ledger, key: &str, cacheable: bool) -> Option<Look<Self>> {
-        ledger.look(key, cacheable)
-    }
-
-    fn of(entry: Option<StorageEntry>) -> Self {
-        entry
-    }
-
-    fn kept(&self) -> Kept {
-        let value = self.as_ref().map(|entry| (&*entry.value, entry.seal_wrap));
-        Kept::Value(Cached::copy_of(value))
-    }
-}
-
-/// True if the key exists.
-impl Asked for bool {
-    fn look(ledger: &Ledger, key: &str, cacheable: bool) -> Option<Look<Self>> {
-        ledger.look_for(key, cacheable)
-    }
-
-    fn of(entry: Option<StorageEntry>) -> Self {
-        entry.is_some()
-    }
-
-    fn kept(&self) -> Kept {
-        Kept::Existence(*self)
-    }
-}
-
 /// Reads an entry, or finds out whether there is one. `None` while it is being written.
 pub(crate) async fn read<T: Asked, F: Future<Output = Result<Option<StorageEntry>>>>(
     ledger: &Ledger,
@@ -68,7 +30,7 @@ pub(crate) async fn read<T: Asked, F: Future<Output = Result<Option<StorageEntry
     cacheable: Option<Generation>,
     get: impl FnOnce() -> F,
 ) -> Option<Result<Found<T>>> {
-    let sample = match T::look(ledger, key, cacheable.is_some())? {
+    let sample = match ledger.look(key, cacheable.is_some())? {
         Look::Cached(value, sample) => {
             return Some(Ok(Found {
                 value,

@@ -1,8 +1,9 @@
 //! The world of the models: a ledger, a storage, and transactions that use both as the crate's own do, without waiting.
 
 use crate::conflict::cache::Cached;
+use crate::conflict::caches::{CacheLimits, Kept};
 use crate::conflict::counters::{Footprint, Sample, Size};
-use crate::conflict::ledger::{CacheLimits, Fence, Generation, Kept, Ledger, Stored, footprint};
+use crate::conflict::ledger::{Fence, Generation, Ledger, Stored, footprint};
 use crate::conflict::protocol;
 use crate::conflict::scratch::ScratchWrites;
 use crate::sync::Mutex;
